@@ -1,0 +1,1 @@
+"""Latency of a TFLite file, with the conditions of the measurement."""

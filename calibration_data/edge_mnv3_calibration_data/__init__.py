@@ -1,0 +1,1 @@
+"""Calibration and validation images: sources, sampling, decoding, preprocessing, synthetic images."""

@@ -1,0 +1,1 @@
+"""One module a command: options, one stage call, one print."""

@@ -1,0 +1,78 @@
+"""Every error raised on purpose.
+
+One class per thing that a caller would handle differently. Each carries the same four facts, and its
+text is one line: what failed, what was got, what was expected, what to do next.
+"""
+
+from __future__ import annotations
+
+
+class EdgeMnv3Error(Exception):
+    """Root of all expected errors.
+
+    Attributes:
+        what: What failed, naming the file, option or layer.
+        got: What was found; empty where `what` says it.
+        expected: What would have been right; empty where there is no choice.
+        next_step: What to do about it; empty where `expected` says it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, got: str = "", expected: str = "", next_step: str = "") -> None:
+        super().__init__(what, got, expected, next_step)
+        self.what = what
+        self.got = got
+        self.expected = expected
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        if self.got:
+            parts.append(f"got {self.got}")
+        if self.expected:
+            parts.append(f"expected {self.expected}")
+        text = ": ".join(parts[:2]) + "".join(f", {part}" for part in parts[2:])
+        if self.next_step:
+            text += f"; {self.next_step}"
+        return " ".join(text.split())
+
+
+class ArgumentError(EdgeMnv3Error, ValueError):
+    """An argument is invalid; a `ValueError`, as the Keras API documents."""
+
+
+class InputFileError(EdgeMnv3Error):
+    """A file or folder given by the user is missing, unreadable or of another format."""
+
+
+class WeightsMismatchError(EdgeMnv3Error, ValueError):
+    """A weights file belongs to another architecture, width or class count."""
+
+
+class DownloadError(EdgeMnv3Error):
+    """A published file could not be downloaded whole."""
+
+
+class CalibrationDataError(EdgeMnv3Error):
+    """The images or labels cannot be used: none, too many unreadable, labels out of range."""
+
+
+class ModelFileError(EdgeMnv3Error):
+    """A `.tflite` file is invalid, or not of the kind that is needed."""
+
+
+class RuntimeUnavailableError(EdgeMnv3Error):
+    """A TFLite runtime is not installed or cannot work in this environment."""
+
+
+class MissingExtraError(EdgeMnv3Error):
+    """A package that only one command needs is not installed."""
+
+
+class ConversionError(EdgeMnv3Error):
+    """TensorFlow's converter refused the graph."""
+
+
+class OutputError(EdgeMnv3Error):
+    """A result cannot be written: it exists already, the folder is read-only, the disk is full."""

@@ -1,0 +1,81 @@
+"""Writing results: refused early, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge_mnv3.errors import OutputError
+
+
+def check_writable(paths: Sequence[Path], *, force: bool) -> None:
+    """Refuses outputs that could not be written, before any long work begins.
+
+    Raises:
+        OutputError: A path exists and `force` is off, is a folder, or its folder cannot be written to.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise OutputError(f"output {path}", "a folder of that name", "a file name")
+        if path.exists() and not force:
+            raise OutputError(
+                f"output {path} exists already", next_step="use --force to overwrite it, or another -o"
+            )
+        folder = path.parent
+        while not folder.exists():
+            folder = folder.parent
+        if not folder.is_dir():
+            raise OutputError(f"output {path}", f"{folder}, which is a file", "a folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(
+                f"output {path}: no permission to write in {folder}", next_step="use another -o"
+            )
+
+
+@contextmanager
+def staged(paths: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
+    """Yields temporary paths to write to; on success they are renamed to `paths`, else removed.
+
+    The temporary files lie in a folder beside the outputs, so that renaming never copies. Folders that had
+    to be made are removed again when the block fails. All paths must lie in one folder.
+
+    Raises:
+        OutputError: As in `check_writable`, or the system refused to write.
+    """
+    check_writable(paths, force=force)
+    target = paths[0].parent
+    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".edge-mnv3-", dir=target))
+    except OSError as error:
+        raise OutputError(f"output folder {target}: {error.strerror}") from error
+    written = False
+    try:
+        temporary = [staging / path.name for path in paths]
+        yield temporary
+        for source, path in zip(temporary, paths, strict=True):
+            source.replace(path)
+        written = True
+    except OSError as error:
+        if error.errno is None or (error.filename and not str(error.filename).startswith(str(staging))):
+            raise
+        raise OutputError(
+            f"output folder {target}: {error.strerror}", next_step="free some space or use another -o"
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if not written:
+            for folder in missing:
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
+def write_text(path: Path, text: str, *, force: bool) -> None:
+    """Writes one text file through `staged`."""
+    with staged([path], force=force) as (temporary,):
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Conversion to TFLite, full-integer quantization, checks of the result, validation of its accuracy."""
