@@ -1,1 +1,1 @@
-"""Conversion to TFLite, full-integer quantization, checks of the result, validation of its accuracy."""
+"""Conversion to TFLite, full-integer quantization, checks of the file, validation of its accuracy."""

@@ -1,0 +1,65 @@
+"""`edge-mnv3 inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_mnv3.commands.options import json_option, runtime_option
+
+if TYPE_CHECKING:
+    from edge_mnv3.results import InspectResult, KernelCheck, TensorInfo
+    from edge_mnv3.runtime import RuntimeName
+
+
+@click.command("inspect")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.tflite")
+@runtime_option
+@json_option
+def command(file: Path, runtime: RuntimeName, as_json: bool) -> None:
+    """Show what a .tflite file holds and whether phones can run it.
+
+    \b
+    Examples:
+      edge-mnv3 inspect model.tflite
+      edge-mnv3 inspect model.tflite --json
+    """
+    from edge_mnv3.result_json import to_json
+    from edge_mnv3_quantization.checks import inspect_file
+
+    result = inspect_file(file, runtime=runtime)
+    click.echo(to_json(result) if as_json else _table(result), nl=not as_json)
+
+
+def _table(result: InspectResult) -> str:
+    rows = [
+        ("file", f"{result.path} ({result.size_bytes:,} bytes)"),
+        ("sha256", result.sha256),
+        *(("input", _tensor(tensor)) for tensor in result.inputs),
+        *(("output", _tensor(tensor)) for tensor in result.outputs),
+        ("operators", ", ".join(f"{count} {name}" for name, count in result.ops.items())),
+        ("full integer", "yes" if result.full_integer else f"no, {len(result.float_tensors)} float tensors"),
+        ("fixed shapes", "yes" if result.fixed_shapes else f"no: {', '.join(result.dynamic_tensors[:3])}"),
+        ("XNNPACK", _kernels(result.xnnpack)),
+        ("built-in kernels", _kernels(result.builtin)),
+        ("runtime", result.runtime),
+    ]
+    return "\n".join(f"{key:<17}{value}" for key, value in rows)
+
+
+def _tensor(tensor: TensorInfo) -> str:
+    quantization = (
+        "" if tensor.scale is None else f", scale {tensor.scale:.6g}, zero point {tensor.zero_point}"
+    )
+    return f"{tensor.name} {list(tensor.shape)} {tensor.dtype}{quantization}"
+
+
+def _kernels(check: KernelCheck) -> str:
+    if not check.loads:
+        return f"DOES NOT LOAD: {check.problem}"
+    left = ", ".join(f"{count} {name}" for name, count in check.undelegated_ops.items())
+    return f"loads, {check.partitions} partitions" + (
+        f"; left to the built-in kernels: {left}" if left else ""
+    )

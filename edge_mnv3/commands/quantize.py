@@ -1,0 +1,129 @@
+"""`edge-mnv3 quantize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_mnv3.commands.options import force_option, graph_options, json_option, preprocess_option
+from edge_mnv3.commands.terminal import TerminalReporter
+
+if TYPE_CHECKING:
+    from edge_mnv3.results import QuantizeResult
+    from edge_mnv3_quantization.stock import IoType
+
+EXIT_CHECKS_FAILED = 3
+
+
+@click.command("quantize")
+@graph_options
+@click.option(
+    "--calibration",
+    default="synthetic",
+    show_default=True,
+    metavar="PATH|synthetic",
+    help="Folder, CSV with a column 'file', text list, .npz, or an earlier run's quantize.json.",
+)
+@click.option(
+    "--samples", type=click.IntRange(min=1), default=200, show_default=True, help="Calibration images."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of images.")
+@preprocess_option
+@click.option("--recipe", type=click.Choice(("stock",)), default="stock", show_default=True)
+@click.option(
+    "--io",
+    type=click.Choice(("uint8", "int8", "float32")),
+    default="uint8",
+    show_default=True,
+    help="Type of the input and output; mobile APIs take uint8.",
+)
+@click.option(
+    "--softmax/--no-softmax", default=True, show_default=True, help="Probabilities or logits as output."
+)
+@click.option(
+    "-o",
+    "--output-dir",
+    type=click.Path(path_type=Path),
+    default=Path("edge_mnv3_out"),
+    show_default=True,
+    metavar="DIR",
+)
+@force_option
+@json_option
+def command(
+    variant: str,
+    alpha: float | None,
+    input_size: int,
+    classes: int | None,
+    weights: str,
+    calibration: str,
+    samples: int,
+    seed: int,
+    preprocess: str,
+    recipe: str,
+    io: IoType,
+    softmax: bool,
+    output_dir: Path,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Make a full-integer .tflite of a MobileNetV3, and the float .tflite to compare it with.
+
+    Writes DIR/NAME_float.tflite, DIR/NAME_int8.tflite and DIR/quantize.json. Exit code 3: the files were
+    written, but the int8 file fails a check and must not be shipped.
+
+    \b
+    Examples:
+      edge-mnv3 quantize --variant small_minimalistic
+      edge-mnv3 quantize --variant small --calibration photos/ --samples 500 -o out
+      edge-mnv3 quantize --variant large --weights mine.keras --calibration train.csv
+    """
+    from edge_mnv3.arch import parse_variant
+    from edge_mnv3.graphs import GraphRequest
+    from edge_mnv3.pipeline import QuantizeRequest, quantize
+    from edge_mnv3.result_json import to_json
+
+    reporter = TerminalReporter()
+    graph = GraphRequest(
+        variant=parse_variant(variant, alpha),
+        input_size_px=input_size,
+        classes=classes,
+        weights=weights,
+        include_softmax=softmax,
+    )
+    request = QuantizeRequest(
+        graph=graph,
+        calibration=calibration,
+        samples=samples,
+        seed=seed,
+        preprocess=preprocess,
+        recipe=recipe,
+        io=io,
+        output_dir=output_dir,
+        force=force,
+    )
+    result = quantize(request, reporter)
+    reporter.close()
+    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+    if not result.checks.passed:
+        click.get_current_context().exit(EXIT_CHECKS_FAILED)
+
+
+def table(result: QuantizeResult) -> str:
+    """Writes a result for people."""
+    checks = result.checks
+    xnnpack = f"{checks.xnnpack.partitions} partitions" if checks.xnnpack.loads else "DOES NOT LOAD"
+    left = ", ".join(f"{count} {name}" for name, count in checks.xnnpack.undelegated_ops.items())
+    rows = [
+        ("float", f"{result.float_path} ({result.float_size_bytes / 1e6:.2f} MB)"),
+        ("int8", f"{result.int8_path} ({result.int8_size_bytes / 1e6:.2f} MB, {result.io} in and out)"),
+        ("calibration", f"{len(result.calibration.images)} images, {result.calibration.kind}"),
+        ("full integer", "yes" if checks.full_integer else "NO"),
+        ("XNNPACK", xnnpack + (f"; left to the built-in kernels: {left}" if left else "")),
+        ("built-in kernels", "loads" if checks.builtin.loads else "DOES NOT LOAD"),
+        ("checks", "passed" if checks.passed else "FAILED: do not ship the int8 file"),
+        *(("problem", problem) for problem in checks.problems),
+    ]
+    return "\n".join(f"{key:<17}{value}" for key, value in rows)

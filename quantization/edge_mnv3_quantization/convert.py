@@ -1,0 +1,43 @@
+"""Keras graph to float `.tflite`, by TensorFlow's converter."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+
+from edge_mnv3.errors import ConversionError
+from edge_mnv3.native_output import captured_native_output
+
+
+def convert_float(model: Any) -> bytes:
+    """Converts a Keras model to a float32 `.tflite` file.
+
+    Args:
+        model: `keras.Model` with one input of fixed shape (1, H, W, 3). With an open batch size the graph
+            would get SHAPE and PACK operators, which XNNPACK may refuse.
+
+    Returns:
+        The file's bytes.
+
+    Raises:
+        ConversionError: The input's shape is open, or the converter refuses the graph.
+    """
+    import tensorflow as tf
+
+    shape = tuple(model.inputs[0].shape)
+    if len(model.inputs) != 1 or None in shape:
+        raise ConversionError(
+            "conversion", f"input of shape {shape}", "one input of fixed shape (1, H, W, 3)"
+        )
+    try:
+        with captured_native_output(), contextlib.redirect_stdout(io.StringIO()):
+            return bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    except Exception as error:  # the converter's own class is private, and it raises others as well
+        raise ConversionError("conversion of the float graph", last_line(error)) from error
+
+
+def last_line(error: Exception) -> str:
+    """Returns the end of a converter's message, where the cause stands, or the error's class."""
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__

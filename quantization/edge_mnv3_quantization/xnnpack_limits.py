@@ -1,0 +1,69 @@
+"""The scale ratios that XNNPACK's int8 operators accept, to name the operator when a file does not load.
+
+Source: the parameter checks in XNNPACK's `xnn_create_*_qs8` functions (src/operators).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from edge_mnv3_quantization.graph import Graph, Operator
+
+
+class Limit(NamedTuple):
+    """An allowed range of a ratio of scales: lowest <= ratio < highest."""
+
+    formula: str
+    lowest: float
+    highest: float
+
+
+_WEIGHTED = Limit("input scale * weight scale / output scale", 0.0, 256.0)
+LIMITS: dict[str, Limit] = {
+    "CONV_2D": _WEIGHTED,
+    "DEPTHWISE_CONV_2D": _WEIGHTED,
+    "FULLY_CONNECTED": _WEIGHTED,
+    "ADD": Limit("input scale / output scale", 2.0**-10, 256.0),
+    "MUL": Limit("product of the input scales / output scale", 2.0**-16, 256.0),
+    "MEAN": Limit("input scale / output scale", 2.0**-8, 256.0),
+}
+
+
+def violations(graph: Graph) -> tuple[str, ...]:
+    """Lists the operators whose scales XNNPACK refuses, one line each, worst first."""
+    found = []
+    for operator in graph.operators:
+        limit = LIMITS.get(operator.name)
+        ratios = _ratios(operator) if limit else []
+        for ratio in ratios:
+            if limit and not limit.lowest <= ratio < limit.highest:
+                distance = (
+                    ratio / limit.highest if ratio >= limit.highest else limit.lowest / max(ratio, 1e-38)
+                )
+                found.append((distance, _describe(operator, limit, ratio)))
+                break
+    return tuple(line for _, line in sorted(found, reverse=True))
+
+
+def _ratios(operator: Operator) -> list[float]:
+    output = operator.outputs[0].scales
+    # MEAN's second input holds the axes, which carry no scale.
+    operands = operator.inputs[:1] if operator.name == "MEAN" else operator.inputs[:2]
+    if len(output) != 1 or output[0] <= 0 or any(len(tensor.scales) == 0 for tensor in operands):
+        return []
+    first = float(operator.inputs[0].scales[0]) / float(output[0])
+    if operator.name == "MEAN":
+        return [first]
+    second = operator.inputs[1].scales
+    if operator.name == "ADD":
+        return [first, float(second[0]) / float(output[0])]
+    return [first * float(second.max())]
+
+
+def _describe(operator: Operator, limit: Limit, ratio: float) -> str:
+    output = operator.outputs[0]
+    return (
+        f"operator {operator.index} {operator.name}, tensor '{output.name}' (output scale "
+        f"{float(output.scales[0]):.3g}): {limit.formula} is {ratio:.4g}, XNNPACK accepts "
+        f"{limit.lowest:.3g} to below {limit.highest:g}"
+    )

@@ -1,0 +1,95 @@
+"""Inspection and checks of files, on tiny real files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_mnv3.errors import ModelFileError
+from edge_mnv3.hashing import sha256_file
+from edge_mnv3_quantization.checks import check_int8, inspect_file
+from edge_mnv3_quantization.graph import read_graph
+from tiny_models import SIZE, write_classifier
+
+
+def test_inspect_int8(tmp_path: Path) -> None:
+    path = write_classifier(tmp_path / "m.tflite", "int8")
+    found = inspect_file(path)
+    assert found.size_bytes == path.stat().st_size
+    assert found.sha256 == sha256_file(path)
+    assert found.ops == {"CONV_2D": 1, "RESHAPE": 1}
+    assert found.full_integer
+    assert found.fixed_shapes
+    assert (found.inputs[0].name, found.inputs[0].shape, found.inputs[0].dtype) == (
+        "image",
+        (1, SIZE, SIZE, 3),
+        "int8",
+    )
+    assert (found.inputs[0].scale, found.inputs[0].zero_point) == (1.0, -128)
+    assert (found.outputs[0].scale, found.outputs[0].zero_point) == (8.0, 0)
+    assert found.xnnpack.loads
+    assert found.xnnpack.partitions == 1
+    assert found.builtin.partitions == 0
+
+
+def test_inspect_float_with_open_batch(tmp_path: Path) -> None:
+    found = inspect_file(write_classifier(tmp_path / "m.tflite", "float32", open_batch=True))
+    assert not found.full_integer
+    assert found.float_tensors == ("image", "kernel", "bias", "scores", "output")
+    assert not found.fixed_shapes
+    assert found.dynamic_tensors == ("image", "scores", "output")
+    assert found.inputs[0].scale is None
+
+
+@pytest.mark.parametrize("content", [b"", b"text", None])
+def test_inspect_refuses_what_is_no_model(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "m.tflite"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelFileError):
+        inspect_file(path)
+
+
+def test_read_graph_refuses_what_is_no_flatbuffer(tmp_path: Path) -> None:
+    (tmp_path / "m").write_bytes(bytes(range(64)))
+    with pytest.raises(ModelFileError, match="no valid TFLite flatbuffer"):
+        read_graph(tmp_path / "m")
+
+
+def test_good_file_passes(tmp_path: Path) -> None:
+    checks = check_int8(write_classifier(tmp_path / "m.tflite", "uint8"), io="uint8")
+    assert checks.passed
+    assert checks.problems == ()
+
+
+def test_wrong_io_type(tmp_path: Path) -> None:
+    checks = check_int8(write_classifier(tmp_path / "m.tflite", "int8"), io="uint8")
+    assert checks.problems == (
+        "tensor 'image' is int8, uint8 was asked for",
+        "tensor 'output' is int8, uint8 was asked for",
+    )
+
+
+def test_float_file_fails(tmp_path: Path) -> None:
+    checks = check_int8(write_classifier(tmp_path / "m.tflite", "float32", open_batch=True), io="float32")
+    assert not checks.passed
+    assert not checks.full_integer
+    # Input and output were asked to be float, so three are left.
+    assert checks.problems == (
+        "3 float tensors, the first is 'kernel'",
+        "3 tensors of open shape, the first is 'image'",
+    )
+
+
+def test_file_that_xnnpack_refuses_names_the_operator(tmp_path: Path) -> None:
+    checks = check_int8(write_classifier(tmp_path / "m.tflite", "int8", output_scale=1e-6), io="int8")
+    assert not checks.passed
+    assert not checks.xnnpack.loads
+    assert checks.builtin.loads
+    (problem,) = checks.problems
+    assert problem.startswith(
+        "does not load under XNNPACK, the default on phones: operator 0 CONV_2D, tensor 'scores' "
+        "(output scale 1e-06): input scale * weight scale / output scale is "
+    )
+    assert problem.endswith("XNNPACK accepts 0 to below 256")

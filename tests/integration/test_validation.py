@@ -1,0 +1,187 @@
+"""Validation on tiny real files whose answers are known."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edge_mnv3.errors import CalibrationDataError, InputFileError, ModelFileError
+from edge_mnv3_quantization.validation import LabelledImages, validate
+from tiny_models import SIZE, expected_scores, weights, write_classifier
+
+N = 60
+PIXELS = np.random.default_rng(3).integers(0, 256, (N, SIZE, SIZE, 3), dtype=np.uint8)
+
+
+def images(labels: list[int], unreadable: tuple[int, ...] = ()) -> LabelledImages:
+    def load(index: int, size: int) -> npt.NDArray[np.uint8]:
+        assert size == SIZE
+        if index in unreadable:
+            raise InputFileError(f"image {index}", "corrupt")
+        return PIXELS[index]
+
+    return LabelledImages(
+        description="test set",
+        preprocess="none",
+        files=[f"{index}.png" for index in range(len(labels))],
+        labels=labels,
+        load=load,
+    )
+
+
+def float_answers(kernel: npt.NDArray[np.float32]) -> list[int]:
+    return [int(expected_scores(kernel, pixels).argmax()) for pixels in PIXELS]
+
+
+def test_counts_are_those_of_arithmetic(tmp_path: Path) -> None:
+    kernel = weights(5)
+    other = kernel + np.random.default_rng(9).normal(0, 0.35, kernel.shape).astype(np.float32)
+    float_path = write_classifier(tmp_path / "f.tflite", "float32", kernel=kernel)
+    int8_path = write_classifier(tmp_path / "q.tflite", "uint8", kernel=other, output_scale=16.0)
+    truth = float_answers(kernel)
+    labels = [*truth[:40], *[(label + 1) % 5 for label in truth[40:]]]
+    seen: list[tuple[int, int]] = []
+    result = validate(
+        float_path,
+        int8_path,
+        images(labels),
+        workers=3,
+        on_image=lambda done, total: seen.append((done, total)),
+    )
+    assert result.n == N
+    assert result.float_.top1_percent == pytest.approx(100 * 40 / N)
+    assert result.float_.top5_percent == 100
+    delta = result.delta
+    assert delta.top1_points == pytest.approx(result.int8.top1_percent - result.float_.top1_percent)
+    assert delta.top1_points == pytest.approx(100 * (delta.won - delta.lost) / N)
+    assert delta.lost > 0
+    assert delta.ci95_points[0] < delta.top1_points < delta.ci95_points[1]
+    # The perturbed kernel's answers, by arithmetic; a quantized tie could differ, so they need not all agree.
+    disagree = sum(a != b for a, b in zip(truth, float_answers(other), strict=True))
+    assert result.agreement_percent == pytest.approx(100 * (N - disagree) / N, abs=100 * 2 / N)
+    assert len(result.worst) == min(20, round(N * (1 - result.agreement_percent / 100)))
+    margins = [miss.float_margin for miss in result.worst]
+    assert margins == sorted(margins, reverse=True)
+    assert margins[-1] >= 0
+    assert (
+        sum(loss.float_correct - loss.int8_correct for loss in result.per_class_losses)
+        >= delta.lost - delta.won
+    )
+    assert seen[-1] == (N, N)
+    assert (result.float_.kernels, result.int8.kernels) == ("xnnpack", "xnnpack")
+    assert result.gate is None
+    assert result.workers == 3
+
+
+def test_answers_do_not_depend_on_workers(tmp_path: Path) -> None:
+    float_path = write_classifier(tmp_path / "f.tflite", "float32")
+    int8_path = write_classifier(tmp_path / "q.tflite", "int8")
+    labels = float_answers(weights(5))
+    one, four = (validate(float_path, int8_path, images(labels), workers=w) for w in (1, 4))
+    assert (one.delta, one.worst, one.per_class_losses) == (four.delta, four.worst, four.per_class_losses)
+
+
+def test_background_class(tmp_path: Path) -> None:
+    kernel = weights(1000)
+    background = np.concatenate([np.zeros_like(kernel[:1]), kernel])
+    float_path = write_classifier(tmp_path / "f.tflite", "float32", classes=1000, kernel=kernel)
+    int8_path = write_classifier(tmp_path / "q.tflite", "uint8", classes=1001, kernel=background)
+    labels = float_answers(kernel)
+    result = validate(float_path, int8_path, images(labels))
+    assert (result.float_.class_offset, result.int8.class_offset) == (0, 1)
+    assert result.float_.top1_percent == 100
+    assert result.int8.top5_percent > 90
+    assert result.warnings == (
+        f"{int8_path} has 1001 outputs: output 0 is taken for 'background', output 1 for label 0",
+    )
+    assert validate(float_path, int8_path, images(labels), class_offset=1).delta == result.delta
+
+
+def test_gate(tmp_path: Path) -> None:
+    kernel = weights(5)
+    float_path = write_classifier(tmp_path / "f.tflite", "float32", kernel=kernel)
+    int8_path = write_classifier(tmp_path / "q.tflite", "int8", kernel=np.roll(kernel, 1, axis=0))
+    labels = float_answers(kernel)
+    result = validate(float_path, int8_path, images(labels), max_drop_points=2.0)
+    assert result.gate is not None
+    assert not result.gate.passed
+    assert result.gate.drop_points == pytest.approx(-result.delta.top1_points)
+    assert result.gate.problems[0].startswith("top-1 drops by ")
+    assert result.gate.problems[0].endswith(" points, at most 2 are allowed")
+    same = write_classifier(tmp_path / "s.tflite", "int8", kernel=kernel)
+    passed = validate(float_path, same, images(labels), max_drop_points=20.0)
+    assert passed.gate is not None
+    assert passed.gate.passed
+
+
+def test_file_that_xnnpack_refuses_fails_the_gate(tmp_path: Path) -> None:
+    float_path = write_classifier(tmp_path / "f.tflite", "float32")
+    int8_path = write_classifier(tmp_path / "q.tflite", "int8", output_scale=1e-6)
+    result = validate(float_path, int8_path, images(float_answers(weights(5))), max_drop_points=100.0)
+    assert result.int8.kernels == "builtin"
+    assert "does not load under XNNPACK, the default on phones: do not ship it" in result.warnings[0]
+    assert result.gate is not None
+    assert not result.gate.passed
+    with pytest.raises(ModelFileError, match="does not load under xnnpack"):
+        validate(float_path, int8_path, images([0] * N), kernels="xnnpack")
+
+
+def test_unreadable_images_are_left_out_and_named(tmp_path: Path) -> None:
+    float_path = write_classifier(tmp_path / "f.tflite", "float32")
+    int8_path = write_classifier(tmp_path / "q.tflite", "int8")
+    labels = float_answers(weights(5))
+    result = validate(float_path, int8_path, images(labels, unreadable=(7, 3)))
+    assert result.n == N - 2
+    assert [(image.file, image.reason) for image in result.skipped] == [
+        ("3.png", "corrupt"),
+        ("7.png", "corrupt"),
+    ]
+    with pytest.raises(CalibrationDataError, match="images of test set: none can be read: got corrupt"):
+        validate(float_path, int8_path, images(labels, unreadable=tuple(range(N))))
+
+
+def test_errors_in_a_worker_stop_all(tmp_path: Path) -> None:
+    float_path = write_classifier(tmp_path / "f.tflite", "float32")
+    int8_path = write_classifier(tmp_path / "q.tflite", "int8")
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        validate(float_path, int8_path, images([0] * N), on_image=interrupt)
+    assert threading.active_count() == 1
+
+
+@pytest.mark.parametrize("label", [-1, 5])
+def test_label_out_of_range(tmp_path: Path, label: int) -> None:
+    float_path = write_classifier(tmp_path / "f.tflite", "float32")
+    int8_path = write_classifier(tmp_path / "q.tflite", "int8")
+    with pytest.raises(CalibrationDataError) as caught:
+        validate(float_path, int8_path, images([0, label]))
+    assert str(caught.value) == (
+        f"label of 1.png in test set: got {label}, expected 0 to 4, as the models have"
+    )
+
+
+def test_models_that_do_not_fit(tmp_path: Path) -> None:
+    float_path = write_classifier(tmp_path / "f.tflite", "float32")
+    int8_path = write_classifier(tmp_path / "q.tflite", "int8")
+    six = write_classifier(tmp_path / "six.tflite", "int8", classes=6)
+    large = write_classifier(tmp_path / "l.tflite", "int8", kernel=np.ones((5, 8, 8, 3), np.float32), side=8)
+    with pytest.raises(
+        ModelFileError, match="got 5 and 6 outputs, expected the same classes; use --class-offset"
+    ):
+        validate(float_path, six, images([0]))
+    with pytest.raises(ModelFileError, match="input shapes of the two models"):
+        validate(float_path, large, images([0]))
+    with pytest.raises(
+        ModelFileError, match="no quantized tensor: a float file, expected an int8 .tflite file"
+    ):
+        validate(float_path, float_path, images([0]))
+    with pytest.raises(ModelFileError, match="got a int8 input, expected a float32 .tflite file"):
+        validate(int8_path, int8_path, images([0]))
+    assert validate(float_path, six, images([0]), class_offset=1).int8.class_offset == 1

@@ -1,0 +1,108 @@
+"""Outputs: refused early, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from edge_mnv3.errors import OutputError
+from edge_mnv3.outputs import check_writable, staged, write_text
+
+
+def test_writes_all_files_and_makes_the_folder(tmp_path: Path) -> None:
+    paths = [tmp_path / "new" / "a", tmp_path / "new" / "b"]
+    with staged(paths, force=False) as temporary:
+        for index, path in enumerate(temporary):
+            path.write_text(str(index))
+    assert [path.read_text() for path in paths] == ["0", "1"]
+    assert sorted(os.listdir(tmp_path / "new")) == ["a", "b"]
+
+
+@pytest.mark.parametrize("interruption", [RuntimeError, KeyboardInterrupt])
+def test_nothing_is_left_when_interrupted(tmp_path: Path, interruption: type[BaseException]) -> None:
+    with pytest.raises(interruption), staged([tmp_path / "new" / "deep" / "a"], force=False) as (temporary,):
+        temporary.write_text("half")
+        raise interruption
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_there_stays_when_interrupted(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(RuntimeError), staged([tmp_path / "a"], force=True) as (temporary,):
+        temporary.write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "a").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+
+
+def test_existing_output_needs_force(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+    with pytest.raises(OutputError) as caught:
+        write_text(path, "new", force=False)
+    assert str(caught.value) == f"output {path} exists already; use --force to overwrite it, or another -o"
+    assert path.read_text() == "old"
+    write_text(path, "new", force=True)
+    assert path.read_text() == "new"
+
+
+def test_output_that_is_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="got a folder of that name, expected a file name"):
+        check_writable([tmp_path], force=True)
+
+
+def test_output_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="which is a file, expected a folder"):
+        check_writable([tmp_path / "file" / "a"], force=False)
+
+
+def test_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(OutputError, match=f"no permission to write in {tmp_path}"):
+        check_writable([tmp_path / "a"], force=False)
+
+
+def test_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with (
+        pytest.raises(OutputError, match="output folder .*: Permission denied"),
+        staged([tmp_path / "new" / "a"], force=False),
+    ):
+        pytest.fail("the block must not run")
+
+
+def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    # A limit on file sizes makes the kernel refuse the write, as a full disk does.
+    script = (
+        "import sys; from pathlib import Path; from edge_mnv3.outputs import staged\n"
+        "from edge_mnv3.errors import OutputError\n"
+        "try:\n"
+        "    with staged([Path(sys.argv[1]) / 'a'], force=False) as (t,): t.write_bytes(bytes(100_000))\n"
+        "except OutputError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
+    )
+    assert done.stdout == (
+        f"output folder {tmp_path / 'out'}: File too large; free some space or use another -o\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_elsewhere_are_not_renamed(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), staged([tmp_path / "a"], force=False):
+        (tmp_path / "input").read_text()
+    assert list(tmp_path.iterdir()) == []
