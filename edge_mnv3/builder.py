@@ -16,9 +16,9 @@ import keras
 from keras import KerasTensor, layers
 
 from edge_mnv3 import arch
-from edge_mnv3 import weights as weight_files
+from edge_mnv3 import weights as published
 from edge_mnv3.arch import DEFAULT_INPUT_SIZE, IMAGENET_CLASSES, MIN_INPUT_SIZE, Size, Variant
-from edge_mnv3.blocks import LayerNames, activate, conv_bn_act, inverted_residual
+from edge_mnv3.blocks import activate, conv_bn_act, inverted_residual
 from edge_mnv3.errors import ArgumentError
 
 T = TypeVar("T")
@@ -96,6 +96,11 @@ def MobileNetV3Large(
     return _build("large", **locals())
 
 
+def image_input(size: int, *, batch_size: int | None) -> KerasTensor:
+    """Returns an input named `image` of shape (batch_size, size, size, 3), to pass as `input_tensor`."""
+    return keras.Input(batch_shape=(batch_size, size, size, 3), name="image")
+
+
 def preprocess_input(x: T, data_format: str | None = None) -> T:
     """Returns `x` unchanged: the graph rescales pixels itself. Kept, as in Keras, for a uniform API."""
     return x
@@ -130,20 +135,15 @@ def _build(
             stacklevel=3,
         )
 
-    names = LayerNames()
     network = arch.expand(variant)
     inputs = layers.Input(shape=shape) if input_tensor is None else input_tensor
-    x = layers.Rescaling(1.0 / 127.5, -1.0, name="rescaling")(inputs) if include_preprocessing else inputs
-    x = conv_bn_act(
-        x, arch.STEM_CHANNELS, 3, name="conv", names=names, stride=2, activation=network.activation
-    )
+    x = layers.Rescaling(1.0 / 127.5, -1.0)(inputs) if include_preprocessing else inputs
+    x = conv_bn_act(x, arch.STEM_CHANNELS, 3, name="conv", stride=2, activation=network.activation)
     for block in network.blocks:
-        x = inverted_residual(x, block, names)
-    x = conv_bn_act(
-        x, network.last_conv_channels, 1, name="conv_1", names=names, activation=network.activation
-    )
+        x = inverted_residual(x, block)
+    x = conv_bn_act(x, network.last_conv_channels, 1, name="conv_1", activation=network.activation)
     if include_top:
-        x = _top(x, network, classes, dropout_rate, classifier_activation, names)
+        x = _top(x, network, classes, dropout_rate, classifier_activation)
     elif pooling == "avg":
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     elif pooling == "max":
@@ -152,9 +152,9 @@ def _build(
     model = keras.Model(source, x, name=name)
 
     if weights == "imagenet":
-        weights = weight_files.published_weights(variant, include_top=include_top)
+        weights = published.published_weights(variant, include_top=include_top)
     if weights is not None:
-        weight_files.load_weights(model, Path(weights))
+        published.load_weights(model, Path(weights))
     return model
 
 
@@ -164,15 +164,14 @@ def _top(
     classes: int,
     dropout_rate: float,
     classifier_activation: Any,
-    names: LayerNames,
 ) -> KerasTensor:
-    x = layers.GlobalAveragePooling2D(keepdims=True, name="global_average_pooling2d")(x)
+    x = layers.GlobalAveragePooling2D(keepdims=True)(x)
     x = layers.Conv2D(network.last_point_channels, 1, padding="same", use_bias=True, name="conv_2")(x)
-    x = activate(x, network.activation, names)
+    x = activate(x, network.activation)
     if dropout_rate > 0:
-        x = layers.Dropout(dropout_rate, name="dropout")(x)
+        x = layers.Dropout(dropout_rate)(x)
     x = layers.Conv2D(classes, 1, padding="same", name="logits")(x)
-    x = layers.Flatten(name="flatten")(x)
+    x = layers.Flatten()(x)
     return layers.Activation(classifier_activation, name="predictions")(x)
 
 
@@ -182,11 +181,7 @@ def _check_weights_argument(
     if weights is None:
         return
     if weights == "imagenet":
-        allowed = [
-            published.alpha
-            for published, top in weight_files.PUBLISHED
-            if top and published[:2] == variant[:2]
-        ]
+        allowed = sorted(key.alpha for key, top in published.PUBLISHED if top and key[:2] == variant[:2])
         if variant.alpha not in allowed:
             raise ArgumentError(
                 f"alpha with weights='imagenet' for {variant.name}",

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from edge_mnv3 import arch
-from edge_mnv3 import weights as weight_files
 from edge_mnv3.arch import IMAGENET_CLASSES, Variant
 from edge_mnv3.errors import ArgumentError
 from edge_mnv3.hashing import sha256_file
+from edge_mnv3.native_output import captured_native_output
 from edge_mnv3.outputs import check_writable, staged
 from edge_mnv3.reporting import Reporter
 from edge_mnv3.results import BuildResult, VariantInfo, WeightsInfo
+from edge_mnv3.weight_files import check_weights, inspect_weights
+from edge_mnv3.weights import published_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +89,13 @@ def resolve_graph(request: GraphRequest, reporter: Reporter) -> ResolvedGraph:
                 "give a weights file of your own",
             )
         reporter.step("published weights")
-        path = weight_files.published_weights(
+        path = published_weights(
             request.variant, include_top=True, on_progress=reporter.progress, warn=reporter.warn
         )
     else:
         path = Path(request.weights)
-    file = weight_files.inspect_weights(path)
-    classes = weight_files.check_weights(file, request.variant, include_top=True, classes=request.classes)
+    file = inspect_weights(path)
+    classes = check_weights(file, request.variant, include_top=True, classes=request.classes)
     source = "imagenet" if request.weights == "imagenet" else "file"
     return ResolvedGraph(
         request=request,
@@ -115,14 +117,16 @@ def build_graph(graph: ResolvedGraph, *, batch_size: int | None) -> Any:
     request = graph.request
     size = request.input_size_px
     build = builder.MobileNetV3Small if request.variant.size == "small" else builder.MobileNetV3Large
-    return build(
-        input_tensor=builder.keras.Input(batch_shape=(batch_size, size, size, 3), name="image"),
-        alpha=request.variant.alpha,
-        minimalistic=request.variant.minimalistic,
-        weights=graph.weights_path,
-        classes=graph.classes,
-        classifier_activation="softmax" if request.include_softmax else None,
-    )
+    # TensorFlow greets on stderr when it creates its first tensor.
+    with captured_native_output():
+        return build(
+            input_tensor=builder.image_input(size, batch_size=batch_size),
+            alpha=request.variant.alpha,
+            minimalistic=request.variant.minimalistic,
+            weights=graph.weights_path,
+            classes=graph.classes,
+            classifier_activation="softmax" if request.include_softmax else None,
+        )
 
 
 def save_graph(request: GraphRequest, output: Path, *, force: bool, reporter: Reporter) -> BuildResult:

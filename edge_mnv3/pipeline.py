@@ -22,9 +22,9 @@ from edge_mnv3.results import CalibrationManifest, QuantizeResult, ValidateResul
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    from edge_mnv3_calibration_data.sources import Source
 
     from edge_mnv3.runtime import RuntimeName
+    from edge_mnv3_calibration_data.sources import Source
     from edge_mnv3_quantization.stock import IoType
     from edge_mnv3_quantization.validation import KernelChoice
 
@@ -144,7 +144,6 @@ def validate_files(
     """
     from edge_mnv3_calibration_data.loading import check_skipped, load_image
     from edge_mnv3_calibration_data.sources import open_source
-
     from edge_mnv3_quantization.validation import LabelledImages, validate
 
     source = open_source(data, need_labels=True)
@@ -218,6 +217,8 @@ def _load_calibration(
         return synthetic_calibration(
             count=request.samples, seed=request.seed, size=size, on_image=reporter.progress
         )
+    if source.manifest:
+        return _load_manifest(source.manifest, source, size, reporter)
     return load_calibration(
         source,
         count=request.samples,
@@ -228,8 +229,41 @@ def _load_calibration(
     )
 
 
+def _load_manifest(
+    manifest: CalibrationManifest, source: Source, size: int, reporter: Reporter
+) -> tuple[npt.NDArray[np.uint8], CalibrationManifest]:
+    """The images of an earlier run; its own seed, preprocessing and number of images hold."""
+    from edge_mnv3_calibration_data.loading import load_calibration, synthetic_calibration
+
+    if manifest.input_size_px != size:
+        raise CalibrationDataError(
+            "calibration manifest",
+            f"images of {manifest.input_size_px} px",
+            f"{size} px",
+            f"use --input-size {manifest.input_size_px}",
+        )
+    if manifest.kind == SYNTHETIC:
+        images, again = synthetic_calibration(
+            count=manifest.requested, seed=manifest.seed, size=size, on_image=reporter.progress
+        )
+    else:
+        images, again = load_calibration(
+            source,
+            count=len(manifest.images),
+            seed=manifest.seed,
+            preprocess=manifest.preprocess,
+            size=size,
+            on_image=reporter.progress,
+        )
+    if again.sha256 != manifest.sha256:
+        raise CalibrationDataError(
+            "calibration manifest", f"images of SHA-256 {again.sha256[:12]}…", f"{manifest.sha256[:12]}…"
+        )
+    return images, again
+
+
 def _warn_about_images(manifest: CalibrationManifest, reporter: Reporter, warnings: list[str]) -> None:
-    if len(manifest.images) < manifest.requested and manifest.kind != "manifest":
+    if len(manifest.images) < manifest.requested:
         _warn(
             f"{manifest.requested} calibration images were asked for, {len(manifest.images)} are there",
             reporter,

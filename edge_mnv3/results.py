@@ -123,7 +123,7 @@ class CalibrationManifest:
     """The exact images of a calibration: enough to run it again.
 
     Attributes:
-        kind: `folder`, `csv`, `list`, `npz`, `manifest` or `synthetic`.
+        kind: `folder`, `csv`, `list`, `npz` or `synthetic`.
         root: Folder that `images[].file` is relative to; None for synthetic images.
         preprocess: Name of the preprocessing.
         input_size_px: Side of the preprocessed square images.

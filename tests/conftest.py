@@ -16,6 +16,9 @@ CHECKOUT = Path(__file__).parent.parent
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the files in tests/golden")
+    parser.addoption(
+        "--whole-grid", action="store_true", help="compare every combination of builder arguments"
+    )
 
 
 @pytest.fixture(scope="session")

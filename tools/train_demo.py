@@ -12,13 +12,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
-from edge_mnv3_calibration_data.preprocess import preprocess
+import tensorflow as tf
 from PIL import Image
 
 from edge_mnv3 import builder
 from edge_mnv3.demo import DEMO
 from edge_mnv3.digits import CLASSES, TRAINING_IMAGES, load_digits
+from edge_mnv3_calibration_data.preprocess import preprocess
 
 EPOCHS = 60
 BATCH_SIZE = 32
@@ -30,9 +32,6 @@ LARGEST_ZOOM = 0.1
 
 def main(output: Path) -> None:
     """Trains, reports the held-out accuracy, writes the weights."""
-    keras = builder.keras
-    import tensorflow as tf
-
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()
     digits, labels = load_digits()

@@ -61,7 +61,7 @@ class LabelledImages:
 class Answer(NamedTuple):
     """What both files say of one image; classes are 0-based labels, -1 for "background"."""
 
-    index: int
+    image: int
     float_top5: tuple[int, ...]
     int8_top5: tuple[int, ...]
     float_margin: float
@@ -323,7 +323,7 @@ def _percent(hits: Iterable[bool]) -> float:
 def _accuracy(
     model: _Model, top5: list[tuple[int, ...]], answers: list[Answer], labels: Sequence[int]
 ) -> ModelAccuracy:
-    pairs = [(labels[answer.index], five) for answer, five in zip(answers, top5, strict=True)]
+    pairs = [(labels[answer.image], five) for answer, five in zip(answers, top5, strict=True)]
     return ModelAccuracy(
         path=str(model.path),
         sha256=sha256_file(model.path),
@@ -336,10 +336,10 @@ def _accuracy(
 
 def _delta(answers: list[Answer], labels: Sequence[int]) -> AccuracyDelta:
     n = len(answers)
-    right = [(a.float_top5[0] == labels[a.index], a.int8_top5[0] == labels[a.index]) for a in answers]
+    right = [(a.float_top5[0] == labels[a.image], a.int8_top5[0] == labels[a.image]) for a in answers]
     lost = sum(float_right and not int8_right for float_right, int8_right in right)
     won = sum(int8_right and not float_right for float_right, int8_right in right)
-    top5 = sum((labels[a.index] in a.int8_top5) - (labels[a.index] in a.float_top5) for a in answers)
+    top5 = sum((labels[a.image] in a.int8_top5) - (labels[a.image] in a.float_top5) for a in answers)
     return AccuracyDelta(
         top1_points=100 * (won - lost) / n,
         top5_points=100 * top5 / n,
@@ -353,7 +353,7 @@ def _delta(answers: list[Answer], labels: Sequence[int]) -> AccuracyDelta:
 def _class_losses(answers: list[Answer], labels: Sequence[int]) -> tuple[ClassLoss, ...]:
     counts: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
     for answer in answers:
-        label = labels[answer.index]
+        label = labels[answer.image]
         row = counts[label]
         row[0] += 1
         row[1] += answer.float_top5[0] == label
@@ -368,11 +368,11 @@ def _class_losses(answers: list[Answer], labels: Sequence[int]) -> tuple[ClassLo
 
 def _worst(answers: list[Answer], images: LabelledImages) -> tuple[Disagreement, ...]:
     different = [a for a in answers if a.float_top5[0] != a.int8_top5[0]]
-    different.sort(key=lambda a: (-a.float_margin, a.index))
+    different.sort(key=lambda a: (-a.float_margin, a.image))
     return tuple(
         Disagreement(
-            file=images.files[a.index],
-            label=images.labels[a.index],
+            file=images.files[a.image],
+            label=images.labels[a.image],
             float_class=a.float_top5[0],
             int8_class=a.int8_top5[0],
             float_margin=a.float_margin,
