@@ -66,6 +66,8 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
     Raises:
         EdgeMnv3Error: As the stages raise.
     """
+    from edge_mnv3_quantization.checks import check_int8
+    from edge_mnv3_quantization.convert import convert_float
     from edge_mnv3_quantization.recipes import RECIPES
 
     name = f"mobilenet_v3_{request.graph.variant.name}_{request.graph.input_size_px}"
@@ -84,16 +86,12 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
     _warn_about_images(manifest, reporter, warnings)
     with _timed(timings_s, "build", "building the Keras graph", reporter):
         model = build_graph(graph, batch_size=1)
-    from edge_mnv3_quantization.convert import convert_float
-
     with _timed(timings_s, "convert_float", "converting to float .tflite (about 10 s)", reporter):
         float_model = convert_float(model)
     with _timed(timings_s, "quantize", f"quantizing with recipe {request.recipe}", reporter):
         int8_model = RECIPES[request.recipe].quantize(
             float_model, images, io=request.io, on_image=reporter.progress
         )
-    from edge_mnv3_quantization.checks import check_int8
-
     with staged(paths, force=request.force) as (float_file, int8_file, json_file):
         float_file.write_bytes(float_model)
         int8_file.write_bytes(int8_model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import tempfile
 import zipfile
@@ -17,6 +18,7 @@ from edge_mnv3.weight_files import KERAS_ARCHIVE_WEIGHTS, first_difference, gues
 BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v3/"
 URL_VARIABLE = "EDGE_MNV3_WEIGHTS_URL"
 _TIMEOUT_S = 30
+_CHUNK_BYTES = 1 << 16
 
 
 class PublishedFile(NamedTuple):
@@ -156,38 +158,25 @@ def _md5(path: Path) -> str:
     return digest.hexdigest()
 
 
-class _Progress:
-    """What pooch takes for a progress bar."""
-
-    def __init__(self, on_progress: Callable[[int, int], None]) -> None:
-        self.total = 0
-        self._done = 0
-        self._on_progress = on_progress
-
-    def update(self, count: int) -> None:
-        self._done = min(self._done + count, self.total or self._done + count)
-        self._on_progress(self._done, self.total)
-
-    def reset(self) -> None:
-        self._done = 0
-
-    def close(self) -> None:
-        """Has nothing to close."""
-
-
 def _download(url: str, path: Path, md5: str, on_progress: Callable[[int, int], None] | None) -> None:
-    import logging
-
     import pooch
     import requests
 
-    logging.getLogger("pooch").setLevel(logging.ERROR)
+    def fetch(address: str, output: str, _: object) -> None:
+        with (
+            requests.get(address, stream=True, timeout=_TIMEOUT_S) as response,
+            Path(output).open("wb") as file,
+        ):
+            response.raise_for_status()
+            total = int(response.headers.get("Content-Length", 0))
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                file.write(chunk)
+                if on_progress:
+                    on_progress(file.tell(), total)
+
     pooch.get_logger().setLevel(logging.ERROR)
-    downloader = pooch.HTTPDownloader(
-        progressbar=_Progress(on_progress) if on_progress else False, timeout=_TIMEOUT_S
-    )
     try:
-        pooch.retrieve(url, f"md5:{md5}", fname=path.name, path=path.parent, downloader=downloader)
+        pooch.retrieve(url, f"md5:{md5}", fname=path.name, path=path.parent, downloader=fetch)
     except requests.HTTPError as error:
         raise _download_error(url, path, f"the server answered {error.response.status_code}") from error
     except requests.RequestException as error:

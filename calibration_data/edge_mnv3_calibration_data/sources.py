@@ -132,7 +132,7 @@ def _open_csv(path: Path) -> Source:
                 raise InputFileError(
                     f"CSV {path}",
                     f"columns {', '.join(columns) or 'none'}",
-                    "a column 'file', and 'label' if there are any",
+                    "the columns file and, if known, label",
                 )
             for row in reader:
                 if row["file"]:

@@ -28,7 +28,7 @@ class _Uniform:
     """Uniform numbers in [0, 1) from the raw words of Philox, whose stream NumPy promises not to change."""
 
     def __init__(self, seed: int, index: int) -> None:
-        self._words = np.random.Philox(key=[seed & (2**64 - 1), index])
+        self._words = np.random.Philox(key=np.array([seed & (2**64 - 1), index], dtype=np.uint64))
 
     def many(self, *shape: int) -> Field:
         raw = np.asarray(self._words.random_raw(int(np.prod(shape))), dtype=np.uint64)

@@ -1,0 +1,58 @@
+"""`edge-mnv3 published`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_mnv3.arch import VARIANTS, parse_variant
+from edge_mnv3.commands.options import json_option
+
+if TYPE_CHECKING:
+    from edge_mnv3.published import Figure, Published
+
+
+@click.command("published")
+@click.option("--variant", type=click.Choice(tuple(VARIANTS)), help="Only this network.")
+@json_option
+def command(variant: str | None, as_json: bool) -> None:
+    """Show the published accuracies and latencies, each with its source.
+
+    Sources contradict one another, so no two are merged into one row.
+
+    \b
+    Examples:
+      edge-mnv3 published
+      edge-mnv3 published --variant large_0.75 --json
+    """
+    from edge_mnv3.published import read_published
+    from edge_mnv3.result_json import to_json
+
+    published = read_published()
+    if variant:
+        published = published.of_variant(variant.removesuffix("_0.75"), parse_variant(variant).alpha)
+    click.echo(to_json(published) if as_json else _table(published), nl=not as_json)
+
+
+def _table(published: Published) -> str:
+    lines = ["variant              alpha precision  top-1 %  M madds M params  device       ms  source"]
+    lines += [_row(figure) for figure in published.figures]
+    lines += ["", "sources:"]
+    lines += [
+        f"  {name}: {source.title}, {source.address} ({source.conditions})"
+        for name, source in published.sources.items()
+    ]
+    return "\n".join(lines)
+
+
+def _row(figure: Figure) -> str:
+    def number(value: float | None, width: int) -> str:
+        return f"{'' if value is None else value:>{width}}"
+
+    note = f" ({figure.conditions})" if figure.conditions else ""
+    return (
+        f"{figure.variant:<20}{figure.alpha:>6} {figure.precision:<10}{number(figure.top1_percent, 8)}"
+        f"{number(figure.multiply_adds_m, 9)}{number(figure.parameters_m, 9)}  {figure.device or '':<9}"
+        f"{number(figure.latency_ms, 6)}  {figure.source}{note}"
+    )

@@ -1,0 +1,81 @@
+"""The published figures as data."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from edge_mnv3.cli import main
+from edge_mnv3.published import parse_published, read_published
+
+HEADER = '[sources.s]\ntitle = "t"\naddress = "a"\nconditions = "c"\n'
+ROW = '[[figures]]\nsource = "s"\nvariant = "small"\nalpha = 1.0\nprecision = "float"\n'
+
+
+def latencies(source: str, variant: str, alpha: float, precision: str) -> list[float | None]:
+    return [
+        figure.latency_ms
+        for figure in read_published().figures
+        if (figure.source, figure.variant, figure.alpha, figure.precision)
+        == (source, variant, alpha, precision)
+        and figure.device
+    ]
+
+
+def test_rows_are_those_of_the_sources() -> None:
+    assert latencies("tf_slim", "large", 1.0, "float") == [51.2, 61.0, 44.0]
+    assert latencies("tf_slim", "small", 1.0, "int8") == [15.5, 15.0, 10.7]
+    assert latencies("tf_slim", "small_minimalistic", 1.0, "float") == [12.2, 15.1, 11.0]
+    assert latencies("tf_slim", "small_minimalistic", 1.0, "int8") == []
+    figures = read_published().figures
+    assert sum(f.source == "tf_slim" and f.device is None for f in figures) == 9
+    assert sum(f.source == "keras" and f.device is None for f in figures) == 6
+
+
+def test_sources_that_contradict_stay_apart() -> None:
+    assert latencies("tf_slim", "large", 0.75, "float")[0] == 39.8
+    assert latencies("paper", "large", 0.75, "float")[0] == 39.0
+    top1 = {
+        f.source: f.top1_percent
+        for f in read_published().figures
+        if (f.variant, f.alpha, f.precision) == ("small", 1.0, "float") and f.top1_percent
+    }
+    assert top1 == {"tf_slim": 67.5, "paper": 67.4, "keras": 68.1}
+
+
+def test_each_row_has_its_source_and_no_row_comes_twice() -> None:
+    published = read_published()
+    assert {figure.source for figure in published.figures} == set(published.sources)
+    keys = [(f.source, f.variant, f.alpha, f.precision, f.device, f.conditions) for f in published.figures]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (HEADER + ROW + "latency = 3\n", r"figure 1: unknown keys .'latency'."),
+        (HEADER + ROW + "latency_ms = 3.0\n", "figure 1: a latency needs a device"),
+        (HEADER + ROW + 'device = "Pixel 1"\n', "figure 1: a latency needs a device"),
+        (HEADER + ROW.replace('"s"', '"x"'), "figure 1: source 'x' is not declared"),
+        (HEADER + ROW.replace('"float"', '"fp16"'), "figure 1: precision 'fp16' is none of"),
+        (HEADER + ROW.replace("alpha = 1.0\n", ""), "figure 1: .*alpha"),
+        (HEADER.replace('title = "t"\n', "") + ROW, "source s: .*title"),
+    ],
+)
+def test_wrong_data_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_published(text)
+
+
+def test_command() -> None:
+    result = CliRunner().invoke(main, ["published", "--variant", "large_0.75", "--json"])
+    assert result.exit_code == 0
+    data = json.loads(result.stdout)
+    assert {row["variant"] for row in data["figures"]} == {"large"}
+    assert {row["alpha"] for row in data["figures"]} == {0.75}
+    assert len(data["figures"]) == 4 + 3 + 2
+    table = CliRunner().invoke(main, ["published"]).stdout
+    assert table.splitlines()[2].split() == ["large", "1.0", "float", "Pixel", "1", "51.2", "tf_slim"]
+    assert "without the fused h-swish" in table
