@@ -22,7 +22,8 @@ _TYPES = {
 def weights(classes: int, seed: int = 0) -> npt.NDArray[np.float32]:
     """(classes, SIZE, SIZE, 3) float32 with a sum of 0 for each class, so that brightness does not matter."""
     kernel = np.random.default_rng(seed).uniform(-1, 1, (classes, SIZE, SIZE, 3)).astype(np.float32)
-    return kernel - kernel.mean(axis=(1, 2, 3), keepdims=True)
+    centred: npt.NDArray[np.float32] = kernel - kernel.mean(axis=(1, 2, 3), keepdims=True)
+    return centred
 
 
 def write_classifier(
@@ -117,4 +118,7 @@ def expected_scores(
     kernel: npt.NDArray[np.float32], pixels: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.float64]:
     """What `write_classifier` computes, in float64."""
-    return np.einsum("khwc,hwc->k", kernel.astype(np.float64), pixels.astype(np.float64))
+    scores: npt.NDArray[np.float64] = np.einsum(
+        "khwc,hwc->k", kernel.astype(np.float64), pixels.astype(np.float64)
+    )
+    return scores

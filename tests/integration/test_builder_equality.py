@@ -17,7 +17,7 @@ from edge_mnv3 import builder
 
 ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.25)
 SIZES_PX = (224, 160, 96, 33)
-HEADS = (
+HEADS: tuple[dict[str, Any], ...] = (
     {"include_top": True},
     *({"include_top": False, "pooling": pooling} for pooling in (None, "avg", "max")),
 )

@@ -22,7 +22,8 @@ def images(labels: list[int], unreadable: tuple[int, ...] = ()) -> LabelledImage
         assert size == SIZE
         if index in unreadable:
             raise InputFileError(f"image {index}", "corrupt")
-        return PIXELS[index]
+        pixels: npt.NDArray[np.uint8] = PIXELS[index]
+        return pixels
 
     return LabelledImages(
         description="test set",

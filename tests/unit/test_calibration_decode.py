@@ -62,7 +62,7 @@ def test_palette(transparency: int | bytes | None) -> None:
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 200, 100, 50])
     image.putpixel((1, 0), 1)
-    options = {} if transparency is None else {"transparency": transparency}
+    options: dict[str, Any] = {} if transparency is None else {"transparency": transparency}
     np.testing.assert_array_equal(decoded(encoded(image, **options)), [[[10, 20, 30], [200, 100, 50]]])
 
 

@@ -1,0 +1,400 @@
+"""The command line end to end, on small real graphs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from edge_mnv3 import digits
+from edge_mnv3.cli import main
+from edge_mnv3.hashing import sha256_file
+from edge_mnv3.result_json import from_json
+from edge_mnv3.results import BenchResult, DemoResult, InspectResult, QuantizeResult, ValidateResult
+from edge_mnv3_calibration_data.synthetic import synthetic_image
+from h5_files import write_legacy
+from tiny_models import write_classifier
+
+SMALL_GRAPH = ["--variant", "small_minimalistic", "--alpha", "0.35", "--input-size", "64"]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def program(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-m", "edge_mnv3.cli", *map(str, arguments)]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 images in 4 class folders."""
+    folder = tmp_path_factory.mktemp("photos")
+    for index in range(40):
+        (folder / f"class {index % 4}").mkdir(exist_ok=True)
+        Image.fromarray(synthetic_image(index, size=80, seed=0)).save(
+            folder / f"class {index % 4}" / f"{index:02}.png"
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> tuple[Path, QuantizeResult]:
+    """A small graph with random weights and 4 classes, quantized."""
+    out = tmp_path_factory.mktemp("out") / "new folder"
+    result = run(
+        "quantize", *SMALL_GRAPH, "--weights", "none", "--classes", 4, "--calibration", photos,
+        "--samples", 12, "-o", out, "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "warning: random weights were asked for" in result.stderr
+    return out, from_json(QuantizeResult, result.stdout)
+
+
+def test_quantize_writes_three_files(quantized: tuple[Path, QuantizeResult]) -> None:
+    out, result = quantized
+    name = "mobilenet_v3_small_minimalistic_0.35_64"
+    assert sorted(path.name for path in out.iterdir()) == [
+        f"{name}_float.tflite", f"{name}_int8.tflite", "quantize.json"
+    ]  # fmt: skip
+    assert result.float_path == str(out / f"{name}_float.tflite")
+    assert result.int8_sha256 == sha256_file(Path(result.int8_path))
+    assert result.int8_size_bytes == Path(result.int8_path).stat().st_size < result.float_size_bytes / 2
+    assert result.checks.passed
+    assert result.checks.xnnpack.loads
+    assert result.variant.classes == 4
+    assert result.weights.source == "none"
+    assert len(result.calibration.images) == 12
+    labels = [record.label for record in result.calibration.images if record.label is not None]
+    assert sorted(labels) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert set(result.timings_s) == {"calibration_images", "build", "convert_float", "quantize", "checks"}
+    assert result.versions["ai-edge-litert"]
+    assert from_json(QuantizeResult, (out / "quantize.json").read_text()) == result
+
+
+def test_json_contract(quantized: tuple[Path, QuantizeResult]) -> None:
+    data = json.loads((quantized[0] / "quantize.json").read_text())
+    assert data["float_path"].endswith("_float.tflite")
+    assert data["int8_path"].endswith("_int8.tflite")
+    assert data["checks"]["full_integer"] is True
+    assert data["checks"]["xnnpack"]["loads"] is True
+    assert data["checks"]["xnnpack"]["partitions"] >= 1
+
+
+def test_existing_outputs_need_force(quantized: tuple[Path, QuantizeResult]) -> None:
+    out, _ = quantized
+    before = (out / "quantize.json").read_bytes()
+    result = run("quantize", *SMALL_GRAPH, "--weights", "none", "-o", out)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].endswith(
+        "exists already; use --force to overwrite it, or another -o"
+    )
+    assert (out / "quantize.json").read_bytes() == before
+
+
+def test_earlier_run_is_repeated_from_its_json(
+    quantized: tuple[Path, QuantizeResult], tmp_path: Path
+) -> None:
+    out, first = quantized
+    again = run(
+        "quantize", *SMALL_GRAPH, "--weights", "none", "--classes", 4, "--calibration", out / "quantize.json",
+        "-o", tmp_path / "again", "--io", "int8", "--no-softmax", "--json",
+    )  # fmt: skip
+    assert again.exit_code == 0, again.output
+    second = from_json(QuantizeResult, again.stdout)
+    assert second.calibration == first.calibration
+    assert second.io == "int8"
+    assert not second.variant.include_softmax
+    inspected = from_json(InspectResult, run("inspect", second.int8_path, "--json").stdout)
+    assert inspected.inputs[0].dtype == inspected.outputs[0].dtype == "int8"
+    assert "SOFTMAX" not in inspected.ops
+    other_size = run(
+        "quantize", *SMALL_GRAPH[:-1], 96, "--weights", "none", "--calibration", out / "quantize.json",
+        "-o", tmp_path / "size",
+    )  # fmt: skip
+    assert other_size.exit_code == 1
+    assert "got images of 64 px, expected 96 px; use --input-size 64" in other_size.stderr
+
+
+def test_synthetic_is_the_default_and_said(tmp_path: Path) -> None:
+    arguments = ("quantize", *SMALL_GRAPH, "--weights", "none", "--samples", 4, "-o", tmp_path / "a")
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "warning: calibrating on synthetic images" in result.stderr
+    assert "4 images, synthetic" in result.stdout
+    again = run(
+        "quantize", *SMALL_GRAPH, "--weights", "none", "--calibration", tmp_path / "a" / "quantize.json",
+        "-o", tmp_path / "b", "--json",
+    )  # fmt: skip
+    assert again.exit_code == 0, again.output
+    assert from_json(QuantizeResult, again.stdout).calibration.kind == "synthetic"
+
+
+def test_validate(quantized: tuple[Path, QuantizeResult], photos: Path) -> None:
+    _, files = quantized
+    arguments = ("validate", "--float", files.float_path, "--int8", files.int8_path, "--data", photos)
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    data = json.loads(result.stdout)
+    assert data["n"] == 40
+    assert data["delta"]["top1_points"] == pytest.approx(
+        data["int8"]["top1_percent"] - data["float"]["top1_percent"]
+    )
+    low, high = data["delta"]["ci95_points"]
+    assert low < high
+    assert 0 <= data["agreement_percent"] <= 100
+    assert from_json(ValidateResult, result.stdout).preprocess == "slim"
+    gated = run(*arguments, "--max-drop-points", -100)
+    assert gated.exit_code == 3
+    assert "GATE FAILED: top-1 drops by" in gated.stdout
+    passed = run(*arguments, "--max-drop-points", 100, "--kernels", "builtin", "--workers", 1)
+    assert passed.exit_code == 0
+    assert "gate passed" in passed.stdout
+
+
+def test_inspect(quantized: tuple[Path, QuantizeResult]) -> None:
+    _, files = quantized
+    result = from_json(InspectResult, run("inspect", files.int8_path, "--json").stdout)
+    assert result.full_integer
+    assert result.ops["CONV_2D"] > 20
+    assert result.xnnpack.partitions == files.checks.xnnpack.partitions
+    table = run("inspect", files.float_path).stdout
+    assert "full integer     no, " in table
+    assert "image:0 [1, 64, 64, 3] float32" in table
+
+
+def test_bench(quantized: tuple[Path, QuantizeResult]) -> None:
+    _, files = quantized
+    result = run("bench", files.int8_path, "--host", "--runs", 20, "--warmup-runs", 2, "--json")
+    assert result.exit_code == 0, result.output
+    bench = from_json(BenchResult, result.stdout)
+    assert 0 < bench.min_us <= bench.p5_us <= bench.median_us <= bench.p95_us <= bench.max_us
+    assert bench.conditions.num_runs == 20
+    assert bench.conditions.model_sha256 == files.int8_sha256
+    assert "(not a phone)" in run("bench", files.int8_path, "--host", "--runs", 5).stdout
+    assert run("bench", files.int8_path).exit_code == 2
+
+
+def test_build_and_quantize_a_local_model(tmp_path: Path) -> None:
+    path = tmp_path / "start.keras"
+    built = run("build", *SMALL_GRAPH, "--weights", "none", "--classes", 3, "-o", path, "--json")
+    assert built.exit_code == 0, built.output
+    assert json.loads(built.stdout)["sha256"] == sha256_file(path)
+    again = run("build", *SMALL_GRAPH, "--weights", path, "-o", path, "--force")
+    assert again.exit_code == 0, again.output
+    assert again.stdout == f"{path}: small_minimalistic_0.35, 264,395 parameters\n"
+    result = run("quantize", *SMALL_GRAPH, "--weights", path, "--samples", 2, "-o", tmp_path / "q", "--json")
+    assert result.exit_code == 0, result.output
+    assert from_json(QuantizeResult, result.stdout).variant.classes == 3
+
+
+def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run("demo", "-o", tmp_path / "demo", "--json")
+    assert result.exit_code == 0, result.output
+    demo = from_json(DemoResult, result.stdout)
+    assert from_json(DemoResult, (tmp_path / "demo" / "demo.json").read_text()) == demo
+    assert demo.validate.n == 1797 - digits.TRAINING_IMAGES
+    # What tools/train_demo.py reported, on images of other writers.
+    assert demo.validate.float_.top1_percent == pytest.approx(98.06, abs=0.3)
+    assert demo.validate.int8.top1_percent > 95
+    assert demo.quantize.checks.passed
+    assert demo.quantize.calibration.preprocess == demo.validate.preprocess == "resize"
+    again = run("demo", "-o", tmp_path / "demo")
+    assert again.exit_code == 1
+    assert (
+        again.stderr == f"error: demo folder {tmp_path / 'demo'} exists already; use --force, or another -o\n"
+    )
+    forced = run("demo", "-o", tmp_path / "demo", "--force")
+    assert forced.exit_code == 0, forced.output
+    assert "Accuracy on held-out handwritten digits" in forced.stdout
+
+
+def test_demo_without_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    result = run("demo", "-o", tmp_path / "demo")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        "error: the handwritten digits come with scikit-learn, which is not installed; "
+        "pip install 'edge-mnv3[demo]'"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+BAD_QUANTIZE: list[tuple[list[str], int, str]] = [
+    (["--variant", "medium"], 2, "'medium' is not one of"),
+    (["--variant", "small_0.75", "--alpha", "1"], 1, "expected 0.75; use --variant small --alpha 1.0"),
+    (["--variant", "small", "--alpha", "-1"], 1, "alpha: got -1.0, expected a finite number greater than 0"),
+    (["--variant", "small", "--input-size", "31"], 2, "31 is not in the range x>=32"),
+    (["--variant", "small", "--weights", "no.h5"], 1, "weights no.h5: got no such file"),
+    (["--variant", "small", "--classes", "5"], 1, "classes with the ImageNet weights: got 5, expected 1000"),
+    (
+        ["--variant", "small_minimalistic", "--alpha", "0.5"],
+        1,
+        "published weights of small_minimalistic_0.5: got none",
+    ),
+    (["--variant", "small", "--calibration", "nowhere"], 1, "images nowhere: got no such file or folder"),
+    (["--variant", "small", "--samples", "0"], 2, "0 is not in the range x>=1"),
+    (["--variant", "small", "--recipe", "best"], 2, "'best' is not 'stock'"),
+    (["--variant", "small", "--io", "int4"], 2, "'int4' is not one of"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "text"), BAD_QUANTIZE)
+def test_bad_arguments(arguments: list[str], code: int, text: str, tmp_path: Path) -> None:
+    result = run("quantize", *arguments, "-o", tmp_path / "out")
+    assert result.exit_code == code
+    assert text in result.stderr
+    assert sum(line.startswith(("error:", "Error:")) for line in result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_calibration_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "wrong.csv").write_text("name\nx\n")
+    (tmp_path / "range.csv").write_text("file,label\nx.png,4\n")
+    (tmp_path / "broken").mkdir()
+    Image.new("RGB", (20, 20)).save(tmp_path / "broken" / "a.jpg")
+    (tmp_path / "broken" / "b.jpg").write_bytes((tmp_path / "broken" / "a.jpg").read_bytes()[:100])
+    Image.new("I;16", (20, 20)).save(tmp_path / "broken" / "c.png")
+    for source, text in (
+        ("empty", "got none, expected at least one image"),
+        ("wrong.csv", "got columns name, expected the columns file and, if known, label"),
+        ("range.csv", "label of x.png in "),
+        ("broken", "2 of 3 images cannot be read, more than 1 %"),
+    ):
+        result = run(
+            "quantize", *SMALL_GRAPH, "--weights", "none", "--classes", 3, "--calibration", tmp_path / source,
+            "-o", tmp_path / "out",
+        )  # fmt: skip
+        assert result.exit_code == 1
+        assert text in result.stderr.splitlines()[-1]
+        assert not (tmp_path / "out").exists()
+
+
+def test_weights_of_another_network(tmp_path: Path) -> None:
+    path = write_legacy(tmp_path / "other.h5", classes=7)
+    result = run("quantize", "--variant", "large", "--weights", path, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "do not fit large_1.0 with top" in result.stderr
+    assert result.stderr.rstrip().endswith("the file fits small_minimalistic_0.35 with 7 classes")
+    classes = run("quantize", *SMALL_GRAPH, "--weights", path, "--classes", 3, "-o", tmp_path / "out")
+    assert "got 7, expected 3; use --classes 7 or none at all" in classes.stderr
+
+
+def test_bad_models(tmp_path: Path) -> None:
+    int8 = write_classifier(tmp_path / "q.tflite", "int8")
+    float_ = write_classifier(tmp_path / "f.tflite", "float32")
+    cut = tmp_path / "cut.tflite"
+    cut.write_bytes(int8.read_bytes()[:200])
+    (tmp_path / "d.csv").write_text("file,label\nx.png,1\n")
+    data = ("--data", tmp_path / "d.csv")
+    for arguments, text in (
+        (("inspect", cut), "no valid TFLite flatbuffer, expected a whole .tflite file; it may be truncated"),
+        (("bench", cut, "--host"), "no valid TFLite flatbuffer"),
+        (("inspect", tmp_path / "no.tflite"), "no such file"),
+        (("validate", "--float", float_, "--int8", float_, *data), "no quantized tensor: a float file"),
+        (("validate", "--float", float_, "--int8", cut, *data), "no valid TFLite flatbuffer"),
+        (("validate", "--float", int8, "--int8", int8, *data), "expected a float32 .tflite file"),
+        (
+            ("validate", "--float", float_, "--int8", int8, *data),
+            "none can be read: got no such file or directory",
+        ),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 1, result.output
+        assert text in result.stderr.splitlines()[-1]
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_no_network_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("EDGE_MNV3_WEIGHTS_URL", "http://127.0.0.1:9")
+    result = run("quantize", "--variant", "small_minimalistic", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    name = "weights_mobilenet_v3_small_minimalistic_224_1.0_float.h5"
+    assert result.stderr.splitlines()[-1] == (
+        f"error: download of http://127.0.0.1:9/{name}: got no connection (ConnectionError); put the file at "
+        f"{tmp_path / 'keras' / 'models' / name} by hand, or use --weights FILE; "
+        "edge-mnv3 demo needs no download"
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def wait_for(path: Path, running: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("when", ["reading", "quantizing"])
+def test_ctrl_c_leaves_nothing(tmp_path: Path, when: str) -> None:
+    # The program under test runs whole; a hook only tells when the step has begun.
+    hook = {
+        "reading": "import edge_mnv3_calibration_data.loading as m; name = 'synthetic_image'",
+        "quantizing": "import edge_mnv3_quantization.stock as m; name = 'captured_native_output'",
+    }[when]
+    script = (
+        f"import pathlib, sys; {hook}\n"
+        "original = getattr(m, name)\n"
+        "def told(*a, **k):\n"
+        f"    pathlib.Path({str(tmp_path / 'begun')!r}).touch()\n"
+        "    return original(*a, **k)\n"
+        "setattr(m, name, told)\n"
+        "from edge_mnv3.cli import main\n"
+        "main()\n"
+    )
+    out = tmp_path / "out"
+    samples = "3000" if when == "reading" else "300"
+    arguments = ["quantize", *SMALL_GRAPH, "--weights", "none", "--samples", samples, "-o", str(out)]
+    running = subprocess.Popen(
+        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(tmp_path / "begun", running)
+    time.sleep(0.3)
+    running.send_signal(signal.SIGINT)
+    stdout, stderr = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert stdout == ""
+    assert stderr.rstrip().endswith("Aborted!")
+    assert "Traceback" not in stderr
+    assert not out.exists()
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    import resource
+
+    out = tmp_path / "out"
+    running = program(
+        "quantize", *SMALL_GRAPH, "--weights", "none", "--samples", "2", "-o", out,
+        # The kernel refuses larger files, as a full disk would; the float file has over a megabyte.
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000)),
+        env=os.environ | {"TMPDIR": "/dev/shm"},
+    )  # fmt: skip
+    _, stderr = running.communicate(timeout=120)
+    assert running.returncode == 1, stderr
+    assert "Traceback" not in stderr
+    assert not out.exists()
+
+
+def test_help_is_fast_and_complete() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for name in ("quantize", "validate", "inspect", "bench", "build", "published", "demo"):
+        assert f"\n  {name}" in result.stdout
+        assert "Examples:" in run(name, "--help").stdout
+    assert run("no-such-command").exit_code == 2
+    assert shutil.which("edge-mnv3") is None or run("--version").stdout.startswith("edge-mnv3, version 0.")

@@ -1,0 +1,152 @@
+"""The stock recipe is TensorFlow's converter: the same tensors, whatever steps are shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
+
+from edge_mnv3 import builder
+from edge_mnv3.errors import ConversionError
+from edge_mnv3.native_output import captured_native_output
+from edge_mnv3.runtime import open_model
+from edge_mnv3_quantization.checks import check_int8
+from edge_mnv3_quantization.convert import convert_float
+from edge_mnv3_quantization.stock import IoType, quantize_stock
+
+SIDE = 64
+IMAGES = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module", params=["Small", "Large_minimalistic"])
+def model(request: pytest.FixtureRequest) -> Any:
+    size, _, minimalistic = request.param.partition("_")
+    return getattr(builder, f"MobileNetV3{size}")(
+        input_tensor=builder.image_input(SIDE, batch_size=1),
+        alpha=0.35,
+        minimalistic=bool(minimalistic),
+        weights=None,
+        classes=10,
+    )
+
+
+@pytest.fixture(scope="module")
+def float_model(model: Any) -> bytes:
+    return convert_float(model)
+
+
+def plain_converter(model: Any, io: IoType | None) -> bytes:
+    """What a script without this project would do."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    if io:
+
+        def representative_dataset() -> Iterator[list[np.ndarray[Any, Any]]]:
+            for image in IMAGES:
+                yield [image[np.newaxis].astype(np.float32)]
+
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = representative_dataset
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = getattr(tf, io)
+    with captured_native_output():
+        return bytes(converter.convert())
+
+
+def contents(model: bytes) -> tuple[list[Any], list[Any]]:
+    """All tensors with their data and quantization, and all operators with their options, without names."""
+    parsed = schema.ModelT.InitFromPackedBuf(model, 0)
+    graph = parsed.subgraphs[0]
+
+    def as_list(value: Any) -> list[Any]:
+        return [] if value is None else np.asarray(value).tolist()
+
+    tensors = [
+        (
+            tensor.type,
+            as_list(tensor.shape),
+            as_list(tensor.quantization.scale) if tensor.quantization else [],
+            as_list(tensor.quantization.zeroPoint) if tensor.quantization else [],
+            bytes(as_list(parsed.buffers[tensor.buffer].data)),
+        )
+        for tensor in graph.tensors
+    ]
+    operators = [
+        (
+            parsed.operatorCodes[operator.opcodeIndex].builtinCode,
+            as_list(operator.inputs),
+            as_list(operator.outputs),
+            sorted(vars(operator.builtinOptions).items(), key=str) if operator.builtinOptions else [],
+        )
+        for operator in graph.operators
+    ]
+    return tensors, [(code, i, o, str(options)) for code, i, o, options in operators]
+
+
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs were expected")
+@pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
+def test_equals_the_plain_converter(model: Any, float_model: bytes, io: IoType) -> None:
+    ours = contents(quantize_stock(float_model, IMAGES, io=io))
+    theirs = contents(plain_converter(model, io))
+    assert len(ours[0]) > 60
+    assert ours == theirs
+
+
+def test_float_equals_the_plain_converter(model: Any, float_model: bytes) -> None:
+    assert contents(float_model) == contents(plain_converter(model, None))
+
+
+def test_float_answers_as_keras(model: Any, float_model: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "f.tflite"
+    path.write_bytes(float_model)
+    for kernels in ("xnnpack", "builtin"):
+        loaded = open_model(path, kernels=kernels)
+        for image in IMAGES[:3]:
+            expected = np.asarray(model({"image": image[np.newaxis].astype(np.float32)}, training=False))[0]
+            # float32 with batch norms folded into other roundings; probabilities of 10 classes.
+            np.testing.assert_allclose(loaded.run(image), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
+def test_io_types_are_whole_integer_files(float_model: bytes, tmp_path: Path, io: IoType) -> None:
+    path = tmp_path / "q.tflite"
+    path.write_bytes(quantize_stock(float_model, IMAGES, io=io))
+    checks = check_int8(path, io=io)
+    assert checks.full_integer
+    assert checks.fixed_shapes
+    assert checks.builtin.loads
+    model = open_model(path, kernels="builtin")
+    assert model.inputs[0].dtype == model.outputs[0].dtype == io
+    assert model.inputs[0].shape == (1, SIDE, SIDE, 3)
+
+
+def test_progress_and_determinism(float_model: bytes) -> None:
+    seen: list[tuple[int, int]] = []
+    first = quantize_stock(float_model, IMAGES, on_image=lambda done, total: seen.append((done, total)))
+    assert seen == [(done, len(IMAGES)) for done in range(1, len(IMAGES) + 1)]
+    assert first == quantize_stock(float_model, IMAGES)
+
+
+def test_interruption_is_passed_on(float_model: bytes) -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        quantize_stock(float_model, IMAGES, on_image=interrupt)
+
+
+def test_open_batch_is_refused() -> None:
+    model = builder.MobileNetV3Small(weights=None, input_shape=(32, 32, 3), alpha=0.35, minimalistic=True)
+    with pytest.raises(ConversionError, match=r"got input of shape \(None, 32, 32, 3\), expected one"):
+        convert_float(model)
+
+
+def test_what_the_converter_refuses_is_one_line() -> None:
+    with pytest.raises(ConversionError) as caught:
+        quantize_stock(b"no model", IMAGES)
+    assert str(caught.value).startswith("quantization with recipe stock: got ")
+    assert "\n" not in str(caught.value)
