@@ -63,8 +63,9 @@ def _ratios(operator: Operator) -> list[float]:
 def _describe(operator: Operator, limit: Limit, ratio: float) -> str:
     output = operator.outputs[0]
     name = output.name.partition(";")[0]  # the converter joins the names of what it has fused
+    lowest = f"{limit.lowest:.3g} to " if limit.lowest else ""
     return (
         f"operator {operator.index} {operator.name}, tensor '{name}' (output scale "
         f"{float(output.scales[0]):.3g}): {limit.formula} is {ratio:.4g}, XNNPACK accepts "
-        f"{limit.lowest:.3g} to below {limit.highest:g}"
+        f"{lowest}below {limit.highest:g}"
     )

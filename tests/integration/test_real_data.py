@@ -1,0 +1,100 @@
+"""The known baselines, on real weights and labelled photographs, through the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_mnv3.cli import main
+from edge_mnv3.result_json import from_json
+from edge_mnv3.results import QuantizeResult, ValidateResult
+
+# Float top-1 differs between machines by the last bits of a few images only: half a point is three images.
+FLOAT_TOLERANCE_POINTS = 0.5
+# The stock recipe's result depends on which images are drawn; single draws of 200 lay within two points.
+STOCK_TOLERANCE_POINTS = 2.5
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def quantize_stock(data: Path, out: Path, variant: str) -> tuple[Result, QuantizeResult]:
+    weights = data / "weights" / f"mobilenet_v3_{variant}_224_1.0_float.h5"
+    done = run(
+        "quantize", "--variant", variant, "--weights", weights, "--recipe", "stock",
+        "--calibration", data / "imagenet" / "calibration.csv", "-o", out, "--json",
+    )  # fmt: skip
+    return done, from_json(QuantizeResult, done.stdout)
+
+
+@pytest.fixture(scope="module")
+def small(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, QuantizeResult]:
+    return quantize_stock(test_data, tmp_path_factory.mktemp("small"), "small")
+
+
+def test_stock_small_must_not_be_shipped_and_says_why(small: tuple[Result, QuantizeResult]) -> None:
+    done, result = small
+    assert done.exit_code == 3
+    assert result.checks.full_integer
+    assert not result.checks.passed
+    assert not result.checks.xnnpack.loads
+    assert result.checks.builtin.loads
+    warning = next(line for line in done.stderr.splitlines() if "do not ship" in line)
+    assert "does not load under XNNPACK, the default on phones" in warning
+    assert "CONV_2D" in warning
+    assert "squeeze_excite" in warning
+    assert "XNNPACK accepts below 256" in warning
+
+
+def test_stock_small_baseline(test_data: Path, small: tuple[Result, QuantizeResult]) -> None:
+    done = run(
+        "validate", "--float", small[1].float_path, "--int8", small[1].int8_path,
+        "--data", test_data / "imagenet" / "val.csv", "--max-drop-points", 50, "--json",
+    )  # fmt: skip
+    result = from_json(ValidateResult, done.stdout)
+    assert result.n == 650
+    assert result.float_.top1_percent == pytest.approx(79.4, abs=FLOAT_TOLERANCE_POINTS)
+    assert result.int8.top1_percent == pytest.approx(52.2, abs=STOCK_TOLERANCE_POINTS)
+    assert result.int8.kernels == "builtin"
+    low, high = result.delta.ci95_points
+    assert low < result.delta.top1_points < high < 0
+    # The drop is within the limit, but a file that phones cannot load never passes.
+    assert done.exit_code == 3
+    assert result.gate is not None
+    assert "does not load under XNNPACK" in result.gate.problems[0]
+
+
+def test_stock_large_minimalistic_baseline(test_data: Path, tmp_path: Path) -> None:
+    done, result = quantize_stock(test_data, tmp_path, "large_minimalistic")
+    assert done.exit_code == 0
+    assert result.checks.xnnpack.partitions == 1
+    validated = run(
+        "validate", "--float", result.float_path, "--int8", result.int8_path,
+        "--data", test_data / "imagenet" / "val.csv", "--max-drop-points", 2, "--json",
+    )  # fmt: skip
+    assert validated.exit_code == 0
+    accuracy = from_json(ValidateResult, validated.stdout)
+    assert accuracy.float_.top1_percent == pytest.approx(77.5, abs=FLOAT_TOLERANCE_POINTS)
+    assert accuracy.int8.top1_percent == pytest.approx(78.8, abs=STOCK_TOLERANCE_POINTS)
+
+
+def test_published_8_bit_file_has_a_background_class(
+    test_data: Path, small: tuple[Result, QuantizeResult]
+) -> None:
+    published = test_data / "models" / "v3-small_224_1.0_uint8.tflite"
+    arguments = (
+        "validate", "--float", small[1].float_path, "--int8", published,
+        "--data", test_data / "imagenet" / "val.csv", "--json",
+    )  # fmt: skip
+    done = run(*arguments)
+    assert "has 1001 outputs: output 0 is taken for 'background'" in done.stderr
+    detected = from_json(ValidateResult, done.stdout)
+    assert (detected.float_.class_offset, detected.int8.class_offset) == (0, 1)
+    # Google trained this one to be quantized, and these images are easier than the whole validation set.
+    assert detected.int8.top1_percent > 70
+    said = run(*arguments, "--class-offset", 1)
+    assert "background" not in said.stderr
+    assert from_json(ValidateResult, said.stdout).int8 == detected.int8
