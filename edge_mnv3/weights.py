@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -143,7 +144,7 @@ def load_weights(model: Any, path: Path) -> None:
         with tempfile.TemporaryDirectory() as folder:
             # Keras tells its two HDF5 formats apart by the name alone.
             renamed = Path(folder) / "renamed.weights.h5"
-            renamed.symlink_to(path.resolve())
+            shutil.copyfile(path, renamed)
             model.load_weights(renamed)
     else:
         model.load_weights(path)

@@ -2,8 +2,8 @@
 
     python tools/train_demo.py demo_digits.weights.h5
 
-Deterministic: the same TensorFlow on the same kind of processor writes the same bytes. Takes about ten
-minutes on two cores. The held-out images are used once, at the end.
+Deterministic: the same TensorFlow on the same kind of processor gives the same weights, bit for bit. Takes
+about ten minutes on two cores. The held-out images are used once, at the end.
 """
 
 from __future__ import annotations

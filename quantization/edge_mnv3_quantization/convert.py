@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tempfile
 from typing import Any
 
 from edge_mnv3.errors import ConversionError
 from edge_mnv3.native_output import captured_native_output
 
+OUTPUT_NAME = "output_0"  # as Keras's own export names it
+
 
 def convert_float(model: Any) -> bytes:
     """Converts a Keras model to a float32 `.tflite` file.
+
+    The result is that of `TFLiteConverter.from_keras_model`, which exports the model with several signatures,
+    traced five times; one signature saves a third of the time.
 
     Args:
         model: `keras.Model` with one input of fixed shape (1, H, W, 3). With an open batch size the graph
@@ -30,9 +36,23 @@ def convert_float(model: Any) -> bytes:
         raise ConversionError(
             "conversion", f"input of shape {shape}", "one input of fixed shape (1, H, W, 3)"
         )
+
+    @tf.function(  # type: ignore[untyped-decorator] # TensorFlow ships no types
+        input_signature=[tf.TensorSpec(shape, tf.float32, name=model.inputs[0].name)], autograph=False
+    )
+    def serve(image: Any) -> dict[str, Any]:
+        return {OUTPUT_NAME: model(image, training=False)}
+
+    module = tf.Module()
+    module.variables_of_model = [variable.value for variable in model.variables]
     try:
-        with captured_native_output(), contextlib.redirect_stdout(io.StringIO()):
-            return bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+        with (
+            captured_native_output(),
+            contextlib.redirect_stdout(io.StringIO()),
+            tempfile.TemporaryDirectory() as folder,
+        ):
+            tf.saved_model.save(module, folder, signatures={"serving_default": serve})
+            return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
     except Exception as error:  # the converter's own class is private, and it raises others as well
         raise ConversionError("conversion of the float graph", last_line(error)) from error
 

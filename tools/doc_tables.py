@@ -1,0 +1,118 @@
+"""Tables and texts of the documentation that come from code.
+
+Refresh them with `cog -I tools -r README.md docs/*.md`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from click.testing import CliRunner
+
+from edge_mnv3 import arch, published, results
+from edge_mnv3.cli import COMMANDS, main
+from edge_mnv3.weights import PUBLISHED
+from edge_mnv3_calibration_data.preprocess import PREPROCESSES
+
+TOP_RESULTS = {
+    "quantize": results.QuantizeResult,
+    "validate": results.ValidateResult,
+    "inspect": results.InspectResult,
+    "bench": results.BenchResult,
+    "build": results.BuildResult,
+    "published": published.Published,
+    "demo": results.DemoResult,
+}
+
+
+def variants() -> str:
+    """Table of the variants with their sizes."""
+    narrow = {f"{name} --alpha 0.75": v._replace(alpha=0.75) for name, v in arch.VARIANTS.items() if v[1]}
+    rows = []
+    for name, variant in (arch.VARIANTS | narrow).items():
+        layers = arch.weighted_layers(
+            arch.expand(variant), classes=arch.IMAGENET_CLASSES, input_size=arch.DEFAULT_INPUT_SIZE
+        )
+        rows.append(
+            (
+                f"`{name}`",
+                f"{arch.count_parameters(layers):,}",
+                f"{arch.count_multiply_adds(layers) / 1e6:.1f} M",
+                "yes" if (variant, True) in PUBLISHED else "no",
+            )
+        )
+    return _table(("`--variant`", "parameters", "multiply-adds", "published weights"), rows)
+
+
+def weight_files() -> str:
+    """Table of the published weight files."""
+    files = {variant: [PUBLISHED[variant, top].name for top in (True, False)] for variant, _ in PUBLISHED}
+    rows = [(variant.name, *(f"`{name}`" for name in names)) for variant, names in files.items()]
+    return _table(("network", "with classifier", "without"), rows)
+
+
+def preprocesses() -> str:
+    """Table of the ways to preprocess."""
+    rows = [(f"`{name}`", entry.description) for name, entry in PREPROCESSES.items()]
+    return _table(("`--preprocess`", "what"), rows)
+
+
+def command_helps() -> str:
+    """The `--help` of every command."""
+    sections = []
+    for name in COMMANDS:
+        shown = CliRunner().invoke(main, [name, "--help"], prog_name="edge-mnv3", terminal_width=100)
+        sections.append(f"## {name}\n\n```\n{shown.output.strip()}\n```\n")
+    return "\n".join(sections)
+
+
+def result_tables() -> str:
+    """The keys of every result, and of its parts."""
+    kinds = _dataclasses(results) | _dataclasses(published)
+    sections = [_section(f"## `{command}`", kind, kinds) for command, kind in TOP_RESULTS.items()]
+    parts = [kind for kind in kinds.values() if kind not in TOP_RESULTS.values()]
+    sections.append("## Parts\n")
+    sections += [_section(f"### {kind.__name__}", kind, kinds) for kind in parts]
+    return "\n".join(sections)
+
+
+def _dataclasses(module: ModuleType) -> dict[str, Any]:
+    return {
+        name: kind
+        for name, kind in vars(module).items()
+        if dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
+    }
+
+
+def _section(heading: str, kind: Any, kinds: dict[str, Any]) -> str:
+    anchors = {top.__name__: command for command, top in TOP_RESULTS.items()}
+    notes = _attribute_notes(kind.__doc__)
+    rows = []
+    for field in dataclasses.fields(kind):
+        shown = re.sub(r"tuple\[(.*), \.\.\.\]", r"list of \1", str(field.type)).replace(" | ", " or ")
+        for name in set(re.findall(r"\w+", shown)) & kinds.keys():
+            shown = re.sub(rf"\b{name}\b", f"[{name}](#{anchors.get(name, name).lower()})", shown)
+        rows.append((f"`{field.name.rstrip('_')}`", shown, notes.get(field.name, "")))
+    return f"{heading}\n\n{kind.__doc__.splitlines()[0]}\n\n{_table(('key', 'type', ''), rows)}\n"
+
+
+def _attribute_notes(docstring: str) -> dict[str, str]:
+    """The part `Attributes:` of a docstring, by name."""
+    notes: dict[str, str] = {}
+    name = ""
+    for line in docstring.partition("Attributes:")[2].splitlines():
+        begins = re.match(r" {8}(\w+): (.*)", line)
+        if begins:
+            name = begins[1]
+            notes[name] = begins[2]
+        elif line.strip():
+            notes[name] += f" {line.strip()}"
+    return notes
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows))
