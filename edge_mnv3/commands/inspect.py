@@ -42,8 +42,8 @@ def _table(result: InspectResult) -> str:
         ("operators", ", ".join(f"{count} {name}" for name, count in result.ops.items())),
         ("full integer", "yes" if result.full_integer else f"no, {len(result.float_tensors)} float tensors"),
         ("fixed shapes", "yes" if result.fixed_shapes else f"no: {', '.join(result.dynamic_tensors[:3])}"),
-        ("XNNPACK", _kernels(result.xnnpack)),
-        ("built-in kernels", _kernels(result.builtin)),
+        ("XNNPACK", xnnpack(result.xnnpack)),
+        ("built-in kernels", builtin_kernels(result.builtin)),
         ("runtime", result.runtime),
     ]
     return "\n".join(f"{key:<17}{value}" for key, value in rows)
@@ -56,10 +56,17 @@ def _tensor(tensor: TensorInfo) -> str:
     return f"{tensor.name} {list(tensor.shape)} {tensor.dtype}{quantization}"
 
 
-def _kernels(check: KernelCheck) -> str:
+def builtin_kernels(check: KernelCheck) -> str:
+    """Writes whether a file loads under the built-in kernels."""
+    return "loads" if check.loads else f"DOES NOT LOAD: {check.problem}"
+
+
+def xnnpack(check: KernelCheck) -> str:
+    """Writes whether a file loads under XNNPACK, in how many partitions, and what it left."""
     if not check.loads:
         return f"DOES NOT LOAD: {check.problem}"
+    if check.partitions == 0:
+        return "loads, but takes no operator of this file: all run on the built-in kernels"
     left = ", ".join(f"{count} {name}" for name, count in check.undelegated_ops.items())
-    return f"loads, {check.partitions} partitions" + (
-        f"; left to the built-in kernels: {left}" if left else ""
-    )
+    count = "1 partition" if check.partitions == 1 else f"{check.partitions} partitions"
+    return f"loads, {count}" + (f"; left to the built-in kernels: {left}" if left else "")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_mnv3.commands.inspect import builtin_kernels, xnnpack
 from edge_mnv3.commands.options import force_option, graph_options, json_option, preprocess_option
 from edge_mnv3.commands.terminal import TerminalReporter
 
@@ -114,16 +115,13 @@ def command(
 def table(result: QuantizeResult) -> str:
     """Writes a result for people."""
     checks = result.checks
-    xnnpack = f"{checks.xnnpack.partitions} partitions" if checks.xnnpack.loads else "DOES NOT LOAD"
-    left = ", ".join(f"{count} {name}" for name, count in checks.xnnpack.undelegated_ops.items())
     rows = [
         ("float", f"{result.float_path} ({result.float_size_bytes / 1e6:.2f} MB)"),
         ("int8", f"{result.int8_path} ({result.int8_size_bytes / 1e6:.2f} MB, {result.io} in and out)"),
         ("calibration", f"{len(result.calibration.images)} images, {result.calibration.kind}"),
         ("full integer", "yes" if checks.full_integer else "NO"),
-        ("XNNPACK", xnnpack + (f"; left to the built-in kernels: {left}" if left else "")),
-        ("built-in kernels", "loads" if checks.builtin.loads else "DOES NOT LOAD"),
+        ("XNNPACK", xnnpack(checks.xnnpack)),
+        ("built-in kernels", builtin_kernels(checks.builtin)),
         ("checks", "passed" if checks.passed else "FAILED: do not ship the int8 file"),
-        *(("problem", problem) for problem in checks.problems),
     ]
     return "\n".join(f"{key:<17}{value}" for key, value in rows)

@@ -169,6 +169,11 @@ def test_inspect(quantized: tuple[Path, QuantizeResult]) -> None:
     assert result.full_integer
     assert result.ops["CONV_2D"] > 20
     assert result.xnnpack.partitions == files.checks.xnnpack.partitions
+    int8_table = run("inspect", files.int8_path).stdout
+    assert (
+        "XNNPACK          loads, 1 partition; left to the built-in kernels: 2 QUANTIZE, 1 SOFTMAX"
+        in int8_table
+    )
     table = run("inspect", files.float_path).stdout
     assert "full integer     no, " in table
     assert "image:0 [1, 64, 64, 3] float32" in table

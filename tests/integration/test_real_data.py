@@ -13,7 +13,8 @@ from edge_mnv3.results import QuantizeResult, ValidateResult
 
 # Float top-1 differs between machines by the last bits of a few images only: half a point is three images.
 FLOAT_TOLERANCE_POINTS = 0.5
-# The stock recipe's result depends on which images are drawn; single draws of 200 lay within two points.
+# The baselines were taken with another draw of 200 images, and the draw moves the stock recipe's result: over
+# three seeds small lay between 48.8 and 54.0. The draw that is tested here is always the same.
 STOCK_TOLERANCE_POINTS = 2.5
 
 
