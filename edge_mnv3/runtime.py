@@ -100,6 +100,17 @@ class LoadedModel:
             raise ModelFileError("model's input", f"dtype {wanted.dtype}", "uint8, int8 or float32")
         self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], values)
 
+    def run_raw(self, values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """Runs the model on an input of its own shape and dtype.
+
+        Returns:
+            Copies of all outputs, in the file's order.
+        """
+        self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], values)
+        self.invoke()
+        outputs = self._interpreter.get_output_details()
+        return [np.array(self._interpreter.get_tensor(output["index"])) for output in outputs]
+
     def invoke(self) -> None:
         """Runs the model on what its inputs hold."""
         self._interpreter.invoke()
@@ -144,6 +155,22 @@ def open_model(
             ) from error
         raise ModelFileError(f"model {path} does not load under {kernels}", problem) from error
     return LoadedModel(interpreter, kernels, f"{runtime} {version}")
+
+
+def open_bytes(content: bytes, *, kernels: Kernels = "xnnpack") -> LoadedModel:
+    """Loads a model of our own making from memory, with the default runtime and one thread.
+
+    Raises:
+        RuntimeError: It does not load.
+    """
+    module, version = _import_runtime("litert")
+    options: dict[str, Any] = {"model_content": content, "num_threads": 1}
+    if kernels == "builtin":
+        options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    with captured_native_output():
+        interpreter = module.Interpreter(**options)
+        interpreter.allocate_tensors()
+    return LoadedModel(interpreter, kernels, f"litert {version}")
 
 
 def probe(path: Path, *, kernels: Kernels, runtime: RuntimeName = "litert") -> KernelCheck:

@@ -32,7 +32,13 @@ EXIT_CHECKS_FAILED = 3
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of images.")
 @preprocess_option
-@click.option("--recipe", type=click.Choice(("stock",)), default="stock", show_default=True)
+@click.option(
+    "--recipe",
+    type=click.Choice(("accurate", "stock")),
+    default="accurate",
+    show_default=True,
+    help="stock: TensorFlow's converter as it is, to compare with.",
+)
 @click.option(
     "--io",
     type=click.Choice(("uint8", "int8", "float32")),

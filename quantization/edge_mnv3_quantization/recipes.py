@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3_quantization.accurate import quantize_accurate
 from edge_mnv3_quantization.stock import IoType, quantize_stock
 
 
@@ -34,7 +35,10 @@ class Recipe(NamedTuple):
 
 
 RECIPES: dict[str, Recipe] = {
+    "accurate": Recipe(
+        "equalized, ranges and biases from the images, one XNNPACK partition", quantize_accurate
+    ),
     "stock": Recipe("TensorFlow's converter as it is: min/max ranges, the baseline", quantize_stock),
 }
-DEFAULT_RECIPE = "stock"
+DEFAULT_RECIPE = "accurate"
 IO_TYPES: tuple[IoType, ...] = ("uint8", "int8", "float32")

@@ -22,10 +22,10 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def quantize_stock(data: Path, out: Path, variant: str) -> tuple[Result, QuantizeResult]:
+def quantize(data: Path, out: Path, variant: str, recipe: str) -> tuple[Result, QuantizeResult]:
     weights = data / "weights" / f"mobilenet_v3_{variant}_224_1.0_float.h5"
     done = run(
-        "quantize", "--variant", variant, "--weights", weights, "--recipe", "stock",
+        "quantize", "--variant", variant, "--weights", weights, "--recipe", recipe,
         "--calibration", data / "imagenet" / "calibration.csv", "-o", out, "--json",
     )  # fmt: skip
     return done, from_json(QuantizeResult, done.stdout)
@@ -33,7 +33,7 @@ def quantize_stock(data: Path, out: Path, variant: str) -> tuple[Result, Quantiz
 
 @pytest.fixture(scope="module")
 def small(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, QuantizeResult]:
-    return quantize_stock(test_data, tmp_path_factory.mktemp("small"), "small")
+    return quantize(test_data, tmp_path_factory.mktemp("small"), "small", "stock")
 
 
 def test_stock_small_must_not_be_shipped_and_says_why(small: tuple[Result, QuantizeResult]) -> None:
@@ -69,7 +69,7 @@ def test_stock_small_baseline(test_data: Path, small: tuple[Result, QuantizeResu
 
 
 def test_stock_large_minimalistic_baseline(test_data: Path, tmp_path: Path) -> None:
-    done, result = quantize_stock(test_data, tmp_path, "large_minimalistic")
+    done, result = quantize(test_data, tmp_path, "large_minimalistic", "stock")
     assert done.exit_code == 0
     assert result.checks.xnnpack.partitions == 1
     validated = run(
@@ -99,3 +99,20 @@ def test_published_8_bit_file_has_a_background_class(
     said = run(*arguments, "--class-offset", 1)
     assert "background" not in said.stderr
     assert from_json(ValidateResult, said.stdout).int8 == detected.int8
+
+
+def test_accurate_small_keeps_its_answers(test_data: Path, tmp_path: Path) -> None:
+    done, result = quantize(test_data, tmp_path, "small", "accurate")
+    assert done.exit_code == 0
+    assert result.checks.passed
+    assert result.checks.xnnpack.partitions == 1
+    assert result.checks.xnnpack.undelegated_ops == {"QUANTIZE": 2, "SOFTMAX": 1}
+    for kernels in ("xnnpack", "builtin"):
+        validated = run(
+            "validate", "--float", result.float_path, "--int8", result.int8_path, "--kernels", kernels,
+            "--data", test_data / "imagenet" / "val.csv", "--json",
+        )  # fmt: skip
+        accuracy = from_json(ValidateResult, validated.stdout)
+        # The recipe stock loses 27 points and agrees on 58 %; two points are three standard errors.
+        assert accuracy.delta.top1_points > -2
+        assert accuracy.agreement_percent > 93

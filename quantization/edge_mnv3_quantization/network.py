@@ -1,0 +1,109 @@
+"""A classifier as a list of nodes with their weights, small enough to rewrite and prove equal.
+
+The converter's float file of a MobileNetV3 consists of the kinds of nodes below. Values are numbered; each is
+the output of one node, or the network's input.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Kind = Literal["conv", "depthwise", "dense", "hard_swish", "mean", "mul", "add", "pad", "reshape", "softmax"]
+Clamp = Literal["none", "relu", "relu6"]
+WEIGHTED: tuple[Kind, ...] = ("conv", "depthwise", "dense")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One operation.
+
+    Attributes:
+        inputs: The values that it takes; two for `mul` and `add`.
+        output: The value that it gives.
+        weights: conv (O, kh, kw, I), depthwise (1, kh, kw, C), dense (O, I), else None.
+        bias: (O,), or None.
+        clamp: Applied to the result.
+        stride: Rows, columns.
+        same_padding: Zeros around the input so that an output has ceil(input / stride) rows and columns.
+        factor: Of `mul`: output = factor * first input * second input.
+        paddings: Of `pad`: rows before, after, columns before, after.
+    """
+
+    kind: Kind
+    inputs: tuple[int, ...]
+    output: int
+    weights: Array | None = None
+    bias: Array | None = None
+    clamp: Clamp = "none"
+    stride: tuple[int, int] = (1, 1)
+    same_padding: bool = True
+    factor: float = 1.0
+    paddings: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def weights_and_bias(self) -> tuple[Array, Array]:
+        """Those of a weighted node.
+
+        Raises:
+            ValueError: It has none.
+        """
+        if self.weights is None or self.bias is None:
+            raise ValueError(f"a {self.kind} node has no weights")
+        return self.weights, self.bias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """What flows between nodes; `shape` has the batch size 1 and ends with the channels."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def channels(self) -> int:
+        """The last dimension."""
+        return self.shape[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """Nodes in the order of execution.
+
+    Attributes:
+        input_scale: The input's real value is input_scale * pixel + input_offset, with pixels 0..255.
+        input_offset: See `input_scale`.
+    """
+
+    values: Mapping[int, Value]
+    nodes: tuple[Node, ...]
+    input: int
+    output: int
+    input_scale: float = 1.0
+    input_offset: float = 0.0
+
+    def producer(self, value: int) -> Node | None:
+        """The node that gives a value; None for the input."""
+        return next((node for node in self.nodes if node.output == value), None)
+
+    def consumers(self, value: int) -> tuple[Node, ...]:
+        """The nodes that take a value."""
+        return tuple(node for node in self.nodes if value in node.inputs)
+
+    def up_to(self, value: int) -> Network:
+        """The part of the network that a value depends on."""
+        wanted, kept = {value}, []
+        for node in reversed(self.nodes):
+            if node.output in wanted:
+                wanted |= set(node.inputs)
+                kept.append(node)
+        return dataclasses.replace(self, nodes=tuple(reversed(kept)), output=value)
+
+    def with_nodes(self, nodes: Iterable[Node], values: Mapping[int, Value] | None = None) -> Network:
+        """The same network with other nodes, and values for their outputs."""
+        return dataclasses.replace(self, nodes=tuple(nodes), values=values or self.values)

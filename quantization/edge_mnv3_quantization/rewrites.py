@@ -1,0 +1,104 @@
+"""Rewrites of a network that change no output in real numbers, and prepare it for int8."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from edge_mnv3_quantization.network import Array, Network, Node, Value
+
+HARD_SWISH_OFFSET = 3.0
+GATE_CEILING = 6.0
+HARD_SWISH_FACTOR = 1.0 / 6.0
+
+
+def lower_hard_swish(network: Network) -> Network:
+    """Writes hard-swish, x · relu6(x + 3) / 6, as a gate and a product.
+
+    The gate relu6(x + 3) becomes a depthwise 1×1 convolution of weights 1 and bias 3. XNNPACK takes no int8
+    HARD_SWISH, but it takes that; and when x is divided by a factor per channel, the gate's weights take it.
+    """
+    nodes: list[Node] = []
+    values = dict(network.values)
+    for node in network.nodes:
+        if node.kind != "hard_swish":
+            nodes.append(node)
+            continue
+        (x,) = node.inputs
+        gate = max(values) + 1
+        channels = values[x].channels
+        values[gate] = Value(name=f"{values[node.output].name}_gate", shape=values[x].shape)
+        nodes.append(
+            Node(
+                kind="depthwise",
+                inputs=(x,),
+                output=gate,
+                weights=np.ones((1, 1, 1, channels)),
+                bias=np.full(channels, HARD_SWISH_OFFSET),
+                clamp="relu6",
+            )
+        )
+        nodes.append(Node(kind="mul", inputs=(x, gate), output=node.output, factor=HARD_SWISH_FACTOR))
+    return network.with_nodes(nodes, values)
+
+
+def gated_values(network: Network) -> frozenset[int]:
+    """Values x that only a lowered hard-swish takes: all below -3 give the same result, 0."""
+    found = set()
+    for node in network.nodes:
+        if (
+            node.kind == "depthwise"
+            and node.clamp == "relu6"
+            and node.weights is not None
+            and node.weights.size == node.weights.shape[-1]
+        ):
+            (x,) = node.inputs
+            takers = network.consumers(x)
+            if len(takers) == 2 and any(
+                t.kind == "mul" and set(t.inputs) == {x, node.output} for t in takers
+            ):
+                found.add(x)
+    return frozenset(found)
+
+
+def fold_constant_gates(network: Network, gates: Mapping[int, Array]) -> Network:
+    """Removes products with gates that are constant, whose values the next weights take.
+
+    Args:
+        network: Any.
+        gates: Gate value to its constant, (C,).
+    """
+    nodes: list[Node] = []
+    same: dict[int, int] = {}
+    factors: dict[int, Array] = {}
+    for node in network.nodes:
+        inputs = tuple(same.get(value, value) for value in node.inputs)
+        constant = [value for value in node.inputs if value in gates]
+        if node.kind == "mul" and constant:
+            (x,) = (value for value in inputs if value not in gates)
+            same[node.output] = x
+            factors[node.output] = node.factor * gates[constant[0]]
+            continue
+        taken = [factors[value] for value in node.inputs if value in factors]
+        if taken and node.weights is not None:
+            node = dataclasses.replace(node, weights=node.weights * taken[0])
+        nodes.append(dataclasses.replace(node, inputs=inputs))
+    return without_unused(network.with_nodes(nodes))
+
+
+def foldable_gates(network: Network) -> frozenset[int]:
+    """Gates of squeeze-excite blocks whose products only weighted nodes take."""
+    gates = {node.output for node in network.nodes if node.kind == "conv" and node.clamp == "relu6"}
+    found = set()
+    for node in network.nodes:
+        takers = network.consumers(node.output)
+        if node.kind == "mul" and takers and all(taker.weights is not None for taker in takers):
+            found |= gates & set(node.inputs)
+    return frozenset(found)
+
+
+def without_unused(network: Network) -> Network:
+    """Leaves out the nodes that the output does not depend on."""
+    return network.up_to(network.output)

@@ -1,0 +1,130 @@
+"""Moving factors between the channels of values and the weights around them, exact in real numbers.
+
+Every value v may be replaced by v / s with a positive factor s per channel if the weights that give it are
+divided by s and those that take it are multiplied by it. ReLU lets any factor through. So do a product with
+a gate and a mean, whose results then carry the factor on; a sum needs one factor for both its inputs. ReLU6
+lets none through: the outputs of gates keep the factor 1, as do the network's input and output.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from edge_mnv3.errors import ConversionError
+from edge_mnv3_quantization.network import WEIGHTED, Array, Network, Node
+
+_EQUAL = 1e-9  # two factors that differ by rounding only
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Tie:
+    """How a value's factor follows from its group's: factor = ratio * factor of the group.
+
+    Attributes:
+        group: Number of the group; None for values whose factor is `ratio` itself.
+    """
+
+    group: int | None
+    ratio: float
+
+
+def ties(network: Network) -> dict[int, Tie]:
+    """Groups the values whose factors depend on one another.
+
+    Returns:
+        For every value, its group and ratio.
+
+    Raises:
+        ConversionError: Fixed factors contradict one another, so that a product would keep a constant factor.
+    """
+    found: dict[int, Tie] = {network.input: Tie(group=None, ratio=1.0)}
+    for node in network.nodes:
+        if node.kind in WEIGHTED:
+            free = node.clamp != "relu6"
+            found[node.output] = Tie(group=node.output if free else None, ratio=1.0)
+        elif node.kind == "softmax" or node.kind == "hard_swish":
+            _fix(found, found[node.inputs[0]])
+            found[node.output] = Tie(group=None, ratio=1.0)
+        elif node.kind == "mul":
+            one, other = (found[value] for value in node.inputs)
+            if one.group is not None and other.group is not None:
+                _fix(found, found[node.inputs[1]])
+                one, other = (found[value] for value in node.inputs)
+            group = one.group if one.group is not None else other.group
+            found[node.output] = Tie(group=group, ratio=node.factor * one.ratio * other.ratio)
+        elif node.kind == "add":
+            _join(found, *(found[value] for value in node.inputs))
+            found[node.output] = found[node.inputs[0]]
+        else:
+            found[node.output] = found[node.inputs[0]]
+    _fix(found, found[network.output])
+    return found
+
+
+def _fix(found: dict[int, Tie], tie: Tie) -> None:
+    """Gives a group the factor that makes the tied value's factor 1."""
+    if tie.group is None:
+        if abs(tie.ratio - 1) > _EQUAL:
+            raise ConversionError("rewriting the network", f"a fixed factor of {tie.ratio:g}", "1")
+        return
+    _replace(found, tie.group, Tie(group=None, ratio=1.0 / tie.ratio))
+
+
+def _join(found: dict[int, Tie], one: Tie, other: Tie) -> None:
+    """Makes two values' factors equal."""
+    if one.group is None and other.group is None:
+        if abs(one.ratio - other.ratio) > _EQUAL * one.ratio:
+            raise ConversionError(
+                "rewriting the network", f"factors {one.ratio:g}, {other.ratio:g}", "equal ones"
+            )
+    elif other.group is not None and other.group != one.group:
+        _replace(found, other.group, Tie(group=one.group, ratio=one.ratio / other.ratio))
+    elif one.group is not None and other.group != one.group:
+        _replace(found, one.group, Tie(group=other.group, ratio=other.ratio / one.ratio))
+
+
+def _replace(found: dict[int, Tie], group: int, by: Tie) -> None:
+    for value, tie in found.items():
+        if tie.group == group:
+            found[value] = Tie(group=by.group, ratio=tie.ratio * by.ratio)
+
+
+def value_factors(network: Network, groups: Mapping[int, Array]) -> dict[int, Array]:
+    """Factors of all values, (C,) each, from those of the groups (1 where a group is missing)."""
+    factors = {}
+    for value, tie in ties(network).items():
+        own = groups.get(tie.group) if tie.group is not None else None
+        channels = network.values[value].channels
+        factors[value] = tie.ratio * (np.ones(channels) if own is None else own)
+    return factors
+
+
+def rescale(network: Network, groups: Mapping[int, Array]) -> Network:
+    """Replaces every value v by v / s; the products' constant factors become 1.
+
+    Args:
+        network: Any.
+        groups: Factors s > 0 of the groups that `ties` finds, (C,) each; 1 for a group that is missing.
+
+    Returns:
+        A network with the same output in real numbers.
+    """
+    factors = value_factors(network, groups)
+    return network.with_nodes(_rescaled(node, factors) for node in network.nodes)
+
+
+def _rescaled(node: Node, factors: Mapping[int, Array]) -> Node:
+    if node.kind == "mul":
+        return dataclasses.replace(node, factor=1.0)
+    if node.kind not in WEIGHTED:
+        return node
+    weights, bias = node.weights_and_bias()
+    taken, given = factors[node.inputs[0]], factors[node.output]
+    if node.kind == "depthwise":
+        weights = weights * (taken / given)
+    else:
+        weights = weights * taken / given.reshape(-1, *[1] * (weights.ndim - 1))
+    return dataclasses.replace(node, weights=weights, bias=bias / given)

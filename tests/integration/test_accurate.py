@@ -1,0 +1,141 @@
+"""The accurate recipe on real graphs: exact rewrites, whole files, and less noise than the converter's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from edge_mnv3 import builder
+from edge_mnv3.errors import ConversionError
+from edge_mnv3.runtime import open_bytes, open_model
+from edge_mnv3_calibration_data.synthetic import synthetic_image
+from edge_mnv3_quantization.accurate import quantize_accurate
+from edge_mnv3_quantization.checks import check_int8
+from edge_mnv3_quantization.convert import convert_float
+from edge_mnv3_quantization.network_reader import read_network
+from edge_mnv3_quantization.network_writer import write_float
+from edge_mnv3_quantization.rewrites import lower_hard_swish
+from edge_mnv3_quantization.scaling import rescale
+from edge_mnv3_quantization.stock import IoType, quantize_stock
+
+SIDE = 64
+CLASSES = 10
+IMAGES = np.stack([synthetic_image(index, size=SIDE, seed=0) for index in range(24)])
+HELD_OUT = np.stack([synthetic_image(index, size=SIDE, seed=1) for index in range(24)])
+VARIANTS = ("Small", "Small_minimalistic", "Large", "Large_minimalistic")
+
+
+def with_real_batch_norm(model: Any, seed: int = 0) -> Any:
+    """Gives a fresh model statistics as training leaves them: measured means, uneven variances and scales."""
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            # Running averages become those of the last batch; the scale between channels varies tenfold.
+            layer.momentum = 0.0
+            gamma, beta, mean, variance = layer.get_weights()
+            spread = np.exp(rng.normal(0, 0.8, gamma.shape))
+            layer.set_weights([gamma * spread, beta + rng.normal(0, 0.3, beta.shape), mean, variance])
+    model([IMAGES.astype(np.float32)], training=True)
+    return model
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def float_model(request: pytest.FixtureRequest) -> bytes:
+    size, _, minimalistic = request.param.partition("_")
+    build = getattr(builder, f"MobileNetV3{size}")
+    options = {"alpha": 0.35, "minimalistic": bool(minimalistic), "weights": None, "classes": CLASSES}
+    keras.utils.set_random_seed(7)
+    trained = with_real_batch_norm(
+        build(input_tensor=builder.image_input(SIDE, batch_size=len(IMAGES)), **options)
+    )
+    model = build(input_tensor=builder.image_input(SIDE, batch_size=1), **options)
+    model.set_weights(trained.get_weights())
+    return convert_float(model)
+
+
+def answers(path: Path, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    model = open_model(path, kernels="xnnpack")
+    output = model.outputs[0]
+    raw = np.stack([model.run(image) for image in images]).astype(np.float64)
+    return raw if output.scale is None else output.scale * (raw - (output.zero_point or 0))
+
+
+def noise_db(path: Path, reference: npt.NDArray[np.float64]) -> float:
+    """Signal to noise of the answers over held-out images; the signal is what differs between images."""
+    error = answers(path, HELD_OUT) - reference
+    signal = reference - reference.mean(axis=0)
+    return float(10 * np.log10((signal**2).sum() / (error**2).sum()))
+
+
+def written(tmp_path: Path, name: str, content: bytes) -> Path:
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+def test_reading_and_lowering_change_nothing(float_model: bytes, tmp_path: Path) -> None:
+    wanted = answers(written(tmp_path, "float.tflite", float_model), HELD_OUT[:4])
+    network = rescale(lower_hard_swish(read_network(float_model)), {})
+    model = open_bytes(write_float(network, [network.output]))
+    for image, answer in zip(HELD_OUT, wanted, strict=False):
+        pixels = image[np.newaxis].astype(np.float32) * network.input_scale + network.input_offset
+        got = model.run_raw(pixels.astype(np.float32))[0][0]
+        # Float32 rounding through some sixty layers.
+        np.testing.assert_allclose(got, answer, atol=2e-5)
+
+
+def test_whole_file_with_less_noise_than_the_converter(float_model: bytes, tmp_path: Path) -> None:
+    path = written(tmp_path, "int8.tflite", quantize_accurate(float_model, IMAGES))
+    checks = check_int8(path, io="uint8")
+    assert checks.passed, checks.problems
+    assert checks.xnnpack.partitions == 1
+    assert "HARD_SWISH" not in checks.xnnpack.undelegated_ops
+    stock = written(tmp_path, "stock.tflite", quantize_stock(float_model, IMAGES))
+    reference = answers(written(tmp_path, "float.tflite", float_model), HELD_OUT)
+    ours, theirs = noise_db(path, reference), noise_db(stock, reference)
+    print(f"accurate {ours:.1f} dB, stock {theirs:.1f} dB")
+    assert ours > theirs
+
+
+@pytest.mark.parametrize("io", ["int8", "float32"])
+def test_io_types_give_the_same_answers(float_model: bytes, tmp_path: Path, io: IoType) -> None:
+    first = written(tmp_path, "uint8.tflite", quantize_accurate(float_model, IMAGES[:4]))
+    other = written(tmp_path, f"{io}.tflite", quantize_accurate(float_model, IMAGES[:4], io=io))
+    assert check_int8(other, io=io).passed
+    model = open_model(other)
+    assert model.inputs[0].dtype == model.outputs[0].dtype == io
+    np.testing.assert_allclose(answers(other, HELD_OUT[:6]), answers(first, HELD_OUT[:6]), atol=1e-6)
+
+
+def test_progress_and_determinism(float_model: bytes) -> None:
+    seen: list[tuple[int, int]] = []
+    one = quantize_accurate(float_model, IMAGES[:4], on_image=lambda done, total: seen.append((done, total)))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert seen[-1][0] == seen[-1][1]
+    assert quantize_accurate(float_model, IMAGES[:4]) == one
+
+
+def test_logits_output(tmp_path: Path) -> None:
+    model = builder.MobileNetV3Small(
+        input_tensor=builder.image_input(33, batch_size=1),
+        alpha=0.35,
+        weights=None,
+        classes=3,
+        classifier_activation=None,
+    )
+    images = np.stack([synthetic_image(index, size=33, seed=0) for index in range(4)])
+    path = written(tmp_path, "logits.tflite", quantize_accurate(convert_float(model), images))
+    assert check_int8(path, io="uint8").passed
+
+
+def test_operator_that_cannot_be_rewritten_is_named() -> None:
+    image = builder.image_input(32, batch_size=1)
+    x = keras.layers.Conv2D(4, 3)(image)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Activation("sigmoid")(x))
+    with pytest.raises(ConversionError, match=r"operator \d+: got LOGISTIC, .*; use --recipe stock"):
+        quantize_accurate(convert_float(keras.Model(image, x)), IMAGES[:2])
