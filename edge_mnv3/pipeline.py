@@ -186,13 +186,10 @@ def versions() -> dict[str, str]:
 def _open_calibration(request: QuantizeRequest, reporter: Reporter, warnings: list[str]) -> Source | None:
     """Opens the source early, so that a wrong path is told before TensorFlow is loaded."""
     from edge_mnv3_calibration_data.sources import open_source
+    from edge_mnv3_quantization.recipes import RECIPES
 
     if request.calibration == SYNTHETIC:
-        _warn(
-            "calibrating on synthetic images: --calibration with your app's own images may be more accurate",
-            reporter,
-            warnings,
-        )
+        _warn(RECIPES[request.recipe].on_synthetic, reporter, warnings)
         return None
     return open_source(Path(request.calibration))
 

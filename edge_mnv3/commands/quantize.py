@@ -34,10 +34,10 @@ EXIT_CHECKS_FAILED = 3
 @preprocess_option
 @click.option(
     "--recipe",
-    type=click.Choice(("accurate", "stock")),
-    default="accurate",
+    type=click.Choice(("stock", "accurate")),
+    default="stock",
     show_default=True,
-    help="stock: TensorFlow's converter as it is, to compare with.",
+    help="stock: TensorFlow's converter as it is; accurate: keeps the answers, needs real images.",
 )
 @click.option(
     "--io",
@@ -84,7 +84,7 @@ def command(
     \b
     Examples:
       edge-mnv3 quantize --variant small_minimalistic
-      edge-mnv3 quantize --variant small --calibration photos/ --samples 500 -o out
+      edge-mnv3 quantize --variant small --recipe accurate --calibration photos/ -o out
       edge-mnv3 quantize --variant large --weights mine.keras --calibration train.csv
     """
     from edge_mnv3.arch import parse_variant
