@@ -157,20 +157,17 @@ def open_model(
     return LoadedModel(interpreter, kernels, f"{runtime} {version}")
 
 
-def open_bytes(content: bytes, *, kernels: Kernels = "xnnpack") -> LoadedModel:
-    """Loads a model of our own making from memory, with the default runtime and one thread.
+def open_bytes(content: bytes) -> LoadedModel:
+    """Loads a model of our own making from memory: default runtime, XNNPACK, one thread.
 
     Raises:
         RuntimeError: It does not load.
     """
     module, version = _import_runtime("litert")
-    options: dict[str, Any] = {"model_content": content, "num_threads": 1}
-    if kernels == "builtin":
-        options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     with captured_native_output():
-        interpreter = module.Interpreter(**options)
+        interpreter = module.Interpreter(model_content=content, num_threads=1)
         interpreter.allocate_tensors()
-    return LoadedModel(interpreter, kernels, f"litert {version}")
+    return LoadedModel(interpreter, "xnnpack", f"litert {version}")
 
 
 def probe(path: Path, *, kernels: Kernels, runtime: RuntimeName = "litert") -> KernelCheck:

@@ -46,7 +46,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "accurate": Recipe(
         quantize_accurate,
-        "calibrating on synthetic images: recipe accurate loses more on them than recipe stock does; "
+        "calibrating on synthetic images: recipe accurate loses many points on them; "
         "use --calibration with your app's own images",
     ),
 }
