@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_mnv3_quantization.activations import Histogram
-from edge_mnv3_quantization.network import Array, Network, Node
+from edge_mnv3_quantization.network import GATE_SHIFT, Array, Network, Node
 from edge_mnv3_quantization.noise import STEPS, output_gains, positions
-from edge_mnv3_quantization.rewrites import HARD_SWISH_OFFSET, gated_values
+from edge_mnv3_quantization.rewrites import gated_values
 from edge_mnv3_quantization.scaling import ties
 from edge_mnv3_quantization.weight_quantization import LARGEST_STEP
 
@@ -69,7 +69,7 @@ def _member(network: Network, value: int, histogram: Histogram, gains: Array, ga
     low, high = histogram.quantiles(_TAIL)
     low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
     return _Member(
-        low=np.full_like(low, -HARD_SWISH_OFFSET) if gated else low,
+        low=np.full_like(low, -GATE_SHIFT) if gated else low,
         high=high,
         weight=gains * positions(network, value),
         gated=gated,

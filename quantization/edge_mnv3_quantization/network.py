@@ -15,14 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
-Kind = Literal["conv", "depthwise", "dense", "hard_swish", "mean", "mul", "add", "pad", "reshape", "softmax"]
+Kind = Literal[
+    "conv", "depthwise", "dense", "hard_swish", "gate", "mean", "mul", "add", "pad", "reshape", "softmax"
+]
 Clamp = Literal["none", "relu", "relu6"]
+GATE_SHIFT = 3.0
 WEIGHTED: tuple[Kind, ...] = ("conv", "depthwise", "dense")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One operation.
+
+    A `gate` is that of a hard-swish: relu6(input + 3).
 
     Attributes:
         inputs: The values that it takes; two for `mul` and `add`.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_mnv3_quantization.network import WEIGHTED, Network, Node
+from edge_mnv3_quantization.network import GATE_SHIFT, WEIGHTED, Network, Node
 
 _TYPES = {
     "float32": schema.TensorType.FLOAT32,
@@ -30,6 +30,7 @@ _OPERATORS = {
     "depthwise": ("DEPTHWISE_CONV_2D", 3),
     "dense": ("FULLY_CONNECTED", 4),
     "hard_swish": ("HARD_SWISH", 1),
+    "gate": ("ADD", 2),
     "mean": ("MEAN", 2),
     "mul": ("MUL", 2),
     "add": ("ADD", 2),
@@ -39,6 +40,7 @@ _OPERATORS = {
     "quantize": ("QUANTIZE", 2),
     "dequantize": ("DEQUANTIZE", 2),
 }
+_SHIFT = np.full((1,), 127, np.int8)
 SIGNATURE_INPUT, SIGNATURE_OUTPUT = "image", "output_0"
 
 
@@ -76,6 +78,8 @@ def write_float(network: Network, outputs: Sequence[int]) -> bytes:
             weights, bias = node.weights_and_bias()
             inputs.append(file.constant(f"{value.name}_weights", weights.astype(np.float32)))
             inputs.append(file.constant(f"{value.name}_bias", bias.astype(np.float32)))
+        elif node.kind == "gate":
+            inputs.append(file.constant(f"{value.name}_shift", np.full((1,), GATE_SHIFT, np.float32)))
         tensors[node.output] = file.tensor(value.name, "float32", value.shape)
         file.node(node, inputs, tensors[node.output], value.shape)
     return file.finish([tensors[network.input]], [tensors[i] for i in outputs])
@@ -131,6 +135,8 @@ def write_int8(
                 file.constant(f"{value.name}_weights", found.weights, scales.tolist(), zeros, dimension)
             )
             inputs.append(file.constant(f"{value.name}_bias", found.bias, (scales * taken).tolist(), zeros))
+        elif node.kind == "gate":
+            inputs.append(file.constant(f"{value.name}_shift", _SHIFT, [GATE_SHIFT / int(_SHIFT[0])], [0]))
         tensors[node.output] = file.tensor(value.name, "int8", value.shape, [own.scale], [own.zero_point])
         file.node(node, inputs, tensors[node.output], value.shape)
     result = tensors[network.output]
@@ -267,13 +273,14 @@ def _options(node: Node) -> tuple[Any, int]:
             "mean": schema.ReducerOptionsT,
             "mul": schema.MulOptionsT,
             "add": schema.AddOptionsT,
+            "gate": schema.AddOptionsT,
             "reshape": schema.ReshapeOptionsT,
             "softmax": schema.SoftmaxOptionsT,
         }
         if node.kind not in classes:
             return None, 0
         options = classes[node.kind]()
-    if node.kind in WEIGHTED:
+    if node.kind in WEIGHTED or node.kind == "gate":
         options.fusedActivationFunction = _CLAMPS[node.clamp]
     if node.kind == "softmax":
         options.beta = 1.0

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from edge_mnv3_quantization.activations import Histogram
-from edge_mnv3_quantization.network import WEIGHTED, Array, Network, Node
-from edge_mnv3_quantization.rewrites import GATE_CEILING, HARD_SWISH_OFFSET, gated_values
+from edge_mnv3_quantization.network import GATE_SHIFT, WEIGHTED, Array, Network, Node
+from edge_mnv3_quantization.rewrites import GATE_CEILING, gated_values
 
 STEPS = 255  # between the smallest and the largest int8
 
@@ -36,9 +36,9 @@ def output_gains(network: Network, histograms: Mapping[int, Histogram]) -> dict[
     gains[network.output] += 1.0
     for node in reversed(network.nodes):
         given = gains[node.output]
+        if node.inputs[0] in gated and node.kind != "mul":
+            continue  # the gate: counted with the product that follows
         if node.kind in WEIGHTED:
-            if node.inputs[0] in gated and node.clamp == "relu6":
-                continue  # counted with the product that follows
             gains[node.inputs[0]] += _through_weights(network, node, given, histograms)
         elif node.kind == "mul":
             one, other = node.inputs
@@ -76,7 +76,7 @@ def _through_weights(
 def _gated_slope(histogram: Histogram) -> Array:
     """Mean square of the slope of x · relu6(x + 3), (C,)."""
     x = histogram.centres * histogram.factor[:, None]
-    inside = 2 * x + HARD_SWISH_OFFSET
-    slope = np.where(x < -HARD_SWISH_OFFSET, 0.0, np.where(x > HARD_SWISH_OFFSET, GATE_CEILING, inside))
+    inside = 2 * x + GATE_SHIFT
+    slope = np.where(x < -GATE_SHIFT, 0.0, np.where(x > GATE_SHIFT, GATE_CEILING, inside))
     mean_square: Array = (np.square(slope) * histogram.shares).sum(axis=1)
     return mean_square

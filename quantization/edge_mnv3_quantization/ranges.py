@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from edge_mnv3_quantization.activations import Histogram
-from edge_mnv3_quantization.network import WEIGHTED, Array, Network, Node
+from edge_mnv3_quantization.network import GATE_SHIFT, WEIGHTED, Array, Network, Node
 from edge_mnv3_quantization.network_writer import Quantization
 from edge_mnv3_quantization.noise import STEPS, output_gains
-from edge_mnv3_quantization.rewrites import HARD_SWISH_OFFSET, gated_values
+from edge_mnv3_quantization.rewrites import GATE_CEILING, gated_values
 from edge_mnv3_quantization.weight_quantization import weight_scales
 
 SOFTMAX = Quantization(scale=1 / 256, zero_point=-128)  # the kernels allow no other
+GATE = Quantization(scale=GATE_CEILING / STEPS, zero_point=-128)
 _SMALLEST_SCALE = 1e-8
 _LARGEST_RATIO = 128.0  # XNNPACK refuses input scale * weight scale / output scale from 256 on
 _ENDS = np.geomspace(0.02, 1.0, 120)  # candidates for an end of the range, of the outermost number
@@ -35,6 +36,8 @@ def choose_ranges(network: Network, histograms: Mapping[int, Histogram]) -> dict
         value = node.output
         if node.kind == "softmax":
             found[value] = SOFTMAX
+        elif node.kind == "gate":
+            found[value] = GATE
         elif value not in histograms:
             found[value] = found[node.inputs[0]]
         else:
@@ -46,7 +49,7 @@ def choose_ranges(network: Network, histograms: Mapping[int, Histogram]) -> dict
 def _range(histogram: Histogram, gains: Array, gated: bool) -> tuple[float, float]:
     numbers = histogram.centres
     if gated:  # all below -3 give 0
-        numbers = np.maximum(numbers, (-HARD_SWISH_OFFSET / histogram.factor)[:, None])
+        numbers = np.maximum(numbers, (-GATE_SHIFT / histogram.factor)[:, None])
     importance = gains / gains.sum() if gains.sum() > 0 else np.full(len(gains), 1 / len(gains))
     loss = _loss(numbers.reshape(-1), (histogram.shares * importance[:, None]).reshape(-1))
     lowest, highest = min(float(numbers.min()), 0.0), max(float(numbers.max()), 0.0)

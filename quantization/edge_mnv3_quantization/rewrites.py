@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import numpy as np
 
-from edge_mnv3_quantization.network import Array, Network, Node, Value
+from edge_mnv3_quantization.network import GATE_SHIFT, Array, Network, Node, Value
 
-HARD_SWISH_OFFSET = 3.0
 GATE_CEILING = 6.0
 HARD_SWISH_FACTOR = 1.0 / 6.0
 
 
-def lower_hard_swish(network: Network) -> Network:
+def lower_hard_swish(network: Network, *, per_channel: Container[int] | None = None) -> Network:
     """Writes hard-swish, x · relu6(x + 3) / 6, as a gate and a product.
 
-    The gate relu6(x + 3) becomes a depthwise 1×1 convolution of weights 1 and bias 3. XNNPACK takes no int8
-    HARD_SWISH, but it takes that; and when x is divided by a factor per channel, the gate's weights take it.
+    XNNPACK takes no int8 HARD_SWISH, but it takes these. There are two kinds of gates. A `gate` node adds 3 and
+    clamps: XNNPACK makes one table of 256 entries of it and the product, so that it costs next to nothing. A
+    depthwise 1×1 convolution of weights 1 and bias 3 lets a factor per channel through: when x is divided by
+    it, the weights take it.
+
+    Args:
+        network: Any.
+        per_channel: Values x whose gates are to be convolutions; None for all.
     """
     nodes: list[Node] = []
     values = dict(network.values)
@@ -28,32 +33,40 @@ def lower_hard_swish(network: Network) -> Network:
             continue
         (x,) = node.inputs
         gate = max(values) + 1
-        channels = values[x].channels
         values[gate] = Value(name=f"{values[node.output].name}_gate", shape=values[x].shape)
-        nodes.append(
-            Node(
-                kind="depthwise",
-                inputs=(x,),
-                output=gate,
-                weights=np.ones((1, 1, 1, channels)),
-                bias=np.full(channels, HARD_SWISH_OFFSET),
-                clamp="relu6",
-            )
-        )
+        nodes.append(_gate(x, gate, values[x].channels, per_channel is None or x in per_channel))
         nodes.append(Node(kind="mul", inputs=(x, gate), output=node.output, factor=HARD_SWISH_FACTOR))
     return network.with_nodes(nodes, values)
+
+
+def _gate(x: int, output: int, channels: int, per_channel: bool) -> Node:
+    if not per_channel:
+        return Node(kind="gate", inputs=(x,), output=output, clamp="relu6")
+    return Node(
+        kind="depthwise",
+        inputs=(x,),
+        output=output,
+        weights=np.ones((1, 1, 1, channels)),
+        bias=np.full(channels, GATE_SHIFT),
+        clamp="relu6",
+    )
+
+
+def is_gate(node: Node) -> bool:
+    """Whether a node is the gate of a lowered hard-swish, of either kind."""
+    return node.kind == "gate" or (
+        node.kind == "depthwise"
+        and node.clamp == "relu6"
+        and node.weights is not None
+        and node.weights.size == node.weights.shape[-1]
+    )
 
 
 def gated_values(network: Network) -> frozenset[int]:
     """Values x that only a lowered hard-swish takes: all below -3 give the same result, 0."""
     found = set()
     for node in network.nodes:
-        if (
-            node.kind == "depthwise"
-            and node.clamp == "relu6"
-            and node.weights is not None
-            and node.weights.size == node.weights.shape[-1]
-        ):
+        if is_gate(node):
             (x,) = node.inputs
             takers = network.consumers(x)
             if len(takers) == 2 and any(

@@ -45,7 +45,7 @@ def ties(network: Network) -> dict[int, Tie]:
         if node.kind in WEIGHTED:
             free = node.clamp != "relu6"
             found[node.output] = Tie(group=node.output if free else None, ratio=1.0)
-        elif node.kind == "softmax" or node.kind == "hard_swish":
+        elif node.kind in ("softmax", "hard_swish", "gate"):
             _fix(found, found[node.inputs[0]])
             found[node.output] = Tie(group=None, ratio=1.0)
         elif node.kind == "mul":
