@@ -24,7 +24,6 @@ import numpy.typing as npt
 from edge_mnv3.errors import ConversionError
 from edge_mnv3_quantization.activations import Histogram, Images, observe, run_float
 from edge_mnv3_quantization.bias_correction import correct_biases, run_int8
-from edge_mnv3_quantization.equalization import group_factors
 from edge_mnv3_quantization.network import WEIGHTED, Array, Network
 from edge_mnv3_quantization.network_reader import read_network
 from edge_mnv3_quantization.network_writer import Quantization, QuantizedWeights, write_int8

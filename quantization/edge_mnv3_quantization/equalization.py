@@ -1,106 +1,92 @@
 """Factors per channel that make int8 steps fit every channel of a value: equalization over the whole graph.
 
 One int8 step serves all channels of a value, so a channel of small numbers drowns beside one of large ones.
-`scaling` says which values share their factors; hard-swish, once lowered, lets them through. For each group
-of values the factors are taken from a family with few parameters, by the estimated noise at the output: the
-rounding of the group's values, and of the weights that take them, whose rows the factors make less even.
+`scaling` says which values share their factors; hard-swish, once lowered to a gate per channel, lets them
+through. For given ranges of a group's values, each channel has a best factor of its own: a larger one clips
+less, a smaller one rounds less. For given factors, each value has a best range. The two are chosen in turn.
+
+Source of the idea: Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction"
+(arXiv 1906.04721), section 4.1, where factors equalize the ranges of two weight tensors across a ReLU.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edge_mnv3_quantization.activations import Histogram
-from edge_mnv3_quantization.network import GATE_SHIFT, Array, Network, Node
-from edge_mnv3_quantization.noise import STEPS, output_gains, positions
-from edge_mnv3_quantization.rewrites import gated_values
+from edge_mnv3_quantization.network import Array, Network
+from edge_mnv3_quantization.ranges import STEPS, Range, best_range
 from edge_mnv3_quantization.scaling import ties
-from edge_mnv3_quantization.weight_quantization import LARGEST_STEP
+from edge_mnv3_quantization.sensitivity import Sensitivity
 
-_TAIL = 0.001  # share of a channel's numbers that may lie beyond its range on either side
-_SMALLEST_RANGE = 1e-3  # of the largest channel's: dead channels get no more than that
-_STRENGTHS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-_NEGATIVE_SHARES = (0.15, 0.3, 0.6, 1.0)  # how far the negative side of a gated value counts
-_OTHER_SHARES = (0.1, 0.3, 1.0)  # how far the other values of a group count
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Member:
-    """A value of a group: its range in each channel, and what an error in it weighs."""
-
-    low: Array
-    high: Array
-    weight: Array
-    gated: bool
+_SMALLEST_FACTOR = 1e-3  # of the largest: dead channels get no less than that
+_ROUNDS = 8  # of choosing factors and ranges in turn
+_FACTORS = np.geomspace(1 / 3, 3.0, 45)  # candidates, of a channel's present factor
+_STEPS = (0.7, 0.85, 1.18, 1.43)  # candidates for an end of a range, of the present end
+_MOST_SWEEPS = 6  # over all ends of a group's ranges
 
 
-def group_factors(network: Network, histograms: Mapping[int, Histogram]) -> dict[int, Array]:
-    """Chooses the factors of every group of `ties`, (C,) each, the largest near 1.
+def group_factors(network: Network, sensitivities: Mapping[int, Sensitivity]) -> dict[int, Array]:
+    """Chooses the factors of every group of `ties`, (C,) each, the largest 1.
 
     Args:
         network: Lowered, its products without factors.
-        histograms: From `observe`, of this network.
+        sensitivities: Of this network's values.
     """
-    gains = output_gains(network, histograms)
-    gated = gated_values(network)
-    groups: dict[int, list[int]] = {}
+    groups: dict[int, list[Sensitivity]] = {}
     for value, tie in ties(network).items():
-        if tie.group is not None and value in histograms:
-            groups.setdefault(tie.group, []).append(value)
-    found = {}
-    for group, values in groups.items():
-        members = [
-            _member(network, value, histograms[value], gains[value], value in gated) for value in values
-        ]
-        takers = [
-            (node, histograms[node.inputs[0]].square, gains[node.output] * positions(network, node.output))
-            for node in network.nodes
-            if node.kind in ("conv", "dense") and node.inputs[0] in values
-        ]
-        found[group] = min(_candidates(members), key=lambda factors: _noise(factors, members, takers))
-    return found
+        if tie.group is not None and value in sensitivities:
+            groups.setdefault(tie.group, []).append(sensitivities[value])
+    return {group: _factors(members) for group, members in groups.items()}
 
 
-def _member(network: Network, value: int, histogram: Histogram, gains: Array, gated: bool) -> _Member:
-    low, high = histogram.quantiles(_TAIL)
-    low, high = np.minimum(low, 0.0), np.maximum(high, 0.0)
-    return _Member(
-        low=np.full_like(low, -GATE_SHIFT) if gated else low,
-        high=high,
-        weight=gains * positions(network, value),
-        gated=gated,
-    )
+def _factors(members: Sequence[Sensitivity]) -> Array:
+    factors = np.max([_size(member) for member in members], axis=0)
+    best, lowest = factors, np.inf
+    for _ in range(_ROUNDS):
+        ranges = [best_range(member.divided(factors)) for member in members]
+        cost = sum(chosen.cost for chosen in ranges)
+        if cost < lowest:
+            best, lowest = factors, cost
+        factors, _ = _best_factors(members, ranges, factors)
+    factors = best
+    ranges = [best_range(member.divided(factors)) for member in members]
+    factors, lowest = _best_factors(members, ranges, factors)
+    # In turn, neither can give up an end that the other still uses: here one end moves and all factors follow.
+    for _ in range(_MOST_SWEEPS):
+        before = lowest
+        for index, end, step in itertools.product(range(len(members)), ("low", "high"), _STEPS):
+            moved = list(ranges)
+            moved[index] = ranges[index]._replace(**{end: getattr(ranges[index], end) * step})
+            candidate, cost = _best_factors(members, moved, factors)
+            if cost < lowest:
+                ranges, factors, lowest = moved, candidate, cost
+        if lowest > 0.995 * before:
+            break
+    return np.asarray(np.maximum(factors / factors.max(), _SMALLEST_FACTOR))
 
 
-def _candidates(members: list[_Member]) -> list[Array]:
-    negatives = _NEGATIVE_SHARES if any(member.gated for member in members) else (1.0,)
-    others = _OTHER_SHARES if len(members) > 1 else (1.0,)
-    found = []
-    for negative, other in itertools.product(negatives, others):
-        shares = []
-        for member in members:
-            size = np.maximum(-member.low * (negative if member.gated else 1.0), member.high)
-            share = np.maximum(size / max(float(size.max()), 1e-30), _SMALLEST_RANGE)
-            shares.append(share * (1.0 if member.gated else other))
-        largest = np.maximum.reduce(shares)
-        found += [largest**strength for strength in _STRENGTHS]
-    return found
+def _best_factors(
+    members: Sequence[Sensitivity], ranges: Sequence[Range], factors: Array
+) -> tuple[Array, float]:
+    """Each channel's best factor for given ranges, near the present ones, and what they cost together."""
+    candidates = factors[:, None] * _FACTORS
+    costs = sum(_cost(member, candidates, chosen) for member, chosen in zip(members, ranges, strict=True))
+    best = np.argmin(costs, axis=1)
+    channels = np.arange(len(factors))
+    return candidates[channels, best], float(np.asarray(costs)[channels, best].sum())
 
 
-def _noise(factors: Array, members: list[_Member], takers: list[tuple[Node, Array, Array]]) -> float:
-    """Variance at the output from rounding the members and the weights that take them, with these factors."""
-    total = 0.0
-    for member in members:
-        step = float((member.high / factors).max() - (member.low / factors).min()) / STEPS
-        total += step**2 / 12 * float((np.square(factors) * member.weight).sum())
-    for node, squares, weight in takers:
-        weights, _ = node.weights_and_bias()
-        rows = np.abs(weights).reshape(len(weight), -1, weights.shape[-1]) * factors
-        steps = rows.max(axis=(1, 2)) / LARGEST_STEP
-        carried = rows.shape[1] * float((squares / np.square(factors)).sum())
-        total += float((weight * np.square(steps)).sum()) / 12 * carried
-    return total
+def _size(member: Sensitivity) -> Array:
+    """The outermost number of each channel, of the outermost of all."""
+    last = np.maximum(member.high.last(), member.low.last() if member.low else 0.0)
+    return np.maximum(last / last.max(), _SMALLEST_FACTOR)
+
+
+def _cost(member: Sensitivity, factors: Array, chosen: Range) -> Array:
+    """Cost (C, K) of each channel with factors (C, K), when its value keeps a range."""
+    step = (chosen.high - chosen.low) / STEPS
+    cost = member.rounding[:, None] * np.square(factors * step) / 12 + member.high.at(factors * chosen.high)
+    return cost + member.low.at(factors * -chosen.low) if member.low else cost

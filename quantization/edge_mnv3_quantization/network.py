@@ -19,7 +19,7 @@ Kind = Literal[
     "conv", "depthwise", "dense", "hard_swish", "gate", "mean", "mul", "add", "pad", "reshape", "softmax"
 ]
 Clamp = Literal["none", "relu", "relu6"]
-GATE_SHIFT = 3.0
+GATE_SHIFT, GATE_CEILING = 3.0, 6.0
 WEIGHTED: tuple[Kind, ...] = ("conv", "depthwise", "dense")
 
 

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
-from edge_mnv3_quantization.activations import Histogram
-from edge_mnv3_quantization.network import GATE_SHIFT, WEIGHTED, Array, Network, Node
+from edge_mnv3_quantization.network import GATE_CEILING, WEIGHTED, Array, Network, Node
 from edge_mnv3_quantization.network_writer import Quantization
-from edge_mnv3_quantization.noise import STEPS, output_gains
-from edge_mnv3_quantization.rewrites import GATE_CEILING, gated_values
+from edge_mnv3_quantization.sensitivity import Sensitivity, Tail
 from edge_mnv3_quantization.weight_quantization import weight_scales
 
+STEPS = 255  # between the smallest and the largest int8
 SOFTMAX = Quantization(scale=1 / 256, zero_point=-128)  # the kernels allow no other
-GATE = Quantization(scale=GATE_CEILING / STEPS, zero_point=-128)
+GATE = Quantization(scale=GATE_CEILING / STEPS, zero_point=-128)  # saturation is the gate's own clamp
 _SMALLEST_SCALE = 1e-8
 _LARGEST_RATIO = 128.0  # XNNPACK refuses input scale * weight scale / output scale from 256 on
-_ENDS = np.geomspace(0.02, 1.0, 120)  # candidates for an end of the range, of the outermost number
-_ROUNDS = 4  # of choosing one end, then the other
+_ENDS = np.geomspace(0.02, 1.0, 100)  # candidates for an end of the range, of the outermost number
 
 
-def choose_ranges(network: Network, histograms: Mapping[int, Histogram]) -> dict[int, Quantization]:
+class Range(NamedTuple):
+    """A range of one value, low <= 0 < high, and its estimated cost in squared error of the logits."""
+
+    low: float
+    high: float
+    cost: float
+
+
+def best_range(sensitivity: Sensitivity) -> Range:
+    """The range that costs least, for numbers as they are, of all channels together."""
+    rounding = float(sensitivity.rounding.sum()) / (12 * STEPS**2)
+    high_ends, high_costs = _side(sensitivity.high)
+    low_ends, low_costs = _side(sensitivity.low) if sensitivity.low else (np.zeros(1), np.zeros(1))
+    costs = high_costs + low_costs[:, None] + rounding * np.square(high_ends + low_ends[:, None])
+    low, high = np.unravel_index(int(costs.argmin()), costs.shape)
+    return Range(-float(low_ends[low]), float(high_ends[high]), float(costs[low, high]))
+
+
+def _side(tail: Tail) -> tuple[Array, Array]:
+    """Candidates (K,) >= 0 and what clipping there costs."""
+    ends = float(tail.last().max()) * _ENDS
+    return ends, tail.at(np.broadcast_to(ends, (len(tail.unit), len(ends)))).sum(axis=0)
+
+
+def choose_ranges(network: Network, sensitivities: Mapping[int, Sensitivity]) -> dict[int, Quantization]:
     """Chooses scale and zero point of the input and of every node's output.
 
     Args:
         network: Rescaled as it will be written.
-        histograms: Of this network.
+        sensitivities: Of this network's values.
     """
-    gains = output_gains(network, histograms)
-    gated = gated_values(network)
     centre = int(np.rint(-network.input_offset / network.input_scale))
     found = {network.input: Quantization(scale=network.input_scale, zero_point=centre - 128)}
     for node in network.nodes:
@@ -38,46 +59,12 @@ def choose_ranges(network: Network, histograms: Mapping[int, Histogram]) -> dict
             found[value] = SOFTMAX
         elif node.kind == "gate":
             found[value] = GATE
-        elif value not in histograms:
+        elif value not in sensitivities:
             found[value] = found[node.inputs[0]]
         else:
-            low, high = _range(histograms[value], gains[value], value in gated)
-            found[value] = _quantization(0.0 if node.clamp != "none" else low, high, _floor(node, found))
+            low, high, _ = best_range(sensitivities[value])
+            found[value] = _quantization(low, high, _floor(node, found))
     return found
-
-
-def _range(histogram: Histogram, gains: Array, gated: bool) -> tuple[float, float]:
-    numbers = histogram.centres
-    if gated:  # all below -3 give 0
-        numbers = np.maximum(numbers, (-GATE_SHIFT / histogram.factor)[:, None])
-    importance = gains / gains.sum() if gains.sum() > 0 else np.full(len(gains), 1 / len(gains))
-    loss = _loss(numbers.reshape(-1), (histogram.shares * importance[:, None]).reshape(-1))
-    lowest, highest = min(float(numbers.min()), 0.0), max(float(numbers.max()), 0.0)
-    low, high = lowest, highest
-    for _ in range(_ROUNDS):
-        kept_low = low
-        high = min((highest * _ENDS).tolist(), key=lambda end: loss(kept_low, end))
-        kept_high = high
-        low = min((lowest * _ENDS).tolist(), key=lambda end: loss(end, kept_high))
-    return low, high
-
-
-def _loss(numbers: Array, shares: Array) -> Callable[[float, float], float]:
-    """Mean square of the error as a function of the range's ends; sums are prepared once."""
-    order = np.argsort(numbers)
-    numbers, shares = numbers[order], shares[order]
-    sums = [np.concatenate(([0.0], np.cumsum(shares * numbers**power))) for power in range(3)]
-
-    def clipped(first: int, last: int, end: float) -> float:
-        zeroth, one, two = (float(total[last] - total[first]) for total in sums)
-        return two - 2 * end * one + end * end * zeroth
-
-    def loss(low: float, high: float) -> float:
-        below, above = np.searchsorted(numbers, low), np.searchsorted(numbers, high, side="right")
-        rounding = ((high - low) / STEPS) ** 2 / 12
-        return clipped(0, int(below), low) + clipped(int(above), len(numbers), high) + rounding
-
-    return loss
 
 
 def _floor(node: Node, found: Mapping[int, Quantization]) -> float:

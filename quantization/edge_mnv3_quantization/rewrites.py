@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_mnv3_quantization.network import GATE_SHIFT, Array, Network, Node, Value
 
-GATE_CEILING = 6.0
+
 HARD_SWISH_FACTOR = 1.0 / 6.0
 
 
