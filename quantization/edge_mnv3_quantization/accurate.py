@@ -72,7 +72,7 @@ def quantize_accurate(
     network = lower_hard_swish(read_network(float_model))
     network = rescale(network, {})
     weighted = sum(node.kind in WEIGHTED for node in network.nodes)
-    observed = 2 * len(images)
+    observed = len(images)
     total = observed + len(_STRENGTHS) + weighted
     report = on_image or (lambda done, total: None)
 

@@ -47,12 +47,13 @@ def choose_ranges(network: Network, histograms: Mapping[int, Histogram]) -> dict
 
 
 def _range(histogram: Histogram, gains: Array, gated: bool) -> tuple[float, float]:
-    numbers = histogram.centres
+    numbers, low_ends = histogram.centres, histogram.low
     if gated:  # all below -3 give 0
-        numbers = np.maximum(numbers, (-GATE_SHIFT / histogram.factor)[:, None])
+        floor = -GATE_SHIFT / histogram.factor
+        numbers, low_ends = np.maximum(numbers, floor[:, None]), np.maximum(low_ends, floor)
     importance = gains / gains.sum() if gains.sum() > 0 else np.full(len(gains), 1 / len(gains))
     loss = _loss(numbers.reshape(-1), (histogram.shares * importance[:, None]).reshape(-1))
-    lowest, highest = min(float(numbers.min()), 0.0), max(float(numbers.max()), 0.0)
+    lowest, highest = min(float(low_ends.min()), 0.0), max(float(histogram.high.max()), 0.0)
     low, high = lowest, highest
     for _ in range(_ROUNDS):
         kept_low = low
