@@ -1,11 +1,12 @@
 """Counts of numbers, channel by channel, that can be added up in any order and grouping.
 
-Every channel has bins of equal width 2^e, bin k for the numbers in ((k - 1) · 2^e, k · 2^e]. The exponent e is
-the smallest at which the channel's numbers, from the smallest to the largest, fall into at most `BINS` bins: it
-follows from these two alone. When they move apart, e grows, and two neighbouring bins become exactly one. So
-the counts are the same whichever way the images were split and in whichever order they came. Bins of a fixed
-logarithmic grid could be added up as well, but they would be 6 % wide where the range of a value ends, and a
-network of unusually small numbers would fall between them; these are 1/512 to 1/256 of what the channel spans.
+Every channel has bins of equal width 2^e, bin k for the numbers in ((k - 1) · 2^e, k · 2^e]. The exponent e
+is the smallest at which the channel's numbers, from the smallest to the largest, fall into at most `BINS`
+bins: it follows from these two alone. When they move apart, e grows, and two neighbouring bins become exactly
+one. So the counts are the same whichever way the images were split and in whichever order they came. Bins of a
+fixed logarithmic grid could be added up as well, but they would be 6 % wide where the range of a value ends,
+and a network of unusually small numbers would fall between them; these are 1/512 to 1/256 of what the channel
+spans.
 
 Bin k is kept in slot k mod `BINS`, so that a channel that begins lower moves nothing. With ReLU the first bin
 holds exactly the zeros.
@@ -28,8 +29,8 @@ _MOST_POSITIONS = 28 * 28  # of an image that are counted; larger maps are thinn
 _SMALLEST_EXPONENT = -100
 _PRECISION_BITS = 23  # of float32: bins finer than that would tell nothing
 _LARGEST_SHIFT = 62
-# Each is the unit of an integer sum that takes what the one before leaves over, at most half its unit, which is
-# 2^39 of the next: room for 2^24 images.
+# Each is the unit of an integer sum that takes what the one before leaves over, at most half its unit, which
+# is 2^39 of the next: room for 2^24 images.
 _UNITS = (2.0**10, 2.0**-30, 2.0**-70)
 
 Floats = npt.NDArray[np.float32]
