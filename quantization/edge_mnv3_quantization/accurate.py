@@ -15,6 +15,7 @@ points, weights and biases are exactly those that were computed.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -22,15 +23,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.errors import ConversionError
-from edge_mnv3_quantization.activations import Histogram, Images, observe, run_float
+from edge_mnv3_quantization.activations import Histogram, Images, run_float
 from edge_mnv3_quantization.bias_correction import correct_biases, run_int8
 from edge_mnv3_quantization.equalization import group_factors
 from edge_mnv3_quantization.network import WEIGHTED, Array, Network
-from edge_mnv3_quantization.network_reader import read_network
 from edge_mnv3_quantization.network_writer import Quantization, QuantizedWeights, write_int8
 from edge_mnv3_quantization.ranges import choose_ranges
-from edge_mnv3_quantization.rewrites import fold_constant_gates, foldable_gates, lower_hard_swish
+from edge_mnv3_quantization.rewrites import fold_constant_gates, foldable_gates
 from edge_mnv3_quantization.scaling import rescale, value_factors
+from edge_mnv3_quantization.statistics import Statistics, collect, observed_network
 from edge_mnv3_quantization.stock import IoType
 from edge_mnv3_quantization.weight_quantization import quantize_weights
 
@@ -54,6 +55,7 @@ def quantize_accurate(
     *,
     io: IoType = "uint8",
     on_image: Callable[[int, int], None] | None = None,
+    statistics: Statistics | None = None,
 ) -> bytes:
     """Quantizes a float file to int8.
 
@@ -62,21 +64,30 @@ def quantize_accurate(
         images: Calibration images, (N, H, W, 3) uint8 with N >= 1.
         io: dtype of the result's input and output.
         on_image: Called with (units of work done, units in all).
+        statistics: Of this float file over these images, or some of them: those are not run in float again.
 
     Returns:
         The int8 file's bytes: weights int8 per channel, activations int8 per tensor, biases int32.
 
     Raises:
         ConversionError: The file holds an operator that this recipe cannot rewrite.
+        CalibrationDataError: The statistics are of another file or count other images.
     """
-    network = lower_hard_swish(read_network(float_model))
-    network = rescale(network, {})
+    network = observed_network(float_model)
+    float_sha256 = hashlib.sha256(float_model).hexdigest()
     weighted = sum(node.kind in WEIGHTED for node in network.nodes)
-    observed = len(images)
+    observed = len(images) - (len(statistics.images) if statistics else 0)
     total = observed + len(_STRENGTHS) + weighted
     report = on_image or (lambda done, total: None)
 
-    histograms = observe(network, images, on_image=lambda done, _: report(done, total))
+    statistics = collect(
+        network,
+        images,
+        float_sha256=float_sha256,
+        start=statistics,
+        on_image=lambda done, _: report(done, total),
+    )
+    histograms = statistics.histograms(network)
     network = _fold_gates(network, histograms)
     weighted_left = sum(node.kind in WEIGHTED for node in network.nodes)
     done = observed + weighted - weighted_left

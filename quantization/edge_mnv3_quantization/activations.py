@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from edge_mnv3_quantization.counting import Counts, exact_sum, no_counts
 from edge_mnv3_quantization.network import Array, Network
 from edge_mnv3_quantization.network_writer import write_float
 
+Image = npt.NDArray[np.uint8]
 Images = npt.NDArray[np.uint8]
 
 
@@ -94,28 +95,51 @@ def observe(
     Raises:
         ConversionError: A number is not finite.
     """
-    observed = observed_values(network)
-    channels = [network.values[value].channels for value in observed]
-    counts = no_counts(sum(channels))
-    for done, outputs in enumerate(run_float(network, observed, images), start=1):
+    counts = no_counts(sum(network.values[value].channels for value in observed_values(network)))
+    for done in count_images(network, images, counts):
+        if on_image:
+            on_image(done, len(images))
+    return histograms(network, counts, len(images))
+
+
+def count_images(network: Network, images: Iterable[Image], counts: Counts) -> Iterator[int]:
+    """Runs a network in float over images and adds its numbers to counts.
+
+    Args:
+        network: Without constant factors in its products.
+        images: (H, W, 3) uint8 each.
+        counts: Of the channels of `observed_values`, side by side.
+
+    Yields:
+        The number of images that have been added, after each.
+
+    Raises:
+        ConversionError: A number is not finite.
+    """
+    for done, outputs in enumerate(run_float(network, observed_values(network), images), start=1):
         try:
             counts.add(outputs)
         except FloatingPointError as error:
             raise ConversionError(
                 "running the float model", "numbers over 1e9, infinite or NaN", "finite weights"
             ) from error
-        if on_image:
-            on_image(done, len(images))
-    starts = np.cumsum([0, *channels]).tolist()
-    return {
-        value: histogram(counts, starts[index], starts[index + 1], len(images))
-        for index, value in enumerate(observed)
-    }
+        yield done
 
 
 def observed_values(network: Network) -> list[int]:
     """The values that have histograms: all but the softmax's and those that repeat another's numbers."""
     return [node.output for node in network.nodes if node.kind not in ("reshape", "softmax")]
+
+
+def histograms(network: Network, counts: Counts, images: int) -> dict[int, Histogram]:
+    """The histogram of each of `observed_values`, from the counts of a number of images."""
+    found = {}
+    start = 0
+    for value in observed_values(network):
+        stop = start + network.values[value].channels
+        found[value] = histogram(counts, start, stop, images)
+        start = stop
+    return found
 
 
 def histogram(counts: Counts, start: int, stop: int, images: int) -> Histogram:
@@ -133,7 +157,7 @@ def histogram(counts: Counts, start: int, stop: int, images: int) -> Histogram:
 
 
 def run_float(
-    network: Network, values: Sequence[int], images: Images
+    network: Network, values: Sequence[int], images: Iterable[Image]
 ) -> Iterator[list[npt.NDArray[np.float32]]]:
     """Runs a network in float, image by image.
 

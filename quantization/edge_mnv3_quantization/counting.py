@@ -2,11 +2,11 @@
 
 Every channel has bins of equal width 2^e, bin k for the numbers in ((k - 1) · 2^e, k · 2^e]. The exponent e
 is the smallest at which the channel's numbers, from the smallest to the largest, fall into at most `BINS`
-bins: it follows from these two alone. When they move apart, e grows, and two neighbouring bins become exactly
-one. So the counts are the same whichever way the images were split and in whichever order they came. Bins of a
-fixed logarithmic grid could be added up as well, but they would be 6 % wide where the range of a value ends,
-and a network of unusually small numbers would fall between them; these are 1/512 to 1/256 of what the channel
-spans.
+bins: it follows from these two alone. When they move apart, e grows, and two neighbouring bins become
+exactly one. So the counts are the same whichever way the images were split and in whichever order they came.
+Bins of a fixed logarithmic grid could be added up as well, but they would be 6 % wide where the range of a
+value ends, and a network of unusually small numbers would fall between them; these are 1/512 to 1/256 of what
+the channel spans.
 
 Bin k is kept in slot k mod `BINS`, so that a channel that begins lower moves nothing. With ReLU the first bin
 holds exactly the zeros.
