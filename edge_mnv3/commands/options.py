@@ -30,6 +30,28 @@ preprocess_option = click.option(
     show_default=True,
     help="slim: central 87.5 % crop; resize: the whole image; resize256: short side 256, central crop.",
 )
+softmax_option = click.option(
+    "--softmax/--no-softmax", default=True, show_default=True, help="Probabilities or logits as output."
+)
+
+
+def images_options(function: F) -> F:
+    """Adds --samples, --seed and --preprocess."""
+    for option in reversed(
+        (
+            click.option(
+                "--samples",
+                type=click.IntRange(min=1),
+                default=200,
+                show_default=True,
+                help="Calibration images.",
+            ),
+            click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of images."),
+            preprocess_option,
+        )
+    ):
+        function = option(function)
+    return function
 
 
 def graph_options(function: F) -> F:

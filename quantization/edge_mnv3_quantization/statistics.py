@@ -8,12 +8,11 @@ comes out is the same, byte by byte.
 
 from __future__ import annotations
 
-import hashlib
 import time
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.errors import CalibrationDataError, InputFileError
+from edge_mnv3.hashing import sha256_images
 from edge_mnv3_quantization.activations import (
     Histogram,
-    Image,
     Images,
     count_images,
     histograms,
@@ -38,6 +37,7 @@ from edge_mnv3_quantization.scaling import rescale
 
 FORMAT = 1  # to be raised when the file's arrays, or the numbers that they stand for, change
 CHECKPOINT_S = 5.0
+FILE_PREFIX = "statistics-"
 
 _COMPRESSION = 1  # of 9: six times faster than the usual 6, for a file that is a sixth larger
 _COUNTS = tuple(field.name for field in fields(Counts))
@@ -79,7 +79,7 @@ class Statistics:
         """Which images have not been counted yet.
 
         Args:
-            hashes: From `pixel_hashes`, of all that are to be counted.
+            hashes: From `sha256_images`, of all that are to be counted.
 
         Returns:
             Their places, in ascending order.
@@ -114,9 +114,9 @@ def observed_network(float_model: bytes) -> Network:
     return rescale(lower_hard_swish(read_network(float_model)), {})
 
 
-def pixel_hashes(images: Iterable[Image]) -> list[str]:
-    """SHA-256 of each image's pixels."""
-    return [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+def statistics_file(float_sha256: str) -> str:
+    """Name of the file for the statistics of a float file."""
+    return f"{FILE_PREFIX}{float_sha256[:16]}.npz"
 
 
 def no_statistics(network: Network, float_sha256: str) -> Statistics:
@@ -178,7 +178,7 @@ def collect(
     """
     start = start or no_statistics(network, float_sha256)
     check_statistics(start, network, float_sha256)
-    hashes = pixel_hashes(images)
+    hashes = sha256_images(images)
     left = start.left(hashes)
     if not left:
         return start

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_mnv3.errors import CalibrationDataError, ConversionError, InputFileError
+from edge_mnv3.hashing import sha256_images
 from edge_mnv3_quantization import activations
 from edge_mnv3_quantization.activations import Images, observe
 from edge_mnv3_quantization.network import Network, Node, Value
@@ -19,7 +20,6 @@ from edge_mnv3_quantization.statistics import (
     collect,
     load_statistics,
     merge,
-    pixel_hashes,
     save_statistics,
 )
 
@@ -109,7 +109,7 @@ def test_complete_statistics_run_nothing(whole: Statistics, monkeypatch: pytest.
 
 def test_equal_images_count_as_often_as_they_are_there(whole: Statistics) -> None:
     twice = np.concatenate([IMAGES, IMAGES[:1]])
-    assert whole.left(pixel_hashes(twice)) == [8]
+    assert whole.left(sha256_images(twice)) == [8]
     assert len(collected(twice, whole).images) == 9
 
 
