@@ -45,6 +45,7 @@ from edge_mnv3_quantization.statistics import (
     collect,
     load_statistics,
     merge,
+    network_sha256,
     observed_network,
     save_statistics,
     statistics_file,
@@ -120,11 +121,12 @@ def calibrate(request: CalibrateRequest, reporter: Reporter) -> CalibrateResult:
         calibration=joined.description.manifest,
         pixels_size_bytes=(folder / joined.description.pixels_file).stat().st_size,
         merged=joined.description.merged,
-        float_sha256=observation.statistics.float_sha256,
+        float_sha256=observation.float_sha256,
+        network_sha256=observation.statistics.network_sha256,
         statistics_path=str(observation.path),
         statistics_size_bytes=observation.path.stat().st_size,
-        values=len(observation.statistics.values),
-        channels=len(observation.statistics.counts.low),
+        values=len(observation.statistics.channels),
+        channels=sum(observation.statistics.channels),
         observed=len(observation.statistics.images) - observation.reused,
         reused=observation.reused,
         warnings=tuple(warnings),
@@ -134,6 +136,7 @@ def calibrate(request: CalibrateRequest, reporter: Reporter) -> CalibrateResult:
 
 
 class _Observation(NamedTuple):
+    float_sha256: str
     statistics: Statistics
     path: Path
     reused: int
@@ -153,23 +156,22 @@ def _observe(
         model = build_graph(graph, batch_size=1)
     with timed(timings_s, "convert_float", "converting to float .tflite (about 10 s)", reporter):
         float_model = convert_float(model)
-    float_sha256 = hashlib.sha256(float_model).hexdigest()
-    path = folder / statistics_file(float_sha256)
+    network = observed_network(float_model)
+    path = folder / statistics_file(network_sha256(network))
     start = _load(path)
     reused = len(start.images) if start else 0
     done_before = f" ({reused} images done before)" if reused else ""
     with timed(timings_s, "observe", f"running the float model{done_before}", reporter):
         statistics = collect(
-            observed_network(float_model),
+            network,
             stored.pixels,
-            float_sha256=float_sha256,
             start=start,
             on_image=reporter.progress,
             on_checkpoint=lambda so_far: _save(so_far, path),
         )
         if len(statistics.images) > reused:
             _save(statistics, path)
-    return _Observation(statistics, path, reused)
+    return _Observation(hashlib.sha256(float_model).hexdigest(), statistics, path, reused)
 
 
 def _existing(request: CalibrateRequest) -> StoredCalibration | None:
@@ -275,7 +277,7 @@ def _statistics_in(folder: Path) -> list[Statistics]:
 def _merge_statistics(theirs: Sequence[Statistics], folder: Path) -> None:
     """Adds statistics of images that the folder has now; those that overlap were added before."""
     for statistics in theirs:
-        path = folder / statistics_file(statistics.float_sha256)
+        path = folder / statistics_file(statistics.network_sha256)
         own = _load(path)
         if own is None:
             _save(statistics, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import platform
 import time
@@ -209,9 +208,14 @@ def _stored_synthetic(source: Source | StoredCalibration) -> bool:
 
 def _stored_statistics(calibration: str, float_model: bytes) -> Statistics | None:
     """Those of a float file that lie in a stored calibration."""
-    from edge_mnv3_quantization.statistics import load_statistics, statistics_file
+    from edge_mnv3_quantization.statistics import (
+        load_statistics,
+        network_sha256,
+        observed_network,
+        statistics_file,
+    )
 
-    path = Path(calibration) / statistics_file(hashlib.sha256(float_model).hexdigest())
+    path = Path(calibration) / statistics_file(network_sha256(observed_network(float_model)))
     return load_statistics(path) if path.exists() else None
 
 

@@ -189,13 +189,14 @@ class BuildResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrateResult:
-    """A stored calibration, with the statistics of one float model.
+    """A stored calibration, with the statistics of one network.
 
     Attributes:
         path: The folder.
         pixels_size_bytes: Of the preprocessed images.
         merged: SHA-256 of the manifests that were joined; of the one manifest where none were.
-        float_sha256: Of the float file that the statistics belong to.
+        float_sha256: Of the float file.
+        network_sha256: Of its operators and weights up to the softmax: what the statistics belong to.
         statistics_path: Their file.
         values: Outputs of operators whose numbers were counted.
         channels: Of all these values together.
@@ -213,6 +214,7 @@ class CalibrateResult:
     pixels_size_bytes: int
     merged: tuple[str, ...]
     float_sha256: str
+    network_sha256: str
     statistics_path: str
     statistics_size_bytes: int
     values: int

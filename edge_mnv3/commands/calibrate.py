@@ -65,8 +65,8 @@ def command(
 ) -> None:
     """Read the calibration images and run the float model over them once, for many quantizations.
 
-    DIR then holds the preprocessed images and the float model's statistics: quantize --calibration DIR reads no
-    image again. If it is interrupted, the same command goes on where it stopped. With other weights it adds
+    DIR then holds the preprocessed images and the float model's statistics: quantize --calibration DIR reads
+    no image. If it is interrupted, the same command goes on where it stopped. With other weights it adds
     their statistics over the same images.
 
     \b
@@ -108,7 +108,6 @@ def table(result: CalibrateResult) -> str:
     rows = [
         ("calibration", f"{result.path} ({result.pixels_size_bytes / 1e6:.2f} MB of pixels)"),
         ("images", f"{len(result.calibration.images)} images, {result.calibration.kind}"),
-        ("float model", f"SHA-256 {result.float_sha256[:16]}…"),
         ("statistics", f"{result.statistics_path} ({result.statistics_size_bytes / 1e6:.2f} MB)"),
         ("observed", f"{result.channels:,} channels of {result.values} values"),
         ("this run", f"{result.observed} images run, {result.reused} done before"),

@@ -15,7 +15,6 @@ points, weights and biases are exactly those that were computed.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -64,17 +63,16 @@ def quantize_accurate(
         images: Calibration images, (N, H, W, 3) uint8 with N >= 1.
         io: dtype of the result's input and output.
         on_image: Called with (units of work done, units in all).
-        statistics: Of this float file over these images, or some of them: those are not run in float again.
+        statistics: Of this network over these images, or some of them: those are not run in float again.
 
     Returns:
         The int8 file's bytes: weights int8 per channel, activations int8 per tensor, biases int32.
 
     Raises:
         ConversionError: The file holds an operator that this recipe cannot rewrite.
-        CalibrationDataError: The statistics are of another file or count other images.
+        CalibrationDataError: The statistics are of another network or count other images.
     """
     network = observed_network(float_model)
-    float_sha256 = hashlib.sha256(float_model).hexdigest()
     weighted = sum(node.kind in WEIGHTED for node in network.nodes)
     observed = len(images) - (len(statistics.images) if statistics else 0)
     total = observed + len(_STRENGTHS) + weighted
@@ -83,7 +81,6 @@ def quantize_accurate(
     statistics = collect(
         network,
         images,
-        float_sha256=float_sha256,
         start=statistics,
         on_image=lambda done, _: report(done, total),
     )

@@ -1,21 +1,24 @@
 """What a float model's values are like over images, to be kept: collected once, resumed, merged, stored.
 
-Statistics belong to one float file, known by its SHA-256, and name every image that they count by the SHA-256
-of its pixels. So they cannot be used with another model, no image counts twice, and what is still to be done
-is known after an interruption. The counts are exact (`counting`): however the work was divided, the file that
-comes out is the same, byte by byte.
+Statistics belong to one network, known by a hash of its operators and weights, and name every image that they
+count by the SHA-256 of its pixels. So they cannot be used with another model, no image counts twice, and what
+is still to be done is known after an interruption. The hash is not that of the float file, in which Keras
+numbers layers anew from model to model, and which ends with or without a softmax. The counts are exact
+(`counting`): however the work was divided, the file that comes out is the same, byte by byte.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import time
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,15 +43,7 @@ CHECKPOINT_S = 5.0
 FILE_PREFIX = "statistics-"
 
 _COMPRESSION = 1  # of 9: six times faster than the usual 6, for a file that is a sixth larger
-_COUNTS = tuple(field.name for field in fields(Counts))
-
-
-class ObservedValue(NamedTuple):
-    """A value of the lowered network whose numbers were counted."""
-
-    number: int
-    name: str
-    channels: int
+_COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +51,22 @@ class Statistics:
     """Of one float model over some images.
 
     Attributes:
-        float_sha256: Of the float file.
+        network_sha256: From `network_sha256`.
         images: SHA-256 of the pixels of every image that was counted, in ascending order.
-        values: Whose channels, side by side, are those of `counts`.
+        channels: Of each of `observed_values`; side by side they are those of `counts`.
         counts: The numbers.
     """
 
-    float_sha256: str
+    network_sha256: str
     images: tuple[str, ...]
-    values: tuple[ObservedValue, ...]
+    channels: tuple[int, ...]
     counts: Counts
 
     def histograms(self, network: Network) -> dict[int, Histogram]:
         """The histogram of every value.
 
         Args:
-            network: From `observed_network`, of the same float file.
+            network: From `observed_network`, that of `network_sha256`.
         """
         return histograms(network, self.counts, len(self.images))
 
@@ -114,45 +109,44 @@ def observed_network(float_model: bytes) -> Network:
     return rescale(lower_hard_swish(read_network(float_model)), {})
 
 
-def statistics_file(float_sha256: str) -> str:
-    """Name of the file for the statistics of a float file."""
-    return f"{FILE_PREFIX}{float_sha256[:16]}.npz"
+def network_sha256(network: Network) -> str:
+    """A hash of the operators and weights up to the softmax, whatever values are called and numbered."""
+    digest = hashlib.sha256(repr((network.input_scale, network.input_offset)).encode())
+    places = {network.input: 0}
+    for node in network.nodes:
+        if node.kind == "softmax":
+            break
+        inputs = [places[value] for value in node.inputs]
+        places[node.output] = len(places)
+        shape = network.values[node.output].shape
+        fields = (node.kind, inputs, shape, node.clamp, node.stride, node.same_padding, node.factor)
+        digest.update(repr((*fields, node.paddings)).encode())
+        for array in (node.weights, node.bias):
+            if array is not None:
+                digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+    return digest.hexdigest()
 
 
-def no_statistics(network: Network, float_sha256: str) -> Statistics:
+def statistics_file(sha256: str) -> str:
+    """Name of the file for the statistics of a network."""
+    return f"{FILE_PREFIX}{sha256[:16]}.npz"
+
+
+def no_statistics(network: Network) -> Statistics:
     """Those of no images."""
-    values = _values(network)
+    channels = tuple(network.values[value].channels for value in observed_values(network))
     return Statistics(
-        float_sha256=float_sha256,
+        network_sha256=network_sha256(network),
         images=(),
-        values=values,
-        counts=no_counts(sum(value.channels for value in values)),
+        channels=channels,
+        counts=no_counts(sum(channels)),
     )
-
-
-def check_statistics(statistics: Statistics, network: Network, float_sha256: str) -> None:
-    """Refuses statistics that are not those of a network.
-
-    Raises:
-        CalibrationDataError: They are of another float file, or were collected by another version.
-    """
-    if statistics.float_sha256 != float_sha256:
-        raise CalibrationDataError(
-            "statistics",
-            f"those of float model {statistics.float_sha256[:12]}…",
-            f"those of {float_sha256[:12]}…",
-        )
-    if statistics.values != _values(network):
-        raise CalibrationDataError(
-            "statistics", "values of another version of this program", "its own", "collect them anew"
-        )
 
 
 def collect(
     network: Network,
     images: Images,
     *,
-    float_sha256: str,
     start: Statistics | None = None,
     on_image: Callable[[int, int], None] | None = None,
     on_checkpoint: Callable[[Statistics], None] | None = None,
@@ -163,7 +157,6 @@ def collect(
     Args:
         network: From `observed_network`.
         images: (N, H, W, 3) uint8: all that are to be counted in the end.
-        float_sha256: Of the float file.
         start: What has been counted; it is left as it is.
         on_image: Called with (images done in this call, images to do in this call).
         on_checkpoint: Called now and then with what has been counted so far; it must not keep the arrays.
@@ -173,20 +166,26 @@ def collect(
         The statistics of all `images`.
 
     Raises:
-        CalibrationDataError: `start` is not of this float file, or counts other images.
+        CalibrationDataError: `start` is of another network, or counts other images.
         ConversionError: A number is not finite.
     """
-    start = start or no_statistics(network, float_sha256)
-    check_statistics(start, network, float_sha256)
+    none = no_statistics(network)
+    start = start or none
+    if start.network_sha256 != none.network_sha256:
+        raise CalibrationDataError(
+            "statistics",
+            f"those of network {start.network_sha256[:12]}…",
+            f"those of {none.network_sha256[:12]}…",
+        )
     hashes = sha256_images(images)
     left = start.left(hashes)
     if not left:
         return start
-    before, values, counts = start.images, start.values, start.counts.copy()
+    before, counts = start.images, start.counts.copy()
 
     def reached(done: int) -> Statistics:
         names = tuple(sorted([*before, *(hashes[place] for place in left[:done])]))
-        return Statistics(float_sha256=float_sha256, images=names, values=values, counts=counts)
+        return dataclasses.replace(none, images=names, counts=counts)
 
     saved = time.monotonic()
     for done in count_images(network, (images[place] for place in left), counts):
@@ -202,17 +201,13 @@ def merge(one: Statistics, other: Statistics) -> Statistics:
     """The statistics of the images of both.
 
     Raises:
-        CalibrationDataError: They are of different float models, or an image is in both.
+        CalibrationDataError: They are of different networks, or an image is in both.
     """
-    if one.float_sha256 != other.float_sha256:
+    if one.network_sha256 != other.network_sha256:
         raise CalibrationDataError(
             "statistics to merge",
-            f"those of float models {one.float_sha256[:12]}… and {other.float_sha256[:12]}…",
-            "one float model",
-        )
-    if one.values != other.values:
-        raise CalibrationDataError(
-            "statistics to merge", "those of two versions of this program", "one", "collect them anew"
+            f"those of networks {one.network_sha256[:12]}… and {other.network_sha256[:12]}…",
+            "one network",
         )
     common = len(set(one.images) & set(other.images))
     if common:
@@ -221,12 +216,7 @@ def merge(one: Statistics, other: Statistics) -> Statistics:
         )
     counts = one.counts.copy()
     counts.merge(other.counts)
-    return Statistics(
-        float_sha256=one.float_sha256,
-        images=tuple(sorted([*one.images, *other.images])),
-        values=one.values,
-        counts=counts,
-    )
+    return dataclasses.replace(one, images=tuple(sorted([*one.images, *other.images])), counts=counts)
 
 
 def save_statistics(statistics: Statistics, path: Path) -> None:
@@ -237,11 +227,9 @@ def save_statistics(statistics: Statistics, path: Path) -> None:
     """
     arrays: dict[str, npt.NDArray[Any]] = {
         "format": np.array(FORMAT),
-        "float_sha256": np.array(statistics.float_sha256),
+        "network_sha256": np.array(statistics.network_sha256),
         "images": np.array(statistics.images, dtype="U64"),
-        "value_numbers": np.array([value.number for value in statistics.values], dtype=np.int64),
-        "value_names": np.array([value.name for value in statistics.values]),
-        "value_channels": np.array([value.channels for value in statistics.values], dtype=np.int64),
+        "channels": np.array(statistics.channels, dtype=np.int64),
     }
     arrays |= {name: getattr(statistics.counts, name) for name in _COUNTS}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION) as archive:
@@ -277,23 +265,15 @@ def _delete_it(path: Path) -> str:
 
 
 def _parse(arrays: Mapping[str, npt.NDArray[Any]]) -> Statistics:
-    columns = (arrays[f"value_{name}"].tolist() for name in ("numbers", "names", "channels"))
     statistics = Statistics(
-        float_sha256=str(arrays["float_sha256"]),
+        network_sha256=str(arrays["network_sha256"]),
         images=tuple(arrays["images"].tolist()),
-        values=tuple(ObservedValue(*row) for row in zip(*columns, strict=True)),
+        channels=tuple(arrays["channels"].tolist()),
         counts=Counts(**{name: arrays[name] for name in _COUNTS}),
     )
-    wanted = no_counts(sum(value.channels for value in statistics.values))
+    wanted = no_counts(sum(statistics.channels))
     for name in _COUNTS:
         got, like = arrays[name], getattr(wanted, name)
         if (got.shape, got.dtype) != (like.shape, like.dtype):
             raise ValueError(name)
     return statistics
-
-
-def _values(network: Network) -> tuple[ObservedValue, ...]:
-    return tuple(
-        ObservedValue(value, network.values[value].name, network.values[value].channels)
-        for value in observed_values(network)
-    )

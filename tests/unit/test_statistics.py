@@ -20,20 +20,20 @@ from edge_mnv3_quantization.statistics import (
     collect,
     load_statistics,
     merge,
+    network_sha256,
     save_statistics,
 )
 
-FLOAT = "f" * 64
 IMAGES: Images = np.random.default_rng(2).integers(0, 256, (8, 6, 6, 3), dtype=np.uint8)
 
 
-def network(name: str = "first") -> Network:
+def network(*, names: tuple[str, str] = ("first", "second"), shift: float = 0.0) -> Network:
     rng = np.random.default_rng(0)
     return Network(
         values={
             0: Value(name="image", shape=(1, 6, 6, 3)),
-            1: Value(name=name, shape=(1, 6, 6, 4)),
-            2: Value(name="second", shape=(1, 6, 6, 2)),
+            1: Value(name=names[0], shape=(1, 6, 6, 4)),
+            2: Value(name=names[1], shape=(1, 6, 6, 2)),
         },
         nodes=(
             Node(
@@ -41,7 +41,7 @@ def network(name: str = "first") -> Network:
                 inputs=(0,),
                 output=1,
                 weights=rng.normal(0, 1, (4, 1, 1, 3)),
-                bias=np.zeros(4),
+                bias=np.full(4, shift),
                 clamp="relu",
             ),
             Node(
@@ -55,7 +55,7 @@ def network(name: str = "first") -> Network:
 
 
 def collected(images: Images, start: Statistics | None = None) -> Statistics:
-    return collect(network(), images, float_sha256=FLOAT, start=start)
+    return collect(network(), images, start=start)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,6 @@ def test_resumed_after_every_image_is_the_same_file(whole: Statistics, tmp_path:
     collect(
         network(),
         IMAGES,
-        float_sha256=FLOAT,
         on_image=lambda done, total: seen.append((done, total)),
         on_checkpoint=keep,
         checkpoint_s=0.0,
@@ -107,6 +106,23 @@ def test_complete_statistics_run_nothing(whole: Statistics, monkeypatch: pytest.
     assert collected(IMAGES[::-1], whole).images == whole.images
 
 
+def test_names_numbers_and_the_softmax_make_no_other_network() -> None:
+    wanted = network_sha256(network())
+    assert network_sha256(network(names=("a", "b"))) == wanted
+    assert network_sha256(network(shift=1e-9)) != wanted
+    plain = network()
+    values = {number + 7: value for number, value in plain.values.items()}
+    nodes = [
+        dataclasses.replace(node, inputs=(node.inputs[0] + 7,), output=node.output + 7)
+        for node in plain.nodes
+    ]
+    moved = dataclasses.replace(plain.with_nodes(nodes, values), input=7, output=9)
+    assert network_sha256(moved) == wanted
+    softmax = Node(kind="softmax", inputs=(9,), output=10)
+    answers = moved.with_nodes([*nodes, softmax], values | {10: values[9]})
+    assert network_sha256(answers) == wanted
+
+
 def test_equal_images_count_as_often_as_they_are_there(whole: Statistics) -> None:
     twice = np.concatenate([IMAGES, IMAGES[:1]])
     assert whole.left(sha256_images(twice)) == [8]
@@ -122,10 +138,10 @@ def test_histograms_are_those_of_observing(whole: Statistics, tmp_path: Path) ->
 
 
 def test_statistics_of_something_else_are_refused(whole: Statistics) -> None:
-    with pytest.raises(CalibrationDataError, match=r"^statistics: got those of float model ffffffffffff…, "):
-        collect(network(), IMAGES, float_sha256="e" * 64, start=whole)
-    with pytest.raises(CalibrationDataError, match=r"got values of another version of this program, .*anew$"):
-        collect(network("other"), IMAGES, float_sha256=FLOAT, start=whole)
+    with pytest.raises(
+        CalibrationDataError, match=r"^statistics: got those of network \w{12}…, expected those of \w{12}…$"
+    ):
+        collect(network(shift=1e-9), IMAGES, start=whole)
     with pytest.raises(CalibrationDataError, match=r"got 2 images besides those of this calibration"):
         collected(IMAGES[2:], whole)
 
@@ -135,12 +151,8 @@ def test_what_cannot_be_merged_is_refused(whole: Statistics) -> None:
         CalibrationDataError, match=r"got 3 images that are in both, expected different images"
     ):
         merge(whole, collected(IMAGES[:3]))
-    with pytest.raises(
-        CalibrationDataError, match=r"got those of float models ffffffffffff… and eeeeeeeeeeee…"
-    ):
-        merge(whole, dataclasses.replace(whole, float_sha256="e" * 64))
-    with pytest.raises(CalibrationDataError, match=r"got those of two versions of this program"):
-        merge(whole, dataclasses.replace(whole, values=whole.values[:1]))
+    with pytest.raises(CalibrationDataError, match=r"got those of networks \w{12}… and eeeeeeeeeeee…"):
+        merge(whole, dataclasses.replace(whole, network_sha256="e" * 64))
 
 
 def test_files_of_another_format_or_damaged_are_refused(
@@ -154,7 +166,7 @@ def test_files_of_another_format_or_damaged_are_refused(
             InputFileError, match=r"a\.npz: got a damaged file, .*; delete a\.npz and run edge-mnv3 calibrate"
         ):
             load_statistics(path)
-    np.savez(path, format=1, float_sha256="f")
+    np.savez(path, format=1, network_sha256="f")
     with pytest.raises(InputFileError, match="a damaged file"):
         load_statistics(path)
     monkeypatch.setattr("edge_mnv3_quantization.statistics.FORMAT", 2)
@@ -172,4 +184,4 @@ def test_numbers_that_are_not_finite_are_an_error() -> None:
     with pytest.raises(
         ConversionError, match="got numbers over 1e9, infinite or NaN, expected finite weights"
     ):
-        collect(broken, IMAGES, float_sha256=FLOAT)
+        collect(broken, IMAGES)
