@@ -12,7 +12,6 @@ from edge_mnv3.commands.options import (
     graph_options,
     images_options,
     json_option,
-    softmax_option,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     "[default: the images that DIR has already]",
 )
 @images_options
-@softmax_option
 @click.option(
     "--merge",
     multiple=True,
@@ -57,7 +55,6 @@ def command(
     samples: int,
     seed: int,
     preprocess: str,
-    softmax: bool,
     merge: tuple[Path, ...],
     output: Path,
     force: bool,
@@ -82,11 +79,7 @@ def command(
 
     reporter = TerminalReporter()
     graph = GraphRequest(
-        variant=parse_variant(variant, alpha),
-        input_size_px=input_size,
-        classes=classes,
-        weights=weights,
-        include_softmax=softmax,
+        variant=parse_variant(variant, alpha), input_size_px=input_size, classes=classes, weights=weights
     )
     request = CalibrateRequest(
         graph=graph,

@@ -30,9 +30,6 @@ preprocess_option = click.option(
     show_default=True,
     help="slim: central 87.5 % crop; resize: the whole image; resize256: short side 256, central crop.",
 )
-softmax_option = click.option(
-    "--softmax/--no-softmax", default=True, show_default=True, help="Probabilities or logits as output."
-)
 
 
 def images_options(function: F) -> F:

@@ -13,7 +13,6 @@ from edge_mnv3.commands.options import (
     graph_options,
     images_options,
     json_option,
-    softmax_option,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
 
@@ -49,7 +48,9 @@ EXIT_CHECKS_FAILED = 3
     show_default=True,
     help="Type of the input and output; mobile APIs take uint8.",
 )
-@softmax_option
+@click.option(
+    "--softmax/--no-softmax", default=True, show_default=True, help="Probabilities or logits as output."
+)
 @click.option(
     "-o",
     "--output-dir",

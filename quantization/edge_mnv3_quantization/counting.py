@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ _MOST_POSITIONS = 28 * 28  # of an image that are counted; larger maps are thinn
 _SMALLEST_EXPONENT = -100
 _PRECISION_BITS = 23  # of float32: bins finer than that would tell nothing
 _LARGEST_SHIFT = 62
+_FAST_ROW = 2048
 # Each is the unit of an integer sum that takes what the one before leaves over, at most half its unit, which
 # is 2^39 of the next: room for 2^24 images.
 _UNITS = (2.0**10, 2.0**-30, 2.0**-70)
@@ -67,13 +69,13 @@ class Counts:
         Raises:
             FloatingPointError: One of them is not finite, or over `LARGEST_NUMBER`; nothing was counted.
         """
-        low = np.concatenate([output.min(axis=0) for output in outputs])
-        high = np.concatenate([output.max(axis=0) for output in outputs])
+        low = np.concatenate([_reduced(np.minimum, output) for output in outputs])
+        high = np.concatenate([_reduced(np.maximum, output) for output in outputs])
         if not max(-float(low.min()), float(high.max())) <= LARGEST_NUMBER:  # catches NaN, too
             raise FloatingPointError
         self._widen(low, high)
-        means = np.concatenate([output.mean(axis=0, dtype=np.float64) for output in outputs])
-        squares = np.concatenate([np.square(output).mean(axis=0, dtype=np.float64) for output in outputs])
+        means = np.concatenate([_mean(output) for output in outputs])
+        squares = np.concatenate([_mean(np.square(output)) for output in outputs])
         _add_exactly(self.sums, means)
         _add_exactly(self.squares, squares)
         scales = np.ldexp(np.float32(1), -self.exponents)
@@ -159,6 +161,22 @@ def exact_sum(integers: Integers) -> Doubles:
         start=np.zeros(integers.shape[1]),
     )
     return total
+
+
+def _mean(numbers: Floats) -> Doubles:
+    mean: Doubles = _reduced(np.add, numbers, np.float64) / len(numbers)
+    return mean
+
+
+def _reduced(operation: np.ufunc, numbers: Floats, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
+    """Reduces (positions, C) to (C,), several positions side by side: NumPy is slow where rows are short."""
+    positions, channels = numbers.shape
+    beside = 1
+    while positions % (2 * beside) == 0 and 2 * beside * channels <= _FAST_ROW:
+        beside *= 2
+    rows = operation.reduce(numbers.reshape(-1, beside * channels), axis=0, dtype=dtype)
+    reduced: npt.NDArray[Any] = operation.reduce(rows.reshape(beside, channels), axis=0)
+    return reduced
 
 
 def _add_exactly(integers: Integers, numbers: Doubles) -> None:

@@ -125,6 +125,8 @@ def test_killed_in_the_middle_and_run_again(
         "main()\n"
     )
     out = tmp_path / "a.calibration"
+    out.mkdir()
+    (out / "pixels-0123456789abcdef.npy").touch()  # of a run that was killed before its images were complete
     arguments = [*graph, "--calibration", photos, "--samples", IMAGES, "-o", out]
     killed = subprocess.run(
         [sys.executable, "-c", script, "calibrate", *map(str, arguments)], capture_output=True, timeout=120
@@ -170,18 +172,23 @@ def test_halves_merged_are_the_whole(
     )
 
 
-def test_another_float_model_has_statistics_of_its_own(
-    graph: list[str], whole: CalibrateResult, tmp_path: Path
-) -> None:
+def test_another_float_model_has_statistics_of_its_own(whole: CalibrateResult, tmp_path: Path) -> None:
     folder = shutil.copytree(whole.path, tmp_path / "a.calibration")
-    logits = calibrate(*graph, "--no-softmax", "-o", folder)
-    assert logits.float_sha256 != whole.float_sha256
-    assert (logits.observed, logits.reused) == (0, IMAGES)
     result = run("calibrate", *GRAPH, "--weights", "none", "--classes", 4, "-o", folder)
     assert result.exit_code == 0, result.output
     assert f"this run         {IMAGES} images run, 0 done before" in result.stdout
     assert len(list(folder.glob("statistics-*.npz"))) == 2
     assert Path(whole.statistics_path).read_bytes() == contents(folder)[Path(whole.statistics_path).name]
+
+
+def test_softmax_or_not_makes_no_difference(
+    graph: list[str], whole: CalibrateResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "count_images", None)
+    logits = quantize(
+        *graph, "--no-softmax", "--recipe", "accurate", "--calibration", whole.path, "-o", tmp_path
+    )
+    assert logits.float_sha256 != whole.float_sha256
 
 
 def test_what_does_not_fit_is_refused(
@@ -205,14 +212,17 @@ def test_what_does_not_fit_is_refused(
     assert not (tmp_path / "new").exists()
 
 
-def test_force_makes_it_anew(graph: list[str], photos: Path, whole: CalibrateResult, tmp_path: Path) -> None:
+def test_force_makes_it_anew(graph: list[str], whole: CalibrateResult, tmp_path: Path) -> None:
     folder = shutil.copytree(whole.path, tmp_path / "a.calibration")
     (folder / "statistics-0000000000000000.npz").touch()
     (folder / "calibration.json").write_text("{}")
-    anew = calibrate(*graph, "--calibration", photos, "--samples", 3, "-o", folder, "--force")
+    anew = calibrate(*graph, "--calibration", "synthetic", "--samples", 3, "-o", folder, "--force")
     assert (anew.observed, anew.reused, len(anew.calibration.images)) == (3, 0, 3)
     assert sorted(contents(folder)) == [
         "calibration.json",
         read_stored(folder).description.pixels_file,
         Path(anew.statistics_path).name,
     ]
+    # What synthetic images do to a recipe is told of stored ones, too.
+    arguments = [*graph, "--calibration", folder, "-o", tmp_path / "out"]
+    assert "warning: calibrating on synthetic images" in run("quantize", *arguments).stderr
