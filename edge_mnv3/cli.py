@@ -18,6 +18,7 @@ class _Entry(NamedTuple):
 
 COMMANDS = {
     "quantize": _Entry("quantize", "Make a full-integer .tflite of a MobileNetV3."),
+    "calibrate": _Entry("calibrate", "Collect images and statistics once, for many quantizations."),
     "validate": _Entry("validate", "Compare the accuracy of a float and an int8 file."),
     "inspect": _Entry("inspect", "Show what a .tflite file holds and whether phones can run it."),
     "bench": _Entry("bench", "Measure the latency of a .tflite file."),

@@ -1,9 +1,11 @@
-"""SHA-256 of files."""
+"""SHA-256 of files and of images."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 def sha256_file(path: Path) -> str:
@@ -17,3 +19,8 @@ def sha256_file(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def sha256_images(images: Iterable[Any]) -> list[str]:
+    """Returns the SHA-256 of each image's pixels, NumPy arrays, in hexadecimal."""
+    return [hashlib.sha256(image.tobytes()).hexdigest() for image in images]

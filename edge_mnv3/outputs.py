@@ -11,6 +11,8 @@ from pathlib import Path
 
 from edge_mnv3.errors import OutputError
 
+STAGING_PREFIX = ".edge-mnv3-"
+
 
 def check_writable(paths: Sequence[Path], *, force: bool) -> None:
     """Refuses outputs that could not be written, before any long work begins.
@@ -51,7 +53,7 @@ def staged(paths: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
     missing = [folder for folder in (target, *target.parents) if not folder.exists()]
     try:
         target.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".edge-mnv3-", dir=target))
+        staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=target))
     except OSError as error:
         raise OutputError(f"output folder {target}: {error.strerror}") from error
     written = False

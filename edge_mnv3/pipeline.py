@@ -11,24 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_mnv3.errors import CalibrationDataError
+from edge_mnv3.calibration_images import (
+    SYNTHETIC,
+    CalibrationRequest,
+    check_labels,
+    image_warnings,
+    load_images,
+    open_calibration,
+)
 from edge_mnv3.graphs import GraphRequest, build_graph, resolve_graph
 from edge_mnv3.hashing import sha256_file
 from edge_mnv3.outputs import check_writable, staged
 from edge_mnv3.reporting import Reporter
 from edge_mnv3.result_json import to_json
-from edge_mnv3.results import CalibrationManifest, QuantizeResult, ValidateResult
+from edge_mnv3.results import QuantizeResult, ValidateResult
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from edge_mnv3.runtime import RuntimeName
     from edge_mnv3_calibration_data.sources import Source
+    from edge_mnv3_calibration_data.stored import StoredCalibration
+    from edge_mnv3_quantization.statistics import Statistics
     from edge_mnv3_quantization.stock import IoType
     from edge_mnv3_quantization.validation import KernelChoice
 
-SYNTHETIC = "synthetic"
 _VERSIONED = ("edge-mnv3", "tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "pillow")
 
 
@@ -37,7 +42,7 @@ class QuantizeRequest:
     """What to quantize and how.
 
     Attributes:
-        calibration: `synthetic`, or the path of a folder, CSV, list, `.npz` or manifest.
+        calibration: `synthetic`, or the path of a folder, CSV, list, `.npz`, manifest or stored calibration.
         samples: Number of calibration images.
         seed: Of their choice.
         recipe: Key of `RECIPES`.
@@ -77,25 +82,37 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
     check_writable(paths, force=request.force)
     timings_s: dict[str, float] = {}
     warnings: list[str] = []
-    source = _open_calibration(request, reporter, warnings)
+    calibration = CalibrationRequest(
+        calibration=request.calibration,
+        samples=request.samples,
+        seed=request.seed,
+        preprocess=request.preprocess,
+        input_size_px=request.graph.input_size_px,
+    )
+    source = open_calibration(calibration)
+    if source is None or _stored_synthetic(source):
+        _warn(RECIPES[request.recipe].on_synthetic, reporter, warnings)
     graph = resolve_graph(request.graph, reporter)
-    if source:
-        _check_labels(source, graph.classes)
-    with _timed(timings_s, "calibration_images", "reading calibration images", reporter):
-        images, manifest = _load_calibration(request, source, reporter)
-    _warn_about_images(manifest, reporter, warnings)
-    with _timed(timings_s, "build", "building the Keras graph", reporter):
+    check_labels(source, graph.classes)
+    with timed(timings_s, "calibration_images", "reading calibration images", reporter):
+        images, manifest = load_images(calibration, source, reporter)
+    for warning in image_warnings(manifest):
+        _warn(warning, reporter, warnings)
+    with timed(timings_s, "build", "building the Keras graph", reporter):
         model = build_graph(graph, batch_size=1)
-    with _timed(timings_s, "convert_float", "converting to float .tflite (about 10 s)", reporter):
+    with timed(timings_s, "convert_float", "converting to float .tflite (about 10 s)", reporter):
         float_model = convert_float(model)
-    with _timed(timings_s, "quantize", f"quantizing with recipe {request.recipe}", reporter):
-        int8_model = RECIPES[request.recipe].quantize(
-            float_model, images, io=request.io, on_image=reporter.progress
+    recipe = RECIPES[request.recipe]
+    statistics = _stored_statistics(request.calibration, float_model) if recipe.observes else None
+    reused = f" ({len(statistics.images)} images' statistics reused)" if statistics else ""
+    with timed(timings_s, "quantize", f"quantizing with recipe {request.recipe}{reused}", reporter):
+        int8_model = recipe.quantize(
+            float_model, images, io=request.io, on_image=reporter.progress, statistics=statistics
         )
     with staged(paths, force=request.force) as (float_file, int8_file, json_file):
         float_file.write_bytes(float_model)
         int8_file.write_bytes(int8_model)
-        with _timed(timings_s, "checks", "checking the int8 file", reporter):
+        with timed(timings_s, "checks", "checking the int8 file", reporter):
             checks = check_int8(int8_file, io=request.io)
         for problem in checks.problems:
             _warn(f"do not ship {paths[1]}: it {problem}", reporter, warnings)
@@ -183,89 +200,23 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _open_calibration(request: QuantizeRequest, reporter: Reporter, warnings: list[str]) -> Source | None:
-    """Opens the source early, so that a wrong path is told before TensorFlow is loaded."""
-    from edge_mnv3_calibration_data.sources import open_source
-    from edge_mnv3_quantization.recipes import RECIPES
+def _stored_synthetic(source: Source | StoredCalibration) -> bool:
+    from edge_mnv3_calibration_data.stored import StoredCalibration
 
-    if request.calibration == SYNTHETIC:
-        _warn(RECIPES[request.recipe].on_synthetic, reporter, warnings)
-        return None
-    return open_source(Path(request.calibration))
+    return isinstance(source, StoredCalibration) and source.description.manifest.kind == SYNTHETIC
 
 
-def _check_labels(source: Source, classes: int) -> None:
-    for item in source.items:
-        if item.label is not None and item.label >= classes:
-            raise CalibrationDataError(
-                f"label of {item.file} in {source.root}", str(item.label), f"0 to {classes - 1}"
-            )
-
-
-def _load_calibration(
-    request: QuantizeRequest, source: Source | None, reporter: Reporter
-) -> tuple[npt.NDArray[np.uint8], CalibrationManifest]:
-    from edge_mnv3_calibration_data.loading import load_calibration, synthetic_calibration
-
-    size = request.graph.input_size_px
-    if source is None:
-        return synthetic_calibration(
-            count=request.samples, seed=request.seed, size=size, on_image=reporter.progress
-        )
-    if source.manifest:
-        return _load_manifest(source.manifest, source, size, reporter)
-    return load_calibration(
-        source,
-        count=request.samples,
-        seed=request.seed,
-        preprocess=request.preprocess,
-        size=size,
-        on_image=reporter.progress,
+def _stored_statistics(calibration: str, float_model: bytes) -> Statistics | None:
+    """Those of a float file that lie in a stored calibration."""
+    from edge_mnv3_quantization.statistics import (
+        load_statistics,
+        network_sha256,
+        observed_network,
+        statistics_file,
     )
 
-
-def _load_manifest(
-    manifest: CalibrationManifest, source: Source, size: int, reporter: Reporter
-) -> tuple[npt.NDArray[np.uint8], CalibrationManifest]:
-    """The images of an earlier run; its own seed, preprocessing and number of images hold."""
-    from edge_mnv3_calibration_data.loading import load_calibration, synthetic_calibration
-
-    if manifest.input_size_px != size:
-        raise CalibrationDataError(
-            "calibration manifest",
-            f"images of {manifest.input_size_px} px",
-            f"{size} px",
-            f"use --input-size {manifest.input_size_px}",
-        )
-    if manifest.kind == SYNTHETIC:
-        images, again = synthetic_calibration(
-            count=manifest.requested, seed=manifest.seed, size=size, on_image=reporter.progress
-        )
-    else:
-        images, again = load_calibration(
-            source,
-            count=len(manifest.images),
-            seed=manifest.seed,
-            preprocess=manifest.preprocess,
-            size=size,
-            on_image=reporter.progress,
-        )
-    if again.sha256 != manifest.sha256:
-        raise CalibrationDataError(
-            "calibration manifest", f"images of SHA-256 {again.sha256[:12]}…", f"{manifest.sha256[:12]}…"
-        )
-    return images, again
-
-
-def _warn_about_images(manifest: CalibrationManifest, reporter: Reporter, warnings: list[str]) -> None:
-    if len(manifest.images) < manifest.requested:
-        _warn(
-            f"{manifest.requested} calibration images were asked for, {len(manifest.images)} are there",
-            reporter,
-            warnings,
-        )
-    for image in manifest.skipped:
-        _warn(f"{image.file} was left out: {image.reason}", reporter, warnings)
+    path = Path(calibration) / statistics_file(network_sha256(observed_network(float_model)))
+    return load_statistics(path) if path.exists() else None
 
 
 def _warn(text: str, reporter: Reporter, warnings: list[str]) -> None:
@@ -274,7 +225,8 @@ def _warn(text: str, reporter: Reporter, warnings: list[str]) -> None:
 
 
 @contextmanager
-def _timed(timings_s: dict[str, float], key: str, text: str, reporter: Reporter) -> Iterator[None]:
+def timed(timings_s: dict[str, float], key: str, text: str, reporter: Reporter) -> Iterator[None]:
+    """Reports a step, and notes how long it took."""
     reporter.step(text)
     started = time.perf_counter()
     yield

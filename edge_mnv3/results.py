@@ -123,7 +123,7 @@ class CalibrationManifest:
     """The exact images of a calibration: enough to run it again.
 
     Attributes:
-        kind: `folder`, `csv`, `list`, `npz` or `synthetic`.
+        kind: `folder`, `csv`, `list`, `npz` or `synthetic`; `merged` for calibrations that were joined.
         root: Folder that `images[].file` is relative to; None for synthetic images.
         preprocess: Name of the preprocessing.
         input_size_px: Side of the preprocessed square images.
@@ -185,6 +185,45 @@ class BuildResult:
     sha256: str
     variant: VariantInfo
     weights: WeightsInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateResult:
+    """A stored calibration, with the statistics of one network.
+
+    Attributes:
+        path: The folder.
+        pixels_size_bytes: Of the preprocessed images.
+        merged: SHA-256 of the manifests that were joined; of the one manifest where none were.
+        float_sha256: Of the float file.
+        network_sha256: Of its operators and weights up to the softmax: what the statistics belong to.
+        statistics_path: Their file.
+        values: Outputs of operators whose numbers were counted.
+        channels: Of all these values together.
+        observed: Images that were run through the float model now.
+        reused: Images that had been before.
+        timings_s: Step to seconds of wall time.
+        versions: Package to version.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    path: str
+    variant: VariantInfo
+    weights: WeightsInfo
+    calibration: CalibrationManifest
+    pixels_size_bytes: int
+    merged: tuple[str, ...]
+    float_sha256: str
+    network_sha256: str
+    statistics_path: str
+    statistics_size_bytes: int
+    values: int
+    channels: int
+    observed: int
+    reused: int
+    warnings: tuple[str, ...]
+    timings_s: dict[str, float]
+    versions: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 
 TOP_RESULTS = {
     "quantize": results.QuantizeResult,
+    "calibrate": results.CalibrateResult,
     "validate": results.ValidateResult,
     "inspect": results.InspectResult,
     "bench": results.BenchResult,

@@ -103,7 +103,7 @@ def load_calibration(
         available=source.manifest.available if source.manifest else len(source.items),
         images=tuple(records),
         skipped=tuple(skipped),
-        sha256=_manifest_sha256(preprocess, size, records),
+        sha256=manifest_sha256(preprocess, size, records),
     )
     return np.stack(images), manifest
 
@@ -130,7 +130,7 @@ def synthetic_calibration(
         available=None,
         images=tuple(records),
         skipped=(),
-        sha256=_manifest_sha256(SYNTHETIC_PREPROCESS, size, records),
+        sha256=manifest_sha256(SYNTHETIC_PREPROCESS, size, records),
     )
     return np.stack(images), manifest
 
@@ -169,6 +169,7 @@ def _load(item: Item, preprocess: str, size: int) -> tuple[Pixels, str]:
     return apply_preprocess(image, name=preprocess, size=size), sha256
 
 
-def _manifest_sha256(preprocess: str, size: int, records: Iterable[ImageRecord]) -> str:
+def manifest_sha256(preprocess: str, size: int, records: Iterable[ImageRecord]) -> str:
+    """What identifies a manifest: equal ones give equal pixels."""
     lines = [preprocess, str(size), *(record.sha256 for record in records)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -209,7 +209,8 @@ def _open_manifest(path: Path) -> Source:
         if manifest.images and archive.endswith(".npz"):
             if archive not in archives:
                 archives[archive] = {
-                    inner.file: inner for inner in _npz_of_manifest(root / archive, path).items
+                    f"{archive}[{index}]": inner
+                    for index, inner in enumerate(_npz_of_manifest(root / archive, path).items)
                 }
             inner = archives[archive].get(record.file)
             if inner is None:

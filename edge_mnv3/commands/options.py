@@ -32,6 +32,25 @@ preprocess_option = click.option(
 )
 
 
+def images_options(function: F) -> F:
+    """Adds --samples, --seed and --preprocess."""
+    for option in reversed(
+        (
+            click.option(
+                "--samples",
+                type=click.IntRange(min=1),
+                default=200,
+                show_default=True,
+                help="Calibration images.",
+            ),
+            click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of images."),
+            preprocess_option,
+        )
+    ):
+        function = option(function)
+    return function
+
+
 def graph_options(function: F) -> F:
     """Adds --variant, --alpha, --input-size, --classes and --weights."""
     for option in reversed(

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands.inspect import builtin_kernels, xnnpack
-from edge_mnv3.commands.options import force_option, graph_options, json_option, preprocess_option
+from edge_mnv3.commands.options import (
+    force_option,
+    graph_options,
+    images_options,
+    json_option,
+)
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
@@ -25,13 +30,10 @@ EXIT_CHECKS_FAILED = 3
     default="synthetic",
     show_default=True,
     metavar="PATH|synthetic",
-    help="Folder, CSV with a column 'file', text list, .npz, or an earlier run's quantize.json.",
+    help="Folder, CSV with a column 'file', text list, .npz, an earlier run's quantize.json, or a folder of "
+    "edge-mnv3 calibrate.",
 )
-@click.option(
-    "--samples", type=click.IntRange(min=1), default=200, show_default=True, help="Calibration images."
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of images.")
-@preprocess_option
+@images_options
 @click.option(
     "--recipe",
     type=click.Choice(("stock", "accurate")),

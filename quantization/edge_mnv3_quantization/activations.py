@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.errors import ConversionError
 from edge_mnv3.runtime import open_bytes
+from edge_mnv3_quantization.counting import Counts, exact_sum, no_counts
 from edge_mnv3_quantization.network import Array, Network
 from edge_mnv3_quantization.network_writer import write_float
 
-BINS = 512
-_MOST_POSITIONS = 28 * 28  # of an image that are counted; larger maps are thinned out evenly
-
+Image = npt.NDArray[np.uint8]
 Images = npt.NDArray[np.uint8]
 
 
@@ -24,11 +24,13 @@ class Histogram:
     """Of one value.
 
     Attributes:
-        centres: (C, BINS): numbers in the middle of the bins.
+        centres: (C, BINS): numbers in the middle of the bins, ascending; none is outside `low` to `high`.
         shares: (C, BINS): shares of the counted numbers, each channel's sum 1.
         mean: (C,): of all numbers.
         square: (C,): mean of the squares of all numbers.
         factor: (C,): what the original numbers were divided by.
+        low: (C,): the smallest of all numbers.
+        high: (C,): the largest.
     """
 
     centres: Array
@@ -36,6 +38,8 @@ class Histogram:
     mean: Array
     square: Array
     factor: Array
+    low: Array
+    high: Array
 
     def divided(self, factor: Array) -> Histogram:
         """The histogram of the value divided by factors (C,) > 0."""
@@ -45,10 +49,15 @@ class Histogram:
             mean=self.mean / factor,
             square=self.square / np.square(factor),
             factor=self.factor * factor,
+            low=self.low / factor,
+            high=self.high / factor,
         )
 
     def quantiles(self, tail: float) -> tuple[Array, Array]:
-        """Ends (C,) and (C,) beyond which at most a share `tail` of each channel's numbers lies."""
+        """Ends (C,) and (C,) beyond which at most a share `tail` of each channel's numbers lies.
+
+        They are exact to a bin's width, which is at most 1/256 of the channel's whole range.
+        """
         below = np.cumsum(self.shares, axis=1)
         channels = np.arange(len(below))
         last = below.shape[1] - 1
@@ -58,7 +67,7 @@ class Histogram:
 
     def spread(self) -> float:
         """Distance between the smallest and the largest number of the channel that varies most."""
-        return float((self.centres[:, -1] - self.centres[:, 0]).max())
+        return float((self.high - self.low).max())
 
     def clipped_mean(self, low: float, high: float) -> Array:
         """Mean (C,) of the numbers clipped to a range."""
@@ -73,57 +82,82 @@ def observe(
     *,
     on_image: Callable[[int, int], None] | None = None,
 ) -> dict[int, Histogram]:
-    """Runs a network in float over images twice: for each channel's ends, then for the histograms.
+    """Runs a network in float over images, each once.
 
     Args:
         network: Without constant factors in its products.
         images: (N, H, W, 3) uint8.
-        on_image: Called with (images done, images in all), counting both passes.
+        on_image: Called with (images done, images in all).
 
     Returns:
         A histogram for the output of every node.
+
+    Raises:
+        ConversionError: A number is not finite.
     """
-    observed = [node.output for node in network.nodes if node.kind not in ("reshape", "softmax")]
-    channels = [network.values[value].channels for value in observed]
-    lows = [np.full(count, np.inf, np.float32) for count in channels]
-    highs = [np.full(count, -np.inf, np.float32) for count in channels]
-    total = 2 * len(images)
-    sums = [np.zeros(count) for count in channels]
-    squares = [np.zeros(count) for count in channels]
-    for done, outputs in enumerate(run_float(network, observed, images), start=1):
-        for index, output in enumerate(outputs):
-            np.minimum(lows[index], output.min(axis=0), out=lows[index])
-            np.maximum(highs[index], output.max(axis=0), out=highs[index])
-            sums[index] += output.mean(axis=0, dtype=np.float64)
-            squares[index] += np.square(output).mean(axis=0, dtype=np.float64)
+    counts = no_counts(sum(network.values[value].channels for value in observed_values(network)))
+    for done in count_images(network, images, counts):
         if on_image:
-            on_image(done, total)
-    steps = [np.maximum(high - low, 1e-12) / BINS for low, high in zip(lows, highs, strict=True)]
-    counts = [np.zeros(count * BINS, np.int64) for count in channels]
-    for done, outputs in enumerate(run_float(network, observed, images), start=len(images) + 1):
-        for index, output in enumerate(outputs):
-            thinned = output[:: -(-len(output) // _MOST_POSITIONS)]
-            bins = np.minimum((thinned - lows[index]) / steps[index], BINS - 1).astype(np.int32)
-            bins += np.arange(channels[index], dtype=np.int32) * BINS
-            counts[index] += np.bincount(bins.reshape(-1), minlength=len(counts[index]))
-        if on_image:
-            on_image(done, total)
+            on_image(done, len(images))
+    return histograms(network, counts, len(images))
+
+
+def count_images(network: Network, images: Iterable[Image], counts: Counts) -> Iterator[int]:
+    """Runs a network in float over images and adds its numbers to counts.
+
+    Args:
+        network: Without constant factors in its products.
+        images: (H, W, 3) uint8 each.
+        counts: Of the channels of `observed_values`, side by side.
+
+    Yields:
+        The number of images that have been added, after each.
+
+    Raises:
+        ConversionError: A number is not finite.
+    """
+    for done, outputs in enumerate(run_float(network, observed_values(network), images), start=1):
+        try:
+            counts.add(outputs)
+        except FloatingPointError as error:
+            raise ConversionError(
+                "running the float model", "numbers over 1e9, infinite or NaN", "finite weights"
+            ) from error
+        yield done
+
+
+def observed_values(network: Network) -> list[int]:
+    """The values that have histograms: all but the softmax's and those that repeat another's numbers."""
+    return [node.output for node in network.nodes if node.kind not in ("reshape", "softmax")]
+
+
+def histograms(network: Network, counts: Counts, images: int) -> dict[int, Histogram]:
+    """The histogram of each of `observed_values`, from the counts of a number of images."""
     found = {}
-    for index, value in enumerate(observed):
-        shares = counts[index].reshape(-1, BINS).astype(np.float64)
-        centres = lows[index][:, None] + (np.arange(BINS) + 0.5) * steps[index][:, None]
-        found[value] = Histogram(
-            centres=centres.astype(np.float64),
-            shares=shares / shares.sum(axis=1, keepdims=True),
-            mean=sums[index] / len(images),
-            square=squares[index] / len(images),
-            factor=np.ones(channels[index]),
-        )
+    start = 0
+    for value in observed_values(network):
+        stop = start + network.values[value].channels
+        found[value] = histogram(counts, start, stop, images)
+        start = stop
     return found
 
 
+def histogram(counts: Counts, start: int, stop: int, images: int) -> Histogram:
+    """The histogram of the value that has the channels from `start` to before `stop`."""
+    centres, numbers = counts.bins(start, stop)
+    return Histogram(
+        centres=centres,
+        shares=numbers / numbers.sum(axis=1, keepdims=True),
+        mean=exact_sum(counts.sums[:, start:stop]) / images,
+        square=exact_sum(counts.squares[:, start:stop]) / images,
+        factor=np.ones(stop - start),
+        low=counts.low[start:stop].astype(np.float64),
+        high=counts.high[start:stop].astype(np.float64),
+    )
+
+
 def run_float(
-    network: Network, values: Sequence[int], images: Images
+    network: Network, values: Sequence[int], images: Iterable[Image]
 ) -> Iterator[list[npt.NDArray[np.float32]]]:
     """Runs a network in float, image by image.
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3_quantization.accurate import quantize_accurate
+from edge_mnv3_quantization.statistics import Statistics
 from edge_mnv3_quantization.stock import IoType, quantize_stock
 
 
@@ -22,6 +23,7 @@ class Quantizer(Protocol):
         *,
         io: IoType,
         on_image: Callable[[int, int], None] | None,
+        statistics: Statistics | None = None,
     ) -> bytes:
         """Returns the int8 file's bytes."""
         ...
@@ -32,20 +34,24 @@ class Recipe(NamedTuple):
 
     Attributes:
         quantize: The stage.
+        observes: Whether statistics of the float model save it work.
         on_synthetic: What the user must know when it is given synthetic images.
     """
 
     quantize: Quantizer
+    observes: bool
     on_synthetic: str
 
 
 RECIPES: dict[str, Recipe] = {
     "stock": Recipe(
         quantize_stock,
+        False,
         "calibrating on synthetic images: --calibration with your app's own images may be more accurate",
     ),
     "accurate": Recipe(
         quantize_accurate,
+        True,
         "calibrating on synthetic images: recipe accurate loses many points on them; "
         "use --calibration with your app's own images",
     ),

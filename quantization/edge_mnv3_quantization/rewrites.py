@@ -7,17 +7,20 @@ from collections.abc import Container, Mapping
 
 import numpy as np
 
+from edge_mnv3_quantization.activations import Histogram
 from edge_mnv3_quantization.network import GATE_SHIFT, Array, Network, Node, Value
+from edge_mnv3_quantization.network_writer import Quantization
 
 
 HARD_SWISH_FACTOR = 1.0 / 6.0
+_CONSTANT = 1e-3  # spread of a gate, which goes from 0 to 6, that counts as none
 
 
 def lower_hard_swish(network: Network, *, per_channel: Container[int] | None = None) -> Network:
     """Writes hard-swish, x · relu6(x + 3) / 6, as a gate and a product.
 
-    XNNPACK takes no int8 HARD_SWISH, but it takes these. There are two kinds of gates. A `gate` node adds 3 and
-    clamps: XNNPACK makes one table of 256 entries of it and the product, so that it costs next to nothing. A
+    XNNPACK takes no int8 HARD_SWISH, but it takes these. There are two kinds of gates. A `gate` node adds 3
+    and clamps: XNNPACK makes one table of 256 entries of it and the product, so that it costs next to nothing. A
     depthwise 1×1 convolution of weights 1 and bias 3 lets a factor per channel through: when x is divided by
     it, the weights take it.
 
@@ -110,6 +113,38 @@ def foldable_gates(network: Network) -> frozenset[int]:
         if node.kind == "mul" and takers and all(taker.weights is not None for taker in takers):
             found |= gates & set(node.inputs)
     return frozenset(found)
+
+
+def constant_gates(network: Network, histograms: Mapping[int, Histogram]) -> dict[int, Array]:
+    """Those of `foldable_gates` that do not change from image to image, and their values (C,)."""
+    return {
+        value: histograms[value].mean
+        for value in foldable_gates(network)
+        if histograms[value].spread() < _CONSTANT
+    }
+
+
+def centre_input(network: Network, quantization: Quantization) -> Network:
+    """Moves the half step between real 0 and the input's zero point into the biases.
+
+    Exact but for the zeros around the image, which then stand for half a step of the input.
+    """
+    shift = network.input_scale * (quantization.zero_point + 128) + network.input_offset
+    nodes = []
+    for node in network.nodes:
+        if network.input in node.inputs:
+            weights, bias = node.weights_and_bias()
+            node = dataclasses.replace(node, bias=bias + shift * weights.reshape(len(bias), -1).sum(axis=1))
+        nodes.append(node)
+    return network.with_nodes(nodes)
+
+
+def logits_value(network: Network) -> int:
+    """The last value with real numbers of any size: the softmax's input, or the output itself."""
+    value = network.output
+    while (last := network.producer(value)) is not None and last.kind in ("softmax", "reshape"):
+        value = last.inputs[0]
+    return value
 
 
 def without_unused(network: Network) -> Network:

@@ -130,9 +130,9 @@ class _Value:
         self.gated = gated
         self.rounding = np.zeros(len(histogram.mean))
         self.typical = np.sqrt(np.maximum(histogram.square, _SMALLEST**2))
-        furthest = float((histogram.centres[:, -1] / self.typical).max())
+        furthest = float((histogram.high / self.typical).max())
         self.high = _Side(self.typical, furthest)
-        lowest = np.minimum(histogram.centres[:, 0], 0.0)
+        lowest = np.minimum(histogram.low, 0.0)
         self.low: _Side | None = None
         if gated:
             self.low = _Side(np.full_like(self.typical, GATE_SHIFT), min(1.0, -float(lowest.min()) / GATE_SHIFT))

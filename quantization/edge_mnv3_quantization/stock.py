@@ -10,7 +10,7 @@ them. A test compares the result with that of `TFLiteConverter` itself, tensor b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ import numpy.typing as npt
 from edge_mnv3.errors import ConversionError
 from edge_mnv3.native_output import captured_native_output
 from edge_mnv3_quantization.convert import last_line
+
+if TYPE_CHECKING:
+    from edge_mnv3_quantization.statistics import Statistics
 
 IoType = Literal["uint8", "int8", "float32"]
 
@@ -28,6 +31,7 @@ def quantize_stock(
     *,
     io: IoType = "uint8",
     on_image: Callable[[int, int], None] | None = None,
+    statistics: Statistics | None = None,
 ) -> bytes:
     """Quantizes a float file to int8 with the converter's min/max calibration.
 
@@ -36,6 +40,7 @@ def quantize_stock(
         images: Calibration images, (N, H, W, 3) uint8 with N >= 1.
         io: dtype of the result's input and output.
         on_image: Called with (images done, images in all).
+        statistics: Not used: the converter observes by itself.
 
     Returns:
         The int8 file's bytes: weights int8 per channel, activations int8 per tensor, biases int32.

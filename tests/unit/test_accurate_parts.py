@@ -100,6 +100,8 @@ def test_range_leaves_out_a_lonely_outlier() -> None:
         mean=np.full(2, 0.5),
         square=np.full(2, 1 / 3),
         factor=np.ones(2),
+        low=np.zeros(2),
+        high=np.full(2, 1000.0),
     )
     network = uneven_network().up_to(1)
     narrow = dataclasses.replace(
@@ -121,6 +123,8 @@ def test_scale_stays_within_what_xnnpack_accepts() -> None:
         mean=np.zeros(4),
         square=np.zeros(4),
         factor=np.ones(4),
+        low=np.zeros(4),
+        high=np.zeros(4),
     )
     ranges = choose_ranges(network, {1: dead})
     weights = quantize_weights(network.nodes[0], ranges[0].scale)

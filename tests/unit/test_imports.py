@@ -18,7 +18,7 @@ COMPONENTS = {
 # What a component may use of the core: leaves that know no other part.
 SHARED = {"errors", "hashing", "native_output", "published", "result_json", "results", "runtime"}
 STANDARD_LIBRARY_ONLY = ("errors", "results", "arch")
-JOINING = {"pipeline.py", "demo.py"}
+JOINING = {"pipeline.py", "calibrating.py", "calibration_images.py", "demo.py"}
 
 
 def imported(path: Path) -> set[str]:
@@ -81,7 +81,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["quantize", "validate", "inspect", "bench", "build", "published", "demo"]
+    "command", ["calibrate", "quantize", "validate", "inspect", "bench", "build", "published", "demo"]
 )
 def test_command_help_loads_no_tensorflow(command: str) -> None:
     code = (

@@ -1,0 +1,108 @@
+"""`edge-mnv3 calibrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_mnv3.commands.options import (
+    force_option,
+    graph_options,
+    images_options,
+    json_option,
+)
+from edge_mnv3.commands.terminal import TerminalReporter
+
+if TYPE_CHECKING:
+    from edge_mnv3.results import CalibrateResult
+
+
+@click.command("calibrate")
+@graph_options
+@click.option(
+    "--calibration",
+    metavar="PATH|synthetic",
+    help="Folder, CSV with a column 'file', text list, .npz, or an earlier run's quantize.json.  "
+    "[default: the images that DIR has already]",
+)
+@images_options
+@click.option(
+    "--merge",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Add the images and statistics of another stored calibration; may be repeated.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Stored calibration to make or go on with.",
+)
+@force_option
+@json_option
+def command(
+    variant: str,
+    alpha: float | None,
+    input_size: int,
+    classes: int | None,
+    weights: str,
+    calibration: str | None,
+    samples: int,
+    seed: int,
+    preprocess: str,
+    merge: tuple[Path, ...],
+    output: Path,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Read the calibration images and run the float model over them once, for many quantizations.
+
+    DIR then holds the preprocessed images and the float model's statistics: quantize --calibration DIR reads
+    no image. If it is interrupted, the same command goes on where it stopped. With other weights it adds
+    their statistics over the same images.
+
+    \b
+    Examples:
+      edge-mnv3 calibrate --variant small --calibration photos/ -o small.calibration
+      edge-mnv3 quantize --variant small --recipe accurate --calibration small.calibration
+      edge-mnv3 calibrate --variant small --merge night.calibration -o small.calibration
+    """
+    from edge_mnv3.arch import parse_variant
+    from edge_mnv3.calibrating import CalibrateRequest, calibrate
+    from edge_mnv3.graphs import GraphRequest
+    from edge_mnv3.result_json import to_json
+
+    reporter = TerminalReporter()
+    graph = GraphRequest(
+        variant=parse_variant(variant, alpha), input_size_px=input_size, classes=classes, weights=weights
+    )
+    request = CalibrateRequest(
+        graph=graph,
+        calibration=calibration,
+        samples=samples,
+        seed=seed,
+        preprocess=preprocess,
+        merge=merge,
+        output=output,
+        force=force,
+    )
+    result = calibrate(request, reporter)
+    reporter.close()
+    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+
+
+def table(result: CalibrateResult) -> str:
+    """Writes a result for people."""
+    rows = [
+        ("calibration", f"{result.path} ({result.pixels_size_bytes / 1e6:.2f} MB of pixels)"),
+        ("images", f"{len(result.calibration.images)} images, {result.calibration.kind}"),
+        ("statistics", f"{result.statistics_path} ({result.statistics_size_bytes / 1e6:.2f} MB)"),
+        ("observed", f"{result.channels:,} channels of {result.values} values"),
+        ("this run", f"{result.observed} images run, {result.reused} done before"),
+    ]
+    return "\n".join(f"{key:<17}{value}" for key, value in rows)
