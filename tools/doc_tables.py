@@ -13,7 +13,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from edge_mnv3 import arch, published, results
+from edge_mnv3 import arch, diagnose_results, published, results
 from edge_mnv3.cli import COMMANDS, main
 from edge_mnv3.weights import PUBLISHED
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
@@ -21,6 +21,7 @@ from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 TOP_RESULTS = {
     "quantize": results.QuantizeResult,
     "validate": results.ValidateResult,
+    "diagnose": diagnose_results.DiagnoseResult,
     "inspect": results.InspectResult,
     "bench": results.BenchResult,
     "build": results.BuildResult,
@@ -72,7 +73,7 @@ def command_helps() -> str:
 
 def result_tables() -> str:
     """The keys of every result, and of its parts."""
-    kinds = _dataclasses(results) | _dataclasses(published)
+    kinds = _dataclasses(results) | _dataclasses(diagnose_results) | _dataclasses(published)
     sections = [_section(f"## `{command}`", kind, kinds) for command, kind in TOP_RESULTS.items()]
     parts = [kind for kind in kinds.values() if kind not in TOP_RESULTS.values()]
     sections.append("## Parts\n")

@@ -1,8 +1,8 @@
 """What the quantization of each tensor costs at the logits, alone and together with others.
 
-The float file is run with one of its values rounded to int8 and back, by the int8 file's scale, zero point and
-factors, or with one operator's weights replaced by the int8 file's: the error of the logits is what that tensor
-alone costs.
+The float file is run with one of its values rounded to int8 and back, by the int8 file's scale, zero point
+and factors, or with one operator's weights replaced by the int8 file's: the error of the logits is what that
+tensor alone costs.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ def attribute(
     def cost(chosen: Sequence[Item]) -> float:
         return float(np.square(logits(chosen) - wanted).sum()) / max(signal, 1e-30)
 
-    items = values + [_weights_item(pair, factors, weights, images[:_MEAN_IMAGES]) for weights in pair.weights]
+    items = values + [
+        _weights_item(pair, factors, weights, images[:_MEAN_IMAGES]) for weights in pair.weights
+    ]
     alone = [cost([item]) for item in items]
     order = sorted(range(len(items)), key=lambda index: -alone[index])
     ranked = [items[index] for index in order]
@@ -134,10 +136,10 @@ def run_quantized(
 
 
 def _weights_item(pair: Pair, factors: Factors, weights: PairedWeights, images: Images) -> Item:
-    """The weights of one operator; if the int8 file's biases were moved, the mean error that they cause is taken back.
+    """The weights of one operator, less their mean error where the int8 file's biases were moved.
 
-    As much is known: that a recipe corrects biases for the errors of everything before them, not how much of a
-    correction is for these weights.
+    A recipe that corrects biases takes back the mean error of everything before them, and does not say how
+    much of a correction is for these weights; with the rest exact, it would be all of their mean error.
     """
     item = Item(
         kind="weights",
@@ -150,7 +152,9 @@ def _weights_item(pair: Pair, factors: Factors, weights: PairedWeights, images: 
         return item
     own = weights.output.float_tensor
     changed, plain = (
-        np.mean([found.mean(axis=0) for found in run_quantized(pair, factors, chosen, images, output=own)], axis=0)
+        np.mean(
+            [found.mean(axis=0) for found in run_quantized(pair, factors, chosen, images, output=own)], axis=0
+        )
         for chosen in ([item], [])
     )
     return dataclasses.replace(item, real=(item.real[0], item.real[1] - (changed - plain)))
@@ -167,7 +171,7 @@ def as_float(weights: PairedWeights, factors: Factors, *, stored_bias: bool) -> 
     Args:
         weights: Of one operator.
         factors: Of the int8 file.
-        stored_bias: The int8 file's bias; else the float file's, but for rows at the limit of what int32 holds.
+        stored_bias: The int8 file's bias; else the float file's, but for rows at the limit of int32.
     """
     output = weights.output.int8_tensor
     given, taken = factors.outputs[output], factors.inputs[output]

@@ -1,7 +1,7 @@
 """Why a tensor loses so much in int8, in words, by rules with fixed thresholds.
 
-Every rule that holds is reported, in the order of this module: what forbids the file first, then what is worst
-for the numbers. `docs/diagnosis.md` explains the thresholds.
+Every rule that holds is reported, in the order of this module: what forbids the file first, then what is
+worst for the numbers. `docs/diagnosis.md` explains the thresholds.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ LOW_STEP, HIGH_STEP = -128, 127
 STEP_COUNT = 256
 TAIL_PERCENT = 0.1  # of a channel's numbers on either side are its tails
 OUTLIER_RATIO = 2.0  # of the range to what all channels need without their tails: a bit is lost
-IMBALANCE_STEPS = 32  # for the median channel's numbers without tails: three bits are lost
-IMBALANCE_RATIO = 4.0  # of the widest channel's numbers to the median channel's
+IMBALANCE_PERCENTILE = 25  # of the channels, by the steps that their numbers span without tails
+IMBALANCE_STEPS = 32  # for that channel: three of eight bits are lost
+IMBALANCE_RATIO = 4.0  # of the widest channel to that channel
 CLIPPED_SHARE = 0.5  # of a value's squared error
+TOO_NARROW_SHARE = 0.95  # likewise: more than any range that was weighed against these numbers
+DEAD_SHARE = 0.5  # of the channels: fewer explain nothing
 BELOW_SHARE = 0.25  # of the steps
 UNEVEN_ROW_STEPS = 8  # root mean square of a row of weights, whose largest has 127
 
@@ -35,8 +38,9 @@ class Cause(NamedTuple):
     """One reason.
 
     Attributes:
-        kind: `xnnpack_ratio`, `saturated_bias`, `clipping`, `channel_imbalance`, `outlier_range`,
-            `below_minus_3`, `dead_channels`, `uneven_rows`, or `rounding` where no rule holds.
+        kind: `xnnpack_ratio`, `too_narrow`, `clipping`, `channel_imbalance`, `outlier_range`,
+            `below_minus_3`, `dead_channels`, `saturated_bias`, `uneven_rows`, or `rounding` where no rule
+            holds.
         text: With the numbers.
     """
 
@@ -102,9 +106,9 @@ def value_causes(value: SampledValue, refusal: str | None = None) -> tuple[Cause
     if alive.any():
         found += _spans(value, alive)
         found += _below(value)
-    if value.dead.any():
-        found.append(_dead(value))
-    return tuple(found) or (_rounding(value),)
+    if value.dead.mean() < DEAD_SHARE and not found:
+        found.append(_rounding(value))
+    return (*found, _dead(value)) if value.dead.any() else tuple(found)
 
 
 def weights_causes(weights: PairedWeights) -> tuple[Cause, ...]:
@@ -131,30 +135,31 @@ def weights_causes(weights: PairedWeights) -> tuple[Cause, ...]:
             found.append(
                 Cause(
                     "uneven_rows",
-                    f"a row's largest weight dwarfs the rest: half of the rows use less than {typical:.1f} of "
-                    f"{LARGEST_STEP} steps at root mean square",
+                    "a channel's largest weight dwarfs the rest: half of the channels have weights of less "
+                    f"than {typical:.1f} of {LARGEST_STEP} steps at root mean square",
                 )
             )
     if not used.all():
         found.append(
-            Cause("dead_channels", f"dead channels: {(~used).sum()} of {len(rows)} rows of weights are all 0")
+            Cause(
+                "dead_channels",
+                f"dead channels: {(~used).sum()} of {len(rows)} channels have no weights but 0",
+            )
         )
     if found:
         return tuple(found)
-    return (Cause("rounding", f"no single cause: {rows.shape[1]} weights a row, rounded to 8 bits"),)
+    return (Cause("rounding", f"no single cause: {rows.shape[1]} weights a channel, rounded to 8 bits"),)
 
 
 def _clipping(value: SampledValue) -> Sequence[Cause]:
     share, energy = value.clipped()
     if energy < CLIPPED_SHARE:
         return []
-    return [
-        Cause(
-            "clipping",
-            f"clipping: {100 * share:.2g} % of the numbers lie beyond the range and make "
-            f"{100 * energy:.0f} % of its error",
-        )
-    ]
+    kind, name = ("too_narrow", "range too narrow") if energy > TOO_NARROW_SHARE else ("clipping", "clipping")
+    numbers = (
+        f"{100 * share:.2g} % of the numbers lie beyond the range and make {100 * energy:.0f} % of the error"
+    )
+    return [Cause(kind, f"{name}: {numbers}")]
 
 
 def _ends(value: SampledValue) -> tuple[Array, Array]:
@@ -169,18 +174,18 @@ def _spans(value: SampledValue, alive: npt.NDArray[np.bool_]) -> Sequence[Cause]
     low, high = _ends(value)
     widths = np.clip(high, LOW_STEP, HIGH_STEP) - np.clip(low, LOW_STEP, HIGH_STEP)
     widest = int(np.argmax(np.where(alive, widths, -1.0)))
-    typical = float(np.median(widths[alive]))
+    narrow = float(np.percentile(widths[alive], IMBALANCE_PERCENTILE))
     found = []
-    if typical < IMBALANCE_STEPS and widths[widest] > IMBALANCE_RATIO * max(typical, 1e-9):
+    if narrow < IMBALANCE_STEPS and widths[widest] > IMBALANCE_RATIO * narrow:
         found.append(
             Cause(
                 "channel_imbalance",
-                f"channel imbalance: the median channel's numbers span {typical:.1f} of {STEP_COUNT} steps, "
-                f"channel {widest}'s {widths[widest]:.0f}",
+                f"channel imbalance: a quarter of the channels spans {narrow:.2g} of {STEP_COUNT} steps or "
+                f"fewer, channel {widest} spans {widths[widest]:.0f}",
             )
         )
     needed = max(float(high[alive].max()), value.zero_point) - min(float(low[alive].min()), value.zero_point)
-    if STEP_COUNT - 1 >= OUTLIER_RATIO * needed:
+    if OUTLIER_RATIO * needed <= STEP_COUNT - 1:
         reached = np.maximum(np.abs(value.low), np.abs(value.high)) / (value.factors * value.scale)
         channel = int(np.argmax(reached))
         extreme = value.high[channel] if value.high[channel] > -value.low[channel] else value.low[channel]
@@ -219,4 +224,6 @@ def _dead(value: SampledValue) -> Cause:
 def _rounding(value: SampledValue) -> Cause:
     low, high = _ends(value)
     typical = float(np.median(high - low))
-    return Cause("rounding", f"no single cause: the median channel's numbers span {typical:.0f} of {STEP_COUNT} steps")
+    return Cause(
+        "rounding", f"no single cause: the median channel's numbers span {typical:.0f} of {STEP_COUNT} steps"
+    )

@@ -1,10 +1,10 @@
 """By what each channel of an int8 file's values was divided: float value = factor * int8 value.
 
-Equalization divides channels by factors, and products lowered without their constant are multiples of the float
-file's. Nothing but the two files is needed to find out: an output channel's weights in int8 are those in float
-times the input's factors over its own, and its largest weight is exactly 127 steps, so the factors follow from the
-input on, node by node. Where a row was rounded otherwise, they follow from all its weights by least squares, with
-the float weights as the exact side.
+Equalization divides channels by factors, and products lowered without their constant are multiples of the
+float file's. Nothing but the two files is needed to find out: an output channel's weights in int8 are those
+in float times the input's factors over its own, and the largest is exactly 127 steps, so the factors follow
+from the input on, operator by operator. Where a channel was rounded otherwise, they follow from all its weights by
+least squares, with the float weights as the exact side.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Factors(NamedTuple):
         outputs: (C,): float value = factor * int8 value, of every tensor that an operator gives.
         inputs: (I,): likewise of what a weighted operator takes, by the tensor that it gives. 0 where the
             float file's operator takes nothing but zeros.
-        image_offset: float image = factor * int8 image + this: half a step, where real 0 lies between two steps.
+        image_offset: float image = factor * int8 image + this: half a step where real 0 lies between two.
         image_takers: Tensors given by the operators that take the image.
     """
 
@@ -52,8 +52,6 @@ class Factors(NamedTuple):
     image_takers: frozenset[int]
 
 
-
-
 def recover_factors(
     pair: Pair, float_outputs: Outputs, int8_outputs: Outputs, *, float_name: str, int8_name: str
 ) -> Factors:
@@ -61,8 +59,8 @@ def recover_factors(
 
     Args:
         pair: The files.
-        float_outputs: Values of the float file over some images, (numbers, C), by tensor: all paired ones, and
-            the inputs of weighted operators.
+        float_outputs: Values of the float file over some images, (numbers, C), by tensor: all paired ones,
+            and the inputs of weighted operators.
         int8_outputs: Likewise of the int8 file, as real numbers.
         float_name: What errors call the float file.
         int8_name: What errors call the int8 file.
@@ -98,9 +96,7 @@ def recover_factors(
     return Factors(found, inputs, image_offset, frozenset(image_takers))
 
 
-def _of_image(
-    weights: PairedWeights, float_outputs: Outputs, int8_outputs: Outputs
-) -> tuple[Array, float]:
+def _of_image(weights: PairedWeights, float_outputs: Outputs, int8_outputs: Outputs) -> tuple[Array, float]:
     """Factor and offset of the image: the scaling of pixels may be part of its quantization."""
     wanted = float_outputs[weights.float_input].astype(np.float64)
     got = int8_outputs[weights.int8_input].astype(np.float64)
@@ -139,7 +135,9 @@ def unread_inputs(pair: Pair) -> Iterator[tuple[int, int]]:
 
 def _rows(weights: PairedWeights, values: Array) -> Array:
     """Weights as (O, numbers)."""
-    return values.reshape(-1, values.shape[-1]).T if weights.depthwise else values.reshape(values.shape[0], -1)
+    return (
+        values.reshape(-1, values.shape[-1]).T if weights.depthwise else values.reshape(values.shape[0], -1)
+    )
 
 
 def _scaled_rows(weights: PairedWeights, taken: Array) -> Array:
@@ -206,7 +204,7 @@ def _passed_on(pair: Pair, step: Step, found: Mapping[int, Array]) -> Array:
 
 
 def moved_biases(weights: PairedWeights, factors: Factors) -> Array | None:
-    """By how much the int8 file's biases differ from the float file's, (O,), in steps of the operator's output.
+    """By how much the int8 file's biases differ from the float file's, (O,), in steps of the output.
 
     0 for differences that rounding explains; None for the image's operators, whose biases hold its offset.
     """
@@ -216,5 +214,7 @@ def moved_biases(weights: PairedWeights, factors: Factors) -> Array | None:
     units = factors.outputs[output.int8_tensor] * weights.steps * weights.input_scale
     plain = weights.float_bias / np.where(units > 0, units, 1.0)
     moved = weights.bias - plain
-    explained = (np.abs(moved) <= _ROUNDING + _NEAR_ONE * np.abs(plain)) | (np.abs(weights.bias) >= SATURATED_BIAS)
+    explained = (np.abs(moved) <= _ROUNDING + _NEAR_ONE * np.abs(plain)) | (
+        np.abs(weights.bias) >= SATURATED_BIAS
+    )
     return np.where(explained, 0.0, moved * weights.steps * weights.input_scale / output.scale)

@@ -1,11 +1,13 @@
 """Which tensor of an int8 file is which tensor of the float file it was made from.
 
-Both this project's writer and TensorFlow's converter keep the float file's tensor names, so values are paired by
-name. Files with other names are paired by position if their operators are the same.
+Both this project's writer and TensorFlow's converter keep the float file's tensor names, so values are paired
+by name. Files with other names are paired by position if their operators are the same.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +20,8 @@ WEIGHTED_OPS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 GATE_SUFFIX = "_gate"  # of the tensors that `lower_hard_swish` adds
 LOGITS_OF = ("RESHAPE", "SOFTMAX")  # what follows the logits
 _MOVING = ("RESHAPE", "SOFTMAX", "QUANTIZE", "DEQUANTIZE")  # not values of their own
+_BLOCK = re.compile(r"(expanded_conv(?:_\d+)?)_(?:expand|depthwise|squeeze_excite|project|add)")
+_WITHIN_BLOCK = re.compile(r"(activation|Mul)(_|$)")  # names that the converter numbers through
 _NAMED_SEGMENTS = ("/convolution", "/depthwise", "/MatMul")
 
 
@@ -129,8 +133,8 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
     """Pairs two files.
 
     Raises:
-        ModelFileError: One is no valid `.tflite`, the float file is not float32, the int8 file is not int8, or
-            they are not of one network.
+        ModelFileError: One is no valid `.tflite`, the float file is not float32, the int8 file is not int8,
+            or they are not of one network.
     """
     float_file = TfliteFile(float_content, float_name)
     int8_file = TfliteFile(int8_content, int8_name)
@@ -143,7 +147,9 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
         if step.name == "DEPTHWISE_CONV_2D"
     }
     lowered = [
-        step for step in float_file.steps if step.name == "HARD_SWISH" and float_file.name(step.output) in convolved
+        step
+        for step in float_file.steps
+        if step.name == "HARD_SWISH" and float_file.name(step.output) in convolved
     ]
     if lowered:
         edit = Edit(float_content, float_name)
@@ -182,11 +188,26 @@ def layer_name(tensor: str) -> str:
     """The layer of a tensor, whose name the converter joins from those of everything that it fused."""
     segments = [segment for segment in tensor.split(";") if segment]
     chosen = next(
-        (s for s in segments if any(part in s for part in _NAMED_SEGMENTS)), segments[0] if segments else tensor
+        (s for s in segments if any(part in s for part in _NAMED_SEGMENTS)),
+        segments[0] if segments else tensor,
     )
     parts = chosen.split("/")
     suffix = GATE_SUFFIX if tensor.endswith(GATE_SUFFIX) and not chosen.endswith(GATE_SUFFIX) else ""
     return (parts[1] if len(parts) > 1 else parts[0]) + suffix
+
+
+def block_names(values: Sequence[PairedValue]) -> tuple[str, ...]:
+    """The inverted residual of each value, or the layer outside of any that it follows."""
+    found: list[str] = []
+    for value in values:
+        block = _BLOCK.match(value.layer)
+        if block:
+            found.append(block[1])
+        elif found and _WITHIN_BLOCK.match(value.layer):
+            found.append(found[-1])
+        else:
+            found.append(value.layer)
+    return tuple(found)
 
 
 def real_input(file: TfliteFile, tensor: int) -> int:
@@ -206,7 +227,9 @@ def _check_kinds(float_file: TfliteFile, int8_file: TfliteFile, float_name: str,
             if step.name in WEIGHTED_OPS and file.constant(step.inputs[1]) is not None
         ]
         if not kinds or any(kind != wanted for kind in kinds):
-            got = f"weights of type {next(k for k in kinds if k != wanted).lower()}" if kinds else "no weights"
+            got = (
+                f"weights of type {next(k for k in kinds if k != wanted).lower()}" if kinds else "no weights"
+            )
             raise ModelFileError(f"model {name}", got, f"a file with {wanted.lower()} weights")
 
 
@@ -293,7 +316,12 @@ def _weights(value: PairedValue, float_file: TfliteFile, int8_file: TfliteFile) 
     weights, stored = (
         file.constant(step.inputs[1]) for file, step in ((float_file, float_step), (int8_file, int8_step))
     )
-    if weights is None or stored is None or int8_step.name != float_step.name or stored.shape != weights.shape:
+    if (
+        weights is None
+        or stored is None
+        or int8_step.name != float_step.name
+        or stored.shape != weights.shape
+    ):
         return None
     steps = int8_file.scales(int8_step.inputs[1])
     bias_tensor = float_step.inputs[2] if len(float_step.inputs) > 2 else -1

@@ -192,9 +192,7 @@ class _Sums:
         )
 
 
-def _factors(
-    pair: Pair, images: Images, kernels: Kernels, float_name: str, int8_name: str
-) -> Factors:
+def _factors(pair: Pair, images: Images, kernels: Kernels, float_name: str, int8_name: str) -> Factors:
     unread = tuple(unread_inputs(pair))
     float_tensors = sorted({v.float_tensor for v in pair.values} | {one for one, _ in unread})
     int8_tensors = sorted({v.int8_tensor for v in pair.values} | {other for _, other in unread})
@@ -203,9 +201,9 @@ def _factors(
     return recover_factors(pair, float_outputs, int8_outputs, float_name=float_name, int8_name=int8_name)
 
 
-def _collected(
-    content: bytes, tensors: Sequence[int], images: Images, kernels: Kernels
-) -> dict[int, Matrix]:
+def _collected(content: bytes, tensors: Sequence[int], images: Images, kernels: Kernels) -> dict[int, Matrix]:
     run = _Runner(open_bytes(content, kernels=kernels))
     rows: Iterator[list[Matrix]] = (run(image) for image in images)
-    return {tensor: np.concatenate(parts) for tensor, parts in zip(tensors, zip(*rows, strict=True), strict=True)}
+    return {
+        tensor: np.concatenate(parts) for tensor, parts in zip(tensors, zip(*rows, strict=True), strict=True)
+    }

@@ -1,7 +1,7 @@
 """A `.tflite` file of one graph, read and changed through the generated schema.
 
-Changes are small ones that keep every tensor's number: other outputs, other constants, operators put between a
-value and those that take it.
+Changes are small ones that keep every tensor's number: other outputs, other constants, operators put between
+a value and those that take it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ from edge_mnv3.errors import ModelFileError
 from edge_mnv3_quantization.network import GATE_SHIFT
 from edge_mnv3_quantization.rewrites import HARD_SWISH_FACTOR
 
-_OP_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-_TYPE_NAMES = {value: name for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
+_OP_NAMES: dict[int, str] = {
+    value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")
+}
+_TYPE_NAMES: dict[int, str] = {
+    value: name for name, value in vars(schema.TensorType).items() if not name.startswith("_")
+}
 _NUMPY_TYPES = {"FLOAT32": np.float32, "INT8": np.int8, "INT32": np.int32}
 _VERSIONS = {"ADD": 1, "MUL": 1, "QUANTIZE": 1, "DEQUANTIZE": 2}  # float32 operands; int8 for DEQUANTIZE
 
@@ -122,7 +126,7 @@ class TfliteFile:
         return tuple(step for step in self.steps if tensor in step.inputs)
 
     def clamp(self, tensor: int) -> str:
-        """The activation fused into the operator that gives a tensor: `NONE`, `RELU`, `RELU6` …"""
+        """The activation fused into the operator that gives a tensor, such as `NONE` or `RELU6`."""
         index = self._producers.get(tensor)
         options = None if index is None else self._graph.operators[index].builtinOptions
         function = getattr(options, "fusedActivationFunction", 0)
@@ -172,7 +176,7 @@ class Edit(TfliteFile):
         self._graph.operators[place:place] = new
 
     def lower_hard_swish(self, tensor: int, gate_name: str) -> None:
-        """Writes the HARD_SWISH that gives a tensor as x · relu6(x + 3) / 6, its gate a tensor of this name."""
+        """Writes the HARD_SWISH that gives a tensor as x · relu6(x + 3) / 6, with a gate of this name."""
         index = next(i for i, op in enumerate(self._graph.operators) if op.outputs[0] == tensor)
         (x,) = map(int, self._graph.operators[index].inputs)
         gate, product = self._tensor("FLOAT32", self.shape(x)), self._tensor("FLOAT32", self.shape(x))
@@ -228,7 +232,11 @@ class Edit(TfliteFile):
         builtin = getattr(schema.BuiltinOperator, name)
         codes = self._model.operatorCodes
         place = next(
-            (i for i, code in enumerate(codes) if max(code.builtinCode, code.deprecatedBuiltinCode) == builtin),
+            (
+                i
+                for i, code in enumerate(codes)
+                if max(code.builtinCode, code.deprecatedBuiltinCode) == builtin
+            ),
             len(codes),
         )
         if place == len(codes):
