@@ -8,6 +8,7 @@ tensor alone costs.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -80,7 +81,8 @@ def attribute(
 
     def logits(chosen: Iterable[Item]) -> Array:
         nonlocal done
-        found = np.concatenate(list(run_quantized(pair, factors, chosen, images)))
+        runs = run_quantized(pair, factors, chosen, images)
+        found: Array = np.concatenate([outputs[0] for outputs in runs]).astype(np.float64)
         done += 1
         if on_item:
             on_item(done, total)
@@ -92,10 +94,10 @@ def attribute(
     def cost(chosen: Sequence[Item]) -> float:
         return float(np.square(logits(chosen) - wanted).sum()) / max(signal, 1e-30)
 
-    items = values + [
-        _weights_item(pair, factors, weights, images[:_MEAN_IMAGES]) for weights in pair.weights
-    ]
-    alone = [cost([item]) for item in items]
+    items, alone = [], []
+    for item in itertools.chain(values, _weights_items(pair, factors, images[:_MEAN_IMAGES])):
+        items.append(item)
+        alone.append(cost([item]))
     order = sorted(range(len(items)), key=lambda index: -alone[index])
     ranked = [items[index] for index in order]
     return Costs(
@@ -107,15 +109,20 @@ def attribute(
 
 
 def run_quantized(
-    pair: Pair, factors: Factors, chosen: Iterable[Item], images: Images, *, output: int | None = None
-) -> Iterator[Array]:
+    pair: Pair,
+    factors: Factors,
+    chosen: Iterable[Item],
+    images: Images,
+    *,
+    outputs: Sequence[int] = (),
+) -> Iterator[list[Array]]:
     """Runs the float file with the chosen items quantized as in the int8 file.
 
     Yields:
-        For each image the logits, or another value, (positions, C).
+        For each image the logits, or the values asked for, (positions, C) each.
     """
-    wanted = pair.logits.float_tensor if output is None else output
-    edit = Edit(pair.float_content, "being diagnosed").with_outputs([wanted])
+    wanted = outputs or [pair.logits.float_tensor]
+    edit = Edit(pair.float_content, "being diagnosed").with_outputs(wanted)
     for item in chosen:
         if item.weights is None:
             own = factors.outputs[item.value.int8_tensor]
@@ -131,33 +138,38 @@ def run_quantized(
                 edit.set_constant(item.weights.bias_tensor, item.real[1].astype(np.float32))
     model = open_bytes(edit.to_bytes())
     for image in images:
-        (found,) = model.run_all(image)
-        yield found.reshape(-1, found.shape[-1]).astype(np.float64)
+        yield [found.reshape(-1, found.shape[-1]) for found in model.run_all(image)]
 
 
-def _weights_item(pair: Pair, factors: Factors, weights: PairedWeights, images: Images) -> Item:
-    """The weights of one operator, less their mean error where the int8 file's biases were moved.
+def _weights_items(pair: Pair, factors: Factors, images: Images) -> Iterator[Item]:
+    """The weights of each operator, less their mean error where the int8 file's biases were moved.
 
     A recipe that corrects biases takes back the mean error of everything before them, and does not say how
     much of a correction is for these weights; with the rest exact, it would be all of their mean error.
     """
-    item = Item(
-        kind="weights",
-        value=weights.output,
-        weights=weights,
-        real=as_float(weights, factors, stored_bias=False),
-    )
-    moved = moved_biases(weights, factors)
-    if item.real is None or moved is None or not moved.any():
-        return item
-    own = weights.output.float_tensor
-    changed, plain = (
-        np.mean(
-            [found.mean(axis=0) for found in run_quantized(pair, factors, chosen, images, output=own)], axis=0
-        )
-        for chosen in ([item], [])
-    )
-    return dataclasses.replace(item, real=(item.real[0], item.real[1] - (changed - plain)))
+
+    def means(chosen: Iterable[Item], outputs: Sequence[int]) -> list[Array]:
+        rows = [
+            [output.mean(axis=0, dtype=np.float64) for output in found]
+            for found in run_quantized(pair, factors, chosen, images, outputs=outputs)
+        ]
+        return [np.mean(column, axis=0) for column in zip(*rows, strict=True)]
+
+    moved = [
+        weights
+        for weights in pair.weights
+        if (steps := moved_biases(weights, factors)) is not None and steps.any()
+    ]
+    outputs = [weights.output.float_tensor for weights in moved]
+    plain = dict(zip(outputs, means((), outputs), strict=True)) if moved else {}
+    for weights in pair.weights:
+        real, bias = as_float(weights, factors, stored_bias=False)
+        item = Item(kind="weights", value=weights.output, weights=weights, real=(real, bias))
+        own = weights.output.float_tensor
+        if own in plain:
+            (changed,) = means([item], [own])
+            item = dataclasses.replace(item, real=(real, bias - (changed - plain[own])))
+        yield item
 
 
 def _stored(weights: PairedWeights, factors: Factors) -> Item:

@@ -3,8 +3,8 @@
 Equalization divides channels by factors, and products lowered without their constant are multiples of the
 float file's. Nothing but the two files is needed to find out: an output channel's weights in int8 are those
 in float times the input's factors over its own, and the largest is exactly 127 steps, so the factors follow
-from the input on, operator by operator. Where a channel was rounded otherwise, they follow from all its weights by
-least squares, with the float weights as the exact side.
+from the input on, operator by operator. Where a channel was rounded otherwise, they follow from all its
+weights by least squares, with the float weights as the exact side.
 """
 
 from __future__ import annotations
