@@ -15,6 +15,7 @@ SUFFIXES = (".png", ".svg")
 _SIZE_INCHES = (12.0, 9.0)
 _DOTS_PER_INCH = 120
 _BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9822b", "#8a8a8a"
+_MOST_NAMES = 70  # side by side under an axis, slanted
 
 
 def check_plot(path: Path) -> None:
@@ -64,11 +65,11 @@ def _draw_layers(result: DiagnoseResult, axes: Axes) -> None:
     if marked:
         axes.scatter(*zip(*marked, strict=True), color=_ORANGE, zorder=3, label="among the dearest tensors")
         axes.legend(loc="upper right", frameon=False)
-    starts = [
-        place
-        for place, layer in enumerate(result.layers)
-        if place == 0 or layer.block != result.layers[place - 1].block
-    ]
+    starts: list[int] = []
+    for place, layer in enumerate(result.layers):
+        begins = place == 0 or layer.block != result.layers[place - 1].block
+        if begins and (not starts or place - starts[-1] > len(result.layers) / _MOST_NAMES):
+            starts.append(place)
     names = [result.layers[place].block for place in starts]
     axes.set_xticks(starts, names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
     axes.set_ylabel("signal to noise, dB")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.errors import ModelFileError
 from edge_mnv3.runtime import Kernels, LoadedModel, open_bytes
 from edge_mnv3_quantization.activations import Images
 from edge_mnv3_quantization.factors import Factors, recover_factors, unread_inputs
@@ -93,7 +94,7 @@ def survey(
         on_image: Called with (images done, images in all).
 
     Raises:
-        ModelFileError: The files are not of one network.
+        ModelFileError: The files are not of one network, or the float file's answers are not finite.
     """
     factors = _factors(pair, images[:_FACTOR_IMAGES], kernels, float_name, int8_name)
     values = pair.values
@@ -113,6 +114,8 @@ def survey(
         int8_logits.append(got[-1].reshape(-1))
         if on_image:
             on_image(done, len(images))
+    if not np.isfinite(float_logits).all():
+        raise ModelFileError(f"model {float_name}", "answers that are no finite numbers", "finite weights")
     return Survey(
         factors=factors,
         moments={value.float_tensor: total.moments() for value, total in zip(values, sums, strict=True)},

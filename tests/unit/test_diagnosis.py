@@ -343,6 +343,16 @@ def test_other_weights_are_refused() -> None:
         surveyed(pair)
 
 
+def test_float_file_of_no_finite_answers_is_refused() -> None:
+    def spoil(weights: Array, bias: Array) -> None:
+        bias[0] = np.nan
+
+    broken = float_file(with_weights(small_network(), LOGITS, spoil))
+    pair = pair_of(broken, int8_of(small_network()).to_bytes())
+    with pytest.raises(ModelFileError, match="model f.tflite: got answers that are no finite numbers"):
+        surveyed(pair)
+
+
 def test_other_shapes_are_refused() -> None:
     network, int8 = two_layers()
     wider = dataclasses.replace(
