@@ -99,7 +99,7 @@ def diagnosis_rules() -> str:
         ),
         (
             "`uneven_rows`",
-            "in half of the output channels the root mean square of the weights is less than "
+            "half of the output channels' median weight lies within "
             f"{causes.UNEVEN_ROW_STEPS} of {LARGEST_STEP} steps",
         ),
         ("`rounding`", "none of these: what 8 bits cost"),

@@ -29,7 +29,7 @@ CLIPPED_SHARE = 0.5  # of a value's squared error
 TOO_NARROW_SHARE = 0.95  # likewise: more than any range that was weighed against these numbers
 DEAD_SHARE = 0.5  # of the channels: fewer explain nothing
 BELOW_SHARE = 0.25  # of the steps
-UNEVEN_ROW_STEPS = 8  # root mean square of a row of weights, whose largest has 127
+UNEVEN_ROW_STEPS = 8  # of 127, for the median weight of the median channel: four of seven bits are lost
 
 Matrix = npt.NDArray[np.float32]
 
@@ -127,16 +127,17 @@ def weights_causes(weights: PairedWeights) -> tuple[Cause, ...]:
                 f"{np.abs(rows[first]).max():.0f} of {LARGEST_STEP} steps",
             )
         )
-    sizes = np.sqrt(np.square(rows).mean(axis=1))
-    used = sizes > 0
+    used = rows.any(axis=1)
     if used.any():
-        typical = float(np.median(sizes[used]))
+        plain = np.moveaxis(weights.float_weights, -1, 0) if weights.depthwise else weights.float_weights
+        sizes = np.where(plain.reshape(rows.shape) != 0, np.abs(rows), np.nan)[used]
+        typical = float(np.median(np.nanmedian(sizes, axis=1)))
         if typical < UNEVEN_ROW_STEPS:
             found.append(
                 Cause(
                     "uneven_rows",
-                    "a channel's largest weight dwarfs the rest: half of the channels have weights of less "
-                    f"than {typical:.1f} of {LARGEST_STEP} steps at root mean square",
+                    "a channel's largest weight dwarfs the rest: in half of the channels half of the weights "
+                    f"lie within {typical:.2g} of {LARGEST_STEP} steps",
                 )
             )
     if not used.all():

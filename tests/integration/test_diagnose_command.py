@@ -16,7 +16,8 @@ from edge_mnv3.hashing import sha256_file
 from edge_mnv3.result_json import from_json, to_jsonable
 from edge_mnv3_calibration_data.loading import load_calibration
 from edge_mnv3_calibration_data.sources import open_source
-from int8_pairs import IMAGES, SIDE, float_file, int8_of, small_network
+from edge_mnv3_quantization.network_writer import Quantization
+from int8_pairs import IMAGES, LOGITS, POOL, SIDE, float_file, int8_of, small_network
 
 
 def run(folder: Path, *arguments: object) -> Result:
@@ -44,6 +45,18 @@ def test_table(folder: Path) -> None:
     assert recipe in " ".join(result.stdout.split())
     assert sum(line[:2].strip().isdigit() for line in lines) == 10
     assert max(len(line) for line in lines if str(folder) not in line) <= 110
+
+
+def test_table_of_a_file_that_xnnpack_refuses(folder: Path) -> None:
+    int8 = int8_of(small_network())
+    largest = float(int8.weights[LOGITS].scales.max()) * int8.ranges[POOL].scale
+    int8.ranges[LOGITS] = Quantization(scale=largest / 300, zero_point=-128)
+    (folder / "q.tflite").write_bytes(int8.to_bytes())
+    result = run(folder, "--images", folder / "images.npz")
+    assert result.exit_code == 0, result.output
+    assert "on built-in kernels: DOES NOT LOAD under XNNPACK" in " ".join(result.stdout.split())
+    _, _, refused = result.stdout.partition("does not load under XNNPACK, the default on phones\n")
+    assert refused.startswith("   logits CONV_2D\n     scale ratio that XNNPACK refuses: operator ")
 
 
 def test_every_layer(folder: Path) -> None:

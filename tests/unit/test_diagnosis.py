@@ -295,6 +295,16 @@ def test_saturated_bias_is_named_and_its_cost_counted(tmp_path: Path, every_tens
     assert "its weights keep 0 of 127 steps" in text
 
 
+def test_weights_that_one_dwarfs_are_named(tmp_path: Path, every_tensor: None) -> None:
+    def dwarf(weights: Array, bias: Array) -> None:
+        weights[..., 0] = 20.0
+
+    network = with_weights(small_network(), LOGITS, dwarf)
+    cost = found(diagnosed(tmp_path, network, int8_of(network)), "logits", "weights")
+    assert cost.causes[0].kind == "uneven_rows"
+    assert "half of the weights lie within " in cost.causes[0].text
+
+
 def test_ratio_that_xnnpack_refuses_is_named(tmp_path: Path) -> None:
     int8 = int8_of(small_network())
     largest = float(int8.weights[LOGITS].scales.max()) * int8.ranges[POOL].scale
