@@ -64,8 +64,8 @@ def command(
       edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images photos/ --plot q.png
       edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images val.csv -o q.json --json
     """
+    from edge_mnv3.diagnosing import diagnose_files
     from edge_mnv3.outputs import check_writable, staged, write_text
-    from edge_mnv3.pipeline import diagnose_files
     from edge_mnv3.plotting import check_plot, plot_diagnosis
     from edge_mnv3.result_json import to_json
 

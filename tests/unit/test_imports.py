@@ -27,7 +27,7 @@ SHARED = {
     "runtime",
 }
 STANDARD_LIBRARY_ONLY = ("errors", "results", "diagnose_results", "arch")
-JOINING = {"pipeline.py", "demo.py"}
+JOINING = {"pipeline.py", "demo.py", "diagnosing.py"}
 
 
 def imported(path: Path) -> set[str]:
@@ -105,6 +105,7 @@ def test_command_help_loads_no_tensorflow(command: str) -> None:
     "module",
     [
         "edge_mnv3.pipeline",
+        "edge_mnv3.diagnosing",
         "edge_mnv3.plotting",
         "edge_mnv3_quantization.validation",
         "edge_mnv3_quantization.diagnosis",
