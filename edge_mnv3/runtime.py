@@ -84,6 +84,23 @@ class LoadedModel:
             raise ModelFileError(
                 "model", f"{len(self.inputs)} inputs and {len(self.outputs)} outputs", "one of each"
             )
+        self._set_pixels(pixels)
+
+    def run_all(self, pixels: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
+        """Runs a model of several outputs on one image, given as to `run`.
+
+        Returns:
+            Copies of all outputs, in the file's order and shapes.
+
+        Raises:
+            ModelFileError: The first input is not of this shape.
+        """
+        self._set_pixels(pixels)
+        self.invoke()
+        outputs = self._interpreter.get_output_details()
+        return [np.array(self._interpreter.get_tensor(output["index"])) for output in outputs]
+
+    def _set_pixels(self, pixels: npt.NDArray[np.uint8]) -> None:
         wanted = self.inputs[0]
         if wanted.shape[1:] != pixels.shape or wanted.shape[0] not in (1, -1):
             raise ModelFileError(
@@ -157,17 +174,20 @@ def open_model(
     return LoadedModel(interpreter, kernels, f"{runtime} {version}")
 
 
-def open_bytes(content: bytes) -> LoadedModel:
-    """Loads a model of our own making from memory: default runtime, XNNPACK, one thread.
+def open_bytes(content: bytes, *, kernels: Kernels = "xnnpack") -> LoadedModel:
+    """Loads a model of our own making from memory: default runtime, one thread.
 
     Raises:
         RuntimeError: It does not load.
     """
     module, version = _import_runtime("litert")
+    options: dict[str, Any] = {"model_content": content, "num_threads": 1}
+    if kernels == "builtin":
+        options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     with captured_native_output():
-        interpreter = module.Interpreter(model_content=content, num_threads=1)
+        interpreter = module.Interpreter(**options)
         interpreter.allocate_tensors()
-    return LoadedModel(interpreter, "xnnpack", f"litert {version}")
+    return LoadedModel(interpreter, kernels, f"litert {version}")
 
 
 def probe(path: Path, *, kernels: Kernels, runtime: RuntimeName = "litert") -> KernelCheck:

@@ -13,15 +13,18 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from edge_mnv3 import arch, published, results
+from edge_mnv3 import arch, diagnose_results, published, results
 from edge_mnv3.cli import COMMANDS, main
 from edge_mnv3.weights import PUBLISHED
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
+from edge_mnv3_quantization import causes
+from edge_mnv3_quantization.weight_quantization import LARGEST_STEP
 
 TOP_RESULTS = {
     "quantize": results.QuantizeResult,
     "calibrate": results.CalibrateResult,
     "validate": results.ValidateResult,
+    "diagnose": diagnose_results.DiagnoseResult,
     "inspect": results.InspectResult,
     "bench": results.BenchResult,
     "build": results.BuildResult,
@@ -62,6 +65,49 @@ def preprocesses() -> str:
     return _table(("`--preprocess`", "what"), rows)
 
 
+def diagnosis_rules() -> str:
+    """Table of the causes with their thresholds."""
+    tail = f"{causes.TAIL_PERCENT} % on each side"
+    rows = (
+        ("`xnnpack_ratio`", "the scales around its operator have a ratio that XNNPACK refuses"),
+        (
+            "`too_narrow`, `clipping`",
+            f"numbers beyond the range make more than {100 * causes.TOO_NARROW_SHARE:.0f} %, or "
+            f"{100 * causes.CLIPPED_SHARE:.0f} %, of its squared error",
+        ),
+        (
+            "`channel_imbalance`",
+            f"without their outer {tail}, the numbers of {causes.IMBALANCE_PERCENTILE} % of the channels "
+            f"span fewer than {causes.IMBALANCE_STEPS} of {causes.STEP_COUNT} steps, and another channel's "
+            f"more than {causes.IMBALANCE_RATIO:g} times as many",
+        ),
+        (
+            "`outlier_range`",
+            f"the range is {causes.OUTLIER_RATIO:g} times what all channels need without their outer {tail}",
+        ),
+        (
+            "`below_minus_3`",
+            f"numbers below -3 in front of a hard-swish take {100 * causes.BELOW_SHARE:.0f} % of the range",
+        ),
+        (
+            "`dead_channels`",
+            "channels are constant over the images, or their weights are all 0 in int8; alone it counts from "
+            f"{100 * causes.DEAD_SHARE:.0f} % of the channels on",
+        ),
+        (
+            "`saturated_bias`",
+            "a bias is at 2^30, half of what int32 holds: the channel's weights got coarser steps for it",
+        ),
+        (
+            "`uneven_rows`",
+            "half of the output channels' median weight lies within "
+            f"{causes.UNEVEN_ROW_STEPS} of {LARGEST_STEP} steps",
+        ),
+        ("`rounding`", "none of these: what 8 bits cost"),
+    )
+    return _table(("cause", "when"), rows)
+
+
 def command_helps() -> str:
     """The `--help` of every command."""
     sections = []
@@ -73,7 +119,7 @@ def command_helps() -> str:
 
 def result_tables() -> str:
     """The keys of every result, and of its parts."""
-    kinds = _dataclasses(results) | _dataclasses(published)
+    kinds = _dataclasses(results) | _dataclasses(diagnose_results) | _dataclasses(published)
     sections = [_section(f"## `{command}`", kind, kinds) for command, kind in TOP_RESULTS.items()]
     parts = [kind for kind in kinds.values() if kind not in TOP_RESULTS.values()]
     sections.append("## Parts\n")

@@ -28,8 +28,8 @@ from edge_mnv3_quantization.weight_quantization import quantize_weights
 
 _POSITIONS = 48  # of an image that are used, drawn at random
 _DEPTHWISE_POSITIONS = 16  # likewise; a channel has few weights
-# Candidates for the ridge, of the mean variance of an input; infinite: the weights stay.
-_RIDGES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, np.inf)
+# Candidates for the ridge, of the mean variance of an input; with the last the weights stay.
+_RIDGES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 1e12)
 _TINY = 1e-30
 
 
@@ -129,16 +129,22 @@ def _fitted(node: Node, inputs: Array, results: Array, input_scale: float, image
     rows = _rows(weights, depthwise)
     halves = [_moments(inputs[i::2], results[i::2], depthwise) for i in range(min(2, images))]
     every = halves[0]
+
+    def rounded(changed: Array) -> Array:
+        quantized = quantize_weights(dataclasses.replace(node, weights=_shaped(changed)), input_scale)
+        stored, scales = _rows(quantized.weights.astype(np.float64), depthwise), quantized.scales
+        return stored * (scales[:, None, None] if depthwise else scales).astype(np.float64)
+
+    def _shaped(changed: Array) -> Array:
+        return (changed[:, :, 0].T if depthwise else changed[0].T).reshape(weights.shape)
+
     if len(halves) == 2:
         every = _joined(*halves)
-        rows = rows + _change(rows, every, halves)
-    shaped = rows[:, :, 0].T.reshape(weights.shape) if depthwise else rows[0].T.reshape(weights.shape)
-    quantized = quantize_weights(dataclasses.replace(node, weights=shaped), input_scale)
-    scales = quantized.scales.astype(np.float64)
-    stored = _rows(quantized.weights.astype(np.float64), depthwise)
-    steps = stored * (scales[:, None, None] if depthwise else scales)
-    bias = (every.y - np.einsum("gto,gt->go", steps, every.x)).reshape(-1)
-    return dataclasses.replace(quantized, bias=bias_steps(bias, scales * input_scale))
+        rows = rows + _change(rows, every, halves, rounded)
+    quantized = quantize_weights(dataclasses.replace(node, weights=_shaped(rows)), input_scale)
+    bias = (every.y - np.einsum("gto,gt->go", rounded(rows), every.x)).reshape(-1)
+    steps = quantized.scales.astype(np.float64) * input_scale
+    return dataclasses.replace(quantized, bias=bias_steps(bias, steps))
 
 
 def _rows(weights: Array, depthwise: bool) -> Array:
@@ -178,19 +184,22 @@ def _joined(one: _Moments, other: _Moments) -> _Moments:
     )
 
 
-def _change(rows: Array, every: _Moments, halves: list[_Moments]) -> Array:
-    """What to add to the weights (groups, taps, rows); each group has its own ridge."""
-    gains = np.zeros((len(_RIDGES), len(rows)))
+def _change(rows: Array, every: _Moments, halves: list[_Moments], rounded: Callable[[Array], Array]) -> Array:
+    """What to add to the weights (groups, taps, rows); each group has its own ridge.
+
+    The candidates are compared as they will be stored: where the weights lie on int8 steps already, moving
+    them a little may cost more than it gains.
+    """
+    errors = np.zeros((len(_RIDGES), len(rows)))
     for fit, test in (halves, halves[::-1]):
         values, vectors, slopes = _decomposed(rows, fit)
-        back = vectors.transpose(0, 2, 1)
-        test_slopes = back @ (test.xy - test.xx @ rows)
-        test_xx = back @ test.xx @ vectors
+        test_slopes = test.xy - test.xx @ rows
         for index, ridge in enumerate(_RIDGES):
-            step = _step(values, slopes, ridge)
-            error = (step * (test_xx @ step)).sum(axis=(1, 2)) - 2 * (step * test_slopes).sum(axis=(1, 2))
-            gains[index] -= error
-    best = np.argmax(gains, axis=0)
+            step = rounded(rows + vectors @ _step(values, slopes, ridge)) - rows
+            errors[index] += (step * (test.xx @ step)).sum(axis=(1, 2)) - 2 * (step * test_slopes).sum(
+                axis=(1, 2)
+            )
+    best = np.argmin(errors, axis=0)
     values, vectors, slopes = _decomposed(rows, every)
     ridges = np.asarray(_RIDGES)[best][:, np.newaxis]
     return np.asarray(vectors @ _step(values, slopes, ridges))

@@ -97,7 +97,9 @@ class _Side:
         )
         self.squares = np.zeros((len(unit), _ENDS))
 
-    def add(self, numbers: Floats, effect: Floats, weight: Floats, effect_of_end: Callable[[Array], Array]) -> None:
+    def add(
+        self, numbers: Floats, effect: Floats, weight: Floats, effect_of_end: Callable[[Array], Array]
+    ) -> None:
         """Adds one image: numbers, effects and gradients (positions, C); numbers on this side are positive."""
         channels = numbers.shape[1]
         scaled = (numbers / self.unit.astype(np.float32)).reshape(-1)
@@ -135,7 +137,9 @@ class _Value:
         lowest = np.minimum(histogram.low, 0.0)
         self.low: _Side | None = None
         if gated:
-            self.low = _Side(np.full_like(self.typical, GATE_SHIFT), min(1.0, -float(lowest.min()) / GATE_SHIFT))
+            self.low = _Side(
+                np.full_like(self.typical, GATE_SHIFT), min(1.0, -float(lowest.min()) / GATE_SHIFT)
+            )
         elif float(lowest.min()) < 0:
             self.low = _Side(self.typical, float((-lowest / self.typical).max()))
 

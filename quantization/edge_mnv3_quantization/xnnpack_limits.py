@@ -29,8 +29,20 @@ LIMITS: dict[str, Limit] = {
 }
 
 
+class Violation(NamedTuple):
+    """An operator whose scales XNNPACK refuses, and what it is about them."""
+
+    operator: Operator
+    text: str
+
+
 def violations(graph: Graph) -> tuple[str, ...]:
     """Lists the operators whose scales XNNPACK refuses, one line each, worst first."""
+    return tuple(violation.text for violation in refused_operators(graph))
+
+
+def refused_operators(graph: Graph) -> tuple[Violation, ...]:
+    """Lists the operators whose scales XNNPACK refuses, worst first."""
     found = []
     for operator in graph.operators:
         limit = LIMITS.get(operator.name)
@@ -40,9 +52,9 @@ def violations(graph: Graph) -> tuple[str, ...]:
                 distance = (
                     ratio / limit.highest if ratio >= limit.highest else limit.lowest / max(ratio, 1e-38)
                 )
-                found.append((distance, _describe(operator, limit, ratio)))
+                found.append((distance, Violation(operator, _describe(operator, limit, ratio))))
                 break
-    return tuple(line for _, line in sorted(found, reverse=True))
+    return tuple(entry for _, entry in sorted(found, key=lambda one: (one[0], one[1].text), reverse=True))
 
 
 def _ratios(operator: Operator) -> list[float]:

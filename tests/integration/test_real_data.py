@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_mnv3.cli import main
+from edge_mnv3.diagnose_results import DiagnoseResult
 from edge_mnv3.result_json import from_json
 from edge_mnv3.results import QuantizeResult, ValidateResult
 
@@ -34,6 +35,22 @@ def quantize(data: Path, out: Path, variant: str, recipe: str) -> tuple[Result, 
 @pytest.fixture(scope="module")
 def small(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, QuantizeResult]:
     return quantize(test_data, tmp_path_factory.mktemp("small"), "small", "stock")
+
+
+@pytest.fixture(scope="module")
+def small_accurate(
+    test_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Result, QuantizeResult]:
+    return quantize(test_data, tmp_path_factory.mktemp("small_accurate"), "small", "accurate")
+
+
+def diagnose(made: QuantizeResult) -> DiagnoseResult:
+    """On the first 16 calibration images: enough for which tensors are dearest, and 10 s."""
+    done = run(
+        "diagnose", "--float", made.float_path, "--int8", made.int8_path, "--samples", 16, "--json"
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    return from_json(DiagnoseResult, done.stdout)
 
 
 def test_stock_small_must_not_be_shipped_and_says_why(small: tuple[Result, QuantizeResult]) -> None:
@@ -101,8 +118,10 @@ def test_published_8_bit_file_has_a_background_class(
     assert from_json(ValidateResult, said.stdout).int8 == detected.int8
 
 
-def test_accurate_small_keeps_its_answers(test_data: Path, tmp_path: Path) -> None:
-    done, result = quantize(test_data, tmp_path, "small", "accurate")
+def test_accurate_small_keeps_its_answers(
+    test_data: Path, small_accurate: tuple[Result, QuantizeResult]
+) -> None:
+    done, result = small_accurate
     assert done.exit_code == 0
     assert result.checks.passed
     assert result.checks.xnnpack.partitions == 1
@@ -116,3 +135,45 @@ def test_accurate_small_keeps_its_answers(test_data: Path, tmp_path: Path) -> No
         # The recipe stock loses 27 points and agrees on 58 %; two points are three standard errors.
         assert accuracy.delta.top1_points > -2
         assert accuracy.agreement_percent > 93
+
+
+def test_stock_small_is_diagnosed(small: tuple[Result, QuantizeResult]) -> None:
+    result = diagnose(small[1])
+    assert result.kernels == "builtin"
+    dearest = {cost.layer: cost for cost in result.costs if cost.kind == "value"}
+    # The stem and the first hard-swishes, whose channels differ a hundredfold.
+    untouched = ("channels not equalized", "range holds every number that was seen")
+    for layer in ("conv_1", "activation_1", "activation_1_2", "activation_15_1"):
+        assert "channel_imbalance" in {cause.kind for cause in dearest[layer].causes}
+        assert dearest[layer].recipe_did == untouched
+        assert dearest[layer].suggestion == "--recipe accurate equalizes the channels"
+    (refused,) = result.refused
+    assert refused.layer == "expanded_conv_6_squeeze_excite_conv_1"
+    assert [cause.kind for cause in refused.causes[:3]] == [
+        "xnnpack_ratio",
+        "dead_channels",
+        "saturated_bias",
+    ]
+    assert "32 of 32 are constant" in refused.causes[1].text
+    assert result.recipe.equalized_values == result.recipe.corrected_operators == 0
+    assert result.snr_db is not None
+    assert result.predicted_snr_db is not None
+    assert result.snr_db < 3
+    # What the kernels do is what quantizing everything in the float file does, but for single steps.
+    assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=0.5)
+
+
+def test_accurate_small_is_diagnosed(small_accurate: tuple[Result, QuantizeResult]) -> None:
+    result = diagnose(small_accurate[1])
+    assert (result.kernels, result.xnnpack_problem, result.refused) == ("xnnpack", None, ())
+    recipe = result.recipe
+    assert recipe.hard_swishes == recipe.hard_swishes_as_table + recipe.hard_swishes_as_convolution == 19
+    assert recipe.folded_squeeze_excites >= 1  # the sixth block's
+    assert recipe.equalized_values > recipe.values / 2
+    assert recipe.corrected_operators > recipe.weighted_operators / 2
+    assert not any(cost.suggestion.startswith("--recipe accurate") for cost in result.costs)
+    assert result.snr_db is not None
+    assert result.predicted_snr_db is not None
+    assert result.snr_db > 11
+    assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=1)
+    assert sum(cost.noise_percent for cost in result.costs) < 12

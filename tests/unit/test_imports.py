@@ -16,9 +16,18 @@ COMPONENTS = {
     "edge_mnv3_android_bench": ROOT / "android_bench",
 }
 # What a component may use of the core: leaves that know no other part.
-SHARED = {"errors", "hashing", "native_output", "published", "result_json", "results", "runtime"}
-STANDARD_LIBRARY_ONLY = ("errors", "results", "arch")
-JOINING = {"pipeline.py", "calibrating.py", "calibration_images.py", "demo.py"}
+SHARED = {
+    "diagnose_results",
+    "errors",
+    "hashing",
+    "native_output",
+    "published",
+    "result_json",
+    "results",
+    "runtime",
+}
+STANDARD_LIBRARY_ONLY = ("errors", "results", "diagnose_results", "arch")
+JOINING = {"pipeline.py", "calibrating.py", "calibration_images.py", "demo.py", "diagnosing.py"}
 
 
 def imported(path: Path) -> set[str]:
@@ -81,7 +90,8 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["calibrate", "quantize", "validate", "inspect", "bench", "build", "published", "demo"]
+    "command",
+    ["calibrate", "quantize", "validate", "diagnose", "inspect", "bench", "build", "published", "demo"],
 )
 def test_command_help_loads_no_tensorflow(command: str) -> None:
     code = (
@@ -93,7 +103,15 @@ def test_command_help_loads_no_tensorflow(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["edge_mnv3.pipeline", "edge_mnv3_quantization.validation", "edge_mnv3_android_bench.host"]
+    "module",
+    [
+        "edge_mnv3.pipeline",
+        "edge_mnv3.diagnosing",
+        "edge_mnv3.plotting",
+        "edge_mnv3_quantization.validation",
+        "edge_mnv3_quantization.diagnosis",
+        "edge_mnv3_android_bench.host",
+    ],
 )
 def test_stages_without_a_graph_load_no_tensorflow(module: str) -> None:
     assert not loaded_after(f"import {module}") & {"tensorflow", "keras"}

@@ -1,0 +1,206 @@
+"""`edge-mnv3 diagnose`."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_mnv3.commands.options import force_option, json_option, preprocess_option
+from edge_mnv3.commands.terminal import TerminalReporter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge_mnv3.diagnose_results import DiagnoseResult, LayerNoise, RecipeFindings, TensorCost
+
+_WIDTH = 110
+
+
+@click.command("diagnose")
+@click.option("--float", "float_path", type=click.Path(path_type=Path), required=True, metavar="FILE.tflite")
+@click.option("--int8", "int8_path", type=click.Path(path_type=Path), required=True, metavar="FILE.tflite")
+@click.option(
+    "--images",
+    "--calibration",
+    "images",
+    metavar="PATH|synthetic",
+    help="Folder, CSV, list, .npz or quantize.json.  [default: the quantize.json beside the int8 file]",
+)
+@click.option("--samples", type=click.IntRange(min=2), default=64, show_default=True, help="Images to run.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of images.")
+@preprocess_option
+@click.option("--layers", "all_layers", is_flag=True, help="List every value, not one line a block.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.png|.svg", help="Draw a picture.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.json", help="Write the result there too."
+)
+@force_option
+@json_option
+def command(
+    float_path: Path,
+    int8_path: Path,
+    images: str | None,
+    samples: int,
+    seed: int,
+    preprocess: str,
+    all_layers: bool,
+    plot: Path | None,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Show where an int8 file loses accuracy, and why.
+
+    Signal to noise along the graph, the ten tensors that cost most, their causes, and what the recipe did
+    about them. For int8 files of any recipe, made from this float file.
+
+    \b
+    Examples:
+      edge-mnv3 diagnose --float out/m_float.tflite --int8 out/m_int8.tflite
+      edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images photos/ --plot q.png
+      edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images val.csv -o q.json --json
+    """
+    from edge_mnv3.diagnosing import diagnose_files
+    from edge_mnv3.outputs import check_writable, staged, write_text
+    from edge_mnv3.plotting import check_plot, plot_diagnosis
+    from edge_mnv3.result_json import to_json
+
+    check_writable([path for path in (plot, output) if path], force=force)
+    if plot:
+        check_plot(plot)
+    reporter = TerminalReporter()
+    result = diagnose_files(
+        float_path,
+        int8_path,
+        images=images,
+        samples=samples,
+        seed=seed,
+        preprocess=preprocess,
+        reporter=reporter,
+    )
+    reporter.close()
+    if output:
+        write_text(output, to_json(result), force=force)
+    if plot:
+        with staged([plot], force=force) as (file,):
+            plot_diagnosis(result, file)
+    click.echo(to_json(result) if as_json else table(result, all_layers=all_layers), nl=not as_json)
+
+
+def table(result: DiagnoseResult, *, all_layers: bool = False) -> str:
+    """Writes a result for people.
+
+    Args:
+        result: From `diagnose`.
+        all_layers: One line a value instead of one a block.
+    """
+    return "\n".join(
+        (
+            *_head(result),
+            "",
+            f"{'signal to noise along the graph':<44}{'dB':>6}  lowest inside",
+            *(_layers(result.layers) if all_layers else _blocks(result.layers)),
+            "",
+            f"{'the dearest tensors':<44}{'alone':>9}{'so far':>9}{'share':>9}",
+            *(line for cost in result.costs for line in _cost(cost)),
+            *_refused(result),
+        )
+    )
+
+
+def _head(result: DiagnoseResult) -> Iterator[str]:
+    kernels = "XNNPACK" if result.kernels == "xnnpack" else "built-in kernels: DOES NOT LOAD under XNNPACK"
+    rows = (
+        ("float", result.float_path),
+        ("int8", f"{result.int8_path}, on {kernels}"),
+        ("images", f"{result.n} of {result.images}; {result.agreement_percent:.1f} % get the same answer"),
+        ("logits", f"{_db(result.snr_db)} dB signal to noise, {_db(result.predicted_snr_db)} dB predicted"),
+        ("recipe", "; ".join(_recipe(result.recipe))),
+    )
+    for key, value in rows:
+        yield from _wrapped(f"{key:<8}", value)
+
+
+def _recipe(recipe: RecipeFindings) -> Iterator[str]:
+    if recipe.equalized_values:
+        yield (
+            f"{recipe.equalized_values} of {recipe.values} values equalized, factors 1 to "
+            f"{recipe.largest_factor_ratio:.3g} at most"
+        )
+    else:
+        yield "no channels equalized"
+    lowered = recipe.hard_swishes_as_convolution + recipe.hard_swishes_as_table
+    if lowered:
+        yield (
+            f"{lowered} of {recipe.hard_swishes} hard-swishes lowered, {recipe.hard_swishes_as_convolution} "
+            f"channel by channel, {recipe.hard_swishes_as_table} as a table"
+        )
+    elif recipe.hard_swishes:
+        yield f"{recipe.hard_swishes} hard-swishes kept"
+    if recipe.folded_squeeze_excites:
+        yield f"{recipe.folded_squeeze_excites} squeeze-excite gates folded away"
+    yield f"biases moved in {recipe.corrected_operators} of {recipe.weighted_operators} operators"
+
+
+def _blocks(layers: tuple[LayerNoise, ...]) -> Iterator[str]:
+    """One line a block: signal to noise at its end, and the lowest inside."""
+    for name, group in itertools.groupby(layers, key=lambda layer: layer.block):
+        members = list(group)
+        noisy = [layer for layer in members if layer.snr_db is not None]
+        lowest = min(noisy, key=lambda layer: layer.snr_db or 0.0, default=None)
+        inside = f"{_db(lowest.snr_db)} {lowest.layer}" if lowest and len(members) > 1 else ""
+        yield f"  {name:<42}{_db(members[-1].snr_db):>6}  {inside}".rstrip()
+
+
+def _layers(layers: tuple[LayerNoise, ...]) -> Iterator[str]:
+    for layer in layers:
+        worst = ", ".join(
+            f"{channel.channel} ({channel.noise_share_percent:.0f} %)" for channel in layer.worst_channels
+        )
+        dead = f"; {layer.dead_channels} of {layer.shape[-1]} constant" if layer.dead_channels else ""
+        yield f"  {layer.layer:<42}{_db(layer.snr_db):>6}  most noise in channels {worst}{dead}"
+
+
+def _cost(cost: TensorCost) -> Iterator[str]:
+    name = f"{cost.rank:>2} {cost.layer}{' weights' if cost.kind == 'weights' else ''}"
+    yield (
+        f"{name:<44}{_db(cost.snr_db):>6} dB{_db(cost.cumulative_snr_db):>6} dB{cost.share_percent:>7.1f} %"
+    )
+    for cause in cost.causes:
+        yield from _wrapped("     ", cause.text)
+    if cost.recipe_did:
+        yield from _wrapped("     done: ", "; ".join(cost.recipe_did))
+    if cost.suggestion:
+        yield from _wrapped("     try:  ", cost.suggestion)
+
+
+def _refused(result: DiagnoseResult) -> Iterator[str]:
+    if not result.xnnpack_problem:
+        return
+    yield ""
+    yield "does not load under XNNPACK, the default on phones"
+    if not result.refused:
+        yield from _wrapped("     ", result.xnnpack_problem)
+    for operator in result.refused:
+        yield f"   {operator.layer} {operator.op}"
+        for cause in operator.causes:
+            yield from _wrapped("     ", cause.text)
+
+
+def _wrapped(prefix: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=prefix,
+        subsequent_indent=" " * len(prefix),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _db(decibels: float | None) -> str:
+    return "-" if decibels is None else f"{decibels:.1f}"

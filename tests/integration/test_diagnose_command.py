@@ -1,0 +1,145 @@
+"""`edge-mnv3 diagnose` end to end on a small file, without TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_mnv3.cli import main
+from edge_mnv3.diagnose_results import DiagnoseResult
+from edge_mnv3.hashing import sha256_file
+from edge_mnv3.result_json import from_json, to_jsonable
+from edge_mnv3_calibration_data.loading import load_calibration
+from edge_mnv3_calibration_data.sources import open_source
+from edge_mnv3_quantization.network_writer import Quantization
+from int8_pairs import IMAGES, LOGITS, POOL, SIDE, float_file, int8_of, small_network
+
+
+def run(folder: Path, *arguments: object) -> Result:
+    files = ("--float", folder / "f.tflite", "--int8", folder / "q.tflite", "--preprocess", "resize")
+    return CliRunner().invoke(main, ["diagnose", *map(str, files), *map(str, arguments)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A float file, an int8 file, and images."""
+    (tmp_path / "f.tflite").write_bytes(float_file(small_network()))
+    (tmp_path / "q.tflite").write_bytes(int8_of(small_network()).to_bytes())
+    np.savez(tmp_path / "images.npz", images=IMAGES)
+    return tmp_path
+
+
+def test_table(folder: Path) -> None:
+    result = run(folder, "--images", folder / "images.npz", "--samples", 4)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == "warning: 4 images are few: take 64 for figures that another draw repeats\n"
+    lines = result.stdout.splitlines()
+    assert f"float   {folder / 'f.tflite'}" in lines
+    assert any(line.startswith("images  4 of ") for line in lines)
+    recipe = "no channels equalized; 1 of 1 hard-swishes lowered, 1 channel by channel, 0 as a table; biases"
+    assert recipe in " ".join(result.stdout.split())
+    assert sum(line[:2].strip().isdigit() for line in lines) == 10
+    assert max(len(line) for line in lines if str(folder) not in line) <= 110
+
+
+def test_table_of_a_file_that_xnnpack_refuses(folder: Path) -> None:
+    int8 = int8_of(small_network())
+    largest = float(int8.weights[LOGITS].scales.max()) * int8.ranges[POOL].scale
+    int8.ranges[LOGITS] = Quantization(scale=largest / 300, zero_point=-128)
+    (folder / "q.tflite").write_bytes(int8.to_bytes())
+    result = run(folder, "--images", folder / "images.npz")
+    assert result.exit_code == 0, result.output
+    assert "on built-in kernels: DOES NOT LOAD under XNNPACK" in " ".join(result.stdout.split())
+    _, _, refused = result.stdout.partition("does not load under XNNPACK, the default on phones\n")
+    assert refused.startswith("   logits CONV_2D\n     scale ratio that XNNPACK refuses: operator ")
+
+
+def test_every_layer(folder: Path) -> None:
+    result = run(folder, "--images", folder / "images.npz", "--layers")
+    assert result.exit_code == 0, result.output
+    for layer in ("stem", "swish_gate", "depthwise", "pool", "logits"):
+        assert f"\n  {layer} " in result.stdout
+    assert "most noise in channels " in result.stdout
+
+
+def test_json_and_file(folder: Path) -> None:
+    target = folder / "new" / "diagnosis.json"
+    arguments = ("--images", folder / "images.npz", "--json", "-o", target)
+    done = run(folder, *arguments)
+    assert done.exit_code == 0, done.output
+    result = from_json(DiagnoseResult, done.stdout)
+    assert target.read_text() == done.stdout
+    assert result.n == len(IMAGES)
+    assert result.float_sha256 == sha256_file(folder / "f.tflite")
+    again = run(folder, *arguments)
+    assert again.exit_code == 1
+    assert again.stderr.endswith("exists already; use --force to overwrite it, or another -o\n")
+    # The same images give the same figures.
+    assert run(folder, *arguments, "--force").stdout == done.stdout
+
+
+def test_images_of_the_run_that_made_the_file(folder: Path) -> None:
+    missing = run(folder)
+    assert missing.exit_code == 1
+    assert "got no quantize.json beside it" in missing.stderr
+    assert missing.stderr.endswith("use --images\n")
+    _, manifest = load_calibration(
+        open_source(folder / "images.npz"), count=9, seed=1, preprocess="resize", size=SIDE
+    )
+    made = {"int8_sha256": sha256_file(folder / "q.tflite"), "calibration": to_jsonable(manifest)}
+    (folder / "quantize.json").write_text(json.dumps(made))
+    done = run(folder, "--samples", 5, "--json")
+    assert done.exit_code == 0, done.output
+    result = from_json(DiagnoseResult, done.stdout)
+    assert (result.n, result.images) == (5, str(folder / "quantize.json"))
+    (folder / "quantize.json").write_text(json.dumps(made | {"int8_sha256": "other"}))
+    other = run(folder)
+    assert other.exit_code == 1
+    assert "quantize.json, which is of another file, expected the photographs" in other.stderr
+
+
+def test_synthetic_images_are_warned_of(folder: Path) -> None:
+    done = run(folder, "--images", "synthetic", "--samples", 16)
+    assert done.exit_code == 0, done.output
+    assert "warning: diagnosing on synthetic images: photographs may lose elsewhere" in done.stderr
+    assert "images  16 of synthetic" in done.stdout
+
+
+def test_plot_without_matplotlib(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    done = run(folder, "--images", folder / "images.npz", "--plot", folder / "q.png")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "error: a plot needs matplotlib, which is not installed; pip install 'edge-mnv3[plot]'\n"
+    )
+
+
+def test_plot_of_another_type(folder: Path) -> None:
+    done = run(folder, "--images", folder / "images.npz", "--plot", folder / "q.pdf")
+    assert done.exit_code == 1
+    assert "q.pdf: got a file of type '.pdf', expected .png or .svg" in done.stderr
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_plot(folder: Path, suffix: str, start: bytes) -> None:
+    pytest.importorskip("matplotlib", reason="drawing needs the extra 'plot'")
+    path = folder / f"q.{suffix}"
+    done = run(folder, "--images", folder / "images.npz", "--plot", path)
+    assert done.exit_code == 0, done.output
+    assert path.read_bytes().startswith(start)
+    if suffix == "svg":
+        text = path.read_text(encoding="utf-8")
+        assert "signal to noise, dB" in text
+        assert "squared error of the logits" in text
+
+
+def test_float_file_that_takes_no_image(folder: Path) -> None:
+    (folder / "f.tflite").write_bytes(b"TFL3")
+    done = run(folder, "--images", folder / "images.npz")
+    assert done.exit_code == 1
+    assert "f.tflite: got no valid TFLite flatbuffer, expected a whole .tflite file" in done.stderr
