@@ -17,9 +17,9 @@ def lower_hard_swish(network: Network, *, per_channel: Container[int] | None = N
     """Writes hard-swish, x · relu6(x + 3) / 6, as a gate and a product.
 
     XNNPACK takes no int8 HARD_SWISH, but it takes these. There are two kinds of gates. A `gate` node adds 3
-    and clamps: XNNPACK makes one table of 256 entries of it and the product, so that it costs next to nothing. A
-    depthwise 1×1 convolution of weights 1 and bias 3 lets a factor per channel through: when x is divided by
-    it, the weights take it.
+    and clamps: XNNPACK makes one table of 256 entries of it and the product, so that it costs next to
+    nothing. A depthwise 1×1 convolution of weights 1 and bias 3 lets a factor per channel through: when x is
+    divided by it, the weights take it.
 
     Args:
         network: Any.
