@@ -6,7 +6,8 @@ Post-training, on unlabelled images, deterministic. In order:
 2. squeeze-excite gates that are constant over the calibration images move into the weights that follow;
 3. what rounding and clipping cost at the logits is measured for every channel (`sensitivity`);
 4. factors per channel and ranges are chosen by that cost (`equalization`, `ranges`), and which hard-swishes
-   need factors per channel at all (`lowering`);
+   need factors per channel at all (`lowering`); factors make the weights' rows less even, so they are raised to
+   the power that trial networks on a part of the images tell;
 5. `accurate` only: weights and biases are refitted, node by node, to what the int8 network really computes
    (`reconstruction`).
 
@@ -16,37 +17,48 @@ points, weights and biases are exactly those that were computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from edge_mnv3.errors import ConversionError
-from edge_mnv3_quantization.activations import Images
+from edge_mnv3_quantization.activations import Images, run_float
 from edge_mnv3_quantization.equalization import group_factors
 from edge_mnv3_quantization.lowering import HardSwish, lower
-from edge_mnv3_quantization.network import WEIGHTED, Network
+from edge_mnv3_quantization.network import WEIGHTED, Array, Network
 from edge_mnv3_quantization.network_reader import read_network
-from edge_mnv3_quantization.network_writer import Quantization, write_int8
+from edge_mnv3_quantization.network_writer import Quantization, QuantizedWeights, write_int8
 from edge_mnv3_quantization.ranges import choose_ranges
-from edge_mnv3_quantization.reconstruction import reconstruct
+from edge_mnv3_quantization.reconstruction import reconstruct, run_int8
 from edge_mnv3_quantization.rewrites import centre_input, constant_gates, fold_constant_gates, logits_value
 from edge_mnv3_quantization.scaling import rescale, value_factors
-from edge_mnv3_quantization.sensitivity import measure
+from edge_mnv3_quantization.sensitivity import Sensitivity, measure
 from edge_mnv3_quantization.statistics import Statistics, collect, observed_network
 from edge_mnv3_quantization.stock import IoType
 from edge_mnv3_quantization.weight_quantization import quantize_weights
 
 _MOST_MEASURED = 200  # images on which the cost of errors is measured
 _FAST_MEASURED = 32
+_STRENGTHS = (1.0, 0.5, 0.0)  # powers of the factors
+_UNTRIED = 0.5  # with a single image
+_TRIAL_IMAGES = 48  # to fit a trial network to, and as many others to compare it on
 
 
 class _Plan(NamedTuple):
+    """What is known before factors are chosen."""
+
+    lowered: Network
+    sensitivities: Mapping[int, Sensitivity]
+    factors: Mapping[int, Array]
+
+
+class _Quantized(NamedTuple):
     """A network with the quantization of its values; `reference` is the same before any quantization."""
 
     reference: Network
     network: Network
-    quantizations: dict[int, Quantization]
+    quantizations: Mapping[int, Quantization]
 
 
 class _Progress:
@@ -59,6 +71,11 @@ class _Progress:
         self._done = min(self._done + 1, self._total)
         if self._report:
             self._report(self._done, self._total)
+
+    def finish(self) -> None:
+        """Reports all as done: nodes that were folded away are not stepped through."""
+        if self._report:
+            self._report(self._total, self._total)
 
 
 def quantize_accurate(
@@ -93,14 +110,27 @@ def quantize_accurate(
     network = observed_network(float_model)
     weighted = sum(node.kind in WEIGHTED for node in network.nodes)
     observed = len(images) - (len(statistics.images) if statistics else 0)
-    progress = _Progress(observed + len(measured) + weighted, on_image)
+    trials = len(_STRENGTHS) if len(images) > 1 else 0
+    progress = _Progress(observed + len(measured) + (trials + 1) * weighted, on_image)
     plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, progress)
-    weights = reconstruct(
-        plan.reference, plan.network, plan.quantizations, images, seed=seed, on_node=progress.step
-    )
-    for _ in range(weighted - len(weights)):  # nodes that were folded
-        progress.step()
-    return write_int8(plan.network, plan.quantizations, weights, io=io)
+
+    def fitted(quantized: _Quantized, chosen: Images) -> dict[int, QuantizedWeights]:
+        return reconstruct(
+            quantized.reference,
+            quantized.network,
+            quantized.quantizations,
+            chosen,
+            seed=seed,
+            on_node=progress.step,
+        )
+
+    quantized = _quantized(plan, _UNTRIED)
+    if trials:
+        most = 2 * _TRIAL_IMAGES
+        quantized = _best(plan, images[1:most:2], lambda trial: fitted(trial, images[0:most:2]))
+    weights = fitted(quantized, images)
+    progress.finish()
+    return write_int8(quantized.network, quantized.quantizations, weights, io=io)
 
 
 def quantize_fast(
@@ -119,12 +149,17 @@ def quantize_fast(
     observed = len(images) - (len(statistics.images) if statistics else 0)
     progress = _Progress(observed + len(measured), on_image)
     plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, progress)
-    weights = {
-        node.output: quantize_weights(node, plan.quantizations[node.inputs[0]].scale)
-        for node in plan.network.nodes
+    quantized = _best(plan, measured, _as_they_are)
+    return write_int8(quantized.network, quantized.quantizations, _as_they_are(quantized), io=io)
+
+
+def _as_they_are(quantized: _Quantized) -> dict[int, QuantizedWeights]:
+    """The weights rounded."""
+    return {
+        node.output: quantize_weights(node, quantized.quantizations[node.inputs[0]].scale)
+        for node in quantized.network.nodes
         if node.kind in WEIGHTED
     }
-    return write_int8(plan.network, plan.quantizations, weights, io=io)
 
 
 def _planned(
@@ -146,10 +181,30 @@ def _planned(
         raise ConversionError("measuring what errors cost", "a cost that is not finite", "finite weights")
     original = fold_constant_gates(read_network(float_model), constant)
     lowered, sensitivities = lower(original, network, sensitivities, hard_swish)
-    factors = group_factors(lowered, sensitivities)
-    reference = rescale(lowered, factors)
-    divided = value_factors(lowered, factors)
+    return _Plan(lowered, sensitivities, group_factors(lowered, sensitivities))
+
+
+def _quantized(plan: _Plan, strength: float) -> _Quantized:
+    factors = {group: factor**strength for group, factor in plan.factors.items()}
+    reference = rescale(plan.lowered, factors)
+    divided = value_factors(plan.lowered, factors)
     quantizations = choose_ranges(
-        reference, {value: found.divided(divided[value]) for value, found in sensitivities.items()}
+        reference, {value: found.divided(divided[value]) for value, found in plan.sensitivities.items()}
     )
-    return _Plan(reference, centre_input(reference, quantizations[reference.input]), quantizations)
+    return _Quantized(reference, centre_input(reference, quantizations[reference.input]), quantizations)
+
+
+def _best(
+    plan: _Plan, compared: Images, weights_of: Callable[[_Quantized], Mapping[int, QuantizedWeights]]
+) -> _Quantized:
+    """The strength of equalization whose logits are nearest to float's."""
+    logits = logits_value(plan.lowered)
+    wanted = np.stack([outputs[0] for outputs in run_float(plan.lowered, [logits], compared)])
+    found: list[tuple[float, _Quantized]] = []
+    for strength in _STRENGTHS:
+        trial = _quantized(plan, strength)
+        own = trial.quantizations[logits]
+        stored = run_int8(trial.network.up_to(logits), trial.quantizations, weights_of(trial), compared)
+        got = own.scale * (np.stack(stored).reshape(wanted.shape).astype(np.float64) - own.zero_point)
+        found.append((float(np.square(got - wanted).mean()), trial))
+    return min(found, key=lambda pair: pair[0])[1]

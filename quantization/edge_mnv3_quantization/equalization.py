@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edge_mnv3_quantization.network import Array, Network
-from edge_mnv3_quantization.ranges import STEPS, Range, best_range
+from edge_mnv3_quantization.ranges import Range, best_range
 from edge_mnv3_quantization.scaling import ties
-from edge_mnv3_quantization.sensitivity import Sensitivity
+from edge_mnv3_quantization.sensitivity import STEPS, Sensitivity
 
 _SMALLEST_FACTOR = 1e-3  # of the largest: dead channels get no less than that
 _ROUNDS = 8  # of choosing factors and ranges in turn

@@ -24,7 +24,7 @@ from edge_mnv3_quantization.sensitivity import Sensitivity
 
 HardSwish = Literal["auto", "lowered", "fused"]
 # Share of the whole network's estimated error that factors per channel must save to be worth their time.
-_WORTH = 0.05
+_WORTH = 0.02
 
 
 def lower(

@@ -9,10 +9,9 @@ import numpy as np
 
 from edge_mnv3_quantization.network import GATE_CEILING, WEIGHTED, Array, Network, Node
 from edge_mnv3_quantization.network_writer import Quantization
-from edge_mnv3_quantization.sensitivity import Sensitivity, Tail
+from edge_mnv3_quantization.sensitivity import STEPS, Sensitivity, Tail
 from edge_mnv3_quantization.weight_quantization import weight_scales
 
-STEPS = 255  # between the smallest and the largest int8
 SOFTMAX = Quantization(scale=1 / 256, zero_point=-128)  # the kernels allow no other
 GATE = Quantization(scale=GATE_CEILING / STEPS, zero_point=-128)  # saturation is the gate's own clamp
 _SMALLEST_SCALE = 1e-8

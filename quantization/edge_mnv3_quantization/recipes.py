@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3_quantization.accurate import quantize_accurate
+from edge_mnv3_quantization.accurate import quantize_accurate, quantize_fast
 from edge_mnv3_quantization.statistics import Statistics
 from edge_mnv3_quantization.stock import IoType, quantize_stock
 

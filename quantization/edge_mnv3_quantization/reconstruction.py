@@ -221,3 +221,14 @@ def _step(values: Array, slopes: Array, ridge: float | Array) -> Array:
 def bias_steps(bias: Array, steps: Array) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
     """A bias (O,) in steps (O,), within half of int32: the sum of products must fit as well."""
     return np.clip(np.rint(bias / steps), -(2.0**30), 2.0**30).astype(np.int32)
+
+
+def run_int8(
+    network: Network,
+    quantizations: Mapping[int, Quantization],
+    weights: Mapping[int, QuantizedWeights],
+    images: Images,
+) -> list[np.ndarray[tuple[int, ...], np.dtype[np.int8]]]:
+    """The network's output, as stored, for each image, on XNNPACK's kernels."""
+    model = open_bytes(write_int8(network, quantizations, weights, io="int8"))
+    return [model.run_raw((image.astype(np.int16) - 128).astype(np.int8)[np.newaxis])[0] for image in images]

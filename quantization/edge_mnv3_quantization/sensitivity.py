@@ -4,9 +4,12 @@ For every image a random direction u of the logits is followed back through the 
 u · logits with respect to a value. With independent signs in u, the mean of (Σ g · error)² over draws is the
 squared error of all logits together, to first order. Two kinds of errors are measured so:
 
-* rounding, independent from element to element: Σ g² for each channel;
-* clipping at a given end: (Σ g · (clipped number - number))², which keeps that the errors of one image all
-  point the same way. Taken as independent, they are underestimated ten- to hundredfold.
+* rounding, with the step that each channel would have alone: (Σ g · (rounded number - number))²;
+* clipping at a given end: (Σ g · (clipped number - number))².
+
+Both keep that errors of one image may point the same way. Taken as independent from element to element,
+clipping is underestimated ten- to hundredfold, and rounding in front of the first layers threefold: where an
+image is smooth, neighbours are rounded alike.
 
 Source of the estimate: Hutchinson 1989, "A stochastic estimator of the trace of the influence matrix".
 """
@@ -31,6 +34,7 @@ _SMALLEST_END = 0.05  # of the typical size of a channel's numbers
 # positions, and less by the square in larger ones, which tell enough of every channel's own tail.
 _POOLED_IMAGES, _POOLED_POSITIONS = 100, 49
 _SMALLEST = 1e-12
+STEPS = 255  # between the smallest and the largest int8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,7 @@ class Sensitivity:
     """What errors in a value cost, in squared error of the logits, all classes together, mean over images.
 
     Attributes:
-        rounding: (C,): for an error of variance 1 in every element of a channel.
+        rounding: (C,): for rounding to steps of √12, which have an error of variance 1.
         high: Clipping from above.
         low: Clipping from below; None where no number is negative.
     """
@@ -131,6 +135,10 @@ class _Value:
         self.images, self.positions = 0, 1
         self.gated = gated
         self.rounding = np.zeros(len(histogram.mean))
+        lowest = np.minimum(histogram.low, 0.0)
+        if gated:
+            lowest = np.maximum(lowest, -GATE_SHIFT)
+        self.step = np.maximum((np.maximum(histogram.high, 0.0) - lowest) / STEPS, _SMALLEST)
         self.typical = np.sqrt(np.maximum(histogram.square, _SMALLEST**2))
         furthest = float((histogram.high / self.typical).max())
         self.high = _Side(self.typical, furthest)
@@ -147,7 +155,9 @@ class _Value:
         """Adds an image: (positions, C) each; `of_product` is the gradient behind a gated value."""
         self.images += 1
         self.positions = len(numbers)
-        self.rounding += np.square(gradient).sum(axis=0, dtype=np.float64)
+        step = self.step.astype(np.float32)
+        error = np.rint(numbers / step) * step - numbers
+        self.rounding += np.square((gradient * error).sum(axis=0, dtype=np.float64)) * 12 / np.square(self.step)
         if of_product is None:
             self.high.add(numbers, numbers, gradient, lambda end: end)
             if self.low:
