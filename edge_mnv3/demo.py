@@ -84,6 +84,7 @@ def _run(folder: Path, *, force: bool, reporter: Reporter) -> DemoResult:
         seed=0,
         preprocess=DEMO.preprocess,
         recipe=DEFAULT_RECIPE,
+        hard_swish="auto",
         io="uint8",
         output_dir=folder,
         force=force,

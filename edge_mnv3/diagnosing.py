@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_mnv3.calibration_images import SYNTHETIC
 from edge_mnv3.diagnose_results import DiagnoseResult
 from edge_mnv3.errors import CalibrationDataError
 from edge_mnv3.hashing import sha256_file
-from edge_mnv3.pipeline import SYNTHETIC
 from edge_mnv3.reporting import Reporter
 
 if TYPE_CHECKING:

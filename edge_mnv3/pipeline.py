@@ -19,6 +19,7 @@ from edge_mnv3.calibration_images import (
     load_images,
     open_calibration,
 )
+from edge_mnv3.errors import ArgumentError
 from edge_mnv3.graphs import GraphRequest, build_graph, resolve_graph
 from edge_mnv3.hashing import sha256_file
 from edge_mnv3.outputs import check_writable, staged
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from edge_mnv3.runtime import RuntimeName
     from edge_mnv3_calibration_data.sources import Source
     from edge_mnv3_calibration_data.stored import StoredCalibration
+    from edge_mnv3_quantization.lowering import HardSwish
     from edge_mnv3_quantization.statistics import Statistics
     from edge_mnv3_quantization.stock import IoType
     from edge_mnv3_quantization.validation import KernelChoice
@@ -44,8 +46,9 @@ class QuantizeRequest:
     Attributes:
         calibration: `synthetic`, or the path of a folder, CSV, list, `.npz`, manifest or stored calibration.
         samples: Number of calibration images.
-        seed: Of their choice.
+        seed: Of their choice, and of the recipe.
         recipe: Key of `RECIPES`.
+        hard_swish: What the recipe makes of hard-swish; `auto` for one that has no choice.
         io: dtype of the int8 file's input and output.
         output_dir: Folder for the two files and `quantize.json`.
         force: Overwrite them.
@@ -57,6 +60,7 @@ class QuantizeRequest:
     seed: int
     preprocess: str
     recipe: str
+    hard_swish: HardSwish
     io: IoType
     output_dir: Path
     force: bool
@@ -75,6 +79,10 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
     from edge_mnv3_quantization.convert import convert_float
     from edge_mnv3_quantization.recipes import RECIPES
 
+    if request.hard_swish != "auto" and not RECIPES[request.recipe].lowers:
+        raise ArgumentError(
+            f"--hard-swish with recipe {request.recipe}", request.hard_swish, "auto", "use --recipe accurate"
+        )
     name = f"mobilenet_v3_{request.graph.variant.name}_{request.graph.input_size_px}"
     paths = [
         request.output_dir / file for file in (f"{name}_float.tflite", f"{name}_int8.tflite", "quantize.json")
@@ -107,7 +115,13 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
     reused = f" ({len(statistics.images)} images' statistics reused)" if statistics else ""
     with timed(timings_s, "quantize", f"quantizing with recipe {request.recipe}{reused}", reporter):
         int8_model = recipe.quantize(
-            float_model, images, io=request.io, on_image=reporter.progress, statistics=statistics
+            float_model,
+            images,
+            io=request.io,
+            hard_swish=request.hard_swish,
+            seed=request.seed,
+            on_image=reporter.progress,
+            statistics=statistics,
         )
     with staged(paths, force=request.force) as (float_file, int8_file, json_file):
         float_file.write_bytes(float_model)
@@ -122,6 +136,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
             weights=graph.weights,
             calibration=manifest,
             recipe=request.recipe,
+            hard_swish=request.hard_swish,
             io=request.io,
             float_path=str(paths[0]),
             float_size_bytes=len(float_model),

@@ -232,6 +232,7 @@ class QuantizeResult:
 
     Attributes:
         recipe: Name of the quantization recipe.
+        hard_swish: What it was asked to make of hard-swish.
         io: dtype of the int8 file's input and output.
         timings_s: Step to seconds of wall time.
         versions: Package to version.
@@ -245,6 +246,7 @@ class QuantizeResult:
     weights: WeightsInfo
     calibration: CalibrationManifest
     recipe: str
+    hard_swish: str
     io: str
     float_path: str
     float_size_bytes: int

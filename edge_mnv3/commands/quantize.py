@@ -18,6 +18,7 @@ from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
     from edge_mnv3.results import QuantizeResult
+    from edge_mnv3_quantization.lowering import HardSwish
     from edge_mnv3_quantization.stock import IoType
 
 EXIT_CHECKS_FAILED = 3
@@ -36,10 +37,18 @@ EXIT_CHECKS_FAILED = 3
 @images_options
 @click.option(
     "--recipe",
-    type=click.Choice(("stock", "accurate")),
-    default="stock",
+    type=click.Choice(("accurate", "fast", "stock")),
+    default="accurate",
     show_default=True,
-    help="stock: TensorFlow's converter as it is; accurate: keeps the answers, needs real images.",
+    help="accurate: keeps the answers; fast: without refitting weights; stock: TensorFlow's converter.",
+)
+@click.option(
+    "--hard-swish",
+    type=click.Choice(("auto", "lowered", "fused")),
+    default="auto",
+    show_default=True,
+    help="auto: a table where that loses little; lowered: all with factors per channel, slower; fused: the "
+    "operator HARD_SWISH, which XNNPACK does not take.",
 )
 @click.option(
     "--io",
@@ -72,6 +81,7 @@ def command(
     seed: int,
     preprocess: str,
     recipe: str,
+    hard_swish: HardSwish,
     io: IoType,
     softmax: bool,
     output_dir: Path,
@@ -86,7 +96,7 @@ def command(
     \b
     Examples:
       edge-mnv3 quantize --variant small_minimalistic
-      edge-mnv3 quantize --variant small --recipe accurate --calibration photos/ -o out
+      edge-mnv3 quantize --variant small --calibration photos/ -o out
       edge-mnv3 quantize --variant large --weights mine.keras --calibration train.csv
     """
     from edge_mnv3.arch import parse_variant
@@ -109,6 +119,7 @@ def command(
         seed=seed,
         preprocess=preprocess,
         recipe=recipe,
+        hard_swish=hard_swish,
         io=io,
         output_dir=output_dir,
         force=force,

@@ -1,4 +1,4 @@
-"""The recipes `accurate` and `fast`: a full-integer file that keeps the float file's answers, whole on XNNPACK.
+"""The recipes `accurate` and `fast`: a full-integer file that keeps float's answers, whole on XNNPACK.
 
 Post-training, on unlabelled images, deterministic. In order:
 
@@ -6,8 +6,8 @@ Post-training, on unlabelled images, deterministic. In order:
 2. squeeze-excite gates that are constant over the calibration images move into the weights that follow;
 3. what rounding and clipping cost at the logits is measured for every channel (`sensitivity`);
 4. factors per channel and ranges are chosen by that cost (`equalization`, `ranges`), and which hard-swishes
-   need factors per channel at all (`lowering`); factors make the weights' rows less even, so they are raised to
-   the power that trial networks on a part of the images tell;
+   need factors per channel at all (`lowering`); factors make the weights' rows less even, so they are raised
+   to the power that trial networks on a part of the images tell;
 5. `accurate` only: weights and biases are refitted, node by node, to what the int8 network really computes
    (`reconstruction`).
 

@@ -5,8 +5,9 @@ One int8 step serves all channels of a value, so a channel of small numbers drow
 through. For given ranges of a group's values, each channel has a best factor of its own: a larger one clips
 less, a smaller one rounds less. For given factors, each value has a best range. The two are chosen in turn.
 
-Source of the idea: Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction"
-(arXiv 1906.04721), section 4.1, where factors equalize the ranges of two weight tensors across a ReLU.
+Source of the idea: Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias
+Correction" (arXiv 1906.04721), section 4.1, where factors equalize the ranges
+of two weight tensors across a ReLU.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _factors(members: Sequence[Sensitivity]) -> Array:
     factors = best
     ranges = [best_range(member.divided(factors)) for member in members]
     factors, lowest = _best_factors(members, ranges, factors)
-    # In turn, neither can give up an end that the other still uses: here one end moves and all factors follow.
+    # In turn, neither can give up an end that the other still uses: here one end moves, all factors follow.
     for _ in range(_MOST_SWEEPS):
         before = lowest
         for index, end, step in itertools.product(range(len(members)), ("low", "high"), _STEPS):
@@ -76,17 +77,19 @@ def _best_factors(
     costs = sum(_cost(member, candidates, chosen) for member, chosen in zip(members, ranges, strict=True))
     best = np.argmin(costs, axis=1)
     channels = np.arange(len(factors))
-    return candidates[channels, best], float(np.asarray(costs)[channels, best].sum())
+    return np.asarray(candidates[channels, best]), float(np.asarray(costs)[channels, best].sum())
 
 
 def _size(member: Sensitivity) -> Array:
     """The outermost number of each channel, of the outermost of all."""
     last = np.maximum(member.high.last(), member.low.last() if member.low else 0.0)
-    return np.maximum(last / last.max(), _SMALLEST_FACTOR)
+    return np.asarray(np.maximum(last / last.max(), _SMALLEST_FACTOR))
 
 
 def _cost(member: Sensitivity, factors: Array, chosen: Range) -> Array:
     """Cost (C, K) of each channel with factors (C, K), when its value keeps a range."""
     step = (chosen.high - chosen.low) / STEPS
     cost = member.rounding[:, None] * np.square(factors * step) / 12 + member.high.at(factors * chosen.high)
-    return cost + member.low.at(factors * -chosen.low) if member.low else cost
+    if member.low:
+        cost = cost + member.low.at(factors * -chosen.low)
+    return np.asarray(cost)

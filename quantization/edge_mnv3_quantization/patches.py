@@ -33,4 +33,4 @@ def patches(node: Node, given: Array, result: tuple[int, ...], chosen: npt.NDArr
     first_row, first_column = chosen // result[2] * node.stride[0], chosen % result[2] * node.stride[1]
     row = first_row[:, None, None] + np.arange(rows)[None, :, None]
     column = first_column[:, None, None] + np.arange(columns)[None, None, :]
-    return whole[row, column].reshape(len(chosen), rows * columns, channels)
+    return np.asarray(whole[row, column].reshape(len(chosen), rows * columns, channels))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3_quantization.accurate import quantize_accurate, quantize_fast
+from edge_mnv3_quantization.lowering import HardSwish
 from edge_mnv3_quantization.statistics import Statistics
 from edge_mnv3_quantization.stock import IoType, quantize_stock
 
@@ -22,6 +23,8 @@ class Quantizer(Protocol):
         images: npt.NDArray[np.uint8],
         *,
         io: IoType,
+        hard_swish: HardSwish,
+        seed: int,
         on_image: Callable[[int, int], None] | None,
         statistics: Statistics | None = None,
     ) -> bytes:
@@ -35,26 +38,43 @@ class Recipe(NamedTuple):
     Attributes:
         quantize: The stage.
         observes: Whether statistics of the float model save it work.
+        lowers: Whether it has a choice of what to make of hard-swish.
         on_synthetic: What the user must know when it is given synthetic images.
     """
 
     quantize: Quantizer
     observes: bool
+    lowers: bool
     on_synthetic: str
 
 
+def _stock(
+    float_model: bytes,
+    images: npt.NDArray[np.uint8],
+    *,
+    io: IoType,
+    hard_swish: HardSwish,
+    seed: int,
+    on_image: Callable[[int, int], None] | None,
+    statistics: Statistics | None = None,
+) -> bytes:
+    """Neither chance nor a choice of hard-swish has a part in it."""
+    return quantize_stock(float_model, images, io=io, on_image=on_image)
+
+
+_ON_SYNTHETIC = (
+    "calibrating on synthetic images, which costs several points of accuracy: "
+    "use --calibration with your app's own images"
+)
 RECIPES: dict[str, Recipe] = {
     "stock": Recipe(
-        quantize_stock,
+        _stock,
+        False,
         False,
         "calibrating on synthetic images: --calibration with your app's own images may be more accurate",
     ),
-    "accurate": Recipe(
-        quantize_accurate,
-        True,
-        "calibrating on synthetic images: recipe accurate loses many points on them; "
-        "use --calibration with your app's own images",
-    ),
+    "accurate": Recipe(quantize_accurate, True, True, _ON_SYNTHETIC),
+    "fast": Recipe(quantize_fast, True, True, _ON_SYNTHETIC),
 }
-DEFAULT_RECIPE = "stock"
+DEFAULT_RECIPE = "accurate"
 IO_TYPES: tuple[IoType, ...] = ("uint8", "int8", "float32")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,11 +33,12 @@ _RIDGES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 1e12)
 _TINY = 1e-30
 
 
-class _Moments(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moments:
     """Of inputs x (taps) and float results y (rows) of one node, in groups that share no weights.
 
     Attributes:
-        count: Samples.
+        count: Number of samples.
         x: (groups, taps): means.
         y: (groups, rows): means.
         xx: (groups, taps, taps): covariance.
@@ -94,7 +95,7 @@ def _samples(
     images: Images,
     rng: np.random.Generator,
 ) -> tuple[Array, Array]:
-    """Real numbers of the int8 inputs, (images, positions, taps, C), and float results, (images, positions, O)."""
+    """The int8 inputs' real numbers, (images, positions, taps, C), and float results, (.., .., O)."""
     part = reference.up_to(node.output)
     before_clamp = dataclasses.replace(part.nodes[-1], clamp="none")
     float_model = open_bytes(write_float(part.with_nodes((*part.nodes[:-1], before_clamp)), [node.output]))
@@ -133,10 +134,10 @@ def _fitted(node: Node, inputs: Array, results: Array, input_scale: float, image
     def rounded(changed: Array) -> Array:
         quantized = quantize_weights(dataclasses.replace(node, weights=_shaped(changed)), input_scale)
         stored, scales = _rows(quantized.weights.astype(np.float64), depthwise), quantized.scales
-        return stored * (scales[:, None, None] if depthwise else scales).astype(np.float64)
+        return np.asarray(stored * (scales[:, None, None] if depthwise else scales).astype(np.float64))
 
     def _shaped(changed: Array) -> Array:
-        return (changed[:, :, 0].T if depthwise else changed[0].T).reshape(weights.shape)
+        return np.asarray((changed[:, :, 0].T if depthwise else changed[0].T).reshape(weights.shape))
 
     if len(halves) == 2:
         every = _joined(*halves)
@@ -150,8 +151,8 @@ def _fitted(node: Node, inputs: Array, results: Array, input_scale: float, image
 def _rows(weights: Array, depthwise: bool) -> Array:
     """Weights as (groups, taps, rows)."""
     if depthwise:
-        return weights.reshape(-1, weights.shape[-1]).T[:, :, np.newaxis]
-    return weights.reshape(len(weights), -1).T[np.newaxis]
+        return np.asarray(weights.reshape(-1, weights.shape[-1]).T[:, :, np.newaxis])
+    return np.asarray(weights.reshape(len(weights), -1).T[np.newaxis])
 
 
 def _moments(inputs: Array, results: Array, depthwise: bool) -> _Moments:
@@ -166,7 +167,7 @@ def _moments(inputs: Array, results: Array, depthwise: bool) -> _Moments:
     x, y = x - x_mean[:, np.newaxis], y - y_mean[:, np.newaxis]
     count = x.shape[1]
     across = x.transpose(0, 2, 1)
-    return _Moments(count, x_mean, y_mean, across @ x / count, across @ y / count)
+    return _Moments(count=count, x=x_mean, y=y_mean, xx=across @ x / count, xy=across @ y / count)
 
 
 def _joined(one: _Moments, other: _Moments) -> _Moments:
@@ -176,11 +177,11 @@ def _joined(one: _Moments, other: _Moments) -> _Moments:
     apart_x, apart_y = other.x - one.x, other.y - one.y
     between = share * (1 - share) * apart_x[:, :, np.newaxis]
     return _Moments(
-        count,
-        one.x + share * apart_x,
-        one.y + share * apart_y,
-        one.xx + share * (other.xx - one.xx) + between * apart_x[:, np.newaxis, :],
-        one.xy + share * (other.xy - one.xy) + between * apart_y[:, np.newaxis, :],
+        count=count,
+        x=one.x + share * apart_x,
+        y=one.y + share * apart_y,
+        xx=one.xx + share * (other.xx - one.xx) + between * apart_x[:, np.newaxis, :],
+        xy=one.xy + share * (other.xy - one.xy) + between * apart_y[:, np.newaxis, :],
     )
 
 

@@ -11,7 +11,6 @@ from edge_mnv3_quantization.activations import Histogram
 from edge_mnv3_quantization.network import GATE_SHIFT, Array, Network, Node, Value
 from edge_mnv3_quantization.network_writer import Quantization
 
-
 HARD_SWISH_FACTOR = 1.0 / 6.0
 _CONSTANT = 1e-3  # spread of a gate, which goes from 0 to 6, that counts as none
 

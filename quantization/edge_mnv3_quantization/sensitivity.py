@@ -2,7 +2,8 @@
 
 For every image a random direction u of the logits is followed back through the network: the gradient g of
 u · logits with respect to a value. With independent signs in u, the mean of (Σ g · error)² over draws is the
-squared error of all logits together, to first order. Two kinds of errors are measured so:
+squared error of all logits together, each weighed by the chance that it is the answer, to first order. Two
+kinds of errors are measured so:
 
 * rounding, with the step that each channel would have alone: (Σ g · (rounded number - number))²;
 * clipping at a given end: (Σ g · (clipped number - number))².
@@ -11,7 +12,8 @@ Both keep that errors of one image may point the same way. Taken as independent 
 clipping is underestimated ten- to hundredfold, and rounding in front of the first layers threefold: where an
 image is smooth, neighbours are rounded alike.
 
-Source of the estimate: Hutchinson 1989, "A stochastic estimator of the trace of the influence matrix".
+Sources: Hutchinson 1989, "A stochastic estimator of the trace of the influence matrix", for the estimate; the
+weights diag(p) - p pᵀ are the Fisher information of a softmax.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ _SMALLEST_END = 0.05  # of the typical size of a channel's numbers
 # The mean over all channels counts as much as so many images of the channel itself, in maps of up to so many
 # positions, and less by the square in larger ones, which tell enough of every channel's own tail.
 _POOLED_IMAGES, _POOLED_POSITIONS = 100, 49
+_TEMPERATURE = 1.5  # by which probabilities are softened to weigh the classes
 _SMALLEST = 1e-12
 STEPS = 255  # between the smallest and the largest int8
 
@@ -102,9 +105,13 @@ class _Side:
         self.squares = np.zeros((len(unit), _ENDS))
 
     def add(
-        self, numbers: Floats, effect: Floats, weight: Floats, effect_of_end: Callable[[Array], Array]
+        self,
+        numbers: Floats,
+        effect: Floats | Array,
+        weight: Floats,
+        effect_of_end: Callable[[Array], Array],
     ) -> None:
-        """Adds one image: numbers, effects and gradients (positions, C); numbers on this side are positive."""
+        """Adds one image: numbers, effects and gradients (positions, C); this side positive."""
         channels = numbers.shape[1]
         scaled = (numbers / self.unit.astype(np.float32)).reshape(-1)
         chosen = np.flatnonzero(scaled > 0)
@@ -157,7 +164,9 @@ class _Value:
         self.positions = len(numbers)
         step = self.step.astype(np.float32)
         error = np.rint(numbers / step) * step - numbers
-        self.rounding += np.square((gradient * error).sum(axis=0, dtype=np.float64)) * 12 / np.square(self.step)
+        self.rounding += (
+            np.square((gradient * error).sum(axis=0, dtype=np.float64)) * 12 / np.square(self.step)
+        )
         if of_product is None:
             self.high.add(numbers, numbers, gradient, lambda end: end)
             if self.low:
@@ -180,7 +189,7 @@ class _Value:
 
 
 def hard_swish(x: Array | Floats) -> Array:
-    """x · relu6(x + 3), as the lowered network has it: six times the usual."""
+    """Hard-swish, x · relu6(x + 3), as the lowered network has it: six times the usual."""
     return np.asarray(x * np.clip(x + GATE_SHIFT, 0, GATE_CEILING))
 
 
@@ -214,9 +223,7 @@ def measure(
         pixels = image[np.newaxis].astype(np.float32)
         outputs = model.run_raw(pixels * np.float32(network.input_scale) + np.float32(network.input_offset))
         values = dict(zip(order, outputs, strict=True))
-        direction = rng.choice((-1.0, 1.0), values[logits].shape)
-        direction -= direction.mean()  # what all logits have in common changes no answer
-        slopes = gradients(part, values, direction.astype(np.float32))
+        slopes = gradients(part, values, _direction(values[logits], rng))
         for value, sums in found.items():
             channels = values[value].shape[-1]
             behind = slopes[product[value]].reshape(-1, channels) if value in gated else None
@@ -224,3 +231,14 @@ def measure(
         if on_image:
             on_image()
     return {value: sums.finish() for value, sums in found.items()}
+
+
+def _direction(logits: Floats, rng: np.random.Generator) -> Floats:
+    """A random direction with the covariance n (diag(p) - p pᵀ), p being the softened probabilities.
+
+    So an error counts where it can change the answer, and what all logits have in common does not count.
+    """
+    powers = np.exp((logits - logits.max()).astype(np.float64) / _TEMPERATURE)
+    chances = powers / powers.sum()
+    signs = np.sqrt(chances) * rng.choice((-1.0, 1.0), logits.shape)
+    return np.asarray((signs - chances * signs.sum()) * np.sqrt(logits.size), np.float32)
