@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from edge_mnv3.errors import ConversionError
 from edge_mnv3_quantization.activations import Images, run_float
@@ -78,6 +79,7 @@ class _Progress:
             self._report(self._total, self._total)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
 def quantize_accurate(
     float_model: bytes,
     images: Images,
@@ -133,6 +135,7 @@ def quantize_accurate(
     return write_int8(quantized.network, quantized.quantizations, weights, io=io)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
 def quantize_fast(
     float_model: bytes,
     images: Images,

@@ -15,7 +15,9 @@ from edge_mnv3_quantization.weight_quantization import weight_scales
 SOFTMAX = Quantization(scale=1 / 256, zero_point=-128)  # the kernels allow no other
 GATE = Quantization(scale=GATE_CEILING / STEPS, zero_point=-128)  # saturation is the gate's own clamp
 _SMALLEST_SCALE = 1e-8
-_LARGEST_RATIO = 128.0  # XNNPACK refuses input scale * weight scale / output scale from 256 on
+# XNNPACK refuses input scale * weight scale / output scale from 256 on, the HARD_SWISH kernel input scale /
+# output scale from 128 on.
+_LARGEST_RATIO = 127.0
 _ENDS = np.geomspace(0.02, 1.0, 100)  # candidates for an end of the range, of the outermost number
 
 

@@ -1,7 +1,9 @@
-"""The accurate recipe on real graphs: exact rewrites, whole files, and less noise than the converter's."""
+"""Recipes accurate and fast on real graphs: exact rewrites, whole files, less noise than the converter's."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ from edge_mnv3 import builder
 from edge_mnv3.errors import ConversionError
 from edge_mnv3.runtime import open_bytes, open_model
 from edge_mnv3_calibration_data.synthetic import synthetic_image
-from edge_mnv3_quantization.accurate import quantize_accurate
-from edge_mnv3_quantization.checks import check_int8
+from edge_mnv3_quantization.accurate import quantize_accurate, quantize_fast
+from edge_mnv3_quantization.checks import check_int8, inspect_file
 from edge_mnv3_quantization.convert import convert_float
 from edge_mnv3_quantization.network_reader import read_network
 from edge_mnv3_quantization.network_writer import write_float
@@ -30,7 +32,7 @@ HELD_OUT = np.stack([synthetic_image(index, size=SIDE, seed=1) for index in rang
 VARIANTS = ("Small", "Small_minimalistic", "Large", "Large_minimalistic")
 
 
-def with_real_batch_norm(model: Any, seed: int = 0) -> Any:
+def with_real_batch_norm(model: Any, seed: int = 0, images: npt.NDArray[np.uint8] = IMAGES) -> Any:
     """Gives a fresh model statistics as training leaves them: measured means, uneven variances and scales."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
@@ -40,7 +42,7 @@ def with_real_batch_norm(model: Any, seed: int = 0) -> Any:
             gamma, beta, mean, variance = layer.get_weights()
             spread = np.exp(rng.normal(0, 0.8, gamma.shape))
             layer.set_weights([gamma * spread, beta + rng.normal(0, 0.3, beta.shape), mean, variance])
-    model([IMAGES.astype(np.float32)], training=True)
+    model([images.astype(np.float32)], training=True)
     return model
 
 
@@ -78,15 +80,22 @@ def written(tmp_path: Path, name: str, content: bytes) -> Path:
     return path
 
 
+def assert_rewrites_are_exact(content: bytes, path: Path, images: npt.NDArray[np.uint8]) -> None:
+    wanted = answers(path, images)
+    # All gates per channel, and all of them tables.
+    for per_channel in (None, frozenset[int]()):
+        network = rescale(lower_hard_swish(read_network(content), per_channel=per_channel), {})
+        model = open_bytes(write_float(network, [network.output]))
+        for image, answer in zip(images, wanted, strict=True):
+            pixels = image[np.newaxis].astype(np.float32) * network.input_scale + network.input_offset
+            got = model.run_raw(pixels.astype(np.float32))[0][0]
+            # Float32 rounding through some sixty layers.
+            np.testing.assert_allclose(got, answer, atol=2e-5)
+
+
 def test_reading_and_lowering_change_nothing(float_model: bytes, tmp_path: Path) -> None:
-    wanted = answers(written(tmp_path, "float.tflite", float_model), HELD_OUT[:4])
-    network = rescale(lower_hard_swish(read_network(float_model)), {})
-    model = open_bytes(write_float(network, [network.output]))
-    for image, answer in zip(HELD_OUT, wanted, strict=False):
-        pixels = image[np.newaxis].astype(np.float32) * network.input_scale + network.input_offset
-        got = model.run_raw(pixels.astype(np.float32))[0][0]
-        # Float32 rounding through some sixty layers.
-        np.testing.assert_allclose(got, answer, atol=2e-5)
+    path = written(tmp_path, "float.tflite", float_model)
+    assert_rewrites_are_exact(float_model, path, HELD_OUT[:4])
 
 
 def test_whole_file_with_less_noise_than_the_converter(float_model: bytes, tmp_path: Path) -> None:
@@ -102,35 +111,104 @@ def test_whole_file_with_less_noise_than_the_converter(float_model: bytes, tmp_p
     assert ours > theirs
 
 
+def test_fast_file_is_whole_and_has_less_noise_than_the_converter(float_model: bytes, tmp_path: Path) -> None:
+    path = written(tmp_path, "fast.tflite", quantize_fast(float_model, IMAGES))
+    checks = check_int8(path, io="uint8")
+    assert checks.passed, checks.problems
+    assert checks.xnnpack.partitions == 1
+    assert "HARD_SWISH" not in checks.xnnpack.undelegated_ops
+    stock = written(tmp_path, "stock.tflite", quantize_stock(float_model, IMAGES))
+    reference = answers(written(tmp_path, "float.tflite", float_model), HELD_OUT)
+    assert noise_db(path, reference) > noise_db(stock, reference)
+
+
 @pytest.mark.parametrize("io", ["int8", "float32"])
 def test_io_types_give_the_same_answers(float_model: bytes, tmp_path: Path, io: IoType) -> None:
-    first = written(tmp_path, "uint8.tflite", quantize_accurate(float_model, IMAGES[:4]))
-    other = written(tmp_path, f"{io}.tflite", quantize_accurate(float_model, IMAGES[:4], io=io))
+    # The recipes write their files in one way; this one is the quicker.
+    first = written(tmp_path, "uint8.tflite", quantize_fast(float_model, IMAGES[:4]))
+    other = written(tmp_path, f"{io}.tflite", quantize_fast(float_model, IMAGES[:4], io=io))
     assert check_int8(other, io=io).passed
     model = open_model(other)
     assert model.inputs[0].dtype == model.outputs[0].dtype == io
     np.testing.assert_allclose(answers(other, HELD_OUT[:6]), answers(first, HELD_OUT[:6]), atol=1e-6)
 
 
-def test_progress_and_determinism(float_model: bytes) -> None:
+@pytest.mark.parametrize("quantize", [quantize_accurate, quantize_fast])
+def test_progress_and_determinism(logits_model: bytes, quantize: Callable[..., bytes]) -> None:
+    images = small_images(33, 4)
     seen: list[tuple[int, int]] = []
-    one = quantize_accurate(float_model, IMAGES[:4], on_image=lambda done, total: seen.append((done, total)))
+    one = quantize(logits_model, images, seed=3, on_image=lambda done, total: seen.append((done, total)))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert len({total for _, total in seen}) == 1
     assert seen[-1][0] == seen[-1][1]
-    assert quantize_accurate(float_model, IMAGES[:4]) == one
+    assert quantize(logits_model, images, seed=3) == one
 
 
-def test_logits_output(tmp_path: Path) -> None:
-    model = builder.MobileNetV3Small(
-        input_tensor=builder.image_input(33, batch_size=1),
-        alpha=0.35,
-        weights=None,
-        classes=3,
-        classifier_activation=None,
+def test_fused_hard_swish_stays_an_operator(logits_model: bytes, tmp_path: Path) -> None:
+    content = quantize_fast(logits_model, small_images(33, 4), hard_swish="fused")
+    path = written(tmp_path, "fused.tflite", content)
+    found = inspect_file(path)
+    assert found.ops["HARD_SWISH"] == 19
+    assert found.full_integer
+    assert (found.xnnpack.loads, found.builtin.loads) == (True, True)
+    assert found.xnnpack.undelegated_ops["HARD_SWISH"] == 19
+
+
+def small_images(side: int, count: int) -> npt.NDArray[np.uint8]:
+    return np.stack([synthetic_image(index, size=side, seed=0) for index in range(count)])
+
+
+@pytest.fixture(scope="module")
+def logits_model() -> bytes:
+    keras.utils.set_random_seed(7)
+    return convert_float(
+        builder.MobileNetV3Small(
+            input_tensor=builder.image_input(33, batch_size=1),
+            alpha=0.35,
+            weights=None,
+            classes=3,
+            classifier_activation=None,
+        )
     )
-    images = np.stack([synthetic_image(index, size=33, seed=0) for index in range(4)])
-    path = written(tmp_path, "logits.tflite", quantize_accurate(convert_float(model), images))
+
+
+def test_logits_output(logits_model: bytes, tmp_path: Path) -> None:
+    path = written(tmp_path, "logits.tflite", quantize_fast(logits_model, small_images(33, 4)))
     assert check_int8(path, io="uint8").passed
+
+
+def random_architectures() -> list[tuple[str, bool, float, int, int]]:
+    """Size, minimalistic, alpha, side in px, classes: each size with and without its hard-swishes."""
+    rng = np.random.default_rng(11)
+    return [
+        (size, minimalistic, float(alpha), int(rng.integers(33, 97)), int(rng.integers(2, 18)))
+        for (size, minimalistic), alpha in zip(
+            itertools.product(("Small", "Large"), (False, True)),
+            rng.permutation([0.35, 0.6, 0.75, 1.0]),
+            strict=True,
+        )
+    ]
+
+
+@pytest.mark.parametrize(("size", "minimalistic", "alpha", "side", "classes"), random_architectures())
+def test_random_architectures(
+    tmp_path: Path, size: str, minimalistic: bool, alpha: float, side: int, classes: int
+) -> None:
+    keras.utils.set_random_seed(side)
+    build = getattr(builder, f"MobileNetV3{size}")
+    options = {"alpha": alpha, "minimalistic": minimalistic, "weights": None, "classes": classes}
+    images = small_images(side, 4)
+    trained = with_real_batch_norm(
+        build(input_tensor=builder.image_input(side, batch_size=4), **options), seed=side, images=images
+    )
+    model = build(input_tensor=builder.image_input(side, batch_size=1), **options)
+    model.set_weights(trained.get_weights())
+    content = convert_float(model)
+    assert_rewrites_are_exact(content, written(tmp_path, "float.tflite", content), images)
+    checks = check_int8(written(tmp_path, "fast.tflite", quantize_fast(content, images)), io="uint8")
+    assert checks.passed, checks.problems
+    assert checks.xnnpack.partitions == 1
+    assert set(checks.xnnpack.undelegated_ops) == {"QUANTIZE", "SOFTMAX"}
 
 
 def test_operator_that_cannot_be_rewritten_is_named() -> None:

@@ -1,0 +1,274 @@
+"""What each step of the recipe `accurate` is worth: int8 files made step by step, then compared with float.
+
+    python benchmarks/ablation.py --variant small --weights W.h5 --calibration calibration.csv --data val.csv
+
+Prints a Markdown table: top-1, agreement with the float file and signal to noise of the logits, under XNNPACK
+and under the built-in kernels. `-o DIR` keeps the files, for `latency.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.arch import parse_variant
+from edge_mnv3.calibration_images import CalibrationRequest, load_images, open_calibration
+from edge_mnv3.graphs import GraphRequest, build_graph, resolve_graph
+from edge_mnv3.reporting import Reporter
+from edge_mnv3.runtime import Kernels, LoadedModel, open_bytes
+from edge_mnv3_calibration_data.loading import load_image
+from edge_mnv3_calibration_data.sources import open_source
+from edge_mnv3_quantization.accurate import (
+    _FAST_MEASURED,
+    _MOST_MEASURED,
+    _as_they_are,
+    _best,
+    _planned,
+    _Progress,
+    _Quantized,
+    _quantized,
+    quantize_accurate,
+    quantize_fast,
+)
+from edge_mnv3_quantization.activations import Histogram, Images
+from edge_mnv3_quantization.convert import convert_float
+from edge_mnv3_quantization.lowering import HardSwish
+from edge_mnv3_quantization.network import Array
+from edge_mnv3_quantization.network_writer import write_int8
+from edge_mnv3_quantization.ranges import choose_ranges
+from edge_mnv3_quantization.rewrites import centre_input
+from edge_mnv3_quantization.scaling import rescale
+from edge_mnv3_quantization.sensitivity import Sensitivity, Tail
+from edge_mnv3_quantization.signal_noise import decibels
+from edge_mnv3_quantization.statistics import collect, observed_network
+from edge_mnv3_quantization.stock import quantize_stock
+from edge_mnv3_quantization.tflite_file import Edit
+
+KERNELS: tuple[Kernels, ...] = ("xnnpack", "builtin")
+PREPROCESS = "slim"
+_TINY = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One file under one kind of kernels; None where it does not load."""
+
+    step: str
+    kernels: Kernels
+    top1_percent: float | None
+    agreement_percent: float | None
+    logits_snr_db: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answers:
+    """Of one file: (images,) and (images, classes)."""
+
+    classes: npt.NDArray[np.int64]
+    logits: Array
+
+
+def files(float_model: bytes, images: Images, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Makes the int8 files one by one, each with the name of its step."""
+    yield "stock", quantize_stock(float_model, images)
+    observed = observed_network(float_model)
+    statistics = collect(observed, images)
+    plan = _planned(
+        *(float_model, observed, images, images[:_MOST_MEASURED]),
+        *("lowered", seed, statistics, _Progress(1, None)),
+    )
+    histograms = statistics.histograms(observed)
+    reference = rescale(plan.lowered, {})
+    ranges = choose_ranges(reference, {value: _whole(histograms[value]) for value in plan.sensitivities})
+    rewritten = _Quantized(reference, centre_input(reference, ranges[reference.input]), ranges)
+    yield "rewritten, ranges from min to max", _written(rewritten)
+    yield "+ ranges by measured cost", _written(_quantized(plan._replace(factors={}), 1.0))
+    yield "+ factors per channel", _written(_best(plan, images[:_FAST_MEASURED], _as_they_are))
+    forms: Mapping[str, HardSwish] = {
+        "+ weights refitted: `accurate`, `--hard-swish lowered`": "lowered",
+        "`accurate`": "auto",
+        "`accurate`, `--hard-swish fused`": "fused",
+    }
+    for name, form in forms.items():
+        yield (
+            name,
+            quantize_accurate(float_model, images, hard_swish=form, seed=seed, statistics=statistics),
+        )
+    yield "`fast`", quantize_fast(float_model, images, seed=seed, statistics=statistics)
+
+
+def _whole(histogram: Histogram) -> Sensitivity:
+    """A cost of clipping anything and none of rounding: its best range holds every number that was seen."""
+
+    def tail(outermost: Array) -> Tail:
+        count = len(outermost)
+        return Tail(
+            unit=np.maximum(outermost, _TINY),
+            ends=np.array([0.0, 1.0]),
+            costs=np.stack([np.ones(count), np.zeros(count)], axis=1),
+        )
+
+    return Sensitivity(
+        rounding=np.zeros(len(histogram.high)), high=tail(histogram.high), low=tail(-histogram.low)
+    )
+
+
+def _written(quantized: _Quantized) -> bytes:
+    return write_int8(quantized.network, quantized.quantizations, _as_they_are(quantized), io="uint8")
+
+
+def answers(content: bytes, images: Images, kernels: Kernels) -> _Answers | None:
+    """Runs a file over images; None where it does not load."""
+    file = Edit(content, "int8")
+    (output,) = file.outputs
+    (logits,) = (step.inputs[0] for step in file.steps if step.name == "SOFTMAX")
+    try:
+        model = open_bytes(file.with_outputs([output, logits]).to_bytes(), kernels=kernels)
+    except RuntimeError:
+        return None
+    found = [model.run_all(image) for image in images]
+    return _Answers(
+        classes=np.array([int(one[0].reshape(-1).argmax()) for one in found]),
+        logits=_real(model, np.stack([one[1].reshape(-1) for one in found])),
+    )
+
+
+def _real(model: LoadedModel, stored: npt.NDArray[np.generic]) -> Array:
+    numbers = stored.astype(np.float64)
+    own = model.outputs[1]
+    if own.scale is None or own.dtype == "float32":
+        return numbers
+    return np.asarray(own.scale * (numbers - (own.zero_point or 0)))
+
+
+def compared(step: str, kernels: Kernels, labels: Array, wanted: _Answers, got: _Answers | None) -> Row:
+    """A row of the table."""
+    if got is None:
+        return Row(step=step, kernels=kernels, top1_percent=None, agreement_percent=None, logits_snr_db=None)
+    signal = float(np.square(wanted.logits - wanted.logits.mean(axis=0)).sum())
+    return Row(
+        step=step,
+        kernels=kernels,
+        top1_percent=float(100 * np.mean(got.classes == labels)),
+        agreement_percent=float(100 * np.mean(got.classes == wanted.classes)),
+        logits_snr_db=decibels(signal, float(np.square(got.logits - wanted.logits).sum())),
+    )
+
+
+def table(rows: list[Row], float_top1_percent: float) -> str:
+    """Writes the rows as Markdown: XNNPACK's figures, the built-in kernels' in brackets."""
+    lines = [
+        "| step | top-1 % | agreement with float % | signal to noise of the logits, dB |",
+        "|---|---|---|---|",
+        f"| float | {float_top1_percent:.1f} | | |",
+    ]
+    for step in dict.fromkeys(row.step for row in rows):
+        pair = [next(row for row in rows if (row.step, row.kernels) == (step, k)) for k in KERNELS]
+        cells = [
+            _cell([number(row) for row in pair])
+            for number in (_top1_percent, _agreement_percent, _logits_snr_db)
+        ]
+        lines.append(f"| {' | '.join([step, *cells])} |")
+    return "\n".join(lines)
+
+
+def _top1_percent(row: Row) -> float | None:
+    return row.top1_percent
+
+
+def _agreement_percent(row: Row) -> float | None:
+    return row.agreement_percent
+
+
+def _logits_snr_db(row: Row) -> float | None:
+    return row.logits_snr_db
+
+
+def _cell(numbers: list[float | None]) -> str:
+    xnnpack, builtin = ("does not load" if number is None else f"{number:.1f}" for number in numbers)
+    return f"{xnnpack} ({builtin})"
+
+
+def float_file(variant: str, weights: str, size: int, reporter: Reporter) -> bytes:
+    """Builds the graph and converts it."""
+    request = GraphRequest(
+        variant=parse_variant(variant, None), input_size_px=size, classes=None, weights=weights
+    )
+    return convert_float(build_graph(resolve_graph(request, reporter), batch_size=1))
+
+
+def calibration_images(calibration: str, samples: int, seed: int, size: int, reporter: Reporter) -> Images:
+    """Loads the calibration images as `quantize` does."""
+    request = CalibrationRequest(
+        calibration=calibration, samples=samples, seed=seed, preprocess=PREPROCESS, input_size_px=size
+    )
+    return load_images(request, open_calibration(request), reporter)[0]
+
+
+@click.command()
+@click.option("--variant", required=True)
+@click.option("--weights", required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("--calibration", required=True)
+@click.option("--data", required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--samples", default=200, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--input-size", default=224, show_default=True)
+@click.option("-o", "--output-dir", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True)
+def main(
+    variant: str,
+    weights: str,
+    calibration: str,
+    data: Path,
+    samples: int,
+    seed: int,
+    input_size: int,
+    output_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Prints a table of what each step is worth."""
+    reporter = Reporter()
+    images = calibration_images(calibration, samples, seed, input_size, reporter)
+    items = list(open_source(data, need_labels=True).items)
+    pixels = np.stack([load_image(item, preprocess=PREPROCESS, size=input_size) for item in items])
+    labels = np.array([item.label for item in items])
+    float_model = float_file(variant, weights, input_size, reporter)
+    keep = _keeper(output_dir)
+    keep("float", float_model)
+    wanted = answers(float_model, pixels, "xnnpack")
+    if wanted is None:
+        raise click.ClickException("the float file does not load under XNNPACK")
+    rows = []
+    for number, (step, content) in enumerate(files(float_model, images, seed)):
+        keep(f"{number}_int8", content)
+        for kernels in KERNELS:
+            rows.append(compared(step, kernels, labels, wanted, answers(content, pixels, kernels)))
+            click.echo(str(rows[-1]), err=True)
+    top1_percent = float(100 * np.mean(wanted.classes == labels))
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+    else:
+        click.echo(f"{variant}, {len(images)} calibration images, seed {seed}, {len(items)} images\n")
+        click.echo(table(rows, top1_percent))
+
+
+def _keeper(folder: Path | None) -> Callable[[str, bytes], None]:
+    """Returns what writes a file into a folder, if there is one."""
+
+    def keep(name: str, content: bytes) -> None:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{name}.tflite").write_bytes(content)
+
+    return keep
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Random networks of the family's blocks, small enough to run in a millisecond."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edge_mnv3.runtime import open_bytes
+from edge_mnv3_quantization.network import Array, Network, Node, Value
+from edge_mnv3_quantization.network_writer import write_float
+from edge_mnv3_quantization.scaling import rescale
+
+SIDE = 6
+# float32 in the runtime, a few dozen summands of size 1: rounding stays far below this.
+TOLERANCE = 1e-5
+
+
+class Builder:
+    """Makes networks of the family's blocks with random weights."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.values = {0: Value(name="image", shape=(1, SIDE, SIDE, 3))}
+        self.nodes: list[Node] = []
+
+    def add(self, node: Node, shape: tuple[int, ...]) -> int:
+        self.values[node.output] = Value(name=f"value {node.output}", shape=shape)
+        self.nodes.append(node)
+        return node.output
+
+    def conv(self, x: int, channels: int, **options: Any) -> int:
+        _, rows, columns, given = self.values[x].shape
+        weights = self.rng.normal(0, 1 / np.sqrt(given), (channels, 1, 1, given))
+        return self.weighted("conv", x, weights, (1, rows, columns, channels), **options)
+
+    def depthwise(self, x: int, **options: Any) -> int:
+        shape = self.values[x].shape
+        return self.weighted("depthwise", x, self.rng.normal(0, 0.4, (1, 3, 3, shape[-1])), shape, **options)
+
+    def weighted(self, kind: Any, x: int, weights: Array, shape: tuple[int, ...], **options: Any) -> int:
+        bias = self.rng.normal(0, 0.3, shape[-1])
+        node = Node(kind=kind, inputs=(x,), output=len(self.values), weights=weights, bias=bias, **options)
+        return self.add(node, shape)
+
+    def plain(self, kind: Any, inputs: tuple[int, ...], shape: tuple[int, ...], factor: float = 1.0) -> int:
+        node = Node(kind=kind, inputs=inputs, output=len(self.values), factor=factor)
+        return self.add(node, shape)
+
+    def activation(self, x: int) -> int:
+        return self.plain("hard_swish", (x,), self.values[x].shape)
+
+    def squeeze_excite(self, x: int, factor: float = 1 / 6) -> int:
+        channels = self.values[x].channels
+        gate = self.plain("mean", (x,), (1, 1, 1, channels))
+        gate = self.conv(self.conv(gate, 4, clamp="relu"), channels, clamp="relu6")
+        return self.plain("mul", (x, gate), self.values[x].shape, factor)
+
+    def finish(self, x: int) -> Network:
+        x = self.plain("mean", (x,), (1, 1, 1, self.values[x].channels))
+        x = self.conv(self.activation(self.conv(x, 7)), 5)
+        x = self.plain("reshape", (x,), (1, 5))
+        x = self.plain("softmax", (x,), (1, 5))
+        return Network(values=self.values, nodes=tuple(self.nodes), input=0, output=x)
+
+
+def random_network(seed: int, *, hard: bool, excite: bool, shortcut: bool) -> Network:
+    builder = Builder(seed)
+    x = builder.conv(0, 4)
+    x = builder.activation(x) if hard else builder.conv(x, 4, clamp="relu")
+    y = builder.conv(x, 8, clamp="none" if hard else "relu")
+    y = builder.activation(y) if hard else y
+    y = builder.depthwise(y, clamp="none" if hard else "relu")
+    y = builder.activation(y) if hard else y
+    y = builder.squeeze_excite(y) if excite else y
+    y = builder.conv(y, 4)
+    return builder.finish(builder.plain("add", (x, y), builder.values[x].shape) if shortcut else y)
+
+
+def outputs(network: Network, seed: int = 0) -> Array:
+    image = np.random.default_rng(seed).uniform(-2, 2, network.values[network.input].shape)
+    answers = open_bytes(write_float(network, [network.output])).run_raw(image.astype(np.float32))
+    return np.asarray(answers[0], np.float64)
+
+
+def original(network: Network) -> Network:
+    """The network with its products' factors moved into weights: a factor has no operator."""
+    return rescale(network, {})

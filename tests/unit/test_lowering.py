@@ -1,0 +1,118 @@
+"""Which form each hard-swish takes, and that none changes the answer."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_mnv3.runtime import open_model
+from edge_mnv3_quantization import lowering
+from edge_mnv3_quantization.activations import observe
+from edge_mnv3_quantization.lowering import HardSwish, lower
+from edge_mnv3_quantization.network import Network
+from edge_mnv3_quantization.network_writer import write_int8
+from edge_mnv3_quantization.ranges import choose_ranges
+from edge_mnv3_quantization.rewrites import is_gate, logits_value, lower_hard_swish
+from edge_mnv3_quantization.scaling import rescale
+from edge_mnv3_quantization.sensitivity import Sensitivity, measure
+from random_networks import SIDE, TOLERANCE, original, outputs, random_network
+from small_networks import float_outputs, int8_outputs, random_images, rounded_weights
+
+IMAGES = random_images(16, side=SIDE)
+
+
+def network() -> Network:
+    found = random_network(5, hard=True, excite=True, shortcut=True)
+    # Pixels to -2..2.
+    return Network(
+        values=found.values, nodes=found.nodes, input=found.input, output=found.output,
+        input_scale=4 / 255, input_offset=-2.0,
+    )  # fmt: skip
+
+
+def measured(found: Network) -> dict[int, Sensitivity]:
+    return measure(found, logits_value(found), observe(found, IMAGES), IMAGES, seed=0)
+
+
+@functools.cache
+def per_channel() -> tuple[Network, dict[int, Sensitivity]]:
+    found = rescale(lower_hard_swish(network()), {})
+    return found, measured(found)
+
+
+def lowered(hard_swish: HardSwish) -> tuple[Network, dict[int, Sensitivity]]:
+    return lower(network(), *per_channel(), hard_swish)
+
+
+def gates(found: Network) -> list[str]:
+    return [node.kind for node in found.nodes if is_gate(node)]
+
+
+@pytest.mark.parametrize(
+    ("hard_swish", "worth", "kinds"),
+    [
+        ("lowered", None, {"depthwise"}),
+        ("fused", None, set()),
+        ("auto", 0.0, {"depthwise"}),
+        ("auto", 1e9, {"gate"}),
+    ],
+)
+def test_forms_of_hard_swish(
+    monkeypatch: pytest.MonkeyPatch, hard_swish: HardSwish, worth: float | None, kinds: set[str]
+) -> None:
+    if worth is not None:
+        monkeypatch.setattr(lowering, "_WORTH", worth)
+    found, sensitivities = lowered(hard_swish)
+    assert set(gates(found)) == kinds
+    count = sum(node.kind == "hard_swish" for node in network().nodes)
+    assert len(gates(found)) == (0 if hard_swish == "fused" else count)
+    assert sum(node.kind == "hard_swish" for node in found.nodes) == (count if hard_swish == "fused" else 0)
+    assert all(node.factor == 1.0 for node in found.nodes)
+    assert np.abs(outputs(found) - outputs(original(network()))).max() < TOLERANCE
+    assert set(sensitivities) <= {node.output for node in found.nodes}
+    # An error of a share of a value's whole range costs the same in either network: the products' constant
+    # factors move both.
+    before = per_channel()[1]
+    for value, one in sensitivities.items():
+        size = one.high.last() / before[value].high.last()
+        np.testing.assert_allclose(one.rounding * size**2, before[value].rounding)
+
+
+def test_sensitivities_are_those_of_the_table_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lowering, "_WORTH", 1e9)
+    found, sensitivities = lowered("auto")
+    anew = measured(found)
+    for value in set(anew) & set(sensitivities):
+        # The same images and directions; float32 rounding moves a number to another step here and there.
+        np.testing.assert_allclose(sensitivities[value].rounding, anew[value].rounding, rtol=0.05, atol=1e-9)
+        np.testing.assert_allclose(sensitivities[value].high.last(), anew[value].high.last(), rtol=1e-3)
+
+
+def test_auto_mixes_both_by_what_factors_save(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+    for worth in (0.0, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 10.0):
+        monkeypatch.setattr(lowering, "_WORTH", worth)
+        counts.append(gates(lowered("auto")[0]).count("depthwise"))
+    # The higher the threshold, the fewer; between all and none there are mixes.
+    assert counts == sorted(counts, reverse=True)
+    assert set(counts) - {counts[0], 0}
+
+
+def test_table_gates_run_in_int8_as_one_partition(tmp_path: Path) -> None:
+    given = rescale(lower_hard_swish(network(), per_channel=frozenset()), {})
+    given = given.up_to(logits_value(given))
+    quantizations = choose_ranges(given, measured(given))
+    weights = rounded_weights(given, quantizations)
+    path = tmp_path / "table.tflite"
+    path.write_bytes(write_int8(given, quantizations, weights, io="int8"))
+    model = open_model(path, kernels="xnnpack")
+    assert model.partitions == 1
+    assert model.undelegated_ops == {}
+    error = int8_outputs(given, quantizations, weights, IMAGES) - float_outputs(given, IMAGES)
+    steps = error / quantizations[given.output].scale
+    # A dozen nodes round their results and weights, each by up to half a step of its own.
+    assert np.sqrt(np.square(steps).mean()) < 6
+    assert open_model(path, kernels="builtin").partitions == 0

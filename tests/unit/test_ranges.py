@@ -1,0 +1,158 @@
+"""Histograms, ranges and equalization on networks small enough to reckon by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from edge_mnv3_quantization.activations import observe
+from edge_mnv3_quantization.equalization import group_factors
+from edge_mnv3_quantization.network import Array, Network, Node
+from edge_mnv3_quantization.ranges import GATE, best_range, choose_ranges
+from edge_mnv3_quantization.rewrites import lower_hard_swish
+from edge_mnv3_quantization.scaling import rescale, value_factors
+from edge_mnv3_quantization.sensitivity import STEPS, Sensitivity, Tail, measure
+from small_networks import (
+    IMAGES,
+    SIZES,
+    float_outputs,
+    free_sensitivity,
+    int8_outputs,
+    rounded_weights,
+    uneven_network,
+)
+
+
+def measured(network: Network) -> dict[int, Sensitivity]:
+    return measure(network, network.output, observe(network, IMAGES), IMAGES, seed=0)
+
+
+def quantized_outputs(network: Network, factors: dict[int, Array]) -> Array:
+    sensitivities = measured(network)
+    divided = value_factors(network, factors)
+    network = rescale(network, factors)
+    ranges = choose_ranges(network, {v: s.divided(divided[v]) for v, s in sensitivities.items()})
+    return int8_outputs(network, ranges, rounded_weights(network, ranges))
+
+
+def test_equalization_brings_channels_to_one_range() -> None:
+    network = uneven_network()
+    factors = group_factors(network, measured(network))
+    wanted = float_outputs(network)
+    plain, equal = quantized_outputs(network, {}), quantized_outputs(network, factors)
+    # The channel of 0.1 has less than half a step beside that of 100, and a thousand times its weight.
+    assert np.square(equal - wanted).mean() < np.square(plain - wanted).mean() / 50
+    assert (SIZES / factors[1]).max() / (SIZES / factors[1]).min() < 10
+
+
+def test_factors_follow_the_sizes_of_the_channels() -> None:
+    network = uneven_network()
+    # Rounding and clipping cost every channel the same, relative to its size.
+    sensitivity = free_sensitivity(SIZES, 1 / SIZES**2, 1 / SIZES**2)
+    factors = group_factors(network, {1: sensitivity})[1]
+    assert factors.max() == 1.0
+    # Candidates lie 5 % apart, and which of them is best moves with the range's own candidates, 4 % apart.
+    np.testing.assert_allclose(factors, SIZES / SIZES.max(), rtol=0.1)
+    # 0.1 beside 100 has a thousandth of the range: its rounding costs a million times as much.
+    assert best_range(sensitivity.divided(factors)).cost < best_range(sensitivity).cost / 1000
+
+
+def outlier(cost: float) -> Sensitivity:
+    """One channel of numbers up to 1, and one number of 10, whose clipping costs `cost` times its square."""
+    ends = np.linspace(0, 10, 1001)
+    inside = 1e3 * np.square(np.maximum(1 - ends, 0))
+    beyond = cost * np.square(np.minimum(10 - ends, 9))
+    costs = (inside + beyond)[np.newaxis]
+    return Sensitivity(
+        rounding=np.ones(1), high=Tail(unit=np.ones(1), ends=ends, costs=costs - costs[:, -1:]), low=None
+    )
+
+
+def test_outlier_is_left_out_when_its_clipping_costs_nothing() -> None:
+    low, high, cost = best_range(outlier(0.0))
+    assert low == 0.0
+    # Candidates lie 4 % apart; clipping below 1 costs at once, steps above it cost little by little.
+    assert high == pytest.approx(1.0, rel=0.05)
+    assert cost < (10 / STEPS) ** 2 / 12
+
+
+def test_outlier_is_kept_when_its_clipping_is_dear() -> None:
+    # The whole range's rounding costs 1e-4; clipping by a twentieth costs 0.25.
+    low, high, cost = best_range(outlier(1.0))
+    assert (low, high) == (0.0, 10.0)
+    assert cost == pytest.approx((10 / STEPS) ** 2 / 12)
+
+
+def test_low_side_is_chosen_by_itself() -> None:
+    both = Sensitivity(
+        rounding=np.ones(1),
+        high=outlier(1.0).high,
+        low=outlier(0.0).high,
+    )
+    low, high, _ = best_range(both)
+    assert high == 10.0
+    assert low == pytest.approx(-1.0, rel=0.05)
+
+
+def test_scale_stays_within_what_xnnpack_accepts() -> None:
+    network = uneven_network().up_to(1)
+    dead = free_sensitivity(np.full(4, 1e-12), np.zeros(4))
+    ranges = choose_ranges(network, {1: dead})
+    weights = rounded_weights(network, ranges)[1]
+    assert weights.scales.max() * ranges[0].scale / ranges[1].scale < 256
+
+
+def test_fused_hard_swish_of_tiny_numbers_loads() -> None:
+    network = uneven_network()
+    last = Node(kind="hard_swish", inputs=(2,), output=3)
+    network = dataclasses.replace(
+        network, nodes=(*network.nodes, last), values={**network.values, 3: network.values[2]}, output=3
+    )
+    numbers = {1: SIZES, 2: np.ones(2), 3: np.full(2, 1e-4)}
+    ranges = choose_ranges(
+        network, {v: free_sensitivity(sizes, np.ones(len(sizes))) for v, sizes in numbers.items()}
+    )
+    # TFLite's kernel refuses input scale / output scale from 128 on: the next line raises.
+    int8_outputs(network, ranges, rounded_weights(network, ranges))
+    assert ranges[2].scale / ranges[3].scale < 128
+
+
+def test_gates_have_the_range_of_their_clamp() -> None:
+    first, last = uneven_network().nodes
+    values = dict(uneven_network().values)
+    values[3] = values[1]
+    network = Network(
+        values=values,
+        nodes=(
+            dataclasses.replace(first, clamp="none"),
+            Node(kind="hard_swish", inputs=(1,), output=3),
+            dataclasses.replace(last, inputs=(3,)),
+        ),
+        input=0,
+        output=2,
+        input_scale=1 / 255,
+    )
+    lowered = rescale(lower_hard_swish(network, per_channel=frozenset()), {})
+    (gate,) = (node for node in lowered.nodes if node.kind == "gate")
+    ranges = choose_ranges(lowered, measured(lowered))
+    assert ranges[gate.output] == GATE
+    assert GATE.scale * (127 - GATE.zero_point) == pytest.approx(6.0)
+
+
+def test_histogram_of_known_numbers() -> None:
+    network = uneven_network().up_to(1)
+    histogram = observe(network, IMAGES)[1]
+    numbers = float_outputs(network).reshape(-1, 4)
+    np.testing.assert_allclose(histogram.mean, numbers.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(histogram.square, np.square(numbers).mean(axis=0), rtol=1e-5)
+    low, high = histogram.quantiles(0.1)
+    assert ((numbers < low).mean(axis=0) < 0.11).all()
+    assert ((numbers > high).mean(axis=0) < 0.11).all()
+    middle = float(np.median(numbers[:, 1]))
+    np.testing.assert_allclose(
+        histogram.clipped_mean(0.0, middle)[1], np.minimum(numbers[:, 1], middle).mean(), rtol=1e-2
+    )
+    with pytest.raises(ValueError, match="has no weights"):
+        Node(kind="mean", inputs=(0,), output=1).weights_and_bias()

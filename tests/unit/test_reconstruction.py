@@ -1,0 +1,122 @@
+"""Refitted weights: they make up for errors that are systematic, and stay where there are none."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from edge_mnv3_quantization.activations import Images, observe
+from edge_mnv3_quantization.network import Network
+from edge_mnv3_quantization.network_writer import Quantization, QuantizedWeights
+from edge_mnv3_quantization.ranges import choose_ranges
+from edge_mnv3_quantization.reconstruction import reconstruct
+from edge_mnv3_quantization.scaling import rescale
+from edge_mnv3_quantization.sensitivity import measure
+from small_networks import (
+    IMAGES,
+    float_outputs,
+    int8_outputs,
+    random_images,
+    rounded_weights,
+    uneven_network,
+)
+
+MANY = random_images(60)
+FRESH = random_images(40, seed=6)
+
+
+def even_network() -> Network:
+    """The channels between its convolutions are of one size."""
+    return rescale(uneven_network(), {1: np.array([100.0, 1.0, 1.0, 0.1])})
+
+
+@functools.cache
+def unclipped() -> dict[int, Quantization]:
+    network = even_network()
+    return choose_ranges(network, measure(network, network.output, observe(network, IMAGES), IMAGES, seed=0))
+
+
+def refitted(
+    network: Network, quantizations: dict[int, Quantization], images: Images, seed: int = 0
+) -> dict[int, QuantizedWeights]:
+    seen: list[None] = []
+    found = reconstruct(network, network, quantizations, images, seed=seed, on_node=lambda: seen.append(None))
+    assert len(seen) == len(found) == len(network.nodes)
+    return found
+
+
+def error(
+    network: Network, quantizations: dict[int, Quantization], weights: dict[int, QuantizedWeights]
+) -> float:
+    difference = int8_outputs(network, quantizations, weights, FRESH) - float_outputs(network, FRESH)
+    return float(np.square(difference).mean())
+
+
+def clipped() -> tuple[Network, dict[int, Quantization]]:
+    """The values between the convolutions are clipped at 60 % of the largest."""
+    network = even_network()
+    quantizations = unclipped()
+    narrow = dataclasses.replace(quantizations[1], scale=quantizations[1].scale * 0.6)
+    return network, quantizations | {1: narrow}
+
+
+def test_weights_make_up_for_clipped_inputs() -> None:
+    network, quantizations = clipped()
+    plain = error(network, quantizations, rounded_weights(network, quantizations))
+    fitted = refitted(network, quantizations, MANY)
+    # The bias alone takes back the mean of what is clipped.
+    biases = {
+        value: dataclasses.replace(found, bias=fitted[value].bias)
+        for value, found in rounded_weights(network, quantizations).items()
+    }
+    assert error(network, quantizations, fitted) < 0.5 * plain
+    assert error(network, quantizations, fitted) < error(network, quantizations, biases)
+
+
+def test_bias_takes_back_the_mean_error() -> None:
+    network, quantizations = clipped()
+    wanted = float_outputs(network, MANY).mean(axis=(0, 1, 2, 3))
+    one = rounded_weights(network, quantizations)
+    before = int8_outputs(network, quantizations, one, MANY).mean(axis=(0, 1, 2, 3)) - wanted
+    fitted = refitted(network, quantizations, MANY)
+    after = int8_outputs(network, quantizations, fitted, MANY).mean(axis=(0, 1, 2, 3)) - wanted
+    assert np.abs(after).max() < np.abs(before).max() / 10
+
+
+def test_weights_on_the_grid_stay_when_the_input_is_exact() -> None:
+    network = uneven_network().up_to(1)
+    rng = np.random.default_rng(1)
+    weights = rng.integers(-127, 128, (4, 1, 1, 3)).astype(np.float64)
+    weights[:, 0, 0, 0] = 127.0
+    node = dataclasses.replace(network.nodes[0], weights=weights / 127, bias=np.zeros(4))
+    network = network.with_nodes([node])
+    quantizations = {
+        0: Quantization(scale=1 / 255, zero_point=-128),
+        1: Quantization(scale=0.02, zero_point=0),
+    }
+    found = refitted(network, quantizations, MANY)[1]
+    np.testing.assert_array_equal(found.weights, weights)
+    np.testing.assert_array_equal(found.bias, 0)
+
+
+def test_one_image_sets_only_biases() -> None:
+    network, quantizations = clipped()
+    fitted = refitted(network, quantizations, MANY[:1])
+    plain = rounded_weights(network, quantizations)
+    for value, found in fitted.items():
+        np.testing.assert_array_equal(found.weights, plain[value].weights)
+        np.testing.assert_array_equal(found.scales, plain[value].scales)
+    assert not np.array_equal(fitted[2].bias, plain[2].bias)
+
+
+def test_two_runs_give_equal_bytes() -> None:
+    network, quantizations = clipped()
+    for one, other in zip(
+        refitted(network, quantizations, MANY, 3).values(),
+        refitted(network, quantizations, MANY, 3).values(),
+        strict=True,
+    ):
+        for field in ("weights", "scales", "bias"):
+            assert getattr(one, field).tobytes() == getattr(other, field).tobytes()
