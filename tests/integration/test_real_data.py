@@ -175,5 +175,6 @@ def test_accurate_small_is_diagnosed(small_accurate: tuple[Result, QuantizeResul
     assert result.snr_db is not None
     assert result.predicted_snr_db is not None
     assert result.snr_db > 11
-    assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=1)
+    # The factors are read off the weights, which refitting has moved by some percent.
+    assert result.snr_db - 2 < result.predicted_snr_db < result.snr_db + 0.5
     assert sum(cost.noise_percent for cost in result.costs) < 12
