@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import pytest
 from click.testing import CliRunner, Result
 
@@ -25,6 +26,8 @@ def run(*arguments: object) -> Result:
 
 def quantize(data: Path, out: Path, variant: str, recipe: str) -> tuple[Result, QuantizeResult]:
     weights = data / "weights" / f"mobilenet_v3_{variant}_224_1.0_float.h5"
+    # As in a fresh process: Keras numbers layers on from model to model.
+    keras.utils.clear_session()
     done = run(
         "quantize", "--variant", variant, "--weights", weights, "--recipe", recipe,
         "--calibration", data / "imagenet" / "calibration.csv", "-o", out, "--json",
