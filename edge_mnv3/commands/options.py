@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -11,8 +10,6 @@ import click
 from edge_mnv3.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-EXISTING_FILE = click.Path(path_type=Path)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 force_option = click.option("--force", is_flag=True, help="Overwrite outputs that exist.")

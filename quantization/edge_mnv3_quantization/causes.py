@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.diagnose_results import TensorCause
 from edge_mnv3_quantization.factors import SATURATED_BIAS
 from edge_mnv3_quantization.network import GATE_SHIFT, Array
 from edge_mnv3_quantization.pairing import PairedWeights
@@ -32,20 +32,6 @@ BELOW_SHARE = 0.25  # of the steps
 UNEVEN_ROW_STEPS = 8  # of 127, for the median weight of the median channel: four of seven bits are lost
 
 Matrix = npt.NDArray[np.float32]
-
-
-class Cause(NamedTuple):
-    """One reason.
-
-    Attributes:
-        kind: `xnnpack_ratio`, `too_narrow`, `clipping`, `channel_imbalance`, `outlier_range`,
-            `below_minus_3`, `dead_channels`, `saturated_bias`, `uneven_rows`, or `rounding` where no rule
-            holds.
-        text: With the numbers.
-    """
-
-    kind: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +77,7 @@ class SampledValue:
         return float((beyond != 0).mean()), clipping / (clipping + rounding)
 
 
-def value_causes(value: SampledValue, refusal: str | None = None) -> tuple[Cause, ...]:
+def value_causes(value: SampledValue, refusal: str | None = None) -> tuple[TensorCause, ...]:
     """Names what is wrong with a value's range and channels.
 
     Args:
@@ -100,7 +86,7 @@ def value_causes(value: SampledValue, refusal: str | None = None) -> tuple[Cause
     """
     found = []
     if refusal:
-        found.append(Cause("xnnpack_ratio", f"scale ratio that XNNPACK refuses: {refusal}"))
+        found.append(TensorCause(kind="xnnpack_ratio", text=f"scale ratio that XNNPACK refuses: {refusal}"))
     found += _clipping(value)
     alive = ~value.dead
     if alive.any():
@@ -111,7 +97,7 @@ def value_causes(value: SampledValue, refusal: str | None = None) -> tuple[Cause
     return (*found, _dead(value)) if value.dead.any() else tuple(found)
 
 
-def weights_causes(weights: PairedWeights) -> tuple[Cause, ...]:
+def weights_causes(weights: PairedWeights) -> tuple[TensorCause, ...]:
     """Names what is wrong with an operator's weights and bias."""
     found = []
     saturated = np.flatnonzero(np.abs(weights.bias) >= SATURATED_BIAS)
@@ -120,9 +106,9 @@ def weights_causes(weights: PairedWeights) -> tuple[Cause, ...]:
     if len(saturated):
         first = saturated[0]
         found.append(
-            Cause(
-                "saturated_bias",
-                f"saturated bias in {len(saturated)} of {len(rows)} channels: channel {first}'s is at "
+            TensorCause(
+                kind="saturated_bias",
+                text=f"saturated bias in {len(saturated)} of {len(rows)} channels: channel {first}'s is at "
                 f"{weights.bias[first]:.0f} of int32's {2**31 - 1}, so its weights keep "
                 f"{np.abs(rows[first]).max():.0f} of {LARGEST_STEP} steps",
             )
@@ -134,25 +120,29 @@ def weights_causes(weights: PairedWeights) -> tuple[Cause, ...]:
         typical = float(np.median(np.nanmedian(sizes, axis=1)))
         if typical < UNEVEN_ROW_STEPS:
             found.append(
-                Cause(
-                    "uneven_rows",
-                    "a channel's largest weight dwarfs the rest: in half of the channels half of the weights "
-                    f"lie within {typical:.2g} of {LARGEST_STEP} steps",
+                TensorCause(
+                    kind="uneven_rows",
+                    text="a channel's largest weight dwarfs the rest: in half of the channels half of the "
+                    f"weights lie within {typical:.2g} of {LARGEST_STEP} steps",
                 )
             )
     if not used.all():
         found.append(
-            Cause(
-                "dead_channels",
-                f"dead channels: {(~used).sum()} of {len(rows)} channels have no weights but 0",
+            TensorCause(
+                kind="dead_channels",
+                text=f"dead channels: {(~used).sum()} of {len(rows)} channels have no weights but 0",
             )
         )
     if found:
         return tuple(found)
-    return (Cause("rounding", f"no single cause: {rows.shape[1]} weights a channel, rounded to 8 bits"),)
+    return (
+        TensorCause(
+            kind="rounding", text=f"no single cause: {rows.shape[1]} weights a channel, rounded to 8 bits"
+        ),
+    )
 
 
-def _clipping(value: SampledValue) -> Sequence[Cause]:
+def _clipping(value: SampledValue) -> Sequence[TensorCause]:
     share, energy = value.clipped()
     if energy < CLIPPED_SHARE:
         return []
@@ -160,7 +150,7 @@ def _clipping(value: SampledValue) -> Sequence[Cause]:
     numbers = (
         f"{100 * share:.2g} % of the numbers lie beyond the range and make {100 * energy:.0f} % of the error"
     )
-    return [Cause(kind, f"{name}: {numbers}")]
+    return [TensorCause(kind=kind, text=f"{name}: {numbers}")]
 
 
 def _ends(value: SampledValue) -> tuple[Array, Array]:
@@ -171,7 +161,7 @@ def _ends(value: SampledValue) -> tuple[Array, Array]:
     return np.maximum(np.minimum(one, other), floor), np.maximum(np.maximum(one, other), floor)
 
 
-def _spans(value: SampledValue, alive: npt.NDArray[np.bool_]) -> Sequence[Cause]:
+def _spans(value: SampledValue, alive: npt.NDArray[np.bool_]) -> Sequence[TensorCause]:
     low, high = _ends(value)
     widths = np.clip(high, LOW_STEP, HIGH_STEP) - np.clip(low, LOW_STEP, HIGH_STEP)
     widest = int(np.argmax(np.where(alive, widths, -1.0)))
@@ -179,10 +169,10 @@ def _spans(value: SampledValue, alive: npt.NDArray[np.bool_]) -> Sequence[Cause]
     found = []
     if narrow < IMBALANCE_STEPS and widths[widest] > IMBALANCE_RATIO * narrow:
         found.append(
-            Cause(
-                "channel_imbalance",
-                f"channel imbalance: a quarter of the channels spans {narrow:.2g} of {STEP_COUNT} steps or "
-                f"fewer, channel {widest} spans {widths[widest]:.0f}",
+            TensorCause(
+                kind="channel_imbalance",
+                text=f"channel imbalance: a quarter of the channels spans {narrow:.2g} of {STEP_COUNT} "
+                f"steps or fewer, channel {widest} spans {widths[widest]:.0f}",
             )
         )
     needed = max(float(high[alive].max()), value.zero_point) - min(float(low[alive].min()), value.zero_point)
@@ -191,40 +181,41 @@ def _spans(value: SampledValue, alive: npt.NDArray[np.bool_]) -> Sequence[Cause]
         channel = int(np.argmax(reached))
         extreme = value.high[channel] if value.high[channel] > -value.low[channel] else value.low[channel]
         found.append(
-            Cause(
-                "outlier_range",
-                f"outlier range: {needed:.0f} of {STEP_COUNT} steps hold all channels' numbers but "
+            TensorCause(
+                kind="outlier_range",
+                text=f"outlier range: {needed:.0f} of {STEP_COUNT} steps hold all channels' numbers but "
                 f"{TAIL_PERCENT} % on each side; channel {channel} reaches {extreme:.3g}",
             )
         )
     return found
 
 
-def _below(value: SampledValue) -> Sequence[Cause]:
+def _below(value: SampledValue) -> Sequence[TensorCause]:
     if not value.gated:
         return []
     unused = float(np.clip(value.harmless_low() - LOW_STEP, 0, STEP_COUNT - 1).min()) / (STEP_COUNT - 1)
     if unused < BELOW_SHARE:
         return []
     return [
-        Cause(
-            "below_minus_3",
-            f"numbers below -3, which hard-swish turns into 0, take {100 * unused:.0f} % of the range",
+        TensorCause(
+            kind="below_minus_3",
+            text=f"numbers below -3, which hard-swish turns into 0, take {100 * unused:.0f} % of the range",
         )
     ]
 
 
-def _dead(value: SampledValue) -> Cause:
+def _dead(value: SampledValue) -> TensorCause:
     text = f"dead channels: {value.dead.sum()} of {len(value.dead)} are constant over the images"
     if value.dead.all():
         low, high = float(value.low.min()), float(value.high.max())
         text += f", all numbers between {low:.3g} and {high:.3g}"
-    return Cause("dead_channels", text)
+    return TensorCause(kind="dead_channels", text=text)
 
 
-def _rounding(value: SampledValue) -> Cause:
+def _rounding(value: SampledValue) -> TensorCause:
     low, high = _ends(value)
     typical = float(np.median(high - low))
-    return Cause(
-        "rounding", f"no single cause: the median channel's numbers span {typical:.0f} of {STEP_COUNT} steps"
+    return TensorCause(
+        kind="rounding",
+        text=f"no single cause: the median channel's numbers span {typical:.0f} of {STEP_COUNT} steps",
     )

@@ -22,7 +22,7 @@ from edge_mnv3.hashing import sha256_file
 from edge_mnv3.runtime import Kernels, open_model, probe
 from edge_mnv3_quantization.activations import Images
 from edge_mnv3_quantization.attribution import Costs, attribute
-from edge_mnv3_quantization.causes import Cause, SampledValue, value_causes, weights_causes
+from edge_mnv3_quantization.causes import SampledValue, value_causes, weights_causes
 from edge_mnv3_quantization.graph import read_graph
 from edge_mnv3_quantization.pairing import Pair, PairedValue, block_names, layer_name, pair_files
 from edge_mnv3_quantization.recipe_findings import (
@@ -208,7 +208,7 @@ class _Inspector:
             value = next(
                 (v for v in self._pair.values if self._pair.int8_file.name(v.int8_tensor) == name), None
             )
-            causes: tuple[Cause, ...] = (Cause("xnnpack_ratio", refusal.text),)
+            causes: tuple[TensorCause, ...] = (TensorCause(kind="xnnpack_ratio", text=refusal.text),)
             if value is not None:
                 causes = value_causes(self._sampled(value), refusal.text)
                 causes += tuple(
@@ -219,9 +219,7 @@ class _Inspector:
                     if cause.kind != "rounding"
                 )
             found.append(
-                RefusedOperator(
-                    tensor=name, layer=layer_name(name), op=refusal.operator.name, causes=_frozen(causes)
-                )
+                RefusedOperator(tensor=name, layer=layer_name(name), op=refusal.operator.name, causes=causes)
             )
         return tuple(found)
 
@@ -250,7 +248,7 @@ class _Inspector:
                     share_percent=100 * alone / total,
                     snr_db=decibels(1.0, alone),
                     cumulative_snr_db=decibels(1.0, cumulative),
-                    causes=_frozen(causes),
+                    causes=causes,
                     recipe_did=done,
                     suggestion=suggestion(causes, rewritten=self._rewritten),
                 )
@@ -269,7 +267,3 @@ class _Inspector:
             dead=moments.dead(),
             gated=feeds_hard_swish(self._pair, value),
         )
-
-
-def _frozen(causes: tuple[Cause, ...]) -> tuple[TensorCause, ...]:
-    return tuple(TensorCause(kind=cause.kind, text=cause.text) for cause in causes)

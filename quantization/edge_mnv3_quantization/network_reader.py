@@ -37,7 +37,6 @@ class _Reader:
         self._model, self._schema = model, schema
         self._graph = model.subgraphs[0]
         self._op_names = {value: name for name, value in vars(schema.BuiltinOperator).items()}
-        self._same_as: dict[int, int] = {}  # values that are their producer's input times one
         self._input = int(self._graph.inputs[0])
         self._scale, self._offset = 1.0, 0.0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_mnv3.diagnose_results import RecipeFindings
-from edge_mnv3_quantization.causes import Cause, SampledValue
+from edge_mnv3.diagnose_results import RecipeFindings, TensorCause
+from edge_mnv3_quantization.causes import SampledValue
 from edge_mnv3_quantization.factors import Factors, moved_biases
 from edge_mnv3_quantization.network import Array
 from edge_mnv3_quantization.pairing import Pair, PairedValue, PairedWeights
@@ -91,7 +91,7 @@ def done_for_weights(weights: PairedWeights, factors: Factors) -> tuple[str, ...
     return (*found, *_bias_moves(weights, factors))
 
 
-def suggestion(causes: tuple[Cause, ...], *, rewritten: bool) -> str:
+def suggestion(causes: tuple[TensorCause, ...], *, rewritten: bool) -> str:
     """What to do about the first cause that something can be done about.
 
     Args:

@@ -77,4 +77,3 @@ RECIPES: dict[str, Recipe] = {
     "fast": Recipe(quantize_fast, True, True, _ON_SYNTHETIC),
 }
 DEFAULT_RECIPE = "accurate"
-IO_TYPES: tuple[IoType, ...] = ("uint8", "int8", "float32")

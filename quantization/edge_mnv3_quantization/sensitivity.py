@@ -149,12 +149,9 @@ class _Value:
         self.typical = np.sqrt(np.maximum(histogram.square, _SMALLEST**2))
         furthest = float((histogram.high / self.typical).max())
         self.high = _Side(self.typical, furthest)
-        lowest = np.minimum(histogram.low, 0.0)
         self.low: _Side | None = None
         if gated:
-            self.low = _Side(
-                np.full_like(self.typical, GATE_SHIFT), min(1.0, -float(lowest.min()) / GATE_SHIFT)
-            )
+            self.low = _Side(np.full_like(self.typical, GATE_SHIFT), -float(lowest.min()) / GATE_SHIFT)
         elif float(lowest.min()) < 0:
             self.low = _Side(self.typical, float((-lowest / self.typical).max()))
 

@@ -77,11 +77,6 @@ class TfliteFile:
         name = code.customCode.decode() if code.customCode else builtin
         return Step(name, tuple(map(int, operator.inputs)), int(operator.outputs[0]))
 
-    @property
-    def tensor_count(self) -> int:
-        """Number of tensors."""
-        return len(self._graph.tensors)
-
     def name(self, tensor: int) -> str:
         """A tensor's name."""
         return str((self._graph.tensors[tensor].name or b"").decode("utf-8", "replace"))
