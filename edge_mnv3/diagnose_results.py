@@ -107,6 +107,7 @@ class RecipeFindings:
     Attributes:
         hard_swishes: In the float file.
         hard_swishes_as_table: Written as an addition and a product.
+        hard_swishes_in_groups: Of those, with a table for each group of channels.
         hard_swishes_as_convolution: Written as a depthwise 1×1 convolution and a product.
         folded_squeeze_excites: Products with gates that moved into weights.
         values: Compared.
@@ -118,6 +119,7 @@ class RecipeFindings:
 
     hard_swishes: int
     hard_swishes_as_table: int
+    hard_swishes_in_groups: int
     hard_swishes_as_convolution: int
     folded_squeeze_excites: int
     values: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,14 @@ class Builder:
         node = Node(kind=kind, inputs=(x,), output=len(self.values), weights=weights, bias=bias, **options)
         return self.add(node, shape)
 
+    def scale_last(self, sizes: Array, *, weights_only: bool = False) -> None:
+        """Multiplies the output channels of the node that was added last."""
+        node = self.nodes.pop()
+        weights, bias = node.weights_and_bias()
+        shaped = sizes if node.kind == "depthwise" else sizes.reshape(-1, *[1] * (weights.ndim - 1))
+        bias = bias if weights_only else bias * sizes
+        self.nodes.append(dataclasses.replace(node, weights=weights * shaped, bias=bias))
+
     def plain(self, kind: Any, inputs: tuple[int, ...], shape: tuple[int, ...], factor: float = 1.0) -> int:
         node = Node(kind=kind, inputs=inputs, output=len(self.values), factor=factor)
         return self.add(node, shape)
@@ -75,6 +84,24 @@ def random_network(seed: int, *, hard: bool, excite: bool, shortcut: bool) -> Ne
     y = builder.squeeze_excite(y) if excite else y
     y = builder.conv(y, 4)
     return builder.finish(builder.plain("add", (x, y), builder.values[x].shape) if shortcut else y)
+
+
+def wide_network(channels: int = 48, excite: bool = True) -> Network:
+    """Pixels to -2..2; channels of very different size between the convolution and the depthwise one."""
+    builder = Builder(3)
+    x = builder.conv(0, 4)
+    y = builder.conv(x, channels)
+    sizes = np.random.default_rng(0).permutation(np.geomspace(0.01, 3.0, channels))
+    builder.scale_last(sizes)
+    y = builder.depthwise(builder.activation(y))
+    builder.scale_last(1 / sizes, weights_only=True)
+    y = builder.activation(y)
+    y = builder.squeeze_excite(y) if excite else y
+    found = builder.finish(builder.conv(y, 4))
+    return Network(
+        values=found.values, nodes=found.nodes, input=found.input, output=found.output,
+        input_scale=4 / 255, input_offset=-2.0,
+    )  # fmt: skip
 
 
 def outputs(network: Network, seed: int = 0) -> Array:

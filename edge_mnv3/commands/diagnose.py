@@ -137,7 +137,8 @@ def _recipe(recipe: RecipeFindings) -> Iterator[str]:
     if lowered:
         yield (
             f"{lowered} of {recipe.hard_swishes} hard-swishes lowered, {recipe.hard_swishes_as_convolution} "
-            f"channel by channel, {recipe.hard_swishes_as_table} as a table"
+            f"channel by channel, {recipe.hard_swishes_as_table} as a table, of which "
+            f"{recipe.hard_swishes_in_groups} in groups of channels"
         )
     elif recipe.hard_swishes:
         yield f"{recipe.hard_swishes} hard-swishes kept"

@@ -74,7 +74,8 @@ def attribute(
         top: How many to accumulate.
         on_item: Called with (runs over the images done, runs in all).
     """
-    values = [Item(kind="value", value=value) for value in pair.values]
+    # A concatenation rounds nothing that its inputs have not rounded.
+    values = [Item(kind="value", value=value) for value in pair.values if value.op != "CONCATENATION"]
     count = len(values) + len(pair.weights)
     total = count + min(top, count) + 2
     done = 0

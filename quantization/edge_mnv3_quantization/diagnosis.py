@@ -24,7 +24,7 @@ from edge_mnv3_quantization.activations import Images
 from edge_mnv3_quantization.attribution import Costs, attribute
 from edge_mnv3_quantization.causes import SampledValue, value_causes, weights_causes
 from edge_mnv3_quantization.graph import read_graph
-from edge_mnv3_quantization.pairing import Pair, PairedValue, block_names, layer_name, pair_files
+from edge_mnv3_quantization.pairing import Pair, PairedValue, pair_files
 from edge_mnv3_quantization.recipe_findings import (
     done_for_value,
     done_for_weights,
@@ -39,6 +39,7 @@ from edge_mnv3_quantization.signal_noise import (
     sample_value,
     survey,
 )
+from edge_mnv3_quantization.tensor_names import block_names, layer_name
 from edge_mnv3_quantization.xnnpack_limits import refused_operators
 
 TOP = 10
@@ -130,7 +131,9 @@ def diagnose(
         agreement_percent=_agreement_percent(surveyed),
         layers=tuple(
             _layer(surveyed, value, block)
-            for value, block in zip(pair.values, block_names(pair.values), strict=True)
+            for value, block in zip(
+                pair.values, block_names([value.layer for value in pair.values]), strict=True
+            )
         ),
         costs=inspector.dearest(costs),
         other_noise_percent=100 * sum(costs.alone[TOP:]),

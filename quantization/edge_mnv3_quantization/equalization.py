@@ -38,7 +38,8 @@ def group_factors(network: Network, sensitivities: Mapping[int, Sensitivity]) ->
     """
     groups: dict[int, list[Sensitivity]] = {}
     for value, tie in ties(network).items():
-        if tie.group is not None and value in sensitivities:
+        # What is concatenated has the result's range.
+        if tie.group is not None and tie.channels is None and value in sensitivities:
             groups.setdefault(tie.group, []).append(sensitivities[value])
     return {group: _factors(members) for group, members in groups.items()}
 

@@ -199,6 +199,8 @@ def _passed_on(pair: Pair, step: Step, found: Mapping[int, Array]) -> Array:
     ones = np.ones(shape[-1:] or (1,))
     if step.output in pair.gates or step.name in _CHANGED_BY:
         return ones
+    if step.name == "CONCATENATION":
+        return np.concatenate([found[tensor] for tensor in step.inputs])
     given = [found[i] for i in (real_input(pair.int8_file, taken) for taken in step.inputs) if i in found]
     return given[0] if given and given[0].shape == ones.shape else ones
 

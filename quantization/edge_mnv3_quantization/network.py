@@ -16,7 +16,18 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 Kind = Literal[
-    "conv", "depthwise", "dense", "hard_swish", "gate", "mean", "mul", "add", "pad", "reshape", "softmax"
+    "conv",
+    "depthwise",
+    "dense",
+    "hard_swish",
+    "gate",
+    "mean",
+    "mul",
+    "add",
+    "pad",
+    "concat",
+    "reshape",
+    "softmax",
 ]
 Clamp = Literal["none", "relu", "relu6"]
 GATE_SHIFT, GATE_CEILING = 3.0, 6.0
@@ -27,10 +38,10 @@ WEIGHTED: tuple[Kind, ...] = ("conv", "depthwise", "dense")
 class Node:
     """One operation.
 
-    A `gate` is that of a hard-swish: relu6(input + 3).
+    A `gate` is that of a hard-swish: relu6(input + 3). A `concat` puts the channels of its inputs in a row.
 
     Attributes:
-        inputs: The values that it takes; two for `mul` and `add`.
+        inputs: The values that it takes; two for `mul` and `add`, two or more for `concat`.
         output: The value that it gives.
         weights: conv (O, kh, kw, I), depthwise (1, kh, kw, C), dense (O, I), else None.
         bias: (O,), or None.
@@ -83,6 +94,8 @@ class Network:
     Attributes:
         input_scale: The input's real value is input_scale * pixel + input_offset, with pixels 0..255.
         input_offset: See `input_scale`.
+        channel_groups: Name of a convolution's output to the channels of each group that it was divided into
+            (`channel_groups`).
     """
 
     values: Mapping[int, Value]
@@ -91,6 +104,7 @@ class Network:
     output: int
     input_scale: float = 1.0
     input_offset: float = 0.0
+    channel_groups: Mapping[str, tuple[tuple[int, ...], ...]] = dataclasses.field(default_factory=dict)
 
     def producer(self, value: int) -> Node | None:
         """The node that gives a value; None for the input."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,7 @@ _OPERATORS = {
     "mul": ("MUL", 2),
     "add": ("ADD", 2),
     "pad": ("PAD", 2),
+    "concat": ("CONCATENATION", 2),
     "reshape": ("RESHAPE", 1),
     "softmax": ("SOFTMAX", 2),
     "quantize": ("QUANTIZE", 2),
@@ -42,6 +44,7 @@ _OPERATORS = {
 }
 _SHIFT = np.full((1,), 127, np.int8)
 SIGNATURE_INPUT, SIGNATURE_OUTPUT = "image", "output_0"
+CHANNEL_GROUPS = "edge_mnv3_channel_groups"  # metadata entry: `Network.channel_groups` as JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +70,26 @@ class QuantizedWeights:
     bias: npt.NDArray[np.int32]
 
 
-def write_float(network: Network, outputs: Sequence[int]) -> bytes:
-    """Writes a float32 file that takes the network's input and gives the values `outputs`."""
+def write_float(network: Network, outputs: Sequence[int], *, pixels: bool = False) -> bytes:
+    """Writes a float32 file that gives the values `outputs`.
+
+    Args:
+        network: Any, the factors of its products 1.
+        outputs: Values.
+        pixels: The file takes pixels 0..255 instead of the network's input.
+    """
     file = _File()
-    tensors = {network.input: file.tensor("image", "float32", network.values[network.input].shape)}
+    shape = network.values[network.input].shape
+    given = file.tensor("image", "float32", shape)
+    tensors = {network.input: given}
+    if pixels:
+        scaled, tensors[network.input] = (file.tensor(name, "float32", shape) for name in ("scaled", "moved"))
+        scale, offset = (
+            file.constant(name, np.full((1,), number, np.float32))
+            for name, number in (("scale", network.input_scale), ("offset", network.input_offset))
+        )
+        file.operator("mul", [given, scale], scaled)
+        file.operator("add", [scaled, offset], tensors[network.input])
     for node in network.nodes:
         value = network.values[node.output]
         inputs = [tensors[i] for i in node.inputs]
@@ -82,7 +101,7 @@ def write_float(network: Network, outputs: Sequence[int]) -> bytes:
             inputs.append(file.constant(f"{value.name}_shift", np.full((1,), GATE_SHIFT, np.float32)))
         tensors[node.output] = file.tensor(value.name, "float32", value.shape)
         file.node(node, inputs, tensors[node.output], value.shape)
-    return file.finish([tensors[network.input]], [tensors[i] for i in outputs])
+    return file.finish([given], [tensors[i] for i in outputs])
 
 
 def write_int8(
@@ -148,7 +167,10 @@ def write_int8(
         else:
             result = file.tensor("output", "float32", shape)
         file.operator("quantize" if io == "uint8" else "dequantize", [stored], result)
-    return file.finish([given], [result])
+    notes = {}
+    if network.channel_groups:
+        notes[CHANNEL_GROUPS] = json.dumps(network.channel_groups, separators=(",", ":")).encode()
+    return file.finish([given], [result], notes)
 
 
 class _File:
@@ -202,6 +224,8 @@ class _File:
             self._codes[kind] = len(self._codes)
         if kind == "add" and options is None:
             options, options_type = schema.AddOptionsT(), schema.BuiltinOptions.AddOptions
+        elif kind == "mul" and options is None:
+            options, options_type = schema.MulOptionsT(), schema.BuiltinOptions.MulOptions
         new = schema.OperatorT()
         new.opcodeIndex, new.inputs, new.outputs = self._codes[kind], list(inputs), [output]
         new.builtinOptions, new.builtinOptionsType = options, options_type
@@ -215,6 +239,8 @@ class _File:
         if node.kind == "mean":
             inputs = [*inputs, self.constant("axes", np.array([1, 2], np.int32))]
             options.keepDims = len(shape) == 4
+        elif node.kind == "concat":
+            options.axis = len(shape) - 1
         elif node.kind == "reshape":
             options.newShape = list(shape)
             inputs = [*inputs, self.constant("shape", np.array(shape, np.int32))]
@@ -224,7 +250,9 @@ class _File:
             inputs = [*inputs, self.constant("paddings", sides)]
         self.operator(node.kind, inputs, output, options, kind)
 
-    def finish(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+    def finish(
+        self, inputs: Sequence[int], outputs: Sequence[int], notes: Mapping[str, bytes] | None = None
+    ) -> bytes:
         graph = self._graph
         graph.inputs, graph.outputs = list(inputs), list(outputs)
         model = schema.ModelT()
@@ -237,6 +265,12 @@ class _File:
             code.deprecatedBuiltinCode = min(code.builtinCode, 127)
             code.version = version
             model.operatorCodes.append(code)
+        for name, content in (notes or {}).items():
+            entry, buffer = schema.MetadataT(), schema.BufferT()
+            buffer.data = np.frombuffer(content, np.uint8)
+            self._buffers.append(buffer)
+            entry.name, entry.buffer = name.encode(), len(self._buffers) - 1
+            model.metadata = [*(model.metadata or []), entry]
         if len(outputs) == 1:
             model.signatureDefs = [_signature(inputs[0], outputs[0])]
         builder = flatbuffers.Builder(1 << 20)
@@ -274,6 +308,7 @@ def _options(node: Node) -> tuple[Any, int]:
             "mul": schema.MulOptionsT,
             "add": schema.AddOptionsT,
             "gate": schema.AddOptionsT,
+            "concat": schema.ConcatenationOptionsT,
             "reshape": schema.ReshapeOptionsT,
             "softmax": schema.SoftmaxOptionsT,
         }

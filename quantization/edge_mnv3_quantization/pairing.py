@@ -6,23 +6,25 @@ by name. Files with other names are paired by position if their operators are th
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import json
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
 
-from edge_mnv3.errors import ModelFileError
+from edge_mnv3.errors import ConversionError, ModelFileError
+from edge_mnv3_quantization.channel_groups import group_channels
 from edge_mnv3_quantization.network import Array
+from edge_mnv3_quantization.network_reader import read_network
+from edge_mnv3_quantization.network_writer import CHANNEL_GROUPS, write_float
+from edge_mnv3_quantization.rewrites import lower_hard_swish
+from edge_mnv3_quantization.scaling import rescale
+from edge_mnv3_quantization.tensor_names import GATE_SUFFIX, layer_name
 from edge_mnv3_quantization.tflite_file import Edit, Step, TfliteFile
 
 WEIGHTED_OPS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-GATE_SUFFIX = "_gate"  # of the tensors that `lower_hard_swish` adds
 LOGITS_OF = ("RESHAPE", "SOFTMAX")  # what follows the logits
 _MOVING = ("RESHAPE", "SOFTMAX", "QUANTIZE", "DEQUANTIZE")  # not values of their own
-_BLOCK = re.compile(r"(expanded_conv(?:_\d+)?)_(?:expand|depthwise|squeeze_excite|project|add)")
-_WITHIN_BLOCK = re.compile(r"(activation|Mul)(_|$)")  # names that the converter numbers through
-_NAMED_SEGMENTS = ("/convolution", "/depthwise", "/MatMul")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +107,12 @@ class Pair:
     """A float file and the int8 file made from it.
 
     Attributes:
-        float_file: Its hard-swish written as gate and product where the int8 file's are convolutions.
+        float_file: Its hard-swish written as gate and product where the int8 file's are convolutions; all of
+            them, and channels in the same groups, where the int8 file has groups of channels.
         values: In the order of execution, the logits last.
         weights: Likewise.
         gates: Tensors of the int8 file that are gates of a lowered hard-swish.
+        hard_swishes: Of the float file as it was given.
     """
 
     float_file: TfliteFile
@@ -118,6 +122,7 @@ class Pair:
     values: tuple[PairedValue, ...]
     weights: tuple[PairedWeights, ...]
     gates: frozenset[int]
+    hard_swishes: int
 
     @property
     def logits(self) -> PairedValue:
@@ -146,12 +151,18 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
         for gate, step in gates.items()
         if step.name == "DEPTHWISE_CONV_2D"
     }
+    hard_swishes = sum(step.name == "HARD_SWISH" for step in float_file.steps)
     lowered = [
         step
         for step in float_file.steps
         if step.name == "HARD_SWISH" and float_file.name(step.output) in convolved
     ]
-    if lowered:
+    groups = int8_file.metadata(CHANNEL_GROUPS)
+    if groups is not None:
+        float_content = _grouped(float_content, convolved, groups, float_name, int8_name)
+        float_file = TfliteFile(float_content, float_name)
+        numbers = _by_name(float_file, int8_file)
+    elif lowered:
         edit = Edit(float_content, float_name)
         for step in lowered:
             edit.lower_hard_swish(step.output, f"{float_file.name(step.output)}{GATE_SUFFIX}")
@@ -181,33 +192,35 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
         values=tuple(values),
         weights=tuple(weights),
         gates=frozenset(gates),
+        hard_swishes=hard_swishes,
     )
 
 
-def layer_name(tensor: str) -> str:
-    """The layer of a tensor, whose name the converter joins from those of everything that it fused."""
-    segments = [segment for segment in tensor.split(";") if segment]
-    chosen = next(
-        (s for s in segments if any(part in s for part in _NAMED_SEGMENTS)),
-        segments[0] if segments else tensor,
-    )
-    parts = chosen.split("/")
-    suffix = GATE_SUFFIX if tensor.endswith(GATE_SUFFIX) and not chosen.endswith(GATE_SUFFIX) else ""
-    return (parts[1] if len(parts) > 1 else parts[0]) + suffix
-
-
-def block_names(values: Sequence[PairedValue]) -> tuple[str, ...]:
-    """The inverted residual of each value, or the layer outside of any that it follows."""
-    found: list[str] = []
-    for value in values:
-        block = _BLOCK.match(value.layer)
-        if block:
-            found.append(block[1])
-        elif found and _WITHIN_BLOCK.match(value.layer):
-            found.append(found[-1])
-        else:
-            found.append(value.layer)
-    return tuple(found)
+def _grouped(
+    float_content: bytes, convolved: Container[str], groups: bytes, float_name: str, int8_name: str
+) -> bytes:
+    """The float file with its hard-swishes lowered and its channels grouped as in the int8 file."""
+    try:
+        network = read_network(float_content)
+        by_name = {value.name: number for number, value in network.values.items()}
+        per_channel = {
+            node.inputs[0]
+            for node in network.nodes
+            if node.kind == "hard_swish" and network.values[node.output].name in convolved
+        }
+        network = rescale(lower_hard_swish(network, per_channel=per_channel), {})
+        for name, channels in json.loads(groups).items():
+            found = group_channels(network, by_name[name], [np.array(one, np.intp) for one in channels])
+            if found is None:
+                raise ValueError(f"'{name}' has no groups of channels")
+            network, _ = found
+        return write_float(network, [network.output], pixels=True)
+    except (ConversionError, ValueError, LookupError, AttributeError, TypeError) as error:
+        raise ModelFileError(
+            f"model {int8_name}",
+            f"groups of channels that the float file cannot have ({error})",
+            f"the int8 file made from {float_name}",
+        ) from error
 
 
 def real_input(file: TfliteFile, tensor: int) -> int:

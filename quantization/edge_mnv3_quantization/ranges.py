@@ -54,9 +54,17 @@ def choose_ranges(network: Network, sensitivities: Mapping[int, Sensitivity]) ->
     """
     centre = int(np.rint(-network.input_offset / network.input_scale))
     found = {network.input: Quantization(scale=network.input_scale, zero_point=centre - 128)}
+    # What is concatenated has the result's range.
+    joined = {value: node.output for node in network.nodes if node.kind == "concat" for value in node.inputs}
+    floors: dict[int, float] = {}
     for node in network.nodes:
         value = node.output
-        if node.kind == "softmax":
+        if value in joined:
+            floors[joined[value]] = max(floors.get(joined[value], 0.0), _floor(node, found))
+        elif node.kind == "concat":
+            low, high, _ = best_range(sensitivities[value])
+            found |= dict.fromkeys((value, *node.inputs), _quantization(low, high, floors[value]))
+        elif node.kind == "softmax":
             found[value] = SOFTMAX
         elif node.kind == "gate":
             found[value] = GATE

@@ -9,6 +9,7 @@ from edge_mnv3_quantization.causes import SampledValue
 from edge_mnv3_quantization.factors import Factors, moved_biases
 from edge_mnv3_quantization.network import Array
 from edge_mnv3_quantization.pairing import Pair, PairedValue, PairedWeights
+from edge_mnv3_quantization.tensor_names import ungrouped
 
 _EQUALIZED = 1.05  # ratio of a value's largest factor to its smallest
 _SUGGESTIONS = {
@@ -32,11 +33,13 @@ def recipe_findings(pair: Pair, factors: Factors) -> RecipeFindings:
     )
     producers = [pair.int8_file.producer(gate) for gate in pair.gates]
     kinds = [step.name for step in producers if step is not None]
-    kept = sum(step.name == "HARD_SWISH" for step in pair.float_file.steps)
+    # The groups of one hard-swish are one table.
+    names = [pair.int8_file.name(step.output) for step in producers if step and step.name == "ADD"]
+    tables = {ungrouped(name) for name in names}
     return RecipeFindings(
-        hard_swishes=kept
-        + kinds.count("DEPTHWISE_CONV_2D"),  # the pair's float file has those lowered as well
-        hard_swishes_as_table=kinds.count("ADD"),
+        hard_swishes=pair.hard_swishes,
+        hard_swishes_as_table=len(tables),
+        hard_swishes_in_groups=len(tables - set(names)),
         hard_swishes_as_convolution=kinds.count("DEPTHWISE_CONV_2D"),
         folded_squeeze_excites=_folded(pair),
         values=len(pair.values),
@@ -70,7 +73,10 @@ def done_for_value(
         kinds = [
             step.name for step in pair.int8_file.consumers(value.int8_tensor) if step.output in pair.gates
         ]
-        lowered = {"ADD": "as a table", "DEPTHWISE_CONV_2D": "channel by channel"}
+        table = "as a table"
+        if value.name != ungrouped(value.name):
+            table = "as tables, one for each group of channels"
+        lowered = {"ADD": table, "DEPTHWISE_CONV_2D": "channel by channel"}
         found += [f"hard-swish lowered {lowered[kind]}" for kind in kinds]
     found += [
         text for weights in pair.weights if weights.output is value for text in _bias_moves(weights, factors)

@@ -2,8 +2,9 @@
 
 Every value v may be replaced by v / s with a positive factor s per channel if the weights that give it are
 divided by s and those that take it are multiplied by it. ReLU lets any factor through. So do a product with
-a gate and a mean, whose results then carry the factor on; a sum needs one factor for both its inputs. ReLU6
-lets none through: the outputs of gates keep the factor 1, as do the network's input and output.
+a gate and a mean, whose results then carry the factor on; a sum needs one factor for both its inputs; a
+concatenation joins its inputs' factors. ReLU6 lets none through: the outputs of gates keep the factor 1, as
+do the network's input and output.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ class Tie:
 
     Attributes:
         group: Number of the group; None for values whose factor is `ratio` itself.
+        channels: First and last + 1 of the group's channels that the value has; None for all.
     """
 
     group: int | None
     ratio: float
+    channels: tuple[int, int] | None = None
 
 
 def ties(network: Network) -> dict[int, Tie]:
@@ -55,6 +58,8 @@ def ties(network: Network) -> dict[int, Tie]:
                 one, other = (found[value] for value in node.inputs)
             group = one.group if one.group is not None else other.group
             found[node.output] = Tie(group=group, ratio=node.factor * one.ratio * other.ratio)
+        elif node.kind == "concat":
+            _join_channels(found, node, network)
         elif node.kind == "add":
             _join(found, *(found[value] for value in node.inputs))
             found[node.output] = found[node.inputs[0]]
@@ -62,6 +67,24 @@ def ties(network: Network) -> dict[int, Tie]:
             found[node.output] = found[node.inputs[0]]
     _fix(found, found[network.output])
     return found
+
+
+def _join_channels(found: dict[int, Tie], node: Node, network: Network) -> None:
+    """Makes the factors of what is concatenated those of the result's channels."""
+    inputs = [found[value] for value in node.inputs]
+    if all(
+        tie.group == value and tie.channels is None for tie, value in zip(inputs, node.inputs, strict=True)
+    ):
+        found[node.output] = Tie(group=node.output, ratio=1.0)
+        low = 0
+        for value in node.inputs:
+            high = low + network.values[value].channels
+            found[value] = Tie(group=node.output, ratio=1.0, channels=(low, high))
+            low = high
+        return
+    for tie in inputs:
+        _fix(found, tie)
+    found[node.output] = Tie(group=None, ratio=1.0)
 
 
 def _fix(found: dict[int, Tie], tie: Tie) -> None:
@@ -89,7 +112,7 @@ def _join(found: dict[int, Tie], one: Tie, other: Tie) -> None:
 def _replace(found: dict[int, Tie], group: int, by: Tie) -> None:
     for value, tie in found.items():
         if tie.group == group:
-            found[value] = Tie(group=by.group, ratio=tie.ratio * by.ratio)
+            found[value] = dataclasses.replace(tie, group=by.group, ratio=tie.ratio * by.ratio)
 
 
 def value_factors(network: Network, groups: Mapping[int, Array]) -> dict[int, Array]:
@@ -97,8 +120,11 @@ def value_factors(network: Network, groups: Mapping[int, Array]) -> dict[int, Ar
     factors = {}
     for value, tie in ties(network).items():
         own = groups.get(tie.group) if tie.group is not None else None
-        channels = network.values[value].channels
-        factors[value] = tie.ratio * (np.ones(channels) if own is None else own)
+        if own is None:
+            own = np.ones(network.values[value].channels)
+        elif tie.channels is not None:
+            own = own[slice(*tie.channels)]
+        factors[value] = tie.ratio * own
     return factors
 
 

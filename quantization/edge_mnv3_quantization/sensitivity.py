@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_mnv3.runtime import open_bytes
 from edge_mnv3_quantization.activations import Histogram, Images
@@ -66,6 +67,10 @@ class Tail:
         """The end (C,) beyond which nothing is clipped."""
         return np.asarray(self.unit * self.ends[-1])
 
+    def of_channels(self, channels: npt.NDArray[np.intp]) -> Tail:
+        """The tail of these channels only."""
+        return Tail(unit=self.unit[channels], ends=self.ends, costs=self.costs[channels])
+
     def divided(self, factor: Array) -> Tail:
         """The tail of the value divided by factors (C,)."""
         return Tail(unit=self.unit / factor, ends=self.ends, costs=self.costs)
@@ -84,6 +89,14 @@ class Sensitivity:
     rounding: Array
     high: Tail
     low: Tail | None
+
+    def of_channels(self, channels: npt.NDArray[np.intp]) -> Sensitivity:
+        """The sensitivity of these channels only."""
+        return Sensitivity(
+            rounding=self.rounding[channels],
+            high=self.high.of_channels(channels),
+            low=self.low.of_channels(channels) if self.low else None,
+        )
 
     def divided(self, factor: Array) -> Sensitivity:
         """The sensitivity of the value divided by factors (C,) > 0."""

@@ -13,7 +13,8 @@ from edge_mnv3.runtime import Kernels, LoadedModel, open_bytes
 from edge_mnv3_quantization.activations import Images
 from edge_mnv3_quantization.factors import Factors, recover_factors, unread_inputs
 from edge_mnv3_quantization.network import GATE_SHIFT, Array
-from edge_mnv3_quantization.pairing import GATE_SUFFIX, Pair, PairedValue
+from edge_mnv3_quantization.pairing import Pair, PairedValue
+from edge_mnv3_quantization.tensor_names import is_gate_name
 from edge_mnv3_quantization.tflite_file import Edit
 
 _CONSTANT = 1e-3  # spread of a channel, of the value's largest number, that counts as none
@@ -129,7 +130,7 @@ def feeds_hard_swish(pair: Pair, value: PairedValue) -> bool:
     takers = pair.float_file.consumers(value.float_tensor)
     if [taker.name for taker in takers] == ["HARD_SWISH"]:
         return True
-    gates = [taker for taker in takers if pair.float_file.name(taker.output).endswith(GATE_SUFFIX)]
+    gates = [taker for taker in takers if is_gate_name(pair.float_file.name(taker.output))]
     return len(gates) == 1 and len(takers) == 2
 
 

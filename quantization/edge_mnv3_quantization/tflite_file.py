@@ -120,6 +120,14 @@ class TfliteFile:
         """The operators that take a tensor."""
         return tuple(step for step in self.steps if tensor in step.inputs)
 
+    def metadata(self, name: str) -> bytes | None:
+        """The content of a metadata entry."""
+        for entry in self._model.metadata or []:
+            if entry.name == name.encode():
+                data = self._model.buffers[entry.buffer].data
+                return None if data is None else bytes(data)
+        return None
+
     def clamp(self, tensor: int) -> str:
         """The activation fused into the operator that gives a tensor, such as `NONE` or `RELU6`."""
         index = self._producers.get(tensor)

@@ -18,10 +18,11 @@ from edge_mnv3_quantization.attribution import attribute
 from edge_mnv3_quantization.diagnosis import diagnose
 from edge_mnv3_quantization.network import Array, Network, Node, Value
 from edge_mnv3_quantization.network_writer import Quantization, QuantizedWeights
-from edge_mnv3_quantization.pairing import Pair, layer_name, pair_files
+from edge_mnv3_quantization.pairing import Pair, pair_files
 from edge_mnv3_quantization.rewrites import lower_hard_swish
 from edge_mnv3_quantization.scaling import ties, value_factors
 from edge_mnv3_quantization.signal_noise import Survey, survey
+from edge_mnv3_quantization.tensor_names import layer_name
 from edge_mnv3_quantization.tflite_file import Edit
 from edge_mnv3_quantization.weight_quantization import quantize_weights
 from int8_pairs import (
