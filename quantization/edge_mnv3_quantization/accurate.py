@@ -40,7 +40,7 @@ from edge_mnv3_quantization.stock import IoType
 from edge_mnv3_quantization.weight_quantization import quantize_weights
 
 _MOST_MEASURED = 200  # images on which the cost of errors is measured
-_FAST_MEASURED = 32
+_FAST_MEASURED = 32  # and all that `fast` looks at
 _STRENGTHS = (1.0, 0.5, 0.0)  # powers of the factors
 _UNTRIED = 0.5  # with a single image
 _TRIAL_IMAGES = 48  # to fit a trial network to, and as many others to compare it on
@@ -146,12 +146,16 @@ def quantize_fast(
     on_image: Callable[[int, int], None] | None = None,
     statistics: Statistics | None = None,
 ) -> bytes:
-    """Quantizes a float file to int8 without refitting any weight; see `quantize_accurate`."""
+    """Quantizes a float file to int8 without refitting any weight; see `quantize_accurate`.
+
+    Without statistics it looks at the first images only.
+    """
     measured = images[:_FAST_MEASURED]
     network = observed_network(float_model)
-    observed = len(images) - (len(statistics.images) if statistics else 0)
+    counted = images if statistics else measured
+    observed = len(counted) - (len(statistics.images) if statistics else 0)
     progress = _Progress(observed + len(measured), on_image)
-    plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, progress)
+    plan = _planned(float_model, network, counted, measured, hard_swish, seed, statistics, progress)
     quantized = _best(plan, measured, _as_they_are)
     return write_int8(quantized.network, quantized.quantizations, _as_they_are(quantized), io=io)
 
