@@ -171,6 +171,9 @@ def test_accurate_small_is_diagnosed(small_accurate: tuple[Result, QuantizeResul
     assert (result.kernels, result.xnnpack_problem, result.refused) == ("xnnpack", None, ())
     recipe = result.recipe
     assert recipe.hard_swishes == recipe.hard_swishes_as_table + recipe.hard_swishes_as_convolution == 19
+    # Seven or eight blocks have room for groups; the stem's 16 channels have not.
+    assert recipe.hard_swishes_in_groups >= 7
+    assert 1 <= recipe.hard_swishes_as_convolution <= 9
     assert recipe.folded_squeeze_excites >= 1  # the sixth block's
     assert recipe.equalized_values > recipe.values / 2
     assert recipe.corrected_operators > recipe.weighted_operators / 2
@@ -178,6 +181,7 @@ def test_accurate_small_is_diagnosed(small_accurate: tuple[Result, QuantizeResul
     assert result.snr_db is not None
     assert result.predicted_snr_db is not None
     assert result.snr_db > 11
-    # The factors are read off the weights, which refitting has moved by some percent.
-    assert result.snr_db - 2 < result.predicted_snr_db < result.snr_db + 0.5
+    # The factors are read off the weights, which refitting has moved by some percent; and refitted weights
+    # make up for errors of what they take, whatever the prediction adds up.
+    assert result.snr_db - 4 < result.predicted_snr_db < result.snr_db + 0.5
     assert sum(cost.noise_percent for cost in result.costs) < 12
