@@ -37,7 +37,7 @@ from edge_mnv3.calibration_images import (
 )
 from edge_mnv3.commands.options import preprocess_option
 from edge_mnv3.commands.terminal import TerminalReporter
-from edge_mnv3.errors import ModelFileError
+from edge_mnv3.errors import CalibrationDataError, ModelFileError
 from edge_mnv3.graphs import GraphRequest, build_graph, resolve_graph
 from edge_mnv3.hashing import sha256_file
 from edge_mnv3.outputs import staged, write_text
@@ -166,6 +166,12 @@ def measure(
         input_size_px=open_model(float_path).inputs[0].shape[1],
     )
     images, manifest = load_images(request, open_calibration(request), reporter)
+    if manifest.requested != point.samples:
+        raise CalibrationDataError(
+            f"calibration {point.calibration}",
+            f"a list of {len(images)} chosen images",
+            f"a folder, CSV, list or .npz to choose {point.samples} from",
+        )
     for warning in image_warnings(manifest):
         reporter.warn(warning)
     reporter.step(f"{point.recipe}, {len(images)} images, {manifest.kind}, seed {point.seed}")
