@@ -1,0 +1,396 @@
+"""What an int8 file keeps of float, by the number of calibration images, and with synthetic ones.
+
+    python benchmarks/calibration_size.py --variant small --weights W.h5 --calibration calibration.csv \
+        --data val.csv -o sizes
+    python benchmarks/calibration_size.py --float M_float.tflite --calibration photos/ --data val.csv -o sizes
+
+Prints a Markdown table: top-1 and agreement with float, under XNNPACK and under the built-in kernels, and
+the seconds that the recipe took. Give `--seed` several times for several draws: of few images, which ones
+matters as much as how many.
+
+Each row is written when it is done, and the same command goes on where it stopped; `--rows N` stops after so
+many new ones. Rows are kept apart by everything that they depend on, down to the recipe's source: a changed
+recipe starts anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from operator import attrgetter
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from edge_mnv3.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS, parse_variant
+from edge_mnv3.calibration_images import (
+    SYNTHETIC,
+    CalibrationRequest,
+    image_warnings,
+    load_images,
+    open_calibration,
+)
+from edge_mnv3.commands.options import preprocess_option
+from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.errors import CalibrationDataError, ModelFileError
+from edge_mnv3.graphs import GraphRequest, build_graph, resolve_graph
+from edge_mnv3.hashing import sha256_file
+from edge_mnv3.outputs import staged, write_text
+from edge_mnv3.pipeline import validate_files, versions
+from edge_mnv3.reporting import Reporter
+from edge_mnv3.result_json import from_json, to_json
+from edge_mnv3.results import ValidateResult
+from edge_mnv3.runtime import Kernels, open_model, probe
+from edge_mnv3_quantization.convert import convert_float
+from edge_mnv3_quantization.recipes import RECIPES
+
+KERNELS: tuple[Kernels, ...] = ("xnnpack", "builtin")
+SIZES = (1, 10, 100, 500)
+COMPARED = ("accurate", "stock")
+RECIPE_PACKAGE = "edge_mnv3_quantization"
+_DIGEST_LENGTH = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What every row of a table depends on.
+
+    Attributes:
+        calibration_sha256: Of the file; None for a folder.
+        data_sha256: Likewise.
+        recipe_sha256: Of the source of all recipes.
+    """
+
+    float_sha256: str
+    calibration: str
+    calibration_sha256: str | None
+    data: str
+    data_sha256: str | None
+    preprocess: str
+    recipe_sha256: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accuracy:
+    """Of an int8 file under one kind of kernels.
+
+    Attributes:
+        ci95_points: 95 % interval of int8 top-1 less float top-1.
+    """
+
+    top1_percent: float
+    agreement_percent: float
+    ci95_points: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One int8 file.
+
+    Attributes:
+        kind: `synthetic`, or what the source of the images is: `csv`, `folder` and so on.
+        images: Those that were there, which may be fewer than were asked for.
+        images_sha256: Of their manifest.
+        labelled_images: Images that the accuracies are over.
+        xnnpack: None where it does not load under XNNPACK.
+        builtin: None where it does not load under the built-in kernels.
+        partitions: Subgraphs handed to XNNPACK.
+        quantize_s: Time that the recipe took, without reading the images and making the float file.
+        validate_s: Time of both validations.
+    """
+
+    recipe: str
+    kind: str
+    images: int
+    images_sha256: str
+    seed: int
+    labelled_images: int
+    float_top1_percent: float
+    xnnpack: Accuracy | None
+    builtin: Accuracy | None
+    partitions: int | None
+    int8_sha256: str
+    quantize_s: float
+    validate_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """All rows that are there."""
+
+    conditions: Conditions
+    rows: tuple[Row, ...]
+
+
+class Point(NamedTuple):
+    """A row that is wanted."""
+
+    recipe: str
+    calibration: str
+    samples: int
+    seed: int
+
+    @property
+    def file(self) -> str:
+        """Name of its file."""
+        kind = f"{SYNTHETIC}_" if self.calibration == SYNTHETIC else ""
+        return f"{self.recipe}_{kind}{self.samples}_seed_{self.seed}.json"
+
+
+def points(
+    calibration: str, recipes: Sequence[str], sizes: Sequence[int], synthetic: int, seeds: Sequence[int]
+) -> list[Point]:
+    """Lists the rows, all seeds of one number of images together."""
+    sources = [(calibration, size) for size in sizes] + [(SYNTHETIC, synthetic)] * bool(synthetic)
+    return [
+        Point(recipe, source, samples, seed)
+        for recipe, (source, samples), seed in itertools.product(recipes, sources, seeds)
+    ]
+
+
+def measure(
+    point: Point, float_path: Path, int8_path: Path, data: Path, preprocess: str, reporter: Reporter
+) -> Row:
+    """Makes one int8 file and validates it."""
+    request = CalibrationRequest(
+        calibration=point.calibration,
+        samples=point.samples,
+        seed=point.seed,
+        preprocess=preprocess,
+        input_size_px=open_model(float_path).inputs[0].shape[1],
+    )
+    images, manifest = load_images(request, open_calibration(request), reporter)
+    if manifest.requested != point.samples:
+        raise CalibrationDataError(
+            f"calibration {point.calibration}",
+            f"a list of {len(images)} chosen images",
+            f"a folder, CSV, list or .npz to choose {point.samples} from",
+        )
+    for warning in image_warnings(manifest):
+        reporter.warn(warning)
+    reporter.step(f"{point.recipe}, {len(images)} images, {manifest.kind}, seed {point.seed}")
+    started = time.perf_counter()
+    content = RECIPES[point.recipe].quantize(
+        float_path.read_bytes(),
+        images,
+        io="uint8",
+        hard_swish="auto",
+        seed=point.seed,
+        on_image=reporter.progress,
+    )
+    quantize_s = time.perf_counter() - started
+    with staged([int8_path], force=True) as (temporary,):
+        temporary.write_bytes(content)
+    started = time.perf_counter()
+    checks = {kernels: probe(int8_path, kernels=kernels) for kernels in KERNELS}
+    validated = {
+        kernels: validation(float_path, int8_path, data, preprocess, kernels, reporter)
+        for kernels in KERNELS
+        if checks[kernels].loads
+    }
+    if not validated:
+        raise ModelFileError(f"model {int8_path}", "a file that no kernels load", "one that runs")
+    one = next(iter(validated.values()))
+    return Row(
+        recipe=point.recipe,
+        kind=manifest.kind,
+        images=len(images),
+        images_sha256=manifest.sha256,
+        seed=point.seed,
+        labelled_images=one.n,
+        float_top1_percent=one.float_.top1_percent,
+        xnnpack=_accuracy(validated.get("xnnpack")),
+        builtin=_accuracy(validated.get("builtin")),
+        partitions=checks["xnnpack"].partitions,
+        int8_sha256=one.int8.sha256,
+        quantize_s=round(quantize_s, 1),
+        validate_s=round(time.perf_counter() - started, 1),
+    )
+
+
+def validation(
+    float_path: Path, int8_path: Path, data: Path, preprocess: str, kernels: Kernels, reporter: Reporter
+) -> ValidateResult:
+    """Validates under one kind of kernels."""
+    return validate_files(
+        float_path,
+        int8_path,
+        data,
+        preprocess=preprocess,
+        kernels=kernels,
+        runtime="litert",
+        class_offset=None,
+        workers=None,
+        max_drop_points=None,
+        reporter=reporter,
+    )
+
+
+def _accuracy(result: ValidateResult | None) -> Accuracy | None:
+    if result is None:
+        return None
+    return Accuracy(
+        top1_percent=result.int8.top1_percent,
+        agreement_percent=result.agreement_percent,
+        ci95_points=result.delta.ci95_points,
+    )
+
+
+def conditions_of(float_path: Path, calibration: str, data: Path, preprocess: str) -> Conditions:
+    """Takes down what rows depend on."""
+    return Conditions(
+        float_sha256=sha256_file(float_path),
+        calibration=calibration,
+        calibration_sha256=_sha256(Path(calibration)),
+        data=str(data),
+        data_sha256=_sha256(data),
+        preprocess=preprocess,
+        recipe_sha256=_source_sha256(),
+        versions=versions(),
+    )
+
+
+def _sha256(path: Path) -> str | None:
+    return sha256_file(path) if path.is_file() else None
+
+
+def _source_sha256() -> str:
+    source = Path(str(resources.files(RECIPE_PACKAGE)))
+    digests = [f"{path.relative_to(source)} {sha256_file(path)}" for path in sorted(source.rglob("*.py"))]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Writes Markdown: XNNPACK's figures, the built-in kernels' in brackets, seeds side by side."""
+    if not rows:
+        return "no rows yet"
+    seeds = ", ".join(map(str, dict.fromkeys(row.seed for row in rows)))
+    lines = [
+        f"Float top-1 {rows[0].float_top1_percent:.1f} % of {rows[0].labelled_images} images; seeds {seeds}.",
+        "",
+        "| recipe | calibration images | top-1 % | agreement % | seconds |",
+        "|---|---|---|---|---|",
+    ]
+    for (recipe, kind, images), group in itertools.groupby(rows, key=_heading):
+        same = list(group)
+        cells = [
+            f"`{recipe}`",
+            f"{images}{f', {SYNTHETIC}' if kind == SYNTHETIC else ''}",
+            ", ".join(_pair(row, attrgetter("top1_percent")) for row in same),
+            ", ".join(_pair(row, attrgetter("agreement_percent")) for row in same),
+            ", ".join(f"{row.quantize_s:.1f}" for row in same),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _heading(row: Row) -> tuple[str, str, int]:
+    return row.recipe, row.kind, row.images
+
+
+def _pair(row: Row, number: Callable[[Accuracy], float]) -> str:
+    one, other = (
+        "does not load" if accuracy is None else f"{number(accuracy):.1f}"
+        for accuracy in (row.xnnpack, row.builtin)
+    )
+    return f"{one} ({other})"
+
+
+def float_file(request: GraphRequest, output: Path, reporter: Reporter) -> None:
+    """Builds the graph and converts it."""
+    content = convert_float(build_graph(resolve_graph(request, reporter), batch_size=1))
+    with staged([output], force=True) as (temporary,):
+        temporary.write_bytes(content)
+
+
+def rows_of(
+    wanted: Sequence[Point],
+    conditions: Conditions,
+    float_path: Path,
+    data: Path,
+    output_dir: Path,
+    most_new: int | None,
+    reporter: Reporter,
+) -> Iterator[Row]:
+    """Yields the rows that are there or can be made, in the order wanted."""
+    text = to_json(conditions)
+    folder = output_dir / hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+    write_text(folder / "conditions.json", text, force=True)
+    made = 0
+    for point in wanted:
+        path = folder / point.file
+        if path.exists():
+            yield from_json(Row, path.read_text(encoding="utf-8"))
+        elif most_new is None or made < most_new:
+            row = measure(
+                point, float_path, path.with_suffix(".tflite"), data, conditions.preprocess, reporter
+            )
+            write_text(path, to_json(row), force=False)
+            made += 1
+            click.echo(str(row), err=True)
+            yield row
+
+
+@click.command()
+@click.option("--float", "float_path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--variant", type=click.Choice(tuple(VARIANTS)), help="Instead of --float.")
+@click.option("--alpha", type=float)
+@click.option(
+    "--input-size", default=DEFAULT_INPUT_SIZE, show_default=True, type=click.IntRange(min=MIN_INPUT_SIZE)
+)
+@click.option("--weights", default="imagenet", show_default=True)
+@click.option("--calibration", required=True, type=click.Path(exists=True))
+@click.option("--data", required=True, type=click.Path(exists=True, path_type=Path))
+@preprocess_option
+@click.option("--recipe", "recipes", multiple=True, type=click.Choice(tuple(RECIPES)), default=COMPARED)
+@click.option("--images", "sizes", multiple=True, type=click.IntRange(min=1), default=SIZES)
+@click.option("--synthetic", default=100, show_default=True, help="Synthetic images; 0 for no such row.")
+@click.option("--seed", "seeds", multiple=True, default=(0,))
+@click.option("--rows", "most_new", type=click.IntRange(min=0), help="Make at most so many new rows.")
+@click.option("-o", "--output-dir", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True)
+def main(
+    float_path: Path | None,
+    variant: str | None,
+    alpha: float | None,
+    input_size: int,
+    weights: str,
+    calibration: str,
+    data: Path,
+    preprocess: str,
+    recipes: tuple[str, ...],
+    sizes: tuple[int, ...],
+    synthetic: int,
+    seeds: tuple[int, ...],
+    most_new: int | None,
+    output_dir: Path,
+    as_json: bool,
+) -> None:
+    """Prints a table of accuracy by number of calibration images."""
+    reporter = TerminalReporter()
+    if float_path is None:
+        if variant is None:
+            raise click.UsageError("give --float or --variant")
+        request = GraphRequest(
+            variant=parse_variant(variant, alpha), input_size_px=input_size, classes=None, weights=weights
+        )
+        float_path = output_dir / f"{request.variant.name}_{input_size}_float.tflite"
+        reporter.step("making the float file")
+        float_file(request, float_path, reporter)
+    conditions = conditions_of(float_path, calibration, data, preprocess)
+    wanted = points(calibration, recipes, sizes, synthetic, seeds)
+    rows = tuple(rows_of(wanted, conditions, float_path, data, output_dir, most_new, reporter))
+    reporter.close()
+    result = Table(conditions=conditions, rows=rows)
+    write_text(output_dir / "calibration_size.json", to_json(result), force=True)
+    click.echo(to_json(result) if as_json else table(rows), nl=not as_json)
+
+
+if __name__ == "__main__":
+    main()
