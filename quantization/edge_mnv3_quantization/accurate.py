@@ -43,6 +43,7 @@ _MOST_MEASURED = 200  # images on which the cost of errors is measured
 _FAST_MEASURED = 32  # and all that `fast` looks at
 _STRENGTHS = (1.0, 0.5, 0.0)  # powers of the factors
 _UNTRIED = 0.5  # with a single image
+_FEWEST_FOR_CONSTANT = 8  # images; over a single one everything is constant
 _TRIAL_IMAGES = 48  # to fit a trial network to, and as many others to compare it on
 
 
@@ -180,7 +181,7 @@ def _planned(
     progress: _Progress,
 ) -> _Plan:
     histograms = collect(network, images, start=statistics, on_image=progress.step).histograms(network)
-    constant = constant_gates(network, histograms)
+    constant = constant_gates(network, histograms) if len(images) >= _FEWEST_FOR_CONSTANT else {}
     network = fold_constant_gates(network, constant)
     logits = logits_value(network)
     sensitivities = measure(network, logits, histograms, measured, seed=seed, on_image=progress.step)
