@@ -1,10 +1,7 @@
 package edgemnv3
 
 import android.graphics.Bitmap
-import kotlin.math.ceil
-import kotlin.math.floor
-import kotlin.math.max
-import kotlin.math.min
+import kotlin.math.*
 
 /**
  * What is done to an image before the model sees it: %%{preprocess_description}.
@@ -38,19 +35,15 @@ object Preprocessing {
     fun pixels(argb: IntArray, width: Int, height: Int): ByteArray {
         require(width > 0 && height > 0 && argb.size == width * height) { "not a width × height image" }
         val (left, upper, right, lower) = box(width.toDouble(), height.toDouble())
-        val narrow = shrinkRows(argb, width, height, taps(width, left, right))
+        val columns = taps(width, left, right)
         val rows = taps(height, upper, lower)
-        val rowLength = SIZE * 3
-        val result = ByteArray(SIZE * rowLength)
-        for (y in 0 until SIZE) {
-            val (start, weights) = rows[y].let { Pair(it.start, it.weights) }
-            for (x in 0 until rowLength) {
-                var sum = HALF
-                for (i in weights.indices) sum += narrow[(start + i) * rowLength + x] * weights[i]
-                result[y * rowLength + x] = clip(sum).toByte()
-            }
+        val rgb = ByteArray(argb.size * 3) { (argb[it / 3] shr (16 - 8 * (it % 3))).toByte() }
+        // The order matters in the last bit: each pass rounds.
+        return if (height > SIZE && height - SIZE > (width - SIZE) * 2) {
+            resizeRows(resizeColumns(rgb, width, rows), width, SIZE, columns)
+        } else {
+            resizeColumns(resizeRows(rgb, width, height, columns), SIZE, rows)
         }
-        return result
     }
 
     /** The part of the image that is used: left, upper, right, lower in source pixels. */
@@ -62,24 +55,37 @@ object Preprocessing {
         return floatArrayOf(left.toFloat(), upper.toFloat(), right.toFloat(), lower.toFloat())
     }
 
-    private fun shrinkRows(argb: IntArray, width: Int, height: Int, columns: Array<Taps>): IntArray {
-        val result = IntArray(height * SIZE * 3)
+    /** width × height × 3 bytes to SIZE × height × 3. */
+    private fun resizeRows(source: ByteArray, width: Int, height: Int, columns: Array<Taps>): ByteArray {
+        val result = ByteArray(height * SIZE * 3)
         var at = 0
         for (y in 0 until height) {
             for (column in columns) {
-                var red = HALF
-                var green = HALF
-                var blue = HALF
-                for (i in column.weights.indices) {
-                    val color = argb[y * width + column.start + i]
-                    val weight = column.weights[i]
-                    red += (color shr 16 and 0xFF) * weight
-                    green += (color shr 8 and 0xFF) * weight
-                    blue += (color and 0xFF) * weight
+                val first = (y * width + column.start) * 3
+                for (channel in 0 until 3) {
+                    var sum = HALF
+                    for (i in column.weights.indices) {
+                        sum += (source[first + i * 3 + channel].toInt() and 0xFF) * column.weights[i]
+                    }
+                    result[at++] = clip(sum)
                 }
-                result[at++] = clip(red)
-                result[at++] = clip(green)
-                result[at++] = clip(blue)
+            }
+        }
+        return result
+    }
+
+    /** width × height × 3 bytes to width × SIZE × 3. */
+    private fun resizeColumns(source: ByteArray, width: Int, rows: Array<Taps>): ByteArray {
+        val rowLength = width * 3
+        val result = ByteArray(SIZE * rowLength)
+        var at = 0
+        for (row in rows) {
+            for (x in 0 until rowLength) {
+                var sum = HALF
+                for (i in row.weights.indices) {
+                    sum += (source[(row.start + i) * rowLength + x].toInt() and 0xFF) * row.weights[i]
+                }
+                result[at++] = clip(sum)
             }
         }
         return result
@@ -94,12 +100,12 @@ object Preprocessing {
             val end = min((center + support + 0.5).toInt(), length)
             val shares = DoubleArray(end - start) { i ->
                 val distance = (i + start - center + 0.5) * (1.0 / support)
-                max(1.0 - (if (distance < 0.0) -distance else distance), 0.0)
+                max(1.0 - abs(distance), 0.0)
             }
             val sum = shares.sum()
             Taps(start, IntArray(shares.size) { (0.5 + shares[it] / sum * (1 shl WEIGHT_BITS)).toInt() })
         }
     }
 
-    private fun clip(sum: Int): Int = min(max(sum shr WEIGHT_BITS, 0), 255)
+    private fun clip(sum: Int): Byte = min(max(sum shr WEIGHT_BITS, 0), 255).toByte()
 }

@@ -56,6 +56,42 @@ inline std::uint8_t Clip(int sum) {
   return static_cast<std::uint8_t>(std::clamp(sum >> kWeightBits, 0, 255));
 }
 
+// width x height x 3 bytes to kSize x height x 3.
+inline std::vector<std::uint8_t> ResizeRows(const std::vector<std::uint8_t>& source, int width, int height,
+                                            const std::vector<Taps>& columns) {
+  std::vector<std::uint8_t> result;
+  result.reserve(static_cast<std::size_t>(height) * kSize * 3);
+  for (int y = 0; y < height; ++y) {
+    for (const Taps& column : columns) {
+      const std::uint8_t* first = &source[(static_cast<std::size_t>(y) * width + column.start) * 3];
+      for (int channel = 0; channel < 3; ++channel) {
+        int sum = kHalf;
+        for (std::size_t i = 0; i < column.weights.size(); ++i) sum += first[i * 3 + channel] * column.weights[i];
+        result.push_back(Clip(sum));
+      }
+    }
+  }
+  return result;
+}
+
+// width x height x 3 bytes to width x kSize x 3.
+inline std::vector<std::uint8_t> ResizeColumns(const std::vector<std::uint8_t>& source, int width,
+                                               const std::vector<Taps>& rows) {
+  const std::size_t row_length = static_cast<std::size_t>(width) * 3;
+  std::vector<std::uint8_t> result;
+  result.reserve(kSize * row_length);
+  for (const Taps& row : rows) {
+    for (std::size_t x = 0; x < row_length; ++x) {
+      int sum = kHalf;
+      for (std::size_t i = 0; i < row.weights.size(); ++i) {
+        sum += source[(row.start + i) * row_length + x] * row.weights[i];
+      }
+      result.push_back(Clip(sum));
+    }
+  }
+  return result;
+}
+
 }  // namespace internal
 
 // Turns width x height x 3 bytes, RGB, row by row, into kSize x kSize x 3 such bytes. The image is upright: turn
@@ -80,33 +116,11 @@ inline std::vector<std::uint8_t> Pixels(const std::vector<std::uint8_t>& rgb, in
   const auto rows =
       internal::MakeTaps(image_height, static_cast<float>(upper), static_cast<float>(lower));
 
-  constexpr std::size_t kRow = kSize * 3;
-  std::vector<std::uint8_t> narrow(image_height * kRow);
-  for (int y = 0; y < image_height; ++y) {
-    for (int x = 0; x < kSize; ++x) {
-      const auto& column = columns[x];
-      const std::uint8_t* source = &rgb[(static_cast<std::size_t>(y) * image_width + column.start) * 3];
-      for (int channel = 0; channel < 3; ++channel) {
-        int sum = internal::kHalf;
-        for (std::size_t i = 0; i < column.weights.size(); ++i) {
-          sum += source[i * 3 + channel] * column.weights[i];
-        }
-        narrow[y * kRow + x * 3 + channel] = internal::Clip(sum);
-      }
-    }
+  // The order matters in the last bit: each pass rounds.
+  if (image_height > kSize && image_height - kSize > (image_width - kSize) * 2) {
+    return internal::ResizeRows(internal::ResizeColumns(rgb, image_width, rows), image_width, kSize, columns);
   }
-  std::vector<std::uint8_t> result(kSize * kRow);
-  for (int y = 0; y < kSize; ++y) {
-    const auto& row = rows[y];
-    for (std::size_t x = 0; x < kRow; ++x) {
-      int sum = internal::kHalf;
-      for (std::size_t i = 0; i < row.weights.size(); ++i) {
-        sum += narrow[(row.start + i) * kRow + x] * row.weights[i];
-      }
-      result[y * kRow + x] = internal::Clip(sum);
-    }
-  }
-  return result;
+  return internal::ResizeColumns(internal::ResizeRows(rgb, image_width, image_height, columns), kSize, rows);
 }
 
 }  // namespace edge_mnv3

@@ -32,6 +32,7 @@ final class MediaPipeClassifier {
   private static func resized(_ image: UIImage) throws -> UIImage {
     let rgb = try Preprocessing.pixels(of: image)
     let size = Preprocessing.size
+    // Opaque: MediaPipe wants an alpha channel.
     var rgba = [UInt8](repeating: 255, count: size * size * 4)
     for pixel in 0..<(size * size) {
       for channel in 0..<3 { rgba[pixel * 4 + channel] = rgb[pixel * 3 + channel] }
@@ -41,7 +42,7 @@ final class MediaPipeClassifier {
       let provider = CGDataProvider(data: Data(rgba) as CFData),
       let made = CGImage(
         width: size, height: size, bitsPerComponent: 8, bitsPerPixel: 32, bytesPerRow: size * 4,
-        space: space, bitmapInfo: CGBitmapInfo(rawValue: CGImageAlphaInfo.noneSkipLast.rawValue),
+        space: space, bitmapInfo: CGBitmapInfo(rawValue: CGImageAlphaInfo.premultipliedLast.rawValue),
         provider: provider, decode: nil, shouldInterpolate: false, intent: .defaultIntent)
     else { throw ClassifierError.unreadableImage }
     return UIImage(cgImage: made)

@@ -24,8 +24,8 @@ enum Preprocessing {
     guard width > 0, height > 0, let space = CGColorSpace(name: CGColorSpace.sRGB) else {
       throw ClassifierError.unreadableImage
     }
-    var rgba = [UInt8](repeating: 0, count: width * height * 4)
-    let drawn = rgba.withUnsafeMutableBytes { (buffer: UnsafeMutableRawBufferPointer) -> Bool in
+    var rgbx = [UInt8](repeating: 0, count: width * height * 4)
+    let drawn = rgbx.withUnsafeMutableBytes { (buffer: UnsafeMutableRawBufferPointer) -> Bool in
       guard
         let context = CGContext(
           data: buffer.baseAddress, width: width, height: height, bitsPerComponent: 8,
@@ -40,28 +40,24 @@ enum Preprocessing {
       return true
     }
     guard drawn else { throw ClassifierError.unreadableImage }
-    return pixels(rgba: rgba, width: width, height: height)
+    var rgb = [UInt8]()
+    rgb.reserveCapacity(width * height * 3)
+    for pixel in 0..<(width * height) { rgb += rgbx[(pixel * 4)..<(pixel * 4 + 3)] }
+    return pixels(rgb: rgb, width: width, height: height)
   }
 
-  /// As above, from bytes R, G, B, unused, row by row.
-  static func pixels(rgba: [UInt8], width: Int, height: Int) -> [UInt8] {
+  /// As above, from width × height × 3 bytes, RGB, row by row.
+  static func pixels(rgb: [UInt8], width: Int, height: Int) -> [UInt8] {
     let (left, upper, right, lower) = box(width: Double(width), height: Double(height))
     let columns = taps(length: width, from: left, to: right)
     let rows = taps(length: height, from: upper, to: lower)
-    let narrow = shrinkRows(rgba: rgba, width: width, height: height, columns: columns)
-    let rowLength = size * 3
-    var result = [UInt8](repeating: 0, count: size * rowLength)
-    for y in 0..<size {
-      let row = rows[y]
-      for x in 0..<rowLength {
-        var sum = half
-        for i in 0..<row.weights.count {
-          sum += Int(narrow[(row.start + i) * rowLength + x]) * row.weights[i]
-        }
-        result[y * rowLength + x] = clip(sum)
-      }
+    // The order matters in the last bit: each pass rounds.
+    if height > size && height - size > (width - size) * 2 {
+      return resizeRows(
+        resizeColumns(rgb, width: width, rows: rows), width: width, height: size, columns: columns)
     }
-    return result
+    return resizeColumns(
+      resizeRows(rgb, width: width, height: height, columns: columns), width: size, rows: rows)
   }
 
   /// The part of the image that is used: left, upper, right, lower in source pixels.
@@ -73,19 +69,39 @@ enum Preprocessing {
     return (Float(left), Float(upper), Float(right), Float(lower))
   }
 
-  private static func shrinkRows(rgba: [UInt8], width: Int, height: Int, columns: [Taps]) -> [UInt8] {
-    var result = [UInt8](repeating: 0, count: height * size * 3)
-    var at = 0
+  /// width × height × 3 bytes to size × height × 3.
+  private static func resizeRows(
+    _ source: [UInt8], width: Int, height: Int, columns: [Taps]
+  ) -> [UInt8] {
+    var result = [UInt8]()
+    result.reserveCapacity(height * size * 3)
     for y in 0..<height {
       for column in columns {
+        let first = (y * width + column.start) * 3
         for channel in 0..<3 {
           var sum = half
           for i in 0..<column.weights.count {
-            sum += Int(rgba[(y * width + column.start + i) * 4 + channel]) * column.weights[i]
+            sum += Int(source[first + i * 3 + channel]) * column.weights[i]
           }
-          result[at] = clip(sum)
-          at += 1
+          result.append(clip(sum))
         }
+      }
+    }
+    return result
+  }
+
+  /// width × height × 3 bytes to width × size × 3.
+  private static func resizeColumns(_ source: [UInt8], width: Int, rows: [Taps]) -> [UInt8] {
+    let rowLength = width * 3
+    var result = [UInt8]()
+    result.reserveCapacity(size * rowLength)
+    for row in rows {
+      for x in 0..<rowLength {
+        var sum = half
+        for i in 0..<row.weights.count {
+          sum += Int(source[(row.start + i) * rowLength + x]) * row.weights[i]
+        }
+        result.append(clip(sum))
       }
     }
     return result
