@@ -92,7 +92,9 @@ def check_folder_writable(path: Path, *, replaceable: str, force: bool) -> None:
     earlier = path.is_dir() and (path / replaceable).is_file()
     if path.is_dir() and not earlier and any(path.iterdir()):
         raise OutputError(
-            f"output folder {path}", f"a folder with other files, without {replaceable}", next_step="use another -o"
+            f"output folder {path}",
+            f"a folder with other files, without {replaceable}",
+            next_step="use another -o",
         )
     if earlier and not force:
         raise OutputError(

@@ -1,4 +1,4 @@
-"""The frozen results of packaging and verifying, and the manifest of a bundle; `result_json` writes and reads them."""
+"""The frozen results of packaging and verifying, and the manifest of a bundle."""
 
 from __future__ import annotations
 
@@ -110,14 +110,16 @@ class StepDifference:
     Attributes:
         values: Compared.
         differing: Those that are not equal.
-        max_steps: Largest difference, in steps of the output's last bit; for float outputs, in millionths.
+        max_apart: Largest difference, in `unit`.
+        unit: `steps` of the output's last bit, or `millionths` for float outputs.
         top1_equal: Images whose highest output is at the same index.
         images: Compared.
     """
 
     values: int
     differing: int
-    max_steps: int
+    max_apart: int
+    unit: str
     top1_equal: int
     images: int
 
@@ -254,8 +256,8 @@ class GoldenRun:
         model: File in the bundle.
         runner: Where and under which kernels.
         runtime: Name and version.
-        exact: Bit for bit is asked for; otherwise `limit_steps` holds.
-        limit_steps: Largest difference allowed.
+        exact: Bit for bit is asked for; otherwise `limit` holds.
+        limit: Largest difference allowed, in the unit of `difference`.
         difference: Against the golden outputs.
     """
 
@@ -263,7 +265,7 @@ class GoldenRun:
     runner: str
     runtime: str
     exact: bool
-    limit_steps: int
+    limit: int
     difference: StepDifference
     passed: bool
 

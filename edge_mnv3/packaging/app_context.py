@@ -18,8 +18,8 @@ class AppContext:
             and `-`, ending in `.tflite`.
         labels_file: File name of the labels in the bundle, without folder: UTF-8, one label a line, in the
             order of the outputs.
-        input_dtype: `uint8`, `int8` or `float32`. A uint8 input takes pixels 0..255 as they are, an int8 input
-            the pixels less 128, a float32 input (pixel - mean) / standard deviation.
+        input_dtype: `uint8`, `int8` or `float32`. A uint8 input takes pixels 0..255 as they are, an int8
+            input the pixels less 128, a float32 input (pixel - mean) / standard deviation.
         output_dtype: `uint8`, `int8` or `float32`.
         output_scale: Score of one output step; None where the output is float32.
         output_zero_point: Output value of score 0; None likewise.

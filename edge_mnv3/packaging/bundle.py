@@ -15,7 +15,15 @@ from edge_mnv3.packaging.manifest import MANIFEST_FILE
 from edge_mnv3.packaging.stored_zip import write_entries
 
 _ENCRYPTED = 1
-_DAMAGED = (zipfile.BadZipFile, struct.error, NotImplementedError, RuntimeError, EOFError, ValueError, OSError)
+_DAMAGED = (
+    zipfile.BadZipFile,
+    struct.error,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    OSError,
+)
 
 
 class BundleFiles(NamedTuple):

@@ -61,14 +61,17 @@ def open_classifier(path: Path, *, force: bool) -> ClassifierFile:
         force: Replace metadata that it has.
 
     Raises:
-        ModelFileError: It is missing, truncated, has other than one fixed image input and one output of scores,
-            has metadata already, or does not load under XNNPACK and under the built-in kernels.
+        ModelFileError: It is missing, truncated, has other than one fixed image input and one output of
+            scores, has metadata already, or does not load under XNNPACK and under the built-in kernels.
     """
     loaded = open_model(path, kernels="builtin")
     image, scores = _ends(path, loaded.inputs, loaded.outputs)
     packaged = path.read_bytes()
     content = _measured(packaged, path, force)
-    for kernels, words in (("builtin", "the built-in kernels"), ("xnnpack", "XNNPACK, the default on phones")):
+    for kernels, words in (
+        ("builtin", "the built-in kernels"),
+        ("xnnpack", "XNNPACK, the default on phones"),
+    ):
         check = probe(path, kernels=kernels)  # type: ignore[arg-type] # a loop over both
         if not check.loads:
             raise ModelFileError(
@@ -102,7 +105,9 @@ def _ends(
 ) -> tuple[TensorInfo, TensorInfo]:
     if len(inputs) != 1 or len(outputs) != 1:
         raise ModelFileError(
-            f"model {path}", f"{len(inputs)} inputs and {len(outputs)} outputs", "one image in, one vector of scores out"
+            f"model {path}",
+            f"{len(inputs)} inputs and {len(outputs)} outputs",
+            "one image in, one vector of scores out",
         )
     image, scores = inputs[0], outputs[0]
     for tensor in (image, scores):
@@ -117,7 +122,12 @@ def _ends(
             raise ModelFileError(
                 f"model {path}", f"tensor '{tensor.name}' of type {tensor.dtype}", "uint8, int8 or float32"
             )
-    if len(image.shape) != 4 or image.shape[0] != 1 or image.shape[1] != image.shape[2] or image.shape[3] != 3:
+    if (
+        len(image.shape) != 4
+        or image.shape[0] != 1
+        or image.shape[1] != image.shape[2]
+        or image.shape[3] != 3
+    ):
         raise ModelFileError(f"model {path}", f"an input of shape {list(image.shape)}", "[1, side, side, 3]")
     if len(scores.shape) != 2 or scores.shape[0] != 1:
         raise ModelFileError(f"model {path}", f"an output of shape {list(scores.shape)}", "[1, classes]")

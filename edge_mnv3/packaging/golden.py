@@ -1,8 +1,9 @@
 """Golden vectors: images and the exact answers to them, and who can run them again.
 
-A runner is anything that answers images with a model's raw outputs: this machine under either kind of kernels,
-an emulated Arm processor, a phone. It says under which kernels it runs, and that decides what is asked of it:
-integer outputs under XNNPACK are the same bits on every processor; the built-in kernels round in other places.
+A runner is anything that answers images with a model's raw outputs: this machine under either kind of
+kernels, an emulated Arm processor, a phone. It says under which kernels it runs, and that decides what is
+asked of it: integer outputs under XNNPACK are the same bits on every processor; the built-in kernels round in
+other places.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from edge_mnv3.runtime import Kernels, open_model
 
 GOLDEN_COUNT = 10
 GOLDEN_FOLDER = "golden"
-# Over 200 photographs the built-in kernels differed from XNNPACK by up to 41 of 255 steps of a class's probability:
-# on an uncertain image the softmax turns one step of a score into many. A wrong model differs by over 200.
+# Over 200 photographs the built-in kernels differed from XNNPACK by up to 41 of 255 steps of a class's
+# probability: on an uncertain image the softmax turns one step of a score into many. A wrong model differs by
+# over 200.
 BUILTIN_LIMIT_STEPS = 80
-# Float kernels sum in an order that depends on the processor. A thousandth is far above that rounding, and far
-# below any difference that changes an answer.
+# Float kernels sum in an order that depends on the processor. A thousandth is far above that rounding, and
+# far below any difference that changes an answer.
 FLOAT_LIMIT_MILLIONTHS = 1000
 _MILLION = 1e6
 
@@ -94,13 +96,14 @@ def compare(expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[An
     return StepDifference(
         values=int(wanted.size),
         differing=int(np.count_nonzero(steps)),
-        max_steps=int(steps.max()),
+        max_apart=int(steps.max()),
+        unit="millionths" if np.issubdtype(wanted.dtype, np.floating) else "steps",
         top1_equal=int(np.count_nonzero(wanted.argmax(axis=1) == got.argmax(axis=1))),
         images=len(wanted),
     )
 
 
-def limit(kernels: Kernels, output_dtype: str) -> int:
+def largest_allowed(kernels: Kernels, output_dtype: str) -> int:
     """Largest difference that is allowed; 0 asks for the same bits."""
     if output_dtype == "float32":
         return FLOAT_LIMIT_MILLIONTHS
@@ -128,15 +131,15 @@ def run_golden(
     """
     answers = runner.run(path, images)
     difference = compare(expected, answers.outputs)
-    allowed = limit(runner.kernels, model.output.dtype)
+    allowed = largest_allowed(runner.kernels, model.output.dtype)
     return GoldenRun(
         model=model.file,
         runner=runner.name,
         runtime=answers.runtime,
         exact=allowed == 0,
-        limit_steps=allowed,
+        limit=allowed,
         difference=difference,
-        passed=difference.max_steps <= allowed,
+        passed=difference.max_apart <= allowed,
     )
 
 

@@ -11,7 +11,8 @@ _Z95 = 1.959963984540054
 def wilson_percent(hits: int, n: int) -> tuple[float, float]:
     """95 % interval of a share of `n`, in percent.
 
-    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference", J. Amer. Stat.
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference", J. Amer.
+        Stat.
     Assoc. 22, 209-212. It stays within 0 and 100 and keeps its coverage near them, where Wald's does not.
     """
     share, z2 = hits / n, _Z95**2

@@ -114,7 +114,9 @@ def read_packaged(model: bytes, *, name: str) -> PackagedMetadata | None:
         return None
     try:
         metadata = unpack(ModelMetadata, content, identifier=FILE_IDENTIFIER)
-        custom = {entry.name: entry.data for graph in metadata.subgraph_metadata for entry in graph.custom_metadata}
+        custom = {
+            entry.name: entry.data for graph in metadata.subgraph_metadata for entry in graph.custom_metadata
+        }
         facts = from_json(EmbeddedFacts, custom[FACTS_ENTRY].decode()) if FACTS_ENTRY in custom else None
     except ValueError as error:
         raise ModelFileError(f"metadata of model {name}", str(error), "metadata that can be read") from error
@@ -152,7 +154,9 @@ def _output(scores: TensorInfo, score_transformation: str | None) -> TensorMetad
     ]
     units = []
     if score_transformation is not None:
-        calibration = ScoreCalibrationOptions(score_transformation=SCORE_TRANSFORMATIONS[score_transformation])
+        calibration = ScoreCalibrationOptions(
+            score_transformation=SCORE_TRANSFORMATIONS[score_transformation]
+        )
         units.append(ProcessUnit(options=calibration))
         files.append(
             AssociatedFile(

@@ -1,8 +1,8 @@
 """Metadata and associated files put on a `.tflite`, and read from it.
 
-The model's own bytes are not touched. A new root, with the metadata, is written in front of the old file, whose
-offsets are relative and stay right; the associated files are zipped behind. So the quantized file that was
-measured lies inside the packaged one byte for byte, with its alignment, and can be compared by its hash.
+The model's own bytes are not touched. A new root, with the metadata, is written in front of the old file,
+whose offsets are relative and stay right; the associated files are zipped behind. So the quantized file that
+was measured lies inside the packaged one byte for byte, with its alignment, and can be compared by its hash.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def read_metadata(model: bytes, *, name: str) -> tuple[bytes | None, dict[str, b
     """
     try:
         root = _root(model)
-        entries = {root.Metadata(index).Name(): root.Metadata(index) for index in range(root.MetadataLength())}
+        entries = {
+            root.Metadata(index).Name(): root.Metadata(index) for index in range(root.MetadataLength())
+        }
         entry = entries.get(MODEL_ENTRY.encode())
         metadata = None if entry is None else root.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
     except (struct.error, IndexError, AttributeError, TypeError, ValueError) as error:

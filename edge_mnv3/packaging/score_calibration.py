@@ -7,15 +7,17 @@ import math
 from edge_mnv3.errors import InputFileError
 
 SCORE_CALIBRATION_FILE = "score_calibration.txt"
-_EXPECTED = "'scale,slope,offset' or 'scale,slope,offset,min_score', or nothing for a class without calibration"
+_EXPECTED = (
+    "'scale,slope,offset' or 'scale,slope,offset,min_score', or nothing for a class without calibration"
+)
 
 
 def check_score_calibration(content: bytes, *, name: str, class_count: int) -> bytes:
     """Checks a score calibration file, and returns it with plain line ends.
 
-    Each line holds, for one class, scale (not negative), slope, offset, and optionally the lowest score to which
-    they apply: score = scale / (1 + exp(-(slope * transformed score + offset))). An empty line is a class
-    without calibration.
+    Each line holds, for one class, scale (not negative), slope, offset, and optionally the lowest score to
+    which they apply: score = scale / (1 + exp(-(slope * transformed score + offset))). An empty line is a
+    class without calibration.
 
     Args:
         content: Of the file.
