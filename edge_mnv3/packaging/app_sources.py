@@ -132,7 +132,9 @@ _SWIFT_READ = {
 _CPP_CONVERT = {
     "uint8": "const std::vector<std::uint8_t>& input = pixels;",
     "int8": "std::vector<std::int8_t> input(pixels.size());\n"
-    "    for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<std::int8_t>(pixels[i] - 128);",
+    "    for (std::size_t i = 0; i < input.size(); ++i) {{\n"
+    "      input[i] = static_cast<std::int8_t>(pixels[i] - 128);\n"
+    "    }}",
     "float32": "std::vector<float> input(pixels.size());\n"
     "    for (std::size_t i = 0; i < input.size(); ++i) input[i] = (pixels[i] - {mean}f) / {std}f;",
 }

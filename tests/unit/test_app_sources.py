@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app_contexts import app_context
@@ -109,6 +109,7 @@ def _floor(number: float) -> float:
     return float(int(number))  # never negative here
 
 
+@settings(max_examples=30)  # each writes all sources
 @given(name=st.text(max_size=60))
 def test_no_name_leaves_its_comment(name: str) -> None:
     sources = app_sources(app_context(name=name), preprocess="slim")
