@@ -2,9 +2,9 @@
 
 Source: `metadata_schema.fbs` of TensorFlow Lite Support and MediaPipe, version 1.5.0. A class is a table, and
 its fields stand in the order of their ids, so nothing may be sorted, left out or put in between; a union
-takes two ids, the first for its type. `flatbuffer_tables` writes and reads them. The generated classes are in no
-wheel that is fit to depend on: `tflite-support` ended at Python 3.11, `mediapipe` brings half a gigabyte. The
-tests compare these tables with MediaPipe's own classes and with its reader.
+takes two ids, the first for its type. `flatbuffer_tables` writes and reads them. The generated classes are in
+no wheel that is fit to depend on: `tflite-support` ended at Python 3.11, `mediapipe` brings half a gigabyte.
+The tests compare these tables with MediaPipe's own classes and with its reader.
 """
 
 from __future__ import annotations
