@@ -27,8 +27,8 @@ _QEMU = ("qemu-aarch64", "qemu-aarch64-static")
 _PYTHON = "sysroot/usr/bin/python3.11"
 _NEEDED = (_PYTHON, "sysroot/proc/cpuinfo", "site/ai_edge_litert")
 # The processor that the sysroot's /proc/cpuinfo describes: XNNPACK chooses its kernels by both, and they must
-# agree. Not qemu's default `max`: under qemu 7.2 its SME instructions gave sums that no other processor gives,
-# real or emulated.
+# agree. Not qemu's default `max`: under qemu 7.2 its SME instructions gave other sums than all other emulated
+# processors.
 _CPU = "cortex-a76"
 # Ten images of 224 px take 6 s; the largest network of five times the size, on a machine ten times as busy.
 _TIMEOUT_S = 600.0

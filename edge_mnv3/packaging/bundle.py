@@ -85,8 +85,24 @@ def read_bundle(path: Path) -> BundleFiles:
         return BundleFiles(_read_folder(path), None)
     if not path.is_file():
         raise InputFileError(f"bundle {path}", "no such folder or file", "what edge-mnv3 package wrote")
-    content = path.read_bytes()
-    return BundleFiles(_read_zip(content), content)
+    return read_zip(path.read_bytes())
+
+
+def read_zip(content: bytes) -> BundleFiles:
+    """Reads a zipped bundle.
+
+    Raises:
+        BundleError: As `read_bundle` raises.
+    """
+    files: dict[str, bytes] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for info in archive.infolist():
+                _check_entry(info, files)
+                files[info.filename] = archive.read(info)
+    except _DAMAGED as error:
+        raise BundleError("the zip archive is damaged", " ".join(str(error).split())) from error
+    return BundleFiles(files, content)
 
 
 def check_container(bundle: BundleFiles) -> None:
@@ -118,18 +134,6 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
             files[name] = path.read_bytes()
         except OSError as error:
             raise BundleError(f"{name} cannot be read: {error.strerror}") from error
-    return files
-
-
-def _read_zip(content: bytes) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for info in archive.infolist():
-                _check_entry(info, files)
-                files[info.filename] = archive.read(info)
-    except _DAMAGED as error:
-        raise BundleError("the zip archive is damaged", " ".join(str(error).split())) from error
     return files
 
 

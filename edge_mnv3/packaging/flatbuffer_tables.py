@@ -57,7 +57,7 @@ def unpack(kind: type[T], content: bytes, *, identifier: bytes) -> T:
     try:
         position = encode.Get(_OFFSET.packer_type, content, 0)
         return typing.cast(T, _read_table(kind, flatbuffers.Table(content, position)))
-    except (struct.error, IndexError, OverflowError, RecursionError) as error:
+    except (struct.error, IndexError, OverflowError, RecursionError, TypeError) as error:
         raise ValueError("an offset leads outside the buffer") from error
 
 
