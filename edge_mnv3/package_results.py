@@ -111,7 +111,8 @@ class StepDifference:
         values: Compared.
         differing: Those that are not equal.
         max_apart: Largest difference, in `unit`.
-        unit: `steps` of the output's last bit, or `millionths` for float outputs.
+        unit: `steps` of the output's last bit, or `millionths` of an image's largest output, for
+            floats.
         top1_equal: Images whose highest output is at the same index.
         images: Compared.
     """

@@ -86,10 +86,14 @@ class HostRunner:
 
 
 def compare(expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[Any]]) -> StepDifference:
-    """Compares outputs value by value; NaN is as far away as can be."""
+    """Compares outputs value by value; NaN is as far away as can be.
+
+    Floats are measured in millionths of the largest golden output of their image.
+    """
     wanted, got = np.stack(expected), np.stack(found)
     if np.issubdtype(wanted.dtype, np.floating):
-        apart = np.abs(wanted.astype(np.float64) - got.astype(np.float64)) * _MILLION
+        largest = np.abs(wanted).max(axis=1, keepdims=True).astype(np.float64)
+        apart = np.abs(wanted.astype(np.float64) - got) / np.where(largest > 0, largest, 1.0) * _MILLION
         steps = np.ceil(np.nan_to_num(apart, nan=np.inf, posinf=2**53)).clip(max=2**53)
     else:
         steps = np.abs(wanted.astype(np.int64) - got.astype(np.int64))
