@@ -40,6 +40,7 @@ from edge_mnv3_calibration_data.sources import Item, open_source
 # The published 0.999 is made for long training: over a few hundred steps the averages would lag behind the
 # weights, and the network would answer by statistics of other features.
 BATCH_NORM_MOMENTUM = 0.9
+SETTLING_BATCHES = 50  # over which the averages are taken anew in the end
 LABEL_SMOOTHING = 0.1
 WEIGHT_DECAY = 1e-4
 WARM_UP_SHARE = 0.1  # of the steps
@@ -103,13 +104,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     shape = {"classes": len(names), "size": options.input_size, "preprocess": options.preprocess}
 
     network = _network(variant, options.input_size, len(names), options.weights)
+    images = Images(training, **shape, batch_size=options.batch_size, shuffled=True)
     _train(
         network,
-        Images(training, **shape, batch_size=options.batch_size, shuffled=True),
+        images,
         epochs=options.epochs,
         peak_learning_rate=options.learning_rate,
         seed=options.seed,
     )
+    settle_batch_norm(network, images)
     _, accuracy = network.evaluate(
         Images(held_out, **shape, batch_size=options.batch_size, shuffled=False), verbose=0
     )
@@ -198,6 +201,19 @@ def _train(network: Any, images: Images, *, epochs: int, peak_learning_rate: flo
     augmented.compile(optimizer, loss, metrics=["accuracy"])
     augmented.fit(images, epochs=epochs, verbose=2)
     network.compile(loss=loss, metrics=["accuracy"])
+
+
+def settle_batch_norm(network: Any, images: Images) -> None:
+    """Takes the averages of batch normalization anew, of the final weights.
+
+    Those that training leaves behind mix statistics of many older weights. All batches count alike here: the
+    n-th one gets the share 1 / n. Source: Wu and Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3.
+    """
+    normalizations = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for index in range(min(len(images), SETTLING_BATCHES)):
+        for layer in normalizations:
+            layer.momentum = index / (index + 1)
+        network(images[index][0], training=True)
 
 
 def _write_csv(path: Path, items: Sequence[Item]) -> None:
