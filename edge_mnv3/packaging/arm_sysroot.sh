@@ -16,21 +16,27 @@ numpy=$("$python" -c 'from importlib.metadata import version; print(version("num
 mkdir -p "$folder"
 work=$(mktemp -d "$folder/.making.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/debs" "$work/new"
-: > "$work/state/status"
-# apt with the system's sources, but lists and caches of its own, so that arm64 need not be added to the system.
-apt_arm() {
-  apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User=root \
-    -o Dir::State="$work/state" -o Dir::State::status="$work/state/status" -o Dir::Cache="$work/cache" "$@"
-}
-apt_arm update
+mkdir -p "$work/debs" "$work/new/host"
 cd "$work/debs"
+# apt with the system's sources, but lists and caches of its own, so that arm64 need not be added to the system.
+apt_of() {
+  architecture=$1
+  shift
+  state=$work/$architecture
+  mkdir -p "$state/lists/partial" "$state/archives/partial"
+  : > "$state/status"
+  apt-get -qq -o APT::Architecture="$architecture" -o APT::Architectures="$architecture" \
+    -o APT::Sandbox::User=root -o Dir::State="$state" -o Dir::State::status="$state/status" \
+    -o Dir::Cache="$state" "$@"
+}
+host=$(dpkg --print-architecture)
+apt_of arm64 update
+apt_of "$host" update
 # shellcheck disable=SC2086 # a list of names
-apt_arm download $arm_packages
+apt_of arm64 download $arm_packages
 for package in *.deb; do dpkg -x "$package" "$work/new/sysroot"; done
 rm -f ./*.deb
-apt-get -qq -o APT::Sandbox::User=root download qemu-user-static # runs without further libraries
-mkdir -p "$work/new/host"
+apt_of "$host" download qemu-user-static # runs without further libraries
 for package in *.deb; do
   dpkg --fsys-tarfile "$package" | tar -x -C "$work/new/host" --strip-components=3 ./usr/bin/qemu-aarch64-static
 done

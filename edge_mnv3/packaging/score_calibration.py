@@ -37,7 +37,8 @@ def check_score_calibration(content: bytes, *, name: str, class_count: int) -> b
         raise InputFileError(
             f"score calibration {name}", f"{len(lines)} lines", f"{class_count}, one for each class"
         )
-    return ("\n".join(line.strip() for line in lines) + "\n").encode()
+    # MediaPipe takes an end of line at the end of the file for one more, empty, line.
+    return "\n".join(line.strip() for line in lines).encode()
 
 
 def _valid(line: str) -> bool:

@@ -34,6 +34,8 @@ from edge_mnv3.result_json import from_json
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from tiny_models import write_classifier
 
+pytestmark = pytest.mark.xdist_group("package")  # fixtures made once
+
 SIDE = 32
 CLASSES = 5
 LABELS = "tea\ncoffee\nwater\nmilk\njuice\n"
@@ -403,7 +405,7 @@ def test_score_calibration_goes_into_the_file(inputs: Path, tmp_path: Path) -> N
     assert done.exit_code == 0, done.output
     found = read_packaged((tmp_path / "b" / "my_drinks_uint8.tflite").read_bytes(), name="m")
     assert found is not None
-    assert found.files["score_calibration.txt"] == b"1,1,0\n" * CLASSES
+    assert found.files["score_calibration.txt"] == b"\n".join([b"1,1,0"] * CLASSES)
     assert run("verify", tmp_path / "b").exit_code == 0
 
 
@@ -475,8 +477,8 @@ def bad_inputs(inputs: Path, folder: Path) -> dict[str, tuple[list[object], str]
 
 CASES = (
     "no such model", "no quantize.json", "two inputs", "open shape", "truncated", "empty", "no labels",
-    "few labels", "latin labels", "missing labels", "name", "empty name", "another size", "one name", "no result",
-    "missing result", "other file",
+    "few labels", "latin labels", "missing labels", "name", "empty name", "another size", "one name",
+    "no result", "missing result", "other file",
 )  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def test_refused_labels(content: bytes, problem: str) -> None:
 
 def test_score_calibration() -> None:
     content = b"1,2.5,-0.5\r\n\r\n0.9,1,0,0.2"
-    assert check_score_calibration(content, name="c", class_count=3) == b"1,2.5,-0.5\n\n0.9,1,0,0.2\n"
+    assert check_score_calibration(content, name="c", class_count=3) == b"1,2.5,-0.5\n\n0.9,1,0,0.2"
 
 
 @pytest.mark.parametrize("line", ["1,2", "1,2,3,4,5", "a,b,c", "-1,2,3", "nan,1,1", "1,inf,1"])
