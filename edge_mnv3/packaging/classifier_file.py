@@ -11,10 +11,14 @@ from edge_mnv3.errors import ArgumentError, ModelFileError
 from edge_mnv3.packaging.metadata import read_packaged
 from edge_mnv3.packaging.model_file import flatbuffer_part, measured_model
 from edge_mnv3.results import TensorInfo
-from edge_mnv3.runtime import open_model, probe
+from edge_mnv3.runtime import Kernels, open_model, probe
 
 _DTYPES = ("uint8", "int8", "float32")
 _MAX_NAME = 200
+_MUST_LOAD: tuple[tuple[Kernels, str], ...] = (
+    ("builtin", "the built-in kernels"),
+    ("xnnpack", "XNNPACK, the default on phones"),  # last: its partitions are noted
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +72,8 @@ def open_classifier(path: Path, *, force: bool) -> ClassifierFile:
     image, scores = _ends(path, loaded.inputs, loaded.outputs)
     packaged = path.read_bytes()
     content = _measured(packaged, path, force)
-    for kernels, words in (
-        ("builtin", "the built-in kernels"),
-        ("xnnpack", "XNNPACK, the default on phones"),
-    ):
-        check = probe(path, kernels=kernels)  # type: ignore[arg-type] # a loop over both
+    for kernels, words in _MUST_LOAD:
+        check = probe(path, kernels=kernels)
         if not check.loads:
             raise ModelFileError(
                 f"model {path} does not load under {words}",
