@@ -23,6 +23,8 @@ COMMANDS = {
     "diagnose": _Entry("diagnose", "Show where an int8 file loses accuracy, and why."),
     "inspect": _Entry("inspect", "Show what a .tflite file holds and whether phones can run it."),
     "bench": _Entry("bench", "Measure the latency of a .tflite file."),
+    "package": _Entry("package", "Make a bundle for Android and iOS apps."),
+    "verify": _Entry("verify", "Check that a bundle still does what was measured."),
     "build": _Entry("build", "Build a Keras MobileNetV3 and save it."),
     "published": _Entry("published", "Show the published accuracies and latencies."),
     "demo": _Entry("demo", "Run the whole pipeline on bundled weights, without network."),

@@ -76,3 +76,7 @@ class ConversionError(EdgeMnv3Error):
 
 class OutputError(EdgeMnv3Error):
     """A result cannot be written: it exists already, the folder is read-only, the disk is full."""
+
+
+class BundleError(EdgeMnv3Error):
+    """A bundle is not what was packaged: `verify` reports it as a difference, other readers stop."""

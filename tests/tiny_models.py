@@ -122,3 +122,37 @@ def expected_scores(
         "khwc,hwc->k", kernel.astype(np.float64), pixels.astype(np.float64)
     )
     return scores
+
+
+def write_identity(path: Path, side: int) -> Path:
+    """Writes a "classifier" whose scores are the pixels that it was given: (1, side, side, 3) uint8 in.
+
+    So a client's own preprocessing can be read off its answers.
+    """
+    count = side * side * 3
+    model = schema.ModelT()
+    model.version = 3
+    model.buffers = [schema.BufferT()]
+    graph = schema.SubGraphT()
+    graph.tensors = []
+    for name, shape in ((b"image", [1, side, side, 3]), (b"pixels", [1, count])):
+        tensor = schema.TensorT()
+        tensor.name, tensor.type, tensor.shape, tensor.buffer = name, _TYPES["uint8"], shape, 0
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.scale, tensor.quantization.zeroPoint = [1.0], [0]
+        graph.tensors.append(tensor)
+    flatten = schema.OperatorT()
+    flatten.opcodeIndex, flatten.inputs, flatten.outputs = 0, [0], [1]
+    flatten.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
+    flatten.builtinOptions = schema.ReshapeOptionsT()
+    flatten.builtinOptions.newShape = [1, count]
+    graph.operators, graph.inputs, graph.outputs = [flatten], [0], [1]
+    model.subgraphs = [graph]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.RESHAPE
+    code.version = 1
+    model.operatorCodes = [code]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+    return path

@@ -13,8 +13,9 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from edge_mnv3 import arch, diagnose_results, published, results
+from edge_mnv3 import arch, diagnose_results, package_results, published, results
 from edge_mnv3.cli import COMMANDS, main
+from edge_mnv3.packaging.apis import TAKES
 from edge_mnv3.weights import PUBLISHED
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from edge_mnv3_quantization import causes
@@ -27,6 +28,8 @@ TOP_RESULTS = {
     "diagnose": diagnose_results.DiagnoseResult,
     "inspect": results.InspectResult,
     "bench": results.BenchResult,
+    "package": package_results.PackageResult,
+    "verify": package_results.VerifyResult,
     "build": results.BuildResult,
     "published": published.Published,
     "demo": results.DemoResult,
@@ -63,6 +66,13 @@ def preprocesses() -> str:
     """Table of the ways to preprocess."""
     rows = [(f"`{name}`", entry.description) for name, entry in PREPROCESSES.items()]
     return _table(("`--preprocess`", "what"), rows)
+
+
+def mobile_apis() -> str:
+    """Table of what each mobile API says to each input type."""
+    names = list(TAKES["uint8"])
+    rows = [(name, *(TAKES[dtype][name] for dtype in TAKES)) for name in names]
+    return _table(("", *TAKES), rows)
 
 
 def diagnosis_rules() -> str:
@@ -119,7 +129,8 @@ def command_helps() -> str:
 
 def result_tables() -> str:
     """The keys of every result, and of its parts."""
-    kinds = _dataclasses(results) | _dataclasses(diagnose_results) | _dataclasses(published)
+    modules = (results, diagnose_results, package_results, published)
+    kinds = {name: kind for module in modules for name, kind in _dataclasses(module).items()}
     sections = [_section(f"## `{command}`", kind, kinds) for command, kind in TOP_RESULTS.items()]
     parts = [kind for kind in kinds.values() if kind not in TOP_RESULTS.values()]
     sections.append("## Parts\n")

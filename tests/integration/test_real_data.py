@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from edge_mnv3.cli import main
 from edge_mnv3.diagnose_results import DiagnoseResult
+from edge_mnv3.package_results import VerifyResult
 from edge_mnv3.result_json import from_json
 from edge_mnv3.results import QuantizeResult, ValidateResult
 
@@ -86,6 +87,37 @@ def test_stock_small_baseline(test_data: Path, small: tuple[Result, QuantizeResu
     assert done.exit_code == 3
     assert result.gate is not None
     assert "does not load under XNNPACK" in result.gate.problems[0]
+
+
+def test_stock_small_is_not_packaged(small: tuple[Result, QuantizeResult], tmp_path: Path) -> None:
+    done = run("package", small[1].int8_path, "-o", tmp_path / "bundle")
+    assert done.exit_code == 1
+    assert done.stderr.startswith(
+        f"error: model {small[1].int8_path} does not load under XNNPACK, the default on phones: got "
+    )
+    assert done.stderr.endswith("--recipe accurate makes files that load\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_small_is_packaged_and_verified_on_photographs(
+    test_data: Path, small_accurate: tuple[Result, QuantizeResult], tmp_path: Path
+) -> None:
+    made, data = small_accurate[1], test_data / "imagenet" / "val.csv"
+    validated = run(
+        "validate", "--float", made.float_path, "--int8", made.int8_path, "--data", data, "--json"
+    )
+    (tmp_path / "validate.json").write_text(validated.stdout)
+    packaged = run(
+        "package", Path(made.int8_path).parent, "--validate", tmp_path / "validate.json",
+        "-o", tmp_path / "b.zip", "--zip",
+    )  # fmt: skip
+    assert packaged.exit_code == 0, packaged.output
+    done = run("verify", tmp_path / "b.zip", "--data", data, "--json")
+    assert done.exit_code == 0, done.output
+    verified = from_json(VerifyResult, done.stdout)
+    assert verified.golden[0].difference.differing == 0
+    # The same images, file and kernels.
+    assert verified.accuracy[0].top1_percent == from_json(ValidateResult, validated.stdout).int8.top1_percent
 
 
 def test_stock_large_minimalistic_baseline(test_data: Path, tmp_path: Path) -> None:

@@ -26,8 +26,17 @@ SHARED = {
     "results",
     "runtime",
 }
-STANDARD_LIBRARY_ONLY = ("errors", "results", "diagnose_results", "arch")
-JOINING = {"pipeline.py", "calibrating.py", "calibration_images.py", "demo.py", "diagnosing.py"}
+STANDARD_LIBRARY_ONLY = ("errors", "results", "diagnose_results", "package_results", "arch")
+JOINING = {
+    "bundle_inputs.py",
+    "calibrating.py",
+    "calibration_images.py",
+    "demo.py",
+    "diagnosing.py",
+    "packing.py",
+    "pipeline.py",
+    "verifying.py",
+}
 
 
 def imported(path: Path) -> set[str]:
@@ -91,7 +100,19 @@ def test_help_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["calibrate", "quantize", "validate", "diagnose", "inspect", "bench", "build", "published", "demo"],
+    [
+        "calibrate",
+        "quantize",
+        "validate",
+        "diagnose",
+        "inspect",
+        "bench",
+        "package",
+        "verify",
+        "build",
+        "published",
+        "demo",
+    ],
 )
 def test_command_help_loads_no_tensorflow(command: str) -> None:
     code = (
@@ -108,6 +129,8 @@ def test_command_help_loads_no_tensorflow(command: str) -> None:
         "edge_mnv3.pipeline",
         "edge_mnv3.diagnosing",
         "edge_mnv3.plotting",
+        "edge_mnv3.packing",
+        "edge_mnv3.verifying",
         "edge_mnv3_quantization.validation",
         "edge_mnv3_quantization.diagnosis",
         "edge_mnv3_android_bench.host",

@@ -1,0 +1,145 @@
+"""`edge-mnv3 package`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_mnv3.commands.options import json_option
+from edge_mnv3.commands.terminal import TerminalReporter
+
+if TYPE_CHECKING:
+    from edge_mnv3.package_results import PackageResult
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("package")
+@click.argument("models", nargs=-1, required=True, type=_PATH, metavar="MODEL.tflite|DIR...")
+@click.option(
+    "--labels",
+    type=_PATH,
+    metavar="PATH",
+    help="Text file, a name a line, or the folder of class folders.  [default: ImageNet's, for 1000 classes]",
+)
+@click.option("--name", metavar="TEXT", help="Of the model, for people.  [default: the file's]")
+@click.option("--model-version", default="1", show_default=True, metavar="TEXT")
+@click.option("--description", default="", metavar="TEXT", help="A sentence for people.")
+@click.option("--author", metavar="TEXT")
+@click.option(
+    "--license", metavar="TEXT", help="Of the model.  [default: Apache-2.0 for the published weights]"
+)
+@click.option(
+    "--validate",
+    "validations",
+    type=_PATH,
+    multiple=True,
+    metavar="JSON",
+    help="Result of edge-mnv3 validate --json; may be given more than once.",
+)
+@click.option(
+    "--bench",
+    "benches",
+    type=_PATH,
+    multiple=True,
+    metavar="JSON",
+    help="Result of edge-mnv3 bench --json; may be given more than once.",
+)
+@click.option(
+    "--golden",
+    type=_PATH,
+    metavar="PATH",
+    help="Images for the golden vectors; ten of them go into the bundle.  [default: synthetic ones]",
+)
+@click.option(
+    "--score-calibration", type=_PATH, metavar="FILE", help="Sigmoid parameters, a line for each class."
+)
+@click.option(
+    "--score-transformation",
+    type=click.Choice(("identity", "log", "inverse-logistic")),
+    default="identity",
+    show_default=True,
+    help="Of scores before the sigmoid.",
+)
+@click.option("-o", "--output", type=_PATH, metavar="PATH", help="[default: the model's name + _bundle]")
+@click.option("--zip", "as_zip", is_flag=True, help="Write one zip in place of a folder.")
+@click.option("--force", is_flag=True, help="Replace the output, and metadata that a model has already.")
+@json_option
+def command(
+    models: tuple[Path, ...],
+    labels: Path | None,
+    name: str | None,
+    model_version: str,
+    description: str,
+    author: str | None,
+    license: str | None,
+    validations: tuple[Path, ...],
+    benches: tuple[Path, ...],
+    golden: Path | None,
+    score_calibration: Path | None,
+    score_transformation: str,
+    output: Path | None,
+    as_zip: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Make a bundle that Android and iOS apps can take as it is.
+
+    It holds the models with metadata and labels inside, golden vectors, a model card, hashes of everything,
+    and sources for apps. DIR is a folder of edge-mnv3 quantize: its int8 file is packaged. Packaging twice
+    gives the same bytes.
+
+    \b
+    Examples:
+      edge-mnv3 package out
+      edge-mnv3 package out --validate validate.json --bench bench.json -o flowers.zip --zip
+      edge-mnv3 package flowers_int8.tflite --labels photos/ --name "My flowers" --license MIT
+    """
+    from edge_mnv3.packing import PackageRequest, package
+    from edge_mnv3.result_json import to_json
+
+    reporter = TerminalReporter()
+    request = PackageRequest(
+        models=models,
+        labels=labels,
+        score_calibration=score_calibration,
+        score_transformation=score_transformation,
+        name=name,
+        version=model_version,
+        description=description,
+        author=author,
+        license=license,
+        validations=validations,
+        benches=benches,
+        golden=golden,
+        output=output,
+        as_zip=as_zip,
+        force=force,
+    )
+    result = package(request, reporter)
+    reporter.close()
+    for warning in result.warnings:
+        reporter.warn(warning)
+    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+
+
+def table(result: PackageResult) -> str:
+    """Writes a result for people."""
+    manifest = result.manifest
+    rows = [("bundle", f"{result.path} ({result.size_bytes / 1e6:.2f} MB)"), ("sha256", result.sha256)]
+    for model in manifest.models:
+        rows.append(("model", f"{model.file}, {model.input.dtype} in, {model.output.dtype} out"))
+        rows += [(f"  {api}", answer) for api, answer in model.takes.items()]
+        rows.append(
+            (
+                "  built-in kernels",
+                f"{model.builtin.differing} of {model.builtin.values} golden values differ from XNNPACK's",
+            )
+        )
+    rows.append(("labels", f"{manifest.labels.count}, from {manifest.labels.source}"))
+    rows.append(("golden", f"{len(manifest.golden.files)} images, {manifest.golden.source}"))
+    rows.append(("verify with", f"edge-mnv3 verify {result.path}"))
+    width = max(len(key) for key, _ in rows) + 2
+    return "\n".join(f"{key:<{width}}{value}" for key, value in rows)

@@ -1,0 +1,69 @@
+"""`edge-mnv3 verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_mnv3.commands.options import json_option
+from edge_mnv3.commands.terminal import TerminalReporter
+
+if TYPE_CHECKING:
+    from edge_mnv3.package_results import VerifyResult
+
+EXIT_DIFFERENT = 3
+
+
+@click.command("verify")
+@click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Labelled images: the accuracy on them must lie in the interval that the bundle states.",
+)
+@click.option("--arm", is_flag=True, help="Also run the golden images on an emulated Arm processor.")
+@json_option
+def command(bundle: Path, data: Path | None, arm: bool, as_json: bool) -> None:
+    """Check that a bundle, folder or zip, still does what was measured.
+
+    Every hash, the metadata, loading under XNNPACK and under the built-in kernels, and the golden images: bit
+    for bit under XNNPACK. Needs no TensorFlow. Exit code 3: something differs, and is named.
+
+    \b
+    Examples:
+      edge-mnv3 verify mobilenet_v3_small_1.0_224_int8_bundle
+      edge-mnv3 verify flowers.zip --data val.csv --json
+      edge-mnv3 verify flowers.zip --arm
+    """
+    from edge_mnv3.result_json import to_json
+    from edge_mnv3.verifying import HOST_RUNNERS, verify
+
+    runners = list(HOST_RUNNERS)
+    if arm:
+        from edge_mnv3.packaging.arm import find_arm_runner
+
+        runners.append(find_arm_runner())
+    reporter = TerminalReporter()
+    result = verify(bundle, data=data, runners=runners, reporter=reporter)
+    reporter.close()
+    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+    if not result.passed:
+        click.get_current_context().exit(EXIT_DIFFERENT)
+
+
+def table(result: VerifyResult) -> str:
+    """Writes a result for people."""
+    lines = [
+        f"{'ok' if check.passed else 'DIFFERS':<9}{check.name}: {line}"
+        for check in result.checks
+        for line in check.detail
+    ]
+    lines.append(
+        f"{result.path} is what was packaged (sha256 {result.sha256})"
+        if result.passed
+        else f"{result.path} IS NOT WHAT WAS PACKAGED"
+    )
+    return "\n".join(lines)

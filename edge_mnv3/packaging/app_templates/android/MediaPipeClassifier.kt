@@ -1,0 +1,52 @@
+package edgemnv3
+
+import android.content.Context
+import android.graphics.Bitmap
+import com.google.mediapipe.framework.image.BitmapImageBuilder
+import com.google.mediapipe.tasks.core.BaseOptions
+import com.google.mediapipe.tasks.vision.core.RunningMode
+import com.google.mediapipe.tasks.vision.imageclassifier.ImageClassifier
+
+/**
+ * Classifier "%%{name}" with MediaPipe Tasks.
+ *
+ * Needs %%{model_file} in src/main/assets; labels and normalization are inside it. MediaPipe resizes what it gets to
+ * the model's input, without averaging. It is given an image of that size, so that nothing is left to resize.
+ */
+class MediaPipeClassifier(context: Context, count: Int = 5) : AutoCloseable {
+    private val classifier =
+        ImageClassifier.createFromOptions(
+            context,
+            ImageClassifier.ImageClassifierOptions.builder()
+                .setBaseOptions(BaseOptions.builder().setModelAssetPath(MODEL_FILE).build())
+                .setRunningMode(RunningMode.IMAGE)
+                .setMaxResults(count)
+                .build(),
+        )
+
+    /** The best answers for an upright bitmap, best first. */
+    fun classify(bitmap: Bitmap): List<Classification> {
+        val result = classifier.classify(BitmapImageBuilder(resized(bitmap)).build())
+        return result.classificationResult().classifications()[0].categories().map {
+            Classification(it.categoryName(), it.score())
+        }
+    }
+
+    override fun close() = classifier.close()
+
+    private fun resized(bitmap: Bitmap): Bitmap {
+        val rgb = Preprocessing.pixels(bitmap)
+        val size = Preprocessing.SIZE
+        val argb = IntArray(size * size) {
+            val red = rgb[it * 3].toInt() and 0xFF
+            val green = rgb[it * 3 + 1].toInt() and 0xFF
+            val blue = rgb[it * 3 + 2].toInt() and 0xFF
+            (0xFF shl 24) or (red shl 16) or (green shl 8) or blue
+        }
+        return Bitmap.createBitmap(argb, size, size, Bitmap.Config.ARGB_8888)
+    }
+
+    private companion object {
+        const val MODEL_FILE = "%%{model_file}"
+    }
+}

@@ -1,0 +1,111 @@
+package edgemnv3
+
+import android.graphics.Bitmap
+import kotlin.math.*
+
+/**
+ * What is done to an image before the model sees it: %%{preprocess_description}.
+ *
+ * The same arithmetic as in the measurement of the model's accuracy: bilinear, and where it shrinks, an average
+ * over the area that a pixel covers. Bitmap.createScaledBitmap does not average, and costs accuracy.
+ */
+object Preprocessing {
+    /** Side of the model's square input in pixels. */
+    const val SIZE = %%{size}
+
+    private const val WEIGHT_BITS = 22
+    private const val HALF = 1 shl (WEIGHT_BITS - 1)
+
+    /** The source pixels that one target pixel is made of: from [start] on, one weight each. */
+    private class Taps(val start: Int, val weights: IntArray)
+
+    /**
+     * Turns an upright bitmap into SIZE × SIZE × 3 bytes, RGB, 0..255.
+     *
+     * A hardware bitmap must be copied to Bitmap.Config.ARGB_8888 first. BitmapFactory leaves photographs as the
+     * sensor saw them: turn them as their EXIF orientation says; ImageDecoder does so by itself.
+     */
+    fun pixels(bitmap: Bitmap): ByteArray {
+        val argb = IntArray(bitmap.width * bitmap.height)
+        bitmap.getPixels(argb, 0, bitmap.width, 0, 0, bitmap.width, bitmap.height)
+        return pixels(argb, bitmap.width, bitmap.height)
+    }
+
+    /** As above, from colours 0xAARRGGBB, row by row. */
+    fun pixels(argb: IntArray, width: Int, height: Int): ByteArray {
+        require(width > 0 && height > 0 && argb.size == width * height) { "not a width × height image" }
+        val (left, upper, right, lower) = box(width.toDouble(), height.toDouble())
+        val columns = taps(width, left, right)
+        val rows = taps(height, upper, lower)
+        val rgb = ByteArray(argb.size * 3) { (argb[it / 3] shr (16 - 8 * (it % 3))).toByte() }
+        // The order matters in the last bit: each pass rounds.
+        return if (height > SIZE && height - SIZE > (width - SIZE) * 2) {
+            resizeRows(resizeColumns(rgb, width, rows), width, SIZE, columns)
+        } else {
+            resizeColumns(resizeRows(rgb, width, height, columns), SIZE, rows)
+        }
+    }
+
+    /** The part of the image that is used: left, upper, right, lower in source pixels. */
+    private fun box(width: Double, height: Double): FloatArray {
+        val left = %%{box_left}
+        val upper = %%{box_upper}
+        val right = %%{box_right}
+        val lower = %%{box_lower}
+        return floatArrayOf(left.toFloat(), upper.toFloat(), right.toFloat(), lower.toFloat())
+    }
+
+    /** width × height × 3 bytes to SIZE × height × 3. */
+    private fun resizeRows(source: ByteArray, width: Int, height: Int, columns: Array<Taps>): ByteArray {
+        val result = ByteArray(height * SIZE * 3)
+        var at = 0
+        for (y in 0 until height) {
+            for (column in columns) {
+                val first = (y * width + column.start) * 3
+                for (channel in 0 until 3) {
+                    var sum = HALF
+                    for (i in column.weights.indices) {
+                        sum += (source[first + i * 3 + channel].toInt() and 0xFF) * column.weights[i]
+                    }
+                    result[at++] = clip(sum)
+                }
+            }
+        }
+        return result
+    }
+
+    /** width × height × 3 bytes to width × SIZE × 3. */
+    private fun resizeColumns(source: ByteArray, width: Int, rows: Array<Taps>): ByteArray {
+        val rowLength = width * 3
+        val result = ByteArray(SIZE * rowLength)
+        var at = 0
+        for (row in rows) {
+            for (x in 0 until rowLength) {
+                var sum = HALF
+                for (i in row.weights.indices) {
+                    sum += (source[(row.start + i) * rowLength + x].toInt() and 0xFF) * row.weights[i]
+                }
+                result[at++] = clip(sum)
+            }
+        }
+        return result
+    }
+
+    private fun taps(length: Int, from: Float, to: Float): Array<Taps> {
+        val scale = (to - from).toDouble() / SIZE
+        val support = max(scale, 1.0)
+        return Array(SIZE) { target ->
+            val center = from + (target + 0.5) * scale
+            val start = max((center - support + 0.5).toInt(), 0)
+            val end = min((center + support + 0.5).toInt(), length)
+            val shares = DoubleArray(end - start) { i ->
+                val distance = (i + start - center + 0.5) * (1.0 / support)
+                max(1.0 - abs(distance), 0.0)
+            }
+            val sum = shares.sum()
+            Taps(start, IntArray(shares.size) { (0.5 + shares[it] / sum * (1 shl WEIGHT_BITS)).toInt() })
+        }
+    }
+
+    private fun clip(sum: Int): Byte = min(max(sum shr WEIGHT_BITS, 0), 255).toByte()
+}

@@ -1,0 +1,9 @@
+// Lines for the build.gradle.kts of the app's module; minSdk is at least 24.
+
+android {
+    // The model is mapped into memory as it lies in the package.
+    androidResources { noCompress += "tflite" }
+}
+
+dependencies {
+%%{gradle_dependencies}}

@@ -1,0 +1,50 @@
+import MediaPipeTasksVision
+import UIKit
+
+/// Classifier "%%{name}" with MediaPipe Tasks.
+///
+/// Needs %%{model_file} in the app's bundle; labels and normalization are inside it. MediaPipe resizes what it gets to
+/// the model's input, without averaging. It is given an image of that size, so that nothing is left to resize.
+final class MediaPipeClassifier {
+  private static let modelFile = "%%{model_file}"
+
+  private let classifier: ImageClassifier
+
+  init(bundle: Bundle = .main, count: Int = 5) throws {
+    guard let modelPath = bundle.path(forResource: Self.modelFile, ofType: nil) else {
+      throw ClassifierError.missingFile(Self.modelFile)
+    }
+    let options = ImageClassifierOptions()
+    options.baseOptions.modelAssetPath = modelPath
+    options.runningMode = .image
+    options.maxResults = count
+    classifier = try ImageClassifier(options: options)
+  }
+
+  /// The best answers, best first.
+  func classify(_ image: UIImage) throws -> [Classification] {
+    let result = try classifier.classify(image: MPImage(uiImage: Self.resized(image)))
+    return result.classificationResult.classifications[0].categories.map {
+      Classification(label: $0.categoryName ?? String($0.index), score: $0.score)
+    }
+  }
+
+  private static func resized(_ image: UIImage) throws -> UIImage {
+    let rgb = try Preprocessing.pixels(of: image)
+    let size = Preprocessing.size
+    // Opaque: MediaPipe wants an alpha channel.
+    var rgba = [UInt8](repeating: 255, count: size * size * 4)
+    for pixel in 0..<(size * size) {
+      for channel in 0..<3 { rgba[pixel * 4 + channel] = rgb[pixel * 3 + channel] }
+    }
+    guard
+      let space = CGColorSpace(name: CGColorSpace.sRGB),
+      let provider = CGDataProvider(data: Data(rgba) as CFData),
+      let made = CGImage(
+        width: size, height: size, bitsPerComponent: 8, bitsPerPixel: 32, bytesPerRow: size * 4,
+        space: space, bitmapInfo: CGBitmapInfo(rawValue: CGImageAlphaInfo.premultipliedLast.rawValue),
+        provider: provider, decode: nil, shouldInterpolate: false, intent: .defaultIntent)
+    else { throw ClassifierError.unreadableImage }
+    return UIImage(cgImage: made)
+  }
+}

@@ -1,0 +1,129 @@
+import UIKit
+
+/// What is done to an image before the model sees it: %%{preprocess_description}.
+///
+/// The same arithmetic as in the measurement of the model's accuracy: bilinear, and where it shrinks, an average over
+/// the area that a pixel covers.
+enum Preprocessing {
+  /// Side of the model's square input in pixels.
+  static let size = %%{size}
+
+  private static let weightBits = 22
+  private static let half = 1 << (weightBits - 1)
+
+  /// The source pixels that one target pixel is made of: from `start` on, one weight each.
+  private struct Taps {
+    let start: Int
+    let weights: [Int]
+  }
+
+  /// Turns an image, upright as its orientation says, into size × size × 3 bytes, RGB, 0..255.
+  static func pixels(of image: UIImage) throws -> [UInt8] {
+    let width = Int((image.size.width * image.scale).rounded())
+    let height = Int((image.size.height * image.scale).rounded())
+    guard width > 0, height > 0, let space = CGColorSpace(name: CGColorSpace.sRGB) else {
+      throw ClassifierError.unreadableImage
+    }
+    var rgbx = [UInt8](repeating: 0, count: width * height * 4)
+    let drawn = rgbx.withUnsafeMutableBytes { (buffer: UnsafeMutableRawBufferPointer) -> Bool in
+      guard
+        let context = CGContext(
+          data: buffer.baseAddress, width: width, height: height, bitsPerComponent: 8,
+          bytesPerRow: width * 4, space: space, bitmapInfo: CGImageAlphaInfo.noneSkipLast.rawValue)
+      else { return false }
+      // UIKit counts rows from the top, Core Graphics from the bottom.
+      context.translateBy(x: 0, y: CGFloat(height))
+      context.scaleBy(x: 1, y: -1)
+      UIGraphicsPushContext(context)
+      image.draw(in: CGRect(x: 0, y: 0, width: width, height: height))
+      UIGraphicsPopContext()
+      return true
+    }
+    guard drawn else { throw ClassifierError.unreadableImage }
+    var rgb = [UInt8]()
+    rgb.reserveCapacity(width * height * 3)
+    for pixel in 0..<(width * height) { rgb += rgbx[(pixel * 4)..<(pixel * 4 + 3)] }
+    return pixels(rgb: rgb, width: width, height: height)
+  }
+
+  /// As above, from width × height × 3 bytes, RGB, row by row.
+  static func pixels(rgb: [UInt8], width: Int, height: Int) -> [UInt8] {
+    let (left, upper, right, lower) = box(width: Double(width), height: Double(height))
+    let columns = taps(length: width, from: left, to: right)
+    let rows = taps(length: height, from: upper, to: lower)
+    // The order matters in the last bit: each pass rounds.
+    if height > size && height - size > (width - size) * 2 {
+      return resizeRows(
+        resizeColumns(rgb, width: width, rows: rows), width: width, height: size, columns: columns)
+    }
+    return resizeColumns(
+      resizeRows(rgb, width: width, height: height, columns: columns), width: size, rows: rows)
+  }
+
+  /// The part of the image that is used: left, upper, right, lower in source pixels.
+  private static func box(width: Double, height: Double) -> (Float, Float, Float, Float) {
+    let left = %%{box_left}
+    let upper = %%{box_upper}
+    let right = %%{box_right}
+    let lower = %%{box_lower}
+    return (Float(left), Float(upper), Float(right), Float(lower))
+  }
+
+  /// width × height × 3 bytes to size × height × 3.
+  private static func resizeRows(
+    _ source: [UInt8], width: Int, height: Int, columns: [Taps]
+  ) -> [UInt8] {
+    var result = [UInt8]()
+    result.reserveCapacity(height * size * 3)
+    for y in 0..<height {
+      for column in columns {
+        let first = (y * width + column.start) * 3
+        for channel in 0..<3 {
+          var sum = half
+          for i in 0..<column.weights.count {
+            sum += Int(source[first + i * 3 + channel]) * column.weights[i]
+          }
+          result.append(clip(sum))
+        }
+      }
+    }
+    return result
+  }
+
+  /// width × height × 3 bytes to width × size × 3.
+  private static func resizeColumns(_ source: [UInt8], width: Int, rows: [Taps]) -> [UInt8] {
+    let rowLength = width * 3
+    var result = [UInt8]()
+    result.reserveCapacity(size * rowLength)
+    for row in rows {
+      for x in 0..<rowLength {
+        var sum = half
+        for i in 0..<row.weights.count {
+          sum += Int(source[(row.start + i) * rowLength + x]) * row.weights[i]
+        }
+        result.append(clip(sum))
+      }
+    }
+    return result
+  }
+
+  private static func taps(length: Int, from: Float, to: Float) -> [Taps] {
+    let scale = Double(to - from) / Double(size)
+    let support = max(scale, 1.0)
+    return (0..<size).map { target in
+      let center = Double(from) + (Double(target) + 0.5) * scale
+      let start = max(Int(center - support + 0.5), 0)
+      let end = min(Int(center + support + 0.5), length)
+      let shares = (start..<end).map { source in
+        max(1.0 - abs((Double(source) - center + 0.5) * (1.0 / support)), 0.0)
+      }
+      let sum = shares.reduce(0.0, +)
+      return Taps(
+        start: start, weights: shares.map { Int(0.5 + $0 / sum * Double(1 << weightBits)) })
+    }
+  }
+
+  private static func clip(_ sum: Int) -> UInt8 {
+    return UInt8(min(max(sum >> weightBits, 0), 255))
+  }
+}

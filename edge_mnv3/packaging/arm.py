@@ -1,0 +1,132 @@
+"""Golden images on an emulated Arm processor: the aarch64 runtime under qemu's user emulation.
+
+It needs a folder that `arm_sysroot.sh` makes: `sysroot` with an arm64 Python and its libraries, `site` with
+the aarch64 packages, and `host` with qemu where the machine has none.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+import edge_mnv3
+from edge_mnv3 import process
+from edge_mnv3.errors import RuntimeUnavailableError
+from edge_mnv3.packaging.golden import Answers, Pixels
+from edge_mnv3.runtime import Kernels
+
+FOLDER_VARIABLE = "EDGE_MNV3_ARM"
+_QEMU = ("qemu-aarch64", "qemu-aarch64-static")
+_PYTHON = "sysroot/usr/bin/python3.11"
+_NEEDED = (_PYTHON, "sysroot/proc/cpuinfo", "site/ai_edge_litert")
+# The processor that the sysroot's /proc/cpuinfo describes: XNNPACK chooses its kernels by both, and they must
+# agree. Not qemu's default `max`: under qemu 7.2 its SME instructions gave other sums than all other emulated
+# processors.
+_CPU = "cortex-a76"
+# Ten images of 224 px take 6 s; the largest network of five times the size, on a machine ten times as busy.
+_TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRunner:
+    """An emulated 64-bit Arm processor.
+
+    Attributes:
+        qemu: The emulator.
+        folder: What `arm_sysroot.sh` made.
+        kernels: Under which it runs.
+    """
+
+    qemu: Path
+    folder: Path
+    kernels: Kernels = "xnnpack"
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"emulated Arm {_CPU}, {self.kernels}"
+
+    def run(self, model: Path, images: Sequence[Pixels]) -> Answers:
+        """Runs a file with one thread.
+
+        Raises:
+            RuntimeUnavailableError: The emulated process failed or did not end in time.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            given, taken = Path(folder) / "images.npy", Path(folder) / "outputs.npy"
+            np.save(given, np.stack(images))
+            argv = [*self._python(), "-m", "edge_mnv3.packaging.golden_child", str(model.resolve())]
+            argv += [str(given), str(taken), "--kernels", self.kernels]
+            done = process.run(argv, timeout_s=_TIMEOUT_S)
+            if done.returncode != 0 or not taken.is_file():
+                ended = "no end in time" if done.returncode is None else f"exit code {done.returncode}"
+                last = done.stderr.strip().splitlines()[-1:] or ["no output"]
+                raise RuntimeUnavailableError(
+                    f"the emulated Arm processor in {self.folder}",
+                    f"{ended} ({last[0]})",
+                    next_step=_advice(),
+                )
+            outputs = np.load(taken)
+        return Answers(list(outputs), done.stdout.strip().splitlines()[-1])
+
+    def _python(self) -> list[str]:
+        """The arm64 interpreter under the emulator, with packages of its own before this one."""
+        package_root = Path(edge_mnv3.__file__).parent.parent
+        variables = {
+            "PYTHONPATH": os.pathsep.join((str(self.folder / "site"), str(package_root))),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        settings = [word for name, value in variables.items() for word in ("-E", f"{name}={value}")]
+        argv = [
+            str(self.qemu),
+            "-cpu",
+            _CPU,
+            "-L",
+            str(self.folder / "sysroot"),
+            "-U",
+            "PYTHONHOME",
+            *settings,
+        ]
+        return [*argv, str(self.folder / _PYTHON)]
+
+
+def arm_folder() -> Path:
+    """Where `arm_sysroot.sh` puts its folder, and `find_arm_runner` looks for it."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named)
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "edge-mnv3" / "arm64"
+
+
+def find_arm_runner() -> ArmRunner:
+    """Returns the emulator, if all that it needs is here.
+
+    Raises:
+        RuntimeUnavailableError: Something is missing; the text says what, and what makes it.
+    """
+    folder = arm_folder()
+    missing = [name for name in _NEEDED if not (folder / name).exists()]
+    if missing:
+        raise RuntimeUnavailableError(
+            "--arm needs an emulated Arm processor", f"no {folder / missing[0]}", next_step=_advice()
+        )
+    found = [str(folder / "host" / name) for name in _QEMU if (folder / "host" / name).is_file()]
+    found += [path for path in map(shutil.which, _QEMU) if path]
+    if not found:
+        raise RuntimeUnavailableError(
+            "--arm needs qemu's user emulation", f"no {_QEMU[0]} on the PATH", next_step=_advice()
+        )
+    return ArmRunner(Path(found[0]), folder)
+
+
+def _advice() -> str:
+    script = resources.files("edge_mnv3.packaging") / "arm_sysroot.sh"
+    return f"on Debian and Ubuntu, 'sh {script}' makes it, with qemu-user-static; or install qemu-user"

@@ -1,0 +1,149 @@
+"""A `.tflite` that can be packaged: one image in, one score for each class out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_mnv3.errors import ArgumentError, ModelFileError
+from edge_mnv3.packaging.metadata import read_packaged
+from edge_mnv3.packaging.model_file import flatbuffer_part, measured_model
+from edge_mnv3.results import TensorInfo
+from edge_mnv3.runtime import Kernels, open_model, probe
+
+_DTYPES = ("uint8", "int8", "float32")
+_MAX_NAME = 200
+_MUST_LOAD: tuple[tuple[Kernels, str], ...] = (
+    ("builtin", "the built-in kernels"),
+    ("xnnpack", "XNNPACK, the default on phones"),  # last: its partitions are noted
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifierFile:
+    """A model to be packaged.
+
+    Attributes:
+        path: The file.
+        content: Its bytes as they were quantized and measured: without metadata of ours.
+        sha256: Of `content`.
+        image: Its input, (1, side, side, 3).
+        scores: Its output, (1, classes).
+        xnnpack_partitions: Subgraphs handed to the XNNPACK delegate.
+    """
+
+    path: Path
+    content: bytes
+    sha256: str
+    image: TensorInfo
+    scores: TensorInfo
+    xnnpack_partitions: int
+
+    @property
+    def side_px(self) -> int:
+        """Of the square input."""
+        return self.image.shape[1]
+
+    @property
+    def class_count(self) -> int:
+        """Outputs."""
+        return self.scores.shape[1]
+
+    @property
+    def bundled_name(self) -> str:
+        """File name in a bundle: fit for every file system, build tool and URL."""
+        return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', self.path.stem)}.tflite"
+
+
+def open_classifier(path: Path, *, force: bool) -> ClassifierFile:
+    """Opens a model and refuses what no app could use.
+
+    Args:
+        path: The file.
+        force: Replace metadata that it has.
+
+    Raises:
+        ModelFileError: It is missing, truncated, has other than one fixed image input and one output of
+            scores, has metadata already, or does not load under XNNPACK and under the built-in kernels.
+    """
+    loaded = open_model(path, kernels="builtin")
+    image, scores = _ends(path, loaded.inputs, loaded.outputs)
+    packaged = path.read_bytes()
+    content = _measured(packaged, path, force)
+    for kernels, words in _MUST_LOAD:
+        check = probe(path, kernels=kernels)
+        if not check.loads:
+            raise ModelFileError(
+                f"model {path} does not load under {words}",
+                check.problem or "",
+                next_step="edge-mnv3 inspect names the cause; --recipe accurate makes files that load",
+            )
+    return ClassifierFile(
+        path=path,
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+        image=image,
+        scores=scores,
+        xnnpack_partitions=check.partitions or 0,
+    )
+
+
+def check_name(name: str, *, option: str) -> str:
+    """Takes a text for people: of one line, not empty, not endless.
+
+    Raises:
+        ArgumentError: It is not.
+    """
+    if not name.strip() or not name.isprintable() or len(name) > _MAX_NAME:
+        raise ArgumentError(option, repr(name), f"1 to {_MAX_NAME} printable characters on one line")
+    return name.strip()
+
+
+def _ends(
+    path: Path, inputs: tuple[TensorInfo, ...], outputs: tuple[TensorInfo, ...]
+) -> tuple[TensorInfo, TensorInfo]:
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ModelFileError(
+            f"model {path}",
+            f"{len(inputs)} inputs and {len(outputs)} outputs",
+            "one image in, one vector of scores out",
+        )
+    image, scores = inputs[0], outputs[0]
+    for tensor in (image, scores):
+        if -1 in tensor.shape:
+            raise ModelFileError(
+                f"model {path}",
+                f"tensor '{tensor.name}' of open shape {list(tensor.shape)}",
+                "fixed shapes",
+                "build it with a fixed batch size of 1, as edge-mnv3 quantize does",
+            )
+        if tensor.dtype not in _DTYPES:
+            raise ModelFileError(
+                f"model {path}", f"tensor '{tensor.name}' of type {tensor.dtype}", "uint8, int8 or float32"
+            )
+    if (
+        len(image.shape) != 4
+        or image.shape[0] != 1
+        or image.shape[1] != image.shape[2]
+        or image.shape[3] != 3
+    ):
+        raise ModelFileError(f"model {path}", f"an input of shape {list(image.shape)}", "[1, side, side, 3]")
+    if len(scores.shape) != 2 or scores.shape[0] != 1:
+        raise ModelFileError(f"model {path}", f"an output of shape {list(scores.shape)}", "[1, classes]")
+    return image, scores
+
+
+def _measured(packaged: bytes, path: Path, force: bool) -> bytes:
+    """The file's bytes; those inside, if this program packaged it before."""
+    found = read_packaged(packaged, name=str(path))
+    if found is None:
+        return flatbuffer_part(packaged)
+    if not force:
+        raise ModelFileError(f"model {path} has metadata already", next_step="use --force to replace it")
+    if found.facts is not None:
+        inside = measured_model(packaged, size_bytes=found.facts.measured_size_bytes)
+        if hashlib.sha256(inside).hexdigest() == found.facts.measured_sha256:
+            return inside
+    return flatbuffer_part(packaged)

@@ -1,0 +1,131 @@
+"""Whether the parts of a bundle, each with its right hash, agree with one another."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from edge_mnv3.errors import BundleError, EdgeMnv3Error
+from edge_mnv3.package_results import BundleManifest, PackagedModel
+from edge_mnv3.packaging.golden import Pixels, from_bytes
+from edge_mnv3.packaging.labels import parse_labels
+from edge_mnv3.packaging.metadata import PackagedMetadata, read_packaged
+from edge_mnv3.packaging.metadata_schema import (
+    RGB,
+    TENSOR_AXIS_LABELS,
+    Content,
+    ImageProperties,
+    NormalizationOptions,
+    TensorMetadata,
+)
+from edge_mnv3.packaging.model_file import measured_model
+
+
+def metadata_differences(
+    files: Mapping[str, bytes], manifest: BundleManifest, model: PackagedModel
+) -> list[str]:
+    """What a model's metadata says otherwise than the manifest and the labels; empty if they agree."""
+    content = files[model.file]
+    try:
+        found = read_packaged(content, name=model.file)
+        parse_labels(
+            files[manifest.labels.file], name=manifest.labels.file, class_count=model.output.shape[-1]
+        )
+    except EdgeMnv3Error as error:
+        return [str(error)]
+    if found is None:
+        return [f"{model.file} has no metadata"]
+    return [
+        f"{model.file}: {difference}" for difference in _differences(found, files, manifest, model, content)
+    ]
+
+
+def _differences(
+    found: PackagedMetadata,
+    files: Mapping[str, bytes],
+    manifest: BundleManifest,
+    model: PackagedModel,
+    content: bytes,
+) -> Iterator[str]:
+    metadata, facts = found.metadata, found.facts
+    stated = (
+        ("name", metadata.name, manifest.name),
+        ("version", metadata.version, manifest.version),
+        ("description", metadata.description, manifest.description),
+        ("author", metadata.author, manifest.author or ""),
+        ("license", metadata.license, manifest.license or ""),
+    )
+    yield from (
+        f"its {what} is {got!r}, the manifest says {said!r}" for what, got, said in stated if got != said
+    )
+    if facts is None:
+        yield "its metadata is not of edge-mnv3"
+    else:
+        inside = measured_model(content, size_bytes=facts.measured_size_bytes)
+        if hashlib.sha256(inside).hexdigest() != model.measured_sha256:
+            yield "the file inside is not the one that was measured"
+        if (facts.provenance, facts.accuracy) != (model.provenance, model.accuracy):
+            yield "its facts are not those of the manifest"
+    if len(metadata.subgraph_metadata) != 1:
+        yield f"its metadata describes {len(metadata.subgraph_metadata)} graphs, not one"
+        return
+    graph = metadata.subgraph_metadata[0]
+    ends = (graph.input_tensor_metadata, graph.output_tensor_metadata)
+    if any(len(end) != 1 for end in ends):
+        yield "its metadata does not describe one input and one output"
+        return
+    yield from _input_differences(ends[0][0], model)
+    labels = [file.name for file in ends[1][0].associated_files if file.type == TENSOR_AXIS_LABELS]
+    if labels != [manifest.labels.file] or found.files.get(labels[0]) != files[manifest.labels.file]:
+        yield f"the labels inside are not {manifest.labels.file}"
+
+
+def _input_differences(image: TensorMetadata, model: PackagedModel) -> Iterator[str]:
+    properties = (image.content or Content()).content_properties
+    if not isinstance(properties, ImageProperties) or properties.color_space != RGB:
+        yield "its input is not said to be an RGB image"
+        return
+    size = properties.default_size
+    height, width = model.input.shape[1:3]
+    if size is None or (size.height, size.width) != (height, width):
+        yield f"its input is not said to be of {width}x{height} pixels"
+    steps = [unit.options for unit in image.process_units if isinstance(unit.options, NormalizationOptions)]
+    scale = 1.0 if model.input.scale is None else 1.0 / model.input.scale
+    zero = float(model.input.zero_point or 0)
+    # float32 in the file, float64 in the manifest
+    if len(steps) != 1 or not (_close(steps[0].mean, zero) and _close(steps[0].std, scale)):
+        yield "its normalization is not that of the input's quantization"
+
+
+def _close(values: tuple[float, ...], wanted: float) -> bool:
+    return len(values) == 1 and math.isclose(values[0], wanted, rel_tol=1e-6)
+
+
+def golden_vectors(
+    files: Mapping[str, bytes], manifest: BundleManifest, model: PackagedModel
+) -> tuple[list[Pixels], list[npt.NDArray[Any]]]:
+    """The golden images and a model's golden outputs.
+
+    Raises:
+        BundleError: They are missing, or not of the size that the manifest says.
+    """
+    names = manifest.golden.files
+    if not names or len(names) != len(model.golden_outputs):
+        raise BundleError(
+            f"{model.file} has {len(model.golden_outputs)} golden outputs for {len(names)} images"
+        )
+    if tuple(model.input.shape[1:]) != manifest.golden.shape:
+        raise BundleError(f"{model.file} does not take the golden images: their shape is another")
+    try:
+        images = [from_bytes(files[name], "uint8").reshape(manifest.golden.shape) for name in names]
+        outputs = [
+            from_bytes(files[name], model.output.dtype).reshape(model.output.shape[-1])
+            for name in model.golden_outputs
+        ]
+    except (KeyError, ValueError, TypeError) as error:
+        raise BundleError(f"the golden vectors of {model.file} are not of their stated size") from error
+    return images, outputs

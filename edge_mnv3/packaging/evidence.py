@@ -1,0 +1,126 @@
+"""What the JSON results of earlier commands say of a model: matched by its hash, never by its name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edge_mnv3.errors import InputFileError
+from edge_mnv3.package_results import CalibrationSummary, Provenance, StatedAccuracy
+from edge_mnv3.packaging.intervals import WILSON, wilson_percent
+from edge_mnv3.result_json import from_json
+from edge_mnv3.results import BenchResult, CalibrationManifest, QuantizeResult, ValidateResult
+
+QUANTIZE_FILE = "quantize.json"
+R = TypeVar("R")
+
+
+def read_result(kind: type[R], path: Path, *, command: str) -> R:
+    """Reads the JSON result of a command.
+
+    Raises:
+        InputFileError: It is missing, or not of this command.
+    """
+    wanted = f"what edge-mnv3 {command} --json wrote"
+    try:
+        return from_json(kind, path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputFileError(f"result {path}", (error.strerror or str(error)).lower(), wanted) from error
+    except (ValueError, RecursionError) as error:
+        raise InputFileError(f"result {path}", str(error), wanted) from error
+
+
+def provenance(path: Path, sha256: str) -> Provenance | None:
+    """How a model was made, if `quantize.json` beside it says so of a file of this hash.
+
+    Raises:
+        InputFileError: There is such a file, but it cannot be read.
+    """
+    beside = path.parent / QUANTIZE_FILE
+    if not beside.is_file():
+        return None
+    result = read_result(QuantizeResult, beside, command="quantize")
+    if sha256 not in (result.int8_sha256, result.float_sha256):
+        return None
+    quantized = sha256 == result.int8_sha256
+    return Provenance(
+        variant=result.variant,
+        weights_source=result.weights.source,
+        weights_sha256=result.weights.sha256,
+        recipe=result.recipe if quantized else None,
+        hard_swish=result.hard_swish if quantized else None,
+        calibration=_calibration(result.calibration) if quantized else None,
+        warnings=result.warnings,
+        versions=result.versions,
+    )
+
+
+def accuracy(results: Sequence[ValidateResult], sha256: str) -> StatedAccuracy | None:
+    """The first result that measured a file of this hash."""
+    for result in results:
+        for measured in (result.int8, result.float_):
+            if measured.sha256 == sha256:
+                int8 = measured is result.int8
+                low, high = result.delta.ci95_points
+                return StatedAccuracy(
+                    n=result.n,
+                    data=Path(result.data).name,
+                    preprocess=result.preprocess,
+                    kernels=measured.kernels,
+                    class_offset=measured.class_offset,
+                    top1_percent=measured.top1_percent,
+                    top5_percent=measured.top5_percent,
+                    ci95_percent=wilson_percent(round(measured.top1_percent * result.n / 100), result.n),
+                    method=WILSON,
+                    drop_points=-result.delta.top1_points if int8 else None,
+                    drop_ci95_points=(-high, -low) if int8 else None,
+                    agreement_percent=result.agreement_percent if int8 else None,
+                    runtime=result.runtime,
+                    warnings=result.warnings,
+                )
+    return None
+
+
+def latencies(results: Sequence[BenchResult], sha256: str, file: str) -> tuple[BenchResult, ...]:
+    """The results that measured a file of this hash, with its name in the bundle in place of its path."""
+    return tuple(
+        dataclasses.replace(result, conditions=dataclasses.replace(result.conditions, model_path=file))
+        for result in results
+        if result.conditions.model_sha256 == sha256
+    )
+
+
+def check_all_used(
+    validations: Sequence[tuple[Path, ValidateResult]],
+    benches: Sequence[tuple[Path, BenchResult]],
+    hashes: set[str],
+) -> None:
+    """Refuses results that speak of other files than those that are packaged.
+
+    Raises:
+        InputFileError: Naming the first.
+    """
+    measured: list[tuple[Path, set[Any]]] = [
+        (path, {result.float_.sha256, result.int8.sha256}) for path, result in validations
+    ]
+    measured += [(path, {result.conditions.model_sha256}) for path, result in benches]
+    for path, found in measured:
+        if not found & hashes:
+            raise InputFileError(
+                f"result {path}",
+                "a measurement of other files than those that are packaged",
+                "one of the packaged models, by its SHA-256",
+                "measure again, or package the file that was measured",
+            )
+
+
+def _calibration(manifest: CalibrationManifest) -> CalibrationSummary:
+    return CalibrationSummary(
+        kind=manifest.kind,
+        n=len(manifest.images),
+        preprocess=manifest.preprocess,
+        seed=manifest.seed,
+        manifest_sha256=manifest.sha256,
+    )

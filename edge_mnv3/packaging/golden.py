@@ -1,0 +1,167 @@
+"""Golden vectors: images and the exact answers to them, and who can run them again.
+
+A runner is anything that answers images with a model's raw outputs: this machine under either kind of
+kernels, an emulated Arm processor, a phone. It says under which kernels it runs, and that decides what is
+asked of it: integer outputs under XNNPACK are the same bits on every processor; the built-in kernels round in
+other places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.package_results import GoldenRun, PackagedModel, StepDifference
+from edge_mnv3.runtime import Kernels, open_model
+
+GOLDEN_COUNT = 10
+GOLDEN_FOLDER = "golden"
+# Over 200 photographs the built-in kernels differed from XNNPACK by up to 41 of 255 steps of a class's
+# probability: on an uncertain image the softmax turns one step of a score into many. A wrong model differs by
+# over 200.
+BUILTIN_LIMIT_STEPS = 80
+# Float kernels sum in an order that depends on the processor. A thousandth is far above that rounding, and
+# far below any difference that changes an answer.
+FLOAT_LIMIT_MILLIONTHS = 1000
+_MILLION = 1e6
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Answers(NamedTuple):
+    """Raw outputs, (classes,) each in the file's own dtype, and the runtime that gave them."""
+
+    outputs: list[npt.NDArray[Any]]
+    runtime: str
+
+
+class GoldenRunner(Protocol):
+    """Answers images with a model.
+
+    Attributes:
+        name: For people, such as `host, xnnpack`.
+        kernels: Under which it runs.
+    """
+
+    @property
+    def name(self) -> str:
+        """For people, such as `host, xnnpack`."""
+
+    @property
+    def kernels(self) -> Kernels:
+        """Under which it runs."""
+
+    def run(self, model: Path, images: Sequence[Pixels]) -> Answers:
+        """Runs a file on (side, side, 3) uint8 RGB images.
+
+        Raises:
+            EdgeMnv3Error: It cannot be run here.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class HostRunner:
+    """This machine."""
+
+    kernels: Kernels
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"host, {self.kernels}"
+
+    def run(self, model: Path, images: Sequence[Pixels]) -> Answers:
+        """Runs a file here, with one thread.
+
+        Raises:
+            ModelFileError: It does not load.
+        """
+        loaded = open_model(model, kernels=self.kernels)
+        return Answers([loaded.run(image) for image in images], loaded.runtime)
+
+
+def compare(expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[Any]]) -> StepDifference:
+    """Compares outputs value by value; NaN is as far away as can be.
+
+    Floats are measured in millionths of the largest golden output of their image.
+    """
+    wanted, got = np.stack(expected), np.stack(found)
+    if np.issubdtype(wanted.dtype, np.floating):
+        largest = np.abs(wanted).max(axis=1, keepdims=True).astype(np.float64)
+        apart = np.abs(wanted.astype(np.float64) - got) / np.where(largest > 0, largest, 1.0) * _MILLION
+        steps = np.ceil(np.nan_to_num(apart, nan=np.inf, posinf=2**53)).clip(max=2**53)
+    else:
+        steps = np.abs(wanted.astype(np.int64) - got.astype(np.int64))
+    return StepDifference(
+        values=int(wanted.size),
+        differing=int(np.count_nonzero(steps)),
+        max_apart=int(steps.max()),
+        unit="millionths" if np.issubdtype(wanted.dtype, np.floating) else "steps",
+        top1_equal=int(np.count_nonzero(wanted.argmax(axis=1) == got.argmax(axis=1))),
+        images=len(wanted),
+    )
+
+
+def largest_allowed(kernels: Kernels, output_dtype: str) -> int:
+    """Largest difference that is allowed; 0 asks for the same bits."""
+    if output_dtype == "float32":
+        return FLOAT_LIMIT_MILLIONTHS
+    return 0 if kernels == "xnnpack" else BUILTIN_LIMIT_STEPS
+
+
+def run_golden(
+    runner: GoldenRunner,
+    model: PackagedModel,
+    path: Path,
+    images: Sequence[Pixels],
+    expected: Sequence[npt.NDArray[Any]],
+) -> GoldenRun:
+    """Runs the golden images and compares.
+
+    Args:
+        runner: Where.
+        model: Which.
+        path: Its file.
+        images: The golden images.
+        expected: Their golden outputs.
+
+    Raises:
+        EdgeMnv3Error: The runner cannot run it.
+    """
+    answers = runner.run(path, images)
+    difference = compare(expected, answers.outputs)
+    allowed = largest_allowed(runner.kernels, model.output.dtype)
+    return GoldenRun(
+        model=model.file,
+        runner=runner.name,
+        runtime=answers.runtime,
+        exact=allowed == 0,
+        limit=allowed,
+        difference=difference,
+        passed=difference.max_apart <= allowed,
+    )
+
+
+def image_file(index: int) -> str:
+    """Path of a golden image in the bundle: raw uint8 RGB, row by row."""
+    return f"{GOLDEN_FOLDER}/image_{index:02}.rgb"
+
+
+def output_file(model_file: str, index: int) -> str:
+    """Path of a golden output in the bundle: raw values, little endian, in the file's own dtype."""
+    return f"{GOLDEN_FOLDER}/{model_file.removesuffix('.tflite')}_{index:02}.bin"
+
+
+def to_bytes(output: npt.NDArray[Any]) -> bytes:
+    """A raw output, little endian."""
+    return output.astype(output.dtype.newbyteorder("<")).tobytes()
+
+
+def from_bytes(content: bytes, dtype: str) -> npt.NDArray[Any]:
+    """Reads what `to_bytes` wrote."""
+    return np.frombuffer(content, np.dtype(dtype).newbyteorder("<")).astype(dtype)

@@ -1,0 +1,32 @@
+"""Runs golden images in a process of its own, such as one under an emulator.
+
+Images come from a NumPy file, outputs go to another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from edge_mnv3.runtime import open_model
+
+
+def main() -> None:
+    """Runs a model on images, (n, side, side, 3) uint8, and prints the runtime and the kind of processor."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", type=Path)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("outputs", type=Path)
+    parser.add_argument("--kernels", choices=("xnnpack", "builtin"), required=True)
+    arguments = parser.parse_args()
+    model = open_model(arguments.model, kernels=arguments.kernels)
+    np.save(arguments.outputs, np.stack([model.run(image) for image in np.load(arguments.images)]))
+    sys.stdout.write(f"{model.runtime} on {platform.machine()}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Labels: one name for each output, in the order of the outputs."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import NamedTuple
+
+from edge_mnv3.arch import IMAGENET_CLASSES
+from edge_mnv3.errors import InputFileError
+
+LABELS_FILE = "labels.txt"
+LABELS_LICENSE_FILE = "labels_license.txt"
+IMAGENET = "imagenet"
+IMAGENET_LICENSE = "BSD-3-Clause"  # torchvision's list, with its licence beside it in `data`
+_BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+
+class Labels(NamedTuple):
+    """Names of the classes.
+
+    Attributes:
+        names: In the order of the outputs, all different.
+        source: `imagenet`, or the name of the file or folder that was given.
+        license: Of the list, where it is known.
+    """
+
+    names: tuple[str, ...]
+    source: str
+    license: str | None
+
+    def content(self) -> bytes:
+        """As apps read them: UTF-8, a line each."""
+        return ("\n".join(self.names) + "\n").encode()
+
+
+def imagenet_labels() -> Labels:
+    """The 1000 ImageNet classes in the order of their WordNet ids, as all published weights have them."""
+    text = (resources.files("edge_mnv3") / "data" / "imagenet_labels.txt").read_text(encoding="utf-8")
+    return Labels(tuple(text.splitlines()), IMAGENET, IMAGENET_LICENSE)
+
+
+def imagenet_labels_license() -> bytes:
+    """The notice that goes with `imagenet_labels`."""
+    return (resources.files("edge_mnv3") / "data" / "imagenet_labels_license.txt").read_bytes()
+
+
+def default_labels(class_count: int) -> Labels:
+    """ImageNet's names for 1000 classes.
+
+    Raises:
+        InputFileError: There are others, whose names nobody but the user knows.
+    """
+    if class_count != IMAGENET_CLASSES:
+        raise InputFileError(
+            "labels",
+            "none",
+            f"names for the model's {class_count} classes",
+            "use --labels with a text file, one name a line, or with the folder of class folders",
+        )
+    return imagenet_labels()
+
+
+def parse_labels(content: bytes, *, name: str, class_count: int) -> Labels:
+    """Reads a label file: UTF-8, a name a line, in the order of the outputs.
+
+    Args:
+        content: Of the file.
+        name: Of the file.
+        class_count: Outputs of the model.
+
+    Raises:
+        InputFileError: It is not UTF-8, a name is empty, has control characters or stands twice, or their
+            number is not that of the classes.
+    """
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputFileError(
+            f"labels {name}, line {line}",
+            f"byte 0x{content[error.start]:02x}",
+            "UTF-8",
+            f"convert it, for example with iconv -t UTF-8 {name}",
+        ) from error
+    lines = text.removeprefix(_BOM).replace("\r\n", "\n").split("\n")
+    while len(lines) > 1 and not lines[-1].strip():
+        lines.pop()
+    return check_labels([line.strip() for line in lines], source=name, class_count=class_count)
+
+
+def check_labels(names: list[str], *, source: str, class_count: int) -> Labels:
+    """Takes names that are fit to be labels.
+
+    Args:
+        names: In the order of the outputs.
+        source: Name of the file or folder that they come from.
+        class_count: Outputs of the model.
+
+    Raises:
+        InputFileError: As `parse_labels` says.
+    """
+    seen: dict[str, int] = {}
+    for number, label in enumerate(names, start=1):
+        where = f"labels {source}, line {number}"
+        if not label:
+            raise InputFileError(where, "an empty label", "a name for each class")
+        if not label.isprintable():
+            raise InputFileError(where, f"control characters in {label!r}", "printable text")
+        if label in seen:
+            raise InputFileError(
+                where, f"'{label}' again, as in line {seen[label]}", "a different name for each class"
+            )
+        seen[label] = number
+    if len(names) != class_count:
+        raise InputFileError(
+            f"labels {source}", f"{len(names)} labels", f"{class_count}, as many as the model has classes"
+        )
+    return Labels(tuple(names), source, None)

@@ -1,0 +1,174 @@
+"""The metadata of a packaged classifier: built, and read again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from edge_mnv3.errors import ModelFileError
+from edge_mnv3.package_results import EmbeddedFacts
+from edge_mnv3.packaging.flatbuffer_tables import pack, unpack
+from edge_mnv3.packaging.labels import LABELS_FILE
+from edge_mnv3.packaging.metadata_schema import (
+    FILE_IDENTIFIER,
+    MIN_PARSER_VERSION,
+    RGB,
+    SCORE_TRANSFORMATIONS,
+    TENSOR_AXIS_LABELS,
+    TENSOR_AXIS_SCORE_CALIBRATION,
+    AssociatedFile,
+    Content,
+    CustomMetadata,
+    FeatureProperties,
+    ImageProperties,
+    ImageSize,
+    ModelMetadata,
+    NormalizationOptions,
+    ProcessUnit,
+    ScoreCalibrationOptions,
+    Stats,
+    SubGraphMetadata,
+    TensorMetadata,
+)
+from edge_mnv3.packaging.model_file import read_metadata
+from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
+from edge_mnv3.result_json import from_json, to_json
+from edge_mnv3.results import TensorInfo
+
+FACTS_ENTRY = "EDGE_MNV3"
+# A float file takes pixels 0..255 as they are: its own first operator brings them to -1..1.
+FLOAT_INPUT_MEAN, FLOAT_INPUT_STD = 0.0, 1.0
+_PIXEL_RANGES = {"uint8": (0.0, 255.0), "int8": (-128.0, 127.0), "float32": (0.0, 255.0)}
+
+
+class Description(NamedTuple):
+    """What the user says of a model."""
+
+    name: str
+    version: str
+    description: str
+    author: str | None
+    license: str | None
+
+
+class PackagedMetadata(NamedTuple):
+    """What a file carries.
+
+    Attributes:
+        metadata: The standard's part.
+        facts: Ours; None where another program wrote the metadata.
+        files: Associated files.
+    """
+
+    metadata: ModelMetadata
+    facts: EmbeddedFacts | None
+    files: dict[str, bytes]
+
+
+def build_metadata(
+    description: Description,
+    facts: EmbeddedFacts,
+    *,
+    image: TensorInfo,
+    scores: TensorInfo,
+    score_transformation: str | None,
+) -> bytes:
+    """Builds the flatbuffer.
+
+    Args:
+        description: Of the model.
+        facts: What this program knows of it.
+        image: Its input, (1, side, side, 3).
+        scores: Its output, (1, classes).
+        score_transformation: Key of `SCORE_TRANSFORMATIONS` where the file gets a score calibration.
+    """
+    graph = SubGraphMetadata(
+        name=description.name,
+        input_tensor_metadata=(_input(image),),
+        output_tensor_metadata=(_output(scores, score_transformation),),
+        custom_metadata=(CustomMetadata(name=FACTS_ENTRY, data=to_json(facts).encode()),),
+    )
+    metadata = ModelMetadata(
+        name=description.name,
+        description=description.description,
+        version=description.version,
+        subgraph_metadata=(graph,),
+        author=description.author or "",
+        license=description.license or "",
+        min_parser_version=MIN_PARSER_VERSION,
+    )
+    return pack(metadata, identifier=FILE_IDENTIFIER)
+
+
+def read_packaged(model: bytes, *, name: str) -> PackagedMetadata | None:
+    """Reads the metadata of a `.tflite`; None if it has none.
+
+    Args:
+        model: The file's bytes.
+        name: What errors call it.
+
+    Raises:
+        ModelFileError: It is no `.tflite`, or its metadata is damaged.
+    """
+    content, files = read_metadata(model, name=name)
+    if content is None:
+        return None
+    try:
+        metadata = unpack(ModelMetadata, content, identifier=FILE_IDENTIFIER)
+        custom = {
+            entry.name: entry.data for graph in metadata.subgraph_metadata for entry in graph.custom_metadata
+        }
+        facts = from_json(EmbeddedFacts, custom[FACTS_ENTRY].decode()) if FACTS_ENTRY in custom else None
+    except ValueError as error:
+        raise ModelFileError(f"metadata of model {name}", str(error), "metadata that can be read") from error
+    return PackagedMetadata(metadata, facts, files)
+
+
+def _input(image: TensorInfo) -> TensorMetadata:
+    side = image.shape[1]
+    low, high = _PIXEL_RANGES[image.dtype]
+    return TensorMetadata(
+        name="image",
+        description=f"RGB image, {side}x{side} pixels, {image.dtype} {low:.0f}..{high:.0f}",
+        content=Content(
+            content_properties=ImageProperties(
+                color_space=RGB, default_size=ImageSize(width=side, height=side)
+            )
+        ),
+        process_units=(ProcessUnit(options=_normalization(image)),),
+        stats=Stats(min=(low,), max=(high,)),
+    )
+
+
+def _normalization(image: TensorInfo) -> NormalizationOptions:
+    """From the input's numbers to the real values that they stand for."""
+    if image.scale is None or image.zero_point is None:
+        return NormalizationOptions(mean=(FLOAT_INPUT_MEAN,), std=(FLOAT_INPUT_STD,))
+    return NormalizationOptions(mean=(float(image.zero_point),), std=(1.0 / image.scale,))
+
+
+def _output(scores: TensorInfo, score_transformation: str | None) -> TensorMetadata:
+    files = [
+        AssociatedFile(
+            name=LABELS_FILE, description="Names of the classes, one a line.", type=TENSOR_AXIS_LABELS
+        )
+    ]
+    units = []
+    if score_transformation is not None:
+        calibration = ScoreCalibrationOptions(
+            score_transformation=SCORE_TRANSFORMATIONS[score_transformation]
+        )
+        units.append(ProcessUnit(options=calibration))
+        files.append(
+            AssociatedFile(
+                name=SCORE_CALIBRATION_FILE,
+                description="Sigmoid parameters of each class, one a line.",
+                type=TENSOR_AXIS_SCORE_CALIBRATION,
+            )
+        )
+    return TensorMetadata(
+        name="score",
+        description=f"One score for each of {scores.shape[1]} classes.",
+        content=Content(content_properties=FeatureProperties()),
+        process_units=tuple(units),
+        associated_files=tuple(files),
+    )

@@ -1,0 +1,188 @@
+"""`model_card.md`, written from the manifest alone: no figure in it comes from anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from edge_mnv3.package_results import BundleManifest, PackagedModel, StatedAccuracy
+from edge_mnv3.results import BenchResult, TensorInfo
+
+CARD_FILE = "model_card.md"
+_UNSTATED = "not stated"
+
+
+def model_card(manifest: BundleManifest) -> str:
+    """Writes the card of a bundle, in Markdown."""
+    lines = [
+        f"# {_text(manifest.name)}",
+        "",
+        f"Image classifier, {manifest.labels.count} classes. {_text(manifest.description)}".rstrip(),
+        "",
+        _table(
+            ("", ""),
+            [
+                ("version", _text(manifest.version)),
+                ("author", _text(manifest.author or _UNSTATED)),
+                ("licence of the model", _text(manifest.license or _UNSTATED)),
+                ("labels", _labels(manifest)),
+            ],
+        ),
+    ]
+    for model in manifest.models:
+        lines += ["", f"## {model.file}", "", *_model(model)]
+    lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(manifest))]
+    lines += ["", "## Verify", "", *_verify(manifest), ""]
+    return "\n".join(lines)
+
+
+def _labels(manifest: BundleManifest) -> str:
+    labels = manifest.labels
+    license_ = f", {labels.license}" if labels.license else ""
+    return f"`{labels.file}`, {labels.count} names, from {_text(labels.source)}{license_}"
+
+
+def _model(model: PackagedModel) -> Iterator[str]:
+    rows = [
+        ("input", _tensor(model.input)),
+        ("output", _tensor(model.output)),
+        ("full integer", "yes" if model.full_integer else "no"),
+        ("XNNPACK partitions", str(model.xnnpack_partitions)),
+        *model.takes.items(),
+        ("made of", f"`{model.measured_file}`, SHA-256 `{model.measured_sha256}`: unchanged inside"),
+    ]
+    yield _table(("", ""), rows)
+    yield from ("", "### How it was made", "")
+    yield from _made(model)
+    yield from ("", "### Accuracy", "")
+    if model.accuracy is None:
+        yield "Not stated: no result of `edge-mnv3 validate` was packaged."
+    else:
+        yield _table(("", ""), _accuracy(model.accuracy))
+    yield from ("", "### Latency", "")
+    if not model.latencies:
+        yield "Not stated: no result of `edge-mnv3 bench` was packaged."
+    else:
+        yield _latencies(model.latencies)
+
+
+def _tensor(tensor: TensorInfo) -> str:
+    quantized = (
+        f", scale {tensor.scale!r}, zero point {tensor.zero_point}" if tensor.scale is not None else ""
+    )
+    return f"{list(tensor.shape)} {tensor.dtype}{quantized}"
+
+
+def _made(model: PackagedModel) -> Iterator[str]:
+    made = model.provenance
+    if made is None:
+        yield "Not stated: no `quantize.json` speaks of this file."
+        return
+    weights = {"imagenet": "published ImageNet weights", "file": "a file", "none": "random"}
+    rows = [
+        ("network", f"MobileNetV3 {made.variant.name}, {made.variant.parameters:,} parameters"),
+        ("weights", weights.get(made.weights_source, made.weights_source)),
+    ]
+    if made.weights_sha256:
+        rows.append(("SHA-256 of the weights", f"`{made.weights_sha256}`"))
+    if made.recipe:
+        rows.append(("recipe", f"{made.recipe}, hard-swish {made.hard_swish}"))
+    if made.calibration:
+        calibration = made.calibration
+        rows += [
+            (
+                "calibration",
+                f"{calibration.n} images, {calibration.kind}, preprocessing {calibration.preprocess}, "
+                f"seed {calibration.seed}",
+            ),
+            ("SHA-256 of the calibration", f"`{calibration.manifest_sha256}`"),
+        ]
+    rows.append(("versions", ", ".join(f"{name} {version}" for name, version in made.versions.items())))
+    yield _table(("", ""), rows)
+
+
+def _accuracy(stated: StatedAccuracy) -> list[tuple[str, str]]:
+    low, high = stated.ci95_percent
+    rows = [
+        ("top-1", f"{stated.top1_percent:.2f} %, 95 % interval {low:.2f} to {high:.2f} ({stated.method})"),
+        ("top-5", f"{stated.top5_percent:.2f} %"),
+    ]
+    if stated.drop_points is not None and stated.drop_ci95_points is not None:
+        drop_low, drop_high = stated.drop_ci95_points
+        rows.append(
+            (
+                "drop against float",
+                f"{stated.drop_points:.2f} points, 95 % interval {drop_low:.2f} to {drop_high:.2f}",
+            )
+        )
+    if stated.agreement_percent is not None:
+        rows.append(("same answer as float", f"{stated.agreement_percent:.2f} %"))
+    rows.append(
+        (
+            "measured on",
+            f"{stated.n} labelled images of {_text(stated.data)}, preprocessing {stated.preprocess}, "
+            f"{stated.runtime}, {stated.kernels}",
+        )
+    )
+    return rows
+
+
+def _latencies(results: Sequence[BenchResult]) -> str:
+    rows = [
+        (
+            f"{result.median_us / 1e3:.3f} ms",
+            f"{result.p5_us / 1e3:.3f} to {result.p95_us / 1e3:.3f} ms",
+            _text(result.conditions.device),
+            f"{result.conditions.runtime}, {result.conditions.kernels}, "
+            f"{result.conditions.num_threads} threads, {result.conditions.num_runs} runs after "
+            f"{result.conditions.warmup_runs}",
+        )
+        for result in results
+    ]
+    return _table(("median", "p5 to p95", "device", "conditions"), rows)
+
+
+def _limits(manifest: BundleManifest) -> Iterator[str]:
+    """Each once, in the order of the models."""
+    found: dict[str, None] = {}
+    for model in manifest.models:
+        if model.provenance is not None:
+            found |= dict.fromkeys(model.provenance.warnings)
+            if model.provenance.weights_source == "none":
+                found["The weights are random: the answers mean nothing."] = None
+        if model.accuracy is None:
+            found[f"The accuracy of `{model.file}` is not stated."] = None
+        else:
+            found |= dict.fromkeys(model.accuracy.warnings)
+            found[
+                f"The accuracy of `{model.file}` holds for images like those that it was measured on, "
+                f"preprocessed by {model.accuracy.preprocess}."
+            ] = None
+        for result in model.latencies:
+            found |= dict.fromkeys(result.warnings)
+    found["It knows its own classes only: an image of anything else gets one of them."] = None
+    yield from map(_text, found)
+
+
+def _verify(manifest: BundleManifest) -> Iterator[str]:
+    golden = manifest.golden
+    yield f"`edge-mnv3 verify` checks every hash, the metadata, and {len(golden.files)} golden images, whose"
+    yield f"outputs under {golden.kernels} ({golden.runtime}) lie in `golden/`."
+    yield "`sha256sum -c SHA256SUMS` checks the hashes without any other program."
+    for model in manifest.models:
+        difference = model.builtin
+        yield ""
+        yield f"`{model.file}`, built-in kernels against {golden.kernels} where it was packaged:"
+        yield (
+            f"{difference.differing} of {difference.values} values differ, by up to {difference.max_apart} "
+            f"{difference.unit}; "
+            f"the same class on {difference.top1_equal} of {difference.images} images."
+        )
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows))
+
+
+def _text(text: str) -> str:
+    """A user's text, kept from being taken for Markdown's table or HTML."""
+    return text.replace("|", "\\|").replace("<", "&lt;")

@@ -1,0 +1,32 @@
+"""Models as the sources for apps see them."""
+
+from __future__ import annotations
+
+from edge_mnv3.packaging.app_context import AppContext
+
+
+def app_context(
+    dtype: str = "uint8",
+    *,
+    name: str = "flowers",
+    size: int = 224,
+    classes: int = 5,
+    model_file: str = "flowers.tflite",
+    labels_file: str = "labels.txt",
+    output_scale: float = 1 / 256,
+) -> AppContext:
+    """A model with `dtype` in and out; float input takes pixels less 127.5 over 127.5."""
+    quantized = dtype != "float32"
+    return AppContext(
+        name=name,
+        input_size_px=size,
+        class_count=classes,
+        model_file=model_file,
+        labels_file=labels_file,
+        input_dtype=dtype,
+        output_dtype=dtype,
+        output_scale=output_scale if quantized else None,
+        output_zero_point={"uint8": 0, "int8": -128}.get(dtype),
+        float_input_mean=None if quantized else 127.5,
+        float_input_std=None if quantized else 127.5,
+    )

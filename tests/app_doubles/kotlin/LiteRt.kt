@@ -1,0 +1,71 @@
+package com.google.ai.edge.litert
+
+import android.content.res.AssetManager
+import java.io.File
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+
+enum class Accelerator { NONE, CPU, GPU, NPU }
+
+class Environment
+
+/** Bytes, as LiteRT holds them; written and read as they are. */
+class TensorBuffer internal constructor(internal var bytes: ByteArray) : AutoCloseable {
+    fun writeInt8(data: ByteArray) {
+        bytes = data.copyOf()
+    }
+
+    fun readInt8(): ByteArray = bytes.copyOf()
+
+    fun writeFloat(data: FloatArray) {
+        bytes = ByteArray(data.size * 4)
+        ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().put(data)
+    }
+
+    fun readFloat(): FloatArray {
+        val floats = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer()
+        return FloatArray(floats.remaining()).also { floats.get(it) }
+    }
+
+    override fun close() = Unit
+}
+
+/** Writes its input beside the model as MODEL.input, and answers what is in MODEL.output. */
+class CompiledModel private constructor(private val model: File) : AutoCloseable {
+    class Options(val accelerators: Set<Accelerator>) {
+        constructor(vararg accelerators: Accelerator) : this(setOf(*accelerators))
+
+        companion object {
+            @JvmStatic val CPU = Options(Accelerator.CPU)
+        }
+    }
+
+    @JvmOverloads
+    fun createInputBuffers(signatureIndex: Int = 0): List<TensorBuffer> = listOf(TensorBuffer(ByteArray(0)))
+
+    @JvmOverloads
+    fun createOutputBuffers(signatureIndex: Int = 0): List<TensorBuffer> = listOf(TensorBuffer(ByteArray(0)))
+
+    @JvmOverloads
+    fun run(inputs: List<TensorBuffer>, outputs: List<TensorBuffer>, signatureIndex: Int = 0) {
+        require(signatureIndex == 0)
+        File("$model.input").writeBytes(inputs[0].bytes)
+        outputs[0].bytes = File("$model.output").readBytes()
+    }
+
+    override fun close() = Unit
+
+    companion object {
+        @JvmOverloads
+        @JvmStatic
+        fun create(
+            assetManager: AssetManager,
+            assetName: String,
+            options: Options = Options.CPU,
+            optionalEnv: Environment? = null,
+        ): CompiledModel {
+            require(options.accelerators == setOf(Accelerator.CPU) && optionalEnv == null)
+            return CompiledModel(File(assetManager.folder, assetName))
+        }
+    }
+}

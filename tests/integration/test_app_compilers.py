@@ -1,0 +1,255 @@
+"""The sources for apps through real compilers, and run.
+
+C++ is linked with the LiteRT library of the wheel and classifies images with real models. Kotlin is compiled
+against doubles of Android's, LiteRT's and MediaPipe's classes, and run: what it would give to the model is
+compared with what is measured with, byte by byte. Swift has no compiler here: see test_app_sources_parse.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import PIL
+import pytest
+from PIL import Image
+
+import tiny_models
+from app_contexts import app_context
+from edge_mnv3.packaging.app_context import AppContext
+from edge_mnv3.packaging.app_sources import app_sources
+from edge_mnv3.process import run
+from edge_mnv3.runtime import open_model
+from edge_mnv3_calibration_data.preprocess import preprocess
+
+DOUBLES = Path(__file__).parent.parent / "app_doubles"
+SIZE = 32
+LABELS = ("Gänseblümchen", "rose", "tulip, red", "sun flower", "dandelion")
+# Larger than the input, odd, of the same size, narrower.
+IMAGE_SIZES: tuple[tuple[int, int], ...] = ((500, 333), (33, 31), (32, 32), (20, 40))
+if int(PIL.__version__.split(".")[0]) >= 13:
+    # Pillow resizes tall images from top to bottom first from 13 on, as the sources do: another last bit.
+    IMAGE_SIZES += ((20, 97), (1, 700), (120, 400))
+OUTPUT_STEP = 8.0
+# Package in tests/app_doubles/kotlin/Main.kt, type of the model, preprocessing.
+KOTLIN_CASES = (("u8", "uint8", "slim"), ("i8", "int8", "resize256"), ("f32", "float32", "resize"))
+COMPILE_TIMEOUT_S = 300.0
+RUN_TIMEOUT_S = 60.0
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def picture(width: int, height: int) -> Image.Image:
+    """Noise over a slope: any wrong weight or shift shows."""
+    rng = np.random.default_rng(width * 10000 + height)
+    slope = np.linspace(0, 120, width)[None, :, None] + np.linspace(0, 60, height)[:, None, None]
+    return Image.fromarray((slope + rng.uniform(0, 75, (height, width, 3))).astype(np.uint8))
+
+
+def context_of(dtype: str) -> AppContext:
+    """That of `tiny_models.write_classifier`, whose float input takes pixels 0..255."""
+    context = app_context(
+        dtype,
+        name="flowers of 5 kinds",
+        size=SIZE,
+        model_file=f"{dtype}.tflite",
+        output_scale=OUTPUT_STEP,
+    )
+    if dtype == "float32":
+        return dataclasses.replace(context, float_input_mean=0.0, float_input_std=1.0)
+    return dataclasses.replace(context, output_zero_point={"uint8": 128, "int8": 0}[dtype])
+
+
+def write_sources(folder: Path, context: AppContext, preprocess_name: str) -> Path:
+    for path, text in app_sources(context, preprocess=preprocess_name).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return folder
+
+
+def write_model(folder: Path, dtype: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "labels.txt").write_text("\n".join(LABELS) + "\n", encoding="utf-8")
+    rng = np.random.default_rng(0)
+    kernel = rng.normal(0, 0.01, (len(LABELS), SIZE, SIZE, 3)).astype(np.float32)
+    return tiny_models.write_classifier(
+        folder / f"{dtype}.tflite", dtype, kernel=kernel, side=SIZE, output_scale=OUTPUT_STEP
+    )
+
+
+def real_scores(raw: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    zero_point = {"uint8": 128, "int8": 0, "float32": 0}[str(raw.dtype)]
+    step = 1.0 if raw.dtype == np.float32 else OUTPUT_STEP
+    scores: npt.NDArray[np.float64] = (raw.astype(np.float64) - zero_point) * step
+    return scores
+
+
+def best(scores: npt.NDArray[np.float64]) -> list[tuple[str, float]]:
+    return [(LABELS[i], float(scores[i])) for i in np.argsort(-scores, kind="stable")]
+
+
+def compile_cpp(source: Path, target: Path, *more: str) -> Path:
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    done = run(
+        [compiler, "-std=c++17", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror", str(source),
+         "-o", str(target), *more],
+        timeout_s=COMPILE_TIMEOUT_S,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+@pytest.mark.parametrize("name", ["slim", "resize", "resize256"])
+def test_cpp_pixels_are_those_of_the_measurement(name: str, tmp_path: Path) -> None:
+    sources = write_sources(tmp_path, context_of("uint8"), name)
+    program = compile_cpp(DOUBLES / "cpp" / "pixels.cc", tmp_path / "pixels", f"-I{sources / 'cpp'}")
+    for width, height in IMAGE_SIZES:
+        image = picture(width, height)
+        (tmp_path / "in").write_bytes(image.tobytes())
+        done = run(
+            [str(program), str(width), str(height), str(tmp_path / "in"), str(tmp_path / "out")],
+            timeout_s=RUN_TIMEOUT_S,
+        )
+        assert done.returncode == 0, done.stderr
+        expected = preprocess(image, name=name, size=SIZE)
+        got = np.frombuffer((tmp_path / "out").read_bytes(), np.uint8).reshape(expected.shape)
+        assert np.array_equal(got, expected), (width, height)
+
+
+@pytest.fixture(scope="module")
+def litert_library() -> Path:
+    spec = importlib.util.find_spec("ai_edge_litert")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    library = Path(spec.submodule_search_locations[0]) / "libLiteRt.so"
+    if not library.exists():
+        pytest.skip(f"the wheel of ai-edge-litert has no {library.name} on this system")
+    return library
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])
+def test_cpp_gives_the_answers_of_the_interpreter(dtype: str, litert_library: Path, tmp_path: Path) -> None:
+    sources = write_sources(tmp_path, context_of(dtype), "slim")
+    program = compile_cpp(
+        sources / "cpp" / "main.cc", tmp_path / "classify", f"-I{DOUBLES / 'cpp'}",
+        str(litert_library), f"-Wl,-rpath,{litert_library.parent}",
+    )  # fmt: skip
+    folder = tmp_path / "the model"
+    model = open_model(write_model(folder, dtype))
+    for width, height in IMAGE_SIZES:
+        image = picture(width, height)
+        image.save(tmp_path / "image.ppm")
+        done = run([str(program), str(folder), str(tmp_path / "image.ppm")], timeout_s=RUN_TIMEOUT_S)
+        assert done.returncode == 0, done.stderr
+        answers = [line.split("\t") for line in done.stdout.splitlines()]
+        expected = best(real_scores(model.run(preprocess(image, name="slim", size=SIZE))))
+        assert [label for _, label in answers] == [label for label, _ in expected]
+        # The program prints six digits.
+        assert [float(score) for score, _ in answers] == pytest.approx([s for _, s in expected], rel=1e-5)
+
+
+def test_cpp_says_what_is_wrong(litert_library: Path, tmp_path: Path) -> None:
+    sources = write_sources(tmp_path, context_of("uint8"), "slim")
+    program = compile_cpp(
+        sources / "cpp" / "main.cc", tmp_path / "classify", f"-I{DOUBLES / 'cpp'}",
+        str(litert_library), f"-Wl,-rpath,{litert_library.parent}",
+    )  # fmt: skip
+    model = write_model(tmp_path / "m", "uint8")
+    picture(40, 40).save(tmp_path / "image.ppm")
+    short = tmp_path / "short.ppm"
+    short.write_bytes((tmp_path / "image.ppm").read_bytes()[:-1])
+
+    def error(image: Path) -> str:
+        done = run([str(program), str(model.parent), str(image)], timeout_s=RUN_TIMEOUT_S)
+        assert done.returncode == 1
+        return done.stderr.splitlines()[-1]
+
+    assert error(short) == f"{short} is cut short"
+    model.write_bytes(b"no model")
+    assert error(tmp_path / "image.ppm").startswith("cannot read the model: LiteRT status ")
+    (model.parent / "labels.txt").write_text("one\ntwo\n")
+    assert error(tmp_path / "image.ppm").endswith("labels.txt has 2 lines, not 5")
+
+
+@pytest.fixture(scope="module")
+def kotlin_home() -> Path:
+    home = os.environ.get("EDGE_MNV3_KOTLIN_HOME")
+    if not home or shutil.which("java") is None:
+        pytest.skip(
+            "no Kotlin compiler; needs java and EDGE_MNV3_KOTLIN_HOME, the npm package kotlin-compiler"
+        )
+    return Path(home)
+
+
+@pytest.fixture(scope="module")
+def kotlin_classes(kotlin_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All three types in one compilation, each with a preprocessing of its own."""
+    folder = tmp_path_factory.mktemp("kotlin")
+    files = [str(path) for path in sorted((DOUBLES / "kotlin").glob("*.kt"))]
+    for package, dtype, name in KOTLIN_CASES:
+        sources = write_sources(folder / dtype, context_of(dtype), name)
+        for path in sorted((sources / "android").glob("*.kt")):
+            text = path.read_text(encoding="utf-8")
+            assert text.startswith("package edgemnv3\n")
+            path.write_text(
+                text.replace("package edgemnv3\n", f"package edgemnv3.{package}\n", 1), encoding="utf-8"
+            )
+            files.append(str(path))
+    done = run(
+        ["java", "-cp", str(kotlin_home / "lib" / "kotlin-compiler.jar"),
+         "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", "-kotlin-home", str(kotlin_home),
+         "-jvm-target", "1.8", "-Werror", *files, "-d", str(folder / "classes")],
+        timeout_s=COMPILE_TIMEOUT_S,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder / "classes"
+
+
+def test_kotlin_gives_the_model_the_pixels_of_the_measurement(
+    kotlin_home: Path, kotlin_classes: Path, tmp_path: Path
+) -> None:
+    models = {dtype: open_model(write_model(tmp_path, dtype)) for _, dtype, _ in KOTLIN_CASES}
+    classpath = os.pathsep.join((str(kotlin_classes), str(kotlin_home / "lib" / "kotlin-stdlib.jar")))
+    for width, height in IMAGE_SIZES:
+        image = picture(width, height)
+        image.save(tmp_path / "image.ppm")
+        expected: dict[str, list[tuple[str, float]]] = {"mediapipe": [("first", 1.0), ("second", 0.5)]}
+        for _, dtype, name in KOTLIN_CASES:
+            raw = models[dtype].run(preprocess(image, name=name, size=SIZE))
+            (tmp_path / f"{dtype}.tflite.output").write_bytes(raw.tobytes())
+            expected[dtype] = best(real_scores(raw))[:3]
+        done = run(
+            ["java", "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-cp", classpath,
+             "edgemnv3.tests.MainKt", str(tmp_path)],
+            timeout_s=RUN_TIMEOUT_S,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        answers: dict[str, list[tuple[str, float]]] = {}
+        for line in done.stdout.splitlines():
+            kind, rest = line.split(" ", 1)
+            label, score = rest.rsplit(" ", 1)
+            answers.setdefault(kind, []).append((label, float(score)))
+        assert {kind: [label for label, _ in found] for kind, found in answers.items()} == {
+            kind: [label for label, _ in found] for kind, found in expected.items()
+        }
+        for kind, found in answers.items():
+            # float32 and its decimal digits.
+            assert [s for _, s in found] == pytest.approx([s for _, s in expected[kind]], rel=1e-6)
+        for _, dtype, name in KOTLIN_CASES:
+            pixels = preprocess(image, name=name, size=SIZE).astype(np.int16)
+            wanted = {"uint8": pixels, "int8": pixels - 128, "float32": pixels}[dtype].astype(dtype)
+            given = np.frombuffer((tmp_path / f"{dtype}.tflite.input").read_bytes(), dtype)
+            assert np.array_equal(given.reshape(wanted.shape), wanted), (dtype, width, height)
+        shown = np.frombuffer((tmp_path / "uint8.tflite.mediapipe").read_bytes(), np.uint8)
+        assert np.array_equal(shown.reshape(SIZE, SIZE, 3), preprocess(image, name="slim", size=SIZE)), (
+            width,
+            height,
+        )

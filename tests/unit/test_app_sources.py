@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+import string
+from importlib import resources
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app_contexts import app_context
+from edge_mnv3.errors import ArgumentError
+from edge_mnv3.packaging.app_sources import SOURCES, TEMPLATES, app_sources, crop
+from edge_mnv3_calibration_data.preprocess import PREPROCESSES
+
+ALL = {"README.md", *(source.path for source in SOURCES)}
+# Neither MediaPipe Tasks nor TensorFlowLiteSwift take int8 tensors.
+INT8 = {path for path in ALL if not path.startswith("ios/") and "MediaPipe" not in path}
+
+
+@pytest.mark.parametrize(("dtype", "paths"), [("uint8", ALL), ("float32", ALL), ("int8", INT8)])
+def test_every_template_is_written_where_its_api_takes_the_type(dtype: str, paths: set[str]) -> None:
+    sources = app_sources(app_context(dtype), preprocess="slim")
+    assert set(sources) == paths
+    for path, text in sources.items():
+        assert "%%" not in text, path
+        assert "None" not in text, path
+        assert text.endswith("\n"), path
+
+
+def test_each_template_file_is_one_source() -> None:
+    folder = resources.files("edge_mnv3.packaging") / TEMPLATES
+    found = {"README.md"}
+    for part in ("android", "ios", "cpp"):
+        found |= {f"{part}/{file.name}" for file in (folder / part).iterdir()}
+    assert found == ALL
+
+
+def test_size_files_and_numbers_are_the_models_own() -> None:
+    sources = app_sources(
+        app_context(size=96, classes=7, model_file="my-1.0_int8.tflite", output_scale=0.00390625),
+        preprocess="slim",
+    )
+    kotlin = sources["android/LiteRtClassifier.kt"]
+    assert 'const val MODEL_FILE = "my-1.0_int8.tflite"' in kotlin
+    assert 'const val LABELS_FILE = "labels.txt"' in kotlin
+    assert "const val CLASS_COUNT = 7" in kotlin
+    assert "const val SCORE_STEP = 0.00390625f" in kotlin
+    assert "inputs[0].writeInt8(pixels)" in kotlin
+    assert "const val SIZE = 96" in sources["android/Preprocessing.kt"]
+    swift = sources["ios/TensorFlowLiteClassifier.swift"]
+    assert "static let classCount = 7" in swift
+    assert "Float(Int($0) - 0) * 0.00390625" in swift
+    assert "options.isXNNPackEnabled = true" in swift
+    assert "constexpr int kSize = 96;" in sources["cpp/preprocessing.h"]
+    assert 'constexpr char kModelFile[] = "my-1.0_int8.tflite";' in sources["cpp/classifier.h"]
+    assert "`my-1.0_int8.tflite`: 96×96 RGB, uint8 in, uint8 out, 7 classes" in sources["README.md"]
+
+
+def test_build_files_name_the_libraries() -> None:
+    sources = app_sources(app_context(), preprocess="slim")
+    gradle = sources["android/build.gradle.kts"]
+    assert 'androidResources { noCompress += "tflite" }' in gradle
+    assert 'implementation("com.google.ai.edge.litert:litert:2.3.0")' in gradle
+    assert 'implementation("com.google.mediapipe:tasks-vision:1.0.0")' in gradle
+    assert "pod 'TensorFlowLiteSwift'" in sources["ios/Podfile"]
+    assert "pod 'MediaPipeTasksVision'" in sources["ios/Podfile"]
+    assert "mediapipe" not in app_sources(app_context("int8"), preprocess="slim")["android/build.gradle.kts"]
+
+
+def test_int8_readme_says_which_apis_are_left_out() -> None:
+    readme = app_sources(app_context("int8"), preprocess="slim")["README.md"]
+    assert "MediaPipe Tasks and TensorFlowLiteSwift take no int8 tensors" in readme
+    assert "--io uint8" in readme
+
+
+def test_float_input_is_normalized() -> None:
+    sources = app_sources(app_context("float32"), preprocess="slim")
+    assert "(byte - 127.5) / 127.5" in sources["README.md"]
+    assert "- 127.5f) / 127.5f" in sources["android/LiteRtClassifier.kt"]
+    assert "(Float($0) - 127.5) / 127.5" in sources["ios/TensorFlowLiteClassifier.swift"]
+    assert "(pixels[i] - 127.5f) / 127.5f" in sources["cpp/classifier.h"]
+
+
+@pytest.mark.parametrize("name", PREPROCESSES)
+def test_the_preprocessing_is_named(name: str) -> None:
+    sources = app_sources(app_context(), preprocess=name)
+    said = crop(name, 224).description
+    for path in ("README.md", "android/Preprocessing.kt", "ios/Preprocessing.swift", "cpp/preprocessing.h"):
+        assert said in sources[path]
+
+
+@pytest.mark.parametrize("name", PREPROCESSES)
+@given(width=st.integers(1, 5000), height=st.integers(1, 5000), size=st.sampled_from((32, 96, 100, 224, 512)))
+def test_crops_are_those_of_the_measurement(name: str, width: int, height: int, size: int) -> None:
+    box = crop(name, size)
+    # The expressions are Python as well.
+    values: dict[str, Any] = {"width": float(width), "height": float(height), "min": min, "floor": _floor}
+    for side in ("left", "upper", "right", "lower"):
+        values[side] = eval(getattr(box, side), {"__builtins__": {}}, values)
+    got = tuple(values[side] for side in ("left", "upper", "right", "lower"))
+    # Double precision on both sides, in another order of operations.
+    assert got == pytest.approx(PREPROCESSES[name].box(width, height, size), rel=1e-12, abs=1e-9)
+
+
+def _floor(number: float) -> float:
+    return float(int(number))  # never negative here
+
+
+@settings(max_examples=30)  # each writes all sources
+@given(name=st.text(max_size=60))
+def test_no_name_leaves_its_comment(name: str) -> None:
+    sources = app_sources(app_context(name=name), preprocess="slim")
+    plain = app_sources(app_context(name=""), preprocess="slim")
+    for path, text in sources.items():
+        assert len(text.splitlines()) == len(plain[path].splitlines())
+        assert text.count("*/") == plain[path].count("*/")
+        assert text.count("/*") == plain[path].count("/*")
+        assert not re.search(r"\\$", text, re.MULTILINE)
+
+
+def test_all_values_are_used() -> None:
+    folder = resources.files("edge_mnv3.packaging") / TEMPLATES
+    used = set()
+    for path in ALL:
+        text = folder.joinpath(*path.split("/")).read_text(encoding="utf-8")
+        used |= set(re.findall(r"%%\{(\w+)\}", text))
+        assert "%%" not in re.sub(r"%%\{\w+\}", "", text)
+    assert "name" in used
+    assert all(set(name) <= set(string.ascii_lowercase + "_") for name in used)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"input_dtype": "int16"}, "type of the input: got 'int16', expected one of uint8, int8, float32"),
+        ({"output_dtype": ""}, "type of the output: got '', expected one of uint8, int8, float32"),
+        (
+            {"labels_file": 'a"b.txt'},
+            "file name in a source for apps: got 'a\"b.txt', expected ASCII letters, digits, . _ -",
+        ),
+        ({"output_scale": None}, "output_scale of the model: got None, expected a finite number"),
+        ({"output_scale": float("nan")}, "output_scale of the model: got nan, expected a finite number"),
+    ],
+)
+def test_what_cannot_stand_in_a_source_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        app_sources(dataclasses.replace(app_context(), **change), preprocess="slim")
+    assert str(caught.value) == message
+
+
+def test_unknown_preprocessing_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="preprocessing: got 'crop', expected one of slim, resize"):
+        app_sources(app_context(), preprocess="crop")
