@@ -30,17 +30,17 @@ from edge_mnv3_quantization.lowering import HardSwish, lower
 from edge_mnv3_quantization.network import WEIGHTED, Array, Network
 from edge_mnv3_quantization.network_reader import read_network
 from edge_mnv3_quantization.network_writer import Quantization, QuantizedWeights, write_int8
-from edge_mnv3_quantization.ranges import choose_ranges
+from edge_mnv3_quantization.ranges import choose_ranges, margin
 from edge_mnv3_quantization.reconstruction import reconstruct, run_int8
 from edge_mnv3_quantization.rewrites import centre_input, constant_gates, fold_constant_gates, logits_value
 from edge_mnv3_quantization.scaling import rescale, value_factors
 from edge_mnv3_quantization.sensitivity import Sensitivity, measure
-from edge_mnv3_quantization.statistics import Statistics, collect, observed_network
+from edge_mnv3_quantization.statistics import Statistics, collect, no_statistics, observed_network
 from edge_mnv3_quantization.stock import IoType
 from edge_mnv3_quantization.weight_quantization import quantize_weights
 
 _MOST_MEASURED = 200  # images on which the cost of errors is measured
-_FAST_MEASURED = 32  # and all that `fast` looks at
+_FAST_MEASURED = 32
 _STRENGTHS = (1.0, 0.5, 0.0)  # powers of the factors
 _UNTRIED = 0.5  # with a single image
 _FEWEST_FOR_CONSTANT = 8  # images; over a single one everything is constant
@@ -53,6 +53,7 @@ class _Plan(NamedTuple):
     lowered: Network
     sensitivities: Mapping[int, Sensitivity]
     factors: Mapping[int, Array]
+    images: int
 
 
 class _Quantized(NamedTuple):
@@ -147,16 +148,12 @@ def quantize_fast(
     on_image: Callable[[int, int], None] | None = None,
     statistics: Statistics | None = None,
 ) -> bytes:
-    """Quantizes a float file to int8 without refitting any weight; see `quantize_accurate`.
-
-    Without statistics it looks at the first images only.
-    """
+    """Quantizes a float file to int8 without refitting any weight; see `quantize_accurate`."""
     measured = images[:_FAST_MEASURED]
     network = observed_network(float_model)
-    counted = images if statistics else measured
-    observed = len(counted) - (len(statistics.images) if statistics else 0)
+    observed = len(images) - (len(statistics.images) if statistics else 0)
     progress = _Progress(observed + len(measured), on_image)
-    plan = _planned(float_model, network, counted, measured, hard_swish, seed, statistics, progress)
+    plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, progress)
     quantized = _best(plan, measured, _as_they_are)
     return write_int8(quantized.network, quantized.quantizations, _as_they_are(quantized), io=io)
 
@@ -180,7 +177,8 @@ def _planned(
     statistics: Statistics | None,
     progress: _Progress,
 ) -> _Plan:
-    histograms = collect(network, images, start=statistics, on_image=progress.step).histograms(network)
+    start = statistics or no_statistics(network, binned=False)
+    histograms = collect(network, images, start=start, on_image=progress.step).histograms(network)
     constant = constant_gates(network, histograms) if len(images) >= _FEWEST_FOR_CONSTANT else {}
     network = fold_constant_gates(network, constant)
     logits = logits_value(network)
@@ -189,7 +187,7 @@ def _planned(
         raise ConversionError("measuring what errors cost", "a cost that is not finite", "finite weights")
     original = fold_constant_gates(read_network(float_model), constant)
     lowered, sensitivities = lower(original, network, sensitivities, hard_swish)
-    return _Plan(lowered, sensitivities, group_factors(lowered, sensitivities))
+    return _Plan(lowered, sensitivities, group_factors(lowered, sensitivities), len(images))
 
 
 def _quantized(plan: _Plan, strength: float) -> _Quantized:
@@ -197,7 +195,9 @@ def _quantized(plan: _Plan, strength: float) -> _Quantized:
     reference = rescale(plan.lowered, factors)
     divided = value_factors(plan.lowered, factors)
     quantizations = choose_ranges(
-        reference, {value: found.divided(divided[value]) for value, found in plan.sensitivities.items()}
+        reference,
+        {value: found.divided(divided[value]) for value, found in plan.sensitivities.items()},
+        widened=margin(plan.images),
     )
     return _Quantized(reference, centre_input(reference, quantizations[reference.input]), quantizations)
 

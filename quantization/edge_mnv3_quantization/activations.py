@@ -25,7 +25,8 @@ class Histogram:
 
     Attributes:
         centres: (C, BINS): numbers in the middle of the bins, ascending; none is outside `low` to `high`.
-        shares: (C, BINS): shares of the counted numbers, each channel's sum 1.
+            (C, 0) where no bins were counted.
+        shares: Likewise: shares of the counted numbers, each channel's sum 1.
         mean: (C,): of all numbers.
         square: (C,): mean of the squares of all numbers.
         factor: (C,): what the original numbers were divided by.
@@ -144,10 +145,13 @@ def histograms(network: Network, counts: Counts, images: int) -> dict[int, Histo
 
 def histogram(counts: Counts, start: int, stop: int, images: int) -> Histogram:
     """The histogram of the value that has the channels from `start` to before `stop`."""
-    centres, numbers = counts.bins(start, stop)
+    centres = shares = np.zeros((stop - start, 0))
+    if counts.binned:
+        centres, numbers = counts.bins(start, stop)
+        shares = numbers / numbers.sum(axis=1, keepdims=True)
     return Histogram(
         centres=centres,
-        shares=numbers / numbers.sum(axis=1, keepdims=True),
+        shares=shares,
         mean=exact_sum(counts.sums[:, start:stop]) / images,
         square=exact_sum(counts.squares[:, start:stop]) / images,
         factor=np.ones(stop - start),

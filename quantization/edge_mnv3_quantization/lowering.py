@@ -36,7 +36,7 @@ from edge_mnv3_quantization.sensitivity import Sensitivity
 
 HardSwish = Literal["auto", "lowered", "fused"]
 # Shares of the whole network's estimated error that a form must save to be worth its time.
-_WORTH = 0.02  # factors per channel
+_WORTH = 0.01  # factors per channel
 _GROUP_WORTH = 0.003  # one more group
 
 

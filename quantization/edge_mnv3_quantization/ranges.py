@@ -15,6 +15,7 @@ from edge_mnv3_quantization.weight_quantization import weight_scales
 SOFTMAX = Quantization(scale=1 / 256, zero_point=-128)  # the kernels allow no other
 GATE = Quantization(scale=GATE_CEILING / STEPS, zero_point=-128)  # saturation is the gate's own clamp
 _SMALLEST_SCALE = 1e-8
+_MOST_MARGIN, _IMAGES_MARGIN = 0.5, 2.0  # shares: at most, and divided by the number of images
 # XNNPACK refuses input scale * weight scale / output scale from 256 on, the HARD_SWISH kernel input scale /
 # output scale from 128 on.
 _LARGEST_RATIO = 127.0
@@ -45,12 +46,20 @@ def _side(tail: Tail) -> tuple[Array, Array]:
     return ends, tail.at(np.broadcast_to(ends, (len(tail.unit), len(ends)))).sum(axis=0)
 
 
-def choose_ranges(network: Network, sensitivities: Mapping[int, Sensitivity]) -> dict[int, Quantization]:
+def margin(images: int) -> float:
+    """By how much ranges are wider than so many images ask for: further ones have larger numbers."""
+    return 1.0 + min(_MOST_MARGIN, _IMAGES_MARGIN / images)
+
+
+def choose_ranges(
+    network: Network, sensitivities: Mapping[int, Sensitivity], *, widened: float = 1.0
+) -> dict[int, Quantization]:
     """Chooses scale and zero point of the input and of every node's output.
 
     Args:
         network: Rescaled as it will be written.
         sensitivities: Of this network's values.
+        widened: Both ends of the best ranges are multiplied by it (`margin`).
     """
     centre = int(np.rint(-network.input_offset / network.input_scale))
     found = {network.input: Quantization(scale=network.input_scale, zero_point=centre - 128)}
@@ -63,7 +72,8 @@ def choose_ranges(network: Network, sensitivities: Mapping[int, Sensitivity]) ->
             floors[joined[value]] = max(floors.get(joined[value], 0.0), _floor(node, found))
         elif node.kind == "concat":
             low, high, _ = best_range(sensitivities[value])
-            found |= dict.fromkeys((value, *node.inputs), _quantization(low, high, floors[value]))
+            own = _quantization(widened * low, widened * high, floors[value])
+            found |= dict.fromkeys((value, *node.inputs), own)
         elif node.kind == "softmax":
             found[value] = SOFTMAX
         elif node.kind == "gate":
@@ -72,7 +82,7 @@ def choose_ranges(network: Network, sensitivities: Mapping[int, Sensitivity]) ->
             found[value] = found[node.inputs[0]]
         else:
             low, high, _ = best_range(sensitivities[value])
-            found[value] = _quantization(low, high, _floor(node, found))
+            found[value] = _quantization(widened * low, widened * high, _floor(node, found))
     return found
 
 

@@ -132,14 +132,14 @@ def statistics_file(sha256: str) -> str:
     return f"{FILE_PREFIX}{sha256[:16]}.npz"
 
 
-def no_statistics(network: Network) -> Statistics:
-    """Those of no images."""
+def no_statistics(network: Network, *, binned: bool = True) -> Statistics:
+    """Those of no images; without bins they are for use at once, not to be saved."""
     channels = tuple(network.values[value].channels for value in observed_values(network))
     return Statistics(
         network_sha256=network_sha256(network),
         images=(),
         channels=channels,
-        counts=no_counts(sum(channels)),
+        counts=no_counts(sum(channels), binned=binned),
     )
 
 

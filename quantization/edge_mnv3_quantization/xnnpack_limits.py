@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from edge_mnv3_quantization.graph import Graph, Operator
 
 
@@ -18,6 +20,7 @@ class Limit(NamedTuple):
     highest: float
 
 
+_NEXT_TO_1 = float(np.nextafter(np.float32(1), np.float32(2)))
 _WEIGHTED = Limit("input scale * weight scale / output scale", 0.0, 256.0)
 LIMITS: dict[str, Limit] = {
     "CONV_2D": _WEIGHTED,
@@ -26,6 +29,7 @@ LIMITS: dict[str, Limit] = {
     "ADD": Limit("input scale / output scale", 2.0**-10, 256.0),
     "MUL": Limit("product of the input scales / output scale", 2.0**-16, 256.0),
     "MEAN": Limit("input scale / output scale", 2.0**-8, 256.0),
+    "CONCATENATION": Limit("input scale / output scale", 1.0, _NEXT_TO_1),
 }
 
 
@@ -60,24 +64,25 @@ def refused_operators(graph: Graph) -> tuple[Violation, ...]:
 def _ratios(operator: Operator) -> list[float]:
     output = operator.outputs[0].scales
     # MEAN's second input holds the axes, which carry no scale.
-    operands = operator.inputs[:1] if operator.name == "MEAN" else operator.inputs[:2]
+    counts = {"MEAN": 1, "CONCATENATION": len(operator.inputs)}
+    operands = operator.inputs[: counts.get(operator.name, 2)]
     if len(output) != 1 or output[0] <= 0 or any(len(tensor.scales) == 0 for tensor in operands):
         return []
     first = float(operator.inputs[0].scales[0]) / float(output[0])
-    if operator.name == "MEAN":
-        return [first]
+    if operator.name in ("MEAN", "ADD", "CONCATENATION"):
+        return [float(tensor.scales[0]) / float(output[0]) for tensor in operands]
     second = operator.inputs[1].scales
-    if operator.name == "ADD":
-        return [first, float(second[0]) / float(output[0])]
     return [first * float(second.max())]
 
 
 def _describe(operator: Operator, limit: Limit, ratio: float) -> str:
     output = operator.outputs[0]
     name = output.name.partition(";")[0]  # the converter joins the names of what it has fused
-    lowest = f"{limit.lowest:.3g} to " if limit.lowest else ""
+    accepts = f"{limit.lowest:.3g} to below {limit.highest:g}" if limit.lowest else f"below {limit.highest:g}"
+    if limit.highest == _NEXT_TO_1:
+        accepts = "1 only"
     return (
         f"operator {operator.index} {operator.name}, tensor '{name}' (output scale "
         f"{float(output.scales[0]):.3g}): {limit.formula} is {ratio:.4g}, XNNPACK accepts "
-        f"{lowest}below {limit.highest:g}"
+        f"{accepts}"
     )

@@ -32,6 +32,8 @@ def graph_of(name: str, *scales: float, output: float) -> Graph:
         (graph_of("MUL", 0.5, 2.0**-16, output=1.0), 1),
         (graph_of("MEAN", 1.0, 0.0, output=255.0), 0),
         (graph_of("MEAN", 1.0, 0.0, output=257.0), 1),  # its second input, the axes, carries no scale
+        (graph_of("CONCATENATION", 0.1, 0.1, 0.1, output=0.1), 0),
+        (graph_of("CONCATENATION", 0.1, 0.1, 0.1000001, output=0.1), 1),
         (graph_of("CONV_2D", 0.0, 1.0, output=1.0), 0),  # not quantized
         (graph_of("HARD_SWISH", 1.0, output=1e-9), 0),
     ],
