@@ -17,16 +17,20 @@ COMPONENTS = {
 }
 # What a component may use of the core: leaves that know no other part.
 SHARED = {
+    "bench_results",
+    "device_results",
     "diagnose_results",
     "errors",
     "hashing",
     "native_output",
+    "outputs",
+    "process",
     "published",
     "result_json",
     "results",
     "runtime",
 }
-STANDARD_LIBRARY_ONLY = ("errors", "results", "diagnose_results", "arch")
+STANDARD_LIBRARY_ONLY = ("errors", "results", "device_results", "diagnose_results", "arch")
 JOINING = {"pipeline.py", "calibrating.py", "calibration_images.py", "demo.py", "diagnosing.py"}
 
 
