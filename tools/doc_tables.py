@@ -13,7 +13,16 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from edge_mnv3 import arch, diagnose_results, published, results
+from edge_mnv3 import (
+    arch,
+    bench_results,
+    demo_results,
+    device_results,
+    diagnose_results,
+    published,
+    results,
+    verdict_results,
+)
 from edge_mnv3.cli import COMMANDS, main
 from edge_mnv3.weights import PUBLISHED
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
@@ -26,11 +35,23 @@ TOP_RESULTS = {
     "validate": results.ValidateResult,
     "diagnose": diagnose_results.DiagnoseResult,
     "inspect": results.InspectResult,
-    "bench": results.BenchResult,
+    "bench --host": bench_results.HostBenchResult,
+    "bench --device": bench_results.DeviceBenchReport,
+    "reproduce": verdict_results.ReproduceResult,
+    "compare": verdict_results.CompareResult,
     "build": results.BuildResult,
     "published": published.Published,
-    "demo": results.DemoResult,
+    "demo": demo_results.DemoResult,
 }
+RESULT_MODULES = (
+    results,
+    diagnose_results,
+    bench_results,
+    device_results,
+    verdict_results,
+    demo_results,
+    published,
+)
 
 
 def variants() -> str:
@@ -119,7 +140,9 @@ def command_helps() -> str:
 
 def result_tables() -> str:
     """The keys of every result, and of its parts."""
-    kinds = _dataclasses(results) | _dataclasses(diagnose_results) | _dataclasses(published)
+    kinds: dict[str, Any] = {}
+    for module in RESULT_MODULES:
+        kinds |= _dataclasses(module)
     sections = [_section(f"## `{command}`", kind, kinds) for command, kind in TOP_RESULTS.items()]
     parts = [kind for kind in kinds.values() if kind not in TOP_RESULTS.values()]
     sections.append("## Parts\n")
@@ -136,7 +159,7 @@ def _dataclasses(module: ModuleType) -> dict[str, Any]:
 
 
 def _section(heading: str, kind: Any, kinds: dict[str, Any]) -> str:
-    anchors = {top.__name__: command for command, top in TOP_RESULTS.items()}
+    anchors = {top.__name__: command.replace(" ", "-") for command, top in TOP_RESULTS.items()}
     notes = _attribute_notes(kind.__doc__)
     rows = []
     for field in dataclasses.fields(kind):

@@ -11,7 +11,7 @@ from edge_mnv3.commands.options import json_option, runtime_option
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from edge_mnv3.results import BenchResult
+    from edge_mnv3.bench_results import HostBenchResult
     from edge_mnv3.runtime import Kernels, RuntimeName
 
 
@@ -61,7 +61,7 @@ def command(
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)
 
 
-def table(result: BenchResult) -> str:
+def table(result: HostBenchResult) -> str:
     """Writes a result for people."""
     conditions = result.conditions
     return "\n".join(

@@ -29,8 +29,17 @@ SHARED = {
     "result_json",
     "results",
     "runtime",
+    "verdict_results",
 }
-STANDARD_LIBRARY_ONLY = ("errors", "results", "device_results", "diagnose_results", "arch")
+STANDARD_LIBRARY_ONLY = (
+    "errors",
+    "results",
+    "bench_results",
+    "device_results",
+    "diagnose_results",
+    "verdict_results",
+    "arch",
+)
 JOINING = {"pipeline.py", "calibrating.py", "calibration_images.py", "demo.py", "diagnosing.py"}
 
 
