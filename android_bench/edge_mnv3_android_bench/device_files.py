@@ -107,7 +107,8 @@ class DeviceFolder:
         done = self.device.shell(
             f"mkdir -p {self.path} && cd {self.path} || exit 1\n"
             f"rm -f {TEMPORARY_PREFIX}*\n"
-            f"if test -f {quoted}; then chmod {mode} {quoted}; {_hash_command(quoted)}; else echo {_NO_HASH}; fi\n"
+            f"if test -f {quoted}; then chmod {mode} {quoted}; {_hash_command(quoted)}\n"
+            f"else echo {_NO_HASH}; fi\n"
             f"df -k {self.path} 2>/dev/null; true",
             timeout_s=SHELL_TIMEOUT_S + size_bytes / _HASH_BYTES_PER_S,
         )
