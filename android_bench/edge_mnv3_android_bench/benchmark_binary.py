@@ -20,30 +20,26 @@ from edge_mnv3.errors import (
     ArgumentError,
     BenchmarkBinaryError,
     DownloadError,
-    EdgeMnv3Error,
     InputFileError,
 )
 from edge_mnv3.hashing import sha256_file
 from edge_mnv3.outputs import staged, write_text
 from edge_mnv3.result_json import from_json, to_json
 from edge_mnv3.results import SCHEMA_VERSION
+from edge_mnv3_android_bench.benchmark_download import (
+    BY_HAND,
+    ELF_KINDS,
+    check_elf,
+    download,
+    official_address,
+)
 
 CACHE_VARIABLE = "EDGE_MNV3_CACHE"
 DEFAULT_NAME = "current"
-# Source: TensorFlow Lite's measurement guide, "Native benchmark binary".
-BASE_URL = "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensorflow/release/lite/tools/nightly/latest/"
-OFFICIAL_FILES = {
-    "arm64-v8a": "android_aarch64_benchmark_model",
-    "armeabi-v7a": "android_arm_benchmark_model",
-}
-# ELF class (1: 32 bits, 2: 64 bits) and machine. Source: the ELF specification's e_machine values.
-_ELF_KINDS = {"arm64-v8a": (2, 183), "armeabi-v7a": (1, 40), "x86_64": (2, 62), "x86": (1, 3)}
 _LOCK_FILE = "lock.json"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _FLAG = re.compile(r"^\s*(--\w+=\S*)\s+(\w+)\s+(?:optional|required)\b", re.MULTILINE)
 _VERSION = re.compile(r"(?:TFLite|TensorFlow Lite|LiteRT)(?: runtime)? version:? *v?(\d+\.\d+[\w.+-]*)", re.I)
-_TIMEOUT_S = 30
-_CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,10 +141,10 @@ class BinaryRegistry:
         pending = self.pending_path(name, abi)
         try:
             with staged([pending], force=True) as (temporary,):
-                _download(url, temporary, on_progress)
+                download(url, temporary, on_progress)
                 check_elf(temporary, abi)
         except BenchmarkBinaryError as error:
-            raise DownloadError(f"download of {url}", error.got, error.expected, _BY_HAND) from error
+            raise DownloadError(f"download of {url}", error.got, error.expected, BY_HAND) from error
         return self._settle(name, abi, url)
 
     def get(self, name: str, abi: str) -> BenchmarkBinary:
@@ -180,7 +176,7 @@ class BinaryRegistry:
             refused = replace(locked, help_sha256=None, version=None)
         else:
             self.pending_path(name, abi).replace(self.path(name, abi))
-        self._write(accepted=refused)
+        self._enter(refused, accepted=True)
         return refused
 
     def confirm(self, name: str, abi: str, *, help_text: str, log_text: str = "") -> BenchmarkBinary:
@@ -207,7 +203,7 @@ class BinaryRegistry:
             raise _changed(locked, f"version {version}")
         confirmed = replace(locked, help_sha256=fingerprint, version=version)
         if confirmed != locked:
-            self._write(accepted=confirmed)
+            self._enter(confirmed, accepted=True)
         return confirmed
 
     def path(self, name: str, abi: str) -> Path:
@@ -229,11 +225,11 @@ class BinaryRegistry:
             source=source,
         )
         if locked is not None and found.sha256 != locked.sha256:
-            self._write(refused=found)
+            self._enter(found, accepted=False)
             raise _changed(locked, f"SHA-256 {found.sha256[:12]}… from {source}")
         pending.replace(self.path(name, abi))
         if locked is None:
-            self._write(accepted=found)
+            self._enter(found, accepted=True)
         return locked or found
 
     def _find(self, name: str, abi: str) -> BenchmarkBinary | None:
@@ -250,31 +246,23 @@ class BinaryRegistry:
                 f"lock file {path}", str(error), next_step=f"remove {self.folder} to begin anew"
             ) from error
 
-    def _write(
-        self, *, accepted: BenchmarkBinary | None = None, refused: BenchmarkBinary | None = None
-    ) -> None:
-        """Enters a build as accepted or as refused; what was entered as refused before it goes."""
-        changed = accepted or refused
-        if changed is None:
-            return
+    def _enter(self, binary: BenchmarkBinary, *, accepted: bool) -> None:
+        """Enters a build as accepted or as refused; the one refused before it is forgotten."""
         with self._writing:
             lock = self._read()
-            binaries = [b for b in lock.binaries if not _same(b, changed) or accepted is None]
-            waiting = [b for b in lock.refused if not _same(b, changed)]
-            lock = BinaryLock(
-                binaries=(*binaries, *([accepted] if accepted else [])),
-                refused=(*waiting, *([refused] if refused else [])),
-            )
+            refused = tuple(b for b in lock.refused if not _same(b, binary))
+            if accepted:
+                others = tuple(b for b in lock.binaries if not _same(b, binary))
+                lock = BinaryLock(binaries=(*others, binary), refused=refused)
+            else:
+                lock = BinaryLock(binaries=lock.binaries, refused=(*refused, binary))
             write_text(self.folder / _LOCK_FILE, to_json(lock), force=True)
 
     def _check_names(self, name: str, abi: str) -> None:
         if not _NAME.fullmatch(name):
             raise ArgumentError("name of a benchmark binary", repr(name), "letters, digits, '.', '-', '_'")
-        if abi not in _ELF_KINDS:
-            raise ArgumentError("ABI of a benchmark binary", repr(abi), " or ".join(_ELF_KINDS))
-
-
-_BY_HAND = "download it by hand and give it with --benchmark-binary"
+        if abi not in ELF_KINDS:
+            raise ArgumentError("ABI of a benchmark binary", repr(abi), " or ".join(ELF_KINDS))
 
 
 def cache_folder() -> Path:
@@ -282,32 +270,6 @@ def cache_folder() -> Path:
     import pooch
 
     return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("edge-mnv3")).expanduser()
-
-
-def pick_abi(abis: Sequence[str]) -> str:
-    """Returns the device's preferred ABI among those that a build is published for.
-
-    Raises:
-        BenchmarkBinaryError: There is none.
-    """
-    found = next((abi for abi in abis if abi in OFFICIAL_FILES), None)
-    if found is None:
-        raise BenchmarkBinaryError(
-            "no benchmark_model is published for this device",
-            f"ABI {', '.join(abis)}",
-            " or ".join(OFFICIAL_FILES),
-            "give one with --benchmark-binary",
-        )
-    return found
-
-
-def official_address(abi: str) -> str:
-    """Returns the address of the official build for an ABI.
-
-    Raises:
-        BenchmarkBinaryError: There is none.
-    """
-    return BASE_URL + OFFICIAL_FILES[pick_abi((abi,))]
 
 
 def help_fingerprint(text: str) -> str | None:
@@ -322,24 +284,6 @@ def reported_version(text: str) -> str | None:
     """Finds the version of TFLite in what a build prints; most builds do not tell."""
     match = _VERSION.search(text)
     return match[1] if match else None
-
-
-def check_elf(file: Path, abi: str) -> None:
-    """Checks that a file is a program for an ABI.
-
-    Raises:
-        BenchmarkBinaryError: It is not.
-        OSError: It cannot be read.
-    """
-    with file.open("rb") as stream:
-        header = stream.read(20)
-    if len(header) < 20 or header[:4] != b"\x7fELF":
-        raise BenchmarkBinaryError(f"benchmark binary {file}", "no ELF program", f"one for {abi}")
-    kind = header[4], int.from_bytes(header[18:20], "little")
-    if kind != _ELF_KINDS[abi]:
-        names = {kind: name for name, kind in _ELF_KINDS.items()}
-        got = names.get(kind, f"machine {kind[1]}")
-        raise BenchmarkBinaryError(f"benchmark binary {file}", f"a program for {got}", f"one for {abi}")
 
 
 def _same(one: BenchmarkBinary, other: BenchmarkBinary) -> bool:
@@ -366,33 +310,3 @@ def _changed(locked: BenchmarkBinary, got: str, next_step: str = "") -> Benchmar
         f"SHA-256 {locked.sha256[:12]}… as locked",
         next_step or accept,
     )
-
-
-def _download(url: str, path: Path, on_progress: Callable[[int, int], None] | None) -> None:
-    import requests
-
-    try:
-        # Without compression on the way: the length is then that of the file.
-        headers = {"Accept-Encoding": "identity"}
-        with (
-            requests.get(url, stream=True, timeout=_TIMEOUT_S, headers=headers) as response,
-            path.open("wb") as file,
-        ):
-            response.raise_for_status()
-            total = int(response.headers.get("Content-Length", 0))
-            for chunk in response.iter_content(_CHUNK_BYTES):
-                file.write(chunk)
-                if on_progress:
-                    on_progress(file.tell(), total)
-            if total and file.tell() != total:
-                raise _download_error(url, f"{file.tell()} of {total} bytes")
-    except requests.HTTPError as error:
-        raise _download_error(url, f"the server answered {error.response.status_code}") from error
-    except requests.RequestException as error:
-        was_cut = isinstance(error, requests.exceptions.ChunkedEncodingError)
-        problem = "the connection was cut" if was_cut else f"no connection ({type(error).__name__})"
-        raise _download_error(url, problem) from error
-
-
-def _download_error(url: str, problem: str) -> EdgeMnv3Error:
-    return DownloadError(f"download of {url}", problem, next_step=_BY_HAND)
