@@ -183,8 +183,10 @@ class DeviceBenchConditions:
         cpu_mask: The same as a hexadecimal mask; `all` where it was not pinned.
         num_threads: -1 where the build chooses.
         num_runs: Timed inferences that a launch was asked for.
-        min_secs: A launch goes on at least as long.
-        max_secs: A launch stops counting after as long.
+        warmup_runs: Untimed inferences that it was asked for.
+        min_secs: The timed inferences go on at least as long.
+        max_secs: A launch that takes longer does not count.
+        warmup_min_secs: The untimed inferences go on at least as long.
     """
 
     device: DeviceInfo
@@ -201,6 +203,7 @@ class DeviceBenchConditions:
     warmup_runs: int
     min_secs: float
     max_secs: float
+    warmup_min_secs: float
     model_path: str
     model_sha256: str
 
