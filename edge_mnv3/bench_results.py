@@ -215,7 +215,7 @@ class DeviceBenchResult:
     Attributes:
         statistic: Of each launch: `median`, or `avg` where the build prints no median.
         median_us: Median over the launches of their statistic; None where the result is unstable.
-        ci95_us: 95 % bootstrap interval of `median_us` over launches; None likewise.
+        ci95_us: 95 % bootstrap interval of `median_us` over launches; None likewise, and with one or two.
         coefficient_of_variation_percent: Of the launches' statistic; None with fewer than two launches.
         stable: The launches meet the rules of acceptance.
         problems: Why they do not; empty where `stable`.
