@@ -19,9 +19,11 @@ class MeasuredCell:
         ci95_ms: 95 % interval of `measured_ms`.
         ratio: Measured by published; None where one of the two is missing.
         ratio_ci95: 95 % interval of the ratio; the published figure has none of its own.
-        verdict: `reproduced`, `faster`, `slower`, `unstable`, `conditions differ`, `not measured` or
-            `no published figure`.
-        reasons: What the verdict rests on, in words.
+        by_ratio: `reproduced`, `faster` or `slower`: what the ratio says, whatever the conditions; None
+            without a ratio.
+        verdict: The same where the conditions are the published ones, as far as those are stated; else
+            `conditions differ`, `unstable` or `no published figure`.
+        reasons: Which conditions differ, why the result is unstable, that the interval crosses a limit.
     """
 
     binary: str
@@ -29,6 +31,7 @@ class MeasuredCell:
     ci95_ms: tuple[float, float] | None
     ratio: float | None
     ratio_ci95: tuple[float, float] | None
+    by_ratio: str | None
     verdict: str
     reasons: tuple[str, ...]
 
@@ -39,6 +42,7 @@ class ReproduceCell:
 
     Attributes:
         precision: `float` or `int8`.
+        recipe: Quantization recipe of the measured file; None for float files.
         published_device: Phone that the source measured; None where no source has a figure.
         source: Key of the published figures' sources, or None likewise.
         published_ms: As the source gives it, or None likewise.
@@ -49,6 +53,7 @@ class ReproduceCell:
     variant: str
     alpha: float
     precision: str
+    recipe: str | None
     published_device: str | None
     source: str | None
     published_ms: float | None
@@ -78,24 +83,27 @@ class RankOrder:
     """Whether a source and a measurement put the networks in the same order.
 
     Attributes:
-        networks: Cells that have both figures.
-        kendall_tau_b: 1 is the same order, -1 the reverse; None where fewer than two networks differ.
+        recipe: Of the int8 files among them; None where there are none.
+        networks: Networks that have one figure of each. Those that the source gives twice are left out.
+        kendall_tau_b: 1 is the same order, -1 the reverse; None with fewer than two different networks.
     """
 
     source: str
     binary: str
+    recipe: str | None
     networks: int
     kendall_tau_b: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelEraFactor:
-    """How much faster or slower newer kernels are than those of the published figures' time, on one phone.
+    """How today's kernels compare with those of the published figures' time, on one phone.
 
     Attributes:
-        factor: Geometric median over networks of the time with `current` by the time with `reference`.
+        factor: Exponential of the median over networks of ln(time with `current` / time with `reference`):
+            below 1 today's are faster.
         ci95: 95 % bootstrap interval over networks; None with fewer than three.
-        networks: Cells that have both.
+        networks: Networks, or files of them, that have both times.
         current: Name of the binary.
         reference: Name of the other binary, or of the source of published figures.
     """
@@ -109,17 +117,19 @@ class KernelEraFactor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearestPixel:
-    """The phone with published figures that is nearest to one without.
+    """The phone with published figures whose latencies are nearest to those of a phone without.
 
     Attributes:
-        device: Such as `Pixel 3`.
-        max_khz: Highest clock of its big cores.
-        reason: By what it is nearest.
+        device: Such as `Pixel 3`: its median distance |ln(measured / published)| is the least.
+        source: Of the published figures: the one that has most of the measured networks.
+        ratio: Exponential of the median of ln(measured / published).
+        networks: Networks that have both figures.
     """
 
     device: str
-    max_khz: int
-    reason: str
+    source: str
+    ratio: float
+    networks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +139,9 @@ class ReproduceResult:
     Attributes:
         published_device: The device's name in the published figures; None where it has none there.
         nearest: For devices without published figures; None where nothing can be said.
-        cells: One for each network and source.
+        cells: One for each measured file and source.
         contradictions: Where the sources differ among themselves.
-        kernel_era: None where fewer than two networks have both figures.
+        kernel_era: None where no network has both times, and for emulated devices.
         results: The measurements.
         warnings: What must be known before the figures are used; says so where the device is emulated.
     """
