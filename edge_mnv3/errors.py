@@ -108,3 +108,7 @@ class BenchmarkBinaryError(EdgeMnv3Error):
 
 class BenchmarkLogError(EdgeMnv3Error):
     """The output of `benchmark_model` does not give the figures that were asked for."""
+
+
+class ConditionsDifferError(EdgeMnv3Error):
+    """Two results cannot be compared: their conditions differ, or one has no figure."""

@@ -197,11 +197,11 @@ class CompareResult:
     Attributes:
         a: The first file.
         b: The second file.
-        unpaired: Results that only one file has, in words.
+        not_compared: Results without a partner under equal conditions, or without a figure, in words.
     """
 
     schema_version: int = SCHEMA_VERSION
     a: str
     b: str
     comparisons: tuple[Comparison, ...]
-    unpaired: tuple[str, ...]
+    not_compared: tuple[str, ...]

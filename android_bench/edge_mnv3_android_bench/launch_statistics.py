@@ -149,7 +149,7 @@ def summarize(
         )
     if variation is not None and variation > MAX_VARIATION_PERCENT:
         problems.append(
-            f"the launches vary by {variation:.1f} %, at most {MAX_VARIATION_PERCENT:g} % are accepted"
+            f"the launches vary by {variation:.2f} %, at most {MAX_VARIATION_PERCENT:g} % are accepted"
         )
     if len(delegates) > 1:
         problems.append(f"the launches ran under different delegates: {', '.join(delegates)}")

@@ -124,7 +124,7 @@ def test_builds_without_median() -> None:
 def test_unstable_result_has_no_figure() -> None:
     result = device_result((1000.0, 1000.0, 1000.0, 1000.0, 1100.0))
     assert (result.median_us, result.ci95_us, result.stable) == (None, None, False)
-    assert result.problems == ("the launches vary by 4.4 %, at most 2 % are accepted",)
+    assert result.problems == ("the launches vary by 4.38 %, at most 2 % are accepted",)
 
 
 def test_launches_with_problems_do_not_count() -> None:

@@ -72,7 +72,7 @@ def test_verdict_by_ratio(measured_ms: float, verdict: str) -> None:
 def test_unstable_has_no_ratio() -> None:
     cell = judge(device_result((1.0, 1.0, 1.0, 1.0, 2.0)), 10.0)
     assert (cell.measured_ms, cell.ratio, cell.by_ratio) == (None, None, None)
-    assert describe(cell) == "unstable: the launches vary by 37.3 %, at most 2 % are accepted"
+    assert describe(cell) == "unstable: the launches vary by 37.27 %, at most 2 % are accepted"
 
 
 @pytest.mark.parametrize(
