@@ -96,12 +96,12 @@ class BinaryRegistry:
         Raises:
             ArgumentError: The name or ABI cannot be used.
             InputFileError: The file cannot be read.
-            BenchmarkBinaryError: It is no program for this ABI, or another one is locked under this name.
+            BenchmarkBinaryError: It is no program for this ABI and no script, or another one is locked under this name.
             OutputError: The cache cannot be written to.
         """
         self._check_names(name, abi)
         try:
-            check_elf(file, abi)
+            check_elf(file, abi, allow_script=True)
         except OSError as error:
             raise InputFileError(
                 f"benchmark binary {file}", error.strerror or str(error), "a file"

@@ -46,8 +46,13 @@ def official_address(abi: str) -> str:
     return BASE_URL + OFFICIAL_FILES[pick_abi((abi,))]
 
 
-def check_elf(file: Path, abi: str) -> None:
+def check_elf(file: Path, abi: str, *, allow_script: bool = False) -> None:
     """Checks that a file is a program for an ABI.
+
+    Args:
+        file: The file.
+        abi: Of the device.
+        allow_script: Take a shell script as it is: one that sets the libraries' path, say, and starts a program.
 
     Raises:
         BenchmarkBinaryError: It is not.
@@ -55,6 +60,8 @@ def check_elf(file: Path, abi: str) -> None:
     """
     with file.open("rb") as stream:
         header = stream.read(20)
+    if allow_script and header[:2] == b"#!":
+        return
     if len(header) < 20 or header[:4] != b"\x7fELF":
         raise BenchmarkBinaryError(f"benchmark binary {file}", "no ELF program", f"one for {abi}")
     kind = header[4], int.from_bytes(header[18:20], "little")

@@ -14,25 +14,25 @@ from edge_mnv3.errors import DeviceUnavailableError
 from edge_mnv3_android_bench import cpu_topology
 from edge_mnv3_android_bench.adb import AdbDevice
 
-_HEADING = "== edge-mnv3 "
+HEADING = "== edge-mnv3 "
 _DUMP_TIMEOUT_S = 40.0  # dumpsys itself gives up on a service after 10 s, and there are three
 _EMULATORS = ("goldfish", "ranchu", "cutf")
 _KIB = 1024
 
 INFO_SCRIPT = f"""
-echo; echo '{_HEADING}getprop'; getprop
-echo; echo '{_HEADING}cpu'
+echo; echo '{HEADING}getprop'; getprop
+echo; echo '{HEADING}cpu'
 {cpu_topology.SCRIPT}
-echo; echo '{_HEADING}meminfo'; cat /proc/meminfo
+echo; echo '{HEADING}meminfo'; cat /proc/meminfo
 """
 STATE_SCRIPT = f"""
-echo; echo '{_HEADING}battery'; dumpsys battery
-echo; echo '{_HEADING}thermalservice'; dumpsys thermalservice
-echo; echo '{_HEADING}power'; dumpsys power
-echo; echo '{_HEADING}cpu'
+echo; echo '{HEADING}battery'; dumpsys battery
+echo; echo '{HEADING}thermalservice'; dumpsys thermalservice
+echo; echo '{HEADING}power'; dumpsys power
+echo; echo '{HEADING}cpu'
 {cpu_topology.SCRIPT}
-echo; echo '{_HEADING}meminfo'; cat /proc/meminfo
-echo; echo '{_HEADING}uptime'; cat /proc/uptime
+echo; echo '{HEADING}meminfo'; cat /proc/meminfo
+echo; echo '{HEADING}uptime'; cat /proc/uptime
 """
 
 
@@ -117,7 +117,7 @@ def parse_device_state(text: str) -> DeviceState:
 
 def split_sections(text: str) -> dict[str, str]:
     """Splits what a script printed at its headings: name to text."""
-    parts = re.split(rf"^{re.escape(_HEADING)}(\w+)$\n?", text, flags=re.MULTILINE)
+    parts = re.split(rf"^{re.escape(HEADING)}(\w+)$\n?", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
