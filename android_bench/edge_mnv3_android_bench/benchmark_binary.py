@@ -96,7 +96,8 @@ class BinaryRegistry:
         Raises:
             ArgumentError: The name or ABI cannot be used.
             InputFileError: The file cannot be read.
-            BenchmarkBinaryError: It is no program for this ABI and no script, or another one is locked under this name.
+            BenchmarkBinaryError: It is neither a program for this ABI nor a script, or another one is locked
+                under this name.
             OutputError: The cache cannot be written to.
         """
         self._check_names(name, abi)
@@ -161,6 +162,15 @@ class BinaryRegistry:
         if found != locked.sha256:
             raise _changed(locked, f"{path} with SHA-256 {found[:12]}…", f"remove {path} and fetch it again")
         return locked
+
+    def for_device(self, name: str, abis: Sequence[str]) -> BenchmarkBinary:
+        """Returns the locked build of a name for the first of a device's ABIs that there is one for.
+
+        Raises:
+            BenchmarkBinaryError: As in `get`.
+        """
+        found = {binary.abi for binary in self._read().binaries if binary.name == name}
+        return self.get(name, next((abi for abi in abis if abi in found), abis[0]))
 
     def accept(self, name: str, abi: str) -> BenchmarkBinary:
         """Takes the change that was refused last: another file, or other flags of the same file.

@@ -21,6 +21,7 @@ from edge_mnv3.errors import (
     DeviceFileError,
     DeviceLostError,
     DeviceTimeoutError,
+    OutputError,
 )
 from edge_mnv3_android_bench.adb import ShellOutput
 from edge_mnv3_android_bench.benchmark_log import parse_benchmark_log
@@ -95,7 +96,8 @@ def run_launch(
         DeviceFileError: The folder is not there any more.
         DeviceError: As in `AdbDevice.shell`. The program was killed, if the device could still be reached;
             if not, it ends by itself.
-        KeyboardInterrupt: `stop` was set; likewise.
+        OutputError: The log cannot be written.
+        KeyboardInterrupt: `stop` was set; the program was killed likewise.
     """
     started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     start = time.monotonic()
@@ -197,11 +199,14 @@ def _mask_verified(output: LaunchOutput, cpus: Sequence[int]) -> bool:
 
 
 def _write_log(path: Path, serial: str, started_at: str, command: LaunchCommand, shell: ShellOutput) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     end = "complete" if shell.complete else f"not complete: {shell.failure}"
     head = f"# device {serial}\n# started {started_at}\n# {shlex.join(command.argv)}\n"
     text = f"{head}{shell.stdout}\n# errors of the shell\n{shell.stderr}\n# {end}\n"
-    path.write_text(text, encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"raw log {path}: {error.strerror}") from error
 
 
 def _incomplete(folder: DeviceFolder, command: LaunchCommand, shell: ShellOutput) -> DeviceError:
