@@ -36,5 +36,8 @@ def print_float(value: float) -> str:
 
 
 def rounding(value: float) -> float:
-    """How far a printed number may be from the one that was printed: half of its sixth digit."""
-    return 0.0 if value == 0 else 0.5 * 10.0 ** (math.floor(math.log10(abs(value))) - 5)
+    """How far a printed number may be from the one that was printed: half of its sixth digit.
+
+    A trifle more, so that sums of such numbers in double precision stay within.
+    """
+    return 0.0 if value == 0 else 0.5 * (1 + 1e-6) * 10.0 ** (math.floor(math.log10(abs(value))) - 5)
