@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from edge_mnv3.bench_results import LaunchTimings, Partitioning
 from edge_mnv3.errors import BenchmarkLogError
 from edge_mnv3_android_bench.benchmark_log import parse_benchmark_log
+from edge_mnv3_android_bench.op_profile import GraphOp, read_op_profile, top_costs
 from log_damage import damage
 from synthetic_logs import BUILDS, LogText
 
@@ -186,6 +187,83 @@ def test_real_failures(logs: Path, name: str, text: str) -> None:
     with pytest.raises(BenchmarkLogError) as caught:
         read_log(logs / f"linux_x86_64_{name}.txt").parse()
     assert text in str(caught.value)
+
+
+def graph_of(path: Path) -> list[GraphOp]:
+    interpreter = open_interpreter(path)
+    names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
+    return [
+        GraphOp(index=op["index"], op_name=op["op_name"], output=names[op["outputs"][0]])
+        for op in interpreter._get_ops_details()
+    ]
+
+
+def open_interpreter(path: Path) -> Any:
+    """Under the built-in kernels, which leave the graph as it is."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    return Interpreter(
+        model_path=str(path),
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "total_us", "by_type", "dearest"),
+    [
+        (
+            "opprof",
+            618_907.0,
+            # The sums printed there: 576.777, 37.033, 5.031, 0.028, 0.004, 0.004 ms
+            {
+                "CONV_2D": (33, 576_777),
+                "DEPTHWISE_CONV_2D": (15, 37_033),
+                "ADD": (10, 5_031),
+                "AVERAGE_POOL_2D": (2, 28),
+                "RESHAPE": (1, 4),
+                "SOFTMAX": (1, 4),
+            },
+            (4, 44, 40, 42, 39, 22, 51, 47, 55, 49),
+        ),
+        (
+            "opprof_csv",
+            585_720.0,
+            {
+                "CONV_2D": (33, 545_265),
+                "DEPTHWISE_CONV_2D": (15, 35_533),
+                "ADD": (10, 4_851),
+                "AVERAGE_POOL_2D": (2, 31),
+                "RESHAPE": (1, 3),
+                "SOFTMAX": (1, 4),
+            },
+            (4, 40, 42, 44, 39, 22, 37, 55, 53, 49),
+        ),
+    ],
+)
+def test_real_profiles_joined_with_the_real_graph(
+    test_data: Path,
+    logs: Path,
+    name: str,
+    total_us: float,
+    by_type: dict[str, tuple[int, int]],
+    dearest: tuple[int, ...],
+) -> None:
+    ops = graph_of(test_data / "models" / "v3-large-minimalistic_224_1.0_uint8.tflite")
+    profile = read_op_profile(read_log(logs / f"linux_x86_64_{name}.txt").stdout, ops)
+    assert (profile.runs, profile.total_us, profile.partitions) == (50, total_us, 0)
+    assert [cost.graph_index for cost in profile.costs] == list(range(62))
+    assert tuple(cost.graph_index for cost in top_costs(profile)) == dearest
+    for share in profile.by_type:
+        count, printed_us = by_type[share.op_type]
+        assert share.count == count
+        # Sums are printed in whole microseconds of each operator, rounded down; rows to the nearest.
+        assert abs(share.time_us - printed_us) <= 1.5 * count
+
+
+@pytest.mark.parametrize("name", ["android_tf2.3_op_profile_excerpt", "raspberry_pi4_tf2.4_excerpt"])
+def test_real_profiles_that_were_cut(logs: Path, name: str) -> None:
+    with pytest.raises(BenchmarkLogError, match="a profile that was cut after the start-up"):
+        read_op_profile(read_log(logs / f"{name}.txt").stdout, [])
 
 
 def written_logs() -> list[str]:
