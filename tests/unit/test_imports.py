@@ -25,6 +25,7 @@ SHARED = {
     "native_output",
     "outputs",
     "process",
+    "profile_results",
     "published",
     "result_json",
     "results",
@@ -37,6 +38,7 @@ STANDARD_LIBRARY_ONLY = (
     "bench_results",
     "device_results",
     "diagnose_results",
+    "profile_results",
     "verdict_results",
     "arch",
 )
