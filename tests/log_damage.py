@@ -106,12 +106,13 @@ def _overwrite(text: str, others: Sequence[str], chance: random.Random) -> str:
     return text[:place] + chance.choice("=: .,xe-+\n\t\r\x00\ufffdI") + text[place + 1 :]
 
 
-def _change_digits(text: str, others: Sequence[str], chance: random.Random) -> str:
-    places = [place for place, character in enumerate(text) if character.isdigit()]
-    characters = list(text)
-    for place in chance.sample(places, min(len(places), chance.choice((1, 1, 1, 2)))):
-        characters[place] = chance.choice("0123456789")
-    return "".join(characters)
+def _change_digit(text: str, others: Sequence[str], chance: random.Random) -> str:
+    """Changes one digit; two that turn both copies of a figure into the same other one nobody could see."""
+    places = [place for place, character in enumerate(text) if character in "0123456789"]
+    if not places:
+        return text
+    place = chance.choice(places)
+    return text[:place] + chance.choice("0123456789") + text[place + 1 :]
 
 
 def _relabel(text: str, others: Sequence[str], chance: random.Random) -> str:
@@ -138,6 +139,6 @@ _KINDS: tuple[tuple[str, Callable[[str, Sequence[str], random.Random], str]], ..
     ("interleaved", _interleave),
     ("line of another", _swap_line),
     ("overwritten", _overwrite),
-    ("digits changed", _change_digits),
+    ("digit changed", _change_digit),
     ("relabelled", _relabel),
 )

@@ -6,10 +6,11 @@ start-up and, in TensorFlow 2, the first inference; they must be equal to the la
 else is refused: a missing, doubled or disordered line, one that is not whole, a figure in a form that is
 never printed, figures that cannot be true together, an exit code other than 0, an unknown flag.
 
-So no damage can make another average, start-up or first inference of what was printed. The median, the number
-of runs and the `UnconfirmedFigures` stand once. Of them, a changed digit is found only where the result
-contradicts the rest: the number of runs must be the demanded one, or not reach the demanded seconds before
-its last run; the median cannot be further from the average than about one standard deviation.
+So another average, start-up or first inference than was printed can only come of damage that changes both
+copies alike. The median, the number of runs and the `UnconfirmedFigures` stand once. Of them, a changed digit
+is found only where the result contradicts the rest: the number of runs must be the demanded one, or not reach
+the demanded seconds before its last run; the median cannot be further from the average than about one
+standard deviation. Damage to anything but their digits is found.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_mnv3.bench_results import DeviceBenchConditions, DeviceBenchResult
-from edge_mnv3.verdict_results import MeasuredCell
+from edge_mnv3.verdict_results import MeasuredCell, NearestPixel
 
 REPRODUCED, FASTER, SLOWER = "reproduced", "faster", "slower"
 UNSTABLE, CONDITIONS_DIFFER, NOT_PUBLISHED = "unstable", "conditions differ", "no published figure"
@@ -90,7 +90,7 @@ def judge(
     ratio = measured_ms / published_ms if measured_ms is not None and published_ms else None
     interval = _scale(interval_ms, 1 / published_ms) if published_ms and ratio is not None else None
     by_ratio = _by_ratio(ratio) if ratio is not None else None
-    if published_ms is None:
+    if published_ms is None and not result.conditions.device.emulated:
         verdict, reasons = NOT_PUBLISHED, result.problems
     elif found:
         verdict, reasons = CONDITIONS_DIFFER, (*found, *result.problems)
@@ -118,6 +118,14 @@ def describe(cell: MeasuredCell) -> str:
     if cell.by_ratio and cell.verdict != cell.by_ratio:
         words += f" (by the ratio alone: {cell.by_ratio})"
     return words
+
+
+def describe_nearest(nearest: NearestPixel) -> str:
+    """Writes which phone of the published figures is nearest, and by what, on one line."""
+    return (
+        f"nearest is {nearest.device}: {nearest.ratio:.2f} times its latencies of {nearest.source}, "
+        f"median of {nearest.networks} networks"
+    )
 
 
 def _scale(interval: tuple[float, float] | None, factor: float) -> tuple[float, float] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from edge_mnv3.errors import BenchmarkLogError
 from edge_mnv3_android_bench.benchmark_log import parse_benchmark_log
 from edge_mnv3_android_bench.printed_numbers import read_float, read_integer
 from edge_mnv3_android_bench.run_statistics import read_run_statistics
+from log_damage import damage
 from synthetic_logs import BUILDS, Build, LogText, statistics_line
 
 TIMES_US = (1000, 1010, 1003, 1001, 1150)
@@ -310,3 +313,32 @@ def test_floats_that_no_stream_prints(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "007", "-1", "1.0", "9" * 16, "1_0", "٣", " 1"])
 def test_integers_that_no_stream_prints(text: str) -> None:
     assert read_integer(text) is None
+
+
+DAMAGEABLE = [
+    LogText(build=build, times_us=times, warmup_us=(1500,)).text()
+    for build in BUILDS
+    for times in (TIMES_US, (71_000, 70_100, 70_200))
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_damaged_logs_never_give_a_wrong_figure(seed: int) -> None:
+    chance = random.Random(seed)
+    damaged = damage(chance.choice(DAMAGEABLE), DAMAGEABLE, chance)
+    try:
+        timings = parse_benchmark_log(damaged.stdout, damaged.stderr, 0, expected_runs=None)
+    except BenchmarkLogError:
+        return
+    right = [parse(log) for log in DAMAGEABLE]
+    assert any(
+        (timings.avg_us, timings.warmup_avg_us, timings.init_us)
+        == (true.avg_us, true.warmup_avg_us, true.init_us)
+        and timings.first_inference_us == true.first_inference_us
+        for true in right
+    ), damaged
+    # A digit of the median, or of the number of runs, may change unseen; nothing else may change them.
+    assert damaged.changes_digits or any(
+        (timings.num_runs, timings.median_us) == (true.num_runs, true.median_us) for true in right
+    ), damaged

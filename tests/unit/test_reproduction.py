@@ -15,7 +15,13 @@ from edge_mnv3.result_json import from_json, to_json
 from edge_mnv3.verdict_results import ReproduceResult
 from edge_mnv3_android_bench.launch_statistics import EMULATED
 from edge_mnv3_android_bench.reproduction import Measurement, Network, kendall_tau_b, reproduce
-from edge_mnv3_android_bench.verdicts import condition_differences, describe, judge, published_device
+from edge_mnv3_android_bench.verdicts import (
+    condition_differences,
+    describe,
+    describe_nearest,
+    judge,
+    published_device,
+)
 
 EMULATED_PIXEL = dataclasses.replace(PIXEL, emulated=True)
 OTHER_PHONE = dataclasses.replace(PIXEL, model="Phone 9")
@@ -119,6 +125,9 @@ def test_emulated_device_never_gets_a_verdict() -> None:
     )
     assert result.warnings == (EMULATED,)
     assert (result.kernel_era, result.rank_orders, result.nearest) == (None, (), None)
+    other = dataclasses.replace(OTHER_PHONE, emulated=True)
+    cells = reproduce(published(figure(SMALL, 10.0)), other, [measured(SMALL, 10.0, device=other)]).cells
+    assert describe(cells[0].measured[0]) == "conditions differ: emulated device; device model: Phone 9"
 
 
 @pytest.mark.parametrize(
@@ -178,6 +187,9 @@ def test_phone_without_published_figures() -> None:
     assert result.nearest is not None
     assert (result.nearest.device, result.nearest.networks) == ("Pixel 2", 2)
     assert result.nearest.ratio == pytest.approx(0.8)
+    assert describe_nearest(result.nearest) == (
+        "nearest is Pixel 2: 0.80 times its latencies of a, median of 2 networks"
+    )
 
 
 @pytest.mark.parametrize(
