@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_mnv3.results import SCHEMA_VERSION
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuCluster:
@@ -79,3 +81,33 @@ class DeviceState:
     screen_on: bool | None
     free_memory_bytes: int | None
     uptime_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneOutputs:
+    """How a file's outputs on a device compare with those on this machine, under the same kind of kernels.
+
+    Attributes:
+        binary: Name of the `benchmark_model` that ran it on the device.
+        kernels: `xnnpack` or `builtin`, on both sides.
+        runtime: The runtime on this machine and its version.
+        images: Inputs that were compared.
+        same_top1: Inputs with the same most probable class.
+        equal_values_percent: Share of all output values that are equal, bit by bit.
+        max_difference: Largest difference of a value: in steps for integer outputs, else in the value's unit.
+        mean_difference: Mean of the absolute differences, likewise.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    device: DeviceInfo
+    binary: str
+    binary_sha256: str
+    kernels: str
+    runtime: str
+    model_path: str
+    model_sha256: str
+    images: int
+    same_top1: int
+    equal_values_percent: float
+    max_difference: float
+    mean_difference: float

@@ -200,14 +200,14 @@ class AdbDevice:
         self,
         script: str | Sequence[str],
         *,
-        timeout_s: float = SHELL_TIMEOUT_S,
+        timeout_s: float | None = None,
         stop: threading.Event | None = None,
     ) -> ShellOutput:
         """Runs a command on the device and returns whatever came, with the reason when that is not all.
 
         Args:
             script: Text for the device's `sh`, or an argv list, which is quoted.
-            timeout_s: Longest time that it may take.
+            timeout_s: Longest time that it may take; None for `SHELL_TIMEOUT_S`.
             stop: As in `process.run`.
 
         Raises:
@@ -215,18 +215,19 @@ class AdbDevice:
             KeyboardInterrupt: `stop` was set.
         """
         text = script if isinstance(script, str) else shlex.join(script)
+        limit_s = SHELL_TIMEOUT_S if timeout_s is None else timeout_s
         try:
             apart = self.keeps_streams_apart()
         except DeviceError as error:
             return ShellOutput(stdout="", stderr="", exit_code=None, merged=False, failure=error)
         token = secrets.token_hex(8)
-        done = self._run(["shell", _marked(text, token, apart=apart)], timeout_s, stop)
+        done = self._run(["shell", _marked(text, token, apart=apart)], limit_s, stop)
         stdout, code = _between_marks(done.stdout, token)
         stderr, stderr_code = _between_marks(done.stderr, token) if apart else ("", code)
         failure = None
         if code is None or stderr_code is None:
             begun = f"{token}:begin\n" in done.stdout
-            failure = self._failure(done, "" if begun else f"{done.stdout}\n{done.stderr}", timeout_s)
+            failure = self._failure(done, "" if begun else f"{done.stdout}\n{done.stderr}", limit_s)
             code = None
         return ShellOutput(stdout=stdout, stderr=stderr, exit_code=code, merged=not apart, failure=failure)
 
@@ -234,7 +235,7 @@ class AdbDevice:
         self,
         script: str | Sequence[str],
         *,
-        timeout_s: float = SHELL_TIMEOUT_S,
+        timeout_s: float | None = None,
         stop: threading.Event | None = None,
     ) -> ShellOutput:
         """Runs a command on the device; arguments as in `attempt`.

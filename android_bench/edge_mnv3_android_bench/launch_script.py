@@ -180,7 +180,9 @@ def _parse_samples(text: str, cores: int) -> tuple[tuple[ClockSample, ...], tupl
             )
         )
         masks.append(parse_cpu_mask(words[3]) if re.fullmatch(r"[0-9a-fA-F,]+", words[3]) else None)
-    return tuple(samples), tuple(masks)
+    # The last one may fall into the program's end, when it does not compute any more and clocks fall.
+    kept = max(1, len(samples) - 1)
+    return tuple(samples[:kept]), tuple(masks[:kept])
 
 
 def _number(text: str) -> float | None:

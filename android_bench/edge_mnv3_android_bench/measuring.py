@@ -216,8 +216,8 @@ class _DeviceRun:
             cell.add(record)
         if records and self._listeners.warn:
             self._listeners.warn(
-                f"device {self.device.serial}: {len(records)} launches of {cell.label} are taken from the "
-                f"unfinished run of {records[0].started_at}"
+                f"device {self.device.serial}: {cell.label}: taken from the unfinished run of "
+                f"{records[0].started_at}: {len(records)} of its launches"
             )
 
     def _launch(self, session: DeviceSession, cell: Cell) -> None:
