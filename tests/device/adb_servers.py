@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import re
@@ -32,7 +33,8 @@ class AdbBinary:
         return int(self.version.partition(".")[0])
 
 
-def find_adb_binaries() -> list[AdbBinary]:
+@functools.cache
+def find_adb_binaries() -> tuple[AdbBinary, ...]:
     """One adb of each version, from EDGE_MNV3_TEST_ADBS (a path list), $ADB, PATH and the adbutils wheel."""
     candidates = [
         Path(entry) for entry in os.environ.get("EDGE_MNV3_TEST_ADBS", "").split(os.pathsep) if entry
@@ -48,7 +50,7 @@ def find_adb_binaries() -> list[AdbBinary]:
         if (version := _version(path)) and version not in found:
             name = f"adb-{version.partition('.')[0]}"
             found[version] = AdbBinary(path=path, version=version, name=name)
-    return sorted(found.values(), key=lambda adb: adb.major)
+    return tuple(sorted(found.values(), key=lambda adb: adb.major))
 
 
 def _version(path: Path) -> str | None:

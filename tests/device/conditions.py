@@ -8,7 +8,6 @@ from pathlib import Path
 
 from device.layouts import Layout
 
-_CPU = "/sys/devices/system/cpu"
 _TOTAL_MEMORY_BYTES = 8 * 1024**3
 _FIXED_PERFORMANCE_FRACTION = 0.7
 API_WITH_THERMAL_SERVICE = 29
@@ -28,7 +27,7 @@ class Conditions:
         clock_fraction: Highest clock that is allowed, as a part of the highest that there is.
         governor: Of all cores; None for what the layout says.
         ramps: Whether idle cores clock down; else they always run as fast as they may.
-        unreadable_clocks: Cores whose present clock cannot be read.
+        unreadable_clocks: Cores whose present clock, and that of their cluster, cannot be read.
         loaded_cpus: Cores on which another process computes; they are clocked up and inference takes twice
             as long.
         screen_on: Whether the display is on.
@@ -57,12 +56,12 @@ class Conditions:
         fraction = self.clock_fraction
         if fixed_performance:
             fraction = min(fraction, _FIXED_PERFORMANCE_FRACTION)
-        fast = busy | self.loaded_cpus if self.ramps else frozenset(range(len(layout.max_khz)))
-        limits = [int(khz * fraction) for khz in layout.max_khz]
-        return [
-            limit if cpu in fast else min(limit, idle)
-            for cpu, (limit, idle) in enumerate(zip(limits, layout.idle_khz, strict=True))
-        ]
+        fast = busy | self.loaded_cpus
+        clocks = []
+        for core in layout.cores:
+            limit = int(core.max_khz * fraction)
+            clocks.append(limit if not self.ramps or fast & core.cluster else min(limit, core.idle_khz))
+        return clocks
 
     def slowdown(self, *, fixed_performance: bool) -> float:
         """How much longer inference takes than on a cool phone on which nothing else runs."""
@@ -79,11 +78,11 @@ def shown_files(
     """
     shown: dict[str, str | None] = {}
     clocks = conditions.clocks_khz(layout, busy, fixed_performance=fixed_performance)
-    for cpu, khz in enumerate(clocks):
-        readable = cpu not in conditions.unreadable_clocks
-        shown[f"{_CPU}/cpu{cpu}/cpufreq/scaling_cur_freq"] = f"{khz}\n" if readable else None
+    for core, khz in zip(layout.cores, clocks, strict=True):
+        readable = not core.cluster & conditions.unreadable_clocks
+        shown[f"{core.folder}/scaling_cur_freq"] = f"{khz}\n" if readable else None
         if conditions.governor is not None:
-            shown[f"{_CPU}/cpu{cpu}/cpufreq/scaling_governor"] = f"{conditions.governor}\n"
+            shown[f"{core.folder}/scaling_governor"] = f"{conditions.governor}\n"
     zones = {"battery": conditions.battery_celsius, "cpu-thermal": conditions.cpu_celsius}
     for number, (name, celsius) in enumerate(zones.items()):
         zone = f"/sys/class/thermal/thermal_zone{number}"
@@ -98,7 +97,7 @@ def shown_files(
     there = conditions.thermal_service
     if there is None:
         there = layout.sdk >= API_WITH_THERMAL_SERVICE
-    shown["dumpsys/thermalservice"] = _thermal(conditions, len(layout.max_khz)) if there else None
+    shown["dumpsys/thermalservice"] = _thermal(conditions, len(layout.cores)) if there else None
     shown["slowdown"] = repr(conditions.slowdown(fixed_performance=fixed_performance))
     return shown
 

@@ -6,12 +6,27 @@ Every layout carries `ro.boot.qemu=1`, so that no figure measured on it can pass
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _CPU = "/sys/devices/system/cpu"
 _CAPTURED_FOLDERS = ("proc", "sys", "system")
+
+
+class Core(NamedTuple):
+    """One core of a phone; clocks in kHz.
+
+    Attributes:
+        cluster: The cores that share its clock, itself among them.
+        folder: Where the phone shows its clock.
+    """
+
+    max_khz: int
+    idle_khz: int
+    cluster: frozenset[int]
+    folder: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,15 +37,15 @@ class Layout:
         name: For messages.
         properties: What `getprop` tells.
         files: Path on the phone to content, of files that do not change.
-        max_khz: The highest clock of each core; its length is the number of cores.
-        idle_khz: The clock of each core when nothing runs.
+        links: Path on the phone to the target of a symbolic link, relative.
+        cores: The cores, in order.
     """
 
     name: str
     properties: Mapping[str, str]
     files: Mapping[str, bytes]
-    max_khz: tuple[int, ...]
-    idle_khz: tuple[int, ...]
+    links: Mapping[str, str]
+    cores: tuple[Core, ...]
 
     @property
     def sdk(self) -> int:
@@ -40,8 +55,6 @@ class Layout:
 
 def generic_phone(*, sdk: int = 33, little: int = 4, big: int = 4) -> Layout:
     """A phone that nobody sells: `little` cores of 1.8 GHz, then `big` cores of 2.4 GHz."""
-    max_khz = (1_800_000,) * little + (2_400_000,) * big
-    idle_khz = (300_000,) * little + (500_000,) * big
     properties = {
         "dalvik.vm.heapsize": "512m",
         "ro.board.platform": "generic8",
@@ -59,10 +72,20 @@ def generic_phone(*, sdk: int = 33, little: int = 4, big: int = 4) -> Layout:
         "ro.soc.manufacturer": "Example",
         "ro.soc.model": "G8",
     }
-    groups = (range(little), range(little, little + big))
-    files = dict(_cpu_files(max_khz, groups))
-    files["/proc/cpuinfo"] = b"".join(_cpuinfo(range(little), 0xD05)) + b"".join(_cpuinfo(groups[1], 0xD0B))
-    return _marked("generic phone", properties, files, max_khz, idle_khz)
+    clusters = (range(little), range(little, little + big))
+    everyone = f"0-{little + big - 1}\n".encode()
+    files = {f"{_CPU}/{name}": everyone for name in ("online", "possible", "present")}
+    files["/proc/cpuinfo"] = b"".join(_cpuinfo(clusters[0], 0xD05)) + b"".join(_cpuinfo(clusters[1], 0xD0B))
+    links: dict[str, str] = {}
+    cores: list[Core] = []
+    for cpus, max_khz, idle_khz in zip(clusters, (1_800_000, 2_400_000), (300_000, 500_000), strict=True):
+        if not cpus:
+            continue
+        policy = f"cpufreq/policy{cpus[0]}"
+        files |= _policy_files(f"{_CPU}/{policy}", cpus, max_khz)
+        links |= {f"{_CPU}/cpu{cpu}/cpufreq": f"../{policy}" for cpu in cpus}
+        cores += [Core(max_khz, idle_khz, frozenset(cpus), f"{_CPU}/{policy}") for _cpu in cpus]
+    return _marked("generic phone", properties, files, links, cores)
 
 
 def captured_phone(folder: Path) -> Layout:
@@ -75,48 +98,40 @@ def captured_phone(folder: Path) -> Layout:
         for path in sorted((folder / name).rglob("*"))
         if path.is_file()
     }
-    cores = sum(1 for path in files if re.fullmatch(rf"{_CPU}/cpu\d+/cpufreq/cpuinfo_max_freq", path))
+    count = sum(1 for path in files if re.fullmatch(rf"{_CPU}/cpu\d+/cpufreq/cpuinfo_max_freq", path))
+    return _marked(folder.name, properties, files, {}, [_captured_core(files, cpu) for cpu in range(count)])
 
-    def clocks(name: str) -> tuple[int, ...]:
-        return tuple(int(files[f"{_CPU}/cpu{cpu}/cpufreq/{name}"]) for cpu in range(cores))
 
-    return _marked(folder.name, properties, files, clocks("cpuinfo_max_freq"), clocks("scaling_cur_freq"))
+def _captured_core(files: Mapping[str, bytes], cpu: int) -> Core:
+    folder = f"{_CPU}/cpu{cpu}/cpufreq"
+    max_khz, idle_khz = (int(files[f"{folder}/{name}"]) for name in ("cpuinfo_max_freq", "scaling_cur_freq"))
+    return Core(max_khz, idle_khz, frozenset(map(int, files[f"{folder}/related_cpus"].split())), folder)
 
 
 def _marked(
     name: str,
     properties: dict[str, str],
     files: dict[str, bytes],
-    max_khz: tuple[int, ...],
-    idle_khz: tuple[int, ...],
+    links: dict[str, str],
+    cores: Sequence[Core],
 ) -> Layout:
     properties = dict(sorted({**properties, "ro.boot.qemu": "1"}.items()))
-    return Layout(name=name, properties=properties, files=files, max_khz=max_khz, idle_khz=idle_khz)
+    return Layout(name=name, properties=properties, files=files, links=links, cores=tuple(cores))
 
 
-def _cpu_files(max_khz: tuple[int, ...], groups: tuple[range, ...]) -> Iterator[tuple[str, bytes]]:
-    everyone = f"0-{len(max_khz) - 1}\n".encode()
-    for name in ("online", "possible", "present"):
-        yield f"{_CPU}/{name}", everyone
-    yield f"{_CPU}/offline", b"\n"
-    yield f"{_CPU}/kernel_max", f"{len(max_khz) - 1}\n".encode()
-    for group in groups:
-        related = " ".join(map(str, group)) + "\n"
-        for cpu in group:
-            values = {
-                "affected_cpus": related,
-                "cpuinfo_max_freq": f"{max_khz[cpu]}\n",
-                "cpuinfo_min_freq": "300000\n",
-                "related_cpus": related,
-                "scaling_available_governors": "performance powersave schedutil\n",
-                "scaling_governor": "schedutil\n",
-                "scaling_max_freq": f"{max_khz[cpu]}\n",
-                "scaling_min_freq": "300000\n",
-            }
-            for name, value in values.items():
-                yield f"{_CPU}/cpu{cpu}/cpufreq/{name}", value.encode()
-            yield f"{_CPU}/cpu{cpu}/topology/physical_package_id", b"0\n"
-            yield f"{_CPU}/cpu{cpu}/topology/core_id", f"{cpu}\n".encode()
+def _policy_files(folder: str, cpus: range, max_khz: int) -> dict[str, bytes]:
+    related = " ".join(map(str, cpus))
+    values = {
+        "affected_cpus": related,
+        "cpuinfo_max_freq": str(max_khz),
+        "cpuinfo_min_freq": "300000",
+        "related_cpus": related,
+        "scaling_available_governors": "performance powersave schedutil",
+        "scaling_governor": "schedutil",
+        "scaling_max_freq": str(max_khz),
+        "scaling_min_freq": "300000",
+    }
+    return {f"{folder}/{name}": f"{value}\n".encode() for name, value in values.items()}
 
 
 def _cpuinfo(cpus: range, part: int) -> Iterator[bytes]:

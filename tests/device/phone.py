@@ -161,10 +161,7 @@ class Phone:
 
     def remove_command(self, name: str) -> None:
         """Removes a program of the phone, such as `sha256sum` or `taskset`."""
-        programs = self.root / "system/bin"
-        programs.chmod(0o755)
-        (programs / name).unlink(missing_ok=True)
-        programs.chmod(0o555)
+        self._folder.remove_command(name)
 
     def kill_processes(self) -> None:
         """Kills all that runs on the phone, and waits until it is gone."""
@@ -286,7 +283,7 @@ class Phone:
             "EDGE_PHONE_REWRITE": shell_service.sed_rewriting(self.root),
             "EDGE_PHONE_SDK": str(self.layout.sdk),
             "EDGE_PHONE_STAND_IN": self._stand_in,
-            phone_processes.CORES: str(len(self.layout.max_khz)),
+            phone_processes.CORES: str(len(self.layout.cores)),
             phone_processes.MARK: self._mark,
             phone_processes.ROOT: root,
             phone_processes.STATE: str(self._folder.state),
@@ -294,7 +291,7 @@ class Phone:
 
     def register_process(self, pid: int) -> None:
         """Shows a shell in the phone's /proc."""
-        cores = len(self.layout.max_khz)
+        cores = len(self.layout.cores)
         with self._proc_lock:
             phone_processes.show_process(str(self.root), pid, [], (1 << cores) - 1, cores)
 
@@ -302,7 +299,7 @@ class Phone:
         """A line of the error stream as this phone writes it."""
         if self.layout.sdk >= 29 and line.startswith(b"/system/bin/sh: ") and line.endswith(b": not found\n"):
             line = line.replace(b": not found\n", b": inaccessible or not found\n")
-        if self.faults.read_only and b"/data/" in line:
+        if self.faults.read_only:
             line = line.replace(b"Permission denied", b"Read-only file system")
         return line
 
@@ -313,7 +310,7 @@ class Phone:
         files = phone_conditions.shown_files(
             self.conditions,
             self.layout,
-            self._launches.busy_cpus(len(self.layout.max_khz)),
+            self._launches.busy_cpus(len(self.layout.cores)),
             fixed_performance=self.fixed_performance,
         )
         self._folder.show(files | self._launches.set_up(self.behaviour, self.figures))

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from device.layouts import Layout
 from device.phone_commands import install_commands
 
 WORKING_FOLDERS = ("/data/local/tmp", "/sdcard")
-_CLOSED_FOLDERS = ("data", "data/local", "system", "system/bin", "vendor", "")
+_CLOSED_FOLDERS = ("data", "data/local", "system", "vendor", "")
 _SWITCHES = ("taskset_ignored", "read_only", "no_execution")
 
 
@@ -103,6 +104,17 @@ class PhoneFolder:
             return errno.EROFS
         return None if path.startswith(tuple(f"{folder}/" for folder in WORKING_FOLDERS)) else errno.EACCES
 
+    def remove_command(self, name: str) -> None:
+        """Removes a program; the phone gets its own copy of the others."""
+        programs = self.root / "system/bin"
+        if programs.is_symlink():
+            shared = programs.resolve()
+            (self.root / "system").chmod(0o755)
+            programs.unlink()
+            shutil.copytree(shared, programs, symlinks=True)
+            (self.root / "system").chmod(0o555)
+        (programs / name).unlink(missing_ok=True)
+
     def unlock(self) -> None:
         """Makes all folders writable, so that they can be removed."""
         for folder in (self.root, *(path for path in self.root.rglob("*") if path.is_dir())):
@@ -118,7 +130,16 @@ class PhoneFolder:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
             target.chmod(0o444)
-        install_commands(self.root / "system/bin", self._layout.sdk)
+        for path, to in self._layout.links.items():
+            target = self.host_path(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(to)
+        # Phones of one Android share their programs: making a hundred files costs more than all the rest.
+        programs = self.root.parent.parent / f"programs-{self._layout.sdk}"
+        if not programs.exists():
+            install_commands(programs, self._layout.sdk)
+        (self.root / "system").mkdir(exist_ok=True)
+        (self.root / "system/bin").symlink_to(programs)
         self.set_data_capacity(64 * 1024**3)
         for name, value in (("stay_on_while_plugged_in", "0"), ("adb_enabled", "1")):
             (self.state / "settings/global" / name).write_text(f"{value}\n")
@@ -144,7 +165,7 @@ class PhoneFolder:
         self._write("getprop.txt", "".join(f"{line}\n" for line in lines))
 
     def _apply_faults(self) -> None:
-        before, now = self._applied, Faults(**asdict(self.faults))
+        before, now = self._applied, replace(self.faults)
         if now == before:
             return
         self._applied = now

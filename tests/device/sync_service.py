@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from device.adbd import Stream
+from device.adbd import Stream, StreamClosedError
 from device.cable import Cable
 
 _DATA_BYTES = 64 * 1024
@@ -168,6 +168,7 @@ def _store(phone: Storage, target: Path, block: bytes) -> str | None:
         file.write(phone.corrupted(fitting))
     if cut:
         phone.cable.come_off()
+        raise StreamClosedError
     return None if len(fitting) == len(arrived) else f"write failed: {os.strerror(errno.ENOSPC)}"
 
 
