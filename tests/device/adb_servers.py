@@ -17,6 +17,8 @@ from pathlib import Path
 
 CALL_TIMEOUT_S = 20.0
 _START_TIMEOUT_S = 10.0
+# However the tests end, their end of the pipe is closed, and the server does not outlive them.
+_UNTIL_STDIN_ENDS = '"$0" "$@" & read _; kill -9 $!; wait 2> /dev/null'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +134,8 @@ def running_server(binary: AdbBinary, folder: Path) -> Iterator[AdbServer]:
     }
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [str(binary.path), "-P", str(port), "nodaemon", "server"],
-            stdin=subprocess.DEVNULL,
+            ["sh", "-c", _UNTIL_STDIN_ENDS, str(binary.path), "-P", str(port), "nodaemon", "server"],
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             env=environment,
@@ -142,8 +144,7 @@ def running_server(binary: AdbBinary, folder: Path) -> Iterator[AdbServer]:
             _wait_until_open(port, process)
             yield AdbServer(binary=binary, port=port, environment=environment)
         finally:
-            process.kill()
-            process.wait()
+            process.communicate()
 
 
 def _free_port() -> int:

@@ -17,7 +17,8 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from device import phone_processes as processes
 
-_ACKNOWLEDGED_WITHIN_S = 1.0
+_ACKNOWLEDGED_WITHIN_S = 5.0
+_SERVER_STARTS_WITHIN_S = 30.0
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
     _record(state, [word.replace(root + "/", "/") for word in argv])
     request = {"argv": argv, "cwd": os.getcwd(), "root": root, "state": state, "pid": os.getpid()}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-        server.connect(socket_path)
+        _connect(server, socket_path)
         socket.send_fds(server, [b"R"], [1, 2])
         server.sendall(json.dumps(request).encode() + b"\n")
         answer = server.recv(16)
@@ -43,6 +44,20 @@ def main() -> None:
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     os._exit(os.WEXITSTATUS(status))
+
+
+def _connect(server: socket.socket, path: str) -> None:
+    """Waits for the server's start, which takes as long as the import of the runtime."""
+    end = time.monotonic() + _SERVER_STARTS_WITHIN_S
+    while True:
+        try:
+            server.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _record(state: str, argv: list[str]) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-_START_TIMEOUT_S = 60.0
 
 
 @contextmanager
@@ -35,16 +32,3 @@ def running_stand_in(folder: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def wait_until_ready(socket_path: Path) -> None:
-    """Waits until models can be run.
-
-    Raises:
-        RuntimeError: The process did not start.
-    """
-    end = time.monotonic() + _START_TIMEOUT_S
-    while not socket_path.exists():
-        if time.monotonic() > end:
-            raise RuntimeError("the process that runs models did not start")
-        time.sleep(0.01)

@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _supervise(connection: socket.socket) -> None:
-    """Runs one launch in a child; kills it when the client goes, else tells the client how it ended."""
+    """Runs one launch in a child; kills it when client or tests go, else tells the client how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _mark, outputs, _flags, _address = socket.recv_fds(connection, 1, 2)
     request = bytearray()
@@ -60,7 +60,7 @@ def _supervise(connection: socket.socket) -> None:
     for descriptor in outputs:
         os.close(descriptor)
     ended = os.pidfd_open(child)
-    ready, _, _ = select.select([ended, connection.fileno()], [], [])
+    ready, _, _ = select.select([ended, connection.fileno(), 0], [], [])
     if ended not in ready:
         os.kill(child, signal.SIGKILL)
     _pid, status = os.waitpid(child, 0)

@@ -31,7 +31,7 @@ def test_unplugged_in_mid_output(phone: Phone, adb_server: AdbServer) -> None:
     assert done.stdout == b"1234"
     assert done.returncode == (0 if adb_server.binary.major < 30 else 255)
     assert adb_server.state(phone.serial) == "offline"
-    assert [process.name for process in phone.processes()] == ["sleep"]
+    assert phone.wait_for(lambda: [process.name for process in phone.processes()] == ["sleep"])
 
 
 def test_unplugged_after_a_while(phone: Phone, adb_server: AdbServer) -> None:
