@@ -41,6 +41,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each test once for every adb, and `any_device` for the real phone too when the test is fit for it."""
     if "adb_binary" in metafunc.fixturenames:
         binaries = find_adb_binaries()
+        if metafunc.definition.get_closest_marker("any_adb"):
+            binaries = binaries[-1:]
         absent = pytest.param(None, id="no-adb", marks=pytest.mark.skip(reason="no adb; install adbutils"))
         params = [pytest.param(binary, id=binary.name) for binary in binaries] or [absent]
         metafunc.parametrize("adb_binary", params, indirect=True, scope="session")

@@ -17,6 +17,7 @@ from device.stand_in_behaviour import Behaviour, Build, Figures, benchmark_binar
 from edge_mnv3.runtime import Kernels, open_model
 from tiny_models import SIZE, write_classifier
 
+pytestmark = pytest.mark.any_adb
 _FOLDER = "/data/local/tmp"
 _QUICK = "--num_runs=5 --min_secs=0 --warmup_min_secs=0"
 
