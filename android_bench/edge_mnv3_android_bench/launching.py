@@ -39,6 +39,7 @@ from edge_mnv3_android_bench.launch_statistics import SETTLE_S, launch_problems
 
 LOADING_ALLOWANCE_S = 20.0  # for loading a model, beside the time that the protocol allows
 _STATES_ALLOWANCE_S = 40.0  # for reading the device's state before and after
+_LIMIT_FACTOR = 1.5  # the device counts its own time by naps, each a little longer than asked for
 _KILL_TIMEOUT_S = 10.0
 # Kinds of thermal zone that tell the processor's temperature, best first; then what is near it.
 _ZONES = ("gold|big|cpu.*[4-9]", "cpu", "tsens|soc", "battery")
@@ -103,7 +104,7 @@ def run_launch(
     start = time.monotonic()
     name = command.program.rpartition("/")[2]
     try:
-        timeout_s = command.limit_s + _STATES_ALLOWANCE_S
+        timeout_s = _LIMIT_FACTOR * command.limit_s + _STATES_ALLOWANCE_S
         shell = folder.device.attempt(launch_script(command), timeout_s=timeout_s, stop=stop)
     except BaseException:
         with contextlib.suppress(DeviceError):

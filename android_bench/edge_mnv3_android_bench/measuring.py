@@ -172,6 +172,7 @@ class _DeviceRun:
         self._stop = stop
         self._listeners = listeners
         self._binaries: dict[str, ReadyBinary] = {}
+        self._versions: dict[str, str | None] = {}  # of the builds that ran
         self._cool_down_s = measurement.cool_down.min_s
 
     def measure(self) -> None:
@@ -257,10 +258,13 @@ class _DeviceRun:
 
     def _confirm_version(self, cell: Cell, log_text: str) -> None:
         ready = self._binaries[cell.conditions.binary]
-        confirmed = self._registry.confirm(
-            ready.binary.name, ready.binary.abi, help_text=ready.help_text, log_text=log_text
-        )
-        cell.conditions = replace(cell.conditions, binary_version=confirmed.version)
+        name = ready.binary.name
+        if name not in self._versions:
+            confirmed = self._registry.confirm(
+                name, ready.binary.abi, help_text=ready.help_text, log_text=log_text
+            )
+            self._versions[name] = confirmed.version
+        cell.conditions = replace(cell.conditions, binary_version=self._versions[name])
 
     def _tell(self, cell: Cell, record: LaunchRecord) -> None:
         if self._listeners.progress:

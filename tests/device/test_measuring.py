@@ -205,6 +205,7 @@ def test_unplugged_in_a_launch_the_run_goes_on_later(
     measured = measure_devices(
         [device_on(adb_server, phone)], wanted, registry, Listeners(warn=warnings.append)
     )
+    assert not measured.failures
     assert measured.results[0].median_us == 20_000.0
     asked_for_help = sum("--help" in words for words in phone.launches)
     assert len(phone.launches) - asked_for_help == 3  # the first, the one that was lost, and it again
