@@ -38,7 +38,7 @@ CACHE_VARIABLE = "EDGE_MNV3_CACHE"
 DEFAULT_NAME = "current"
 _LOCK_FILE = "lock.json"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_FLAG = re.compile(r"^\s*(--\w+=\S*)\s+(\w+)\s+(?:optional|required)\b", re.MULTILINE)
+_FLAG = re.compile(r"^\s*(--\w+=\S*)\s+(u?int\d*|float|double|bool|string)\b", re.MULTILINE)
 _VERSION = re.compile(r"(?:TFLite|TensorFlow Lite|LiteRT)(?: runtime)? version:? *v?(\d+\.\d+[\w.+-]*)", re.I)
 
 
