@@ -232,11 +232,3 @@ class DeviceBenchResult:
     stable: bool
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceBenchReport:
-    """All that one `bench --device` measured: one result for each device, file and binary."""
-
-    schema_version: int = SCHEMA_VERSION
-    results: tuple[DeviceBenchResult, ...]

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from edge_mnv3 import (
     arch,
+    bench_report,
     bench_results,
     demo_results,
     device_results,
@@ -37,8 +38,7 @@ TOP_RESULTS = {
     "diagnose": diagnose_results.DiagnoseResult,
     "inspect": results.InspectResult,
     "bench --host": bench_results.HostBenchResult,
-    "bench --device": bench_results.DeviceBenchReport,
-    "bench --device --profile": profile_results.DeviceProfileResult,
+    "bench --device": bench_report.DeviceBenchReport,
     "reproduce": verdict_results.ReproduceResult,
     "compare": verdict_results.CompareResult,
     "build": results.BuildResult,
@@ -48,6 +48,7 @@ TOP_RESULTS = {
 RESULT_MODULES = (
     results,
     diagnose_results,
+    bench_report,
     bench_results,
     device_results,
     profile_results,

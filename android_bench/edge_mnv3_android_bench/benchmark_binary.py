@@ -169,8 +169,16 @@ class BinaryRegistry:
         Raises:
             BenchmarkBinaryError: As in `get`.
         """
-        found = {binary.abi for binary in self._read().binaries if binary.name == name}
+        found = {binary.abi for binary in self.read().binaries if binary.name == name}
         return self.get(name, next((abi for abi in abis if abi in found), abis[0]))
+
+    def has(self, name: str, abis: Sequence[str]) -> bool:
+        """Whether a build of this name is locked for one of a device's ABIs."""
+        return any(binary.name == name and binary.abi in abis for binary in self.locked())
+
+    def locked(self) -> tuple[BenchmarkBinary, ...]:
+        """Returns all builds that are accepted, in the order of their acceptance."""
+        return self.read().binaries
 
     def accept(self, name: str, abi: str) -> BenchmarkBinary:
         """Takes the change that was refused last: another file, or other flags of the same file.
@@ -179,7 +187,7 @@ class BinaryRegistry:
             BenchmarkBinaryError: There is no such build.
             OutputError: The cache cannot be written to.
         """
-        locked, refused = self._find(name, abi), _pick(self._read().refused, name, abi)
+        locked, refused = self._find(name, abi), _pick(self.read().refused, name, abi)
         if locked is None:
             raise _missing(name, abi)
         if refused is None or not self.pending_path(name, abi).is_file():
@@ -243,9 +251,14 @@ class BinaryRegistry:
         return locked or found
 
     def _find(self, name: str, abi: str) -> BenchmarkBinary | None:
-        return _pick(self._read().binaries, name, abi)
+        return _pick(self.read().binaries, name, abi)
 
-    def _read(self) -> BinaryLock:
+    def read(self) -> BinaryLock:
+        """Reads the lock file.
+
+        Raises:
+            BenchmarkBinaryError: It is damaged.
+        """
         path = self.folder / _LOCK_FILE
         if not path.is_file():
             return BinaryLock()
@@ -259,7 +272,7 @@ class BinaryRegistry:
     def _enter(self, binary: BenchmarkBinary, *, accepted: bool) -> None:
         """Enters a build as accepted or as refused; the one refused before it is forgotten."""
         with self._writing:
-            lock = self._read()
+            lock = self.read()
             refused = tuple(b for b in lock.refused if not _same(b, binary))
             if accepted:
                 others = tuple(b for b in lock.binaries if not _same(b, binary))
@@ -308,12 +321,12 @@ def _missing(name: str, abi: str) -> BenchmarkBinaryError:
     return BenchmarkBinaryError(
         f"benchmark binary '{name}' for {abi}",
         "none in the cache",
-        next_step="fetch it, or give one with --benchmark-binary",
+        next_step="see edge-mnv3 benchmark-binary --help, or give a file with --benchmark-binary",
     )
 
 
 def _changed(locked: BenchmarkBinary, got: str, next_step: str = "") -> BenchmarkBinaryError:
-    accept = f"accept it with --accept-benchmark-binary {locked.name} if the change is wanted"
+    accept = f"if the change is wanted: edge-mnv3 benchmark-binary accept {locked.name} --abi {locked.abi}"
     return BenchmarkBinaryError(
         f"benchmark binary '{locked.name}' for {locked.abi} has changed",
         got,

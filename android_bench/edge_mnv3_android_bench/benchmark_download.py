@@ -52,7 +52,7 @@ def check_elf(file: Path, abi: str, *, allow_script: bool = False) -> None:
     Args:
         file: The file.
         abi: Of the device.
-        allow_script: Take a shell script as it is: one that sets the libraries' path, say, and starts a program.
+        allow_script: Take a shell script as it is, such as one that sets the path of libraries first.
 
     Raises:
         BenchmarkBinaryError: It is not.

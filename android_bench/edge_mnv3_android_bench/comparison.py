@@ -19,7 +19,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from edge_mnv3.bench_results import DeviceBenchReport, DeviceBenchResult, HostBenchResult
+from edge_mnv3.bench_report import DeviceBenchReport
+from edge_mnv3.bench_results import DeviceBenchResult, HostBenchResult
 from edge_mnv3.errors import ArgumentError, ConditionsDifferError, InputFileError
 from edge_mnv3.result_json import from_json
 from edge_mnv3.verdict_results import CompareResult, Comparison, ConditionDifference, ReproduceResult

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from device.benchmark_formats import ProfiledOp
+from device.benchmark_formats import ProfiledOp, profile_text
 
 # Roughly the shares of a float graph without a delegate; HARD_SWISH is what int8 graphs wait for.
 _WEIGHTS = {"CONV_2D": 10.0, "DEPTHWISE_CONV_2D": 4.0, "HARD_SWISH": 6.0, "FULLY_CONNECTED": 8.0}
@@ -49,6 +49,32 @@ def profiled_ops(interpreter: Any) -> tuple[list[ProfiledOp], int, int, int]:
             spoken = _XNNPACK_NAMES.get(kind, f"{kind.title()} ({{kind}})").format(kind=dtype)
             rows.append(ProfiledOp(spoken, f"Delegate/{spoken}:{len(rows)}", 0, weight))
     return rows, len(partitions), len(own) - len(outside), len(own)
+
+
+def profile_texts(
+    ops: list[ProfiledOp], runs: list[int], init_us: int, *, delegated: bool, csv: bool, with_start: bool
+) -> list[str]:
+    """Titles and tables of the initialization and of the runs.
+
+    Args:
+        ops: Rows with weights for durations, from `profiled_ops`.
+        runs: Durations of whole inferences, microseconds.
+        init_us: Duration of loading, microseconds.
+        delegated: Whether loading includes handing the graph to a delegate.
+        csv: Comma-separated instead of columns.
+        with_start: Whether there is a column for the start.
+    """
+    average_us = sum(runs) / len(runs) if runs else 0.0
+    scale = average_us / sum(op.avg_us for op in ops)
+    scaled = [op._replace(first_us=int(op.avg_us * scale), avg_us=op.avg_us * scale) for op in ops]
+    names = ["ModifyGraphWithDelegate", "AllocateTensors"] if delegated else ["AllocateTensors"]
+    steps = [ProfiledOp(name, f"{name}/0", init_us, float(init_us)) for name in names]
+    first = profile_text(steps, 1, csv=csv, with_start=with_start)
+    second = profile_text(scaled, len(runs), csv=csv, with_start=with_start)
+    return [
+        f"Profiling Info for Benchmark Initialization:\n{first}",
+        f"Operator-wise Profiling Info for Regular Benchmark Runs:\n{second}",
+    ]
 
 
 def _outside(own: list[dict[str, Any]], partitions: list[dict[str, Any]], interpreter: Any) -> set[int]:

@@ -16,12 +16,15 @@ from typing import Any, NoReturn
 
 from device import benchmark_formats as formats
 from device.benchmark_flags import FlagError, Flags, usage
-from device.benchmark_profile import profiled_ops
+from device.benchmark_profile import profile_texts, profiled_ops
 from device.stand_in_behaviour import Behaviour
 
 _NOTE = (
     "Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE to the "
     "actual memory footprint of the model at runtime. Take the information at your discretion."
+)
+_GPU_REFUSAL = (
+    "ERROR: Following operations are not supported by GPU delegate:\nCONV_2D: Operation is not supported."
 )
 _DATA_FOLDER = "/data/"
 
@@ -199,10 +202,10 @@ class _Launch:
         return self.flags.on("use_xnnpack") if "use_xnnpack" in self.flags.given else self.prefixed
 
     def _tell_delegates(self, interpreter: Any) -> None:
+        self.ops, self.partitions, delegated, total = profiled_ops(interpreter)
         for name, spoken in (("use_gpu", "GPU"), ("use_nnapi", "NNAPI")):
             if self.flags.on(name):
-                self.say(f"Failed to apply {spoken} delegate.", warning=True)
-        self.ops, self.partitions, delegated, total = profiled_ops(interpreter)
+                self._refuse_delegate(spoken, total)
         if not self.partitions:
             return
         if self.build == "nightly":
@@ -219,6 +222,14 @@ class _Launch:
                 f"Explicitly applied XNNPACK delegate, and the model graph will be {extent} executed by the "
                 f"delegate{with_kernels}."
             )
+
+    def _refuse_delegate(self, name: str, total: int) -> None:
+        """The phone has neither GPU nor accelerator: the tool goes on, on the CPU, and ends with success."""
+        if name == "GPU":
+            on_cpu = f"the remaining {total} operations will run on the CPU."
+            self._write(2, f"{_GPU_REFUSAL}\n0 operations will run on the GPU, and {on_cpu}\n")
+        without = "the model graph will not be executed by the delegate."
+        self.say(f"Though {name} delegate is explicitly applied, {without}")
 
     def _feed(self, interpreter: Any) -> None:
         """Fills the inputs: from `input_layer_value_files`, else with the same random values each time."""
@@ -375,29 +386,15 @@ class _Launch:
         Path(path).write_bytes(content[: max(0, capacity - used)])
 
     def _tell_profile(self, init_us: int, runs: list[int]) -> None:
-        with_start = not self.prefixed
+        file = self.flags.text("op_profiling_output_file") or self.flags.text("profiling_output_csv_file")
         csv = self.flags.text("op_profiling_output_mode") == "csv" or bool(
             self.flags.text("profiling_output_csv_file")
         )
-        average_us = sum(runs) / len(runs) if runs else 0.0
-        total = sum(op.avg_us for op in self.ops)
-        scale = average_us / total
-        ops = [op._replace(first_us=int(op.avg_us * scale), avg_us=op.avg_us * scale) for op in self.ops]
-        steps = [formats.ProfiledOp("AllocateTensors", "AllocateTensors/0", init_us, float(init_us))]
-        if self.partitions:
-            name = "ModifyGraphWithDelegate"
-            steps.insert(0, formats.ProfiledOp(name, f"{name}/0", init_us, float(init_us)))
-        texts = (
-            ("Profiling Info for Benchmark Initialization:", steps, 1),
-            ("Operator-wise Profiling Info for Regular Benchmark Runs:", ops, len(runs)),
+        texts = profile_texts(
+            self.ops, runs, init_us, delegated=bool(self.partitions), csv=csv, with_start=not self.prefixed
         )
-        file = self.flags.text("op_profiling_output_file") or self.flags.text("profiling_output_csv_file")
-        saved = ""
-        for title, rows, count in texts:
-            table = formats.profile_text(rows, count, csv=csv, with_start=with_start)
-            if file:
-                saved += f"{title}\n{table}\n"
-            else:
-                self.say(f"{title}\n{table}")
         if file:
-            self._save(file, saved.encode())
+            self._save(file, "".join(f"{text}\n" for text in texts).encode())
+            return
+        for text in texts:
+            self.say(text)

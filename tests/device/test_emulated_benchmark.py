@@ -320,6 +320,18 @@ def test_op_profile(bench: Bench, build: Build, flag: str, row: str) -> None:
     assert "Number of nodes executed: 2" in lines
 
 
+def test_a_refused_delegate_falls_back_with_success(bench: Bench) -> None:
+    done = bench.run(f"--graph=tiny.tflite --use_gpu=true {_QUICK}")
+    assert done.returncode == 0
+    said = "Though GPU delegate is explicitly applied, the model graph will not be executed by the delegate."
+    assert f"INFO: {said}\n" in done.stdout
+    assert (
+        "0 operations will run on the GPU, and the remaining 2 operations will run on the CPU.\n"
+        in done.stderr
+    )
+    assert "INFO: Inference timings in us: " in done.stdout
+
+
 def test_memory_is_reported_when_asked(bench: Bench) -> None:
     done = bench.run(f"--graph=tiny.tflite --report_peak_memory_footprint=true {_QUICK}")
     assert "INFO: Memory footprint delta from the start of the tool (MB): init=" in done.stdout

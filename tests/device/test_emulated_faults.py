@@ -128,6 +128,15 @@ def test_reboot(phone: Phone, adb_server: AdbServer) -> None:
     assert not phone.fixed_performance
 
 
+def test_rebooted_by_adb(phone: Phone, adb_server: AdbServer) -> None:
+    phone.conditions.booted_at_s -= 1000
+    assert adb_server.run("-s", phone.serial, "reboot").returncode == 0
+    assert phone.wait_for(lambda: adb_server.state(phone.serial) == "offline")
+    adb_server.disconnect(phone.serial)
+    assert phone.wait_for(lambda: adb_server.connect(phone.serial) == f"connected to {phone.serial}")
+    assert float(_shell(adb_server, phone, "cat /proc/uptime").stdout.split()[0]) < 100
+
+
 def test_old_android_has_no_exit_codes(make_phone: MakePhone, adb_server: AdbServer) -> None:
     phone = make_phone(connected=False)
     phone.faults.shell_v2 = False

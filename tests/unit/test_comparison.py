@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench_records import PIXEL, device_result, host_result, steady
-from edge_mnv3.bench_results import DeviceBenchReport
+from edge_mnv3.bench_report import DeviceBenchReport
 from edge_mnv3.errors import ArgumentError, ConditionsDifferError, InputFileError
 from edge_mnv3.result_json import from_json, to_json
 from edge_mnv3.verdict_results import CompareResult, ConditionDifference
@@ -169,7 +169,8 @@ def test_block_medians_are_in_order_of_time() -> None:
 
 
 def write(path: Path, *results: Any) -> Path:
-    result = results[0] if len(results) == 1 else DeviceBenchReport(results=results)
+    report = DeviceBenchReport(results=results, published=(), profiles=(), outputs=(), failures=())
+    result = results[0] if len(results) == 1 else report
     path.write_text(to_json(result), encoding="utf-8")
     return path
 

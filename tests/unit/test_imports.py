@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_mnv3.cli import COMMANDS
+
 ROOT = Path(__file__).parent.parent.parent
 COMPONENTS = {
     "edge_mnv3_calibration_data": ROOT / "calibration_data",
@@ -17,6 +19,7 @@ COMPONENTS = {
 }
 # What a component may use of the core: leaves that know no other part.
 SHARED = {
+    "bench_report",
     "bench_results",
     "device_results",
     "diagnose_results",
@@ -35,6 +38,7 @@ SHARED = {
 STANDARD_LIBRARY_ONLY = (
     "errors",
     "results",
+    "bench_report",
     "bench_results",
     "device_results",
     "diagnose_results",
@@ -42,7 +46,16 @@ STANDARD_LIBRARY_ONLY = (
     "verdict_results",
     "arch",
 )
-JOINING = {"pipeline.py", "calibrating.py", "calibration_images.py", "demo.py", "diagnosing.py"}
+JOINING = {
+    "calibrating.py",
+    "calibration_images.py",
+    "demo.py",
+    "device_benching.py",
+    "diagnosing.py",
+    "pipeline.py",
+    "reproducing.py",
+    "variant_files.py",
+}
 
 
 def imported(path: Path) -> set[str]:
@@ -106,7 +119,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["calibrate", "quantize", "validate", "diagnose", "inspect", "bench", "build", "published", "demo"],
+    list(COMMANDS),
 )
 def test_command_help_loads_no_tensorflow(command: str) -> None:
     code = (
@@ -121,8 +134,10 @@ def test_command_help_loads_no_tensorflow(command: str) -> None:
     "module",
     [
         "edge_mnv3.pipeline",
+        "edge_mnv3.device_benching",
         "edge_mnv3.diagnosing",
         "edge_mnv3.plotting",
+        "edge_mnv3.reproducing",
         "edge_mnv3_quantization.validation",
         "edge_mnv3_quantization.diagnosis",
         "edge_mnv3_android_bench.host",
