@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from device.stand_in_behaviour import Build
 
-BUILDS: tuple[Build, ...] = ("1.13", "2.3", "2.10", "nightly")
+BUILDS: tuple[Build, ...] = ("1.13", "2.3", "2.6", "2.10", "nightly")
 
 
 class Flag(NamedTuple):
@@ -30,8 +30,8 @@ FLAGS: dict[str, Flag] = {
     "warmup_runs": Flag("int32", "1", "Min warmup runs", "1.13"),
     "warmup_min_secs": Flag("float", "0.5", "Min warmup runs duration (seconds)", "1.13"),
     "verbose": Flag("bool", "false", "", "2.3"),
-    "dry_run": Flag("bool", "false", "Run w/o invoking kernels", "2.10"),
-    "report_peak_memory_footprint": Flag("bool", "false", "Report the peak memory footprint", "2.10"),
+    "dry_run": Flag("bool", "false", "Run w/o invoking kernels", "2.6"),
+    "report_peak_memory_footprint": Flag("bool", "false", "Report the peak memory footprint", "2.6"),
     "graph": Flag("string", "", "Graph", "1.13"),
     "signature_to_run_for": Flag("string", "", "Signature to run", "nightly"),
     "input_layer": Flag("string", "", "Input layers", "1.13"),

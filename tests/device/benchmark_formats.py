@@ -42,12 +42,12 @@ def average(runs: Sequence[int]) -> str:
     return f"{sum(runs) / len(runs):g}" if runs else "0"
 
 
-def profile_text(ops: Sequence[ProfiledOp], runs: int, *, csv: bool, with_start: bool) -> str:
+def profile_text(ops: Sequence[ProfiledOp], runs: Sequence[int], *, csv: bool, with_start: bool) -> str:
     """The four parts of an op profile.
 
     Args:
         ops: In the order in which they ran.
-        runs: How many times the graph ran.
+        runs: Durations of the whole, microseconds.
         csv: Comma-separated instead of columns.
         with_start: Whether there is a column for the start, as up to TFLite 2.6.
     """
@@ -67,7 +67,7 @@ def profile_text(ops: Sequence[ProfiledOp], runs: int, *, csv: bool, with_start:
         parts.append("")
     parts.append(f"Number of nodes executed: {len(ops)}")
     parts += _by_type(ops, total_us, width, csv=csv)
-    timings = count_line([int(total_us)] * max(1, runs), percentiles=False)
+    timings = count_line(runs, percentiles=False)
     parts += [
         "",
         f"Timings (microseconds): {timings}",

@@ -69,8 +69,8 @@ def profile_texts(
     scaled = [op._replace(first_us=int(op.avg_us * scale), avg_us=op.avg_us * scale) for op in ops]
     names = ["ModifyGraphWithDelegate", "AllocateTensors"] if delegated else ["AllocateTensors"]
     steps = [ProfiledOp(name, f"{name}/0", init_us, float(init_us)) for name in names]
-    first = profile_text(steps, 1, csv=csv, with_start=with_start)
-    second = profile_text(scaled, len(runs), csv=csv, with_start=with_start)
+    first = profile_text(steps, [init_us * len(steps)], csv=csv, with_start=with_start)
+    second = profile_text(scaled, runs, csv=csv, with_start=with_start)
     return [
         f"Profiling Info for Benchmark Initialization:\n{first}",
         f"Operator-wise Profiling Info for Regular Benchmark Runs:\n{second}",

@@ -26,7 +26,6 @@ _NOTE = (
 _GPU_REFUSAL = (
     "ERROR: Following operations are not supported by GPU delegate:\nCONV_2D: Operation is not supported."
 )
-_DATA_FOLDER = "/data/"
 
 
 def load_runtime() -> None:
@@ -322,7 +321,7 @@ class _Launch:
         if not self.figures:
             return []
         if scripted == "warmup":
-            return [self.figures["warmup_us"]]
+            return list(self.figures["warmup_us"])
         name = Path(self.flags.text("graph")).name
         scripts = self.figures["inference_us"]
         lists: list[list[int]] = scripts.get(name) or scripts.get("*") or []
@@ -376,14 +375,15 @@ class _Launch:
             ]
             self._save(path, b"".join(output.tobytes() for output in outputs))
 
-    def _save(self, path: str, content: bytes) -> None:
-        """Writes a file of the phone; like the tool, says nothing when the phone refuses."""
+    def _save(self, path: str, content: bytes) -> bool:
+        """Writes a file of the phone; False when the phone refuses."""
         capacity = int((self.state / "data_capacity_bytes").read_text())
-        data = Path(self.root + _DATA_FOLDER)
+        data = Path(f"{self.root}/data")
         used = sum(file.lstat().st_size for file in data.rglob("*") if file.is_file())
         if (self.state / "read_only").exists() or not Path(path).parent.is_dir():
-            return
+            return False
         Path(path).write_bytes(content[: max(0, capacity - used)])
+        return True
 
     def _tell_profile(self, init_us: int, runs: list[int]) -> None:
         file = self.flags.text("op_profiling_output_file") or self.flags.text("profiling_output_csv_file")
@@ -393,8 +393,6 @@ class _Launch:
         texts = profile_texts(
             self.ops, runs, init_us, delegated=bool(self.partitions), csv=csv, with_start=not self.prefixed
         )
-        if file:
-            self._save(file, "".join(f"{text}\n" for text in texts).encode())
-            return
-        for text in texts:
-            self.say(text)
+        if not file or not self._save(file, "".join(f"{text}\n" for text in texts).encode()):
+            for text in texts:
+                self.say(text)

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-Build = Literal["1.13", "2.3", "2.10", "nightly"]
+Build = Literal["1.13", "2.3", "2.6", "2.10", "nightly"]
 Fault = Literal["none", "abort", "segfault", "hang", "kill", "abi", "linker"]
 
 
@@ -15,8 +15,8 @@ class Behaviour:
     """One way to behave.
 
     Attributes:
-        build: Whose flags and formats: TFLite 1.13, 2.3 (no prefixes), 2.10 (INFO: prefixes), or nightly
-            (percentiles too).
+        build: Whose flags and formats: TFLite 1.13, 2.3, 2.6 (no prefixes yet), 2.10 (INFO: prefixes), or
+            nightly (percentiles too).
         fault: `abort` and `segfault` end it after the warm-up by signal, `kill` as Android does when memory
             is short, `hang` never ends, `abi` is a binary for another processor, `linker` one whose library
             is missing.
@@ -39,13 +39,13 @@ class Figures:
     Attributes:
         inference_us: File name of the model (or `*` for all) to one list per launch of that model of the
             durations of its runs, microseconds. A list that is too short begins anew, and so do the launches.
-        warmup_us: Duration of each warm-up run.
+        warmup_us: Durations of warm-up runs, begun anew when there are too few.
         init_us: Duration of loading.
         launch_s: How long a launch really takes, so that it can be watched while it runs.
     """
 
     inference_us: dict[str, list[list[int]]] = field(default_factory=dict)
-    warmup_us: int = 30_000
+    warmup_us: list[int] = field(default_factory=lambda: [30_000])
     init_us: int = 5_000
     launch_s: float = 0.05
 

@@ -14,35 +14,11 @@ import pytest
 from device.adb_servers import AdbServer
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour, Build, Figures, benchmark_binary
+from device.stand_in_setup import FOLDER, QUICK, Bench
 from edge_mnv3.runtime import Kernels, open_model
-from tiny_models import SIZE, write_classifier
+from tiny_models import SIZE
 
 pytestmark = pytest.mark.any_adb
-_FOLDER = "/data/local/tmp"
-_QUICK = "--num_runs=5 --min_secs=0 --warmup_min_secs=0"
-
-
-class Bench:
-    """The generic phone with a binary and a model on it."""
-
-    def __init__(self, phone: Phone, server: AdbServer, folder: Path) -> None:
-        self.phone = phone
-        self.server = server
-        self.model = write_classifier(folder / "tiny.tflite", "int8")
-        self.put("benchmark_model", benchmark_binary(), mode=0o755)
-        self.put("tiny.tflite", self.model.read_bytes())
-
-    def put(self, name: str, content: bytes, *, mode: int = 0o644) -> None:
-        path = self.phone.host_path(f"{_FOLDER}/{name}")
-        path.write_bytes(content)
-        path.chmod(mode)
-
-    def run(self, flags: str, *, prefix: str = "exec taskset f0") -> subprocess.CompletedProcess[str]:
-        script = f"cd {_FOLDER}; {prefix} ./benchmark_model {flags}"
-        done = self.server.run("-s", self.phone.serial, "shell", script)
-        return subprocess.CompletedProcess(
-            script, done.returncode, done.stdout.decode(), done.stderr.decode()
-        )
 
 
 @pytest.fixture
@@ -51,11 +27,11 @@ def bench(phone: Phone, adb_server: AdbServer, tmp_path: Path) -> Bench:
 
 
 def test_a_measured_launch(bench: Bench) -> None:
-    done = bench.run(f"--graph={_FOLDER}/tiny.tflite --num_threads=1 {_QUICK}")
+    done = bench.run(f"--graph={FOLDER}/tiny.tflite --num_threads=1 {QUICK}")
     assert done.returncode == 0
     lines = done.stdout.splitlines()
     assert lines[0] == "INFO: STARTING!"
-    assert f"INFO: Graph: [{_FOLDER}/tiny.tflite]" in lines
+    assert f"INFO: Graph: [{FOLDER}/tiny.tflite]" in lines
     assert "INFO: #threads used for CPU inference: [1]" in lines
     assert sum(line.startswith("INFO: count=5 ") for line in lines) == 1
     assert re.search(
@@ -69,12 +45,12 @@ def test_a_measured_launch(bench: Bench) -> None:
 
 
 def test_kernels_are_those_asked_for(bench: Bench) -> None:
-    done = bench.run(f"--graph=tiny.tflite --use_xnnpack=false {_QUICK}")
+    done = bench.run(f"--graph=tiny.tflite --use_xnnpack=false {QUICK}")
     assert "INFO: Use xnnpack: [0]\n" in done.stdout
     assert "XNNPACK" not in done.stderr
     bench.phone.behaviour = Behaviour(build="2.3")
-    assert "XNNPACK" not in bench.run(f"--graph=tiny.tflite {_QUICK}").stderr
-    explicit = bench.run(f"--graph=tiny.tflite --use_xnnpack=true {_QUICK}")
+    assert "XNNPACK" not in bench.run(f"--graph=tiny.tflite {QUICK}").stderr
+    explicit = bench.run(f"--graph=tiny.tflite --use_xnnpack=true {QUICK}")
     assert "the model graph will be completely executed by the delegate.\n" in explicit.stdout
 
 
@@ -87,10 +63,10 @@ def test_outputs_are_the_models(bench: Bench, kernels: Kernels) -> None:
     name = model._interpreter.get_input_details()[0]["name"]
     shape = f"--input_layer={name} --input_layer_shape=1,{SIZE},{SIZE},3"
     files = f"{shape} --input_layer_value_files={name}:input.bin"
-    flags = f"--graph=tiny.tflite {files} --output_filepath={_FOLDER}/out.bin {_QUICK}"
+    flags = f"--graph=tiny.tflite {files} --output_filepath={FOLDER}/out.bin {QUICK}"
     done = bench.run(f"{flags} --use_xnnpack={str(kernels == 'xnnpack').lower()}")
     assert done.returncode == 0
-    assert bench.phone.read_bytes(f"{_FOLDER}/out.bin") == model.run(pixels[0]).tobytes()
+    assert bench.phone.read_bytes(f"{FOLDER}/out.bin") == model.run(pixels[0]).tobytes()
 
 
 def test_an_input_of_the_wrong_size_aborts(bench: Bench) -> None:
@@ -210,7 +186,7 @@ def test_a_hanging_launch_can_be_killed_by_name(bench: Bench) -> None:
             "-s",
             bench.phone.serial,
             "shell",
-            f"cd {_FOLDER}; ./benchmark_model --graph=tiny.tflite",
+            f"cd {FOLDER}; ./benchmark_model --graph=tiny.tflite",
             timeout_s=0.6,
         )
     [process] = [one for one in bench.phone.processes() if one.name == "benchmark_model"]
@@ -224,7 +200,7 @@ def test_a_hanging_launch_can_be_killed_by_name(bench: Bench) -> None:
 
 def test_a_running_launch_is_seen_on_its_cores(bench: Bench) -> None:
     bench.phone.figures = Figures.steady(10_000, launch_s=0.5)
-    script = f"""cd {_FOLDER}; cpus=/sys/devices/system/cpu
+    script = f"""cd {FOLDER}; cpus=/sys/devices/system/cpu
         taskset f0 ./benchmark_model --graph=tiny.tflite > log 2>&1 &
         while ! grep -q 2400000 $cpus/cpu7/cpufreq/scaling_cur_freq; do sleep 0.02; done
         grep 'allowed:' /proc/$(pidof benchmark_model)/status; cat $cpus/cpu3/cpufreq/scaling_cur_freq
@@ -268,11 +244,11 @@ def test_a_model_that_is_missing(bench: Bench) -> None:
 
 
 def test_flags_that_the_build_does_not_know(bench: Bench) -> None:
-    done = bench.run(f"--graph=tiny.tflite --no_such_flag=1 {_QUICK}")
+    done = bench.run(f"--graph=tiny.tflite --no_such_flag=1 {QUICK}")
     assert done.returncode == 0
     assert "WARN: Unconsumed cmdline flags: --no_such_flag=1\n" in done.stdout
     bench.phone.behaviour = Behaviour(build="2.3")
-    done = bench.run(f"--graph=tiny.tflite --output_filepath=x {_QUICK}")
+    done = bench.run(f"--graph=tiny.tflite --output_filepath=x {QUICK}")
     assert done.stdout.startswith("STARTING!\nUnconsumed cmdline flags: --output_filepath=x\n")
 
 
@@ -309,10 +285,10 @@ def test_op_profile(bench: Bench, build: Build, flag: str, row: str) -> None:
     """The stand-in gives a convolution ten times what it gives the reshape after it."""
     bench.phone.behaviour = Behaviour(build=build)
     bench.phone.figures = Figures.steady(11_000, launch_s=0)
-    flags = f"--graph=tiny.tflite --enable_op_profiling=true --use_xnnpack=false {_QUICK} {flag}"
+    flags = f"--graph=tiny.tflite --enable_op_profiling=true --use_xnnpack=false {QUICK} {flag}"
     table = bench.run(flags).stdout
     if flag.endswith("p.csv"):
-        table = bench.phone.read_bytes(f"{_FOLDER}/p.csv").decode()
+        table = bench.phone.read_bytes(f"{FOLDER}/p.csv").decode()
     lines = table.split("Operator-wise Profiling Info for Regular Benchmark Runs:\n")[1].splitlines()
     assert lines[0] == "============================== Run Order =============================="
     assert ("start" in lines[1]) == (build == "2.3")
@@ -321,7 +297,7 @@ def test_op_profile(bench: Bench, build: Build, flag: str, row: str) -> None:
 
 
 def test_a_refused_delegate_falls_back_with_success(bench: Bench) -> None:
-    done = bench.run(f"--graph=tiny.tflite --use_gpu=true {_QUICK}")
+    done = bench.run(f"--graph=tiny.tflite --use_gpu=true {QUICK}")
     assert done.returncode == 0
     said = "Though GPU delegate is explicitly applied, the model graph will not be executed by the delegate."
     assert f"INFO: {said}\n" in done.stdout
@@ -333,16 +309,16 @@ def test_a_refused_delegate_falls_back_with_success(bench: Bench) -> None:
 
 
 def test_memory_is_reported_when_asked(bench: Bench) -> None:
-    done = bench.run(f"--graph=tiny.tflite --report_peak_memory_footprint=true {_QUICK}")
+    done = bench.run(f"--graph=tiny.tflite --report_peak_memory_footprint=true {QUICK}")
     assert "INFO: Memory footprint delta from the start of the tool (MB): init=" in done.stdout
     assert "INFO: Overall peak memory footprint (MB) via periodic monitoring: " in done.stdout
 
 
 def test_outputs_do_not_fit_on_a_full_disk(bench: Bench) -> None:
     bench.phone.fill_up(free_bytes=2)
-    done = bench.run(f"--graph=tiny.tflite --output_filepath={_FOLDER}/out.bin {_QUICK}")
+    done = bench.run(f"--graph=tiny.tflite --output_filepath={FOLDER}/out.bin {QUICK}")
     assert done.returncode == 0
-    assert len(bench.phone.read_bytes(f"{_FOLDER}/out.bin")) == 2
+    assert len(bench.phone.read_bytes(f"{FOLDER}/out.bin")) == 2
 
 
 def test_a_launch_starts_quickly(bench: Bench) -> None:
