@@ -201,6 +201,7 @@ def test_unplugged_in_a_launch_the_run_goes_on_later(
     phone.replug()
     adb_server.disconnect(phone.serial)
     adb_server.connect(phone.serial)
+    assert phone.wait_for(lambda: adb_server.state(phone.serial) == "device")
     warnings: list[str] = []
     measured = measure_devices(
         [device_on(adb_server, phone)], wanted, registry, Listeners(warn=warnings.append)
