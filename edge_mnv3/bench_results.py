@@ -187,6 +187,7 @@ class DeviceBenchConditions:
         min_secs: The timed inferences go on at least as long.
         max_secs: A launch that takes longer does not count.
         warmup_min_secs: The untimed inferences go on at least as long.
+        fixed_performance: Clocks were held at what the device can sustain, below its highest.
     """
 
     device: DeviceInfo
@@ -204,6 +205,7 @@ class DeviceBenchConditions:
     min_secs: float
     max_secs: float
     warmup_min_secs: float
+    fixed_performance: bool
     model_path: str
     model_sha256: str
 

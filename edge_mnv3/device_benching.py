@@ -280,7 +280,12 @@ class _Closer:
         """Looks at all files of a device; a file that fails leaves the others alone."""
         closer = cls()
         session = open_session(device, bench.binaries)
-        with changed_settings(session.folder, sdk=session.info.sdk, warn=reporter.warn):
+        with changed_settings(
+            session.folder,
+            fixed_performance=bench.request.fixed_performance,
+            sdk=session.info.sdk,
+            warn=reporter.warn,
+        ):
             for result in results:
                 try:
                     closer._look(bench, session, result, stop)

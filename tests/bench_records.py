@@ -66,6 +66,7 @@ CONDITIONS = DeviceBenchConditions(
     min_secs=1.0,
     max_secs=150.0,
     warmup_min_secs=0.5,
+    fixed_performance=False,
     model_path="small.tflite",
     model_sha256="a" * 64,
 )

@@ -191,7 +191,7 @@ class AdbDevice:
         """
         if self._apart is None:
             done = self._run(["features"], SERVER_TIMEOUT_S)
-            if done.returncode != 0 and self.state() != "device":
+            if done.returncode is None or (done.returncode != 0 and self.state() != "device"):
                 raise self._failure(done, f"{done.stdout}\n{done.stderr}", SERVER_TIMEOUT_S)
             self._apart = "shell_v2" in done.stdout.split()
         return self._apart

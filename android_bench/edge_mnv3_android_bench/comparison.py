@@ -47,6 +47,7 @@ _CONDITIONS = {
     "delegate": ("delegate",),
     "threads": ("num_threads",),
     "mask": ("cpu_mask",),
+    "fixed_performance": ("fixed_performance",),
     "runs": ("num_runs", "warmup_runs", "min_secs", "max_secs", "warmup_min_secs"),
     _MODEL: ("model_sha256",),
 }

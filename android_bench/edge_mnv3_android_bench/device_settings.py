@@ -66,17 +66,22 @@ def changed_settings(
     if not changes:
         yield
         return
-    _write_note(folder, {name: original[name] for name in changes})
+    before = {name: original[name] for name in changes}
+    _write_note(folder, before)
     try:
         for name, value in changes.items():
             _apply(folder.device, name, value)
         yield
     finally:
-        _restore_or_warn(folder, warn)
+        _restore_or_warn(folder, before, warn)
 
 
-def restore_settings(folder: DeviceFolder) -> bool:
+def restore_settings(folder: DeviceFolder, before: Mapping[str, str] | None = None) -> bool:
     """Restores what the note on the device says, and removes it.
+
+    Args:
+        folder: The tool's folder.
+        before: What to restore even if the note is gone, with the whole folder say.
 
     Returns:
         Whether there was a note.
@@ -86,19 +91,22 @@ def restore_settings(folder: DeviceFolder) -> bool:
         DeviceError: As in `AdbDevice.shell`.
     """
     note = folder.device.read_text(folder.file(NOTE))
-    if note is None:
-        return False
-    for name, value in re.findall(r"^(\w+)=(\w+)$", note, re.MULTILINE):
+    noted = re.findall(r"^(\w+)=(\w+)$", note or "", re.MULTILINE)
+    for name, value in {**(before or {}), **dict(noted)}.items():
         _apply(folder.device, name, value)
+    if note is None:
+        return before is not None
     folder.remove(NOTE)
     return True
 
 
-def _restore_or_warn(folder: DeviceFolder, warn: Callable[[str], None] | None) -> None:
+def _restore_or_warn(
+    folder: DeviceFolder, before: Mapping[str, str], warn: Callable[[str], None] | None
+) -> None:
     """Restores; a connection that just broke gets a moment to come back. The block's error is kept."""
     for attempt in (1, 2):
         try:
-            restore_settings(folder)
+            restore_settings(folder, before)
             return
         except DeviceLostError as error:
             problem: DeviceError = error

@@ -76,7 +76,7 @@ def launch_warnings(record: LaunchRecord, *, cpus: Sequence[int]) -> tuple[str, 
     warnings = []
     if record.before.thermal_status is None:
         warnings.append("the device does not tell its thermal status: heat was seen by the clocks alone")
-    if cpus and all(khz is None for sample in record.samples for khz in sample.khz):
+    if cpus and record.samples and all(khz is None for sample in record.samples for khz in sample.khz):
         warnings.append("the device does not tell its clocks: throttling would not be seen")
     return tuple(warnings)
 

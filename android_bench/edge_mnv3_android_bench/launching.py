@@ -41,6 +41,7 @@ LOADING_ALLOWANCE_S = 20.0  # for loading a model, beside the time that the prot
 _STATES_ALLOWANCE_S = 40.0  # for reading the device's state before and after
 _LIMIT_FACTOR = 1.5  # the device counts its own time by naps, each a little longer than asked for
 _KILL_TIMEOUT_S = 10.0
+_NOT_STARTED = (126, 127)  # exit codes of a shell for a program that it cannot run or find
 # Kinds of thermal zone that tell the processor's temperature, best first; then what is near it.
 _ZONES = ("gold|big|cpu.*[4-9]", "cpu", "tsens|soc", "battery")
 _FIND_ZONES = """for z in /sys/class/thermal/thermal_zone*
@@ -122,7 +123,14 @@ def run_launch(
     )
 
 
-def read_launch(raw: RawLaunch, number: int, info: DeviceInfo, *, expected_runs: int) -> LaunchRecord:
+def read_launch(
+    raw: RawLaunch,
+    number: int,
+    info: DeviceInfo,
+    *,
+    expected_runs: int,
+    fixed_performance: bool = False,
+) -> LaunchRecord:
     """Reads the log of a launch and says whether the launch counts.
 
     Args:
@@ -130,11 +138,15 @@ def read_launch(raw: RawLaunch, number: int, info: DeviceInfo, *, expected_runs:
         number: Of the launch, from 1 on.
         info: The device.
         expected_runs: Timed inferences that were asked for.
+        fixed_performance: Clocks are held below the highest: they are compared with the highest seen.
     """
     output, problems = raw.output, []
     timings: LaunchTimings | None = None
     if output.exit_code is None:
         problems.append(f"it did not end within {raw.command.limit_s:g} s and was killed")
+    elif output.exit_code in _NOT_STARTED:
+        lines = (output.stderr.strip() or output.stdout.strip()).splitlines()
+        problems.append(f"it did not start: {lines[-1] if lines else f'exit code {output.exit_code}'}")
     else:
         try:
             timings = parse_benchmark_log(
@@ -155,6 +167,9 @@ def read_launch(raw: RawLaunch, number: int, info: DeviceInfo, *, expected_runs:
         problems=(),
     )
     max_khz = {cpu: cluster.max_khz for cluster in info.clusters for cpu in cluster.cpus}
+    if fixed_performance:
+        clocks = {cpu: [s.khz[i] for s in output.samples] for i, cpu in enumerate(raw.command.cpus)}
+        max_khz = {cpu: max((khz for khz in seen if khz), default=None) for cpu, seen in clocks.items()}
     if not problems:
         problems += launch_problems(record, cpus=raw.command.cpus, max_khz=max_khz)
     return dataclasses.replace(record, problems=tuple(problems))

@@ -231,7 +231,13 @@ class _DeviceRun:
             self._log_path(cell, number),
             stop=self._stop,
         )
-        record = read_launch(raw, number, session.info, expected_runs=self._measurement.protocol.num_runs)
+        record = read_launch(
+            raw,
+            number,
+            session.info,
+            expected_runs=self._measurement.protocol.num_runs,
+            fixed_performance=self._measurement.fixed_performance,
+        )
         if record.timings is not None:
             self._confirm_version(cell, f"{raw.output.stdout}\n{raw.output.stderr}")
         if self._resume:
@@ -304,6 +310,7 @@ class _DeviceRun:
             min_secs=protocol.min_secs,
             max_secs=protocol.max_secs,
             warmup_min_secs=protocol.warmup_min_secs,
+            fixed_performance=self._measurement.fixed_performance,
             model_path=str(model),
             model_sha256=self._hashes[model],
         )

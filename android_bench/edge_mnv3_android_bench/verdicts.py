@@ -52,6 +52,8 @@ def condition_differences(conditions: DeviceBenchConditions) -> tuple[str, ...]:
     elif conditions.kernels == "xnnpack" or conditions.delegate not in ("none", "unknown"):
         name = conditions.delegate if conditions.delegate not in ("none", "unknown") else "XNNPACK"
         differences.append(f"delegate: {name}, published with the built-in kernels")
+    if conditions.fixed_performance:
+        differences.append("clocks: held below the highest by the fixed-performance mode")
     if not is_of_the_era(conditions.binary):
         differences.append(f"{_BUILD_ERA}: '{conditions.binary}' is no build of the published figures' time")
     return tuple(differences)

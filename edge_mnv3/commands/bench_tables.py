@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 EMULATED_TITLE = "EMULATED DEVICE, NOT A PHONE: "
 EMULATED_REASON = "emulated device"
 _TOP_COSTS = 10
-_CELL_HEADINGS = tuple(
-    "network|file|source|published ms|era ms|current ms|ratio|95 % interval|verdict".split("|")
+_CELL_HEADINGS = (
+    *("network", "file", "source", "published ms", "era ms", "current ms"),
+    *("ratio", "95 % interval", "verdict"),
 )
 
 
@@ -159,8 +160,8 @@ def profile_lines(profile: DeviceProfileResult) -> list[str]:
 
     ops = profile.profile
     lines = [
-        f"profile of {file_and_binary(profile.conditions)}: {ops.total_us / 1e3:.3f} ms an inference with the "
-        f"profiler on, over {ops.runs} runs, {ops.partitions} partitions of a delegate"
+        f"profile of {file_and_binary(profile.conditions)}: {ops.total_us / 1e3:.3f} ms an inference with "
+        f"the profiler on, over {ops.runs} runs, {ops.partitions} partitions of a delegate"
     ]
     types = [(share.op_type, f"{share.count}", f"{share.share_percent:.1f} %") for share in ops.by_type]
     lines += _indented(_aligned([("operators", "count", "time"), *types], right={1, 2}))

@@ -1,4 +1,4 @@
-"""What tests of the commands share: the command line on emulated phones, files of networks, short protocols."""
+"""What tests of the commands share: the command line, files of networks, a short protocol."""
 
 from __future__ import annotations
 

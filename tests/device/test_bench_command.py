@@ -82,7 +82,7 @@ def test_two_builds_are_two_columns(bench: Bench, pixel: Phone) -> None:
     )
     assert done.exit_code == 0, done.output
     cells = printed(done)["cells"]
-    assert [cell["binary"] for cell in cells[0]["measured"]][0] == "era-2019"
+    assert cells[0]["measured"][0]["binary"] == "era-2019"
     assert cells[0]["measured"][1]["binary"].startswith("benchmark_model-")
     assert cells[0]["measured"][0]["reasons"][0] == "emulated device"
 

@@ -70,6 +70,7 @@ def test_words(a_us: tuple[float, ...], b_us: tuple[float, ...], differ: bool, t
         ({"kernels": "xnnpack"}, "kernels", "builtin and xnnpack"),
         ({"num_threads": 4}, "threads", "1 and 4"),
         ({"cpu_mask": "8"}, "mask", "c and 8"),
+        ({"fixed_performance": True}, "fixed_performance", "False and True"),
         ({"model_sha256": "d"}, "model", f"{'a' * 64} and d"),
         (
             {"num_runs": 60},
@@ -130,7 +131,7 @@ def test_unknown_name_of_a_difference() -> None:
         compare(device_result(steady(1.0)), device_result(steady(1.0)), allow=["weather"])
     assert str(caught.value) == (
         "difference that is allowed: got 'weather', expected device, build, soc, binary, kernels, delegate, "
-        "threads, mask, runs, model, system, runtime"
+        "threads, mask, fixed_performance, runs, model, system, runtime"
     )
 
 

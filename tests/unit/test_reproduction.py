@@ -97,6 +97,10 @@ def test_unstable_has_no_ratio() -> None:
         ({"kernels": "xnnpack"}, ("delegate: XNNPACK, published with the built-in kernels",)),
         ({"kernels": "default"}, ("XNNPACK: neither demanded nor told by the log",)),
         ({"delegate": "GPU"}, ("delegate: GPU, published with the built-in kernels",)),
+        (
+            {"fixed_performance": True},
+            ("clocks: held below the highest by the fixed-performance mode",),
+        ),
         ({"binary": "current"}, (BUILD_ERA,)),
         ({"device": OTHER_PHONE}, ("device model: Phone 9",)),
         (
