@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from edge_mnv3.arch import Variant
+from edge_mnv3.demo_results import DemoResult
 from edge_mnv3.digits import CLASSES, write_digits
 from edge_mnv3.errors import OutputError
 from edge_mnv3.graphs import GraphRequest
@@ -15,7 +16,6 @@ from edge_mnv3.outputs import staged
 from edge_mnv3.pipeline import QuantizeRequest, quantize, validate_files
 from edge_mnv3.reporting import Reporter
 from edge_mnv3.result_json import to_json
-from edge_mnv3.results import DemoResult
 from edge_mnv3_quantization.recipes import DEFAULT_RECIPE
 
 

@@ -80,3 +80,39 @@ class OutputError(EdgeMnv3Error):
 
 class BundleError(EdgeMnv3Error):
     """A bundle is not what was packaged: `verify` reports it as a difference, other readers stop."""
+
+
+class AdbUnavailableError(EdgeMnv3Error):
+    """There is no adb binary, or it cannot work here."""
+
+
+class DeviceError(EdgeMnv3Error):
+    """A device cannot be used, or not any more; other devices are not concerned."""
+
+
+class DeviceUnavailableError(DeviceError):
+    """No device to begin with: none, several to choose from, unauthorized, offline."""
+
+
+class DeviceLostError(DeviceError):
+    """The connection broke in the middle of a call; what the call did is not known."""
+
+
+class DeviceTimeoutError(DeviceError):
+    """The device did not answer in time, or a program on it did not end in time."""
+
+
+class DeviceFileError(DeviceError):
+    """A file cannot be written to, read from or run on the device."""
+
+
+class BenchmarkBinaryError(EdgeMnv3Error):
+    """No `benchmark_model` for this device, or another one than was accepted."""
+
+
+class BenchmarkLogError(EdgeMnv3Error):
+    """The output of `benchmark_model` does not give the figures that were asked for."""
+
+
+class ConditionsDifferError(EdgeMnv3Error):
+    """Two results cannot be compared: their conditions differ, or one has no figure."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_mnv3.results import SCHEMA_VERSION, BenchResult, TensorInfo, VariantInfo
+from edge_mnv3.bench_results import HostBenchResult
+from edge_mnv3.results import SCHEMA_VERSION, TensorInfo, VariantInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +158,7 @@ class PackagedModel:
     builtin: StepDifference
     provenance: Provenance | None
     accuracy: StatedAccuracy | None
-    latencies: tuple[BenchResult, ...]
+    latencies: tuple[HostBenchResult, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 
 from edge_mnv3 import __version__
+from edge_mnv3.bench_results import HostBenchResult
 from edge_mnv3.bundle_inputs import GoldenChoice, choose_golden, open_labels, open_score_calibration
 from edge_mnv3.errors import ArgumentError, InputFileError
 from edge_mnv3.package_results import (
@@ -50,7 +51,7 @@ from edge_mnv3.packaging.model_card import CARD_FILE, model_card
 from edge_mnv3.packaging.model_file import with_metadata
 from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
 from edge_mnv3.reporting import Reporter
-from edge_mnv3.results import BenchResult, QuantizeResult, ValidateResult
+from edge_mnv3.results import QuantizeResult, ValidateResult
 
 APPS_FOLDER = "apps"
 PUBLISHED_WEIGHTS_LICENSE = "Apache-2.0"
@@ -94,7 +95,7 @@ class PackageRequest:
 
 class _Evidence(NamedTuple):
     validations: list[ValidateResult]
-    benches: list[BenchResult]
+    benches: list[HostBenchResult]
 
 
 def package(request: PackageRequest, reporter: Reporter) -> PackageResult:
@@ -191,7 +192,9 @@ def _read_evidence(request: PackageRequest, hashes: set[str]) -> _Evidence:
     validations = [
         (path, evidence.read_result(ValidateResult, path, command="validate")) for path in request.validations
     ]
-    benches = [(path, evidence.read_result(BenchResult, path, command="bench")) for path in request.benches]
+    benches = [
+        (path, evidence.read_result(HostBenchResult, path, command="bench")) for path in request.benches
+    ]
     evidence.check_all_used(validations, benches, hashes)
     return _Evidence([result for _, result in validations], [result for _, result in benches])
 

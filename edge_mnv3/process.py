@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import signal
 import subprocess
+import threading
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
+
+_POLL_S = 0.1  # how soon a stop is noticed
+_DRAIN_S = 1.0  # for what a killed program had written; one that it started may hold its streams open
+_LINE_END = re.compile(r"\r+\n")
 
 
 class Completed(NamedTuple):
@@ -12,6 +22,8 @@ class Completed(NamedTuple):
 
     Attributes:
         returncode: Exit code; negative for the number of the signal that killed it; None after a timeout.
+        stdout: Text; lines end in a line feed whatever the program wrote. After a timeout what there was.
+        stderr: Likewise.
     """
 
     returncode: int | None
@@ -19,23 +31,61 @@ class Completed(NamedTuple):
     stderr: str
 
 
-def run(argv: Sequence[str], *, timeout_s: float) -> Completed:
-    """Runs a program without standard input; kills it after `timeout_s` seconds."""
+def run(argv: Sequence[str], *, timeout_s: float, stop: threading.Event | None = None) -> Completed:
+    """Runs a program without standard input; kills it after `timeout_s` seconds.
+
+    It gets a session of its own: Ctrl-C in the terminal reaches this program only, which then ends the
+    other, so that it may still be spoken to in an orderly way.
+
+    Args:
+        argv: Program and arguments.
+        timeout_s: Longest time that it may take.
+        stop: When set by another thread, the program is killed and `KeyboardInterrupt` is raised here.
+
+    Raises:
+        KeyboardInterrupt: `stop` was set.
+        OSError: The program cannot be started.
+    """
+    deadline = time.monotonic() + timeout_s
+    program = subprocess.Popen(  # noqa: S603 - argv list, no shell
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     try:
-        done = subprocess.run(  # noqa: S603 - argv list, no shell
-            list(argv),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-    except subprocess.TimeoutExpired as timeout:
-        return Completed(None, _text(timeout.stdout), _text(timeout.stderr))
-    return Completed(done.returncode, done.stdout, done.stderr)
+        while True:
+            left_s = deadline - time.monotonic()
+            try:
+                streams = program.communicate(timeout=left_s if stop is None else min(left_s, _POLL_S))
+                return Completed(program.returncode, *map(_text, streams))
+            except subprocess.TimeoutExpired:
+                if stop is not None and stop.is_set():
+                    raise KeyboardInterrupt from None
+                if time.monotonic() >= deadline:
+                    return Completed(None, *_kill(program))
+    except BaseException:
+        _kill(program)
+        raise
 
 
-def _text(stream: bytes | str | None) -> str:
-    return stream.decode("utf-8", "replace") if isinstance(stream, bytes) else stream or ""
+def _kill(program: subprocess.Popen[bytes]) -> tuple[str, str]:
+    if program.poll() is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # it ended just now
+            if hasattr(os, "killpg"):
+                os.killpg(program.pid, signal.SIGKILL)
+            else:
+                program.kill()
+    try:
+        streams = program.communicate(timeout=_DRAIN_S)
+    except subprocess.TimeoutExpired as late:
+        streams = late.stdout or b"", late.stderr or b""
+        for stream in (program.stdout, program.stderr):
+            if stream:
+                stream.close()
+    return _text(streams[0]), _text(streams[1])
+
+
+def _text(stream: bytes) -> str:
+    return _LINE_END.sub("\n", stream.decode("utf-8", "replace"))

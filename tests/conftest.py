@@ -19,6 +19,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--whole-grid", action="store_true", help="compare every combination of builder arguments"
     )
+    parser.addoption(
+        "--run-device", metavar="SERIAL", help="run the tests marked device_capable on this phone too"
+    )
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,19 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from edge_mnv3 import arch, diagnose_results, package_results, published, results
+from edge_mnv3 import (
+    arch,
+    bench_report,
+    bench_results,
+    demo_results,
+    device_results,
+    diagnose_results,
+    package_results,
+    profile_results,
+    published,
+    results,
+    verdict_results,
+)
 from edge_mnv3.cli import COMMANDS, main
 from edge_mnv3.packaging.apis import TAKES
 from edge_mnv3.weights import PUBLISHED
@@ -27,13 +39,28 @@ TOP_RESULTS = {
     "validate": results.ValidateResult,
     "diagnose": diagnose_results.DiagnoseResult,
     "inspect": results.InspectResult,
-    "bench": results.BenchResult,
+    "bench --host": bench_results.HostBenchResult,
+    "bench --device": bench_report.DeviceBenchReport,
+    "reproduce": verdict_results.ReproduceResult,
+    "compare": verdict_results.CompareResult,
     "package": package_results.PackageResult,
     "verify": package_results.VerifyResult,
     "build": results.BuildResult,
     "published": published.Published,
-    "demo": results.DemoResult,
+    "demo": demo_results.DemoResult,
 }
+RESULT_MODULES = (
+    results,
+    diagnose_results,
+    bench_report,
+    bench_results,
+    device_results,
+    profile_results,
+    verdict_results,
+    package_results,
+    demo_results,
+    published,
+)
 
 
 def variants() -> str:
@@ -129,8 +156,9 @@ def command_helps() -> str:
 
 def result_tables() -> str:
     """The keys of every result, and of its parts."""
-    modules = (results, diagnose_results, package_results, published)
-    kinds = {name: kind for module in modules for name, kind in _dataclasses(module).items()}
+    kinds: dict[str, Any] = {}
+    for module in RESULT_MODULES:
+        kinds |= _dataclasses(module)
     sections = [_section(f"## `{command}`", kind, kinds) for command, kind in TOP_RESULTS.items()]
     parts = [kind for kind in kinds.values() if kind not in TOP_RESULTS.values()]
     sections.append("## Parts\n")
@@ -147,7 +175,7 @@ def _dataclasses(module: ModuleType) -> dict[str, Any]:
 
 
 def _section(heading: str, kind: Any, kinds: dict[str, Any]) -> str:
-    anchors = {top.__name__: command for command, top in TOP_RESULTS.items()}
+    anchors = {top.__name__: command.replace(" ", "-") for command, top in TOP_RESULTS.items()}
     notes = _attribute_notes(kind.__doc__)
     rows = []
     for field in dataclasses.fields(kind):

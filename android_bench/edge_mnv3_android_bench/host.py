@@ -6,16 +6,17 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from edge_mnv3.bench_results import HostBenchConditions, HostBenchResult
 from edge_mnv3.hashing import sha256_file
-from edge_mnv3.results import BenchConditions, BenchResult
 from edge_mnv3.runtime import Kernels, RuntimeName, open_model
 
 UNSTABLE_SPREAD = 0.10  # (p95 - p5) / median above which a result is called unstable
+BLOCKS = 10  # of consecutive runs: enough for an interval over them, each still a median of 20 by default
 _SEED = 0
 
 
@@ -28,7 +29,7 @@ def bench_host(
     num_runs: int = 200,
     warmup_runs: int = 20,
     on_run: Callable[[int, int], None] | None = None,
-) -> BenchResult:
+) -> HostBenchResult:
     """Measures single inferences on random pixels, input and output not copied in the timed part.
 
     Args:
@@ -65,8 +66,8 @@ def bench_host(
         warnings.append(
             f"unstable: p5 to p95 spread over {100 * spread:.0f} % of the median; compare in one run"
         )
-    return BenchResult(
-        conditions=BenchConditions(
+    return HostBenchResult(
+        conditions=HostBenchConditions(
             device=_processor(),
             platform=platform.platform(),
             runtime=model.runtime,
@@ -79,6 +80,7 @@ def bench_host(
             model_sha256=sha256_file(path),
         ),
         median_us=median,
+        block_medians_us=block_medians(times_us),
         p5_us=p5,
         p95_us=p95,
         min_us=min(times_us),
@@ -88,6 +90,12 @@ def bench_host(
         init_us=init_us,
         warnings=tuple(warnings),
     )
+
+
+def block_medians(times_us: Sequence[float]) -> tuple[float, ...]:
+    """Medians of `BLOCKS` blocks of consecutive runs, equal but for one run; fewer runs are blocks of one."""
+    blocks = np.array_split(np.asarray(times_us, dtype=np.float64), min(BLOCKS, len(times_us)))
+    return tuple(float(np.median(block)) for block in blocks)
 
 
 def _processor() -> str:

@@ -3,66 +3,204 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_mnv3.commands.options import json_option, runtime_option
+from edge_mnv3.arch import VARIANTS
+from edge_mnv3.commands.device_options import (
+    HISTORY,
+    adb_option,
+    append_to_history,
+    history_option,
+    leave,
+    models_dir_option,
+    output_option,
+    run_options,
+)
+from edge_mnv3.commands.options import force_option, json_option, runtime_option
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from edge_mnv3.results import BenchResult
-    from edge_mnv3.runtime import Kernels, RuntimeName
+    from edge_mnv3.bench_results import HostBenchResult
+
+_HOST_DEFAULTS: dict[str, Any] = {"threads": 1, "runs": 200, "warmup_runs": 20, "kernels": "xnnpack"}
 
 
 @click.command("bench")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.tflite")
-@click.option("--host", is_flag=True, required=True, help="Measure on this machine.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of one inference.")
-@click.option("--runs", type=click.IntRange(min=1), default=200, show_default=True, help="Timed inferences.")
-@click.option("--warmup-runs", type=click.IntRange(min=0), default=20, show_default=True)
-@click.option("--kernels", type=click.Choice(("xnnpack", "builtin")), default="xnnpack", show_default=True)
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE.tflite]...")
+@click.option("--host", is_flag=True, help="Measure one file on this machine.")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="SERIAL|HOST:PORT|all",
+    help="Measure on a phone that adb reaches; may be repeated: the phones run side by side.",
+)
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    type=click.Choice(tuple(VARIANTS)),
+    help="Measure the float and int8 files of this network; may be repeated.",
+)
+@models_dir_option
+@click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    metavar="imagenet|none|DIR",
+    help="For files of a variant that must be made; latency depends on weights only by what the recipe "
+    "accurate makes of hard-swish.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(("published", "app", "custom")),
+    default="published",
+    show_default=True,
+    help="published: one thread, big core, built-in kernels, 50 runs; app: 4 threads, all cores, XNNPACK; "
+    "custom: published, but for the options that follow.",
+)
+@click.option("--threads", type=click.IntRange(min=1), help="Of one inference.  [host: 1]")
+@click.option("--cores", type=click.Choice(("big", "all")), help="Pin to the fastest cores, or do not.")
+@click.option("--kernels", type=click.Choice(("xnnpack", "builtin")), help="[host: xnnpack]")
+@click.option("--runs", type=click.IntRange(min=1), help="Timed inferences, of a launch.  [host: 200]")
+@click.option("--warmup-runs", type=click.IntRange(min=0), help="Untimed ones before them.  [host: 20]")
+@click.option("--min-secs", type=click.FloatRange(min=0), help="A launch's timed inferences last as long.")
+@click.option("--max-secs", type=click.FloatRange(min=0), help="A launch that takes longer is refused.")
+@run_options
+@click.option(
+    "--benchmark-binary",
+    "binaries",
+    multiple=True,
+    default=("current",),
+    show_default=True,
+    metavar="FILE|NAME",
+    help="benchmark_model: a file, or a name of edge-mnv3 benchmark-binary; may be repeated.  'current' is "
+    "downloaded at first use.",
+)
+@adb_option
+@click.option("--fixed-performance", is_flag=True, help="Hold sustainable, lower clocks: to compare files.")
+@click.option("--profile", is_flag=True, help="Show each operator's time, in one more launch.")
+@click.option("--check-outputs", is_flag=True, help="Compare outputs on the phone with this machine's.")
+@history_option
+@output_option
 @runtime_option
+@force_option
 @json_option
-def command(
-    file: Path,
-    host: bool,
-    threads: int,
-    runs: int,
-    warmup_runs: int,
-    kernels: Kernels,
-    runtime: RuntimeName,
-    as_json: bool,
-) -> None:
-    """Measure the latency of a .tflite file, and say under which conditions.
+def command(files: tuple[Path, ...], host: bool, devices: tuple[str, ...], **options: Any) -> None:
+    """Measure the latency of .tflite files, on phones or on this machine, and say under which conditions.
+
+    Exit code 1: a phone failed, the others' results are there. Exit code 3: a result is unstable, and so
+    without a figure. After either, or Ctrl-C, the same command goes on with the launches that are done.
 
     \b
     Examples:
       edge-mnv3 bench model.tflite --host
-      edge-mnv3 bench model.tflite --host --threads 2 --kernels builtin --json
+      edge-mnv3 bench float.tflite int8.tflite --device all -o result.json
+      edge-mnv3 bench --variant small --device SERIAL --benchmark-binary era-2019
+      edge-mnv3 bench model.tflite --device SERIAL --protocol app --profile --check-outputs
     """
+    if host == bool(devices):
+        raise click.UsageError("Give either --host or --device.")
+    if host and (len(files) != 1 or options["variants"]):
+        raise click.UsageError("--host takes one FILE.tflite.")
+    if not files and not options["variants"]:
+        raise click.UsageError("Give FILE.tflite or --variant.")
+    if host:
+        _bench_on_host(files[0], options)
+    else:
+        _bench_on_devices(files, devices, options)
+
+
+def _bench_on_host(file: Path, options: dict[str, Any]) -> None:
+    from edge_mnv3.outputs import check_writable, write_text
     from edge_mnv3.result_json import to_json
     from edge_mnv3_android_bench.host import bench_host
 
+    output: Path | None = options["output"]
+    check_writable([output] if output else [], force=options["force"])
+    given = {name: options[name] for name in _HOST_DEFAULTS if options[name] is not None}
+    chosen = _HOST_DEFAULTS | given
     reporter = TerminalReporter()
     reporter.step("running")
     result = bench_host(
         file,
-        kernels=kernels,
-        runtime=runtime,
-        num_threads=threads,
-        num_runs=runs,
-        warmup_runs=warmup_runs,
+        kernels=chosen["kernels"],
+        runtime=options["runtime"],
+        num_threads=chosen["threads"],
+        num_runs=chosen["runs"],
+        warmup_runs=chosen["warmup_runs"],
         on_run=reporter.progress,
     )
     reporter.close()
     for warning in result.warnings:
         reporter.warn(warning)
-    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+    if output:
+        write_text(output, to_json(result), force=options["force"])
+    if options["history"]:
+        append_to_history(options["history"], result)
+    click.echo(to_json(result) if options["as_json"] else table(result), nl=not options["as_json"])
 
 
-def table(result: BenchResult) -> str:
-    """Writes a result for people."""
+def _bench_on_devices(files: tuple[Path, ...], devices: tuple[str, ...], options: dict[str, Any]) -> None:
+    from edge_mnv3.arch import parse_variant
+    from edge_mnv3.commands.bench_tables import bench_table
+    from edge_mnv3.device_benching import DeviceBenchRequest, bench_devices, cool_down
+    from edge_mnv3.outputs import check_writable, write_text
+    from edge_mnv3.result_json import to_json
+    from edge_mnv3.variant_files import VariantFilesRequest, variant_files
+    from edge_mnv3_android_bench.protocols import PROTOCOLS, PUBLISHED, custom
+
+    output: Path | None = options["output"]
+    check_writable([output] if output else [], force=options["force"])
+    protocol = custom(
+        PROTOCOLS.get(options["protocol"], PUBLISHED),
+        num_threads=options["threads"],
+        cores=options["cores"],
+        use_xnnpack=None if options["kernels"] is None else options["kernels"] == "xnnpack",
+        num_runs=options["runs"],
+        warmup_runs=options["warmup_runs"],
+        min_secs=options["min_secs"],
+        max_secs=options["max_secs"],
+        launches=options["launches"],
+    )
+    reporter = TerminalReporter()
+    wanted = VariantFilesRequest(
+        variants=tuple(parse_variant(name) for name in options["variants"]),
+        models_dir=options["models_dir"],
+        weights=options["weights"],
+    )
+    made = variant_files(wanted, reporter)
+    request = DeviceBenchRequest(
+        models=(*files, *(file.path for file in made)),
+        serials=devices,
+        binaries=options["binaries"],
+        protocol=protocol,
+        adb=options["adb"],
+        fixed_performance=options["fixed_performance"],
+        profile=options["profile"],
+        check_outputs=options["check_outputs"],
+        log_folder=options["logs"],
+        fresh=options["fresh"],
+        cool_down=cool_down(options["max_cool_down"]),
+    )
+    report = bench_devices(request, reporter)
+    reporter.close()
+    for warning in dict.fromkeys(warning for result in report.results for warning in result.warnings):
+        reporter.warn(warning)
+    if output:
+        write_text(output, to_json(report), force=options["force"])
+    append_to_history(options["history"] or HISTORY, *report.results)
+    if options["as_json"]:
+        click.echo(to_json(report), nl=False)
+    elif report.results:
+        click.echo(bench_table(report))
+    leave(reporter, report.failures, stable=all(result.stable for result in report.results))
+
+
+def table(result: HostBenchResult) -> str:
+    """Writes a result of this machine for people."""
     conditions = result.conditions
     return "\n".join(
         (

@@ -12,7 +12,7 @@ from edge_mnv3.commands.options import force_option, json_option
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from edge_mnv3.results import DemoResult
+    from edge_mnv3.demo_results import DemoResult
 
 
 @click.command("demo")

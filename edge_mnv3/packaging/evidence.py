@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edge_mnv3.bench_results import HostBenchResult
 from edge_mnv3.errors import InputFileError
 from edge_mnv3.package_results import CalibrationSummary, Provenance, StatedAccuracy
 from edge_mnv3.packaging.intervals import WILSON, wilson_percent
 from edge_mnv3.result_json import from_json
-from edge_mnv3.results import BenchResult, CalibrationManifest, QuantizeResult, ValidateResult
+from edge_mnv3.results import CalibrationManifest, QuantizeResult, ValidateResult
 
 QUANTIZE_FILE = "quantize.json"
 R = TypeVar("R")
@@ -83,7 +84,7 @@ def accuracy(results: Sequence[ValidateResult], sha256: str) -> StatedAccuracy |
     return None
 
 
-def latencies(results: Sequence[BenchResult], sha256: str, file: str) -> tuple[BenchResult, ...]:
+def latencies(results: Sequence[HostBenchResult], sha256: str, file: str) -> tuple[HostBenchResult, ...]:
     """The results that measured a file of this hash, with its name in the bundle in place of its path."""
     return tuple(
         dataclasses.replace(result, conditions=dataclasses.replace(result.conditions, model_path=file))
@@ -94,7 +95,7 @@ def latencies(results: Sequence[BenchResult], sha256: str, file: str) -> tuple[B
 
 def check_all_used(
     validations: Sequence[tuple[Path, ValidateResult]],
-    benches: Sequence[tuple[Path, BenchResult]],
+    benches: Sequence[tuple[Path, HostBenchResult]],
     hashes: set[str],
 ) -> None:
     """Refuses results that speak of other files than those that are packaged.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from edge_mnv3.bench_results import HostBenchResult
 from edge_mnv3.package_results import BundleManifest, PackagedModel, StatedAccuracy
-from edge_mnv3.results import BenchResult, TensorInfo
+from edge_mnv3.results import TensorInfo
 
 CARD_FILE = "model_card.md"
 _UNSTATED = "not stated"
@@ -126,7 +127,7 @@ def _accuracy(stated: StatedAccuracy) -> list[tuple[str, str]]:
     return rows
 
 
-def _latencies(results: Sequence[BenchResult]) -> str:
+def _latencies(results: Sequence[HostBenchResult]) -> str:
     rows = [
         (
             f"{result.median_us / 1e3:.3f} ms",

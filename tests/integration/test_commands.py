@@ -15,10 +15,12 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from edge_mnv3 import digits
+from edge_mnv3.bench_results import HostBenchResult
 from edge_mnv3.cli import main
+from edge_mnv3.demo_results import DemoResult
 from edge_mnv3.hashing import sha256_file
 from edge_mnv3.result_json import from_json
-from edge_mnv3.results import BenchResult, DemoResult, InspectResult, QuantizeResult, ValidateResult
+from edge_mnv3.results import InspectResult, QuantizeResult, ValidateResult
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from h5_files import write_legacy
 from tiny_models import write_classifier
@@ -176,7 +178,7 @@ def test_bench(quantized: tuple[Path, QuantizeResult]) -> None:
     _, files = quantized
     result = run("bench", files.int8_path, "--host", "--runs", 20, "--warmup-runs", 2, "--json")
     assert result.exit_code == 0, result.output
-    bench = from_json(BenchResult, result.stdout)
+    bench = from_json(HostBenchResult, result.stdout)
     assert 0 < bench.min_us <= bench.p5_us <= bench.median_us <= bench.p95_us <= bench.max_us
     assert bench.conditions.num_runs == 20
     assert bench.conditions.model_sha256 == files.int8_sha256

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_mnv3.cli import COMMANDS
+
 ROOT = Path(__file__).parent.parent.parent
 COMPONENTS = {
     "edge_mnv3_calibration_data": ROOT / "calibration_data",
@@ -17,24 +19,45 @@ COMPONENTS = {
 }
 # What a component may use of the core: leaves that know no other part.
 SHARED = {
+    "bench_report",
+    "bench_results",
+    "device_results",
     "diagnose_results",
     "errors",
     "hashing",
     "native_output",
+    "outputs",
+    "process",
+    "profile_results",
     "published",
     "result_json",
     "results",
     "runtime",
+    "verdict_results",
 }
-STANDARD_LIBRARY_ONLY = ("errors", "results", "diagnose_results", "package_results", "arch")
+STANDARD_LIBRARY_ONLY = (
+    "errors",
+    "results",
+    "bench_report",
+    "bench_results",
+    "device_results",
+    "diagnose_results",
+    "package_results",
+    "profile_results",
+    "verdict_results",
+    "arch",
+)
 JOINING = {
     "bundle_inputs.py",
     "calibrating.py",
     "calibration_images.py",
     "demo.py",
+    "device_benching.py",
     "diagnosing.py",
     "packing.py",
     "pipeline.py",
+    "reproducing.py",
+    "variant_files.py",
     "verifying.py",
 }
 
@@ -100,19 +123,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [
-        "calibrate",
-        "quantize",
-        "validate",
-        "diagnose",
-        "inspect",
-        "bench",
-        "package",
-        "verify",
-        "build",
-        "published",
-        "demo",
-    ],
+    list(COMMANDS),
 )
 def test_command_help_loads_no_tensorflow(command: str) -> None:
     code = (
@@ -127,10 +138,12 @@ def test_command_help_loads_no_tensorflow(command: str) -> None:
     "module",
     [
         "edge_mnv3.pipeline",
+        "edge_mnv3.device_benching",
         "edge_mnv3.diagnosing",
         "edge_mnv3.plotting",
         "edge_mnv3.packing",
         "edge_mnv3.verifying",
+        "edge_mnv3.reproducing",
         "edge_mnv3_quantization.validation",
         "edge_mnv3_quantization.diagnosis",
         "edge_mnv3_android_bench.host",

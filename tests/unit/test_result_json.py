@@ -7,8 +7,9 @@ import json
 
 import pytest
 
+from edge_mnv3.bench_results import HostBenchConditions, HostBenchResult
 from edge_mnv3.result_json import from_json, to_json
-from edge_mnv3.results import AccuracyDelta, BenchConditions, BenchResult, Gate, KernelCheck, ModelChecks
+from edge_mnv3.results import AccuracyDelta, Gate, KernelCheck, ModelChecks
 
 CHECK = KernelCheck(loads=True, partitions=2, undelegated_ops={"HARD_SWISH": 19}, problem=None)
 CHECKS = ModelChecks(
@@ -21,8 +22,8 @@ CHECKS = ModelChecks(
     passed=True,
     problems=(),
 )
-BENCH = BenchResult(
-    conditions=BenchConditions(
+BENCH = HostBenchResult(
+    conditions=HostBenchConditions(
         device="d",
         platform="p",
         runtime="r",
@@ -35,6 +36,7 @@ BENCH = BenchResult(
         model_sha256="s",
     ),
     median_us=1.5,
+    block_medians_us=(1.5,),
     p5_us=1.0,
     p95_us=2.0,
     min_us=1.0,
@@ -47,7 +49,7 @@ BENCH = BenchResult(
 
 
 @pytest.mark.parametrize("result", [CHECK, CHECKS, BENCH])
-def test_round_trip(result: KernelCheck | ModelChecks | BenchResult) -> None:
+def test_round_trip(result: KernelCheck | ModelChecks | HostBenchResult) -> None:
     assert from_json(type(result), to_json(result)) == result
 
 

@@ -1,0 +1,254 @@
+"""Measurements on devices for people to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_mnv3.bench_report import DeviceBenchReport
+    from edge_mnv3.bench_results import DeviceBenchConditions, DeviceBenchResult
+    from edge_mnv3.device_results import DeviceInfo, PhoneOutputs
+    from edge_mnv3.profile_results import DeviceProfileResult
+    from edge_mnv3.verdict_results import CompareResult, MeasuredCell, ReproduceCell, ReproduceResult
+
+EMULATED_TITLE = "EMULATED DEVICE, NOT A PHONE: "
+EMULATED_REASON = "emulated device"
+_TOP_COSTS = 10
+_CELL_HEADINGS = (
+    *("network", "file", "source", "published ms", "era ms", "current ms"),
+    *("ratio", "95 % interval", "verdict"),
+)
+
+
+def bench_table(report: DeviceBenchReport) -> str:
+    """Writes a report, device by device."""
+    sections = []
+    for serial in dict.fromkeys(result.conditions.device.serial for result in report.results):
+        own = [result for result in report.results if result.conditions.device.serial == serial]
+        cells = [cell for entry in report.published if entry.serial == serial for cell in entry.cells]
+        lines = [device_line(own[0].conditions.device), protocol_line(own[0].conditions), ""]
+        lines += result_lines(own)
+        if any(cell.published_ms is not None for cell in cells):
+            lines += ["", *cell_lines(cells)]
+        for profile in report.profiles:
+            if profile.conditions.device.serial == serial:
+                lines += ["", *profile_lines(profile)]
+        outputs = [output for output in report.outputs if output.device.serial == serial]
+        if outputs:
+            lines += ["", *map(outputs_line, outputs)]
+        sections.append("\n".join(lines))
+    return "\n\n".join(sections)
+
+
+def reproduce_table(result: ReproduceResult) -> str:
+    """Writes verdicts: the cells, then what the sources and the ranks say."""
+    from edge_mnv3_android_bench.verdicts import describe_nearest
+
+    lines = [device_line(result.device)]
+    lines += [protocol_line(result.results[0].conditions)] if result.results else []
+    lines += ["", *cell_lines(result.cells)]
+    unstable = [measured for measured in result.results if not measured.stable]
+    if unstable:
+        lines += ["", "unstable, and so without a figure:"]
+        lines += [f"  {file_and_binary(r.conditions)}: {'; '.join(r.problems)}" for r in unstable]
+    if result.published_device is None:
+        nearest = f"; {describe_nearest(result.nearest)}" if result.nearest else ""
+        lines += ["", f"{result.device.model} has no published figure{nearest}"]
+    if result.contradictions:
+        lines += ["", "the sources contradict one another:"]
+    for contradiction in result.contradictions:
+        name = network_name(contradiction.variant, contradiction.alpha, contradiction.precision)
+        given = ", ".join(f"{source} {ms:g}" for source, ms in contradiction.published_ms.items())
+        lines.append(
+            f"  {name} on {contradiction.device}: {given} ms, {contradiction.spread_percent:.0f} % apart"
+        )
+    if result.rank_orders:
+        lines += ["", "rank order of the networks (1: the same, -1: the reverse):"]
+    for rank in result.rank_orders:
+        tau = "unknown" if rank.kendall_tau_b is None else f"{rank.kendall_tau_b:+.2f}"
+        files = f", int8 by {rank.recipe}" if rank.recipe else ""
+        lines.append(f"  {rank.source} and '{rank.binary}'{files}: {tau} over {rank.networks} networks")
+    if result.kernel_era:
+        era = result.kernel_era
+        spread = f" (95 % interval {era.ci95[0]:.2f} to {era.ci95[1]:.2f})" if era.ci95 else ""
+        lines += [
+            "",
+            f"kernel-era factor: with '{era.current}' an inference takes {era.factor:.2f} times as long as "
+            f"with '{era.reference}'{spread}, median of {era.networks}",
+        ]
+    return "\n".join(lines)
+
+
+def compare_table(result: CompareResult) -> str:
+    """Writes in words whether results differ."""
+    lines = []
+    for comparison in result.comparisons:
+        lines.append(comparison.text)
+        lines += [f"  allowed to differ: {d.name}: {d.a} and {d.b}" for d in comparison.differences]
+    return "\n".join([*lines, *(f"not compared: {text}" for text in result.not_compared)])
+
+
+def device_line(device: DeviceInfo) -> str:
+    """Says which device was measured."""
+    title = EMULATED_TITLE if device.emulated else ""
+    system = f"Android {device.android_version}, {device.abi}"
+    return f"{title}{device.model} ({device.serial}), {device.soc}, {system}"
+
+
+def protocol_line(conditions: DeviceBenchConditions) -> str:
+    """Says how it was measured."""
+    threads = "1 thread" if conditions.num_threads == 1 else f"{conditions.num_threads} threads"
+    return (
+        f"protocol {conditions.protocol}: {threads}, core mask {conditions.cpu_mask}, {conditions.kernels} "
+        f"kernels, {conditions.num_runs} runs a launch"
+    )
+
+
+def result_lines(results: Sequence[DeviceBenchResult]) -> list[str]:
+    """Writes latencies; an unstable one is never a figure."""
+    rows = [("file", "binary", "median ms", "95 % interval", "variation %", "launches", "")]
+    for result in results:
+        conditions = result.conditions
+        counted = sum(not launch.problems for launch in result.launches)
+        variation = result.coefficient_of_variation_percent
+        rows.append(
+            (
+                _file_name(conditions),
+                conditions.binary,
+                "unstable" if result.median_us is None else f"{result.median_us / 1e3:.3f}",
+                _interval_ms(result.ci95_us),
+                "" if variation is None else f"{variation:.2f}",
+                f"{counted} of {len(result.launches)}",
+                "; ".join(result.problems),
+            )
+        )
+    return _aligned(rows, right={2, 4})
+
+
+def cell_lines(cells: Sequence[ReproduceCell]) -> list[str]:
+    """Writes published latencies beside measured ones, source by source.
+
+    The ratio and the verdict are those of the build of the published figures' time where one was measured.
+    """
+    notes: dict[tuple[str, ...], int] = {}
+    rows: list[tuple[str, ...]] = [_CELL_HEADINGS]
+    for cell in cells:
+        era, current = _era(cell), _current(cell)
+        decides = era or current
+        condition = f" ({cell.published_conditions})" if cell.published_conditions else ""
+        rows.append(
+            (
+                network_name(cell.variant, cell.alpha, cell.precision),
+                cell.recipe or "float",
+                f"{cell.source}{condition}" if cell.source else "",
+                "" if cell.published_ms is None else f"{cell.published_ms:g}",
+                _milliseconds(era),
+                _milliseconds(current),
+                f"{decides.ratio:.2f}" if decides and decides.ratio is not None else "",
+                _ratio_interval(decides),
+                _verdict(decides, notes) if decides else "",
+            )
+        )
+    lines = _aligned(rows, right={3, 4, 5, 6})
+    return [*lines, *(f"[{number}] {'; '.join(reasons)}" for reasons, number in notes.items())]
+
+
+def profile_lines(profile: DeviceProfileResult) -> list[str]:
+    """Writes where the time of an inference goes."""
+    from edge_mnv3_android_bench.op_profile import top_costs
+
+    ops = profile.profile
+    lines = [
+        f"profile of {file_and_binary(profile.conditions)}: {ops.total_us / 1e3:.3f} ms an inference with "
+        f"the profiler on, over {ops.runs} runs, {ops.partitions} partitions of a delegate"
+    ]
+    types = [(share.op_type, f"{share.count}", f"{share.share_percent:.1f} %") for share in ops.by_type]
+    lines += _indented(_aligned([("operators", "count", "time"), *types], right={1, 2}))
+    if ops.delegated_ops:
+        taken = ", ".join(f"{count} {name}" for name, count in ops.delegated_ops.items())
+        lines.append(f"  inside the delegate's partitions: {taken}")
+    dearest = [
+        (cost.op_type, ", ".join(cost.outputs)[:60], f"{cost.time_us:.0f}", f"{cost.share_percent:.1f} %")
+        for cost in top_costs(ops, _TOP_COSTS)
+    ]
+    return lines + _indented(_aligned([("dearest", "makes", "us", "time"), *dearest], right={2, 3}))
+
+
+def outputs_line(outputs: PhoneOutputs) -> str:
+    """Says how a file's outputs on the device compare with this machine's."""
+    return (
+        f"outputs of {outputs.model_path} with '{outputs.binary}' and on this machine ({outputs.runtime}), "
+        f"{outputs.kernels} kernels: {outputs.same_top1} of {outputs.images} inputs have the same top class, "
+        f"{outputs.equal_values_percent:.2f} % of the values are equal, largest difference "
+        f"{outputs.max_difference:g}"
+    )
+
+
+def network_name(variant: str, alpha: float, precision: str) -> str:
+    """Names a network as the options do."""
+    return f"{variant}{'' if alpha == 1 else f'_{alpha:g}'} {precision}"
+
+
+def file_and_binary(conditions: DeviceBenchConditions) -> str:
+    """Names a measurement on its device."""
+    return f"{_file_name(conditions)} with '{conditions.binary}'"
+
+
+def _file_name(conditions: DeviceBenchConditions) -> str:
+    return conditions.model_path.replace("\\", "/").rpartition("/")[2]
+
+
+def _era(cell: ReproduceCell) -> MeasuredCell | None:
+    from edge_mnv3_android_bench.verdicts import is_of_the_era
+
+    return next((m for m in cell.measured if is_of_the_era(m.binary)), None)
+
+
+def _current(cell: ReproduceCell) -> MeasuredCell | None:
+    from edge_mnv3_android_bench.verdicts import is_of_the_era
+
+    return next((m for m in cell.measured if not is_of_the_era(m.binary)), None)
+
+
+def _milliseconds(measured: MeasuredCell | None) -> str:
+    if measured is None:
+        return "-"
+    return "unstable" if measured.measured_ms is None else f"{measured.measured_ms:.2f}"
+
+
+def _ratio_interval(measured: MeasuredCell | None) -> str:
+    if measured is None or measured.ratio_ci95 is None:
+        return ""
+    low, high = measured.ratio_ci95
+    return f"{low:.2f} to {high:.2f}"
+
+
+def _verdict(measured: MeasuredCell, notes: dict[tuple[str, ...], int]) -> str:
+    """The verdict with the number of the note that gives its reasons; equal reasons share one."""
+    words = measured.verdict
+    emulated = EMULATED_REASON in measured.reasons
+    if measured.by_ratio and measured.by_ratio != measured.verdict and not emulated:
+        words += f" (by the ratio: {measured.by_ratio})"
+    if not measured.reasons:
+        return words
+    return f"{words} [{notes.setdefault(measured.reasons, len(notes) + 1)}]"
+
+
+def _interval_ms(interval_us: tuple[float, float] | None) -> str:
+    return "" if interval_us is None else f"{interval_us[0] / 1e3:.3f} to {interval_us[1] / 1e3:.3f}"
+
+
+def _indented(lines: Iterable[str]) -> list[str]:
+    return [f"  {line}" for line in lines]
+
+
+def _aligned(rows: Sequence[tuple[str, ...]], *, right: set[int]) -> list[str]:
+    """Writes columns as wide as their widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def cells(row: tuple[str, ...]) -> Iterator[str]:
+        for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            yield cell.rjust(width) if place in right else cell.ljust(width)
+
+    return ["  ".join(cells(row)).rstrip() for row in rows]

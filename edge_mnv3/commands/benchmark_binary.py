@@ -1,0 +1,109 @@
+"""`edge-mnv3 benchmark-binary`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_mnv3.commands.device_options import adb_option
+from edge_mnv3.commands.options import json_option
+from edge_mnv3.commands.terminal import TerminalReporter
+
+if TYPE_CHECKING:
+    from edge_mnv3_android_bench.benchmark_binary import BenchmarkBinary, BinaryLock
+
+abi_option = click.option(
+    "--abi",
+    default="arm64-v8a",
+    show_default=True,
+    metavar="ABI",
+    help="Android's name of the processor kind.",
+)
+
+
+@click.group("benchmark-binary")
+def command() -> None:
+    """Keep builds of TensorFlow Lite's benchmark_model under names, each locked by its SHA-256.
+
+    What is under a name that begins with era counts as a build of the published figures' time.
+
+    \b
+    Examples:
+      edge-mnv3 benchmark-binary fetch current --abi arm64-v8a
+      edge-mnv3 benchmark-binary add era-2019 ./benchmark_model --abi arm64-v8a
+      edge-mnv3 benchmark-binary list
+      edge-mnv3 benchmark-binary accept current --abi arm64-v8a
+    """
+
+
+@command.command("add")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+@abi_option
+def add(name: str, file: Path, abi: str) -> None:
+    """Take FILE into the registry as NAME."""
+    from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
+
+    click.echo(_line(BinaryRegistry().register(name, abi, file)))
+
+
+@command.command("fetch")
+@click.argument("name", default="current")
+@click.option("--abi", metavar="ABI", help="Android's name of the processor kind.  [default: --device's]")
+@click.option("--device", metavar="SERIAL", help="Fetch for this phone.")
+@click.option("--address", metavar="URL", help="[default: TensorFlow's nightly build]")
+@click.option("--refresh", is_flag=True, help="Download again, to see whether the file has changed.")
+@adb_option
+def fetch(
+    name: str, abi: str | None, device: str | None, address: str | None, refresh: bool, adb: Path | None
+) -> None:
+    """Download a build and lock it; a file that has changed waits until it is accepted."""
+    from edge_mnv3.device_benching import published_abi
+    from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
+
+    if (abi is None) == (device is None):
+        raise click.UsageError("Give either --abi or --device.")
+    reporter = TerminalReporter()
+    chosen = abi or published_abi(device or "", adb)
+    reporter.step(f"benchmark_model for {chosen}")
+    binary = BinaryRegistry().fetch(
+        name, chosen, address=address, refresh=refresh, on_progress=reporter.progress
+    )
+    reporter.close()
+    click.echo(_line(binary))
+
+
+@command.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """Show all builds, and what waits to be accepted."""
+    from edge_mnv3.result_json import to_json
+    from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
+
+    lock = BinaryRegistry().read()
+    click.echo(to_json(lock) if as_json else _table(lock), nl=not as_json)
+
+
+@command.command("accept")
+@click.argument("name")
+@abi_option
+def accept(name: str, abi: str) -> None:
+    """Take the change of NAME that was refused last: another file, or other flags of the same file."""
+    from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
+
+    click.echo(_line(BinaryRegistry().accept(name, abi)))
+
+
+def _table(lock: BinaryLock) -> str:
+    lines = [*map(_line, lock.binaries), *(f"waits to be accepted: {_line(b)}" for b in lock.refused)]
+    return "\n".join(lines) or "no build yet: see edge-mnv3 benchmark-binary --help"
+
+
+def _line(binary: BenchmarkBinary) -> str:
+    version = f", TFLite {binary.version}" if binary.version else ""
+    return (
+        f"{binary.name} for {binary.abi}: {binary.size_bytes:,} bytes{version}, from {binary.source}, "
+        f"SHA-256 {binary.sha256}"
+    )

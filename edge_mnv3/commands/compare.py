@@ -1,0 +1,39 @@
+"""`edge-mnv3 compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_mnv3.commands.options import json_option
+
+
+@click.command("compare")
+@click.argument("a", type=click.Path(path_type=Path), metavar="A.json")
+@click.argument("b", type=click.Path(path_type=Path), metavar="B.json")
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="NAME",
+    help="A condition that is meant to differ, such as model, binary, kernels, threads, device; may be "
+    "repeated.",
+)
+@json_option
+def command(a: Path, b: Path, allow: tuple[str, ...], as_json: bool) -> None:
+    """Say in words whether two results of bench or reproduce differ.
+
+    Exit code 0 for any verdict. Exit code 1: nothing is compared, because conditions differ; it says which.
+    Files of different names are meant to be two models.
+
+    \b
+    Examples:
+      edge-mnv3 compare before.json after.json
+      edge-mnv3 compare xnnpack.json builtin.json --allow kernels --allow delegate
+    """
+    from edge_mnv3.commands.bench_tables import compare_table
+    from edge_mnv3.result_json import to_json
+    from edge_mnv3_android_bench.comparison import compare_files
+
+    result = compare_files(a, b, allow=allow)
+    click.echo(to_json(result) if as_json else compare_table(result), nl=not as_json)

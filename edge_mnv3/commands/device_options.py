@@ -1,0 +1,97 @@
+"""Options of the commands that measure on phones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from edge_mnv3.commands.terminal import TerminalReporter
+
+if TYPE_CHECKING:
+    from edge_mnv3.bench_report import DeviceFailure
+    from edge_mnv3_android_bench.history import HistoryResult
+
+F = TypeVar("F", bound=Callable[..., Any])
+EXIT_FAILED, EXIT_UNSTABLE = 1, 3
+HISTORY = Path("edge_mnv3_history.jsonl")
+
+adb_option = click.option(
+    "--adb",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="adb binary.  [default: $ADB, PATH, Android SDK, adbutils]",
+)
+models_dir_option = click.option(
+    "--models-dir",
+    type=click.Path(path_type=Path),
+    default=Path("edge_mnv3_models"),
+    show_default=True,
+    metavar="DIR",
+    help="Where a variant's files are looked for, and made if they are not there.",
+)
+history_option = click.option(
+    "--history",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=f"Append the results to this file.  [default: {HISTORY} for phones]",
+)
+output_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.json", help="Write the result there too."
+)
+
+
+def run_options(function: F) -> F:
+    """Adds --launches, --max-cool-down, --logs and --fresh."""
+    for option in reversed(
+        (
+            click.option(
+                "--launches",
+                type=click.IntRange(min=1),
+                help="Starts of benchmark_model that must count.  [default: 5]",
+            ),
+            click.option(
+                "--max-cool-down",
+                type=click.FloatRange(min=0),
+                default=180.0,
+                show_default=True,
+                metavar="SECONDS",
+                help="Longest wait after a launch that does not count.",
+            ),
+            click.option(
+                "--logs",
+                type=click.Path(path_type=Path),
+                metavar="DIR",
+                help="For the raw logs.  [default: a new folder in the cache]",
+            ),
+            click.option(
+                "--fresh", is_flag=True, help="Forget the launches of the same command that was broken off."
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def append_to_history(path: Path, *results: HistoryResult) -> None:
+    """Appends results with the present time."""
+    from edge_mnv3_android_bench.history import append_history
+
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    for result in results:
+        append_history(path, result, recorded_at=now)
+
+
+def leave(reporter: TerminalReporter, failures: tuple[DeviceFailure, ...], *, stable: bool) -> None:
+    """Says what failed, and ends the command: 1 where a device failed, 3 where a result is unstable."""
+    reporter.close()
+    for failure in failures:
+        click.echo(f"error: {failure.error}", err=True)
+    if failures:
+        reporter.warn("what was measured is kept: the same command goes on where this one ended")
+        click.get_current_context().exit(EXIT_FAILED)
+    if not stable:
+        click.get_current_context().exit(EXIT_UNSTABLE)

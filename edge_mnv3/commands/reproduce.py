@@ -1,0 +1,155 @@
+"""`edge-mnv3 reproduce`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_mnv3.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE
+from edge_mnv3.commands.device_options import (
+    HISTORY,
+    adb_option,
+    append_to_history,
+    history_option,
+    leave,
+    models_dir_option,
+    output_option,
+    run_options,
+)
+from edge_mnv3.commands.options import force_option, json_option
+from edge_mnv3.commands.terminal import TerminalReporter
+
+ALL = "all"
+
+
+@click.command("reproduce")
+@click.option(
+    "--variants",
+    default=ALL,
+    show_default=True,
+    metavar="all|NAME,NAME",
+    help="Networks, as in --variant of edge-mnv3 quantize.",
+)
+@click.option("--device", metavar="SERIAL|HOST:PORT", help="The phone.  [default: the only one]")
+@models_dir_option
+@click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    metavar="imagenet|none|DIR",
+    help="For files that must be made: published weights, random ones, or a folder with the published files.",
+)
+@click.option(
+    "--calibration",
+    default="synthetic",
+    show_default=True,
+    metavar="PATH|synthetic",
+    help="For files that must be made, as in edge-mnv3 quantize.",
+)
+@click.option(
+    "--samples", type=click.IntRange(min=1), default=200, show_default=True, help="Of these images."
+)
+@click.option(
+    "--input-size",
+    type=click.IntRange(min=MIN_INPUT_SIZE),
+    default=DEFAULT_INPUT_SIZE,
+    show_default=True,
+    metavar="PX",
+    help="Another one than the published is good for a trial: no verdict comes of it.",
+)
+@click.option(
+    "--era-binary",
+    metavar="FILE|NAME",
+    help="benchmark_model of the published figures' time, named era….  [default: the first one registered]",
+)
+@click.option(
+    "--benchmark-binary",
+    "binary",
+    default="current",
+    show_default=True,
+    metavar="FILE|NAME",
+    help="benchmark_model of today.",
+)
+@click.option("--runs", type=click.IntRange(min=1), help="Timed inferences of a launch.  [default: 50]")
+@run_options
+@adb_option
+@history_option
+@output_option
+@force_option
+@json_option
+def command(
+    variants: str,
+    device: str | None,
+    models_dir: Path,
+    weights: str,
+    calibration: str,
+    samples: int,
+    input_size: int,
+    era_binary: str | None,
+    binary: str,
+    runs: int | None,
+    launches: int | None,
+    max_cool_down: float,
+    logs: Path | None,
+    fresh: bool,
+    adb: Path | None,
+    history: Path | None,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Measure the published latencies again on a phone, and say of each whether it is reproduced.
+
+    Of each network: the float file, the int8 file of TensorFlow's converter and that of the recipe accurate.
+    They are looked for in the models folder, by their quantize.json, and made if they are not there. Latency
+    does not depend on the values of weights, except for what the recipe accurate makes of each hard-swish:
+    without network, --weights none will do. Exit codes as in edge-mnv3 bench.
+
+    \b
+    Examples:
+      edge-mnv3 reproduce --device SERIAL
+      edge-mnv3 reproduce --variants small,large --era-binary era-2019 -o pixel2.json
+      edge-mnv3 reproduce --variants small_minimalistic --weights none --json
+    """
+    from edge_mnv3.arch import VARIANTS, parse_variant
+    from edge_mnv3.commands.bench_tables import reproduce_table
+    from edge_mnv3.device_benching import cool_down
+    from edge_mnv3.outputs import check_writable, write_text
+    from edge_mnv3.reproducing import ReproduceRequest, reproduce_published
+    from edge_mnv3.result_json import to_json
+    from edge_mnv3.variant_files import VariantFilesRequest
+
+    check_writable([output] if output else [], force=force)
+    names = VARIANTS if variants == ALL else [name.strip() for name in variants.split(",")]
+    files = VariantFilesRequest(
+        variants=tuple(parse_variant(name) for name in names),
+        models_dir=models_dir,
+        weights=weights,
+        input_size_px=input_size,
+        calibration=calibration,
+        samples=samples,
+    )
+    request = ReproduceRequest(
+        files=files,
+        serial=device,
+        era_binary=era_binary,
+        current_binary=binary,
+        launches=launches,
+        runs=runs,
+        adb=adb,
+        log_folder=logs,
+        fresh=fresh,
+        cool_down=cool_down(max_cool_down),
+    )
+    reporter = TerminalReporter()
+    result, failures = reproduce_published(request, reporter)
+    reporter.close()
+    if result:
+        for warning in result.warnings:
+            reporter.warn(warning)
+        if output:
+            write_text(output, to_json(result), force=force)
+        append_to_history(history or HISTORY, result)
+        click.echo(to_json(result) if as_json else reproduce_table(result), nl=not as_json)
+    leave(reporter, failures, stable=result is not None and all(r.stable for r in result.results))

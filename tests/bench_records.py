@@ -1,0 +1,163 @@
+"""Launches and results of devices, as measurements make them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from edge_mnv3.bench_results import (
+    ClockSample,
+    DeviceBenchConditions,
+    DeviceBenchResult,
+    HostBenchConditions,
+    HostBenchResult,
+    LaunchRecord,
+    LaunchTimings,
+    UnconfirmedFigures,
+)
+from edge_mnv3.device_results import CpuCluster, DeviceInfo, DeviceState
+from edge_mnv3_android_bench.launch_statistics import summarize
+
+MAX_KHZ = 2_150_400
+LITTLE_KHZ = 1_593_600
+
+PIXEL = DeviceInfo(
+    serial="A1",
+    model="Pixel",
+    manufacturer="Maker",
+    android_version="10",
+    sdk=29,
+    build_fingerprint="maker/pixel:10/A/1",
+    abi="arm64-v8a",
+    abis=("arm64-v8a", "armeabi-v7a"),
+    soc="soc821",
+    clusters=(
+        CpuCluster(cpus=(0, 1), max_khz=LITTLE_KHZ, governor="schedutil"),
+        CpuCluster(cpus=(2, 3), max_khz=MAX_KHZ, governor="schedutil"),
+    ),
+    total_memory_bytes=4_000_000_000,
+    emulated=False,
+)
+STATE = DeviceState(
+    battery_percent=80.0,
+    battery_celsius=25.0,
+    charging=True,
+    thermal_status=0,
+    governors=("schedutil", "schedutil"),
+    current_khz=(LITTLE_KHZ, LITTLE_KHZ, MAX_KHZ, MAX_KHZ),
+    screen_on=False,
+    free_memory_bytes=2_000_000_000,
+    uptime_s=1000.0,
+)
+CONDITIONS = DeviceBenchConditions(
+    device=PIXEL,
+    protocol="published",
+    binary="era-2019",
+    binary_sha256="b" * 64,
+    binary_version=None,
+    kernels="builtin",
+    delegate="unknown",
+    cpus=(2, 3),
+    cpu_mask="c",
+    num_threads=1,
+    num_runs=50,
+    warmup_runs=1,
+    min_secs=1.0,
+    max_secs=150.0,
+    warmup_min_secs=0.5,
+    fixed_performance=False,
+    model_path="small.tflite",
+    model_sha256="a" * 64,
+)
+
+
+def launch_timings(
+    figure_us: float, *, median: bool = True, delegate: str = "none", warnings: Sequence[str] = ()
+) -> LaunchTimings:
+    """Timings whose statistic is the given one; the average lies 10 % above a median."""
+    return LaunchTimings(
+        num_runs=50,
+        avg_us=1.1 * figure_us if median else figure_us,
+        median_us=figure_us if median else None,
+        warmup_runs=1,
+        warmup_avg_us=2 * figure_us,
+        first_inference_us=2 * figure_us,
+        init_us=1000.0,
+        unconfirmed=UnconfirmedFigures(
+            min_us=0.9 * figure_us,
+            max_us=2 * figure_us,
+            std_us=10.0,
+            p5_us=None,
+            p95_us=None,
+            memory_mb=None,
+            peak_memory_mb=None,
+        ),
+        delegate=delegate,
+        partitionings=(),
+        warnings=tuple(warnings),
+    )
+
+
+def launch(timings: LaunchTimings | None, *, number: int = 1, **changes: Any) -> LaunchRecord:
+    """A launch that counts, but for `changes`."""
+    samples = tuple(ClockSample(time_s=t, khz=(MAX_KHZ, MAX_KHZ), celsius=30.0) for t in (0.1, 1.0, 1.5))
+    record = LaunchRecord(
+        number=number,
+        started_at="2026-01-02T03:04:05Z",
+        duration_s=2.0,
+        timings=timings,
+        before=STATE,
+        after=STATE,
+        samples=samples,
+        mask_verified=True,
+        log_path=f"launch_{number}.log",
+        problems=(),
+    )
+    return dataclasses.replace(record, **changes)
+
+
+def device_result(
+    figures_us: Sequence[float], *, median: bool = True, delegate: str = "none", **conditions: Any
+) -> DeviceBenchResult:
+    """A result of one launch for each figure."""
+    launches = [
+        launch(launch_timings(figure, median=median, delegate=delegate), number=number)
+        for number, figure in enumerate(figures_us, start=1)
+    ]
+    return summarize(dataclasses.replace(CONDITIONS, **conditions), launches)
+
+
+def steady(figure_us: float) -> tuple[float, ...]:
+    """Five figures within 0.4 % around the given one."""
+    return tuple(figure_us * factor for factor in (0.998, 0.999, 1.0, 1.001, 1.002))
+
+
+def host_result(blocks_us: Sequence[float], **conditions: Any) -> HostBenchResult:
+    """A result of this machine."""
+    defaults = HostBenchConditions(
+        device="processor",
+        platform="system",
+        runtime="litert 2",
+        kernels="xnnpack",
+        num_threads=1,
+        num_runs=200,
+        warmup_runs=20,
+        cpu_mask="3",
+        model_path="host.tflite",
+        model_sha256="a" * 64,
+    )
+    ordered = sorted(blocks_us)
+    return HostBenchResult(
+        conditions=dataclasses.replace(defaults, **conditions),
+        median_us=ordered[len(ordered) // 2],
+        block_medians_us=tuple(blocks_us),
+        p5_us=ordered[0],
+        p95_us=ordered[-1],
+        min_us=ordered[0],
+        max_us=ordered[-1],
+        mean_us=sum(ordered) / len(ordered),
+        std_us=0.0,
+        init_us=1.0,
+        warnings=(),
+    )

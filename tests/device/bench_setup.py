@@ -1,0 +1,56 @@
+"""What tests of the bench share: our client on the emulated phone, a registry, a small model."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from device.adb_servers import AdbServer
+from device.phone import Phone
+from device.stand_in_behaviour import Behaviour, Figures, benchmark_binary
+from edge_mnv3_android_bench.adb import Adb, AdbDevice
+from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
+from edge_mnv3_android_bench.measuring import CoolDown, Measurement
+from edge_mnv3_android_bench.protocols import PUBLISHED, custom
+from tiny_models import write_classifier
+
+FOLDER = "/data/local/tmp/edge-mnv3"
+ABI = "arm64-v8a"
+# Short, but with a sample after the half second from which on clocks are looked at.
+LAUNCH_S = 0.85
+QUICK = custom(PUBLISHED, num_runs=10, min_secs=0.1, max_secs=5.0, launches=2)
+STEADY = Figures.steady(20_000, spread_us=100, launch_s=LAUNCH_S)
+
+
+def device_on(server: AdbServer, phone: Phone) -> AdbDevice:
+    """The phone through our own client."""
+    return Adb(server.binary.path, server_port=server.port).device(phone.serial)
+
+
+def registry_with(folder: Path, **builds: Behaviour) -> BinaryRegistry:
+    """A registry with stand-ins: name (`_` for `-`) to behaviour; `current` alone by default."""
+    registry = BinaryRegistry(folder / "cache")
+    for name, behaviour in (builds or {"current": Behaviour()}).items():
+        file = folder / f"{name}.sh"
+        file.write_bytes(benchmark_binary(behaviour))
+        registry.register(name.replace("_", "-"), ABI, file)
+    return registry
+
+
+def measurement(folder: Path, *models: Path, **changes: Any) -> Measurement:
+    """A measurement that does not wait long."""
+    base = Measurement(
+        models=models,
+        binaries=("current",),
+        protocol=QUICK,
+        log_folder=folder / "logs",
+        resume_path=folder / "resume.jsonl",
+        cool_down=CoolDown(min_s=0.05, max_s=0.3, poll_s=0.05),
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def model_file(folder: Path, name: str = "model.tflite", *, classes: int = 5) -> Path:
+    """A tiny model; another number of classes is another file."""
+    return write_classifier(folder / name, "uint8", classes=classes)

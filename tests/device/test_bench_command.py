@@ -1,0 +1,158 @@
+"""`edge-mnv3 bench --device`, `reproduce`, `compare` through the real adb on emulated phones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from device.adb_servers import AdbServer
+from device.bench_setup import STEADY, model_file
+from device.command_setup import Bench, assert_clean, printed, write_variant_files
+from device.conftest import MakePhone
+from device.phone import Phone
+from device.stand_in_behaviour import Behaviour
+from edge_mnv3.bench_report import DeviceBenchReport
+from edge_mnv3.result_json import from_json
+from edge_mnv3.verdict_results import ReproduceResult
+from edge_mnv3_android_bench import device_settings
+
+REPRODUCE = ("--runs", "10", "--launches", "1", "--max-cool-down", "0.2", "--weights", "none")
+
+
+@pytest.fixture
+def bench(adb_environment: AdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return Bench(tmp_path, adb_environment)
+
+
+def test_float_stock_and_accurate_of_two_networks_in_one_command(bench: Bench, pixel: Phone) -> None:
+    pixel.figures = STEADY
+    write_variant_files(bench.folder / "models", "small", "large_minimalistic")
+    command = (
+        *("reproduce", "--device", pixel.serial, "--variants", "small,large_minimalistic", *REPRODUCE),
+        *("--models-dir", "models", "--benchmark-binary", bench.binary()),
+    )
+    done = bench.run(*command, "-o", "result.json")
+    assert done.exit_code == 0, done.output
+    result = from_json(ReproduceResult, (bench.folder / "result.json").read_text())
+    assert (result.published_device, result.device.emulated) == ("Pixel 1", True)
+    assert len(result.results) == 6
+    measured = {(cell.variant, cell.precision, cell.recipe) for cell in result.cells}
+    assert measured == {
+        (variant, precision, recipe)
+        for variant in ("small", "large_minimalistic")
+        for precision, recipe in (("float", None), ("int8", "stock"), ("int8", "accurate"))
+    }
+    for one in result.results:
+        conditions = one.conditions
+        assert (one.median_us, conditions.kernels, conditions.cpu_mask) == (20_000.0, "builtin", "c")
+        assert (conditions.num_threads, conditions.num_runs, conditions.protocol) == (1, 10, "published")
+        assert conditions.device.build_fingerprint
+        assert len(conditions.model_sha256) == len(conditions.binary_sha256) == 64
+        (launch,) = one.launches
+        assert launch.before.battery_percent == 80
+        assert launch.after is not None
+        assert launch.samples
+        assert launch.mask_verified
+        assert Path(launch.log_path).is_file()
+    verdicts = {cell.measured[0].verdict for cell in result.cells}
+    assert verdicts == {"conditions differ"}  # an emulated device never gets another one
+    assert "EMULATED DEVICE, NOT A PHONE: Pixel (" in done.stdout
+    row = next(line for line in done.stdout.splitlines() if line.startswith("small int8 ")).split()
+    assert row[:7] == ["small", "int8", "stock", "tf_slim", "15.5", "-", "20.00"]
+    pushed_bytes = pixel.pushed_bytes
+    assert pushed_bytes > 0
+    assert bench.run(*command).exit_code == 0
+    assert pixel.pushed_bytes == pushed_bytes
+    assert_clean(pixel)
+    assert len((bench.folder / "edge_mnv3_history.jsonl").read_text().splitlines()) == 2
+
+
+def test_two_builds_are_two_columns(bench: Bench, pixel: Phone) -> None:
+    pixel.figures = STEADY
+    write_variant_files(bench.folder / "models", "small")
+    era = bench.binary(Behaviour(build="1.13"), "old")
+    assert bench.run("benchmark-binary", "add", "era-2019", era).exit_code == 0
+    done = bench.run(
+        *("reproduce", "--device", pixel.serial, "--variants", "small", *REPRODUCE, "--json"),
+        *("--models-dir", "models", "--benchmark-binary", bench.binary()),
+    )
+    assert done.exit_code == 0, done.output
+    cells = printed(done)["cells"]
+    assert cells[0]["measured"][0]["binary"] == "era-2019"
+    assert cells[0]["measured"][1]["binary"].startswith("benchmark_model-")
+    assert cells[0]["measured"][0]["reasons"][0] == "emulated device"
+
+
+def test_a_table_its_file_and_a_comparison(bench: Bench, phone: Phone) -> None:
+    phone.figures = STEADY
+    model, binary = model_file(bench.folder), bench.binary()
+    command = (model, "--benchmark-binary", binary, "--launches", "3", "--force")
+    first = bench.measure(phone, *command, "-o", "a.json")
+    assert first.exit_code == 0, first.output
+    lines = first.stdout.splitlines()
+    assert lines[0].startswith("EMULATED DEVICE, NOT A PHONE: Generic Phone (127.0.0.1:")
+    assert lines[1] == "protocol custom: 1 thread, core mask f0, builtin kernels, 10 runs a launch"
+    assert lines[4].split()[:1] == ["model.tflite"]
+    assert "20.000  20.000 to 20.000" in lines[4]
+    assert "warning: emulated device, not a phone" in first.stderr
+    report = from_json(DeviceBenchReport, (bench.folder / "a.json").read_text())
+    assert (report.failures, report.published, len(report.results)) == ((), (), 1)
+    assert bench.measure(phone, *command, "-o", "b.json").exit_code == 0
+    same = bench.run("compare", "a.json", "b.json")
+    assert (same.exit_code, same.stdout[:19]) == (0, "A and B do not diff"), same.output
+    threads = bench.measure(phone, *command, "--threads", "2", "-o", "b.json")
+    assert threads.exit_code == 0, threads.output
+    differ = bench.run("compare", "a.json", "b.json")
+    assert differ.exit_code == 1
+    assert "threads: 1 and 2" in differ.stderr
+    assert bench.run("compare", "a.json", "b.json", "--allow", "threads", "--json").exit_code == 0
+
+
+def test_profile_and_outputs(bench: Bench, phone: Phone) -> None:
+    phone.figures = STEADY
+    done = bench.measure(
+        phone,
+        *(model_file(bench.folder), "--benchmark-binary", bench.binary(), "--launches", "1"),
+        *("--profile", "--check-outputs", "--json"),
+    )
+    assert done.exit_code == 0, done.output
+    report = from_json(DeviceBenchReport, done.stdout)
+    (profile,) = report.profiles
+    assert [(cost.op_type, cost.graph_index) for cost in profile.profile.costs] == [
+        ("CONV_2D", 0),
+        ("RESHAPE", 1),
+    ]
+    assert "emulated device, not a phone" in profile.warnings[0]
+    (outputs,) = report.outputs
+    assert (outputs.images, outputs.same_top1, outputs.equal_values_percent) == (8, 8, 100.0)
+    assert_clean(phone)
+
+
+def test_one_phone_is_lost_the_other_ones_result_is_there(
+    bench: Bench, make_phone: MakePhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
+    good, bad = make_phone(), make_phone()
+    good.figures = bad.figures = STEADY
+    bad.at_launch(3, bad.unplug)
+    command = ("--device", bad.serial, model_file(bench.folder), "--benchmark-binary", bench.binary())
+    done = bench.measure(good, *command, "-o", "result.json")
+    assert done.exit_code == 1
+    assert f"error: device {bad.serial}: the connection broke" in done.stderr
+    assert "the same command goes on where this one ended" in done.stderr
+    report = json.loads((bench.folder / "result.json").read_text())
+    assert [result["conditions"]["device"]["serial"] for result in report["results"]] == [good.serial]
+    assert [failure["serial"] for failure in report["failures"]] == [bad.serial]
+    assert_clean(good)
+    launched = len(good.launches)
+    bad.replug()
+    bench.server.disconnect(bad.serial)
+    again = bench.measure(good, *command, "-o", "result.json", "--force", "--json")
+    assert again.exit_code == 0, again.output
+    assert len(printed(again)["results"]) == 2
+    assert len(good.launches) == launched + 1  # --help: its launches were kept
+    assert_clean(bad)

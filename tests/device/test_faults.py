@@ -1,0 +1,103 @@
+"""What goes wrong with phones, cables, files and programs, and what `edge-mnv3 bench --device` makes of it.
+
+Each row of `FAULTS` is run through the command line, the real adb and an emulated phone. Whatever the fault:
+the command ends soon, says what happened, gives no wrong figure, and leaves nothing running and nothing half
+done on the phone, whose settings are its own again. `docs/benchmarking.md` shows the same rows.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from device.adb_servers import AdbServer
+from device.bench_setup import model_file
+from device.command_setup import Bench, assert_clean, printed
+from device.conftest import MakePhone
+from device.faults import DONE, FAULTS, MEDIAN_US, Fault, Stage
+from device.stand_in_behaviour import Figures
+from edge_mnv3_android_bench import (
+    adb,
+    device_files,
+    device_selection,
+    device_session,
+    device_settings,
+    device_state,
+    launch_script,
+    launch_statistics,
+    launching,
+)
+
+LONGEST_S = 20.0  # of any row, on a busy machine; without a timeout the frozen ones would never end
+
+
+SHORT = Figures.steady(MEDIAN_US, spread_us=100, launch_s=0.5)
+
+
+@pytest.fixture
+def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits and launches are over soon; each launch is still sampled two or three times."""
+    monkeypatch.setattr(adb, "SERVER_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(adb, "SHELL_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(adb, "CONNECT_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(device_files, "SHELL_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(device_selection, "SETTLE_S", 0.5)
+    monkeypatch.setattr(device_state, "_DUMP_TIMEOUT_S", 2.5)
+    monkeypatch.setattr(device_session, "LOADING_ALLOWANCE_S", 0.5)
+    monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
+    monkeypatch.setattr(launching, "_STATES_ALLOWANCE_S", 1.5)
+    monkeypatch.setattr(launching, "_KILL_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(launch_script, "SAMPLE_INTERVAL_S", 0.1)
+    monkeypatch.setattr(launch_statistics, "SETTLE_S", 0.15)
+    monkeypatch.setattr(launching, "SETTLE_S", 0.15)
+
+
+@pytest.mark.usefixtures("short_times")
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
+def test_fault(
+    fault: Fault,
+    adb_environment: AdbServer,
+    make_phone: MakePhone,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    bench = Bench(tmp_path, adb_environment)
+    phone = make_phone(connected=fault.connected)
+    phone.figures = SHORT
+    stage = Stage(bench, phone, model_file(tmp_path), bench.binary())
+    more = fault.arrange(stage) or ()
+    usual = (stage.model, "--benchmark-binary", stage.binary, "--launches", "1", "--max-secs", "2", "--json")
+    own_binary = "--benchmark-binary" in more
+    command = (*([stage.model, "--json"] if own_binary else usual), *more)
+    started = time.monotonic()
+    done = bench.measure(phone, *command)
+    assert time.monotonic() - started < LONGEST_S
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert done.exit_code == fault.code, done.output
+    assert fault.says in done.output
+    figures = [result["median_us"] for result in printed(done)["results"]] if done.stdout else []
+    assert figures == [MEDIAN_US] if fault.code == DONE else not any(figures)
+    if fault.reachable:
+        assert_clean(phone)
+    else:
+        _assert_that_it_goes_on(fault, stage, command)
+
+
+def _assert_that_it_goes_on(fault: Fault, stage: Stage, command: tuple[str | Path, ...]) -> None:
+    """Once the phone is there again, the same command gives the figure and clears what was left."""
+    phone, server = stage.phone, stage.bench.server
+    phone.cable.cut_after_push_bytes = phone.cable.cut_after_shell_bytes = None
+    phone.accept_key()
+    phone.thaw()
+    phone.replug()
+    server.disconnect(phone.serial)
+    assert phone.wait_for(lambda: not phone.processes(), timeout_s=6.0), phone.processes()
+    server.connect(phone.serial)
+    again = stage.bench.measure(phone, *command)
+    assert again.exit_code == DONE, again.output
+    assert [result["median_us"] for result in printed(again)["results"]] == [MEDIAN_US]
+    assert_clean(phone)

@@ -1,0 +1,55 @@
+"""Ctrl-C in a real process: nothing runs on the phone then, its settings are its own, launches are kept."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from device.adb_servers import AdbServer
+from device.bench_setup import FOLDER, STEADY, model_file, registry_with
+from device.phone import Phone
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from device.bench_setup import measurement
+from edge_mnv3_android_bench.adb import Adb
+from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
+from edge_mnv3_android_bench.measuring import measure_devices
+adb, port, serial, folder = sys.argv[1:]
+folder = Path(folder)
+device = Adb(Path(adb), server_port=int(port)).device(serial)
+measure_devices([device], measurement(folder, folder / "model.tflite"), BinaryRegistry(folder / "cache"))
+"""
+
+
+def test_ctrl_c(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
+    phone.figures = STEADY
+    registry_with(tmp_path)
+    model_file(tmp_path)
+    arguments = [str(adb_server.binary.path), str(adb_server.port), phone.serial, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    program = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        assert phone.wait_for(lambda: len(phone.launches) == 3, timeout_s=30)  # --help, the first, the second
+        assert phone.settings["stay_on_while_plugged_in"] == "7"
+        # To the whole group, as a terminal does: the adb clients must not get it.
+        os.killpg(program.pid, signal.SIGINT)
+        _, errors = program.communicate(timeout=30)
+    finally:
+        program.kill()
+        program.communicate()
+    assert errors.decode().strip().endswith("KeyboardInterrupt")
+    assert program.returncode == -signal.SIGINT
+    assert phone.wait_for(lambda: not phone.processes())
+    assert phone.settings["stay_on_while_plugged_in"] == "0"
+    assert not [path for path in phone.files(FOLDER) if "/run." in path or "settings_" in path]
+    assert len((tmp_path / "resume.jsonl").read_text().splitlines()) == 1

@@ -1,0 +1,334 @@
+"""Measuring on emulated phones through the real adb: figures, faults, what is left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from device.adb_servers import AdbServer
+from device.bench_setup import (
+    FOLDER,
+    LAUNCH_S,
+    QUICK,
+    STEADY,
+    device_on,
+    measurement,
+    model_file,
+    registry_with,
+)
+from device.conftest import MakePhone
+from device.phone import Phone
+from device.stand_in_behaviour import Behaviour, Figures
+from edge_mnv3.bench_results import DeviceBenchResult
+from edge_mnv3.errors import BenchmarkBinaryError, DeviceLostError, DeviceTimeoutError, EdgeMnv3Error
+from edge_mnv3_android_bench import device_settings
+from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
+from edge_mnv3_android_bench.measuring import Listeners, Measurement, Progress, measure_devices
+from edge_mnv3_android_bench.protocols import custom
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> BinaryRegistry:
+    return registry_with(tmp_path)
+
+
+def measure_one(
+    server: AdbServer, phone: Phone, wanted: Measurement, registry: BinaryRegistry
+) -> DeviceBenchResult:
+    measured = measure_devices([device_on(server, phone)], wanted, registry)
+    assert not measured.failures
+    assert len(measured.results) == 1
+    return measured.results[0]
+
+
+def failure_of(
+    server: AdbServer, phone: Phone, wanted: Measurement, registry: BinaryRegistry
+) -> EdgeMnv3Error:
+    measured = measure_devices([device_on(server, phone)], wanted, registry)
+    assert len(measured.failures) == 1
+    assert measured.failures[0][0] == phone.serial
+    return measured.failures[0][1]
+
+
+def assert_clean(phone: Phone) -> None:
+    """Nothing runs, no file of a launch is left, settings are the phone's own."""
+    assert phone.wait_for(lambda: not phone.processes(), timeout_s=3.0), phone.processes()
+    names = {path.removeprefix(f"{FOLDER}/") for path in phone.files()}
+    assert not {name for name in names if name.startswith(("run.", ".push-", "settings_"))}, names
+    assert phone.settings["stay_on_while_plugged_in"] == "0"
+
+
+def test_a_figure_with_its_conditions(
+    adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry
+) -> None:
+    phone.figures = STEADY
+    result = measure_one(adb_server, phone, measurement(tmp_path, model_file(tmp_path)), registry)
+    assert (result.median_us, result.statistic, result.stable) == (20_000.0, "median", True)
+    assert (result.ci95_us, result.coefficient_of_variation_percent) == (None, 0.0)
+    assert [launch.number for launch in result.launches] == [1, 2]
+    assert all(launch.mask_verified and not launch.problems for launch in result.launches)
+    conditions = result.conditions
+    assert (conditions.cpus, conditions.cpu_mask) == ((4, 5, 6, 7), "f0")
+    assert (conditions.kernels, conditions.num_threads, conditions.num_runs) == ("builtin", 1, 10)
+    assert (conditions.device.model, conditions.device.sdk) == ("Generic Phone", 33)
+    assert any("emulated device, not a phone" in warning for warning in result.warnings)
+    sample = result.launches[0].samples[-1]
+    assert (sample.khz, sample.celsius) == ((2_400_000,) * 4, 42.0)
+    assert all("Inference timings in us" in Path(launch.log_path).read_text() for launch in result.launches)
+    assert not (tmp_path / "resume.jsonl").exists()
+    # Allowed is 1 s a launch; the emulator's own time is in it too.
+    assert min(launch.duration_s for launch in result.launches) - LAUNCH_S < 1.0
+    assert_clean(phone)
+    words = phone.launches[-1]
+    assert "--use_xnnpack=false" in words
+    assert "--num_threads=1" in words
+
+
+def test_a_second_run_pushes_nothing(
+    adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry
+) -> None:
+    phone.figures = STEADY
+    wanted = measurement(tmp_path, model_file(tmp_path))
+    measure_one(adb_server, phone, wanted, registry)
+    pushed_bytes = phone.pushed_bytes
+    assert pushed_bytes > 0
+    measure_one(adb_server, phone, wanted, registry)
+    assert phone.pushed_bytes == pushed_bytes
+
+
+def test_models_and_builds_take_turns(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
+    phone.figures = STEADY
+    registry = registry_with(tmp_path, current=Behaviour(), era_2019=Behaviour(build="1.13"))
+    wanted = measurement(tmp_path, model_file(tmp_path), binaries=("era-2019", "current"))
+    order: list[str] = []
+    listeners = Listeners(progress=lambda progress: order.append(progress.label))
+    measured = measure_devices([device_on(adb_server, phone)], wanted, registry, listeners)
+    cells = ["model.tflite (era-2019)", "model.tflite (current)"]
+    assert order == [*cells, *reversed(cells)]
+    assert [result.conditions.binary for result in measured.results] == ["era-2019", "current"]
+    assert [result.statistic for result in measured.results] == ["avg", "median"]
+    assert all(result.stable for result in measured.results)
+
+
+def test_heat_in_the_middle_is_waited_for(
+    adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry
+) -> None:
+    phone.figures = STEADY
+    phone.at_launch(3, lambda: phone.throttle(clock_fraction=0.6))
+    phone.after(5.0, phone.cool)
+    result = measure_one(adb_server, phone, measurement(tmp_path, model_file(tmp_path)), registry)
+    bad = [launch for launch in result.launches if launch.problems]
+    assert bad
+    assert "thermal status 3 after it, 0 is demanded" in bad[0].problems
+    assert any("core 4 ran at 1440 of 2400 MHz" in problem for problem in bad[0].problems)
+    if result.stable:
+        assert result.median_us == 20_000.0  # never a figure of the hot launches
+    assert_clean(phone)
+
+
+def test_a_phone_that_stays_hot_gives_no_figure(
+    adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry
+) -> None:
+    phone.figures = STEADY
+    phone.throttle(clock_fraction=0.6)
+    wanted = measurement(tmp_path, model_file(tmp_path), protocol=custom(QUICK, launches=1))
+    result = measure_one(adb_server, phone, wanted, registry)
+    assert (result.median_us, result.stable) == (None, False)
+    assert len(result.launches) == 2  # twice as many as demanded, then it is given up
+    assert "0 launches count, 1 are demanded" in result.problems[0]
+
+
+def test_the_mask_is_verified(
+    adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry
+) -> None:
+    phone.figures = STEADY
+    phone.faults.taskset_ignored = True
+    wanted = measurement(tmp_path, model_file(tmp_path), protocol=custom(QUICK, launches=1))
+    result = measure_one(adb_server, phone, wanted, registry)
+    assert result.median_us is None
+    assert "the core mask of the running program was not seen" in result.launches[0].problems
+
+
+@pytest.mark.parametrize("fault", ["abort", "segfault", "kill"])
+def test_a_program_that_dies_is_given_up_soon(
+    adb_server: AdbServer, phone: Phone, tmp_path: Path, fault: str
+) -> None:
+    phone.figures = STEADY
+    registry = registry_with(tmp_path, current=Behaviour(fault=fault))  # type: ignore[arg-type]
+    result = measure_one(adb_server, phone, measurement(tmp_path, model_file(tmp_path)), registry)
+    assert result.median_us is None
+    assert len(result.launches) == 3  # each failed in the same way
+    name = {"abort": "SIGABRT", "segfault": "SIGSEGV", "kill": "SIGKILL"}[fault]
+    assert f"death by {name}" in result.launches[0].problems[0]
+    assert_clean(phone)
+
+
+def test_a_program_that_hangs_is_killed(
+    adb_server: AdbServer, phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_mnv3_android_bench.device_session.LOADING_ALLOWANCE_S", 0.5)
+    phone.figures = STEADY
+    registry = registry_with(tmp_path, current=Behaviour(fault="hang"))
+    quick = custom(QUICK, max_secs=0.7, launches=1)
+    wanted = measurement(tmp_path, model_file(tmp_path), protocol=quick)
+    started = time.monotonic()
+    result = measure_one(adb_server, phone, wanted, registry)
+    assert result.median_us is None
+    assert result.launches[0].problems == ("it did not end within 1.2 s and was killed",)
+    assert time.monotonic() - started < 15  # two launches of 1.2 s, on a busy machine
+    assert_clean(phone)
+    assert "STARTING!" in Path(result.launches[0].log_path).read_text()
+
+
+def test_unplugged_in_a_launch_the_run_goes_on_later(
+    adb_server: AdbServer,
+    phone: Phone,
+    tmp_path: Path,
+    registry: BinaryRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
+    phone.figures = STEADY
+    phone.at_launch(3, lambda: phone.after(0.4, phone.unplug))  # the first one is --help
+    wanted = measurement(tmp_path, model_file(tmp_path))
+    error = failure_of(adb_server, phone, wanted, registry)
+    assert isinstance(error, DeviceLostError)
+    assert phone.wait_for(lambda: not phone.processes(), timeout_s=3.0)  # it ends by itself, without adb
+    assert len((tmp_path / "resume.jsonl").read_text().splitlines()) == 1
+    phone.replug()
+    adb_server.disconnect(phone.serial)
+    adb_server.connect(phone.serial)
+    assert phone.wait_for(lambda: adb_server.state(phone.serial) == "device")
+    warnings: list[str] = []
+    measured = measure_devices(
+        [device_on(adb_server, phone)], wanted, registry, Listeners(warn=warnings.append)
+    )
+    assert not measured.failures
+    assert measured.results[0].median_us == 20_000.0
+    asked_for_help = sum("--help" in words for words in phone.launches)
+    assert len(phone.launches) - asked_for_help == 3  # the first, the one that was lost, and it again
+    assert "settings that an earlier run had left were restored" in warnings[0]
+    assert "model.tflite (current): taken from the unfinished run of 20" in warnings[1]
+    assert warnings[1].endswith(": 1 of its launches")
+    assert not (tmp_path / "resume.jsonl").exists()
+    assert_clean(phone)
+
+
+def test_a_phone_that_freezes_costs_the_timeout_only(
+    adb_server: AdbServer,
+    phone: Phone,
+    tmp_path: Path,
+    registry: BinaryRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (("launching._STATES_ALLOWANCE_S", 1.0), ("launching._KILL_TIMEOUT_S", 0.5)):
+        monkeypatch.setattr(f"edge_mnv3_android_bench.{name}", value)
+    monkeypatch.setattr("edge_mnv3_android_bench.device_session.LOADING_ALLOWANCE_S", 0.5)
+    phone.figures = STEADY
+    phone.at_launch(3, lambda: phone.after(0.4, phone.freeze))
+    wanted = measurement(tmp_path, model_file(tmp_path), protocol=custom(QUICK, max_secs=1.5))
+    started = time.monotonic()
+    monkeypatch.setattr("edge_mnv3_android_bench.adb.SHELL_TIMEOUT_S", 1.0)
+    error = failure_of(adb_server, phone, wanted, registry)
+    assert isinstance(error, DeviceTimeoutError)
+    assert time.monotonic() - started < 20  # a launch, then 3 s, 0.5 s and twice 1 s, on a busy machine
+    phone.thaw()
+    assert phone.wait_for(lambda: not phone.processes(), timeout_s=5.0)
+
+
+def test_a_reboot_in_a_launch(
+    adb_server: AdbServer,
+    phone: Phone,
+    tmp_path: Path,
+    registry: BinaryRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
+    phone.figures = STEADY
+    phone.at_launch(2, lambda: phone.after(0.3, phone.reboot))
+    error = failure_of(adb_server, phone, measurement(tmp_path, model_file(tmp_path)), registry)
+    assert isinstance(error, DeviceLostError)
+    assert str(error).startswith(f"device {phone.serial}: the connection broke")
+
+
+def test_a_program_for_another_processor(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
+    registry = registry_with(tmp_path, current=Behaviour(fault="abi"))
+    error = failure_of(adb_server, phone, measurement(tmp_path, model_file(tmp_path)), registry)
+    assert isinstance(error, BenchmarkBinaryError)
+    assert "benchmark binary 'current' does not run on device" in str(error)
+    assert_clean(phone)
+
+
+def test_one_phone_fails_the_other_is_measured(
+    adb_server: AdbServer,
+    make_phone: MakePhone,
+    tmp_path: Path,
+    registry: BinaryRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
+    good, bad = make_phone(), make_phone()
+    good.figures = bad.figures = STEADY
+    bad.at_launch(3, bad.unplug)
+    devices = [device_on(adb_server, phone) for phone in (bad, good)]
+    measured = measure_devices(devices, measurement(tmp_path, model_file(tmp_path)), registry)
+    assert [serial for serial, _ in measured.failures] == [bad.serial]
+    assert [result.conditions.device.serial for result in measured.results] == [good.serial]
+    assert measured.results[0].median_us == 20_000.0
+    assert (tmp_path / "resume.jsonl").exists()
+
+
+def test_two_phones_take_the_time_of_one(
+    adb_server: AdbServer, make_phone: MakePhone, tmp_path: Path, registry: BinaryRegistry
+) -> None:
+    phones = [make_phone(), make_phone()]
+    durations_s = []
+    wanted = measurement(tmp_path, model_file(tmp_path))
+    for together in (phones[:1], phones):
+        for phone in together:
+            phone.figures = Figures.steady(20_000, spread_us=100, launch_s=1.5)
+        started = time.monotonic()
+        devices = [device_on(adb_server, phone) for phone in together]
+        assert len(measure_devices(devices, wanted, registry).results) == len(together)
+        durations_s.append(time.monotonic() - started)
+    assert durations_s[1] < 1.3 * durations_s[0]
+
+
+def test_a_stop_kills_restores_and_keeps(
+    adb_server: AdbServer,
+    phone: Phone,
+    tmp_path: Path,
+    registry: BinaryRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    phone.figures = STEADY
+    wanted = measurement(tmp_path, model_file(tmp_path))
+    interrupted = threading.Event()
+
+    def interrupt(progress: Progress) -> None:
+        if progress.record.number == 1:
+            phone.at_launch(3, lambda: phone.after(0.3, interrupted.set))
+
+    def wait_for_ctrl_c(futures: object) -> None:
+        assert interrupted.wait(30)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edge_mnv3_android_bench.measuring.wait", wait_for_ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        measure_devices([device_on(adb_server, phone)], wanted, registry, Listeners(progress=interrupt))
+    assert_clean(phone)
+    assert len((tmp_path / "resume.jsonl").read_text().splitlines()) == 1
+
+
+def test_real_inference(
+    adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry, test_data: Path
+) -> None:
+    model = test_data / "models/v3-small_224_1.0_uint8.tflite"
+    wanted = measurement(tmp_path, model, protocol=custom(QUICK, min_secs=0.6, launches=1))
+    result = measure_one(adb_server, phone, wanted, registry)
+    timings = [launch.timings for launch in result.launches if launch.timings]
+    assert timings
+    assert all(timing.delegate == "none" and timing.avg_us > 100 for timing in timings)

@@ -1,0 +1,105 @@
+"""The history file, also after crashes and with several writers."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from bench_records import PIXEL, device_result, host_result, steady
+from edge_mnv3.errors import InputFileError, OutputError
+from edge_mnv3.published import Published
+from edge_mnv3_android_bench.history import append_history, read_history
+from edge_mnv3_android_bench.reproduction import reproduce
+
+TIME = "2026-01-02T03:04:05Z"
+DEVICE, HOST = device_result(steady(1000.0)), host_result(steady(500.0))
+
+
+def no_warning(text: str) -> None:
+    pytest.fail(text)
+
+
+def test_results_come_back_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "history.jsonl"
+    results = (DEVICE, HOST, reproduce(Published(sources={}, figures=()), PIXEL, []))
+    for result in results:
+        append_history(path, result, recorded_at=TIME)
+    entries = read_history(path, warn=no_warning)
+    assert tuple(entry.result for entry in entries) == results
+    assert {entry.recorded_at for entry in entries} == {TIME}
+    kinds = [json.loads(line)["kind"] for line in path.read_text().splitlines()]
+    assert kinds == ["bench_device", "bench_host", "reproduce"]
+
+
+def test_no_history_yet(tmp_path: Path) -> None:
+    assert read_history(tmp_path / "none.jsonl", warn=no_warning) == ()
+
+
+def test_cut_last_line_is_skipped_and_said(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    append_history(path, HOST, recorded_at=TIME)
+    append_history(path, DEVICE, recorded_at=TIME)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-30])
+    told: list[str] = []
+    assert [entry.result for entry in read_history(path, warn=told.append)] == [HOST]
+    assert told == [f"history {path}: line 2 was cut and is skipped"]
+
+
+def test_a_line_after_a_cut_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    append_history(path, HOST, recorded_at=TIME)
+    path.write_bytes(path.read_bytes()[:-30])
+    append_history(path, DEVICE, recorded_at=TIME)
+    told: list[str] = []
+    assert [entry.result for entry in read_history(path, warn=told.append)] == [DEVICE]
+    assert len(told) == 1
+    assert told[0].startswith(f"history {path}: line 1 cannot be read (")
+
+
+def test_last_line_that_only_lacks_its_end_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    append_history(path, HOST, recorded_at=TIME)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert [entry.result for entry in read_history(path, warn=no_warning)] == [HOST]
+
+
+@pytest.mark.parametrize(
+    "line", ["{}", "[]", "7", '{"kind": "other", "recorded_at": "", "result": {}}', "\udcff"]
+)
+def test_foreign_lines_are_skipped(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(line.encode("utf-8", "surrogateescape") + b"\n")
+    told: list[str] = []
+    assert read_history(path, warn=told.append) == ()
+    assert len(told) == 1
+
+
+def test_writers_at_once_do_not_mix_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    threads = [
+        threading.Thread(target=append_history, args=(path, DEVICE), kwargs={"recorded_at": str(n)})
+        for n in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    entries = read_history(path, warn=no_warning)
+    assert sorted(int(entry.recorded_at) for entry in entries) == list(range(12))
+
+
+def test_history_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=f"history {tmp_path}: Is a directory"):
+        append_history(tmp_path, HOST, recorded_at=TIME)
+    with pytest.raises(InputFileError, match="Is a directory"):
+        read_history(tmp_path, warn=no_warning)
+
+
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.write", lambda descriptor, line: len(line) // 2)
+    with pytest.raises(OutputError, match="the line was cut; free some space"):
+        append_history(tmp_path / "history.jsonl", HOST, recorded_at=TIME)

@@ -1,0 +1,47 @@
+"""Other programs: ended in time, with all that they started, and stoppable."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_mnv3 import process
+
+
+def test_lines_end_in_a_line_feed_only() -> None:
+    done = process.run(["printf", r"a\r\nb\r\r\nc\rd\n"], timeout_s=10)
+    assert done == (0, "a\nb\nc\rd\n", "")
+
+
+def test_a_timeout_keeps_what_was_printed_and_ends_what_the_program_started(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    script = f"echo begun; echo problem >&2; (sleep 0.3; touch {mark}) & wait"
+    started = time.monotonic()
+    done = process.run(["sh", "-c", script], timeout_s=0.15)
+    assert done == (None, "begun\n", "problem\n")
+    assert time.monotonic() - started < 2  # 0.15 s and the start of a shell, on a busy machine
+    time.sleep(0.2)
+    assert not mark.exists()
+
+
+def test_a_stop_ends_it_at_once() -> None:
+    stop = threading.Event()
+    threading.Timer(0.1, stop.set).start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        process.run(["sleep", "20"], timeout_s=30, stop=stop)
+    assert time.monotonic() - started < 3  # 0.1 s until the stop, 0.1 s until it is seen
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sessions are a POSIX thing")
+def test_the_terminals_interrupt_does_not_reach_it() -> None:
+    code = "import os; print(os.getsid(0) == os.getpid())"
+    assert process.run([sys.executable, "-S", "-c", code], timeout_s=20).stdout == "True\n"
+
+
+def test_it_has_no_standard_input() -> None:
+    assert process.run(["cat"], timeout_s=10) == (0, "", "")

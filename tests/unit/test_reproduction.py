@@ -1,0 +1,295 @@
+"""Verdicts on published latencies."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import pytest
+
+from bench_records import CONDITIONS, PIXEL, device_result, steady
+from edge_mnv3.bench_results import DeviceBenchResult
+from edge_mnv3.published import Figure, Published, Source, read_published
+from edge_mnv3.result_json import from_json, to_json
+from edge_mnv3.verdict_results import ReproduceResult
+from edge_mnv3_android_bench.launch_statistics import EMULATED
+from edge_mnv3_android_bench.reproduction import Measurement, Network, kendall_tau_b, reproduce
+from edge_mnv3_android_bench.verdicts import (
+    condition_differences,
+    describe,
+    describe_nearest,
+    judge,
+    published_device,
+)
+
+EMULATED_PIXEL = dataclasses.replace(PIXEL, emulated=True)
+OTHER_PHONE = dataclasses.replace(PIXEL, model="Phone 9")
+SMALL, LARGE = Network("small", 1.0, "float"), Network("large", 1.0, "float")
+MINIMAL = Network("small_minimalistic", 1.0, "float")
+BUILD_ERA = "build era: 'current' is no build of the published figures' time"
+
+
+def figure(
+    network: Network, latency_ms: float, source: str = "a", device: str = "Pixel 1", **more: Any
+) -> Figure:
+    return Figure(source=source, **network._asdict(), device=device, latency_ms=latency_ms, **more)
+
+
+def published(*figures: Figure) -> Published:
+    source = Source(title="t", address="a", conditions="c")
+    return Published(sources={"a": source, "b": source}, figures=figures)
+
+
+def measured(
+    network: Network,
+    ms: float,
+    *,
+    recipe: str | None = None,
+    differences: tuple[str, ...] = (),
+    **conditions: Any,
+) -> Measurement:
+    conditions.setdefault("model_sha256", f"{network} {recipe}")
+    result = device_result(steady(1e3 * ms), **conditions)
+    return Measurement(network=network, recipe=recipe, result=result, differences=differences)
+
+
+@pytest.mark.parametrize(
+    ("measured_ms", "verdict"),
+    [
+        (10.0, "reproduced within 15 %"),
+        (8.52, "reproduced within 15 %"),
+        (11.47, "reproduced within 15 %"),
+        (8.505, "reproduced within 15 %: the interval reaches into faster"),
+        (11.51, "slower: the interval reaches into reproduced"),
+        (8.4, "faster"),
+        (20.0, "slower"),
+    ],
+)
+def test_verdict_by_ratio(measured_ms: float, verdict: str) -> None:
+    cell = judge(device_result(steady(1e3 * measured_ms)), 10.0)
+    assert describe(cell) == verdict
+    assert cell.ratio == pytest.approx(measured_ms / 10.0)
+    assert cell.measured_ms == pytest.approx(measured_ms)
+    assert cell.ci95_ms == pytest.approx((0.998 * measured_ms, 1.002 * measured_ms))
+    assert cell.ratio_ci95 == pytest.approx((0.0998 * measured_ms, 0.1002 * measured_ms))
+
+
+def test_unstable_has_no_ratio() -> None:
+    cell = judge(device_result((1.0, 1.0, 1.0, 1.0, 2.0)), 10.0)
+    assert (cell.measured_ms, cell.ratio, cell.by_ratio) == (None, None, None)
+    assert describe(cell) == "unstable: the launches vary by 37.27 %, at most 2 % are accepted"
+
+
+@pytest.mark.parametrize(
+    ("changes", "differences"),
+    [
+        ({}, ()),
+        ({"cpus": (3,), "cpu_mask": "8"}, ()),
+        ({"num_threads": 4}, ("threads: 4, published with 1",)),
+        ({"num_threads": -1}, ("threads: chosen by the build, published with 1",)),
+        ({"cpus": (), "cpu_mask": "all"}, ("cores: not pinned, published on a large core",)),
+        ({"cpus": (0, 3), "cpu_mask": "9"}, ("cores: mask 9, published on a large core",)),
+        (
+            {"device": dataclasses.replace(PIXEL, clusters=())},
+            ("cores: the device does not tell which are large",),
+        ),
+        ({"kernels": "xnnpack"}, ("delegate: XNNPACK, published with the built-in kernels",)),
+        ({"kernels": "default"}, ("XNNPACK: neither demanded nor told by the log",)),
+        ({"delegate": "GPU"}, ("delegate: GPU, published with the built-in kernels",)),
+        (
+            {"fixed_performance": True},
+            ("clocks: held below the highest by the fixed-performance mode",),
+        ),
+        ({"binary": "current"}, (BUILD_ERA,)),
+        ({"device": OTHER_PHONE}, ("device model: Phone 9",)),
+        (
+            {"device": EMULATED_PIXEL, "num_threads": 2},
+            ("emulated device", "threads: 2, published with 1"),
+        ),
+    ],
+)
+def test_conditions_that_differ(changes: dict[str, Any], differences: tuple[str, ...]) -> None:
+    conditions = dataclasses.replace(CONDITIONS, **changes)
+    assert condition_differences(conditions) == differences
+
+
+def test_other_conditions_have_a_ratio_but_no_verdict() -> None:
+    cell = judge(device_result(steady(5000.0), binary="current"), 10.0, differences=("another graph",))
+    assert (cell.verdict, cell.by_ratio, cell.ratio) == ("conditions differ", "faster", 0.5)
+    assert describe(cell) == f"conditions differ: {BUILD_ERA}; another graph (by the ratio alone: faster)"
+
+
+def test_emulated_device_never_gets_a_verdict() -> None:
+    result = reproduce(
+        published(figure(SMALL, 10.0)), EMULATED_PIXEL, [measured(SMALL, 10.0, device=EMULATED_PIXEL)]
+    )
+    assert describe(result.cells[0].measured[0]) == (
+        "conditions differ: emulated device (by the ratio alone: reproduced)"
+    )
+    assert result.warnings == (EMULATED,)
+    assert (result.kernel_era, result.rank_orders, result.nearest) == (None, (), None)
+    other = dataclasses.replace(OTHER_PHONE, emulated=True)
+    cells = reproduce(published(figure(SMALL, 10.0)), other, [measured(SMALL, 10.0, device=other)]).cells
+    assert describe(cells[0].measured[0]) == "conditions differ: emulated device; device model: Phone 9"
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("Pixel", "Pixel 1"),
+        ("Pixel XL", "Pixel 1"),
+        ("Pixel 2 XL", "Pixel 2"),
+        ("Pixel 3", "Pixel 3"),
+        ("Pixel 8", None),
+    ],
+)
+def test_names_of_phones(model: str, name: str | None) -> None:
+    assert published_device(model) == name
+
+
+def test_each_source_keeps_its_cell_and_contradictions_are_shown() -> None:
+    table = published(
+        figure(SMALL, 10.0),
+        figure(SMALL, 13.0, "b"),
+        figure(LARGE, 50.0, "b", conditions="fused"),
+        figure(LARGE, 60.0, "b", conditions="plain"),
+        figure(MINIMAL, 9.0),
+        figure(MINIMAL, 9.0, "b"),
+        figure(MINIMAL, 8.0, device="Pixel 2"),
+    )
+    result = reproduce(table, PIXEL, [measured(SMALL, 10.5), measured(SMALL, 4.0, binary="current")])
+    assert [(c.source, c.published_ms, [m.verdict for m in c.measured]) for c in result.cells] == [
+        ("a", 10.0, ["reproduced", "conditions differ"]),
+        ("b", 13.0, ["faster", "conditions differ"]),
+    ]
+    assert [(c.variant, c.published_ms) for c in result.contradictions] == [
+        ("small", {"a": 10.0, "b": 13.0}),
+        ("large", {"b (fused)": 50.0, "b (plain)": 60.0}),
+    ]
+    assert result.contradictions[0].spread_percent == pytest.approx(30.0)
+    assert from_json(ReproduceResult, to_json(result)) == result
+
+
+def test_phone_without_published_figures() -> None:
+    table = published(
+        figure(SMALL, 10.0),
+        figure(SMALL, 20.0, device="Pixel 2"),
+        figure(LARGE, 30.0, device="Pixel 2"),
+    )
+    result = reproduce(
+        table,
+        OTHER_PHONE,
+        [measured(SMALL, 16.0, device=OTHER_PHONE), measured(LARGE, 24.0, device=OTHER_PHONE)],
+    )
+    assert result.published_device is None
+    assert [(c.published_ms, c.measured[0].verdict, c.measured[0].measured_ms) for c in result.cells] == [
+        (None, "no published figure", 16.0),
+        (None, "no published figure", 24.0),
+    ]
+    # Pixel 1 is 1.6 times away, Pixel 2 1.25 times (both its ratios are 0.8).
+    assert result.nearest is not None
+    assert (result.nearest.device, result.nearest.networks) == ("Pixel 2", 2)
+    assert result.nearest.ratio == pytest.approx(0.8)
+    assert describe_nearest(result.nearest) == (
+        "nearest is Pixel 2: 0.80 times its latencies of a, median of 2 networks"
+    )
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "tau"),
+    [
+        ([1, 2, 3], [10, 20, 30], 1.0),
+        ([1, 2, 3], [30, 20, 10], -1.0),
+        ([1, 2, 3, 4], [1, 3, 2, 4], 4 / 6),
+        # One tie in a: 5 pairs of 6 are ordered in a, all 6 in b, and all 5 agree.
+        ([1, 1, 2, 3], [1, 2, 3, 4], 5 / math.sqrt(5 * 6)),
+        ([1, 1], [1, 2], None),
+        ([1], [1], None),
+        ([], [], None),
+    ],
+)
+def test_kendall_tau_b(a: list[float], b: list[float], tau: float | None) -> None:
+    assert kendall_tau_b(a, b) == (pytest.approx(tau) if tau is not None else None)
+
+
+def test_rank_order_by_source_binary_and_recipe() -> None:
+    small_int8 = Network("small", 1.0, "int8")
+    table = published(figure(SMALL, 10.0), figure(LARGE, 50.0), figure(MINIMAL, 9.0), figure(small_int8, 9.5))
+    measurements = [
+        measured(SMALL, 9.0),
+        measured(LARGE, 40.0),
+        measured(MINIMAL, 9.5),
+        measured(small_int8, 9.2, recipe="stock"),
+        measured(small_int8, 8.0, recipe="ours"),
+    ]
+    orders = reproduce(table, PIXEL, measurements).rank_orders
+    assert [(o.source, o.binary, o.recipe, o.networks) for o in orders] == [
+        ("a", "era-2019", "stock", 4),
+        ("a", "era-2019", "ours", 4),
+    ]
+    # stock: of 6 pairs small/minimal, small/int8 and minimal/int8 are reversed; ours: small/minimal,
+    # and minimal/int8.
+    assert orders[0].kendall_tau_b == pytest.approx(0.0)
+    assert orders[1].kendall_tau_b == pytest.approx(1 / 3)
+
+
+def test_networks_that_a_source_gives_twice_are_not_ranked() -> None:
+    table = published(figure(SMALL, 10.0), figure(LARGE, 50.0, conditions="x"), figure(LARGE, 60.0))
+    (order,) = reproduce(table, PIXEL, [measured(SMALL, 9.0), measured(LARGE, 40.0)]).rank_orders
+    assert (order.networks, order.kendall_tau_b) == (1, None)
+
+
+def test_kernel_era_factor_of_the_same_files() -> None:
+    measurements = [
+        measurement
+        for network, old, new in ((SMALL, 10.0, 5.0), (LARGE, 50.0, 20.0), (MINIMAL, 9.0, 3.0))
+        for measurement in (measured(network, old), measured(network, new, binary="current"))
+    ]
+    factor = reproduce(published(), PIXEL, measurements).kernel_era
+    assert factor is not None
+    assert factor.factor == pytest.approx(0.4)  # the median of 1/2, 2/5, 1/3
+    assert factor.ci95 == pytest.approx((1 / 3, 1 / 2))  # three networks: from the least to the largest
+    assert (factor.networks, factor.current, factor.reference) == (3, "current", "era-2019")
+
+
+def test_kernel_era_factor_without_an_old_build() -> None:
+    table = published(figure(SMALL, 10.0), figure(LARGE, 40.0), figure(SMALL, 11.0, "b"))
+    measurements = [
+        measured(SMALL, 5.0, binary="current"),
+        measured(LARGE, 10.0, binary="current"),
+        measured(MINIMAL, 1.0, binary="current"),
+        measured(SMALL, 1.0, binary="current", recipe="odd", differences=("another graph",)),
+    ]
+    result = reproduce(table, PIXEL, measurements)
+    assert result.kernel_era is not None
+    assert result.kernel_era.factor == pytest.approx(math.sqrt(0.5 * 0.25))
+    assert (result.kernel_era.networks, result.kernel_era.reference, result.kernel_era.ci95) == (2, "a", None)
+    assert result.warnings[0].startswith("no build of the published figures' time was measured")
+    threads = [measured(SMALL, 5.0, binary="current", num_threads=4)]
+    assert reproduce(table, PIXEL, threads).kernel_era is None
+
+
+def test_packaged_figures_of_pixel_1() -> None:
+    result = reproduce(read_published(), PIXEL, [measured(SMALL, 15.0), measured(LARGE, 80.0)])
+    assert [(c.variant, c.source, c.published_ms, c.measured[0].verdict) for c in result.cells] == [
+        ("small", "tf_slim", 15.8, "reproduced"),
+        ("small", "keras", 15.8, "reproduced"),
+        ("large", "tf_slim", 51.2, "slower"),
+        ("large", "keras", 51.2, "slower"),
+        ("large", "paper", 51.4, "slower"),
+        ("large", "paper", 57.5, "slower"),
+    ]
+    assert [(c.variant, c.alpha, sorted(c.published_ms.values())) for c in result.contradictions] == [
+        ("large", 1.0, [51.2, 51.2, 51.4, 57.5]),
+        ("large", 0.75, [39.0, 39.8, 39.8]),
+    ]
+
+
+def test_results_without_figures_are_left_out_of_factor_and_rank() -> None:
+    unstable: DeviceBenchResult = device_result((1.0, 1.0, 1.0, 1.0, 2.0), binary="current")
+    result = reproduce(
+        published(figure(SMALL, 10.0)), PIXEL, [Measurement(network=SMALL, recipe=None, result=unstable)]
+    )
+    assert (result.kernel_era, result.rank_orders) == (None, ())
+    assert reproduce(published(), PIXEL, []).cells == ()

@@ -1,0 +1,118 @@
+"""Which launch comes next, and when enough is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench_records import CONDITIONS, launch, launch_timings
+from edge_mnv3.bench_results import LaunchRecord
+from edge_mnv3_android_bench.launch_script import LaunchCommand
+from edge_mnv3_android_bench.schedule import Cell, next_cells
+
+COMMAND = LaunchCommand(
+    folder="/f", program="/f/b", flags=(), cpus=(), other_cpus=(), temperature_file=None, limit_s=1.0
+)
+
+
+def cell(label: str = "a", launches: int = 5) -> Cell:
+    return Cell(label=label, conditions=CONDITIONS, command=COMMAND, min_launches=launches)
+
+
+def good(figure_us: float = 1000.0) -> LaunchRecord:
+    return launch(launch_timings(figure_us))
+
+
+def hot() -> LaunchRecord:
+    return launch(launch_timings(2000.0), problems=("thermal status 3 after it, 0 is demanded",))
+
+
+def refused(text: str = "death by SIGABRT") -> LaunchRecord:
+    return launch(None, problems=(text,))
+
+
+def order(cells: list[Cell], records: Iterator[LaunchRecord] | None = None) -> str:
+    labels = ""
+    for chosen in next_cells(cells):
+        labels += chosen.label
+        chosen.add(next(records) if records else good())
+    return labels
+
+
+def test_the_order_alternates() -> None:
+    assert order([cell("a", 4), cell("b", 4), cell("c", 4)]) == "abc" + "cba" + "abc" + "cba"
+
+
+@given(cells=st.integers(1, 6), pairs=st.integers(1, 4))
+def test_a_linear_drift_cancels(cells: int, pairs: int) -> None:
+    labels = order([cell(chr(97 + i), 2 * pairs) for i in range(cells)])
+    means = [sum(t for t, label in enumerate(labels) if label == chr(97 + i)) for i in range(cells)]
+    assert len(set(means)) == 1
+
+
+def test_offending_launches_are_repeated() -> None:
+    records = iter([good(), hot(), good(), hot(), good()])
+    one = cell(launches=3)
+    assert order([one], records) == "aaaaa"
+    result = one.result()
+    assert (result.median_us, result.stable) == (1000.0, True)
+    assert [bool(record.problems) for record in result.launches] == [False, True, False, True, False]
+
+
+def test_it_is_given_up_after_twice_as_many_as_demanded() -> None:
+    one = cell(launches=3)
+    assert len(order([one], iter([good(), hot()] * 50))) == 6 - 1  # three count after five
+    hopeless = cell(launches=3)
+    assert len(order([hopeless], iter([hot()] * 50))) == 6
+    assert hopeless.result().median_us is None
+
+
+def test_the_same_failure_three_times_is_enough() -> None:
+    one = cell()
+    assert len(order([one], iter([refused()] * 50))) == 3
+    assert one.result().problems == ("0 launches count, 5 are demanded (launch 1: death by SIGABRT)",)
+    several = cell()
+    assert len(order([several], iter([refused("a"), refused("b")] * 50))) == 10
+
+
+def test_a_set_that_varies_is_repeated_as_a_whole() -> None:
+    varied, steady = [good(1000.0), good(1100.0)], [good(1000.0), good(1001.0)]
+    one = cell(launches=2)
+    assert len(order([one], iter([*varied, *steady]))) == 4
+    result = one.result()
+    assert (result.stable, result.median_us) == (True, 1000.5)
+    assert [record.problems for record in result.launches[:2]] == [
+        ("it belongs to a set of launches that vary by 6.7 %",)
+    ] * 2
+
+
+def test_three_sets_then_it_is_unstable() -> None:
+    one = cell(launches=2)
+    assert len(order([one], iter([good(1000.0), good(1100.0)] * 50))) == 6
+    result = one.result()
+    assert (result.stable, result.median_us) == (False, None)
+    assert sum(not record.problems for record in result.launches) == 2
+
+
+def test_one_that_is_done_is_passed_over() -> None:
+    quick, slow = cell("a", 1), cell("b", 3)
+    assert order([quick, slow]) == "abbb"
+
+
+def test_replaying_the_launches_gives_the_same_state() -> None:
+    records = [good(1000.0), hot(), good(1100.0), good(1000.0), refused()]
+    first, second = cell(launches=2), cell(launches=2)
+    for record in records:
+        first.add(record)
+    for record in records:
+        second.add(record)
+    assert (first.launches, first.sets, first.tries) == (second.launches, second.sets, second.tries)
+    assert (first.sets, first.tries, first.counted) == (2, 2, 1)
+
+
+@pytest.mark.parametrize("launches", [1, 2, 5])
+def test_always_ends(launches: int) -> None:
+    assert len(order([cell(launches=launches)], iter([hot(), refused()] * 100))) == 2 * launches
