@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.bench_results import LaunchTimings
 from edge_mnv3.device_results import PhoneOutputs
 from edge_mnv3.errors import ArgumentError, DeviceError, DeviceFileError, ModelFileError
 from edge_mnv3.hashing import sha256_file
@@ -27,6 +28,18 @@ IMAGE_ALLOWANCE_S = 30.0
 _ALL_INPUTS, _INPUT, _OUTPUT = "check_inputs", "check_input", "check_output"
 Pixels = npt.NDArray[np.uint8]
 Outputs = list[npt.NDArray[Any]]
+
+
+class PhoneAnswers(NamedTuple):
+    """What a model answered on a device.
+
+    Attributes:
+        outputs: All outputs for each image, in the file's types and shapes.
+        launches: What the log of each image's launch says.
+    """
+
+    outputs: list[Outputs]
+    launches: list[LaunchTimings]
 
 
 class Differences(NamedTuple):
@@ -81,12 +94,39 @@ def check_phone_outputs(
         DeviceError: As in `DeviceFolder.ensure`.
     """
     host = open_model(model, kernels=kernels)
-    inputs = [input_values(image, host.inputs) for image in images]
+    expected = [host.run_raw(input_values(image, host.inputs)) for image in images]
+    found = run_on_phone(session, ready, model, images, kernels=kernels, stop=stop).outputs
+    differences = compare_outputs(found, expected)
+    return PhoneOutputs(
+        device=session.info,
+        binary=ready.binary.name,
+        binary_sha256=ready.binary.sha256,
+        kernels=kernels,
+        runtime=host.runtime,
+        model_path=str(model),
+        model_sha256=sha256_file(model),
+        images=len(images),
+        **differences._asdict(),
+    )
+
+
+def run_on_phone(
+    session: DeviceSession,
+    ready: ReadyBinary,
+    model: Path,
+    images: Sequence[Pixels],
+    *,
+    kernels: Kernels,
+    stop: threading.Event | None = None,
+) -> PhoneAnswers:
+    """Runs a model on images on the device, in a launch of its own for each.
+
+    Args and errors are those of `check_phone_outputs`.
+    """
+    here = open_model(model, kernels=kernels)
+    inputs = [input_values(image, here.inputs) for image in images]
     if not inputs:
         raise ArgumentError("images to compare outputs on", "none", "at least one")
-    sha256 = sha256_file(model)
-    expected = [host.run_raw(values) for values in inputs]
-    remote = place_model(session, model, sha256, stop=stop)
     flags = benchmark_flags(
         custom(
             PUBLISHED,
@@ -96,23 +136,11 @@ def check_phone_outputs(
             min_secs=0.0,
             warmup_min_secs=0.0,
         ),
-        graph=remote,
+        graph=place_model(session, model, sha256_file(model), stop=stop),
         known=ready.known_flags,
-        extra=_io_flags(session, host.inputs[0]),
+        extra=_io_flags(session, here.inputs[0]),
     )
-    found = _run_on_phone(session, [ready.program, *flags], inputs, expected[0], stop)
-    differences = compare_outputs(found, expected)
-    return PhoneOutputs(
-        device=session.info,
-        binary=ready.binary.name,
-        binary_sha256=ready.binary.sha256,
-        kernels=kernels,
-        runtime=host.runtime,
-        model_path=str(model),
-        model_sha256=sha256,
-        images=len(inputs),
-        **differences._asdict(),
-    )
+    return _run_all(session, [ready.program, *flags], inputs, here.outputs, stop)
 
 
 def input_values(image: Pixels, inputs: Sequence[TensorInfo]) -> npt.NDArray[Any]:
@@ -161,49 +189,51 @@ def _io_flags(session: DeviceSession, tensor: TensorInfo) -> list[str]:
     ]
 
 
-def _run_on_phone(
+def _run_all(
     session: DeviceSession,
     argv: Sequence[str],
     inputs: Sequence[npt.NDArray[Any]],
-    like: Outputs,
+    outputs: Sequence[TensorInfo],
     stop: threading.Event | None,
-) -> list[Outputs]:
-    """Runs the program once for each input; returns outputs of the types and shapes of `like`."""
+) -> PhoneAnswers:
+    """Runs the program once for each input."""
     folder = session.folder
     with tempfile.TemporaryDirectory() as temporary:
         local = Path(temporary) / _ALL_INPUTS
         local.write_bytes(b"".join(values.tobytes() for values in inputs))
         try:
             folder.ensure(local, _ALL_INPUTS, stop=stop)
-            return [
-                _run_once(session, argv, number, inputs[number].nbytes, like, Path(temporary), stop)
-                for number in range(len(inputs))
-            ]
+            answers = PhoneAnswers([], [])
+            for number, values in enumerate(inputs):
+                answers.launches.append(_launch(session, argv, number, values.nbytes, stop))
+                answers.outputs.append(
+                    _pull_outputs(session, outputs, Path(temporary) / f"{_OUTPUT}_{number}")
+                )
+            return answers
         finally:
             with contextlib.suppress(DeviceError):
                 kill_program(folder, argv[0].rpartition("/")[2])
                 folder.remove(_ALL_INPUTS, _INPUT, _OUTPUT)
 
 
-def _run_once(
-    session: DeviceSession,
-    argv: Sequence[str],
-    number: int,
-    size_bytes: int,
-    like: Outputs,
-    temporary: Path,
-    stop: threading.Event | None,
-) -> Outputs:
+def _launch(
+    session: DeviceSession, argv: Sequence[str], number: int, size_bytes: int, stop: threading.Event | None
+) -> LaunchTimings:
+    """Runs the program on the input of this number."""
     folder = session.folder
     script = (
         f"cd {shlex.quote(folder.path)} && rm -f {_OUTPUT} && dd if={_ALL_INPUTS} of={_INPUT} "
         f"bs={size_bytes} skip={number} count=1 2>/dev/null && exec {shlex.join(argv)}"
     )
     done = folder.device.shell(script, timeout_s=IMAGE_ALLOWANCE_S, stop=stop)
-    parse_benchmark_log(done.stdout, done.stderr, done.exit_code, expected_runs=1)
+    return parse_benchmark_log(done.stdout, done.stderr, done.exit_code, expected_runs=1)
+
+
+def _pull_outputs(session: DeviceSession, tensors: Sequence[TensorInfo], local: Path) -> Outputs:
+    """Reads what the last launch wrote: all outputs, one behind the other."""
+    like = [np.empty(tensor.shape, tensor.dtype) for tensor in tensors]
     wanted_bytes = sum(output.nbytes for output in like)
-    local = temporary / f"{_OUTPUT}_{number}"
-    folder.device.pull(folder.file(_OUTPUT), local, size_bytes=wanted_bytes)
+    session.folder.device.pull(session.folder.file(_OUTPUT), local, size_bytes=wanted_bytes)
     content = local.read_bytes()
     if len(content) != wanted_bytes:
         raise DeviceFileError(

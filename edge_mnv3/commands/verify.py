@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_mnv3.commands.device_options import adb_option
 from edge_mnv3.commands.options import json_option
 from edge_mnv3.commands.terminal import TerminalReporter
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from edge_mnv3.package_results import VerifyResult
 
 EXIT_DIFFERENT = 3
+DEFAULT_BINARY = "current"
 
 
 @click.command("verify")
@@ -25,28 +27,60 @@ EXIT_DIFFERENT = 3
     help="Labelled images: the accuracy on them must lie in the interval that the bundle states.",
 )
 @click.option("--arm", is_flag=True, help="Also run the golden images on an emulated Arm processor.")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="SERIAL|HOST:PORT|all",
+    help="Also run the golden images on a phone that adb reaches, by benchmark_model; may be repeated.",
+)
+@adb_option
+@click.option(
+    "--benchmark-binary",
+    "binary",
+    metavar="FILE|NAME",
+    help="benchmark_model for it: a file, or a name of edge-mnv3 benchmark-binary.  [default: current]",
+)
 @json_option
-def command(bundle: Path, data: Path | None, arm: bool, as_json: bool) -> None:
+def command(
+    bundle: Path,
+    data: Path | None,
+    arm: bool,
+    devices: tuple[str, ...],
+    adb: Path | None,
+    binary: str | None,
+    as_json: bool,
+) -> None:
     """Check that a bundle, folder or zip, still does what was measured.
 
     Every hash, the metadata, loading under XNNPACK and under the built-in kernels, and the golden images: bit
     for bit under XNNPACK. Needs no TensorFlow. Exit code 3: something differs, and is named.
+    Exit code 1: the bundle is not there, or a phone failed.
 
     \b
     Examples:
       edge-mnv3 verify mobilenet_v3_small_1.0_224_int8_bundle
       edge-mnv3 verify flowers.zip --data val.csv --json
       edge-mnv3 verify flowers.zip --arm
+      edge-mnv3 verify flowers.zip --device SERIAL
     """
+    if not devices and (adb or binary):
+        raise click.UsageError("--adb and --benchmark-binary are for --device.")
     from edge_mnv3.result_json import to_json
     from edge_mnv3.verifying import HOST_RUNNERS, verify
 
+    reporter = TerminalReporter()
     runners = list(HOST_RUNNERS)
     if arm:
         from edge_mnv3.packaging.arm import find_arm_runner
 
         runners.append(find_arm_runner())
-    reporter = TerminalReporter()
+    if devices:
+        from edge_mnv3.phone_golden import phone_runners
+
+        runners += phone_runners(
+            devices, adb=adb, benchmark_binary=binary or DEFAULT_BINARY, reporter=reporter
+        )
     result = verify(bundle, data=data, runners=runners, reporter=reporter)
     reporter.close()
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)
