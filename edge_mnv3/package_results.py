@@ -127,6 +127,65 @@ class StepDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneLatency:
+    """Latency of one inference on a phone, from `bench --device`; without its serial and its launches.
+
+    Attributes:
+        device: Maker and model.
+        soc: Name of the chip, or of its platform.
+        sdk: Android's API level.
+        protocol: Name of the protocol.
+        binary: Name under which the `benchmark_model` was registered.
+        binary_version: TFLite version that it reports; None where it reports none.
+        kernels: `xnnpack`, `builtin`, or `default` where the choice was the build's own.
+        delegate: That of the log, or `none`, or `unknown`.
+        num_threads: -1 where the build chose.
+        cpu_mask: Hexadecimal mask of the cores that it was pinned to; `all` where it was not.
+        num_runs: Timed inferences that a launch was asked for.
+        warmup_runs: Untimed inferences that it was asked for.
+        min_secs: The timed inferences went on at least as long.
+        max_secs: A launch that took longer did not count.
+        warmup_min_secs: The untimed inferences went on at least as long.
+        fixed_performance: Clocks were held at what the device can sustain, below its highest.
+        launches: Those that count.
+        statistic: Of each launch: `median` or `avg`.
+        median_us: Median over the launches of their statistic; None where the result is unstable.
+        ci95_us: Its 95 % interval over launches; None likewise, and with one or two.
+        coefficient_of_variation_percent: Of the launches' statistic; None with fewer than two launches.
+        stable: The launches met the rules of acceptance.
+        warnings: What must be known before the figure is used.
+    """
+
+    device: str
+    soc: str
+    android_version: str
+    sdk: int
+    build_fingerprint: str
+    abi: str
+    protocol: str
+    binary: str
+    binary_sha256: str
+    binary_version: str | None
+    kernels: str
+    delegate: str
+    num_threads: int
+    cpu_mask: str
+    num_runs: int
+    warmup_runs: int
+    min_secs: float
+    max_secs: float
+    warmup_min_secs: float
+    fixed_performance: bool
+    launches: int
+    statistic: str
+    median_us: float | None
+    ci95_us: tuple[float, float] | None
+    coefficient_of_variation_percent: float | None
+    stable: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackagedModel:
     """A model of a bundle.
 
@@ -142,7 +201,8 @@ class PackagedModel:
         builtin: The built-in kernels of the machine that packaged, against the golden outputs.
         provenance: None if no `quantize.json` tells.
         accuracy: None if it was not given.
-        latencies: From `bench`; `conditions` say where.
+        latencies: From `bench --host`; `conditions` say where.
+        phone_latencies: From `bench --device`.
     """
 
     file: str
@@ -159,6 +219,7 @@ class PackagedModel:
     provenance: Provenance | None
     accuracy: StatedAccuracy | None
     latencies: tuple[HostBenchResult, ...]
+    phone_latencies: tuple[PhoneLatency, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

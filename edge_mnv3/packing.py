@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 
 from edge_mnv3 import __version__
-from edge_mnv3.bench_results import HostBenchResult
 from edge_mnv3.bundle_inputs import GoldenChoice, choose_golden, open_labels, open_score_calibration
 from edge_mnv3.errors import ArgumentError, InputFileError
 from edge_mnv3.package_results import (
@@ -70,7 +69,7 @@ class PackageRequest:
         name: For people; None for that of `quantize.json`, or of the file.
         license: Of the model; None for that of the published weights where these were used.
         validations: JSON results of `validate`.
-        benches: JSON results of `bench`.
+        benches: JSON results of `bench`, on this machine or on phones.
         golden: Images for the golden vectors; None for synthetic ones.
         output: Folder or zip; None for a name made of the model's.
         force: Replace the output, and metadata that a model has.
@@ -95,7 +94,7 @@ class PackageRequest:
 
 class _Evidence(NamedTuple):
     validations: list[ValidateResult]
-    benches: list[HostBenchResult]
+    benches: list[evidence.BenchEvidence]
 
 
 def package(request: PackageRequest, reporter: Reporter) -> PackageResult:
@@ -192,9 +191,7 @@ def _read_evidence(request: PackageRequest, hashes: set[str]) -> _Evidence:
     validations = [
         (path, evidence.read_result(ValidateResult, path, command="validate")) for path in request.validations
     ]
-    benches = [
-        (path, evidence.read_result(HostBenchResult, path, command="bench")) for path in request.benches
-    ]
+    benches = [(path, evidence.read_bench(path)) for path in request.benches]
     evidence.check_all_used(validations, benches, hashes)
     return _Evidence([result for _, result in validations], [result for _, result in benches])
 
@@ -257,6 +254,7 @@ def _package_model(
         provenance=facts.provenance,
         accuracy=facts.accuracy,
         latencies=evidence.latencies(measured.benches, classifier.sha256, name),
+        phone_latencies=evidence.phone_latencies(measured.benches, classifier.sha256),
     )
     return model, {name: content} | {path: to_bytes(out) for path, out in zip(paths, outputs, strict=True)}
 

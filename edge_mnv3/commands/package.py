@@ -45,7 +45,7 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     multiple=True,
     metavar="JSON",
-    help="Result of edge-mnv3 bench --json; may be given more than once.",
+    help="Result of edge-mnv3 bench --json, on phones or on this machine; may be given more than once.",
 )
 @click.option(
     "--golden",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_mnv3.bench_results import HostBenchResult
+from edge_mnv3.bench_report import DeviceBenchReport
+from edge_mnv3.bench_results import DeviceBenchResult, HostBenchResult
 from edge_mnv3.errors import InputFileError
-from edge_mnv3.package_results import CalibrationSummary, Provenance, StatedAccuracy
+from edge_mnv3.package_results import CalibrationSummary, PhoneLatency, Provenance, StatedAccuracy
 from edge_mnv3.packaging.intervals import WILSON, wilson_percent
 from edge_mnv3.result_json import from_json
 from edge_mnv3.results import CalibrationManifest, QuantizeResult, ValidateResult
 
 QUANTIZE_FILE = "quantize.json"
+BenchEvidence = HostBenchResult | DeviceBenchReport
 R = TypeVar("R")
 
 
@@ -31,6 +34,35 @@ def read_result(kind: type[R], path: Path, *, command: str) -> R:
         raise InputFileError(f"result {path}", (error.strerror or str(error)).lower(), wanted) from error
     except (ValueError, RecursionError) as error:
         raise InputFileError(f"result {path}", str(error), wanted) from error
+
+
+def read_bench(path: Path) -> BenchEvidence:
+    """Reads the JSON result of `bench`, on this machine or on devices.
+
+    Raises:
+        InputFileError: It is missing or not of this command, or figures of an emulated device are in it.
+    """
+    if not _has_several_results(path):
+        return read_result(HostBenchResult, path, command="bench")
+    report = read_result(DeviceBenchReport, path, command="bench")
+    for result in report.results:
+        if result.conditions.device.emulated:
+            raise InputFileError(
+                f"result {path}",
+                f"figures of an emulated device ({result.conditions.device.model})",
+                "figures of phones: a model card tells users how fast a phone is",
+                "measure on a phone, or leave them out",
+            )
+    return report
+
+
+def _has_several_results(path: Path) -> bool:
+    """Whether it is the JSON of `bench --device`; what cannot be read is refused when it is read in full."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and "results" in data
 
 
 def provenance(path: Path, sha256: str) -> Provenance | None:
@@ -84,18 +116,63 @@ def accuracy(results: Sequence[ValidateResult], sha256: str) -> StatedAccuracy |
     return None
 
 
-def latencies(results: Sequence[HostBenchResult], sha256: str, file: str) -> tuple[HostBenchResult, ...]:
-    """The results that measured a file of this hash, with its name in the bundle in place of its path."""
+def latencies(results: Sequence[BenchEvidence], sha256: str, file: str) -> tuple[HostBenchResult, ...]:
+    """This machine's results for a file of this hash, with its name in the bundle in place of its path."""
     return tuple(
         dataclasses.replace(result, conditions=dataclasses.replace(result.conditions, model_path=file))
         for result in results
+        if isinstance(result, HostBenchResult) and result.conditions.model_sha256 == sha256
+    )
+
+
+def phone_latencies(results: Sequence[BenchEvidence], sha256: str) -> tuple[PhoneLatency, ...]:
+    """Phones' results for a file of this hash, unstable ones included."""
+    return tuple(
+        _phone_latency(result)
+        for report in results
+        if isinstance(report, DeviceBenchReport)
+        for result in report.results
         if result.conditions.model_sha256 == sha256
+    )
+
+
+def _phone_latency(result: DeviceBenchResult) -> PhoneLatency:
+    conditions, device = result.conditions, result.conditions.device
+    named = device.model.casefold().startswith(device.manufacturer.casefold())
+    return PhoneLatency(
+        device=device.model if named else f"{device.manufacturer} {device.model}",
+        soc=device.soc,
+        android_version=device.android_version,
+        sdk=device.sdk,
+        build_fingerprint=device.build_fingerprint,
+        abi=device.abi,
+        protocol=conditions.protocol,
+        binary=conditions.binary,
+        binary_sha256=conditions.binary_sha256,
+        binary_version=conditions.binary_version,
+        kernels=conditions.kernels,
+        delegate=conditions.delegate,
+        num_threads=conditions.num_threads,
+        cpu_mask=conditions.cpu_mask,
+        num_runs=conditions.num_runs,
+        warmup_runs=conditions.warmup_runs,
+        min_secs=conditions.min_secs,
+        max_secs=conditions.max_secs,
+        warmup_min_secs=conditions.warmup_min_secs,
+        fixed_performance=conditions.fixed_performance,
+        launches=sum(launch.timings is not None and not launch.problems for launch in result.launches),
+        statistic=result.statistic,
+        median_us=result.median_us,
+        ci95_us=result.ci95_us,
+        coefficient_of_variation_percent=result.coefficient_of_variation_percent,
+        stable=result.stable,
+        warnings=result.warnings,
     )
 
 
 def check_all_used(
     validations: Sequence[tuple[Path, ValidateResult]],
-    benches: Sequence[tuple[Path, HostBenchResult]],
+    benches: Sequence[tuple[Path, BenchEvidence]],
     hashes: set[str],
 ) -> None:
     """Refuses results that speak of other files than those that are packaged.
@@ -106,7 +183,7 @@ def check_all_used(
     measured: list[tuple[Path, set[Any]]] = [
         (path, {result.float_.sha256, result.int8.sha256}) for path, result in validations
     ]
-    measured += [(path, {result.conditions.model_sha256}) for path, result in benches]
+    measured += [(path, _benched(result)) for path, result in benches]
     for path, found in measured:
         if not found & hashes:
             raise InputFileError(
@@ -115,6 +192,12 @@ def check_all_used(
                 "one of the packaged models, by its SHA-256",
                 "measure again, or package the file that was measured",
             )
+
+
+def _benched(evidence: BenchEvidence) -> set[str]:
+    """The hashes of the files that were measured."""
+    results = evidence.results if isinstance(evidence, DeviceBenchReport) else (evidence,)
+    return {result.conditions.model_sha256 for result in results}
 
 
 def _calibration(manifest: CalibrationManifest) -> CalibrationSummary:

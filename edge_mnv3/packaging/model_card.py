@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from edge_mnv3.bench_results import HostBenchResult
-from edge_mnv3.package_results import BundleManifest, PackagedModel, StatedAccuracy
+from edge_mnv3.package_results import BundleManifest, PackagedModel, PhoneLatency, StatedAccuracy
 from edge_mnv3.results import TensorInfo
 
 CARD_FILE = "model_card.md"
@@ -60,9 +60,14 @@ def _model(model: PackagedModel) -> Iterator[str]:
     else:
         yield _table(("", ""), _accuracy(model.accuracy))
     yield from ("", "### Latency", "")
-    if not model.latencies:
+    if not model.latencies and not model.phone_latencies:
         yield "Not stated: no result of `edge-mnv3 bench` was packaged."
-    else:
+    if model.phone_latencies:
+        yield from ("Of one inference on phones, by `benchmark_model`:", "")
+        yield phone_latency_table(model.phone_latencies)
+    if model.phone_latencies and model.latencies:
+        yield from ("", "On the machine that packaged:", "")
+    if model.latencies:
         yield _latencies(model.latencies)
 
 
@@ -142,6 +147,42 @@ def _latencies(results: Sequence[HostBenchResult]) -> str:
     return _table(("median", "p5 to p95", "device", "conditions"), rows)
 
 
+def phone_latency_table(results: Sequence[PhoneLatency]) -> str:
+    """Latencies on phones; an unstable one has no figure."""
+    return _table(
+        ("median", "95 % interval", "phone", "conditions"),
+        [
+            (
+                "unstable" if result.median_us is None else f"{result.median_us / 1e3:.3f} ms",
+                _interval(result),
+                _text(f"{result.device}, {result.soc}, Android {result.android_version}, {result.abi}"),
+                _text(_phone_conditions(result)),
+            )
+            for result in results
+        ],
+    )
+
+
+def _interval(result: PhoneLatency) -> str:
+    if result.median_us is None:
+        return "no figure"
+    if result.ci95_us is None:
+        return "none from so few launches"
+    low, high = result.ci95_us
+    return f"{low / 1e3:.3f} to {high / 1e3:.3f} ms"
+
+
+def _phone_conditions(result: PhoneLatency) -> str:
+    threads = "threads as the build chose" if result.num_threads < 0 else f"{result.num_threads} threads"
+    version = f" {result.binary_version}" if result.binary_version else ""
+    clocks = ", clocks held below their highest" if result.fixed_performance else ""
+    return (
+        f"protocol {result.protocol}, {threads}, core mask {result.cpu_mask}, kernels {result.kernels}, "
+        f"delegate {result.delegate}, benchmark_model {result.binary}{version}, {result.launches} launches "
+        f"of {result.num_runs} runs after {result.warmup_runs}{clocks}"
+    )
+
+
 def _limits(manifest: BundleManifest) -> Iterator[str]:
     """Each once, in the order of the models."""
     found: dict[str, None] = {}
@@ -160,6 +201,13 @@ def _limits(manifest: BundleManifest) -> Iterator[str]:
             ] = None
         for result in model.latencies:
             found |= dict.fromkeys(result.warnings)
+        for on_phone in model.phone_latencies:
+            found |= dict.fromkeys(on_phone.warnings)
+            if not on_phone.stable:
+                unstable = (
+                    f"The latency of `{model.file}` on {on_phone.device} is unstable: it has no figure."
+                )
+                found[unstable] = None
     found["It knows its own classes only: an image of anything else gets one of them."] = None
     yield from map(_text, found)
 

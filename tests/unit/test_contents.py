@@ -63,6 +63,7 @@ def manifest(measured: bytes) -> BundleManifest:
         provenance=None,
         accuracy=None,
         latencies=(),
+        phone_latencies=(),
     )
     return BundleManifest(
         name="n|<b>",

@@ -1,0 +1,106 @@
+"""Results of `bench` as evidence for a bundle: phones, this machine, and what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from bench_records import PIXEL, device_result, host_result, steady
+from edge_mnv3.bench_report import DeviceBenchReport
+from edge_mnv3.bench_results import DeviceBenchResult
+from edge_mnv3.errors import InputFileError
+from edge_mnv3.package_results import PhoneLatency
+from edge_mnv3.packaging.evidence import check_all_used, latencies, phone_latencies, read_bench
+from edge_mnv3.packaging.model_card import phone_latency_table
+from edge_mnv3.result_json import to_json, to_jsonable
+
+SHA256 = "a" * 64
+
+
+def report(*results: DeviceBenchResult) -> DeviceBenchReport:
+    return DeviceBenchReport(results=results, published=(), profiles=(), outputs=(), failures=())
+
+
+def written(path: Path, result: object) -> Path:
+    path.write_text(to_json(result))
+    return path
+
+
+def one(result: DeviceBenchResult) -> PhoneLatency:
+    (found,) = phone_latencies([report(result)], SHA256)
+    return found
+
+
+def test_either_kind_is_read(tmp_path: Path) -> None:
+    host, phones = host_result([1.0, 2.0, 3.0]), report(device_result(steady(20_000)))
+    assert read_bench(written(tmp_path / "h.json", host)) == host
+    assert read_bench(written(tmp_path / "p.json", phones)) == phones
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"results": 1}', '{"a": 1}', "[" * 100_000])
+def test_what_is_no_result_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "r.json").write_text(content)
+    with pytest.raises(InputFileError, match=r"result .*r.json.*expected what edge-mnv3 bench --json wrote"):
+        read_bench(tmp_path / "r.json")
+
+
+def test_an_emulated_device_is_refused_beside_a_phone(tmp_path: Path) -> None:
+    emulated = device_result(steady(9_000), device=dataclasses.replace(PIXEL, emulated=True, model="sdk"))
+    path = written(tmp_path / "r.json", report(device_result(steady(20_000)), emulated))
+    with pytest.raises(InputFileError) as caught:
+        read_bench(path)
+    assert str(caught.value) == (
+        f"result {path}: got figures of an emulated device (sdk), expected figures of phones: a model card "
+        "tells users how fast a phone is; measure on a phone, or leave them out"
+    )
+
+
+def test_each_result_goes_to_the_file_that_it_measured() -> None:
+    host, phones = (
+        host_result([1.0, 2.0, 3.0]),
+        report(device_result(steady(20_000)), device_result(steady(30_000), model_sha256="c" * 64)),
+    )
+    assert [found.median_us for found in phone_latencies([host, phones], SHA256)] == [20_000.0]
+    assert [found.median_us for found in phone_latencies([host, phones], "c" * 64)] == [30_000.0]
+    assert [found.conditions.model_path for found in latencies([host, phones], SHA256, "m.tflite")] == [
+        "m.tflite"
+    ]
+    path = Path("r.json")
+    check_all_used([], [(path, phones)], {"c" * 64})
+    for unfit in (phones, report()):
+        with pytest.raises(InputFileError, match=r"result r.json: got a measurement of other files"):
+            check_all_used([], [(path, unfit)], {"d" * 64})
+
+
+def test_conditions_are_kept_and_the_serial_is_not() -> None:
+    found = one(device_result(steady(20_000), delegate="XNNPACK", kernels="xnnpack", num_threads=4))
+    assert found.device == "Maker Pixel"
+    assert (found.android_version, found.sdk, found.protocol) == ("10", 29, "published")
+    assert (found.delegate, found.num_threads, found.launches) == ("XNNPACK", 4, 5)
+    assert found.ci95_us == (19_960.0, 20_040.0)  # five launches: the interval is their range
+    assert PIXEL.serial not in map(str, to_jsonable(found).values())
+
+
+def test_a_maker_is_named_once() -> None:
+    model = dataclasses.replace(PIXEL, manufacturer="OnePlus", model="ONEPLUS A5000")
+    assert one(device_result(steady(20_000), device=model)).device == "ONEPLUS A5000"
+
+
+def test_rows_of_the_card() -> None:
+    stable, two = one(device_result(steady(20_000))), one(device_result((9_000, 12_000)))
+    assert two.launches == 2
+    assert (two.median_us, two.ci95_us, two.stable) == (None, None, False)
+    lines = phone_latency_table([stable, two]).splitlines()
+    assert lines[2] == (
+        "| 20.000 ms | 19.960 to 20.040 ms | Maker Pixel, soc821, Android 10, arm64-v8a | protocol "
+        "published, 1 threads, core mask c, kernels builtin, delegate none, benchmark_model era-2019, 5 "
+        "launches of 50 runs after 1 |"
+    )
+    assert lines[3].startswith("| unstable | no figure | Maker Pixel, ")
+    assert "9.0" not in lines[3]
+    few = dataclasses.replace(stable, ci95_us=None, fixed_performance=True, num_threads=-1)
+    assert "| none from so few launches |" in phone_latency_table([few])
+    assert "threads as the build chose" in phone_latency_table([few])
+    assert "clocks held below their highest" in phone_latency_table([few])
