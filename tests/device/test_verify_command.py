@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from device.adb_servers import AdbServer
-from device.bench_setup import FOLDER
+from device.bench_setup import FOLDER, STEADY
 from device.command_setup import Bench, assert_clean
 from device.conftest import MakePhone
 from device.phone import Phone
@@ -149,3 +149,20 @@ def test_bad_options(bench: Bench, phone: Phone, bundle: Path) -> None:
     done = bench.run("verify", bundle, "--benchmark-binary", "current")
     assert done.exit_code == 2
     assert "--adb and --benchmark-binary are for --device." in done.stderr
+
+
+def test_figures_of_an_emulated_phone_are_not_packaged(bench: Bench, phone: Phone) -> None:
+    phone.figures = STEADY
+    model = write_classifier(bench.folder / "uint8.tflite", "uint8")
+    (bench.folder / "labels.txt").write_text(LABELS)
+    measured = bench.measure(
+        phone, model, "--benchmark-binary", bench.binary(), "--launches", "1", "-o", "bench.json"
+    )
+    assert measured.exit_code == 0, measured.output
+    done = bench.run("package", model, "--labels", "labels.txt", "--bench", "bench.json", "-o", "bundle")
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "error: result bench.json: got figures of an emulated device (Generic Phone), expected figures of "
+        "phones: a model card tells users how fast a phone is; measure on a phone, or leave them out\n"
+    )
+    assert not (bench.folder / "bundle").exists()

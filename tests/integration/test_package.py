@@ -21,6 +21,8 @@ from ai_edge_litert.compiled_model import CompiledModel
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from bench_records import device_result, steady
+from edge_mnv3.bench_report import DeviceBenchReport
 from edge_mnv3.cli import main
 from edge_mnv3.errors import BundleError
 from edge_mnv3.package_results import PackageResult, VerifyResult
@@ -30,7 +32,7 @@ from edge_mnv3.packaging.contents import golden_vectors
 from edge_mnv3.packaging.golden import HostRunner
 from edge_mnv3.packaging.manifest import read_manifest, seal
 from edge_mnv3.packaging.metadata import read_packaged
-from edge_mnv3.result_json import from_json
+from edge_mnv3.result_json import from_json, to_json
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from tiny_models import write_classifier
 
@@ -142,6 +144,36 @@ def test_card_has_the_figures_of_the_results(inputs: Path, bundle: Path) -> None
     assert benched["conditions"]["device"] in card
     assert "| licence of the model | MIT |" in card
     assert "| MediaPipe Tasks ImageClassifier | yes |" in card
+
+
+def test_card_and_manifest_have_the_latencies_of_phones(
+    inputs: Path, evidence: list[object], tmp_path: Path
+) -> None:
+    sha256 = hashlib.sha256((inputs / "my drinks uint8.tflite").read_bytes()).hexdigest()
+    good = device_result(steady(20_000), model_sha256=sha256)
+    unstable = device_result((9_000, 12_000), model_sha256=sha256, binary="current")
+    report = DeviceBenchReport(
+        results=(good, unstable, device_result(steady(7_000), model_sha256="0" * 64)),
+        published=(),
+        profiles=(),
+        outputs=(),
+        failures=(),
+    )
+    (tmp_path / "phones.json").write_text(to_json(report))
+    done = package(inputs, tmp_path / "b", "--bench", tmp_path / "phones.json", *evidence)
+    assert done.exit_code == 0, done.output
+    card = (tmp_path / "b" / "model_card.md").read_text()
+    rows = [line for line in card.splitlines() if "Maker Pixel, soc821, Android 10" in line]
+    assert [row.split(" | ")[:2] for row in rows] == [
+        ["| 20.000 ms", "19.960 to 20.040 ms"],
+        ["| unstable", "no figure"],
+    ]
+    assert card.index("On the machine that packaged:") > card.index(rows[1])
+    assert "- The latency of `my_drinks_uint8.tflite` on Maker Pixel is unstable: it has no figure." in card
+    model = read_manifest(read_bundle(tmp_path / "b").files).models[0]
+    assert [latency.binary for latency in model.phone_latencies] == ["era-2019", "current"]
+    assert len(model.latencies) == 1
+    assert run("verify", tmp_path / "b").exit_code == 0
 
 
 def test_packaging_twice_gives_the_same_bytes(
