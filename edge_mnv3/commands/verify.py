@@ -39,7 +39,7 @@ DEFAULT_BINARY = "current"
     "--benchmark-binary",
     "binary",
     metavar="FILE|NAME",
-    help="benchmark_model for it: a file, or a name of edge-mnv3 benchmark-binary.  [default: current]",
+    help="For --device: a file, or a name of edge-mnv3 benchmark-binary.  [default: current]",
 )
 @json_option
 def command(

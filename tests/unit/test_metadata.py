@@ -93,7 +93,7 @@ models = st.builds(
 )
 
 
-@settings(max_examples=30)  # each model has several tables
+@settings(max_examples=10)  # each model has several tables
 @given(models)
 def test_what_is_written_is_read(model: schema.ModelMetadata) -> None:
     assert unpack(schema.ModelMetadata, pack(model, identifier=b"M001"), identifier=b"M001") == model
