@@ -12,7 +12,8 @@ Post-training, on unlabelled images, deterministic. In order:
    (`reconstruction`).
 
 The file is written through the schema that LiteRT ships, not by TensorFlow's converter: its scales, zero
-points, weights and biases are exactly those that were computed.
+points, weights and biases are exactly those that were computed, but for scales of products that processors
+would round differently (`rounding_ties`).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from edge_mnv3_quantization.network_writer import Quantization, QuantizedWeights
 from edge_mnv3_quantization.ranges import choose_ranges, margin
 from edge_mnv3_quantization.reconstruction import reconstruct, run_int8
 from edge_mnv3_quantization.rewrites import centre_input, constant_gates, fold_constant_gates, logits_value
+from edge_mnv3_quantization.rounding_ties import away_from_ties
 from edge_mnv3_quantization.scaling import rescale, value_factors
 from edge_mnv3_quantization.sensitivity import Sensitivity, measure
 from edge_mnv3_quantization.statistics import Statistics, collect, no_statistics, observed_network
@@ -134,7 +136,7 @@ def quantize_accurate(
         quantized = _best(plan, images[1:most:2], lambda trial: fitted(trial, images[0:most:2]))
     weights = fitted(quantized, images)
     progress.finish()
-    return write_int8(quantized.network, quantized.quantizations, weights, io=io)
+    return _written(quantized, weights, io)
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
@@ -155,7 +157,13 @@ def quantize_fast(
     progress = _Progress(observed + len(measured), on_image)
     plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, progress)
     quantized = _best(plan, measured, _as_they_are)
-    return write_int8(quantized.network, quantized.quantizations, _as_they_are(quantized), io=io)
+    return _written(quantized, _as_they_are(quantized), io)
+
+
+def _written(quantized: _Quantized, weights: Mapping[int, QuantizedWeights], io: IoType) -> bytes:
+    """The file; a hair's breadth in the scale of a product matters to no weight."""
+    quantizations = away_from_ties(quantized.network, quantized.quantizations)
+    return write_int8(quantized.network, quantizations, weights, io=io)
 
 
 def _as_they_are(quantized: _Quantized) -> dict[int, QuantizedWeights]:
