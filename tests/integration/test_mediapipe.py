@@ -237,7 +237,8 @@ def test_real_networks(
     for shown, given in ((resized, resized), (photographs, fed)):
         scores, named = classify(python, packaged, shown, tmp_path)
         expected = own_scores(packaged, given)
-        assert len({row.tobytes() for row in expected}) == len(expected)
+        # Where a class has all the probability, another image of it may have the same scores.
+        assert len({row.tobytes() for row in expected}) > 0.9 * len(expected)
         assert np.array_equal(scores, expected)
         for row, names in zip(expected, named, strict=True):
             # Equal scores may stand in any order.
