@@ -194,7 +194,15 @@ def test_files_that_are_missing_are_made_and_found_again(
 def test_ctrl_c_and_the_same_command_again(bench: Bench, phone: Phone) -> None:
     phone.figures = STEADY
     model = model_file(bench.folder)
-    arguments = ["bench", model, "--device", phone.serial, *QUICK, "--benchmark-binary", bench.binary()]
+    arguments: list[str | Path] = [
+        "bench",
+        model,
+        "--device",
+        phone.serial,
+        *QUICK,
+        "--benchmark-binary",
+        bench.binary(),
+    ]
     command = [sys.executable, "-m", "edge_mnv3.cli", *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     program = subprocess.Popen(
