@@ -155,11 +155,78 @@ def test_one_phone_is_lost_the_other_ones_result_is_there(bench: Bench, make_pho
     launched = len(good.launches)
     bad.replug()
     bench.server.disconnect(bad.serial)
-    again = bench.measure(good, *command, "-o", "result.json", "--force", "--json")
+    again = bench.measure(
+        good, *command, "-o", "result.json", "--json"
+    )  # an unfinished report is written anew
     assert again.exit_code == 0, again.output
+    assert len((bench.folder / "edge_mnv3_history.jsonl").read_text().splitlines()) == 2  # one for each phone
     assert len(printed(again)["results"]) == 2
     assert len(good.launches) == launched + 1  # --help: its launches were kept
     assert_clean(bad)
+
+
+@pytest.mark.any_adb
+def test_a_variant_and_a_known_file_stand_beside_published_figures(bench: Bench, pixel: Phone) -> None:
+    pixel.figures = SHORT
+    write_variant_files(bench.folder / "models", "small")
+    usual = (
+        "--weights",
+        "none",
+        "--models-dir",
+        "models",
+        "--launches",
+        "1",
+        "--benchmark-binary",
+        bench.binary(),
+    )
+    done = bench.measure(pixel, "--variant", "small", *usual)
+    assert done.exit_code == 0, done.output
+    rows = [line.split()[:5] for line in done.stdout.splitlines()]
+    assert ["small", "float", "float", "keras", "15.8"] in rows
+    assert ["small", "int8", "stock", "tf_slim", "15.5"] in rows
+    known = bench.measure(pixel, Path("models/small/accurate/small_int8.tflite"), *usual, "--json")
+    (published,) = printed(known)["published"]
+    (cell,) = published["cells"]
+    assert (cell["recipe"], cell["published_ms"], cell["source"]) == ("accurate", 15.5, "tf_slim")
+
+
+@pytest.mark.any_adb
+def test_lower_clocks_that_were_asked_for_are_accepted_and_noted(bench: Bench, phone: Phone) -> None:
+    phone.figures = SHORT
+    command = (model_file(bench.folder), "--benchmark-binary", bench.binary(), "--launches", "1", "--json")
+    done = bench.measure(phone, *command, "--fixed-performance")
+    assert done.exit_code == 0, done.output
+    (result,) = printed(done)["results"]
+    assert result["conditions"]["fixed_performance"] is True
+    assert {tuple(sample["khz"]) for sample in result["launches"][0]["samples"]} == {(1_680_000,) * 4}
+    assert_clean(phone)
+
+
+@pytest.mark.any_adb
+def test_verdicts_are_of_one_phone(bench: Bench) -> None:
+    done = bench.run("reproduce", "--device", "all")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: --device of reproduce: got all, expected one phone")
+    era = bench.run("reproduce", "--era-binary", bench.binary(name="old"), "--device", "A")
+    assert era.stderr.strip().endswith("expected a name that begins with 'era'")
+
+
+@pytest.mark.any_adb
+def test_what_is_asked_for_must_be_clear(bench: Bench) -> None:
+    model = model_file(bench.folder)
+    for arguments, text in (
+        ((model,), "Give either --host or --device."),
+        ((model, "--host", "--device", "all"), "Give either --host or --device."),
+        ((model, model, "--host"), "--host takes one FILE.tflite."),
+        (("--device", "all"), "Give FILE.tflite or --variant."),
+    ):
+        done = bench.run("bench", *arguments)
+        assert (done.exit_code, text in done.stderr) == (2, True), done.output
+    none = bench.run("bench", model, "--device", "all")
+    assert (none.exit_code, none.stdout) == (1, "")
+    assert "no usable device is connected: got none" in none.stderr
+    absent = bench.run("bench", "absent.tflite", "--device", "all")
+    assert absent.stderr.startswith("error: model absent.tflite: got No such file or directory")
 
 
 @pytest.mark.any_adb
