@@ -19,6 +19,7 @@ from edge_mnv3.hashing import sha256_file
 from edge_mnv3.profile_results import DeviceProfileResult
 from edge_mnv3.published import read_published
 from edge_mnv3.reporting import Reporter
+from edge_mnv3.result_json import from_json
 from edge_mnv3.runtime import Kernels, open_model
 from edge_mnv3.variant_files import VariantFile, graph_ops, identify
 from edge_mnv3_android_bench.adb import Adb, AdbDevice
@@ -115,6 +116,14 @@ def bench_devices(request: DeviceBenchRequest, reporter: Reporter) -> DeviceBenc
         outputs=outputs,
         failures=(*failures, *lost),
     )
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is the report of a measurement that was not finished, and so may be written again."""
+    try:
+        return bool(from_json(DeviceBenchReport, path.read_text(encoding="utf-8")).failures)
+    except (OSError, ValueError):
+        return False
 
 
 def published_abi(serial: str, adb: Path | None) -> str:

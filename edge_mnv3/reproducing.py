@@ -17,6 +17,7 @@ from edge_mnv3.reporting import Reporter
 from edge_mnv3.variant_files import VariantFilesRequest, variant_files
 from edge_mnv3.verdict_results import ReproduceResult
 from edge_mnv3_android_bench.benchmark_binary import DEFAULT_NAME, BinaryRegistry
+from edge_mnv3_android_bench.device_selection import ALL
 from edge_mnv3_android_bench.measuring import CoolDown
 from edge_mnv3_android_bench.protocols import PUBLISHED, Protocol, custom
 from edge_mnv3_android_bench.reproduction import reproduce
@@ -65,9 +66,11 @@ def reproduce_published(
         where it was.
 
     Raises:
-        ArgumentError: The era's build is not named as one.
+        ArgumentError: The era's build is not named as one, or all phones are asked for.
         EdgeMnv3Error: As `variant_files` and `bench_devices` raise.
     """
+    if request.serial == ALL:
+        raise ArgumentError("--device of reproduce", ALL, "one phone: its verdicts are its own")
     binaries = _binaries(request)
     files = {str(file.path): file for file in variant_files(request.files, reporter)}
     report = bench_devices(

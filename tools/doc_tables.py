@@ -1,6 +1,6 @@
 """Tables and texts of the documentation that come from code.
 
-Refresh them with `cog -I tools -r README.md docs/*.md`.
+Refresh them with `cog -I tools -I tests -r README.md docs/*.md`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+import click
 from click.testing import CliRunner
 
 from edge_mnv3 import (
@@ -29,6 +30,7 @@ from edge_mnv3 import (
 from edge_mnv3.cli import COMMANDS, main
 from edge_mnv3.packaging.apis import TAKES
 from edge_mnv3.weights import PUBLISHED
+from edge_mnv3_android_bench import benchmark_binary
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from edge_mnv3_quantization import causes
 from edge_mnv3_quantization.weight_quantization import LARGEST_STEP
@@ -43,6 +45,7 @@ TOP_RESULTS = {
     "bench --device": bench_report.DeviceBenchReport,
     "reproduce": verdict_results.ReproduceResult,
     "compare": verdict_results.CompareResult,
+    "benchmark-binary list": benchmark_binary.BinaryLock,
     "package": package_results.PackageResult,
     "verify": package_results.VerifyResult,
     "build": results.BuildResult,
@@ -57,6 +60,7 @@ RESULT_MODULES = (
     device_results,
     profile_results,
     verdict_results,
+    benchmark_binary,
     package_results,
     demo_results,
     published,
@@ -149,9 +153,29 @@ def command_helps() -> str:
     """The `--help` of every command."""
     sections = []
     for name in COMMANDS:
-        shown = CliRunner().invoke(main, [name, "--help"], prog_name="edge-mnv3", terminal_width=100)
-        sections.append(f"## {name}\n\n```\n{shown.output.strip()}\n```\n")
+        command = main.get_command(click.Context(main), name)
+        below = list(command.commands) if isinstance(command, click.Group) else []
+        helps = [_help(name), *(_help(name, one) for one in below)]
+        sections.append(f"## {name}\n\n```\n{chr(10).join(helps)}```\n")
     return "\n".join(sections)
+
+
+def _help(*words: str) -> str:
+    shown = CliRunner().invoke(main, [*words, "--help"], prog_name="edge-mnv3", terminal_width=100)
+    return f"{shown.output.strip()}\n"
+
+
+def faults() -> str:
+    """Table of what goes wrong with phones, and what the tool does: the rows that the tests run."""
+    from device.faults import FAULTS
+
+    rows = []
+    for kind in dict.fromkeys(fault.kind for fault in FAULTS):
+        rows.append((f"**{kind}**", "", ""))
+        for fault in FAULTS:
+            if fault.kind == kind:
+                rows.append((fault.what, str(fault.code), f"…{fault.says}…" if fault.says else "the figure"))
+    return _table(("what happens", "exit code", "what is said"), rows)
 
 
 def result_tables() -> str:

@@ -92,7 +92,7 @@ def command(files: tuple[Path, ...], host: bool, devices: tuple[str, ...], **opt
     """Measure the latency of .tflite files, on phones or on this machine, and say under which conditions.
 
     Exit code 1: a phone failed, the others' results are there. Exit code 3: a result is unstable, and so
-    without a figure. After either, or Ctrl-C, the same command goes on with the launches that are done.
+    without a figure. After a failure or Ctrl-C the same command goes on with the launches that are done.
 
     \b
     Examples:
@@ -146,14 +146,15 @@ def _bench_on_host(file: Path, options: dict[str, Any]) -> None:
 def _bench_on_devices(files: tuple[Path, ...], devices: tuple[str, ...], options: dict[str, Any]) -> None:
     from edge_mnv3.arch import parse_variant
     from edge_mnv3.commands.bench_tables import bench_table
-    from edge_mnv3.device_benching import DeviceBenchRequest, bench_devices, cool_down
+    from edge_mnv3.device_benching import DeviceBenchRequest, bench_devices, cool_down, is_unfinished
     from edge_mnv3.outputs import check_writable, write_text
     from edge_mnv3.result_json import to_json
     from edge_mnv3.variant_files import VariantFilesRequest, variant_files
     from edge_mnv3_android_bench.protocols import PROTOCOLS, PUBLISHED, custom
 
     output: Path | None = options["output"]
-    check_writable([output] if output else [], force=options["force"])
+    force = options["force"] or (output is not None and is_unfinished(output))
+    check_writable([output] if output else [], force=force)
     protocol = custom(
         PROTOCOLS.get(options["protocol"], PUBLISHED),
         num_threads=options["threads"],
@@ -190,7 +191,7 @@ def _bench_on_devices(files: tuple[Path, ...], devices: tuple[str, ...], options
     for warning in dict.fromkeys(warning for result in report.results for warning in result.warnings):
         reporter.warn(warning)
     if output:
-        write_text(output, to_json(report), force=options["force"])
+        write_text(output, to_json(report), force=force)
     append_to_history(options["history"] or HISTORY, *report.results)
     if options["as_json"]:
         click.echo(to_json(report), nl=False)

@@ -63,12 +63,13 @@ def reproduce_table(result: ReproduceResult) -> str:
         lines.append(
             f"  {name} on {contradiction.device}: {given} ms, {contradiction.spread_percent:.0f} % apart"
         )
-    if result.rank_orders:
+    ranks = [rank for rank in result.rank_orders if rank.kendall_tau_b is not None]
+    if ranks:
         lines += ["", "rank order of the networks (1: the same, -1: the reverse):"]
-    for rank in result.rank_orders:
-        tau = "unknown" if rank.kendall_tau_b is None else f"{rank.kendall_tau_b:+.2f}"
+    for rank in ranks:
         files = f", int8 by {rank.recipe}" if rank.recipe else ""
-        lines.append(f"  {rank.source} and '{rank.binary}'{files}: {tau} over {rank.networks} networks")
+        tau = f"{rank.kendall_tau_b:+.2f} over {rank.networks} networks"
+        lines.append(f"  {rank.source} and '{rank.binary}'{files}: {tau}")
     if result.kernel_era:
         era = result.kernel_era
         spread = f" (95 % interval {era.ci95[0]:.2f} to {era.ci95[1]:.2f})" if era.ci95 else ""
@@ -226,12 +227,14 @@ def _ratio_interval(measured: MeasuredCell | None) -> str:
 
 def _verdict(measured: MeasuredCell, notes: dict[tuple[str, ...], int]) -> str:
     """The verdict with the number of the note that gives its reasons; equal reasons share one."""
+    from edge_mnv3_android_bench.verdicts import UNSTABLE
+
     words = measured.verdict
     emulated = EMULATED_REASON in measured.reasons
     if measured.by_ratio and measured.by_ratio != measured.verdict and not emulated:
         words += f" (by the ratio: {measured.by_ratio})"
-    if not measured.reasons:
-        return words
+    if not measured.reasons or measured.verdict == UNSTABLE:
+        return words  # a table says why a result is unstable beside the result itself
     return f"{words} [{notes.setdefault(measured.reasons, len(notes) + 1)}]"
 
 

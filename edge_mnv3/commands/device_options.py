@@ -77,12 +77,14 @@ def run_options(function: F) -> F:
 
 
 def append_to_history(path: Path, *results: HistoryResult) -> None:
-    """Appends results with the present time."""
-    from edge_mnv3_android_bench.history import append_history
+    """Appends results with the present time; what an unfinished run has written already is left out."""
+    from edge_mnv3_android_bench.history import append_history, read_history
 
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    known = [entry.result for entry in read_history(path, warn=TerminalReporter().warn)]
     for result in results:
-        append_history(path, result, recorded_at=now)
+        if result not in known:
+            append_history(path, result, recorded_at=now)
 
 
 def leave(reporter: TerminalReporter, failures: tuple[DeviceFailure, ...], *, stable: bool) -> None:

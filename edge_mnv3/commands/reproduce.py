@@ -148,8 +148,9 @@ def command(
     if result:
         for warning in result.warnings:
             reporter.warn(warning)
-        if output:
-            write_text(output, to_json(result), force=force)
-        append_to_history(history or HISTORY, result)
+        if not failures:
+            if output:
+                write_text(output, to_json(result), force=force)
+            append_to_history(history or HISTORY, result)
         click.echo(to_json(result) if as_json else reproduce_table(result), nl=not as_json)
     leave(reporter, failures, stable=result is not None and all(r.stable for r in result.results))

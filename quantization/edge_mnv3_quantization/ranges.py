@@ -15,7 +15,8 @@ from edge_mnv3_quantization.weight_quantization import weight_scales
 SOFTMAX = Quantization(scale=1 / 256, zero_point=-128)  # the kernels allow no other
 GATE = Quantization(scale=GATE_CEILING / STEPS, zero_point=-128)  # saturation is the gate's own clamp
 _SMALLEST_SCALE = 1e-8
-_MOST_MARGIN, _IMAGES_MARGIN = 0.5, 2.0  # shares: at most, and divided by the number of images
+_MOST_MARGIN, _MARGIN = 0.5, 2.0  # shares: at most, and divided by the number of images
+_ENOUGH_IMAGES = 100  # for no margin at all
 # XNNPACK refuses input scale * weight scale / output scale from 256 on, the HARD_SWISH kernel input scale /
 # output scale from 128 on.
 _LARGEST_RATIO = 127.0
@@ -48,7 +49,7 @@ def _side(tail: Tail) -> tuple[Array, Array]:
 
 def margin(images: int) -> float:
     """By how much ranges are wider than so many images ask for: further ones have larger numbers."""
-    return 1.0 + min(_MOST_MARGIN, _IMAGES_MARGIN / images)
+    return 1.0 + float(np.clip(_MARGIN * (1 / images - 1 / _ENOUGH_IMAGES), 0.0, _MOST_MARGIN))
 
 
 def choose_ranges(

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from click.testing import CliRunner, Result
 
 from device.adb_servers import AdbServer
 from device.bench_setup import FOLDER
 from device.phone import Phone
-from device.stand_in_behaviour import Behaviour, benchmark_binary
+from device.stand_in_behaviour import Behaviour, Figures, benchmark_binary
 from edge_mnv3.arch import VARIANTS
 from edge_mnv3.cli import main
 from edge_mnv3.hashing import sha256_file
@@ -24,10 +25,24 @@ from edge_mnv3.results import (
     VariantInfo,
     WeightsInfo,
 )
+from edge_mnv3_android_bench import (
+    adb,
+    device_files,
+    device_selection,
+    device_session,
+    device_settings,
+    device_state,
+    launch_script,
+    launch_statistics,
+    launching,
+)
 from tiny_models import write_classifier
 
 # Two launches of ten runs each; nobody waits for a phone to cool down.
 QUICK = ("--runs", "10", "--min-secs", "0.1", "--max-secs", "5", "--launches", "2", "--max-cool-down", "0.2")
+
+# A launch that lasts long enough to be sampled two or three times, once `shorten` was called.
+SHORT = Figures.steady(20_000, spread_us=100, launch_s=0.5)
 
 
 class Bench(NamedTuple):
@@ -49,6 +64,23 @@ class Bench(NamedTuple):
         path = self.folder / name
         path.write_bytes(benchmark_binary(behaviour))
         return path
+
+
+def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes waits and launches short, so that a test is over soon even when nothing answers."""
+    monkeypatch.setattr(adb, "SERVER_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(adb, "SHELL_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(adb, "CONNECT_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(device_files, "SHELL_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(device_selection, "SETTLE_S", 0.5)
+    monkeypatch.setattr(device_state, "_DUMP_TIMEOUT_S", 2.5)
+    monkeypatch.setattr(device_session, "LOADING_ALLOWANCE_S", 0.5)
+    monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
+    monkeypatch.setattr(launching, "_STATES_ALLOWANCE_S", 1.5)
+    monkeypatch.setattr(launching, "_KILL_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(launch_script, "SAMPLE_INTERVAL_S", 0.1)
+    monkeypatch.setattr(launch_statistics, "SETTLE_S", 0.15)
+    monkeypatch.setattr(launching, "SETTLE_S", 0.15)
 
 
 def assert_clean(phone: Phone) -> None:

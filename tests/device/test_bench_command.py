@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from device.adb_servers import AdbServer
 from device.bench_setup import STEADY, model_file
-from device.command_setup import Bench, assert_clean, printed, write_variant_files
-from device.conftest import MakePhone
+from device.command_setup import QUICK, SHORT, Bench, assert_clean, printed, shorten, write_variant_files
+from device.conftest import AnyDevice, MakePhone
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
 from edge_mnv3.bench_report import DeviceBenchReport
 from edge_mnv3.result_json import from_json
 from edge_mnv3.verdict_results import ReproduceResult
-from edge_mnv3_android_bench import device_settings
 
 REPRODUCE = ("--runs", "10", "--launches", "1", "--max-cool-down", "0.2", "--weights", "none")
 
@@ -25,11 +28,12 @@ REPRODUCE = ("--runs", "10", "--launches", "1", "--max-cool-down", "0.2", "--wei
 def bench(adb_environment: AdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+    shorten(monkeypatch)
     return Bench(tmp_path, adb_environment)
 
 
 def test_float_stock_and_accurate_of_two_networks_in_one_command(bench: Bench, pixel: Phone) -> None:
-    pixel.figures = STEADY
+    pixel.figures = SHORT
     write_variant_files(bench.folder / "models", "small", "large_minimalistic")
     command = (
         *("reproduce", "--device", pixel.serial, "--variants", "small,large_minimalistic", *REPRODUCE),
@@ -71,8 +75,9 @@ def test_float_stock_and_accurate_of_two_networks_in_one_command(bench: Bench, p
     assert len((bench.folder / "edge_mnv3_history.jsonl").read_text().splitlines()) == 2
 
 
+@pytest.mark.any_adb
 def test_two_builds_are_two_columns(bench: Bench, pixel: Phone) -> None:
-    pixel.figures = STEADY
+    pixel.figures = SHORT
     write_variant_files(bench.folder / "models", "small")
     era = bench.binary(Behaviour(build="1.13"), "old")
     assert bench.run("benchmark-binary", "add", "era-2019", era).exit_code == 0
@@ -87,8 +92,9 @@ def test_two_builds_are_two_columns(bench: Bench, pixel: Phone) -> None:
     assert cells[0]["measured"][0]["reasons"][0] == "emulated device"
 
 
+@pytest.mark.any_adb
 def test_a_table_its_file_and_a_comparison(bench: Bench, phone: Phone) -> None:
-    phone.figures = STEADY
+    phone.figures = SHORT
     model, binary = model_file(bench.folder), bench.binary()
     command = (model, "--benchmark-binary", binary, "--launches", "3", "--force")
     first = bench.measure(phone, *command, "-o", "a.json")
@@ -112,8 +118,9 @@ def test_a_table_its_file_and_a_comparison(bench: Bench, phone: Phone) -> None:
     assert bench.run("compare", "a.json", "b.json", "--allow", "threads", "--json").exit_code == 0
 
 
+@pytest.mark.any_adb
 def test_profile_and_outputs(bench: Bench, phone: Phone) -> None:
-    phone.figures = STEADY
+    phone.figures = SHORT
     done = bench.measure(
         phone,
         *(model_file(bench.folder), "--benchmark-binary", bench.binary(), "--launches", "1"),
@@ -132,12 +139,9 @@ def test_profile_and_outputs(bench: Bench, phone: Phone) -> None:
     assert_clean(phone)
 
 
-def test_one_phone_is_lost_the_other_ones_result_is_there(
-    bench: Bench, make_phone: MakePhone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
+def test_one_phone_is_lost_the_other_ones_result_is_there(bench: Bench, make_phone: MakePhone) -> None:
     good, bad = make_phone(), make_phone()
-    good.figures = bad.figures = STEADY
+    good.figures = bad.figures = SHORT
     bad.at_launch(3, bad.unplug)
     command = ("--device", bad.serial, model_file(bench.folder), "--benchmark-binary", bench.binary())
     done = bench.measure(good, *command, "-o", "result.json")
@@ -151,8 +155,182 @@ def test_one_phone_is_lost_the_other_ones_result_is_there(
     launched = len(good.launches)
     bad.replug()
     bench.server.disconnect(bad.serial)
-    again = bench.measure(good, *command, "-o", "result.json", "--force", "--json")
+    again = bench.measure(
+        good, *command, "-o", "result.json", "--json"
+    )  # an unfinished report is written anew
     assert again.exit_code == 0, again.output
+    assert len((bench.folder / "edge_mnv3_history.jsonl").read_text().splitlines()) == 2  # one for each phone
     assert len(printed(again)["results"]) == 2
     assert len(good.launches) == launched + 1  # --help: its launches were kept
     assert_clean(bad)
+
+
+@pytest.mark.any_adb
+def test_a_variant_and_a_known_file_stand_beside_published_figures(bench: Bench, pixel: Phone) -> None:
+    pixel.figures = SHORT
+    write_variant_files(bench.folder / "models", "small")
+    usual = (
+        "--weights",
+        "none",
+        "--models-dir",
+        "models",
+        "--launches",
+        "1",
+        "--benchmark-binary",
+        bench.binary(),
+    )
+    done = bench.measure(pixel, "--variant", "small", *usual)
+    assert done.exit_code == 0, done.output
+    rows = [line.split()[:5] for line in done.stdout.splitlines()]
+    assert ["small", "float", "float", "keras", "15.8"] in rows
+    assert ["small", "int8", "stock", "tf_slim", "15.5"] in rows
+    known = bench.measure(pixel, Path("models/small/accurate/small_int8.tflite"), *usual, "--json")
+    (published,) = printed(known)["published"]
+    (cell,) = published["cells"]
+    assert (cell["recipe"], cell["published_ms"], cell["source"]) == ("accurate", 15.5, "tf_slim")
+
+
+@pytest.mark.any_adb
+def test_lower_clocks_that_were_asked_for_are_accepted_and_noted(bench: Bench, phone: Phone) -> None:
+    phone.figures = SHORT
+    command = (model_file(bench.folder), "--benchmark-binary", bench.binary(), "--launches", "1", "--json")
+    done = bench.measure(phone, *command, "--fixed-performance")
+    assert done.exit_code == 0, done.output
+    (result,) = printed(done)["results"]
+    assert result["conditions"]["fixed_performance"] is True
+    assert {tuple(sample["khz"]) for sample in result["launches"][0]["samples"]} == {(1_680_000,) * 4}
+    assert_clean(phone)
+
+
+@pytest.mark.any_adb
+def test_verdicts_are_of_one_phone(bench: Bench) -> None:
+    done = bench.run("reproduce", "--device", "all")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: --device of reproduce: got all, expected one phone")
+    era = bench.run("reproduce", "--era-binary", bench.binary(name="old"), "--device", "A")
+    assert era.stderr.strip().endswith("expected a name that begins with 'era'")
+
+
+@pytest.mark.any_adb
+def test_what_is_asked_for_must_be_clear(bench: Bench) -> None:
+    model = model_file(bench.folder)
+    for arguments, text in (
+        ((model,), "Give either --host or --device."),
+        ((model, "--host", "--device", "all"), "Give either --host or --device."),
+        ((model, model, "--host"), "--host takes one FILE.tflite."),
+        (("--device", "all"), "Give FILE.tflite or --variant."),
+    ):
+        done = bench.run("bench", *arguments)
+        assert (done.exit_code, text in done.stderr) == (2, True), done.output
+    none = bench.run("bench", model, "--device", "all")
+    assert (none.exit_code, none.stdout) == (1, "")
+    assert "no usable device is connected: got none" in none.stderr
+    absent = bench.run("bench", "absent.tflite", "--device", "all")
+    assert absent.stderr.startswith("error: model absent.tflite: got No such file or directory")
+
+
+@pytest.mark.any_adb
+def test_files_that_are_missing_are_made_and_found_again(
+    bench: Bench, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone.figures = SHORT
+    command = (
+        *("reproduce", "--device", phone.serial, "--variants", "small_minimalistic", *REPRODUCE),
+        *("--input-size", "32", "--samples", "2", "--models-dir", "models", "--json"),
+        *("--benchmark-binary", bench.binary()),
+    )
+    made = bench.run(*command)
+    assert made.exit_code == 0, made.output
+    names = sorted(path.name for path in (bench.folder / "models").rglob("*.tflite"))
+    stem = "mobilenet_v3_small_minimalistic_1.0_32"
+    assert names == [f"{stem}_float.tflite"] * 2 + [f"{stem}_int8.tflite"] * 2
+    cells = printed(made)["cells"]
+    assert [(cell["precision"], cell["recipe"]) for cell in cells] == [
+        ("float", None),
+        ("int8", "stock"),
+        ("int8", "accurate"),
+    ]
+    assert "input: 32 px, published 224" in cells[0]["measured"][0]["reasons"]
+    monkeypatch.setattr("edge_mnv3.variant_files.quantize", None)
+    (bench.folder / "models").rename(bench.folder / "elsewhere")
+    found = bench.run(*command, "--models-dir", "elsewhere")
+    assert found.exit_code == 0, found.output
+    assert len(printed(found)["results"]) == 3
+
+
+def test_ctrl_c_and_the_same_command_again(bench: Bench, phone: Phone) -> None:
+    phone.figures = STEADY
+    model = model_file(bench.folder)
+    arguments: list[str | Path] = [
+        "bench",
+        model,
+        "--device",
+        phone.serial,
+        *QUICK,
+        "--benchmark-binary",
+        bench.binary(),
+    ]
+    command = [sys.executable, "-m", "edge_mnv3.cli", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    program = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    try:
+        assert phone.wait_for(lambda: len(phone.launches) == 3, timeout_s=30)  # --help, the first, the second
+        os.killpg(program.pid, signal.SIGINT)  # to all, as a terminal does
+        _, errors = program.communicate(timeout=30)
+    finally:
+        program.kill()
+        program.communicate()
+    assert program.returncode == 1
+    assert "the launches that are done are kept, and the same command goes on" in errors
+    assert_clean(phone)
+    again = bench.run(*arguments, "--json")
+    assert again.exit_code == 0, again.output
+    assert "taken from the unfinished run of" in again.stderr
+    assert printed(again)["results"][0]["median_us"] == 20_000.0
+    assert len(phone.launches) == 5  # --help and one more
+    assert_clean(phone)
+
+
+@pytest.mark.device_capable
+def test_any_device_is_read_and_needs_a_build(
+    any_device: AnyDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The part that needs no program for the phone's processor: without a build nothing is changed on it."""
+    monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ADB", str(any_device.server.binary.path))
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(any_device.server.port))
+    monkeypatch.chdir(tmp_path)
+    bench = Bench(tmp_path, any_device.server)
+    command = ("bench", model_file(tmp_path), "--device", any_device.serial, "--benchmark-binary", "mine")
+    done = bench.run(*command)
+    assert done.exit_code == 1
+    assert "benchmark binary 'mine' for " in done.stderr
+    assert "none in the cache" in done.stderr
+
+
+@pytest.mark.device_capable
+def test_any_device_is_measured(
+    any_device: AnyDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a real phone with the build that the user has: `edge-mnv3 benchmark-binary fetch`."""
+    if any_device.phone:
+        monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
+        any_device.phone.figures = STEADY
+    monkeypatch.setenv("ADB", str(any_device.server.binary.path))
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(any_device.server.port))
+    monkeypatch.chdir(tmp_path)
+    bench = Bench(tmp_path, any_device.server)
+    binary = bench.binary() if any_device.phone else "current"
+    command = ("bench", model_file(tmp_path), "--device", any_device.serial, *QUICK, "--min-secs", "1")
+    done = bench.run(*command, "--benchmark-binary", binary, "--json")
+    assert done.exit_code in ((0,) if any_device.phone else (0, 3)), done.output  # a hot phone is unstable
+    (result,) = printed(done)["results"]
+    assert result["conditions"]["device"]["emulated"] == bool(any_device.phone)
+    assert all(launch["mask_verified"] for launch in result["launches"])

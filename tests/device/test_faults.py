@@ -14,47 +14,13 @@ import pytest
 
 from device.adb_servers import AdbServer
 from device.bench_setup import model_file
-from device.command_setup import Bench, assert_clean, printed
+from device.command_setup import SHORT, Bench, assert_clean, printed, shorten
 from device.conftest import MakePhone
 from device.faults import DONE, FAULTS, MEDIAN_US, Fault, Stage
-from device.stand_in_behaviour import Figures
-from edge_mnv3_android_bench import (
-    adb,
-    device_files,
-    device_selection,
-    device_session,
-    device_settings,
-    device_state,
-    launch_script,
-    launch_statistics,
-    launching,
-)
 
 LONGEST_S = 20.0  # of any row, on a busy machine; without a timeout the frozen ones would never end
 
 
-SHORT = Figures.steady(MEDIAN_US, spread_us=100, launch_s=0.5)
-
-
-@pytest.fixture
-def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits and launches are over soon; each launch is still sampled two or three times."""
-    monkeypatch.setattr(adb, "SERVER_TIMEOUT_S", 3.0)
-    monkeypatch.setattr(adb, "SHELL_TIMEOUT_S", 2.0)
-    monkeypatch.setattr(adb, "CONNECT_TIMEOUT_S", 3.0)
-    monkeypatch.setattr(device_files, "SHELL_TIMEOUT_S", 2.0)
-    monkeypatch.setattr(device_selection, "SETTLE_S", 0.5)
-    monkeypatch.setattr(device_state, "_DUMP_TIMEOUT_S", 2.5)
-    monkeypatch.setattr(device_session, "LOADING_ALLOWANCE_S", 0.5)
-    monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
-    monkeypatch.setattr(launching, "_STATES_ALLOWANCE_S", 1.5)
-    monkeypatch.setattr(launching, "_KILL_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(launch_script, "SAMPLE_INTERVAL_S", 0.1)
-    monkeypatch.setattr(launch_statistics, "SETTLE_S", 0.15)
-    monkeypatch.setattr(launching, "SETTLE_S", 0.15)
-
-
-@pytest.mark.usefixtures("short_times")
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
 def test_fault(
     fault: Fault,
@@ -65,6 +31,7 @@ def test_fault(
 ) -> None:
     monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+    shorten(monkeypatch)
     bench = Bench(tmp_path, adb_environment)
     phone = make_phone(connected=fault.connected)
     phone.figures = SHORT
