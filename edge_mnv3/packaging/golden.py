@@ -2,8 +2,8 @@
 
 A runner is anything that answers images with a model's raw outputs: this machine under either kind of
 kernels, an emulated Arm processor, a phone. It says under which kernels it runs, and that decides what is
-asked of it: integer outputs under XNNPACK are the same bits on every processor; the built-in kernels round in
-other places.
+asked of it: integer outputs under XNNPACK are the same bits on every processor, unless a product lies halfway
+between two steps, and the recipes `accurate` and `fast` leave none; the built-in kernels round in other places.
 """
 
 from __future__ import annotations
