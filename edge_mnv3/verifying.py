@@ -158,13 +158,16 @@ def _check_golden(
     runners: Sequence[GoldenRunner],
     findings: _Findings,
 ) -> None:
+    from edge_mnv3_quantization.graph import read_graph
+
     try:
         images, outputs = golden_vectors(bundle.files, manifest, model)
     except BundleError as error:
         findings.add(f"golden images of {model.file}", [str(error)], "")
         return
+    softmax = any(operator.name == "SOFTMAX" for operator in read_graph(path).operators)
     for runner in runners:
-        run = run_golden(runner, model, path, images, outputs)
+        run = run_golden(runner, model, path, images, outputs, softmax=softmax)
         findings.golden.append(run)
         words = describe(run)
         findings.add(

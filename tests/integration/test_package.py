@@ -33,7 +33,9 @@ from edge_mnv3.packaging.golden import HostRunner
 from edge_mnv3.packaging.manifest import read_manifest, seal
 from edge_mnv3.packaging.metadata import read_packaged
 from edge_mnv3.result_json import from_json, to_json
+from edge_mnv3.runtime import open_model
 from edge_mnv3_calibration_data.synthetic import synthetic_image
+from int8_pairs import int8_of, small_network
 from tiny_models import write_classifier
 
 pytestmark = pytest.mark.xdist_group("package")  # fixtures made once
@@ -288,6 +290,24 @@ def test_altered_golden_output_with_a_right_hash(bundle: Path, tmp_path: Path) -
         "on 10 of 10 images"
     ) in done.stdout
     assert "IS NOT WHAT WAS PACKAGED" in done.stdout
+
+
+@pytest.mark.parametrize(("steps", "exit_code"), [(1, 0), (2, 3)])
+def test_a_softmax_may_differ_by_one_step(tmp_path: Path, steps: int, exit_code: int) -> None:
+    (tmp_path / "m.tflite").write_bytes(int8_of(small_network()).to_bytes())
+    classes = open_model(tmp_path / "m.tflite").outputs[0].shape[-1]
+    (tmp_path / "labels.txt").write_text("".join(f"{index}\n" for index in range(classes)))
+    done = run("package", tmp_path / "m.tflite", "--labels", tmp_path / "labels.txt", "-o", tmp_path / "b")
+    assert done.exit_code == 0, done.output
+
+    def change(files: dict[str, bytes]) -> None:
+        first = files["golden/m_00.bin"]
+        value = first[0] + steps if first[0] < 128 else first[0] - steps
+        files["golden/m_00.bin"] = bytes([value]) + first[1:]
+
+    done = run("verify", resealed(tmp_path / "b", tmp_path / "c", change))
+    assert done.exit_code == exit_code, done.output
+    assert f"by up to {steps} steps (up to 1 steps may)" in done.stdout
 
 
 def test_other_labels_with_right_hashes(bundle: Path, tmp_path: Path) -> None:

@@ -233,10 +233,11 @@ def test_comparison_of_float_outputs(got: float, apart: int) -> None:
 
 
 def test_integers_under_xnnpack_must_be_the_same_bits() -> None:
-    assert largest_allowed("xnnpack", "uint8") == 0
-    assert largest_allowed("xnnpack", "int8") == 0
-    assert largest_allowed("builtin", "uint8") == 80
-    assert largest_allowed("xnnpack", "float32") == 1000
+    assert largest_allowed("xnnpack", "uint8", softmax=False) == 0
+    assert largest_allowed("xnnpack", "uint8", softmax=True) == 1
+    assert largest_allowed("xnnpack", "int8", softmax=False) == 0
+    assert largest_allowed("builtin", "uint8", softmax=True) == 80
+    assert largest_allowed("xnnpack", "float32", softmax=True) == 1000
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])
