@@ -3,8 +3,8 @@
 A runner is anything that answers images with a model's raw outputs: this machine under either kind of
 kernels, an emulated Arm processor, a phone. It says under which kernels it runs, and that decides what is
 asked of it. Integer outputs under XNNPACK are the same bits on every processor, unless a product lies halfway
-between two steps, and the recipes `accurate` and `fast` leave none. A softmax computes in floats: its last
-step may differ. The built-in kernels round in other places.
+between two steps, and the recipes `accurate` and `fast` leave none. The softmax is TFLite's own kernel, whose
+last step may differ. The built-in kernels round in other places.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ GOLDEN_FOLDER = "golden"
 # probability: on an uncertain image the softmax turns one step of a score into many. A wrong model differs by
 # over 200.
 BUILTIN_LIMIT_STEPS = 80
-# Over 100 photographs, 10 to 20 of 100,000 probabilities were one step higher or lower on Arm than on x86,
+# TFLite's int8 softmax takes a table of 16 bits on 64-bit Arm and one of floats elsewhere (optimized_ops.h,
+# TFLITE_SOFTMAX_USE_UINT16_LUT). Over 100 photographs, 10 to 20 of 100,000 probabilities were one step apart,
 # though all that went into the softmax was the same.
 SOFTMAX_LIMIT_STEPS = 1
 # Float kernels sum in an order that depends on the processor. A thousandth is far above that rounding, and
