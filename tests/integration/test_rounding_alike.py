@@ -1,0 +1,48 @@
+"""Files of the recipes have no product that processors round differently."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from edge_mnv3_quantization import accurate
+from edge_mnv3_quantization.network import Network
+from edge_mnv3_quantization.network_writer import Quantization, write_float
+from edge_mnv3_quantization.rounding_ties import rounded_differently
+from random_networks import original, wide_network
+
+Written = tuple[Network, Mapping[int, Quantization]]
+
+
+def written(monkeypatch: pytest.MonkeyPatch, channels: int) -> Written:
+    """What the recipe hands to the writer."""
+    found: list[Written] = []
+
+    def note(network: Network, quantizations: Mapping[int, Quantization], *_: object, **__: object) -> bytes:
+        found.append((network, quantizations))
+        return b""
+
+    network = original(wide_network(channels))
+    images = np.random.default_rng(0).integers(0, 256, (4, *network.values[network.input].shape[1:]))
+    with monkeypatch.context() as patched:
+        patched.setattr(accurate, "write_int8", note)
+        accurate.quantize_fast(write_float(network, [network.output], pixels=True), images.astype(np.uint8))
+    return found[-1]
+
+
+def ties(network: Network, quantizations: Mapping[int, Quantization]) -> int:
+    return sum(
+        rounded_differently(*[quantizations[value] for value in (*node.inputs, node.output)])
+        for node in network.nodes
+        if node.kind == "mul"
+    )
+
+
+def test_products_are_rounded_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = range(16, 26)
+    assert not any(ties(*written(monkeypatch, channels)) for channels in sizes)
+    # Some of them would have ties.
+    monkeypatch.setattr(accurate, "away_from_ties", lambda _, quantizations: quantizations)
+    assert any(ties(*written(monkeypatch, channels)) for channels in sizes)
