@@ -16,8 +16,10 @@ from edge_mnv3.published import read_published
 from edge_mnv3.reporting import Reporter
 from edge_mnv3.variant_files import VariantFilesRequest, variant_files
 from edge_mnv3.verdict_results import ReproduceResult
+from edge_mnv3_android_bench.adb import Adb
+from edge_mnv3_android_bench.adb_binary import find_adb
 from edge_mnv3_android_bench.benchmark_binary import DEFAULT_NAME, BinaryRegistry
-from edge_mnv3_android_bench.device_selection import ALL
+from edge_mnv3_android_bench.device_selection import ALL, select_devices
 from edge_mnv3_android_bench.measuring import CoolDown
 from edge_mnv3_android_bench.protocols import PUBLISHED, Protocol, custom
 from edge_mnv3_android_bench.reproduction import reproduce
@@ -72,11 +74,14 @@ def reproduce_published(
     if request.serial == ALL:
         raise ArgumentError("--device of reproduce", ALL, "one phone: its verdicts are its own")
     binaries = _binaries(request)
+    serials = (request.serial,) if request.serial else ()
+    # Making files takes minutes: that there is a phone is seen before.
+    select_devices(Adb(find_adb(request.adb)), serials)
     files = {str(file.path): file for file in variant_files(request.files, reporter)}
     report = bench_devices(
         DeviceBenchRequest(
             models=tuple(file.path for file in files.values()),
-            serials=(request.serial,) if request.serial else (),
+            serials=serials,
             binaries=binaries,
             protocol=request.protocol,
             adb=request.adb,

@@ -92,7 +92,7 @@ def identify(path: Path) -> VariantFile | None:
 
 
 def graph_ops(path: Path) -> tuple[GraphOp, ...]:
-    """Lists the operators of a file's main graph, for its profile.
+    """Lists the operators of a file, those of its main graph first, for its profile.
 
     Raises:
         ModelFileError: It is no valid `.tflite`.
@@ -101,7 +101,11 @@ def graph_ops(path: Path) -> tuple[GraphOp, ...]:
     from edge_mnv3_quantization.graph import read_graph
 
     return tuple(
-        GraphOp(index=operator.index, op_name=operator.name, output=operator.outputs[0].name)
+        GraphOp(
+            index=operator.index,
+            op_name=operator.name,
+            output=operator.outputs[0].name if operator.outputs else "",
+        )
         for operator in read_graph(path).operators
     )
 

@@ -144,6 +144,10 @@ def _no_model(stage: Stage) -> None:
     stage.model.write_bytes(b"no model")
 
 
+def _cut_model(stage: Stage) -> None:
+    stage.model.write_bytes(stage.model.read_bytes()[:-200])
+
+
 def _of_another_processor(stage: Stage) -> None:
     header = bytearray(foreign_binary())
     header[18] = 62
@@ -472,6 +476,13 @@ FAULTS = (
         arrange=_no_model,
         code=FAILED,
         says="no valid TFLite flatbuffer",
+    ),
+    Fault(
+        kind=INPUT,
+        what="the model file is cut",
+        arrange=_cut_model,
+        code=FAILED,
+        says="expected a whole .tflite file",
     ),
     Fault(
         kind=INPUT,

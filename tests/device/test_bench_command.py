@@ -198,7 +198,8 @@ def test_lower_clocks_that_were_asked_for_are_accepted_and_noted(bench: Bench, p
     assert done.exit_code == 0, done.output
     (result,) = printed(done)["results"]
     assert result["conditions"]["fixed_performance"] is True
-    assert {tuple(sample["khz"]) for sample in result["launches"][0]["samples"]} == {(1_680_000,) * 4}
+    counted = next(launch for launch in result["launches"] if not launch["problems"])
+    assert counted["samples"][-1]["khz"] == [1_680_000] * 4  # 70 % of 2400 MHz, once the program computes
     assert_clean(phone)
 
 

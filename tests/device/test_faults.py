@@ -37,7 +37,7 @@ def test_fault(
     phone.figures = SHORT
     stage = Stage(bench, phone, model_file(tmp_path), bench.binary())
     more = fault.arrange(stage) or ()
-    usual = (stage.model, "--benchmark-binary", stage.binary, "--launches", "1", "--max-secs", "2", "--json")
+    usual = (stage.model, "--benchmark-binary", stage.binary, "--launches", "1", "--max-secs", "1", "--json")
     own_binary = "--benchmark-binary" in more
     command = (*([stage.model, "--json"] if own_binary else usual), *more)
     started = time.monotonic()

@@ -223,3 +223,15 @@ def test_groups_that_the_float_file_cannot_have(tmp_path: Path, monkeypatch: pyt
     int8 = quantize_fast(contents[0], IMAGES)
     with pytest.raises(ModelFileError, match="model q: got groups of channels that the float file cannot"):
         pair_files(contents[1], int8, float_name="f", int8_name="q")
+
+
+def test_over_a_single_image_no_gate_counts_as_constant() -> None:
+    network = original(wide_network())
+    content = write_float(network, [network.output], pixels=True)
+
+    def products(count: int) -> int:
+        steps = TfliteFile(quantize_fast(content, IMAGES[:count], hard_swish="lowered"), "q").steps
+        return sum(step.name == "MUL" for step in steps)
+
+    # Three hard-swishes and the squeeze-excite block, whose gate differs from image to image.
+    assert products(1) == products(8) == 4

@@ -74,6 +74,19 @@ def test_every_number_is_in_its_bin(seed: int, count: int) -> None:
         assert centres[channel].max() <= high
 
 
+def test_without_bins_ends_and_sums_are_the_same() -> None:
+    some = images(3, 5)
+    binned, plain = counted(some), no_counts(sum(CHANNELS), binned=False)
+    for image in some:
+        plain.add(image)
+    assert (binned.binned, plain.binned) == (True, False)
+    for name in ("low", "high", "sums", "squares"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(binned, name), err_msg=name)
+    one, other = (histogram(counts, 0, 2, 5) for counts in (plain, binned))
+    np.testing.assert_array_equal(one.mean, other.mean)
+    assert one.shares.shape == (2, 0)
+
+
 def test_sums_are_exact() -> None:
     some = images(3, 50)
     counts = counted(some)

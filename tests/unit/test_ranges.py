@@ -10,7 +10,7 @@ import pytest
 from edge_mnv3_quantization.activations import observe
 from edge_mnv3_quantization.equalization import group_factors
 from edge_mnv3_quantization.network import Array, Network, Node
-from edge_mnv3_quantization.ranges import GATE, best_range, choose_ranges
+from edge_mnv3_quantization.ranges import GATE, best_range, choose_ranges, margin
 from edge_mnv3_quantization.rewrites import lower_hard_swish
 from edge_mnv3_quantization.scaling import rescale, value_factors
 from edge_mnv3_quantization.sensitivity import STEPS, Sensitivity, Tail, measure
@@ -139,6 +139,16 @@ def test_gates_have_the_range_of_their_clamp() -> None:
     ranges = choose_ranges(lowered, measured(lowered))
     assert ranges[gate.output] == GATE
     assert GATE.scale * (127 - GATE.zero_point) == pytest.approx(6.0)
+
+
+def test_few_images_get_wider_ranges() -> None:
+    assert [margin(n) for n in (1, 4, 10, 100, 500)] == pytest.approx([1.5, 1.48, 1.18, 1.0, 1.0])
+    network = uneven_network()
+    plain, wide = (choose_ranges(network, measured(network), widened=by) for by in (1.0, 1.5))
+    assert wide[0] == plain[0]  # pixels have all their values whatever the images
+    for value in (1, 2):
+        # Scales are stored as float32.
+        assert wide[value].scale == pytest.approx(1.5 * plain[value].scale, rel=1e-6)
 
 
 def test_histogram_of_known_numbers() -> None:
