@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edge_mnv3 import __version__
 from edge_mnv3.bundle_inputs import GoldenChoice, choose_golden, open_labels, open_score_calibration
 from edge_mnv3.errors import ArgumentError, InputFileError
+from edge_mnv3.output_steps import output_kind
 from edge_mnv3.package_results import (
     BundleManifest,
     EmbeddedFacts,
@@ -22,6 +23,7 @@ from edge_mnv3.package_results import (
     PackagedModel,
     PackageResult,
     Provenance,
+    StepDifference,
 )
 from edge_mnv3.packaging import evidence
 from edge_mnv3.packaging.apis import TAKES
@@ -250,7 +252,7 @@ def _package_model(
         xnnpack_partitions=classifier.xnnpack_partitions,
         takes=TAKES[classifier.image.dtype],
         golden_outputs=paths,
-        builtin=compare(outputs, builtin),
+        builtin=builtin,
         provenance=facts.provenance,
         accuracy=facts.accuracy,
         latencies=evidence.latencies(measured.benches, classifier.sha256, name),
@@ -259,20 +261,27 @@ def _package_model(
     return model, {name: content} | {path: to_bytes(out) for path, out in zip(paths, outputs, strict=True)}
 
 
-def _run(
-    content: bytes, name: str, images: Sequence[Pixels]
-) -> tuple[bool, list[npt.NDArray[Any]], list[npt.NDArray[Any]]]:
-    """Whether a packaged file is all integer, and its outputs under XNNPACK and the built-in kernels."""
+class _Run(NamedTuple):
+    """A packaged file's golden outputs, and what the built-in kernels make of the images."""
+
+    full_integer: bool
+    outputs: list[npt.NDArray[Any]]
+    builtin: StepDifference
+
+
+def _run(content: bytes, name: str, images: Sequence[Pixels]) -> _Run:
+    """Runs a packaged file under XNNPACK and the built-in kernels."""
     from edge_mnv3_quantization.graph import read_graph
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
-        full_integer = not read_graph(path).float_tensors()
-        return (
-            full_integer,
-            HostRunner("xnnpack").run(path, images).outputs,
-            HostRunner("builtin").run(path, images).outputs,
+        outputs = HostRunner("xnnpack").run(path, images).outputs
+        builtin = HostRunner("builtin").run(path, images).outputs
+        return _Run(
+            not read_graph(path).float_tensors(),
+            outputs,
+            compare(outputs, builtin, step=output_kind(path).step),
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_mnv3.errors import ArgumentError, BundleError, EdgeMnv3Error
+from edge_mnv3.output_steps import output_kind
 from edge_mnv3.package_results import (
     BundleManifest,
     GoldenRun,
@@ -158,16 +159,14 @@ def _check_golden(
     runners: Sequence[GoldenRunner],
     findings: _Findings,
 ) -> None:
-    from edge_mnv3_quantization.graph import read_graph
-
     try:
         images, outputs = golden_vectors(bundle.files, manifest, model)
     except BundleError as error:
         findings.add(f"golden images of {model.file}", [str(error)], "")
         return
-    softmax = any(operator.name == "SOFTMAX" for operator in read_graph(path).operators)
+    kind = output_kind(path)
     for runner in runners:
-        run = run_golden(runner, model, path, images, outputs, softmax=softmax)
+        run = run_golden(runner, model, path, images, outputs, kind)
         findings.golden.append(run)
         words = describe(run)
         findings.add(

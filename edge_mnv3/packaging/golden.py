@@ -45,6 +45,18 @@ class Answers(NamedTuple):
     runtime: str
 
 
+class OutputKind(NamedTuple):
+    """What decides how near a model's outputs must come to the golden ones.
+
+    Attributes:
+        softmax: The model has one.
+        step: Real value of a step where float outputs are integers times it; None for others.
+    """
+
+    softmax: bool
+    step: float | None
+
+
 class GoldenRunner(Protocol):
     """Answers images with a model.
 
@@ -90,12 +102,21 @@ class HostRunner:
         return Answers([loaded.run(image) for image in images], loaded.runtime)
 
 
-def compare(expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[Any]]) -> StepDifference:
+def compare(
+    expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[Any]], *, step: float | None = None
+) -> StepDifference:
     """Compares outputs value by value; NaN is as far away as can be.
 
-    Floats are measured in millionths of the largest golden output of their image.
+    Floats are measured in millionths of the largest golden output of their image, or in steps.
+
+    Args:
+        expected: Golden outputs.
+        found: Those to compare.
+        step: As in `OutputKind`.
     """
     wanted, got = np.stack(expected), np.stack(found)
+    if step is not None:
+        wanted, got = (_in_steps(values, step) for values in (wanted, got))
     if np.issubdtype(wanted.dtype, np.floating):
         largest = np.abs(wanted).max(axis=1, keepdims=True).astype(np.float64)
         apart = np.abs(wanted.astype(np.float64) - got) / np.where(largest > 0, largest, 1.0) * _MILLION
@@ -112,13 +133,19 @@ def compare(expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[An
     )
 
 
-def largest_allowed(kernels: Kernels, output_dtype: str, *, softmax: bool) -> int:
+def _in_steps(values: npt.NDArray[Any], step: float) -> npt.NDArray[np.int64]:
+    """Floats as the integers that they are made of."""
+    whole = np.rint(values.astype(np.float64) / step)
+    return np.nan_to_num(whole, nan=2**53, posinf=2**53, neginf=-(2**53)).astype(np.int64)
+
+
+def largest_allowed(kernels: Kernels, output_dtype: str, kind: OutputKind) -> int:
     """Largest difference that is allowed; 0 asks for the same bits."""
-    if output_dtype == "float32":
+    if output_dtype == "float32" and kind.step is None:
         return FLOAT_LIMIT_MILLIONTHS
     if kernels == "builtin":
         return BUILTIN_LIMIT_STEPS
-    return SOFTMAX_LIMIT_STEPS if softmax else 0
+    return SOFTMAX_LIMIT_STEPS if kind.softmax else 0
 
 
 def run_golden(
@@ -127,8 +154,7 @@ def run_golden(
     path: Path,
     images: Sequence[Pixels],
     expected: Sequence[npt.NDArray[Any]],
-    *,
-    softmax: bool,
+    kind: OutputKind,
 ) -> GoldenRun:
     """Runs the golden images and compares.
 
@@ -138,14 +164,14 @@ def run_golden(
         path: Its file.
         images: The golden images.
         expected: Their golden outputs.
-        softmax: The model has one.
+        kind: Of its outputs.
 
     Raises:
         EdgeMnv3Error: The runner cannot run it.
     """
     answers = runner.run(path, images)
-    difference = compare(expected, answers.outputs)
-    allowed = largest_allowed(runner.kernels, model.output.dtype, softmax=softmax)
+    difference = compare(expected, answers.outputs, step=kind.step)
+    allowed = largest_allowed(runner.kernels, model.output.dtype, kind)
     return GoldenRun(
         model=model.file,
         runner=runner.name,

@@ -292,18 +292,21 @@ def test_altered_golden_output_with_a_right_hash(bundle: Path, tmp_path: Path) -
     assert "IS NOT WHAT WAS PACKAGED" in done.stdout
 
 
+@pytest.mark.parametrize("io", ["uint8", "float32"])
 @pytest.mark.parametrize(("steps", "exit_code"), [(1, 0), (2, 3)])
-def test_a_softmax_may_differ_by_one_step(tmp_path: Path, steps: int, exit_code: int) -> None:
-    (tmp_path / "m.tflite").write_bytes(int8_of(small_network()).to_bytes())
+def test_a_softmax_may_differ_by_one_step(tmp_path: Path, io: str, steps: int, exit_code: int) -> None:
+    (tmp_path / "m.tflite").write_bytes(int8_of(small_network()).to_bytes(io))
     classes = open_model(tmp_path / "m.tflite").outputs[0].shape[-1]
     (tmp_path / "labels.txt").write_text("".join(f"{index}\n" for index in range(classes)))
     done = run("package", tmp_path / "m.tflite", "--labels", tmp_path / "labels.txt", "-o", tmp_path / "b")
     assert done.exit_code == 0, done.output
+    assert run("verify", tmp_path / "b").exit_code == 0
 
     def change(files: dict[str, bytes]) -> None:
-        first = files["golden/m_00.bin"]
-        value = first[0] + steps if first[0] < 128 else first[0] - steps
-        files["golden/m_00.bin"] = bytes([value]) + first[1:]
+        stored = np.frombuffer(files["golden/m_00.bin"], io)
+        moved = np.array(stored, np.float64) * (256 if io == "float32" else 1)
+        moved[0] += steps if moved[0] < 128 else -steps
+        files["golden/m_00.bin"] = (moved / (256 if io == "float32" else 1)).astype(io).tobytes()
 
     done = run("verify", resealed(tmp_path / "b", tmp_path / "c", change))
     assert done.exit_code == exit_code, done.output

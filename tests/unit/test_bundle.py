@@ -16,7 +16,7 @@ import pytest
 from edge_mnv3.errors import BundleError, InputFileError, OutputError
 from edge_mnv3.package_results import BundleManifest, GoldenImages, LabelsInfo
 from edge_mnv3.packaging.bundle import check_container, read_bundle, read_zip, write_bundle, zip_bundle
-from edge_mnv3.packaging.golden import compare, from_bytes, largest_allowed, to_bytes
+from edge_mnv3.packaging.golden import OutputKind, compare, from_bytes, largest_allowed, to_bytes
 from edge_mnv3.packaging.intervals import wilson_percent
 from edge_mnv3.packaging.manifest import bundle_sha256, file_differences, read_manifest, seal
 
@@ -233,11 +233,21 @@ def test_comparison_of_float_outputs(got: float, apart: int) -> None:
 
 
 def test_integers_under_xnnpack_must_be_the_same_bits() -> None:
-    assert largest_allowed("xnnpack", "uint8", softmax=False) == 0
-    assert largest_allowed("xnnpack", "uint8", softmax=True) == 1
-    assert largest_allowed("xnnpack", "int8", softmax=False) == 0
-    assert largest_allowed("builtin", "uint8", softmax=True) == 80
-    assert largest_allowed("xnnpack", "float32", softmax=True) == 1000
+    plain, softmax = OutputKind(softmax=False, step=None), OutputKind(softmax=True, step=None)
+    assert largest_allowed("xnnpack", "uint8", plain) == 0
+    assert largest_allowed("xnnpack", "uint8", softmax) == 1
+    assert largest_allowed("xnnpack", "int8", plain) == 0
+    assert largest_allowed("builtin", "uint8", softmax) == 80
+    assert largest_allowed("xnnpack", "float32", softmax) == 1000
+    assert largest_allowed("xnnpack", "float32", plain._replace(step=0.5)) == 0
+
+
+def test_comparison_of_floats_that_are_integers_inside() -> None:
+    wanted = [np.array([0.5, 0.25, 0.0], np.float32)]
+    got = [np.array([0.25, 0.25, np.nan], np.float32)]
+    difference = compare(wanted, got[:1], step=1 / 256)
+    assert (difference.unit, difference.differing, difference.max_apart) == ("steps", 2, 2**53)
+    assert compare(wanted, [np.array([0.25, 0.25, 0.0], np.float32)], step=1 / 256).max_apart == 64
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])

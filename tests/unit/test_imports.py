@@ -52,6 +52,7 @@ JOINING = {
     "demo.py",
     "device_benching.py",
     "diagnosing.py",
+    "output_steps.py",
     "packing.py",
     "phone_golden.py",
     "pipeline.py",
