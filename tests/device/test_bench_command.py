@@ -271,7 +271,11 @@ def test_ctrl_c_and_the_same_command_again(bench: Bench, phone: Phone) -> None:
         "--benchmark-binary",
         bench.binary(),
     ]
-    command = [sys.executable, "-m", "edge_mnv3.cli", *map(str, arguments)]
+    code = (  # a shell's background jobs ignore SIGINT
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from edge_mnv3.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, *map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     program = subprocess.Popen(
         command,

@@ -13,7 +13,8 @@ from device.bench_setup import FOLDER, STEADY, model_file, registry_with
 from device.phone import Phone
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from pathlib import Path
 from device.bench_setup import measurement
 from edge_mnv3_android_bench.adb import Adb
