@@ -35,11 +35,12 @@ def test_calibration_size_goes_on_where_it_stopped(tmp_path: Path) -> None:
         "--preprocess", DEMO.preprocess, "--recipe", "stock", "--images", 1, "--images", 8,
         "--synthetic", 2, "-o", tmp_path / "sizes",
     )  # fmt: skip
+    # As in fresh processes: Keras numbers layers on from model to model, and the names are in the float file.
+    keras.utils.clear_session()
     first = run(calibration_size.main, *options, "--rows", 1)
     assert first.stdout.splitlines()[0] == "Float top-1 100.0 % of 72 images; seeds 0."
     (kept,) = (tmp_path / "sizes").glob("*/stock_1_seed_0.json")
     assert [path.name for path in kept.parent.glob("*_seed_*.json")] == [kept.name]
-    # As in a fresh process: Keras numbers layers on from model to model, and the names are in the float file.
     keras.utils.clear_session()
     changed = json.loads(kept.read_text()) | {"quantize_s": 1234.5}
     kept.write_text(json.dumps(changed))
