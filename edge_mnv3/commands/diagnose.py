@@ -135,10 +135,11 @@ def _recipe(recipe: RecipeFindings) -> Iterator[str]:
         yield "no channels equalized"
     lowered = recipe.hard_swishes_as_convolution + recipe.hard_swishes_as_table
     if lowered:
+        in_groups = recipe.hard_swishes_in_groups
+        groups = f" ({in_groups} of them in groups of channels)" if in_groups else ""
         yield (
             f"{lowered} of {recipe.hard_swishes} hard-swishes lowered, {recipe.hard_swishes_as_convolution} "
-            f"channel by channel, {recipe.hard_swishes_as_table} as a table, of which "
-            f"{recipe.hard_swishes_in_groups} in groups of channels"
+            f"channel by channel, {recipe.hard_swishes_as_table} as a table{groups}"
         )
     elif recipe.hard_swishes:
         yield f"{recipe.hard_swishes} hard-swishes kept"
