@@ -234,9 +234,9 @@ def _values(context: AppContext, box: Crop, sources: list[_Source]) -> dict[str,
 
 
 def _in_comment(name: str) -> str:
-    """Keeps a name from ending a line, or a comment, or the program: no line ends, marks or `*`."""
+    """Keeps a name from ending a line, or a comment, or the program: no line ends, `\\` or `*`."""
     printable = "".join(letter for letter in " ".join(name.split()) if letter.isprintable())
-    return printable.replace("*", "")
+    return printable.replace("*", "").replace("\\", "")
 
 
 def _table(sources: list[_Source]) -> str:

@@ -7,7 +7,7 @@ from importlib import resources
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app_contexts import app_context
@@ -111,6 +111,8 @@ def _floor(number: float) -> float:
 
 @settings(max_examples=30)  # each writes all sources
 @given(name=st.text(max_size=60))
+@example(name="\\")
+@example(name="*/ x")
 def test_no_name_leaves_its_comment(name: str) -> None:
     sources = app_sources(app_context(name=name), preprocess="slim")
     plain = app_sources(app_context(name=""), preprocess="slim")
