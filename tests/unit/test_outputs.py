@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -83,8 +82,9 @@ def test_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     # A limit on file sizes makes the kernel refuse the write, as a full disk does.
     script = (
-        "import sys; from pathlib import Path; from edge_mnv3.outputs import staged\n"
+        "import resource, sys; from pathlib import Path; from edge_mnv3.outputs import staged\n"
         "from edge_mnv3.errors import OutputError\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n"
         "    with staged([Path(sys.argv[1]) / 'a'], force=False) as (t,): t.write_bytes(bytes(100_000))\n"
         "except OutputError as error: print(error)\n"
@@ -94,7 +94,6 @@ def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)),
     )
     assert done.stdout == (
         f"output folder {tmp_path / 'out'}: File too large; free some space or use another -o\n"
