@@ -14,6 +14,8 @@ litert=$("$python" -c 'from importlib.metadata import version; print(version("ai
 numpy=$("$python" -c 'from importlib.metadata import version; print(version("numpy"))')
 
 mkdir -p "$folder"
+folder=$(cd "$folder" && pwd)
+python=$(cd "$(dirname "$(command -v "$python")")" && pwd)/$(basename "$python")
 work=$(mktemp -d "$folder/.making.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/debs" "$work/new/host"

@@ -6,8 +6,8 @@ Post-training, on unlabelled images, deterministic. In order:
 2. squeeze-excite gates that are constant over the calibration images move into the weights that follow;
 3. what rounding and clipping cost at the logits is measured for every channel (`sensitivity`);
 4. factors per channel and ranges are chosen by that cost (`equalization`, `ranges`), and which hard-swishes
-   need factors per channel at all (`lowering`); factors make the weights' rows less even, so they are raised
-   to the power that trial networks on a part of the images tell;
+   need factors per channel at all (`lowering`); factors make the weights' rows less even, so, except in front
+   of depthwise convolutions, they are raised to the power that trial networks on a part of the images tell;
 5. `accurate` only: weights and biases are refitted, node by node, to what the int8 network really computes
    (`reconstruction`).
 
@@ -35,7 +35,7 @@ from edge_mnv3_quantization.ranges import choose_ranges, margin
 from edge_mnv3_quantization.reconstruction import reconstruct, run_int8
 from edge_mnv3_quantization.rewrites import centre_input, constant_gates, fold_constant_gates, logits_value
 from edge_mnv3_quantization.rounding_ties import away_from_ties
-from edge_mnv3_quantization.scaling import rescale, value_factors
+from edge_mnv3_quantization.scaling import free_groups, rescale, value_factors
 from edge_mnv3_quantization.sensitivity import Sensitivity, measure
 from edge_mnv3_quantization.statistics import Statistics, collect, no_statistics, observed_network
 from edge_mnv3_quantization.stock import IoType
@@ -199,7 +199,8 @@ def _planned(
 
 
 def _quantized(plan: _Plan, strength: float) -> _Quantized:
-    factors = {group: factor**strength for group, factor in plan.factors.items()}
+    free = free_groups(plan.lowered)
+    factors = {group: factor if group in free else factor**strength for group, factor in plan.factors.items()}
     reference = rescale(plan.lowered, factors)
     divided = value_factors(plan.lowered, factors)
     quantizations = choose_ranges(

@@ -24,7 +24,8 @@ from edge_mnv3_quantization.sensitivity import STEPS, Sensitivity
 
 _SMALLEST_FACTOR = 1e-3  # of the largest: dead channels get no less than that
 _ROUNDS = 8  # of choosing factors and ranges in turn
-_FACTORS = np.geomspace(1 / 3, 3.0, 45)  # candidates, of a channel's present factor
+# Candidates, of a channel's present factor: the nearest first, which a channel without any cost keeps.
+_FACTORS = np.array([1.0, *(1.05**step for number in range(1, 23) for step in (number, -number))])
 _STEPS = (0.7, 0.85, 1.18, 1.43)  # candidates for an end of a range, of the present end
 _MOST_SWEEPS = 6  # over all ends of a group's ranges
 

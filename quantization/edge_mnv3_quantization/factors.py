@@ -2,9 +2,9 @@
 
 Equalization divides channels by factors, and products lowered without their constant are multiples of the
 float file's. Nothing but the two files is needed to find out: an output channel's weights in int8 are those
-in float times the input's factors over its own, and the largest is exactly 127 steps, so the factors follow
-from the input on, operator by operator. Where a channel was rounded otherwise, they follow from all its
-weights by least squares, with the float weights as the exact side.
+in float times the input's factors over its own, and the largest is a whole number of steps, so the factors
+follow from the input on, operator by operator. Where a channel was rounded otherwise, they follow from all
+its weights by least squares, with the float weights as the exact side.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from edge_mnv3_quantization.network import Array
 from edge_mnv3_quantization.pairing import Pair, PairedWeights, real_input
 from edge_mnv3_quantization.rewrites import HARD_SWISH_FACTOR
 from edge_mnv3_quantization.tflite_file import Step
-from edge_mnv3_quantization.weight_quantization import LARGEST_STEP
 
 SATURATED_BIAS = 2.0**30 - 1024  # both recipes widen a row's steps so that its bias stays below 2^30
 _SAME = 0.02  # two estimates of a factor that agree
@@ -148,7 +147,7 @@ def _scaled_rows(weights: PairedWeights, taken: Array) -> Array:
 def _from_weights(weights: PairedWeights, taken: Array) -> Array:
     wanted, got = _scaled_rows(weights, taken), _rows(weights, weights.real())
     largest_step = np.abs(_rows(weights, weights.stored)).max(axis=1)
-    exact = np.abs(wanted).max(axis=1) / (LARGEST_STEP * weights.steps)
+    exact = np.abs(wanted).max(axis=1) / (np.maximum(largest_step, 1.0) * weights.steps)
     together = (wanted * got).sum(axis=1)
     usable = (largest_step >= _FEWEST_STEPS) & (together > 0)
     squares = np.square(wanted).sum(axis=1)

@@ -133,8 +133,7 @@ def _fitted(node: Node, inputs: Array, results: Array, input_scale: float, image
 
     def rounded(changed: Array) -> Array:
         quantized = quantize_weights(dataclasses.replace(node, weights=_shaped(changed)), input_scale)
-        stored, scales = _rows(quantized.weights.astype(np.float64), depthwise), quantized.scales
-        return np.asarray(stored * (scales[:, None, None] if depthwise else scales).astype(np.float64))
+        return _real(quantized, depthwise)
 
     def _shaped(changed: Array) -> Array:
         return np.asarray((changed[:, :, 0].T if depthwise else changed[0].T).reshape(weights.shape))
@@ -142,8 +141,12 @@ def _fitted(node: Node, inputs: Array, results: Array, input_scale: float, image
     if len(halves) == 2:
         every = _joined(*halves)
         rows = rows + _change(rows, every, halves, rounded)
-    quantized = quantize_weights(dataclasses.replace(node, weights=_shaped(rows)), input_scale)
-    bias = (every.y - np.einsum("gto,gt->go", rounded(rows), every.x)).reshape(-1)
+    quantized = quantize_weights(
+        dataclasses.replace(node, weights=_shaped(rows)),
+        input_scale,
+        covariance=every.xx if depthwise else None,
+    )
+    bias = (every.y - np.einsum("gto,gt->go", _real(quantized, depthwise), every.x)).reshape(-1)
     steps = quantized.scales.astype(np.float64) * input_scale
     return dataclasses.replace(quantized, bias=bias_steps(bias, steps))
 
@@ -153,6 +156,15 @@ def _rows(weights: Array, depthwise: bool) -> Array:
     if depthwise:
         return np.asarray(weights.reshape(-1, weights.shape[-1]).T[:, :, np.newaxis])
     return np.asarray(weights.reshape(len(weights), -1).T[np.newaxis])
+
+
+def _real(quantized: QuantizedWeights, depthwise: bool) -> Array:
+    """Stored weights as real numbers, (groups, taps, rows)."""
+    stored, scales = (
+        _rows(quantized.weights.astype(np.float64), depthwise),
+        quantized.scales.astype(np.float64),
+    )
+    return np.asarray(stored * (scales[:, None, None] if depthwise else scales))
 
 
 def _moments(inputs: Array, results: Array, depthwise: bool) -> _Moments:

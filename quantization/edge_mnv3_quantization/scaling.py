@@ -128,6 +128,22 @@ def value_factors(network: Network, groups: Mapping[int, Array]) -> dict[int, Ar
     return factors
 
 
+def free_groups(network: Network) -> set[int]:
+    """Groups whose factors change no weight by more than the scale of its whole row.
+
+    Rows have scales of their own, and a row of a depthwise convolution takes one channel only: where nothing
+    else takes a group's values, its weights lose nothing, whatever the factors are.
+    """
+    found = ties(network)
+    mixed = {
+        found[value].group
+        for node in network.nodes
+        if node.kind in ("conv", "dense")
+        for value in node.inputs
+    }
+    return {tie.group for tie in found.values() if tie.group is not None} - mixed
+
+
 def rescale(network: Network, groups: Mapping[int, Array]) -> Network:
     """Replaces every value v by v / s; the products' constant factors become 1.
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge_mnv3.errors import ConversionError
 from edge_mnv3.runtime import open_bytes
-from edge_mnv3_quantization.network import Network
+from edge_mnv3_quantization.network import WEIGHTED, Network
 from edge_mnv3_quantization.network_writer import write_float
 from edge_mnv3_quantization.rewrites import (
     fold_constant_gates,
@@ -19,7 +19,8 @@ from edge_mnv3_quantization.rewrites import (
     gated_values,
     lower_hard_swish,
 )
-from edge_mnv3_quantization.scaling import rescale, ties, value_factors
+from edge_mnv3_quantization.scaling import free_groups, rescale, ties, value_factors
+from edge_mnv3_quantization.weight_quantization import quantize_weights
 from random_networks import SIDE, TOLERANCE, Builder, original, outputs, random_network
 
 
@@ -56,6 +57,30 @@ def test_lowering_and_rescaling_change_nothing(
         for one, other in zip(lowered.nodes, rescaled.nodes, strict=True)
         if one.weights is not None and other.weights is not None
     )
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), hard=st.booleans(), shortcut=st.booleans())
+def test_free_factors_change_no_stored_weight(seed: int, hard: bool, shortcut: bool) -> None:
+    lowered = lower_hard_swish(random_network(seed, hard=hard, excite=True, shortcut=shortcut))
+    network = rescale(lowered, {})
+    rng = np.random.default_rng(seed)
+
+    def stored(groups: set[int]) -> list[bool]:
+        # Powers of two: without rounding of the factors themselves.
+        factors = {group: np.exp2(rng.integers(-3, 4, network.values[group].channels)) for group in groups}
+        pairs = zip(network.nodes, rescale(network, factors).nodes, strict=True)
+        return [
+            bool((quantize_weights(one, 0.01).weights == quantize_weights(other, 0.01).weights).all())
+            for one, other in pairs
+            if one.kind in WEIGHTED
+        ]
+
+    free = free_groups(network)
+    others = {tie.group for tie in ties(network).values() if tie.group is not None} - free
+    assert free
+    assert all(stored(free))
+    assert not all(stored(others))
 
 
 def test_values_are_divided_by_their_factors() -> None:

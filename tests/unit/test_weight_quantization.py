@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_mnv3_quantization.network import Node
+from edge_mnv3_quantization.network import Array, Node
+from edge_mnv3_quantization.network_writer import QuantizedWeights
 from edge_mnv3_quantization.weight_quantization import quantize_weights, weight_scales
 
 
@@ -30,7 +31,11 @@ def test_weights_are_within_half_a_step(seed: int, kind: str) -> None:
     steps = scales if kind == "depthwise" else scales.reshape(-1, *[1] * (len(shape) - 1))
     weights, bias = layer.weights_and_bias()
     assert np.abs(found.weights * steps - weights).max() <= 0.5001 * scales.max()
-    assert np.abs(found.weights).max() == 127
+    most = np.abs(
+        found.weights.reshape(-1, 5) if kind == "depthwise" else found.weights.reshape(5, -1).T
+    ).max(0)
+    assert (most >= 64).all()
+    assert (scales >= weight_scales(layer, 0.01)).all()
     assert np.abs(found.bias * scales * 0.01 - bias).max() <= 0.5001 * scales.max() * 0.01
 
 
@@ -41,10 +46,55 @@ def test_row_of_almost_nothing_keeps_its_bias() -> None:
     assert np.isclose(found.bias[0] * np.float64(found.scales[0]) * 0.02, 2.5, rtol=1e-6)
     assert abs(int(found.bias[0])) <= 2**30 + 1
     assert found.weights[0].max() == 0
-    assert found.scales[1] == np.float32(1 / 127)
+    assert np.allclose(found.weights[1].reshape(-1) * np.float64(found.scales[1]), [1.0, 0.5], rtol=1e-6)
 
 
 def test_row_of_zeros() -> None:
     scales = weight_scales(node("dense", np.zeros((2, 3)), np.zeros(2)), 0.1)
     assert (scales > 0).all()
     assert (quantize_weights(node("dense", np.zeros((2, 3)), np.zeros(2)), 0.1).weights == 0).all()
+
+
+def rows_of(found: QuantizedWeights, kind: str) -> Array:
+    """Stored weights as real numbers, (O, taps)."""
+    scales = found.scales.astype(np.float64)
+    if kind == "depthwise":
+        return np.asarray(found.weights.reshape(-1, len(scales)).T * scales[:, None])
+    return np.asarray(found.weights.reshape(len(scales), -1) * scales[:, None])
+
+
+@given(st.integers(0, 1000), st.sampled_from(["conv", "depthwise"]))
+def test_weights_that_lie_on_steps_stay_there(seed: int, kind: str) -> None:
+    rng = np.random.default_rng(seed)
+    steps = rng.integers(-120, 121, (6, 3, 3, 4) if kind == "conv" else (1, 5, 5, 6)).astype(np.float64)
+    unit = rng.uniform(0.001, 1)
+    found = quantize_weights(node(kind, steps * unit, np.zeros(6)), 0.01)
+    wanted = steps.reshape(6, -1) if kind == "conv" else steps.reshape(-1, 6).T
+    assert np.allclose(rows_of(found, kind), wanted * unit, rtol=0, atol=1e-5 * unit)
+
+
+def test_steps_are_no_worse_than_the_finest() -> None:
+    rng = np.random.default_rng(3)
+    layer = node("conv", rng.normal(0, 1, (40, 1, 1, 30)), np.zeros(40))
+    rows, finest = layer.weights_and_bias()[0].reshape(40, -1), weight_scales(layer, 0.01)[:, None]
+    errors = np.square(rows_of(quantize_weights(layer, 0.01), "conv") - rows).sum(axis=1)
+    assert (errors <= np.square(finest * np.rint(rows / finest) - rows).sum(axis=1) * (1 + 1e-6)).all()
+
+
+@given(st.integers(0, 1000))
+def test_errors_of_inputs_that_go_together_cancel(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    layer = node("depthwise", rng.normal(0, 1, (1, 3, 3, 8)), np.zeros(8))
+    # Neighbouring pixels are alike.
+    shared, own = rng.normal(0, 1, (8, 500, 1)), rng.normal(0, 1, (8, 500, 9))
+    x = shared + 0.2 * own
+    covariance = x.transpose(0, 2, 1) @ x / 500
+    wanted = layer.weights_and_bias()[0].reshape(9, 8).T
+
+    def cost(found: QuantizedWeights) -> Array:
+        error = rows_of(found, "depthwise") - wanted
+        return np.asarray(np.einsum("ot,otu,ou->o", error, covariance, error))
+
+    plain, weighed = (cost(quantize_weights(layer, 0.01, covariance=c)) for c in (None, covariance))
+    assert (weighed <= plain * 1.01).all()
+    assert weighed.sum() < 0.5 * plain.sum()
