@@ -22,7 +22,7 @@ from edge_mnv3_quantization.rewrites import HARD_SWISH_FACTOR
 from edge_mnv3_quantization.tflite_file import Step
 
 SATURATED_BIAS = 2.0**30 - 1024  # both recipes widen a row's steps so that its bias stays below 2^30
-_SAME = 0.02  # two estimates of a factor that agree
+_NEAREST_STEP = 0.501  # steps: rounding and what float32 loses
 _NEAR_ONE = 1e-3
 _PRODUCT_CONSTANTS = (1.0, HARD_SWISH_FACTOR)
 _PRODUCT_TOLERANCE = 2.0  # the constants are six times apart; a file of much noise still tells them
@@ -146,14 +146,16 @@ def _scaled_rows(weights: PairedWeights, taken: Array) -> Array:
 
 def _from_weights(weights: PairedWeights, taken: Array) -> Array:
     wanted, got = _scaled_rows(weights, taken), _rows(weights, weights.real())
-    largest_step = np.abs(_rows(weights, weights.stored)).max(axis=1)
+    stored = _rows(weights, weights.stored)
+    largest_step = np.abs(stored).max(axis=1)
     exact = np.abs(wanted).max(axis=1) / (np.maximum(largest_step, 1.0) * weights.steps)
     together = (wanted * got).sum(axis=1)
     usable = (largest_step >= _FEWEST_STEPS) & (together > 0)
     squares = np.square(wanted).sum(axis=1)
     fitted = np.where(usable, squares / np.where(usable, together, 1.0), _from_biases(weights))
-    agree = usable & (np.abs(exact / np.where(fitted > 0, fitted, 1.0) - 1) < _SAME)
-    factors: Array = np.where(agree, exact, fitted)
+    units = np.where(exact > 0, exact, 1.0) * weights.steps
+    nearest = np.abs(wanted / units[:, np.newaxis] - stored).max(axis=1) <= _NEAREST_STEP
+    factors: Array = np.where(usable & nearest, exact, fitted)
     return factors
 
 

@@ -110,8 +110,8 @@ def test_factors_by_least_squares_where_rows_are_rounded_otherwise() -> None:
     pair = pair_of(float_file(network), int8.to_bytes())
     (value,) = (v for v in pair.values if v.layer == "depthwise")
     got = surveyed(pair).factors.outputs[value.int8_tensor]
-    # Nine weights of up to 64 steps, each off by a quarter of a step on average.
-    np.testing.assert_allclose(got, 1.0, atol=0.01)
+    # Nine weights of up to 32 to 64 steps, each off by a quarter of a step on average.
+    np.testing.assert_allclose(got, 1.0, atol=0.02)
 
 
 def test_folded_gate_is_seen_through(tmp_path: Path, loads: None) -> None:
