@@ -207,7 +207,8 @@ def test_accurate_small_is_diagnosed(small_accurate: tuple[Result, QuantizeResul
     assert recipe.hard_swishes_in_groups >= 7
     assert 1 <= recipe.hard_swishes_as_convolution <= 9
     assert recipe.folded_squeeze_excites >= 1  # the sixth block's
-    assert recipe.equalized_values > recipe.values / 2
+    # Gates and all that belongs to tables take no factors.
+    assert recipe.equalized_values > recipe.values / 3
     assert recipe.corrected_operators > recipe.weighted_operators / 2
     assert not any(cost.suggestion.startswith("--recipe accurate") for cost in result.costs)
     assert result.snr_db is not None
