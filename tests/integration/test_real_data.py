@@ -216,5 +216,5 @@ def test_accurate_small_is_diagnosed(small_accurate: tuple[Result, QuantizeResul
     assert result.snr_db > 11
     # The factors are read off the weights, which refitting has moved by some percent; and refitted weights
     # make up for errors of what they take, whatever the prediction adds up.
-    assert result.snr_db - 4 < result.predicted_snr_db < result.snr_db + 0.5
+    assert result.snr_db - 5 < result.predicted_snr_db < result.snr_db + 0.5
     assert sum(cost.noise_percent for cost in result.costs) < 12
