@@ -87,7 +87,9 @@ def files(float_model: bytes, images: Images, seed: int) -> Iterator[tuple[str, 
     histograms = statistics.histograms(observed)
     reference = rescale(plan.lowered, {})
     ranges = choose_ranges(reference, {value: _whole(histograms[value]) for value in plan.sensitivities})
-    rewritten = _Quantized(reference, centre_input(reference, ranges[reference.input]), ranges)
+    rewritten = _Quantized(
+        plan.lowered, {}, reference, centre_input(reference, ranges[reference.input]), ranges
+    )
     yield "rewritten, ranges from min to max", _written(rewritten)
     yield "+ ranges by measured cost", _written(_quantized(plan._replace(factors={}), 1.0))
     yield "+ factors per channel", _written(_best(plan, images[:_FAST_MEASURED], _as_they_are))

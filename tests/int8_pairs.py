@@ -16,6 +16,7 @@ from edge_mnv3_quantization.network_writer import (
     write_float,
     write_int8,
 )
+from edge_mnv3_quantization.recipe_notes import write_notes
 from edge_mnv3_quantization.rewrites import lower_hard_swish
 from edge_mnv3_quantization.scaling import rescale
 from edge_mnv3_quantization.weight_quantization import quantize_weights
@@ -32,9 +33,10 @@ class Int8(NamedTuple):
     network: Network
     ranges: dict[int, Quantization]
     weights: dict[int, QuantizedWeights]
+    notes: dict[str, bytes]
 
     def to_bytes(self, io: str = "uint8") -> bytes:
-        return write_int8(self.network, self.ranges, self.weights, io=io)
+        return write_int8(self.network, self.ranges, self.weights, io=io, notes=self.notes)
 
 
 def small_network(seed: int = 0) -> Network:
@@ -109,7 +111,9 @@ def int8_of(
     per_channel: Container[int] | None = None,
 ) -> Int8:
     """Lowers, divides by factors, and takes ranges from the smallest to the largest number."""
-    lowered = rescale(lower_hard_swish(network, per_channel=per_channel), factors or {})
+    lowered = rescale(lower_hard_swish(network, per_channel=per_channel), {})
+    notes = write_notes(lowered, factors or {})
+    lowered = rescale(lowered, factors or {})
     values = [node.output for node in lowered.nodes if node.kind not in ("softmax", "reshape")]
     ends = {value: [0.0, 1e-6] for value in values}
     for outputs in run_float(lowered, values, IMAGES):
@@ -135,4 +139,4 @@ def int8_of(
         for node in lowered.nodes
         if node.kind in WEIGHTED
     }
-    return Int8(lowered, ranges, weights)
+    return Int8(lowered, ranges, weights, notes)

@@ -32,6 +32,7 @@ from edge_mnv3_quantization.network import WEIGHTED, Array, Network
 from edge_mnv3_quantization.network_reader import read_network
 from edge_mnv3_quantization.network_writer import Quantization, QuantizedWeights, write_int8
 from edge_mnv3_quantization.ranges import choose_ranges, margin
+from edge_mnv3_quantization.recipe_notes import write_notes
 from edge_mnv3_quantization.reconstruction import reconstruct, run_int8
 from edge_mnv3_quantization.rewrites import centre_input, constant_gates, fold_constant_gates, logits_value
 from edge_mnv3_quantization.rounding_ties import away_from_ties
@@ -59,8 +60,15 @@ class _Plan(NamedTuple):
 
 
 class _Quantized(NamedTuple):
-    """A network with the quantization of its values; `reference` is the same before any quantization."""
+    """A network with the quantization of its values; `reference` is the same before any quantization.
 
+    Attributes:
+        lowered: Before channels were divided.
+        factors: By which they were, of groups of its values.
+    """
+
+    lowered: Network
+    factors: Mapping[int, Array]
     reference: Network
     network: Network
     quantizations: Mapping[int, Quantization]
@@ -163,7 +171,8 @@ def quantize_fast(
 def _written(quantized: _Quantized, weights: Mapping[int, QuantizedWeights], io: IoType) -> bytes:
     """The file; a hair's breadth in the scale of a product matters to no weight."""
     quantizations = away_from_ties(quantized.network, quantized.quantizations)
-    return write_int8(quantized.network, quantizations, weights, io=io)
+    notes = write_notes(quantized.lowered, quantized.factors)
+    return write_int8(quantized.network, quantizations, weights, io=io, notes=notes)
 
 
 def _as_they_are(quantized: _Quantized) -> dict[int, QuantizedWeights]:
@@ -208,7 +217,8 @@ def _quantized(plan: _Plan, strength: float) -> _Quantized:
         {value: found.divided(divided[value]) for value, found in plan.sensitivities.items()},
         widened=margin(plan.images),
     )
-    return _Quantized(reference, centre_input(reference, quantizations[reference.input]), quantizations)
+    network = centre_input(reference, quantizations[reference.input])
+    return _Quantized(plan.lowered, factors, reference, network, quantizations)
 
 
 def _best(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +43,6 @@ _OPERATORS = {
 }
 _SHIFT = np.full((1,), 127, np.int8)
 SIGNATURE_INPUT, SIGNATURE_OUTPUT = "image", "output_0"
-CHANNEL_GROUPS = "edge_mnv3_channel_groups"  # metadata entry: `Network.channel_groups` as JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +108,7 @@ def write_int8(
     weights: Mapping[int, QuantizedWeights],
     *,
     io: str,
+    notes: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """Writes a full-integer file.
 
@@ -118,6 +117,7 @@ def write_int8(
         quantizations: Of the input and every node's output.
         weights: Of every weighted node, by its output.
         io: dtype of input and output: `uint8`, `int8` or `float32`.
+        notes: Metadata entries.
     """
     file = _File()
     first = quantizations[network.input]
@@ -167,9 +167,6 @@ def write_int8(
         else:
             result = file.tensor("output", "float32", shape)
         file.operator("quantize" if io == "uint8" else "dequantize", [stored], result)
-    notes = {}
-    if network.channel_groups:
-        notes[CHANNEL_GROUPS] = json.dumps(network.channel_groups, separators=(",", ":")).encode()
     return file.finish([given], [result], notes)
 
 

@@ -1,26 +1,27 @@
 """Which tensor of an int8 file is which tensor of the float file it was made from.
 
 Both this project's writer and TensorFlow's converter keep the float file's tensor names, so values are paired
-by name. Files with other names are paired by position if their operators are the same.
+by name. Files with other names are paired by position if their operators are the same. Where the int8 file's
+notes tell that its graph was rewritten, the float file is rewritten alike.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Container
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from edge_mnv3.errors import ConversionError, ModelFileError
 from edge_mnv3_quantization.channel_groups import group_channels
-from edge_mnv3_quantization.network import Array
+from edge_mnv3_quantization.network import Array, Network
 from edge_mnv3_quantization.network_reader import read_network
-from edge_mnv3_quantization.network_writer import CHANNEL_GROUPS, write_float
+from edge_mnv3_quantization.network_writer import write_float
+from edge_mnv3_quantization.recipe_notes import CHANNEL_FACTORS, CHANNEL_GROUPS, read_factors, read_groups
 from edge_mnv3_quantization.rewrites import lower_hard_swish
-from edge_mnv3_quantization.scaling import rescale
-from edge_mnv3_quantization.tensor_names import GATE_SUFFIX, layer_name
-from edge_mnv3_quantization.tflite_file import Edit, Step, TfliteFile
+from edge_mnv3_quantization.scaling import rescale, value_factors
+from edge_mnv3_quantization.tensor_names import GATE_SUFFIX, layer_name, ungrouped
+from edge_mnv3_quantization.tflite_file import Step, TfliteFile
 
 WEIGHTED_OPS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 LOGITS_OF = ("RESHAPE", "SOFTMAX")  # what follows the logits
@@ -107,10 +108,11 @@ class Pair:
     """A float file and the int8 file made from it.
 
     Attributes:
-        float_file: Its hard-swish written as gate and product where the int8 file's are convolutions; all of
-            them, and channels in the same groups, where the int8 file has groups of channels.
+        float_file: Rewritten as the int8 file's notes tell: hard-swish and squeeze-excite as products
+            without their constant, channels in the same groups.
         values: In the order of execution, the logits last.
         weights: Likewise.
+        factors: Of values of the int8 file by name, (C,): float value = factor * int8 value; 1 for others.
         gates: Tensors of the int8 file that are gates of a lowered hard-swish.
         hard_swishes: Of the float file as it was given.
     """
@@ -121,6 +123,7 @@ class Pair:
     int8_content: bytes
     values: tuple[PairedValue, ...]
     weights: tuple[PairedWeights, ...]
+    factors: Mapping[str, Array]
     gates: frozenset[int]
     hard_swishes: int
 
@@ -144,35 +147,19 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
     float_file = TfliteFile(float_content, float_name)
     int8_file = TfliteFile(int8_content, int8_name)
     _check_kinds(float_file, int8_file, float_name, int8_name)
-    numbers = _by_name(float_file, int8_file) or _by_position(float_file, int8_file)
     gates = _gates(int8_file)
-    convolved = {
-        int8_file.name(gate).removesuffix(GATE_SUFFIX): gate
-        for gate, step in gates.items()
-        if step.name == "DEPTHWISE_CONV_2D"
-    }
     hard_swishes = sum(step.name == "HARD_SWISH" for step in float_file.steps)
-    lowered = [
-        step
-        for step in float_file.steps
-        if step.name == "HARD_SWISH" and float_file.name(step.output) in convolved
-    ]
-    groups = int8_file.metadata(CHANNEL_GROUPS)
-    if groups is not None:
-        float_content = _grouped(float_content, convolved, groups, float_name, int8_name)
+    factors: Mapping[str, Array] = {}
+    if int8_file.metadata(CHANNEL_FACTORS) is not None:
+        float_content, factors = _rewritten(float_content, int8_file, gates, float_name, int8_name)
         float_file = TfliteFile(float_content, float_name)
-        numbers = _by_name(float_file, int8_file)
-    elif lowered:
-        edit = Edit(float_content, float_name)
-        for step in lowered:
-            edit.lower_hard_swish(step.output, f"{float_file.name(step.output)}{GATE_SUFFIX}")
-        float_content = edit.to_bytes()
-        float_file = TfliteFile(float_content, float_name)
-        numbers = _by_name(float_file, int8_file)
+    numbers = _by_name(float_file, int8_file) or _by_position(float_file, int8_file)
     logits = _logits(float_file)
+    # XNNPACK makes one table of such a gate and its product: it never rounds the gate.
+    tables = {gate for gate, step in gates.items() if step.name == "ADD"}
     values = []
     for step in float_file.steps:
-        if step.output in numbers and step.name not in _MOVING:
+        if step.output in numbers and step.name not in _MOVING and numbers[step.output] not in tables:
             values.append(_value(step, numbers[step.output], float_file, int8_file, int8_name))
         if step.output == logits:
             break
@@ -191,36 +178,55 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
         int8_content=int8_content,
         values=tuple(values),
         weights=tuple(weights),
+        factors=factors,
         gates=frozenset(gates),
         hard_swishes=hard_swishes,
     )
 
 
-def _grouped(
-    float_content: bytes, convolved: Container[str], groups: bytes, float_name: str, int8_name: str
-) -> bytes:
-    """The float file with its hard-swishes lowered and its channels grouped as in the int8 file."""
+def _rewritten(
+    float_content: bytes, int8_file: TfliteFile, gates: Mapping[int, Step], float_name: str, int8_name: str
+) -> tuple[bytes, dict[str, Array]]:
+    """The float file rewritten as the int8 file was, but for constants that were folded away; the factors."""
     try:
-        network = read_network(float_content)
-        by_name = {value.name: number for number, value in network.values.items()}
-        per_channel = {
-            node.inputs[0]
-            for node in network.nodes
-            if node.kind == "hard_swish" and network.values[node.output].name in convolved
-        }
-        network = rescale(lower_hard_swish(network, per_channel=per_channel), {})
-        for name, channels in json.loads(groups).items():
-            found = group_channels(network, by_name[name], [np.array(one, np.intp) for one in channels])
+        noted = read_factors(int8_file.metadata(CHANNEL_FACTORS) or b"")
+        groups = read_groups(int8_file.metadata(CHANNEL_GROUPS) or b"{}")
+        network = _lowered(read_network(float_content), int8_file, gates)
+        numbers = {value.name: number for number, value in network.values.items()}
+        for name, channels in groups.items():
+            found = group_channels(network, numbers[name], [np.array(one, np.intp) for one in channels])
             if found is None:
                 raise ValueError(f"'{name}' has no groups of channels")
             network, _ = found
-        return write_float(network, [network.output], pixels=True)
+        numbers = {value.name: number for number, value in network.values.items()}
+        for name, own in noted.items():
+            if network.values[numbers[name]].channels != len(own):
+                raise ValueError(f"'{name}' has {len(own)} factors")
+        factors = value_factors(network, {numbers[name]: own for name, own in noted.items()})
+        named = {network.values[value].name: own for value, own in factors.items()}
+        return write_float(network, [network.output], pixels=True), named
     except (ConversionError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise ModelFileError(
             f"model {int8_name}",
-            f"groups of channels that the float file cannot have ({error})",
+            f"groups of channels or factors that the float file cannot have ({error})",
             f"the int8 file made from {float_name}",
         ) from error
+
+
+def _lowered(network: Network, int8_file: TfliteFile, gates: Mapping[int, Step]) -> Network:
+    """With the forms of hard-swish that the int8 file has, and products without constants."""
+    kinds = {
+        ungrouped(int8_file.name(gate)).removesuffix(GATE_SUFFIX): step.name for gate, step in gates.items()
+    }
+    names = {
+        node.inputs[0]: network.values[node.output].name
+        for node in network.nodes
+        if node.kind == "hard_swish"
+    }
+    if kinds:
+        convolved = {x for x, name in names.items() if kinds.get(name) == "DEPTHWISE_CONV_2D"}
+        network = lower_hard_swish(network, per_channel=convolved)
+    return rescale(network, {})
 
 
 def real_input(file: TfliteFile, tensor: int) -> int:

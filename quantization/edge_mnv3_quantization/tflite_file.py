@@ -15,8 +15,6 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_mnv3.errors import ModelFileError
-from edge_mnv3_quantization.network import GATE_SHIFT
-from edge_mnv3_quantization.rewrites import HARD_SWISH_FACTOR
 
 _OP_NAMES: dict[int, str] = {
     value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")
@@ -177,21 +175,6 @@ class Edit(TfliteFile):
             real = restored
         self._take_instead(tensor, real)
         self._graph.operators[place:place] = new
-
-    def lower_hard_swish(self, tensor: int, gate_name: str) -> None:
-        """Writes the HARD_SWISH that gives a tensor as x · relu6(x + 3) / 6, with a gate of this name."""
-        index = next(i for i, op in enumerate(self._graph.operators) if op.outputs[0] == tensor)
-        (x,) = map(int, self._graph.operators[index].inputs)
-        gate, product = self._tensor("FLOAT32", self.shape(x)), self._tensor("FLOAT32", self.shape(x))
-        self._graph.tensors[gate].name = gate_name.encode()
-        shift, sixth = self._constant(np.array([GATE_SHIFT])), self._constant(np.array([HARD_SWISH_FACTOR]))
-        shifted = self._operator("ADD", [x, shift], gate)
-        shifted.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU6
-        self._graph.operators[index : index + 1] = [
-            shifted,
-            self._operator("MUL", [x, gate], product),
-            self._operator("MUL", [product, sixth], tensor),
-        ]
 
     def to_bytes(self) -> bytes:
         """Writes the file."""

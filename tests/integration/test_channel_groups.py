@@ -26,9 +26,10 @@ from edge_mnv3_quantization.channel_groups import (
 from edge_mnv3_quantization.diagnosis import diagnose
 from edge_mnv3_quantization.lowering import lower
 from edge_mnv3_quantization.network import Network
-from edge_mnv3_quantization.network_writer import CHANNEL_GROUPS, write_float, write_int8
+from edge_mnv3_quantization.network_writer import write_float, write_int8
 from edge_mnv3_quantization.pairing import pair_files
 from edge_mnv3_quantization.ranges import best_range, choose_ranges
+from edge_mnv3_quantization.recipe_notes import CHANNEL_GROUPS, write_notes
 from edge_mnv3_quantization.rewrites import gated_values, logits_value, lower_hard_swish
 from edge_mnv3_quantization.scaling import rescale, ties
 from edge_mnv3_quantization.sensitivity import Sensitivity, measure
@@ -153,7 +154,7 @@ def test_auto_groups_where_it_saves_and_runs_as_one_partition(
         for node in counted:
             assert {quantizations[value] for value in node.inputs} == {quantizations[node.output]}
         weights = rounded_weights(part, quantizations)
-        content = write_int8(part, quantizations, weights, io="int8")
+        content = write_int8(part, quantizations, weights, io="int8", notes=write_notes(part, {}))
         path = tmp_path / "groups.tflite"
         path.write_bytes(content)
         model = open_model(path, kernels="xnnpack")
@@ -213,7 +214,8 @@ def test_diagnosis_sees_through_groups(
     assert len(grouped) >= 2 * (4 if second_table else 3)
     # In another order of channels noise would be as large as the signal: 0 dB.
     assert min(layer.snr_db for layer in result.layers if layer.snr_db is not None) > 10
-    assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=3)
+    # Sixteen images of seven classes: what is left is chance.
+    assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=1)
 
 
 def test_groups_that_the_float_file_cannot_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +223,7 @@ def test_groups_that_the_float_file_cannot_have(tmp_path: Path, monkeypatch: pyt
     network, other = wide_network(excite=False), wide_network(40, excite=False)
     contents = [write_float(one, [one.output], pixels=True) for one in (network, other)]
     int8 = quantize_fast(contents[0], IMAGES)
-    with pytest.raises(ModelFileError, match="model q: got groups of channels that the float file cannot"):
+    with pytest.raises(ModelFileError, match="model q: got groups of channels or factors that"):
         pair_files(contents[1], int8, float_name="f", int8_name="q")
 
 

@@ -1,0 +1,61 @@
+"""What int8 files tell of their recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from edge_mnv3_quantization.recipe_notes import (
+    CHANNEL_FACTORS,
+    CHANNEL_GROUPS,
+    read_factors,
+    read_groups,
+    write_notes,
+)
+from edge_mnv3_quantization.rewrites import lower_hard_swish
+from edge_mnv3_quantization.scaling import rescale
+from int8_pairs import CHANNELS, DEPTHWISE, STEM, small_network
+
+LOWERED = rescale(lower_hard_swish(small_network()), {})
+FACTORS = {STEM: np.array([0.1, 1, 3, 7]), DEPTHWISE: np.ones(CHANNELS)}
+
+
+def test_factors_are_noted_by_name_as_float32() -> None:
+    notes = write_notes(LOWERED, FACTORS)
+    assert set(notes) == {CHANNEL_FACTORS}  # there are no groups of channels
+    found = read_factors(notes[CHANNEL_FACTORS])
+    assert set(found) == {"stem"}  # those that are all 1 take no room
+    np.testing.assert_array_equal(found["stem"], np.array([0.1, 1, 3, 7], np.float32))
+    assert len(notes[CHANNEL_FACTORS]) == len('{"stem": 4}\n') + 4 * CHANNELS
+
+
+def test_no_factors_are_noted_too() -> None:
+    assert read_factors(write_notes(LOWERED, {})[CHANNEL_FACTORS]) == {}
+
+
+def test_several_groups_keep_their_own() -> None:
+    factors = {STEM: np.arange(1.0, 5.0), DEPTHWISE: np.arange(5.0, 9.0)}
+    found = read_factors(write_notes(LOWERED, factors)[CHANNEL_FACTORS])
+    np.testing.assert_array_equal(found["stem"], factors[STEM])
+    np.testing.assert_array_equal(found["depthwise"], factors[DEPTHWISE])
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda entry: entry[:-4], "3 numbers for 4 positive factors"),
+        (lambda entry: entry[:-4] + bytes(4), "4 numbers for 4 positive factors"),
+        (lambda entry: entry[1:], "Extra data"),
+    ],
+    ids=["shortened", "zero", "no_line"],
+)
+def test_damaged_factors_are_refused(change: Callable[[bytes], bytes], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        read_factors(change(write_notes(LOWERED, FACTORS)[CHANNEL_FACTORS]))
+
+
+def test_groups_are_noted() -> None:
+    assert read_groups(b'{"stem":[[0,2],[1,3]]}') == {"stem": [[0, 2], [1, 3]]}
+    assert CHANNEL_GROUPS != CHANNEL_FACTORS
