@@ -183,6 +183,7 @@ def measure(
         hard_swish="auto",
         seed=point.seed,
         on_image=reporter.progress,
+        synthetic=manifest.kind == SYNTHETIC,
     )
     quantize_s = time.perf_counter() - started
     with staged([int8_path], force=True) as (temporary,):

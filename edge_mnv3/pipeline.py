@@ -122,6 +122,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
             seed=request.seed,
             on_image=reporter.progress,
             statistics=statistics,
+            synthetic=manifest.kind == SYNTHETIC,
         )
     with staged(paths, force=request.force) as (float_file, int8_file, json_file):
         float_file.write_bytes(float_model)

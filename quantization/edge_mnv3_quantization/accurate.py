@@ -11,6 +11,8 @@ Post-training, on unlabelled images, deterministic. In order:
 5. `accurate` only: weights and biases are refitted, node by node, to what the int8 network really computes
    (`reconstruction`).
 
+Synthetic images tell less; `synthetic_images` says what is done otherwise with them.
+
 The file is written through the schema that LiteRT ships, not by TensorFlow's converter: its scales, zero
 points, weights and biases are exactly those that were computed, but for scales of products that processors
 would round differently (`rounding_ties`).
@@ -37,9 +39,10 @@ from edge_mnv3_quantization.reconstruction import reconstruct, run_int8
 from edge_mnv3_quantization.rewrites import centre_input, constant_gates, fold_constant_gates, logits_value
 from edge_mnv3_quantization.rounding_ties import away_from_ties
 from edge_mnv3_quantization.scaling import free_groups, rescale, value_factors
-from edge_mnv3_quantization.sensitivity import Sensitivity, measure
+from edge_mnv3_quantization.sensitivity import Sensitivity, evened, measure
 from edge_mnv3_quantization.statistics import Statistics, collect, no_statistics, observed_network
 from edge_mnv3_quantization.stock import IoType
+from edge_mnv3_quantization.synthetic_images import EVENED, STRENGTH, is_refitted, reaching_further
 from edge_mnv3_quantization.weight_quantization import quantize_weights
 
 _MOST_MEASURED = 200  # images on which the cost of errors is measured
@@ -101,6 +104,7 @@ def quantize_accurate(
     seed: int = 0,
     on_image: Callable[[int, int], None] | None = None,
     statistics: Statistics | None = None,
+    synthetic: bool = False,
 ) -> bytes:
     """Quantizes a float file to int8.
 
@@ -112,6 +116,7 @@ def quantize_accurate(
         seed: Of the directions in which costs are measured, and of the places where weights are fitted.
         on_image: Called with (units of work done, units in all).
         statistics: Of this network over these images, or some of them: those are not run in float again.
+        synthetic: The images are no photographs.
 
     Returns:
         The int8 file's bytes: weights int8 per channel, activations int8 per tensor, biases int32.
@@ -124,9 +129,9 @@ def quantize_accurate(
     network = observed_network(float_model)
     weighted = sum(node.kind in WEIGHTED for node in network.nodes)
     observed = len(images) - (len(statistics.images) if statistics else 0)
-    trials = len(_STRENGTHS) if len(images) > 1 else 0
+    trials = len(_STRENGTHS) if len(images) > 1 and not synthetic else 0
     progress = _Progress(observed + len(measured) + (trials + 1) * weighted, on_image)
-    plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, progress)
+    plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, synthetic, progress)
 
     def fitted(quantized: _Quantized, chosen: Images) -> dict[int, QuantizedWeights]:
         return reconstruct(
@@ -135,10 +140,11 @@ def quantize_accurate(
             quantized.quantizations,
             chosen,
             seed=seed,
+            refitted=lambda node: not synthetic or is_refitted(quantized.network, node),
             on_node=progress.step,
         )
 
-    quantized = _quantized(plan, _UNTRIED)
+    quantized = _quantized(plan, STRENGTH if synthetic else _UNTRIED)
     if trials:
         most = 2 * _TRIAL_IMAGES
         quantized = _best(plan, images[1:most:2], lambda trial: fitted(trial, images[0:most:2]))
@@ -157,14 +163,15 @@ def quantize_fast(
     seed: int = 0,
     on_image: Callable[[int, int], None] | None = None,
     statistics: Statistics | None = None,
+    synthetic: bool = False,
 ) -> bytes:
     """Quantizes a float file to int8 without refitting any weight; see `quantize_accurate`."""
     measured = images[:_FAST_MEASURED]
     network = observed_network(float_model)
     observed = len(images) - (len(statistics.images) if statistics else 0)
     progress = _Progress(observed + len(measured), on_image)
-    plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, progress)
-    quantized = _best(plan, measured, _as_they_are)
+    plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, synthetic, progress)
+    quantized = _quantized(plan, STRENGTH) if synthetic else _best(plan, measured, _as_they_are)
     return _written(quantized, _as_they_are(quantized), io)
 
 
@@ -192,6 +199,7 @@ def _planned(
     hard_swish: HardSwish,
     seed: int,
     statistics: Statistics | None,
+    synthetic: bool,
     progress: _Progress,
 ) -> _Plan:
     start = statistics or no_statistics(network, binned=False)
@@ -199,7 +207,10 @@ def _planned(
     constant = constant_gates(network, histograms) if len(images) >= _FEWEST_FOR_CONSTANT else {}
     network = fold_constant_gates(network, constant)
     logits = logits_value(network)
-    sensitivities = measure(network, logits, histograms, measured, seed=seed, on_image=progress.step)
+    seen = evened(network, histograms, len(images), least=EVENED if synthetic else 0.0)
+    sensitivities = measure(network, logits, seen, measured, seed=seed, on_image=progress.step)
+    if synthetic:
+        sensitivities = reaching_further(network, logits, sensitivities)
     if not all(np.isfinite(found.rounding).all() for found in sensitivities.values()):
         raise ConversionError("measuring what errors cost", "a cost that is not finite", "finite weights")
     original = fold_constant_gates(read_network(float_model), constant)

@@ -7,6 +7,7 @@ the output of one node, or the network's input.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -86,6 +87,11 @@ class Value:
         """The last dimension."""
         return self.shape[-1]
 
+    @property
+    def positions(self) -> int:
+        """Numbers of one channel."""
+        return math.prod(self.shape[1:-1])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
@@ -113,6 +119,11 @@ class Network:
     def consumers(self, value: int) -> tuple[Node, ...]:
         """The nodes that take a value."""
         return tuple(node for node in self.nodes if value in node.inputs)
+
+    def positions_at(self, stride: int) -> int:
+        """Positions of a map of this stride: one in so many of the input's rows and columns."""
+        _, height, width, _ = self.values[self.input].shape
+        return -(-height // stride) * -(-width // stride)
 
     def up_to(self, value: int) -> Network:
         """The part of the network that a value depends on."""

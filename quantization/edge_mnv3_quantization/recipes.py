@@ -27,6 +27,7 @@ class Quantizer(Protocol):
         seed: int,
         on_image: Callable[[int, int], None] | None,
         statistics: Statistics | None = None,
+        synthetic: bool = False,
     ) -> bytes:
         """Returns the int8 file's bytes."""
         ...
@@ -57,13 +58,14 @@ def _stock(
     seed: int,
     on_image: Callable[[int, int], None] | None,
     statistics: Statistics | None = None,
+    synthetic: bool = False,
 ) -> bytes:
-    """Neither chance nor a choice of hard-swish has a part in it."""
+    """Neither chance, nor a choice of hard-swish, nor the kind of images has a part in it."""
     return quantize_stock(float_model, images, io=io, on_image=on_image)
 
 
 _ON_SYNTHETIC = (
-    "calibrating on synthetic images, which costs several points of accuracy: "
+    "calibrating on synthetic images, which costs up to two or three points of accuracy: "
     "use --calibration with your app's own images"
 )
 RECIPES: dict[str, Recipe] = {

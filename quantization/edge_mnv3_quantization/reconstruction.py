@@ -59,6 +59,7 @@ def reconstruct(
     images: Images,
     *,
     seed: int,
+    refitted: Callable[[Node], bool],
     on_node: Callable[[], None],
 ) -> dict[int, QuantizedWeights]:
     """Returns the int8 weights and biases of every weighted node.
@@ -69,6 +70,7 @@ def reconstruct(
         quantizations: Of all values.
         images: (N, H, W, 3) uint8.
         seed: Of the positions that are used.
+        refitted: Whether a node's weights are; those of others are rounded as they are.
         on_node: Called after each weighted node.
     """
     found: dict[int, QuantizedWeights] = {}
@@ -77,7 +79,7 @@ def reconstruct(
         if node.kind not in WEIGHTED:
             continue
         taken = quantizations[node.inputs[0]]
-        if is_gate(node):  # a constant function
+        if is_gate(node) or not refitted(node):  # a gate is a constant function
             found[node.output] = quantize_weights(node, taken.scale)
         else:
             inputs, results = _samples(reference, network, quantizations, found, node, images, rng)

@@ -18,6 +18,7 @@ weights diag(p) - p pᵀ are the Fisher information of a softmax.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -36,6 +37,10 @@ _SMALLEST_END = 0.05  # of the typical size of a channel's numbers
 # The mean over all channels counts as much as so many images of the channel itself, in maps of up to so many
 # positions, and less by the square in larger ones, which tell enough of every channel's own tail.
 _POOLED_IMAGES, _POOLED_POSITIONS = 100, 49
+# Of the mean square over all channels, added to each channel's own in small maps, divided by the number of
+# images, up to so many: what stays small in a few images may be large in others.
+_EVENED, _EVENED_IMAGES = 4.0, 100
+SMALL_STRIDE = 32  # of small maps: 7 x 7 at 224 px
 _TEMPERATURE = 1.5  # by which probabilities are softened to weigh the classes
 _SMALLEST = 1e-12
 STEPS = 255  # between the smallest and the largest int8
@@ -196,6 +201,29 @@ class _Value:
             high=self.high.tail(self.images, self.positions, size),
             low=self.low.tail(self.images, self.positions, size) if self.low else None,
         )
+
+
+def evened(
+    network: Network, histograms: Mapping[int, Histogram], images: int, *, least: float = 0.0
+) -> dict[int, Histogram]:
+    """Histograms whose channels are nearer to one another in size, the more the fewer images there are.
+
+    In maps larger than those of stride 32 it is less, by the square of their positions: they tell every
+    channel's size in a few images.
+
+    Args:
+        network: Of the values.
+        histograms: By value.
+        images: How many they were taken over.
+        least: Of the mean square over all channels that is added to each channel's own.
+    """
+    small = network.positions_at(SMALL_STRIDE)
+    most = max(least, _EVENED * (1 / images - 1 / _EVENED_IMAGES))
+    found = {}
+    for value, known in histograms.items():
+        share = most * min(1.0, small / network.values[value].positions) ** 2
+        found[value] = dataclasses.replace(known, square=known.square + share * known.square.mean())
+    return found
 
 
 def hard_swish(x: Array | Floats) -> Array:

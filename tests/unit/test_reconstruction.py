@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Container
 
 import numpy as np
 
@@ -39,10 +40,19 @@ def unclipped() -> dict[int, Quantization]:
 
 
 def refitted(
-    network: Network, quantizations: dict[int, Quantization], images: Images, seed: int = 0
+    network: Network,
+    quantizations: dict[int, Quantization],
+    images: Images,
+    seed: int = 0,
+    kept: Container[int] = (),
 ) -> dict[int, QuantizedWeights]:
     seen: list[None] = []
-    found = reconstruct(network, network, quantizations, images, seed=seed, on_node=lambda: seen.append(None))
+    found = reconstruct(
+        *(network, network, quantizations, images),
+        seed=seed,
+        refitted=lambda node: node.output not in kept,
+        on_node=lambda: seen.append(None),
+    )
     assert len(seen) == len(found) == len(network.nodes)
     return found
 
@@ -60,6 +70,16 @@ def clipped() -> tuple[Network, dict[int, Quantization]]:
     quantizations = unclipped()
     narrow = dataclasses.replace(quantizations[1], scale=quantizations[1].scale * 0.6)
     return network, quantizations | {1: narrow}
+
+
+def test_nodes_that_are_not_refitted_keep_their_weights() -> None:
+    network, quantizations = clipped()
+    last = network.nodes[-1].output
+    plain = rounded_weights(network, quantizations)
+    found, other = (refitted(network, quantizations, MANY, kept=kept) for kept in ((last,), ()))
+    np.testing.assert_array_equal(found[last].weights, plain[last].weights)
+    np.testing.assert_array_equal(found[last].bias, plain[last].bias)
+    assert (other[last].weights != plain[last].weights).any()
 
 
 def test_weights_make_up_for_clipped_inputs() -> None:
