@@ -42,13 +42,13 @@ from edge_mnv3_quantization.scaling import free_groups, rescale, value_factors
 from edge_mnv3_quantization.sensitivity import Sensitivity, evened, measure
 from edge_mnv3_quantization.statistics import Statistics, collect, no_statistics, observed_network
 from edge_mnv3_quantization.stock import IoType
-from edge_mnv3_quantization.synthetic_images import EVENED, STRENGTH, is_refitted, reaching_further
+from edge_mnv3_quantization.synthetic_images import EVENED, is_refitted, reaching_further
 from edge_mnv3_quantization.weight_quantization import quantize_weights
 
 _MOST_MEASURED = 200  # images on which the cost of errors is measured
 _FAST_MEASURED = 32
 _STRENGTHS = (1.0, 0.5, 0.0)  # powers of the factors
-_UNTRIED = 0.5  # with a single image
+_UNTRIED = 0.5  # with fewer images than a trial needs, or synthetic ones, which tell nothing of photographs
 _FEWEST_FOR_CONSTANT = 8  # images; over a single one everything is constant
 _TRIAL_IMAGES = 48  # to fit a trial network to, and as many others to compare it on
 
@@ -129,7 +129,8 @@ def quantize_accurate(
     network = observed_network(float_model)
     weighted = sum(node.kind in WEIGHTED for node in network.nodes)
     observed = len(images) - (len(statistics.images) if statistics else 0)
-    trials = len(_STRENGTHS) if len(images) > 1 and not synthetic else 0
+    tried = _tells_strength(images, synthetic)
+    trials = len(_STRENGTHS) if tried else 0
     progress = _Progress(observed + len(measured) + (trials + 1) * weighted, on_image)
     plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, synthetic, progress)
 
@@ -144,8 +145,8 @@ def quantize_accurate(
             on_node=progress.step,
         )
 
-    quantized = _quantized(plan, STRENGTH if synthetic else _UNTRIED)
-    if trials:
+    quantized = _quantized(plan, _UNTRIED)
+    if tried:
         most = 2 * _TRIAL_IMAGES
         quantized = _best(plan, images[1:most:2], lambda trial: fitted(trial, images[0:most:2]))
     weights = fitted(quantized, images)
@@ -171,8 +172,16 @@ def quantize_fast(
     observed = len(images) - (len(statistics.images) if statistics else 0)
     progress = _Progress(observed + len(measured), on_image)
     plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, synthetic, progress)
-    quantized = _quantized(plan, STRENGTH) if synthetic else _best(plan, measured, _as_they_are)
+    if _tells_strength(images, synthetic):
+        quantized = _best(plan, measured, _as_they_are)
+    else:
+        quantized = _quantized(plan, _UNTRIED)
     return _written(quantized, _as_they_are(quantized), io)
+
+
+def _tells_strength(images: Images, synthetic: bool) -> bool:
+    """Whether trials on these images find the power of the factors that is best for others."""
+    return not synthetic and len(images) >= 2 * _TRIAL_IMAGES
 
 
 def _written(quantized: _Quantized, weights: Mapping[int, QuantizedWeights], io: IoType) -> bytes:

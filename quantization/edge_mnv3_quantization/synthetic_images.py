@@ -16,7 +16,6 @@ from edge_mnv3_quantization.network import Network, Node
 from edge_mnv3_quantization.rewrites import gated_values
 from edge_mnv3_quantization.sensitivity import SMALL_STRIDE, Sensitivity
 
-STRENGTH = 0.5  # power of the factors; a trial on such images tells nothing
 _REFITTED_STRIDE = 8  # of the smallest maps whose weights are refitted, 28 x 28
 EVENED = 0.1  # share by which channels of small maps are `sensitivity.evened`
 _FURTHER = 3.0  # times as far photographs' numbers may reach in small maps
