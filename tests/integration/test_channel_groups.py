@@ -204,7 +204,9 @@ def test_diagnosis_sees_through_groups(
     float_path, int8_path = tmp_path / "f.tflite", tmp_path / "q.tflite"
     float_path.write_bytes(write_float(network, [network.output], pixels=True))
     int8_path.write_bytes(quantize_fast(float_path.read_bytes(), IMAGES))
-    result = diagnose(float_path, int8_path, IMAGES, image_source="test")
+    # On eight images chance alone makes a decibel between the prediction and the file.
+    many = np.random.default_rng(3).integers(0, 256, (200, *IMAGES.shape[1:]), dtype=np.uint8)
+    result = diagnose(float_path, int8_path, many, image_source="test")
     assert result.xnnpack_problem is None
     # The last hard-swish, of 7 channels between two convolutions, has no groups.
     assert result.recipe.hard_swishes == 3
@@ -214,8 +216,7 @@ def test_diagnosis_sees_through_groups(
     assert len(grouped) >= 2 * (4 if second_table else 3)
     # In another order of channels noise would be as large as the signal: 0 dB.
     assert min(layer.snr_db for layer in result.layers if layer.snr_db is not None) > 10
-    # Sixteen images of seven classes: what is left is chance.
-    assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=1)
+    assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=0.25)
 
 
 def test_groups_that_the_float_file_cannot_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
