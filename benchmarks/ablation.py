@@ -82,8 +82,7 @@ def files(float_model: bytes, images: Images, seed: int) -> Iterator[tuple[str, 
     statistics = collect(observed, images)
     plan = _planned(
         *(float_model, observed, images, images[:_MOST_MEASURED]),
-        *("lowered", seed, statistics),
-        *(False, _Progress(1, None)),
+        *("lowered", seed, statistics, _Progress(1, None)),
     )
     histograms = statistics.histograms(observed)
     reference = rescale(plan.lowered, {})

@@ -15,6 +15,7 @@ from edge_mnv3.packaging.manifest import MANIFEST_FILE
 from edge_mnv3.packaging.stored_zip import write_entries
 
 _ENCRYPTED = 1
+# What `zipfile` raises on archives that are cut, altered, encrypted, or packed by unknown methods.
 _DAMAGED = (
     zipfile.BadZipFile,
     struct.error,

@@ -132,7 +132,7 @@ def quantize_accurate(
     tried = _tells_strength(images, synthetic)
     trials = len(_STRENGTHS) if tried else 0
     progress = _Progress(observed + len(measured) + (trials + 1) * weighted, on_image)
-    plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, synthetic, progress)
+    plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, progress, synthetic)
 
     def fitted(quantized: _Quantized, chosen: Images) -> dict[int, QuantizedWeights]:
         return reconstruct(
@@ -171,7 +171,7 @@ def quantize_fast(
     network = observed_network(float_model)
     observed = len(images) - (len(statistics.images) if statistics else 0)
     progress = _Progress(observed + len(measured), on_image)
-    plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, synthetic, progress)
+    plan = _planned(float_model, network, images, measured, hard_swish, seed, statistics, progress, synthetic)
     if _tells_strength(images, synthetic):
         quantized = _best(plan, measured, _as_they_are)
     else:
@@ -208,8 +208,8 @@ def _planned(
     hard_swish: HardSwish,
     seed: int,
     statistics: Statistics | None,
-    synthetic: bool,
     progress: _Progress,
+    synthetic: bool = False,
 ) -> _Plan:
     start = statistics or no_statistics(network, binned=False)
     histograms = collect(network, images, start=start, on_image=progress.step).histograms(network)

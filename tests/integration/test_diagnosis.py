@@ -93,7 +93,7 @@ def test_factors_are_recovered(io: str, per_channel: Container[int] | None) -> N
     # XNNPACK never rounds a table's gate.
     assert len(pair.values) == (11 if per_channel is None else 10)
     for value in pair.values:
-        # Scales are stored as float32, and errors of half a dozen operators add up.
+        # They are noted as float32.
         np.testing.assert_allclose(got[value.int8_tensor], wanted[value.name], rtol=1e-5)
 
 

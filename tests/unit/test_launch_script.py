@@ -54,7 +54,7 @@ def test_the_command_line() -> None:
 def test_it_is_a_script_of_any_shell(shell: str) -> None:
     program = shutil.which(shell)
     if program is None:
-        pytest.skip(f"no {shell}")
+        pytest.skip(f"no {shell} on this machine")
     argv = [program, *(["sh"] if shell == "busybox" else []), "-n", "-c", launch_script(COMMAND)]
     assert subprocess.run(argv, capture_output=True, check=False).stderr == b""
 
