@@ -18,14 +18,26 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3.arch import parse_variant
-from edge_mnv3.calibration_images import CalibrationRequest, load_images, open_calibration
-from edge_mnv3.graphs import GraphRequest, build_graph, resolve_graph
-from edge_mnv3.reporting import Reporter
-from edge_mnv3.runtime import Kernels, LoadedModel, open_bytes
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.runtime import Kernels, LoadedModel, open_bytes
+from edge_mnv3.core.tflite.edit import Edit
+from edge_mnv3.model.arch import parse_variant
+from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
+from edge_mnv3.stages.calibration_images import CalibrationRequest, load_images, open_calibration
 from edge_mnv3_calibration_data.loading import load_image
 from edge_mnv3_calibration_data.sources import open_source
-from edge_mnv3_quantization.accurate import (
+from edge_mnv3_quantization.algorithms.lowering import HardSwish
+from edge_mnv3_quantization.algorithms.ranges import choose_ranges
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, Tail
+from edge_mnv3_quantization.calibration.activations import Histogram, Images
+from edge_mnv3_quantization.calibration.statistics import collect, observed_network
+from edge_mnv3_quantization.convert import convert_float
+from edge_mnv3_quantization.diagnosis.signal_noise import decibels
+from edge_mnv3_quantization.graph.network import Array
+from edge_mnv3_quantization.graph.rewrites import centre_input
+from edge_mnv3_quantization.graph.scale_sharing import rescale
+from edge_mnv3_quantization.graph.writer import write_int8
+from edge_mnv3_quantization.recipes.accurate import (
     _FAST_MEASURED,
     _MOST_MEASURED,
     _as_they_are,
@@ -37,19 +49,7 @@ from edge_mnv3_quantization.accurate import (
     quantize_accurate,
     quantize_fast,
 )
-from edge_mnv3_quantization.activations import Histogram, Images
-from edge_mnv3_quantization.convert import convert_float
-from edge_mnv3_quantization.lowering import HardSwish
-from edge_mnv3_quantization.network import Array
-from edge_mnv3_quantization.network_writer import write_int8
-from edge_mnv3_quantization.ranges import choose_ranges
-from edge_mnv3_quantization.rewrites import centre_input
-from edge_mnv3_quantization.scaling import rescale
-from edge_mnv3_quantization.sensitivity import Sensitivity, Tail
-from edge_mnv3_quantization.signal_noise import decibels
-from edge_mnv3_quantization.statistics import collect, observed_network
-from edge_mnv3_quantization.stock import quantize_stock
-from edge_mnv3_quantization.tflite_file import Edit
+from edge_mnv3_quantization.recipes.stock import quantize_stock
 
 KERNELS: tuple[Kernels, ...] = ("xnnpack", "builtin")
 PREPROCESS = "slim"

@@ -27,27 +27,28 @@ from typing import NamedTuple
 
 import click
 
-from edge_mnv3.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS, parse_variant
-from edge_mnv3.calibration_images import (
+from edge_mnv3.commands.options import preprocess_option
+from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.errors import CalibrationDataError, ModelFileError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.outputs import staged, write_text
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.core.runtime import Kernels, open_model, probe
+from edge_mnv3.core.versions import versions
+from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS, parse_variant
+from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
+from edge_mnv3.stages.calibration_images import (
     SYNTHETIC,
     CalibrationRequest,
     image_warnings,
     load_images,
     open_calibration,
 )
-from edge_mnv3.commands.options import preprocess_option
-from edge_mnv3.commands.terminal import TerminalReporter
-from edge_mnv3.errors import CalibrationDataError, ModelFileError
-from edge_mnv3.graphs import GraphRequest, build_graph, resolve_graph
-from edge_mnv3.hashing import sha256_file
-from edge_mnv3.outputs import staged, write_text
-from edge_mnv3.pipeline import validate_files, versions
-from edge_mnv3.reporting import Reporter
-from edge_mnv3.result_json import from_json, to_json
-from edge_mnv3.results import ValidateResult
-from edge_mnv3.runtime import Kernels, open_model, probe
+from edge_mnv3.stages.validate import validate_files
 from edge_mnv3_quantization.convert import convert_float
-from edge_mnv3_quantization.recipes import RECIPES
+from edge_mnv3_quantization.recipes.registry import RECIPES
 
 KERNELS: tuple[Kernels, ...] = ("xnnpack", "builtin")
 SIZES = (1, 10, 100, 500)

@@ -19,8 +19,8 @@ from device.layouts import generic_phone
 from device.phone import Phone
 from device.stand_in_behaviour import Figures
 from device.stand_in_runner import running_stand_in
-from edge_mnv3_android_bench.measuring import measure_devices
-from edge_mnv3_android_bench.protocols import PUBLISHED, custom
+from edge_mnv3_android_bench.measuring.measurement import measure_devices
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3.arch import Variant
-from edge_mnv3.digits import CLASSES
-from edge_mnv3.outputs import staged
+from edge_mnv3.core.outputs import staged
+from edge_mnv3.model.arch import Variant
+from edge_mnv3_calibration_data.digits import CLASSES
 from edge_mnv3_calibration_data.loading import load_image
 from edge_mnv3_calibration_data.sources import open_source
 
@@ -80,7 +80,7 @@ def train(variant: Variant, images: Labelled, epochs: int, output: Path) -> None
 
 def untrained(variant: Variant, size: int) -> Any:
     """Builds a network for the digits with random weights."""
-    from edge_mnv3 import builder
+    from edge_mnv3.model import builder
 
     build = builder.MobileNetV3Small if variant.size == "small" else builder.MobileNetV3Large
     return build(

@@ -28,9 +28,9 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_mnv3.runtime import LoadedModel, open_bytes
-from edge_mnv3_quantization.graph import read_graph
-from edge_mnv3_quantization.xnnpack_limits import LIMITS, _ratios, refused_operators
+from edge_mnv3.core.runtime import LoadedModel, open_bytes
+from edge_mnv3.core.tflite.graph import read_graph
+from edge_mnv3_quantization.graph.xnnpack_limits import LIMITS, _ratios, refused_operators
 
 WARMUP_RUNS = 10
 _ABOVE = 1.001  # of the smallest accepted scale, for rounding

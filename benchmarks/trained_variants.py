@@ -23,16 +23,18 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.digits_training import PREPROCESS, Labelled, Pixels, read, train
-from edge_mnv3.arch import MIN_INPUT_SIZE, VARIANTS, parse_variant
 from edge_mnv3.commands.terminal import TerminalReporter
-from edge_mnv3.digits import CLASSES, write_digits
-from edge_mnv3.graphs import GraphRequest
-from edge_mnv3.outputs import write_text
-from edge_mnv3.pipeline import QuantizeRequest, quantize, versions
-from edge_mnv3.result_json import to_json
-from edge_mnv3.results import QuantizeResult, TensorInfo
-from edge_mnv3.runtime import Kernels, open_model
-from edge_mnv3_quantization.recipes import RECIPES
+from edge_mnv3.core.outputs import write_text
+from edge_mnv3.core.results.json_format import to_json
+from edge_mnv3.core.results.models import TensorInfo
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.runtime import Kernels, open_model
+from edge_mnv3.core.versions import versions
+from edge_mnv3.model.arch import MIN_INPUT_SIZE, VARIANTS, parse_variant
+from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.stages.quantize import QuantizeRequest, quantize
+from edge_mnv3_calibration_data.digits import CLASSES, write_digits
+from edge_mnv3_quantization.recipes.registry import RECIPES
 
 NETWORKS, COMPARED = tuple(VARIANTS), tuple(RECIPES)
 BASELINE = "stock"

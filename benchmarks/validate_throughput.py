@@ -14,12 +14,12 @@ from pathlib import Path
 
 import click
 
-from edge_mnv3.pipeline import validate_files
-from edge_mnv3.reporting import Reporter
-from edge_mnv3.runtime import Kernels, open_model
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.runtime import Kernels, open_model
+from edge_mnv3.stages.validate import validate_files
 from edge_mnv3_calibration_data.loading import load_image
 from edge_mnv3_calibration_data.sources import Item, open_source
-from edge_mnv3_quantization.validation import available_cores
+from edge_mnv3_quantization.validation.accuracy import available_cores
 
 
 def single_core_rate(items: list[Item], paths: tuple[Path, Path], kernels: Kernels) -> float:

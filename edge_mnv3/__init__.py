@@ -1,3 +1,5 @@
 """Take a MobileNetV3 from Keras to a phone: build, quantize, validate, benchmark, package."""
 
-__version__ = "0.1.0"
+from edge_mnv3.core.versions import __version__
+
+__all__ = ["__version__"]

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from edge_mnv3 import __version__
-from edge_mnv3.errors import EdgeMnv3Error
+from edge_mnv3.core.errors import EdgeMnv3Error
+from edge_mnv3.core.versions import __version__
 
 
 class _Entry(NamedTuple):

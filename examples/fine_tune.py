@@ -28,10 +28,10 @@ import keras
 import numpy as np
 
 from edge_mnv3 import builder
-from edge_mnv3.arch import VARIANTS, Variant, parse_variant
-from edge_mnv3.errors import CalibrationDataError, EdgeMnv3Error
-from edge_mnv3.graphs import GraphRequest, build_graph, resolve_graph
-from edge_mnv3.reporting import Reporter
+from edge_mnv3.core.errors import CalibrationDataError, EdgeMnv3Error
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.model.arch import VARIANTS, Variant, parse_variant
+from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
 from edge_mnv3_calibration_data.loading import load_image
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from edge_mnv3_calibration_data.sampling import order

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from edge_mnv3.bench_results import (
+from edge_mnv3.core.results.bench import (
     ClockSample,
     DeviceBenchConditions,
     DeviceBenchResult,
@@ -16,8 +16,8 @@ from edge_mnv3.bench_results import (
     LaunchTimings,
     UnconfirmedFigures,
 )
-from edge_mnv3.device_results import CpuCluster, DeviceInfo, DeviceState
-from edge_mnv3_android_bench.launch_statistics import summarize
+from edge_mnv3.core.results.device import CpuCluster, DeviceInfo, DeviceState
+from edge_mnv3_android_bench.measuring.launch_statistics import summarize
 
 MAX_KHZ = 2_150_400
 LITTLE_KHZ = 1_593_600

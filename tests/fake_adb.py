@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_mnv3_android_bench.adb import Adb, AdbDevice
+from edge_mnv3_android_bench.adb.client import Adb, AdbDevice
 
 SERIAL = "FAKE01"
 _SCRIPT = """#!/bin/sh

@@ -10,8 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from edge_mnv3 import arch
-from edge_mnv3.arch import Variant
+from edge_mnv3.model import arch
+from edge_mnv3.model.arch import Variant
 
 CLASS_NAMES = {"conv": "conv2d", "depthwise": "depthwise_conv2d", "batch_norm": "batch_normalization"}
 TINY = Variant("small", True, 0.35)

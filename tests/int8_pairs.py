@@ -8,18 +8,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edge_mnv3_quantization.activations import Images, run_float
-from edge_mnv3_quantization.network import WEIGHTED, Array, Network, Node, Value
-from edge_mnv3_quantization.network_writer import (
-    Quantization,
-    QuantizedWeights,
-    write_float,
-    write_int8,
-)
-from edge_mnv3_quantization.recipe_notes import write_notes
-from edge_mnv3_quantization.rewrites import lower_hard_swish
-from edge_mnv3_quantization.scaling import rescale
-from edge_mnv3_quantization.weight_quantization import quantize_weights
+from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
+from edge_mnv3_quantization.calibration.activations import Images, run_float
+from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network, Node, Value
+from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import rescale
+from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
+from edge_mnv3_quantization.graph.writer import write_float, write_int8
+from edge_mnv3_quantization.recipes.notes import write_notes
 
 SIDE, CHANNELS, CLASSES = 6, 4, 5
 IMAGES: Images = np.random.default_rng(5).integers(0, 256, (16, SIDE, SIDE, 3), dtype=np.uint8)

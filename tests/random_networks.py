@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from edge_mnv3.runtime import open_bytes
-from edge_mnv3_quantization.network import Array, Network, Node, Value
-from edge_mnv3_quantization.network_writer import write_float
-from edge_mnv3_quantization.scaling import rescale
+from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
+from edge_mnv3_quantization.graph.scale_sharing import rescale
+from edge_mnv3_quantization.graph.writer import write_float
 
 SIDE = 6
 # float32 in the runtime, a few dozen summands of size 1: rounding stays far below this.

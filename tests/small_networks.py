@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_mnv3.runtime import open_bytes
-from edge_mnv3_quantization.activations import Images
-from edge_mnv3_quantization.network import Array, Network, Node, Value
-from edge_mnv3_quantization.network_writer import Quantization, QuantizedWeights, write_float
-from edge_mnv3_quantization.reconstruction import run_int8
-from edge_mnv3_quantization.sensitivity import Sensitivity, Tail
-from edge_mnv3_quantization.weight_quantization import quantize_weights
+from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3_quantization.algorithms.reconstruction import run_int8
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, Tail
+from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
+from edge_mnv3_quantization.calibration.activations import Images
+from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
+from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
+from edge_mnv3_quantization.graph.writer import write_float
 
 SIDE = 5
 # Channel sizes between the two convolutions of `uneven_network`.

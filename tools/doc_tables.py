@@ -14,33 +14,36 @@ from typing import Any
 import click
 from click.testing import CliRunner
 
-from edge_mnv3 import (
-    arch,
-    bench_report,
-    bench_results,
-    demo_results,
-    device_results,
-    diagnose_results,
-    package_results,
-    profile_results,
-    published,
-    results,
-    verdict_results,
-)
 from edge_mnv3.cli import COMMANDS, main
+from edge_mnv3.core import published
+from edge_mnv3.core.imagenet import IMAGENET_CLASSES
+from edge_mnv3.core.results import bench as bench_results
+from edge_mnv3.core.results import bench_report
+from edge_mnv3.core.results import calibrate as calibrate_results
+from edge_mnv3.core.results import demo as demo_results
+from edge_mnv3.core.results import device as device_results
+from edge_mnv3.core.results import diagnose as diagnose_results
+from edge_mnv3.core.results import images as image_results
+from edge_mnv3.core.results import models as model_results
+from edge_mnv3.core.results import package as package_results
+from edge_mnv3.core.results import profile as profile_results
+from edge_mnv3.core.results import quantize as quantize_results
+from edge_mnv3.core.results import validate as validate_results
+from edge_mnv3.core.results import verdicts as verdict_results
+from edge_mnv3.model import arch
+from edge_mnv3.model.weights import PUBLISHED
 from edge_mnv3.packaging.apis import TAKES
-from edge_mnv3.weights import PUBLISHED
-from edge_mnv3_android_bench import benchmark_binary
+from edge_mnv3_android_bench.benchmark_model import registry as benchmark_binary
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
-from edge_mnv3_quantization import causes
-from edge_mnv3_quantization.weight_quantization import LARGEST_STEP
+from edge_mnv3_quantization.algorithms.weight_quantization import LARGEST_STEP
+from edge_mnv3_quantization.diagnosis import causes
 
 TOP_RESULTS = {
-    "quantize": results.QuantizeResult,
-    "calibrate": results.CalibrateResult,
-    "validate": results.ValidateResult,
+    "quantize": quantize_results.QuantizeResult,
+    "calibrate": calibrate_results.CalibrateResult,
+    "validate": validate_results.ValidateResult,
     "diagnose": diagnose_results.DiagnoseResult,
-    "inspect": results.InspectResult,
+    "inspect": model_results.InspectResult,
     "bench --host": bench_results.HostBenchResult,
     "bench --device": bench_report.DeviceBenchReport,
     "reproduce": verdict_results.ReproduceResult,
@@ -48,12 +51,16 @@ TOP_RESULTS = {
     "benchmark-binary list": benchmark_binary.BinaryLock,
     "package": package_results.PackageResult,
     "verify": package_results.VerifyResult,
-    "build": results.BuildResult,
+    "build": model_results.BuildResult,
     "published": published.Published,
     "demo": demo_results.DemoResult,
 }
 RESULT_MODULES = (
-    results,
+    model_results,
+    image_results,
+    calibrate_results,
+    quantize_results,
+    validate_results,
     diagnose_results,
     bench_report,
     bench_results,
@@ -73,7 +80,7 @@ def variants() -> str:
     rows = []
     for name, variant in (arch.VARIANTS | narrow).items():
         layers = arch.weighted_layers(
-            arch.expand(variant), classes=arch.IMAGENET_CLASSES, input_size=arch.DEFAULT_INPUT_SIZE
+            arch.expand(variant), classes=IMAGENET_CLASSES, input_size=arch.DEFAULT_INPUT_SIZE
         )
         rows.append(
             (

@@ -17,9 +17,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from edge_mnv3 import builder
-from edge_mnv3.demo import DEMO
-from edge_mnv3.digits import CLASSES, TRAINING_IMAGES, load_digits
+from edge_mnv3.model import builder
+from edge_mnv3.stages.demo import DEMO
+from edge_mnv3_calibration_data.digits import CLASSES, TRAINING_IMAGES, load_digits
 from edge_mnv3_calibration_data.preprocess import preprocess
 
 EPOCHS = 60

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from edge_mnv3.errors import InputFileError
+from edge_mnv3.core.errors import InputFileError
 
 MAX_PIXELS = 178_956_970  # where Pillow starts to refuse: a file of a few kilobytes can claim gigabytes
 _DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from edge_mnv3.errors import CalibrationDataError, InputFileError
-from edge_mnv3.results import CalibrationManifest, ImageRecord, SkippedImage
+from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, SkippedImage
 from edge_mnv3_calibration_data.decode import decode
 from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
 from edge_mnv3_calibration_data.sampling import order

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from edge_mnv3.errors import ArgumentError
+from edge_mnv3.core.errors import ArgumentError
 
 CENTRAL_FRACTION = 0.875  # TF-Slim's evaluation crop (preprocessing/inception_preprocessing.py)
 Box = tuple[float, float, float, float]

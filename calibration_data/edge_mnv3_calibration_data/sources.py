@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3.errors import CalibrationDataError, EdgeMnv3Error, InputFileError
-from edge_mnv3.result_json import from_json
-from edge_mnv3.results import CalibrationManifest
+from edge_mnv3.core.errors import CalibrationDataError, EdgeMnv3Error, InputFileError
+from edge_mnv3.core.results.images import CalibrationManifest
+from edge_mnv3.core.results.json_format import from_json
 
 IMAGE_SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3.errors import CalibrationDataError, InputFileError
-from edge_mnv3.hashing import sha256_images
-from edge_mnv3.result_json import from_json, to_json
-from edge_mnv3.results import SCHEMA_VERSION, CalibrationManifest
+from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3.core.hashing import sha256_images
+from edge_mnv3.core.results.images import CalibrationManifest
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
 from edge_mnv3_calibration_data.loading import manifest_sha256
 
 DESCRIPTION = "calibration.json"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_mnv3.arch import VARIANTS
 from edge_mnv3.commands.device_options import (
     HISTORY,
     adb_option,
@@ -20,9 +19,10 @@ from edge_mnv3.commands.device_options import (
 )
 from edge_mnv3.commands.options import force_option, json_option, runtime_option
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.model.arch import VARIANTS
 
 if TYPE_CHECKING:
-    from edge_mnv3.bench_results import HostBenchResult
+    from edge_mnv3.core.results.bench import HostBenchResult
 
 _HOST_DEFAULTS: dict[str, Any] = {"threads": 1, "runs": 200, "warmup_runs": 20, "kernels": "xnnpack"}
 
@@ -114,9 +114,9 @@ def command(files: tuple[Path, ...], host: bool, devices: tuple[str, ...], **opt
 
 
 def _bench_on_host(file: Path, options: dict[str, Any]) -> None:
-    from edge_mnv3.outputs import check_writable, write_text
-    from edge_mnv3.result_json import to_json
-    from edge_mnv3_android_bench.host import bench_host
+    from edge_mnv3.core.outputs import check_writable, write_text
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3_android_bench.measuring.host import bench_host
 
     output: Path | None = options["output"]
     check_writable([output] if output else [], force=options["force"])
@@ -144,13 +144,13 @@ def _bench_on_host(file: Path, options: dict[str, Any]) -> None:
 
 
 def _bench_on_devices(files: tuple[Path, ...], devices: tuple[str, ...], options: dict[str, Any]) -> None:
-    from edge_mnv3.arch import parse_variant
     from edge_mnv3.commands.bench_tables import bench_table
-    from edge_mnv3.device_benching import DeviceBenchRequest, bench_devices, cool_down, is_unfinished
-    from edge_mnv3.outputs import check_writable, write_text
-    from edge_mnv3.result_json import to_json
-    from edge_mnv3.variant_files import VariantFilesRequest, variant_files
-    from edge_mnv3_android_bench.protocols import PROTOCOLS, PUBLISHED, custom
+    from edge_mnv3.core.outputs import check_writable, write_text
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.model.arch import parse_variant
+    from edge_mnv3.stages.bench import DeviceBenchRequest, bench_devices, cool_down, is_unfinished
+    from edge_mnv3.stages.variant_files import VariantFilesRequest, variant_files
+    from edge_mnv3_android_bench.measuring.protocols import PROTOCOLS, PUBLISHED, custom
 
     output: Path | None = options["output"]
     force = options["force"] or (output is not None and is_unfinished(output))

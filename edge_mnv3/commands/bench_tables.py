@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_mnv3.bench_report import DeviceBenchReport
-    from edge_mnv3.bench_results import DeviceBenchConditions, DeviceBenchResult
-    from edge_mnv3.device_results import DeviceInfo, PhoneOutputs
-    from edge_mnv3.profile_results import DeviceProfileResult
-    from edge_mnv3.verdict_results import CompareResult, MeasuredCell, ReproduceCell, ReproduceResult
+    from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult
+    from edge_mnv3.core.results.bench_report import DeviceBenchReport
+    from edge_mnv3.core.results.device import DeviceInfo, PhoneOutputs
+    from edge_mnv3.core.results.profile import DeviceProfileResult
+    from edge_mnv3.core.results.verdicts import CompareResult, MeasuredCell, ReproduceCell, ReproduceResult
 
 EMULATED_TITLE = "EMULATED DEVICE, NOT A PHONE: "
 EMULATED_REASON = "emulated device"
@@ -43,7 +43,7 @@ def bench_table(report: DeviceBenchReport) -> str:
 
 def reproduce_table(result: ReproduceResult) -> str:
     """Writes verdicts: the cells, then what the sources and the ranks say."""
-    from edge_mnv3_android_bench.verdicts import describe_nearest
+    from edge_mnv3_android_bench.published.verdicts import describe_nearest
 
     lines = [device_line(result.device)]
     lines += [protocol_line(result.results[0].conditions)] if result.results else []
@@ -157,7 +157,7 @@ def cell_lines(cells: Sequence[ReproduceCell]) -> list[str]:
 
 def profile_lines(profile: DeviceProfileResult) -> list[str]:
     """Writes where the time of an inference goes."""
-    from edge_mnv3_android_bench.op_profile import top_costs
+    from edge_mnv3_android_bench.benchmark_model.op_profile import top_costs
 
     ops = profile.profile
     lines = [
@@ -201,13 +201,13 @@ def _file_name(conditions: DeviceBenchConditions) -> str:
 
 
 def _era(cell: ReproduceCell) -> MeasuredCell | None:
-    from edge_mnv3_android_bench.verdicts import is_of_the_era
+    from edge_mnv3_android_bench.published.verdicts import is_of_the_era
 
     return next((m for m in cell.measured if is_of_the_era(m.binary)), None)
 
 
 def _current(cell: ReproduceCell) -> MeasuredCell | None:
-    from edge_mnv3_android_bench.verdicts import is_of_the_era
+    from edge_mnv3_android_bench.published.verdicts import is_of_the_era
 
     return next((m for m in cell.measured if not is_of_the_era(m.binary)), None)
 
@@ -227,7 +227,7 @@ def _ratio_interval(measured: MeasuredCell | None) -> str:
 
 def _verdict(measured: MeasuredCell, notes: dict[tuple[str, ...], int]) -> str:
     """The verdict with the number of the note that gives its reasons; equal reasons share one."""
-    from edge_mnv3_android_bench.verdicts import UNSTABLE
+    from edge_mnv3_android_bench.published.verdicts import UNSTABLE
 
     words = measured.verdict
     emulated = EMULATED_REASON in measured.reasons

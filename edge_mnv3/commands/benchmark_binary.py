@@ -12,7 +12,7 @@ from edge_mnv3.commands.options import json_option
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from edge_mnv3_android_bench.benchmark_binary import BenchmarkBinary, BinaryLock
+    from edge_mnv3_android_bench.benchmark_model.registry import BenchmarkBinary, BinaryLock
 
 abi_option = click.option(
     "--abi",
@@ -44,7 +44,7 @@ def command() -> None:
 @abi_option
 def add(name: str, file: Path, abi: str) -> None:
     """Take FILE into the registry as NAME."""
-    from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
+    from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 
     click.echo(_line(BinaryRegistry().register(name, abi, file)))
 
@@ -60,8 +60,8 @@ def fetch(
     name: str, abi: str | None, device: str | None, address: str | None, refresh: bool, adb: Path | None
 ) -> None:
     """Download a build and lock it; a file that has changed waits until it is accepted."""
-    from edge_mnv3.device_benching import published_abi
-    from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
+    from edge_mnv3.stages.bench import published_abi
+    from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 
     if (abi is None) == (device is None):
         raise click.UsageError("Give either --abi or --device.")
@@ -79,8 +79,8 @@ def fetch(
 @json_option
 def list_(as_json: bool) -> None:
     """Show all builds, and what waits to be accepted."""
-    from edge_mnv3.result_json import to_json
-    from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 
     lock = BinaryRegistry().read()
     click.echo(to_json(lock) if as_json else _table(lock), nl=not as_json)
@@ -91,7 +91,7 @@ def list_(as_json: bool) -> None:
 @abi_option
 def accept(name: str, abi: str) -> None:
     """Take the change of NAME that was refused last: another file, or other flags of the same file."""
-    from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
+    from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 
     click.echo(_line(BinaryRegistry().accept(name, abi)))
 

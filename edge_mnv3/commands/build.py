@@ -32,9 +32,9 @@ def command(
       edge-mnv3 build --variant small -o small.keras
       edge-mnv3 build --variant large_minimalistic --weights none --classes 10 -o start.keras
     """
-    from edge_mnv3.arch import parse_variant
-    from edge_mnv3.graphs import GraphRequest, save_graph
-    from edge_mnv3.result_json import to_json
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.model.arch import parse_variant
+    from edge_mnv3.model.graphs import GraphRequest, save_graph
 
     reporter = TerminalReporter()
     request = GraphRequest(

@@ -16,7 +16,7 @@ from edge_mnv3.commands.options import (
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from edge_mnv3.results import CalibrateResult
+    from edge_mnv3.core.results.calibrate import CalibrateResult
 
 
 @click.command("calibrate")
@@ -72,10 +72,10 @@ def command(
       edge-mnv3 quantize --variant small --recipe accurate --calibration small.calibration
       edge-mnv3 calibrate --variant small --merge night.calibration -o small.calibration
     """
-    from edge_mnv3.arch import parse_variant
-    from edge_mnv3.calibrating import CalibrateRequest, calibrate
-    from edge_mnv3.graphs import GraphRequest
-    from edge_mnv3.result_json import to_json
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.model.arch import parse_variant
+    from edge_mnv3.model.graphs import GraphRequest
+    from edge_mnv3.stages.calibrate import CalibrateRequest, calibrate
 
     reporter = TerminalReporter()
     graph = GraphRequest(

@@ -12,7 +12,7 @@ from edge_mnv3.commands.options import force_option, json_option
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from edge_mnv3.demo_results import DemoResult
+    from edge_mnv3.core.results.demo import DemoResult
 
 
 @click.command("demo")
@@ -37,8 +37,8 @@ def command(output_dir: Path, force: bool, as_json: bool) -> None:
       edge-mnv3 demo
       edge-mnv3 demo -o /tmp/demo --json
     """
-    from edge_mnv3.demo import run_demo
-    from edge_mnv3.result_json import to_json
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.stages.demo import run_demo
 
     reporter = TerminalReporter()
     result = run_demo(output_dir, force=force, reporter=reporter)

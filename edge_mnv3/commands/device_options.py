@@ -12,8 +12,8 @@ import click
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from edge_mnv3.bench_report import DeviceFailure
-    from edge_mnv3_android_bench.history import HistoryResult
+    from edge_mnv3.core.results.bench_report import DeviceFailure
+    from edge_mnv3_android_bench.comparison.history import HistoryResult
 
 F = TypeVar("F", bound=Callable[..., Any])
 EXIT_FAILED, EXIT_UNSTABLE = 1, 3
@@ -78,7 +78,7 @@ def run_options(function: F) -> F:
 
 def append_to_history(path: Path, *results: HistoryResult) -> None:
     """Appends results with the present time; what an unfinished run has written already is left out."""
-    from edge_mnv3_android_bench.history import append_history, read_history
+    from edge_mnv3_android_bench.comparison.history import append_history, read_history
 
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     known = [entry.result for entry in read_history(path, warn=TerminalReporter().warn)]

@@ -15,7 +15,7 @@ from edge_mnv3.commands.terminal import TerminalReporter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge_mnv3.diagnose_results import DiagnoseResult, LayerNoise, RecipeFindings, TensorCost
+    from edge_mnv3.core.results.diagnose import DiagnoseResult, LayerNoise, RecipeFindings, TensorCost
 
 _WIDTH = 110
 
@@ -64,10 +64,10 @@ def command(
       edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images photos/ --plot q.png
       edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images val.csv -o q.json --json
     """
-    from edge_mnv3.diagnosing import diagnose_files
-    from edge_mnv3.outputs import check_writable, staged, write_text
-    from edge_mnv3.plotting import check_plot, plot_diagnosis
-    from edge_mnv3.result_json import to_json
+    from edge_mnv3.core.outputs import check_writable, staged, write_text
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.stages.diagnose import diagnose_files
+    from edge_mnv3_quantization.diagnosis.plot import check_plot, plot_diagnosis
 
     check_writable([path for path in (plot, output) if path], force=force)
     if plot:

@@ -10,8 +10,8 @@ import click
 from edge_mnv3.commands.options import json_option, runtime_option
 
 if TYPE_CHECKING:
-    from edge_mnv3.results import InspectResult, KernelCheck, TensorInfo
-    from edge_mnv3.runtime import RuntimeName
+    from edge_mnv3.core.results.models import InspectResult, KernelCheck, TensorInfo
+    from edge_mnv3.core.runtime import RuntimeName
 
 
 @click.command("inspect")
@@ -26,8 +26,8 @@ def command(file: Path, runtime: RuntimeName, as_json: bool) -> None:
       edge-mnv3 inspect model.tflite
       edge-mnv3 inspect model.tflite --json
     """
-    from edge_mnv3.result_json import to_json
-    from edge_mnv3_quantization.checks import inspect_file
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3_quantization.validation.checks import inspect_file
 
     result = inspect_file(file, runtime=runtime)
     click.echo(to_json(result) if as_json else _table(result), nl=not as_json)

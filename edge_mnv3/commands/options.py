@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from edge_mnv3.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS
+from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -11,7 +11,7 @@ from edge_mnv3.commands.options import json_option
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from edge_mnv3.package_results import PackageResult
+    from edge_mnv3.core.results.package import PackageResult
 
 _PATH = click.Path(path_type=Path)
 
@@ -97,8 +97,8 @@ def command(
       edge-mnv3 package out --validate validate.json --bench bench.json -o flowers.zip --zip
       edge-mnv3 package flowers_int8.tflite --labels photos/ --name "My flowers" --license MIT
     """
-    from edge_mnv3.packing import PackageRequest, package
-    from edge_mnv3.result_json import to_json
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.stages.package import PackageRequest, package
 
     reporter = TerminalReporter()
     request = PackageRequest(

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.arch import VARIANTS, parse_variant
 from edge_mnv3.commands.options import json_option
+from edge_mnv3.model.arch import VARIANTS, parse_variant
 
 if TYPE_CHECKING:
-    from edge_mnv3.published import Figure, Published
+    from edge_mnv3.core.published import Figure, Published
 
 
 @click.command("published")
@@ -26,8 +26,8 @@ def command(variant: str | None, as_json: bool) -> None:
       edge-mnv3 published
       edge-mnv3 published --variant large_0.75 --json
     """
-    from edge_mnv3.published import read_published
-    from edge_mnv3.result_json import to_json
+    from edge_mnv3.core.published import read_published
+    from edge_mnv3.core.results.json_format import to_json
 
     published = read_published()
     if variant:

@@ -17,9 +17,9 @@ from edge_mnv3.commands.options import (
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from edge_mnv3.results import QuantizeResult
-    from edge_mnv3_quantization.lowering import HardSwish
-    from edge_mnv3_quantization.stock import IoType
+    from edge_mnv3.core.results.quantize import QuantizeResult
+    from edge_mnv3_quantization.algorithms.lowering import HardSwish
+    from edge_mnv3_quantization.recipes.stock import IoType
 
 EXIT_CHECKS_FAILED = 3
 
@@ -99,10 +99,10 @@ def command(
       edge-mnv3 quantize --variant small --calibration photos/ -o out
       edge-mnv3 quantize --variant large --weights mine.keras --calibration train.csv
     """
-    from edge_mnv3.arch import parse_variant
-    from edge_mnv3.graphs import GraphRequest
-    from edge_mnv3.pipeline import QuantizeRequest, quantize
-    from edge_mnv3.result_json import to_json
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.model.arch import parse_variant
+    from edge_mnv3.model.graphs import GraphRequest
+    from edge_mnv3.stages.quantize import QuantizeRequest, quantize
 
     reporter = TerminalReporter()
     graph = GraphRequest(

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from edge_mnv3.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE
 from edge_mnv3.commands.device_options import (
     HISTORY,
     adb_option,
@@ -19,6 +18,7 @@ from edge_mnv3.commands.device_options import (
 )
 from edge_mnv3.commands.options import force_option, json_option
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE
 
 ALL = "all"
 
@@ -112,13 +112,13 @@ def command(
       edge-mnv3 reproduce --variants small,large --era-binary era-2019 -o pixel2.json
       edge-mnv3 reproduce --variants small_minimalistic --weights none --json
     """
-    from edge_mnv3.arch import VARIANTS, parse_variant
     from edge_mnv3.commands.bench_tables import reproduce_table
-    from edge_mnv3.device_benching import cool_down
-    from edge_mnv3.outputs import check_writable, write_text
-    from edge_mnv3.reproducing import ReproduceRequest, reproduce_published
-    from edge_mnv3.result_json import to_json
-    from edge_mnv3.variant_files import VariantFilesRequest
+    from edge_mnv3.core.outputs import check_writable, write_text
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.model.arch import VARIANTS, parse_variant
+    from edge_mnv3.stages.bench import cool_down
+    from edge_mnv3.stages.reproduce import ReproduceRequest, reproduce_published
+    from edge_mnv3.stages.variant_files import VariantFilesRequest
 
     check_writable([output] if output else [], force=force)
     names = VARIANTS if variants == ALL else [name.strip() for name in variants.split(",")]

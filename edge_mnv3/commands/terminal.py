@@ -7,7 +7,7 @@ import time
 
 import click
 
-from edge_mnv3.reporting import Reporter
+from edge_mnv3.core.reporting import Reporter
 
 _REFRESH_S = 0.1
 

@@ -11,9 +11,9 @@ from edge_mnv3.commands.options import json_option, preprocess_option, runtime_o
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from edge_mnv3.results import ValidateResult
-    from edge_mnv3.runtime import RuntimeName
-    from edge_mnv3_quantization.validation import KernelChoice
+    from edge_mnv3.core.results.validate import ValidateResult
+    from edge_mnv3.core.runtime import RuntimeName
+    from edge_mnv3_quantization.validation.accuracy import KernelChoice
 
 EXIT_GATE_FAILED = 3
 
@@ -70,8 +70,8 @@ def command(
       edge-mnv3 validate --float m_float.tflite --int8 m_int8.tflite --data val.csv
       edge-mnv3 validate --float f.tflite --int8 q.tflite --data val/ --max-drop-points 1
     """
-    from edge_mnv3.pipeline import validate_files
-    from edge_mnv3.result_json import to_json
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.stages.validate import validate_files
 
     reporter = TerminalReporter()
     result = validate_files(

@@ -12,7 +12,7 @@ from edge_mnv3.commands.options import json_option
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from edge_mnv3.package_results import VerifyResult
+    from edge_mnv3.core.results.package import VerifyResult
 
 EXIT_DIFFERENT = 3
 DEFAULT_BINARY = "current"
@@ -66,8 +66,8 @@ def command(
     """
     if not devices and (adb or binary):
         raise click.UsageError("--adb and --benchmark-binary are for --device.")
-    from edge_mnv3.result_json import to_json
-    from edge_mnv3.verifying import HOST_RUNNERS, verify
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.stages.verify import HOST_RUNNERS, verify
 
     reporter = TerminalReporter()
     runners = list(HOST_RUNNERS)
@@ -76,7 +76,7 @@ def command(
 
         runners.append(find_arm_runner())
     if devices:
-        from edge_mnv3.phone_golden import phone_runners
+        from edge_mnv3.stages.verify_device import phone_runners
 
         runners += phone_runners(
             devices, adb=adb, benchmark_binary=binary or DEFAULT_BINARY, reporter=reporter

@@ -12,7 +12,7 @@ import string
 from importlib import resources
 from typing import NamedTuple
 
-from edge_mnv3.errors import ArgumentError
+from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.packaging.app_context import AppContext
 
 TEMPLATES = "app_templates"

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-import edge_mnv3
-from edge_mnv3 import process
-from edge_mnv3.errors import RuntimeUnavailableError
+from edge_mnv3.core import process
+from edge_mnv3.core.errors import RuntimeUnavailableError
+from edge_mnv3.core.runtime import Kernels
 from edge_mnv3.packaging.golden import Answers, Pixels
-from edge_mnv3.runtime import Kernels
 
 FOLDER_VARIABLE = "EDGE_MNV3_ARM"
 _QEMU = ("qemu-aarch64", "qemu-aarch64-static")
@@ -78,7 +77,7 @@ class ArmRunner:
 
     def _python(self) -> list[str]:
         """The arm64 interpreter under the emulator, with packages of its own before this one."""
-        package_root = Path(edge_mnv3.__file__).parent.parent
+        package_root = Path(process.__file__).parents[2]
         variables = {
             "PYTHONPATH": os.pathsep.join((str(self.folder / "site"), str(package_root))),
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from edge_mnv3.errors import BundleError, InputFileError
-from edge_mnv3.outputs import check_folder_writable, check_writable, staged, staged_folder
+from edge_mnv3.core.errors import BundleError, InputFileError
+from edge_mnv3.core.outputs import check_folder_writable, check_writable, staged, staged_folder
 from edge_mnv3.packaging.manifest import MANIFEST_FILE
 from edge_mnv3.packaging.stored_zip import write_entries
 
@@ -43,7 +43,7 @@ def check_output(path: Path, *, as_zip: bool, force: bool) -> None:
     """Refuses an output that could not be written, before any work.
 
     Raises:
-        OutputError: As the functions of `edge_mnv3.outputs` raise.
+        OutputError: As the functions of `edge_mnv3.core.outputs` raise.
     """
     if as_zip:
         check_writable([path], force=force)

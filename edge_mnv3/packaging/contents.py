@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from edge_mnv3.errors import BundleError, EdgeMnv3Error
-from edge_mnv3.package_results import BundleManifest, PackagedModel
+from edge_mnv3.core.errors import BundleError, EdgeMnv3Error
+from edge_mnv3.core.results.package import BundleManifest, PackagedModel
 from edge_mnv3.packaging.golden import Pixels, from_bytes
 from edge_mnv3.packaging.labels import parse_labels
 from edge_mnv3.packaging.metadata import PackagedMetadata, read_packaged

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_mnv3.bench_report import DeviceBenchReport
-from edge_mnv3.bench_results import DeviceBenchResult, HostBenchResult
-from edge_mnv3.errors import InputFileError
-from edge_mnv3.package_results import CalibrationSummary, PhoneLatency, Provenance, StatedAccuracy
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
+from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.images import CalibrationManifest
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.package import CalibrationSummary, PhoneLatency, Provenance, StatedAccuracy
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.packaging.intervals import WILSON, wilson_percent
-from edge_mnv3.result_json import from_json
-from edge_mnv3.results import CalibrationManifest, QuantizeResult, ValidateResult
 
 QUANTIZE_FILE = "quantize.json"
 BenchEvidence = HostBenchResult | DeviceBenchReport

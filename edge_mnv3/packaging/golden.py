@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3.package_results import GoldenRun, PackagedModel, StepDifference
-from edge_mnv3.runtime import Kernels, open_model
+from edge_mnv3.core.results.package import GoldenRun, PackagedModel, StepDifference
+from edge_mnv3.core.runtime import Kernels, open_model
 
 GOLDEN_COUNT = 10
 GOLDEN_FOLDER = "golden"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_mnv3.runtime import open_model
+from edge_mnv3.core.runtime import open_model
 
 
 def main() -> None:

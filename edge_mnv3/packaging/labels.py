@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import resources
 from typing import NamedTuple
 
-from edge_mnv3.arch import IMAGENET_CLASSES
-from edge_mnv3.errors import InputFileError
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 
 LABELS_FILE = "labels.txt"
 LABELS_LICENSE_FILE = "labels_license.txt"

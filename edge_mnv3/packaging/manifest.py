@@ -8,9 +8,9 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping
 
-from edge_mnv3.errors import BundleError
-from edge_mnv3.package_results import BundleManifest, FileRecord
-from edge_mnv3.result_json import from_json, to_json
+from edge_mnv3.core.errors import BundleError
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.package import BundleManifest, FileRecord
 
 MANIFEST_FILE = "manifest.json"
 SUMS_FILE = "SHA256SUMS"

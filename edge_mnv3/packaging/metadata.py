@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from edge_mnv3.errors import ModelFileError
-from edge_mnv3.package_results import EmbeddedFacts
+from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.models import TensorInfo
+from edge_mnv3.core.results.package import EmbeddedFacts
 from edge_mnv3.packaging.flatbuffer_tables import pack, unpack
 from edge_mnv3.packaging.labels import LABELS_FILE
 from edge_mnv3.packaging.metadata_schema import (
@@ -31,8 +33,6 @@ from edge_mnv3.packaging.metadata_schema import (
 )
 from edge_mnv3.packaging.model_file import read_metadata
 from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
-from edge_mnv3.result_json import from_json, to_json
-from edge_mnv3.results import TensorInfo
 
 FACTS_ENTRY = "EDGE_MNV3"
 # A float file takes pixels 0..255 as they are: its own first operator brings them to -1..1.

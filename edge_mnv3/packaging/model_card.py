@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from edge_mnv3.bench_results import HostBenchResult
-from edge_mnv3.package_results import BundleManifest, PackagedModel, PhoneLatency, StatedAccuracy
-from edge_mnv3.results import TensorInfo
+from edge_mnv3.core.results.bench import HostBenchResult
+from edge_mnv3.core.results.models import TensorInfo
+from edge_mnv3.core.results.package import BundleManifest, PackagedModel, PhoneLatency, StatedAccuracy
 
 CARD_FILE = "model_card.md"
 _UNSTATED = "not stated"

@@ -17,7 +17,7 @@ import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import encode, number_types
 
-from edge_mnv3.errors import ModelFileError
+from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.packaging.metadata_schema import MODEL_ENTRY
 from edge_mnv3.packaging.stored_zip import write_entries
 

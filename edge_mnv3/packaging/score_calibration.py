@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from edge_mnv3.errors import InputFileError
+from edge_mnv3.core.errors import InputFileError
 
 SCORE_CALIBRATION_FILE = "score_calibration.txt"
 _EXPECTED = (

@@ -7,8 +7,8 @@ import io
 import tempfile
 from typing import Any
 
-from edge_mnv3.errors import ConversionError
-from edge_mnv3.native_output import captured_native_output
+from edge_mnv3.core.errors import ConversionError
+from edge_mnv3.core.native_output import captured_native_output
 
 OUTPUT_NAME = "output_0"  # as Keras's own export names it
 

@@ -9,10 +9,10 @@ from typing import Any
 from device.adb_servers import AdbServer
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour, Figures, benchmark_binary
-from edge_mnv3_android_bench.adb import Adb, AdbDevice
-from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
-from edge_mnv3_android_bench.measuring import CoolDown, Measurement
-from edge_mnv3_android_bench.protocols import PUBLISHED, custom
+from edge_mnv3_android_bench.adb.client import Adb, AdbDevice
+from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
+from edge_mnv3_android_bench.measuring.measurement import CoolDown, Measurement
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom
 from tiny_models import write_classifier
 
 FOLDER = "/data/local/tmp/edge-mnv3"

@@ -13,29 +13,20 @@ from device.adb_servers import AdbServer
 from device.bench_setup import FOLDER
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour, Figures, benchmark_binary
-from edge_mnv3.arch import VARIANTS
 from edge_mnv3.cli import main
-from edge_mnv3.hashing import sha256_file
-from edge_mnv3.result_json import to_json
-from edge_mnv3.results import (
-    CalibrationManifest,
-    KernelCheck,
-    ModelChecks,
-    QuantizeResult,
-    VariantInfo,
-    WeightsInfo,
-)
-from edge_mnv3_android_bench import (
-    adb,
-    device_files,
-    device_selection,
-    device_session,
-    device_settings,
-    device_state,
-    launch_script,
-    launch_statistics,
-    launching,
-)
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.results.images import CalibrationManifest
+from edge_mnv3.core.results.json_format import to_json
+from edge_mnv3.core.results.models import KernelCheck, ModelChecks, VariantInfo, WeightsInfo
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.model.arch import VARIANTS
+from edge_mnv3_android_bench.adb import client as adb
+from edge_mnv3_android_bench.adb import files as device_files
+from edge_mnv3_android_bench.device import selection as device_selection
+from edge_mnv3_android_bench.device import settings as device_settings
+from edge_mnv3_android_bench.device import state as device_state
+from edge_mnv3_android_bench.measuring import launch_script, launch_statistics, launching
+from edge_mnv3_android_bench.measuring import session as device_session
 from tiny_models import write_classifier
 
 # Two launches of ten runs each; nobody waits for a phone to cool down.

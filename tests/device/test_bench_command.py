@@ -17,9 +17,9 @@ from device.command_setup import QUICK, SHORT, Bench, assert_clean, printed, sho
 from device.conftest import AnyDevice, MakePhone
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
-from edge_mnv3.bench_report import DeviceBenchReport
-from edge_mnv3.result_json import from_json
-from edge_mnv3.verdict_results import ReproduceResult
+from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.verdicts import ReproduceResult
 
 REPRODUCE = ("--runs", "10", "--launches", "1", "--max-cool-down", "0.2", "--weights", "none")
 
@@ -252,7 +252,7 @@ def test_files_that_are_missing_are_made_and_found_again(
         ("int8", "accurate"),
     ]
     assert "input: 32 px, published 224" in cells[0]["measured"][0]["reasons"]
-    monkeypatch.setattr("edge_mnv3.variant_files.quantize", None)
+    monkeypatch.setattr("edge_mnv3.stages.variant_files.quantize", None)
     (bench.folder / "models").rename(bench.folder / "elsewhere")
     found = bench.run(*command, "--models-dir", "elsewhere")
     assert found.exit_code == 0, found.output

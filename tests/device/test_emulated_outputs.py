@@ -11,10 +11,10 @@ from device.adb_servers import AdbServer
 from device.bench_setup import FOLDER, device_on, registry_with
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
-from edge_mnv3.errors import ArgumentError, BenchmarkBinaryError, BenchmarkLogError, DeviceFileError
-from edge_mnv3.runtime import Kernels
-from edge_mnv3_android_bench.device_session import DeviceSession, ReadyBinary, open_session, place_binary
-from edge_mnv3_android_bench.phone_outputs import check_phone_outputs, seeded_pixels
+from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, BenchmarkLogError, DeviceFileError
+from edge_mnv3.core.runtime import Kernels
+from edge_mnv3_android_bench.measuring.phone_outputs import check_phone_outputs, seeded_pixels
+from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, open_session, place_binary
 from tiny_models import SIZE, write_classifier
 
 
@@ -48,7 +48,7 @@ def test_another_model_on_the_phone_is_seen(
     write_classifier(tmp_path / "n.tflite", "uint8", output_scale=4.0)
     session.folder.ensure(tmp_path / "n.tflite", "n.tflite")
     monkeypatch.setattr(
-        "edge_mnv3_android_bench.phone_outputs.place_model", lambda *_, **__: f"{FOLDER}/n.tflite"
+        "edge_mnv3_android_bench.measuring.phone_outputs.place_model", lambda *_, **__: f"{FOLDER}/n.tflite"
     )
     result = check_phone_outputs(session, binary, model, seeded_pixels(SIZE, 3), kernels="xnnpack")
     assert result.equal_values_percent < 100

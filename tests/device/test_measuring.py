@@ -22,12 +22,12 @@ from device.bench_setup import (
 from device.conftest import MakePhone
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour, Figures
-from edge_mnv3.bench_results import DeviceBenchResult
-from edge_mnv3.errors import BenchmarkBinaryError, DeviceLostError, DeviceTimeoutError, EdgeMnv3Error
-from edge_mnv3_android_bench import device_settings
-from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
-from edge_mnv3_android_bench.measuring import Listeners, Measurement, Progress, measure_devices
-from edge_mnv3_android_bench.protocols import custom
+from edge_mnv3.core.errors import BenchmarkBinaryError, DeviceLostError, DeviceTimeoutError, EdgeMnv3Error
+from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
+from edge_mnv3_android_bench.device import settings as device_settings
+from edge_mnv3_android_bench.measuring.measurement import Listeners, Measurement, Progress, measure_devices
+from edge_mnv3_android_bench.measuring.protocols import custom
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_a_program_that_dies_is_given_up_soon(
 def test_a_program_that_hangs_is_killed(
     adb_server: AdbServer, phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_mnv3_android_bench.device_session.LOADING_ALLOWANCE_S", 0.5)
+    monkeypatch.setattr("edge_mnv3_android_bench.measuring.session.LOADING_ALLOWANCE_S", 0.5)
     phone.figures = STEADY
     registry = registry_with(tmp_path, current=Behaviour(fault="hang"))
     quick = custom(QUICK, max_secs=0.7, launches=1)
@@ -226,12 +226,12 @@ def test_a_phone_that_freezes_costs_the_timeout_only(
 ) -> None:
     for name, value in (("launching._STATES_ALLOWANCE_S", 1.0), ("launching._KILL_TIMEOUT_S", 0.5)):
         monkeypatch.setattr(f"edge_mnv3_android_bench.{name}", value)
-    monkeypatch.setattr("edge_mnv3_android_bench.device_session.LOADING_ALLOWANCE_S", 0.5)
+    monkeypatch.setattr("edge_mnv3_android_bench.measuring.session.LOADING_ALLOWANCE_S", 0.5)
     phone.figures = STEADY
     phone.at_launch(3, lambda: phone.after(0.4, phone.freeze))
     wanted = measurement(tmp_path, model_file(tmp_path), protocol=custom(QUICK, max_secs=1.5))
     started = time.monotonic()
-    monkeypatch.setattr("edge_mnv3_android_bench.adb.SHELL_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("edge_mnv3_android_bench.adb.client.SHELL_TIMEOUT_S", 1.0)
     error = failure_of(adb_server, phone, wanted, registry)
     assert isinstance(error, DeviceTimeoutError)
     assert time.monotonic() - started < 20  # a launch, then 3 s, 0.5 s and twice 1 s, on a busy machine
@@ -316,7 +316,7 @@ def test_a_stop_kills_restores_and_keeps(
         assert interrupted.wait(30)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edge_mnv3_android_bench.measuring.wait", wait_for_ctrl_c)
+    monkeypatch.setattr("edge_mnv3_android_bench.measuring.measurement.wait", wait_for_ctrl_c)
     with pytest.raises(KeyboardInterrupt):
         measure_devices([device_on(adb_server, phone)], wanted, registry, Listeners(progress=interrupt))
     assert_clean(phone)

@@ -13,20 +13,20 @@ from device.bench_setup import FOLDER, device_on
 from device.conftest import AnyDevice, MakePhone
 from device.layouts import captured_phone, generic_phone
 from device.phone import Phone
-from edge_mnv3.errors import (
+from edge_mnv3.core.errors import (
     DeviceError,
     DeviceFileError,
     DeviceLostError,
     DeviceTimeoutError,
     DeviceUnavailableError,
 )
-from edge_mnv3_android_bench import device_selection
-from edge_mnv3_android_bench.adb import Adb
-from edge_mnv3_android_bench.adb_binary import adb_version
-from edge_mnv3_android_bench.cpu_topology import big_cores, cpu_mask
-from edge_mnv3_android_bench.device_files import DeviceFolder
-from edge_mnv3_android_bench.device_selection import select_devices
-from edge_mnv3_android_bench.device_state import read_device_info, read_device_state
+from edge_mnv3_android_bench.adb.binary import adb_version
+from edge_mnv3_android_bench.adb.client import Adb
+from edge_mnv3_android_bench.adb.files import DeviceFolder
+from edge_mnv3_android_bench.device import selection as device_selection
+from edge_mnv3_android_bench.device.cpu_topology import big_cores, cpu_mask
+from edge_mnv3_android_bench.device.selection import select_devices
+from edge_mnv3_android_bench.device.state import read_device_info, read_device_state
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB
 
@@ -244,8 +244,8 @@ def test_frozen_in_a_push(
     adb_server: AdbServer, phone: Phone, local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = DeviceFolder(device_on(adb_server, phone))
-    monkeypatch.setattr("edge_mnv3_android_bench.adb.SHELL_TIMEOUT_S", 1.0)
-    monkeypatch.setattr("edge_mnv3_android_bench.adb.SLOWEST_LINK_BYTES_PER_S", 10_000_000)
+    monkeypatch.setattr("edge_mnv3_android_bench.adb.client.SHELL_TIMEOUT_S", 1.0)
+    monkeypatch.setattr("edge_mnv3_android_bench.adb.client.SLOWEST_LINK_BYTES_PER_S", 10_000_000)
     monkeypatch.setattr(folder, "_check_space", lambda *_: phone.freeze())
     started = time.monotonic()
     with pytest.raises(DeviceTimeoutError, match=r"got no end within 1\.1024 s"):

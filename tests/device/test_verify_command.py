@@ -12,10 +12,10 @@ from device.command_setup import Bench, assert_clean
 from device.conftest import MakePhone
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
-from edge_mnv3.package_results import VerifyResult
-from edge_mnv3.result_json import from_json
-from edge_mnv3_android_bench import phone_outputs
-from edge_mnv3_android_bench.device_session import DeviceSession
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.package import VerifyResult
+from edge_mnv3_android_bench.measuring import phone_outputs
+from edge_mnv3_android_bench.measuring.session import DeviceSession
 from tiny_models import write_classifier
 
 LABELS = "tea\ncoffee\nwater\nmilk\njuice\n"

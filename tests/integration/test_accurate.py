@@ -12,18 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_mnv3 import builder
-from edge_mnv3.errors import ConversionError
-from edge_mnv3.runtime import open_bytes, open_model
+from edge_mnv3.core.errors import ConversionError
+from edge_mnv3.core.runtime import open_bytes, open_model
+from edge_mnv3.model import builder
 from edge_mnv3_calibration_data.synthetic import synthetic_image
-from edge_mnv3_quantization.accurate import quantize_accurate, quantize_fast
-from edge_mnv3_quantization.checks import check_int8, inspect_file
 from edge_mnv3_quantization.convert import convert_float
-from edge_mnv3_quantization.network_reader import read_network
-from edge_mnv3_quantization.network_writer import write_float
-from edge_mnv3_quantization.rewrites import lower_hard_swish
-from edge_mnv3_quantization.scaling import rescale
-from edge_mnv3_quantization.stock import IoType, quantize_stock
+from edge_mnv3_quantization.graph.reader import read_network
+from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import rescale
+from edge_mnv3_quantization.graph.writer import write_float
+from edge_mnv3_quantization.recipes.accurate import quantize_accurate, quantize_fast
+from edge_mnv3_quantization.recipes.stock import IoType, quantize_stock
+from edge_mnv3_quantization.validation.checks import check_int8, inspect_file
 
 SIDE = 64
 CLASSES = 10

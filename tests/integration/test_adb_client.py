@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_mnv3.errors import (
+from edge_mnv3.core.errors import (
     AdbUnavailableError,
     DeviceError,
     DeviceFileError,
@@ -15,7 +15,7 @@ from edge_mnv3.errors import (
     DeviceTimeoutError,
     DeviceUnavailableError,
 )
-from edge_mnv3_android_bench.adb import Adb, ListedDevice, parse_devices
+from edge_mnv3_android_bench.adb.client import Adb, ListedDevice, parse_devices
 from fake_adb import SERIAL, fake_adb, fake_device
 
 OLD_PHONE = {"features": "echo", "shell": """sh -c "$1" 2>&1 | sed 's/$/\\r/'; exit 0"""}
@@ -102,7 +102,7 @@ def test_what_came_before_the_loss_can_be_had(tmp_path: Path) -> None:
 def test_a_hung_device_costs_the_timeout_only(
     tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_mnv3_android_bench.adb.SERVER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("edge_mnv3_android_bench.adb.client.SERVER_TIMEOUT_S", 0.2)
     device = fake_device(tmp_path, **{verb: "sleep 30", "get_state": "exit 1"})
     started = time.monotonic()
     with pytest.raises(DeviceTimeoutError, match=f"device {SERIAL}: got no end within 0.2 s"):

@@ -22,10 +22,10 @@ from PIL import Image
 
 import tiny_models
 from app_contexts import app_context
+from edge_mnv3.core.process import run
+from edge_mnv3.core.runtime import open_model
 from edge_mnv3.packaging.app_context import AppContext
 from edge_mnv3.packaging.app_sources import app_sources
-from edge_mnv3.process import run
-from edge_mnv3.runtime import open_model
 from edge_mnv3_calibration_data.preprocess import preprocess
 
 DOUBLES = Path(__file__).parent.parent / "app_doubles"

@@ -7,14 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edge_mnv3.errors import ConversionError
-from edge_mnv3.runtime import open_bytes
-from edge_mnv3_quantization.backward import Floats, gradients
-from edge_mnv3_quantization.network import Array, Network, Node, Value
-from edge_mnv3_quantization.network_writer import write_float
-from edge_mnv3_quantization.patches import patches
-from edge_mnv3_quantization.rewrites import logits_value, lower_hard_swish
-from edge_mnv3_quantization.scaling import rescale
+from edge_mnv3.core.errors import ConversionError
+from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3_quantization.algorithms.backward import Floats, gradients
+from edge_mnv3_quantization.algorithms.patches import patches
+from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
+from edge_mnv3_quantization.graph.rewrites import logits_value, lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import rescale
+from edge_mnv3_quantization.graph.writer import write_float
 from random_networks import SIDE, Builder, random_network
 
 STEP = 2.0**-9

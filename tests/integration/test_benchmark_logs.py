@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from edge_mnv3.bench_results import LaunchTimings, Partitioning
-from edge_mnv3.errors import BenchmarkLogError
-from edge_mnv3_android_bench.benchmark_log import parse_benchmark_log
-from edge_mnv3_android_bench.op_profile import GraphOp, read_op_profile, top_costs
+from edge_mnv3.core.errors import BenchmarkLogError
+from edge_mnv3.core.results.bench import LaunchTimings, Partitioning
+from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
+from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp, read_op_profile, top_costs
 from log_damage import damage
 from synthetic_logs import BUILDS, LogText
 

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from edge_mnv3 import arch, builder
-from edge_mnv3.builder import MobileNetV3Large, MobileNetV3Small
+from edge_mnv3.model import arch, builder
+from edge_mnv3.model.builder import MobileNetV3Large, MobileNetV3Small
 
 BUILDERS = [MobileNetV3Small, MobileNetV3Large]
 TINY: dict[str, Any] = {"input_shape": (32, 32, 3), "alpha": 0.35, "minimalistic": True, "weights": None}
@@ -169,7 +169,7 @@ def test_a_head_of_ones_own_does_not_collide() -> None:
 def test_imagenet_weights_at_another_size_warn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "w.weights.h5"
     MobileNetV3Small(weights=None, minimalistic=True, input_shape=(32, 32, 3)).save_weights(path)
-    monkeypatch.setattr("edge_mnv3.weights.published_weights", lambda variant, include_top: path)
+    monkeypatch.setattr("edge_mnv3.model.weights.published_weights", lambda variant, include_top: path)
     with pytest.warns(UserWarning, match="trained at 224x224, the input is 32x32"):
         MobileNetV3Small(minimalistic=True, input_shape=(32, 32, 3))
     with warnings.catch_warnings():

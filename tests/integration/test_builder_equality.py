@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from edge_mnv3 import builder
+from edge_mnv3.model import builder
 
 ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.25)
 SIZES_PX = (224, 160, 96, 33)

@@ -14,11 +14,13 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from edge_mnv3.cli import main
-from edge_mnv3.result_json import from_json
-from edge_mnv3.results import CalibrateResult, QuantizeResult
+from edge_mnv3.core.results.calibrate import CalibrateResult
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3_calibration_data.stored import read_stored
 from edge_mnv3_calibration_data.synthetic import synthetic_image
-from edge_mnv3_quantization import convert, statistics
+from edge_mnv3_quantization import convert
+from edge_mnv3_quantization.calibration import statistics
 from edge_mnv3_quantization.convert import convert_float
 
 IMAGES = 14
@@ -112,7 +114,7 @@ def test_killed_in_the_middle_and_run_again(
 ) -> None:
     # Killed, not interrupted, when the file of the sixth checkpoint is half written.
     script = (
-        "import functools, os, signal, sys; import edge_mnv3.calibrating as m\n"
+        "import functools, os, signal, sys; import edge_mnv3.stages.calibrate as m\n"
         "m.collect = functools.partial(m.collect, checkpoint_s=0.0)\n"
         "original = m.save_statistics\n"
         "def save(statistics, path):\n"

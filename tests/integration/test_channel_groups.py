@@ -11,29 +11,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_mnv3.errors import ModelFileError
-from edge_mnv3.runtime import open_model
-from edge_mnv3_quantization import lowering
-from edge_mnv3_quantization.accurate import quantize_fast
-from edge_mnv3_quantization.activations import observe
-from edge_mnv3_quantization.channel_groups import (
+from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.tflite.edit import TfliteFile
+from edge_mnv3_quantization.algorithms import lowering
+from edge_mnv3_quantization.algorithms.channel_groups import (
     MULTIPLE,
     best_groups,
     chain_of,
     group_channels,
     moved,
 )
-from edge_mnv3_quantization.diagnosis import diagnose
-from edge_mnv3_quantization.lowering import lower
-from edge_mnv3_quantization.network import Network
-from edge_mnv3_quantization.network_writer import write_float, write_int8
-from edge_mnv3_quantization.pairing import pair_files
-from edge_mnv3_quantization.ranges import best_range, choose_ranges
-from edge_mnv3_quantization.recipe_notes import CHANNEL_GROUPS, write_notes
-from edge_mnv3_quantization.rewrites import gated_values, logits_value, lower_hard_swish
-from edge_mnv3_quantization.scaling import rescale, ties
-from edge_mnv3_quantization.sensitivity import Sensitivity, measure
-from edge_mnv3_quantization.tflite_file import TfliteFile
+from edge_mnv3_quantization.algorithms.lowering import lower
+from edge_mnv3_quantization.algorithms.ranges import best_range, choose_ranges
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure
+from edge_mnv3_quantization.calibration.activations import observe
+from edge_mnv3_quantization.diagnosis.diagnose import diagnose
+from edge_mnv3_quantization.diagnosis.pairing import pair_files
+from edge_mnv3_quantization.graph.network import Network
+from edge_mnv3_quantization.graph.rewrites import gated_values, logits_value, lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import rescale, ties
+from edge_mnv3_quantization.graph.writer import write_float, write_int8
+from edge_mnv3_quantization.recipes.accurate import quantize_fast
+from edge_mnv3_quantization.recipes.notes import CHANNEL_GROUPS, write_notes
 from random_networks import SIDE, TOLERANCE, original, outputs, random_network, wide_network
 from small_networks import float_outputs, free_sensitivity, int8_outputs, random_images, rounded_weights
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_mnv3.errors import ModelFileError
-from edge_mnv3.hashing import sha256_file
-from edge_mnv3_quantization.checks import check_int8, inspect_file
-from edge_mnv3_quantization.graph import read_graph
+from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.tflite.graph import read_graph
+from edge_mnv3_quantization.validation.checks import check_int8, inspect_file
 from tiny_models import SIZE, write_classifier
 
 

@@ -14,13 +14,15 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from edge_mnv3 import digits
-from edge_mnv3.bench_results import HostBenchResult
 from edge_mnv3.cli import main
-from edge_mnv3.demo_results import DemoResult
-from edge_mnv3.hashing import sha256_file
-from edge_mnv3.result_json import from_json
-from edge_mnv3.results import InspectResult, QuantizeResult, ValidateResult
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.results.bench import HostBenchResult
+from edge_mnv3.core.results.demo import DemoResult
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.models import InspectResult
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3_calibration_data import digits
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from h5_files import write_legacy
 from tiny_models import write_classifier
@@ -345,7 +347,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, when: str) -> None:
     # The program under test runs whole; a hook only tells when the step has begun.
     hook = {
         "reading": "import edge_mnv3_calibration_data.loading as m; name = 'synthetic_image'",
-        "quantizing": "import edge_mnv3_quantization.accurate as m; name = 'measure'",
+        "quantizing": "import edge_mnv3_quantization.recipes.accurate as m; name = 'measure'",
     }[when]
     script = (
         # A shell ignores the signal for what it runs in the background, and children inherit that.
@@ -380,7 +382,7 @@ def test_full_disk(tmp_path: Path) -> None:
     # From the moment when outputs are written, the system refuses files over 900 kB, as a full disk would;
     # the float file has over a megabyte.
     script = (
-        "import resource, sys; import edge_mnv3.pipeline as m; original = m.staged\n"
+        "import resource, sys; import edge_mnv3.stages.quantize as m; original = m.staged\n"
         "def full(*a, **k):\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000))\n"
         "    return original(*a, **k)\n"

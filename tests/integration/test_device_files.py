@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_mnv3.errors import ArgumentError, DeviceFileError, DeviceLostError
-from edge_mnv3_android_bench import device_files
-from edge_mnv3_android_bench.device_files import DeviceFolder, parse_free_bytes
+from edge_mnv3.core.errors import ArgumentError, DeviceFileError, DeviceLostError
+from edge_mnv3_android_bench.adb import files as device_files
+from edge_mnv3_android_bench.adb.files import DeviceFolder, parse_free_bytes
 from fake_adb import SERIAL, fake_device
 
 CONTENT = bytes(range(256)) * 40

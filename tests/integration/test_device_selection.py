@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_mnv3.errors import ArgumentError, DeviceUnavailableError
-from edge_mnv3_android_bench import device_selection
-from edge_mnv3_android_bench.adb import Adb
-from edge_mnv3_android_bench.device_selection import select_devices
+from edge_mnv3.core.errors import ArgumentError, DeviceUnavailableError
+from edge_mnv3_android_bench.adb.client import Adb
+from edge_mnv3_android_bench.device import selection as device_selection
+from edge_mnv3_android_bench.device.selection import select_devices
 from fake_adb import fake_adb
 
 

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from edge_mnv3.errors import DeviceFileError, DeviceUnavailableError
-from edge_mnv3_android_bench import device_settings
-from edge_mnv3_android_bench.device_files import DeviceFolder
-from edge_mnv3_android_bench.device_settings import NOTE, changed_settings, restore_settings
+from edge_mnv3.core.errors import DeviceFileError, DeviceUnavailableError
+from edge_mnv3_android_bench.adb.files import DeviceFolder
+from edge_mnv3_android_bench.device import settings as device_settings
+from edge_mnv3_android_bench.device.settings import NOTE, changed_settings, restore_settings
 from fake_adb import fake_device
 
 # `settings` and `cmd` keep their values in files.

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_mnv3.cli import main
-from edge_mnv3.diagnose_results import DiagnoseResult
-from edge_mnv3.hashing import sha256_file
-from edge_mnv3.result_json import from_json, to_jsonable
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.results.diagnose import DiagnoseResult
+from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3_calibration_data.loading import load_calibration
 from edge_mnv3_calibration_data.sources import open_source
-from edge_mnv3_quantization.network_writer import Quantization
+from edge_mnv3_quantization.graph.types import Quantization
 from int8_pairs import IMAGES, LOGITS, POOL, SIDE, float_file, int8_of, small_network
 
 

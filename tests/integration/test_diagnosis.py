@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_mnv3.diagnose_results import DiagnoseResult, TensorCost
-from edge_mnv3.errors import ModelFileError
-from edge_mnv3.result_json import from_json, to_json
-from edge_mnv3.results import KernelCheck
-from edge_mnv3_quantization import diagnosis
-from edge_mnv3_quantization.attribution import attribute
-from edge_mnv3_quantization.diagnosis import diagnose
-from edge_mnv3_quantization.network import Array, Network, Node, Value
-from edge_mnv3_quantization.network_writer import Quantization
-from edge_mnv3_quantization.pairing import Pair, pair_files
-from edge_mnv3_quantization.rewrites import lower_hard_swish
-from edge_mnv3_quantization.scaling import rescale, ties, value_factors
-from edge_mnv3_quantization.signal_noise import Survey, survey
-from edge_mnv3_quantization.tensor_names import layer_name
-from edge_mnv3_quantization.tflite_file import Edit
-from edge_mnv3_quantization.weight_quantization import quantize_weights
+from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.results.diagnose import DiagnoseResult, TensorCost
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.models import KernelCheck
+from edge_mnv3.core.tflite.edit import Edit
+from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
+from edge_mnv3_quantization.diagnosis import diagnose as diagnosis
+from edge_mnv3_quantization.diagnosis.attribution import attribute
+from edge_mnv3_quantization.diagnosis.diagnose import diagnose
+from edge_mnv3_quantization.diagnosis.pairing import Pair, pair_files
+from edge_mnv3_quantization.diagnosis.signal_noise import Survey, survey
+from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
+from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import rescale, ties, value_factors
+from edge_mnv3_quantization.graph.tensor_names import layer_name
+from edge_mnv3_quantization.graph.types import Quantization
 from int8_pairs import (
     CHANNELS,
     DEPTHWISE,

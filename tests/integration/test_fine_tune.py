@@ -20,16 +20,17 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from edge_mnv3.cli import main
-from edge_mnv3.demo import DEMO, demo_weights
-from edge_mnv3.digits import load_digits
-from edge_mnv3.errors import CalibrationDataError
-from edge_mnv3.graphs import GraphRequest, build_graph, resolve_graph
-from edge_mnv3.process import run
-from edge_mnv3.reporting import Reporter
-from edge_mnv3.result_json import from_json
-from edge_mnv3.results import QuantizeResult, ValidateResult
-from edge_mnv3.runtime import open_model
-from edge_mnv3.weight_files import inspect_weights
+from edge_mnv3.core.errors import CalibrationDataError
+from edge_mnv3.core.process import run
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.core.runtime import open_model
+from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
+from edge_mnv3.model.weight_files import inspect_weights
+from edge_mnv3.stages.demo import DEMO, demo_weights
+from edge_mnv3_calibration_data.digits import load_digits
 from edge_mnv3_calibration_data.loading import load_image
 from edge_mnv3_calibration_data.sources import Item, open_source
 
@@ -176,7 +177,7 @@ def test_averages_taken_anew_are_those_of_the_weights() -> None:
     """The demo's network without its averages answers by chance; taken anew, they are as good as its own."""
     import keras
 
-    from edge_mnv3 import builder
+    from edge_mnv3.model import builder
 
     model = builder.MobileNetV3Small(
         input_shape=(DEMO.input_size_px, DEMO.input_size_px, 3),

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_mnv3.runtime import open_model
-from edge_mnv3_quantization import lowering
-from edge_mnv3_quantization.activations import observe
-from edge_mnv3_quantization.lowering import HardSwish, lower
-from edge_mnv3_quantization.network import Network
-from edge_mnv3_quantization.network_writer import write_int8
-from edge_mnv3_quantization.ranges import choose_ranges
-from edge_mnv3_quantization.rewrites import is_gate, logits_value, lower_hard_swish
-from edge_mnv3_quantization.scaling import rescale
-from edge_mnv3_quantization.sensitivity import Sensitivity, measure
+from edge_mnv3.core.runtime import open_model
+from edge_mnv3_quantization.algorithms import lowering
+from edge_mnv3_quantization.algorithms.lowering import HardSwish, lower
+from edge_mnv3_quantization.algorithms.ranges import choose_ranges
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure
+from edge_mnv3_quantization.calibration.activations import observe
+from edge_mnv3_quantization.graph.network import Network
+from edge_mnv3_quantization.graph.rewrites import is_gate, logits_value, lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import rescale
+from edge_mnv3_quantization.graph.writer import write_int8
 from random_networks import SIDE, TOLERANCE, original, outputs, random_network
 from small_networks import float_outputs, int8_outputs, random_images, rounded_weights
 

@@ -16,14 +16,14 @@ from ai_edge_litert.compiled_model import CompiledModel
 from PIL import Image
 
 from bench_records import device_result, steady
-from edge_mnv3.bench_report import DeviceBenchReport
-from edge_mnv3.package_results import PackageResult, VerifyResult
+from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.package import PackageResult, VerifyResult
 from edge_mnv3.packaging.bundle import read_bundle
 from edge_mnv3.packaging.contents import golden_vectors
 from edge_mnv3.packaging.golden import HostRunner
 from edge_mnv3.packaging.manifest import read_manifest
 from edge_mnv3.packaging.metadata import read_packaged
-from edge_mnv3.result_json import from_json, to_json
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from packaged_drinks import CLASSES, LABELS, SIDE, classifier, package, run
 from tiny_models import write_classifier

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization import accurate
-from edge_mnv3_quantization.network import Network
-from edge_mnv3_quantization.network_writer import Quantization, write_float
-from edge_mnv3_quantization.rounding_ties import rounded_differently
+from edge_mnv3_quantization.algorithms.rounding_ties import rounded_differently
+from edge_mnv3_quantization.graph.network import Network
+from edge_mnv3_quantization.graph.types import Quantization
+from edge_mnv3_quantization.graph.writer import write_float
+from edge_mnv3_quantization.recipes import accurate
 from random_networks import original, wide_network
 
 Written = tuple[Network, Mapping[int, Quantization]]

@@ -7,9 +7,9 @@ import functools
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization.activations import observe
-from edge_mnv3_quantization.network import Array, Network, Node, Value
-from edge_mnv3_quantization.sensitivity import _TEMPERATURE, STEPS, Sensitivity, Tail, measure
+from edge_mnv3_quantization.algorithms.sensitivity import _TEMPERATURE, STEPS, Sensitivity, Tail, measure
+from edge_mnv3_quantization.calibration.activations import observe
+from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
 from random_networks import Builder
 from small_networks import float_outputs, random_images
 

@@ -11,13 +11,13 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_mnv3 import builder
-from edge_mnv3.errors import ConversionError
-from edge_mnv3.native_output import captured_native_output
-from edge_mnv3.runtime import open_model
-from edge_mnv3_quantization.checks import check_int8
+from edge_mnv3.core.errors import ConversionError
+from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3.core.runtime import open_model
+from edge_mnv3.model import builder
 from edge_mnv3_quantization.convert import convert_float
-from edge_mnv3_quantization.stock import IoType, quantize_stock
+from edge_mnv3_quantization.recipes.stock import IoType, quantize_stock
+from edge_mnv3_quantization.validation.checks import check_int8
 
 SIDE = 64
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from edge_mnv3.errors import CalibrationDataError, InputFileError, ModelFileError
-from edge_mnv3_quantization.validation import LabelledImages, validate
+from edge_mnv3.core.errors import CalibrationDataError, InputFileError, ModelFileError
+from edge_mnv3_quantization.validation.accuracy import LabelledImages, validate
 from tiny_models import SIZE, expected_scores, weights, write_classifier
 
 N = 60

@@ -14,15 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_mnv3.errors import BundleError
-from edge_mnv3.package_results import VerifyResult
+from edge_mnv3.core.errors import BundleError
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.package import VerifyResult
+from edge_mnv3.core.runtime import open_model
 from edge_mnv3.packaging.arm import FOLDER_VARIABLE, arm_folder
 from edge_mnv3.packaging.bundle import read_bundle, write_bundle
 from edge_mnv3.packaging.contents import golden_vectors
 from edge_mnv3.packaging.golden import HostRunner
 from edge_mnv3.packaging.manifest import read_manifest, seal
-from edge_mnv3.result_json import from_json
-from edge_mnv3.runtime import open_model
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from int8_pairs import int8_of, small_network
 from packaged_drinks import CLASSES, LABELS, SIDE, classifier, package, run

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from edge_mnv3 import builder
-from edge_mnv3.errors import WeightsMismatchError
-from edge_mnv3.weight_files import inspect_weights
-from edge_mnv3.weights import load_weights
+from edge_mnv3.core.errors import WeightsMismatchError
+from edge_mnv3.model import builder
+from edge_mnv3.model.weight_files import inspect_weights
+from edge_mnv3.model.weights import load_weights
 from h5_files import write_legacy
 
 TINY: dict[str, Any] = {"input_shape": (32, 32, 3), "alpha": 0.35, "weights": None, "classes": 3}

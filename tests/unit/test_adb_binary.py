@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_mnv3.errors import AdbUnavailableError
-from edge_mnv3_android_bench.adb_binary import adb_version, find_adb
+from edge_mnv3.core.errors import AdbUnavailableError
+from edge_mnv3_android_bench.adb.binary import adb_version, find_adb
 
 
 def program(path: Path, commands: str = "exit 0") -> Path:

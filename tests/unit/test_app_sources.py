@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app_contexts import app_context
-from edge_mnv3.errors import ArgumentError
+from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.packaging.app_sources import SOURCES, TEMPLATES, app_sources, crop
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_mnv3 import arch
-from edge_mnv3.arch import VARIANTS, Variant
-from edge_mnv3.errors import ArgumentError
+from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.model import arch
+from edge_mnv3.model.arch import VARIANTS, Variant
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "expanded_blocks.json"
 

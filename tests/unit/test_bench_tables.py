@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from bench_records import PIXEL, device_result, steady
-from edge_mnv3.bench_report import DeviceBenchReport
 from edge_mnv3.commands.bench_tables import bench_table, reproduce_table
-from edge_mnv3.published import Figure, Published, Source
-from edge_mnv3_android_bench.reproduction import Measurement, Network, reproduce
+from edge_mnv3.core.published import Figure, Published, Source
+from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3_android_bench.published.reproduction import Measurement, Network, reproduce
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "reproduce_table.txt"
 SMALL, LARGE = Network("small", 1.0, "float"), Network("large", 1.0, "float")

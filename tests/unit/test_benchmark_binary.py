@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from edge_mnv3.errors import ArgumentError, BenchmarkBinaryError, DownloadError, InputFileError
-from edge_mnv3_android_bench import benchmark_download
-from edge_mnv3_android_bench.benchmark_binary import (
+from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, DownloadError, InputFileError
+from edge_mnv3_android_bench.benchmark_model import download as benchmark_download
+from edge_mnv3_android_bench.benchmark_model.download import BASE_URL, official_address, pick_abi
+from edge_mnv3_android_bench.benchmark_model.registry import (
     BinaryRegistry,
     cache_folder,
     help_fingerprint,
     reported_version,
 )
-from edge_mnv3_android_bench.benchmark_download import BASE_URL, official_address, pick_abi
 
 ABI = "arm64-v8a"
 HELP = """usage: {program} <flags>

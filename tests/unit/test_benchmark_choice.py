@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_mnv3.cli import main
-from edge_mnv3.errors import BenchmarkBinaryError, InputFileError
-from edge_mnv3.hashing import sha256_file
-from edge_mnv3_android_bench import benchmark_download
-from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
-from edge_mnv3_android_bench.benchmark_choice import ready_binary
+from edge_mnv3.core.errors import BenchmarkBinaryError, InputFileError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3_android_bench.benchmark_model import download as benchmark_download
+from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
+from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 
 ABI = "arm64-v8a"
 ABIS = (ABI, "armeabi-v7a")

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edge_mnv3.bench_results import LaunchTimings, Partitioning, UnconfirmedFigures
-from edge_mnv3.errors import BenchmarkLogError
-from edge_mnv3_android_bench.benchmark_log import parse_benchmark_log
-from edge_mnv3_android_bench.printed_numbers import read_float, read_integer
-from edge_mnv3_android_bench.run_statistics import read_run_statistics
+from edge_mnv3.core.errors import BenchmarkLogError
+from edge_mnv3.core.results.bench import LaunchTimings, Partitioning, UnconfirmedFigures
+from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
+from edge_mnv3_android_bench.benchmark_model.printed_numbers import read_float, read_integer
+from edge_mnv3_android_bench.benchmark_model.run_statistics import read_run_statistics
 from log_damage import damage
 from synthetic_logs import BUILDS, Build, LogText, statistics_line
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_mnv3.errors import BundleError, InputFileError, OutputError
-from edge_mnv3.package_results import BundleManifest, GoldenImages, LabelsInfo
+from edge_mnv3.core.errors import BundleError, InputFileError, OutputError
+from edge_mnv3.core.results.package import BundleManifest, GoldenImages, LabelsInfo
 from edge_mnv3.packaging.bundle import check_container, read_bundle, read_zip, write_bundle, zip_bundle
 from edge_mnv3.packaging.golden import OutputKind, compare, from_bytes, largest_allowed, to_bytes
 from edge_mnv3.packaging.intervals import wilson_percent

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_mnv3.errors import ArgumentError, InputFileError
+from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3_calibration_data.decode import decode
 from edge_mnv3_calibration_data.preprocess import DEFAULT_PREPROCESS, PREPROCESSES, preprocess
 

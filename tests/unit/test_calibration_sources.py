@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from edge_mnv3.errors import CalibrationDataError, InputFileError
-from edge_mnv3.result_json import to_json
-from edge_mnv3.results import CalibrationManifest, SkippedImage
+from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3.core.results.images import CalibrationManifest, SkippedImage
+from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3_calibration_data.loading import (
     check_skipped,
     load_calibration,

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from bench_records import PIXEL, device_result, host_result, steady
-from edge_mnv3.bench_report import DeviceBenchReport
-from edge_mnv3.errors import ArgumentError, ConditionsDifferError, InputFileError
-from edge_mnv3.result_json import from_json, to_json
-from edge_mnv3.verdict_results import CompareResult, ConditionDifference
-from edge_mnv3_android_bench.comparison import compare, compare_files, read_bench_results
-from edge_mnv3_android_bench.host import block_medians
+from edge_mnv3.core.errors import ArgumentError, ConditionsDifferError, InputFileError
+from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.verdicts import CompareResult, ConditionDifference
+from edge_mnv3_android_bench.comparison.compare import compare, compare_files, read_bench_results
+from edge_mnv3_android_bench.measuring.host import block_medians
 
 HINT = "; measure again under equal conditions, or name what is meant to differ with --allow"
 OTHER_UNIT = dataclasses.replace(PIXEL, serial="B2")

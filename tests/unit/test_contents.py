@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import tiny_models
-from edge_mnv3.package_results import (
+from edge_mnv3.core.results.models import TensorInfo
+from edge_mnv3.core.results.package import (
     BundleManifest,
     EmbeddedFacts,
     GoldenImages,
@@ -24,7 +25,6 @@ from edge_mnv3.packaging.flatbuffer_tables import pack, unpack
 from edge_mnv3.packaging.metadata import Description, build_metadata
 from edge_mnv3.packaging.model_card import model_card
 from edge_mnv3.packaging.model_file import with_metadata
-from edge_mnv3.results import TensorInfo
 
 LABELS = b"a\nb\nc\nd\ne\n"
 IMAGE = TensorInfo(name="image", shape=(1, 4, 4, 3), dtype="uint8", scale=0.0078, zero_point=127)

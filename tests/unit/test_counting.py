@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_mnv3_quantization.activations import histogram
-from edge_mnv3_quantization.counting import BINS, Counts, exact_sum, no_counts
+from edge_mnv3_quantization.calibration.activations import histogram
+from edge_mnv3_quantization.calibration.counting import BINS, Counts, exact_sum, no_counts
 
 Image = list[npt.NDArray[np.float32]]
 CHANNELS = (2, 3)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_mnv3.device_results import CpuCluster
-from edge_mnv3_android_bench.cpu_topology import (
+from edge_mnv3.core.results.device import CpuCluster
+from edge_mnv3_android_bench.device.cpu_topology import (
     SCRIPT,
     big_cores,
     cpu_mask,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_mnv3.errors import DeviceUnavailableError
-from edge_mnv3_android_bench.device_state import (
+from edge_mnv3.core.errors import DeviceUnavailableError
+from edge_mnv3_android_bench.device.state import (
     INFO_SCRIPT,
     STATE_SCRIPT,
     is_emulator,

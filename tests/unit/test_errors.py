@@ -6,8 +6,8 @@ import pickle
 
 import pytest
 
-from edge_mnv3 import errors
-from edge_mnv3.errors import EdgeMnv3Error
+from edge_mnv3.core import errors
+from edge_mnv3.core.errors import EdgeMnv3Error
 
 CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, EdgeMnv3Error)]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bench_records import PIXEL, device_result, host_result, steady
-from edge_mnv3.errors import InputFileError, OutputError
-from edge_mnv3.published import Published
-from edge_mnv3_android_bench.history import append_history, read_history
-from edge_mnv3_android_bench.reproduction import reproduce
+from edge_mnv3.core.errors import InputFileError, OutputError
+from edge_mnv3.core.published import Published
+from edge_mnv3_android_bench.comparison.history import append_history, read_history
+from edge_mnv3_android_bench.published.reproduction import reproduce
 
 TIME = "2026-01-02T03:04:05Z"
 DEVICE, HOST = device_result(steady(1000.0)), host_result(steady(500.0))

@@ -2,127 +2,99 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import structure
 
-ROOT = Path(__file__).parent.parent.parent
-COMPONENTS = {
-    "edge_mnv3_calibration_data": ROOT / "calibration_data",
-    "edge_mnv3_quantization": ROOT / "quantization",
-    "edge_mnv3_android_bench": ROOT / "android_bench",
-}
-# What a component may use of the core: leaves that know no other part.
-SHARED = {
-    "bench_report",
-    "bench_results",
-    "device_results",
-    "diagnose_results",
-    "errors",
-    "hashing",
-    "native_output",
-    "outputs",
-    "process",
-    "profile_results",
-    "published",
-    "result_json",
-    "results",
-    "runtime",
-    "verdict_results",
-}
-STANDARD_LIBRARY_ONLY = (
-    "errors",
-    "results",
-    "bench_report",
-    "bench_results",
-    "device_results",
-    "diagnose_results",
-    "package_results",
-    "profile_results",
-    "verdict_results",
-    "arch",
+# They need a graph: TensorFlow is loaded when they are used, and still not when they are imported.
+HEAVY = {"tensorflow", "keras"}
+RESULTS = structure.ROOT / "edge_mnv3" / "core" / "results"
+
+
+@pytest.fixture(scope="module")
+def measured() -> structure.Structure:
+    return structure.measure()
+
+
+def test_nothing_imports_uphill(measured: structure.Structure) -> None:
+    assert [f"{each.importer}:{each.line} imports {each.imported}" for each in measured.uphill] == []
+
+
+def test_no_rooms_and_no_modules_import_each_other(measured: structure.Structure) -> None:
+    assert measured.room_cycles == []
+    assert measured.module_cycles == []
+
+
+def test_every_room_is_measured(measured: structure.Structure) -> None:
+    assert {
+        "edge_mnv3.core",
+        "edge_mnv3.stages",
+        "edge_mnv3_quantization.algorithms",
+    } <= measured.lines.keys()
+    assert min(measured.lines.values()) >= 1
+
+
+def write_modules(root: Path, sources: dict[str, str]) -> None:
+    for name, source in sources.items():
+        package = name.split(".")[0]
+        folder = dict(zip(structure.PACKAGES, structure.SOURCE_ROOTS, strict=True))[package]
+        path = root / folder / Path(*name.split(".")).with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "uphill"),
+    [
+        ("edge_mnv3.core.a", "edge_mnv3.model.b", True),
+        ("edge_mnv3.core.a", "edge_mnv3.core.results.b", False),
+        ("edge_mnv3.model.a", "edge_mnv3.packaging.b", True),
+        ("edge_mnv3.model.a", "edge_mnv3.core.b", False),
+        ("edge_mnv3_quantization.graph.a", "edge_mnv3_calibration_data.b", True),
+        ("edge_mnv3_quantization.graph.a", "edge_mnv3_quantization.recipes.b", False),
+        ("edge_mnv3_quantization.graph.a", "edge_mnv3.stages.b", True),
+        ("edge_mnv3.stages.a", "edge_mnv3_quantization.graph.b", False),
+        ("edge_mnv3.stages.a", "edge_mnv3.commands.b", True),
+        ("edge_mnv3.commands.a", "edge_mnv3.stages.b", False),
+        ("edge_mnv3.commands.a", "edge_mnv3.cli", True),
+        ("edge_mnv3.cli", "edge_mnv3.commands.a", False),
+    ],
 )
-JOINING = {
-    "bundle_inputs.py",
-    "calibrating.py",
-    "calibration_images.py",
-    "demo.py",
-    "device_benching.py",
-    "diagnosing.py",
-    "output_steps.py",
-    "packing.py",
-    "phone_golden.py",
-    "pipeline.py",
-    "reproducing.py",
-    "variant_files.py",
-    "verifying.py",
-}
-STAGES_WITHOUT_A_GRAPH = (
-    "edge_mnv3.pipeline",
-    "edge_mnv3.device_benching",
-    "edge_mnv3.diagnosing",
-    "edge_mnv3.plotting",
-    "edge_mnv3.packing",
-    "edge_mnv3.phone_golden",
-    "edge_mnv3.verifying",
-    "edge_mnv3.reproducing",
-    "edge_mnv3_quantization.validation",
-    "edge_mnv3_quantization.diagnosis",
-    "edge_mnv3_android_bench.host",
-)
+def test_the_rule_of_the_layers(importer: str, imported: str, uphill: bool, tmp_path: Path) -> None:
+    parent, _, name = imported.rpartition(".")
+    write_modules(tmp_path, {importer: f"def late():\n    from {parent} import {name}\n", imported: ""})
+    found = structure.measure(tmp_path)
+    assert [each.importer for each in found.uphill] == ([importer] if uphill else [])
 
 
-def imported(path: Path) -> set[str]:
-    """Dotted names of all modules that a file imports, wherever in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+def test_circles_are_found(tmp_path: Path) -> None:
+    one, other = "edge_mnv3_quantization.graph.a", "edge_mnv3_quantization.recipes.b"
+    write_modules(tmp_path, {one: f"import {other}\n", other: f"from {one} import x\n"})
+    found = structure.measure(tmp_path)
+    assert found.module_cycles == [(one, other)]
+    assert found.room_cycles == [(one.rpartition(".")[0], other.rpartition(".")[0])]
 
 
-@pytest.mark.parametrize("component", COMPONENTS)
-def test_components_do_not_know_each_other(component: str) -> None:
-    files = list((COMPONENTS[component] / component).rglob("*.py"))
-    assert len(files) > 1
-    for path in files:
-        for name in imported(path):
-            parts = name.split(".")
-            if parts[0] == "edge_mnv3":
-                assert parts[1] in SHARED, f"{path} imports {name}"
-            if parts[0] in COMPONENTS:
-                assert parts[0] == component, f"{path} imports {name}"
-
-
-def test_only_the_joining_modules_use_components() -> None:
-    for path in (ROOT / "edge_mnv3").rglob("*.py"):
-        if path.name not in JOINING and path.parent.name != "commands":
-            assert not {name.split(".")[0] for name in imported(path)} & set(COMPONENTS), path
-
-
-@pytest.mark.parametrize("module", STANDARD_LIBRARY_ONLY)
-def test_data_modules_need_the_standard_library_only(module: str) -> None:
-    allowed = sys.stdlib_module_names | {"edge_mnv3"}
-    assert {name.split(".")[0] for name in imported(ROOT / "edge_mnv3" / f"{module}.py")} <= allowed
+def test_results_need_the_standard_library_only() -> None:
+    names = ", ".join(f"edge_mnv3.core.results.{path.stem}" for path in RESULTS.glob("[!_]*.py"))
+    loaded = loaded_after(f"import {names}")
+    assert (
+        not loaded - sys.stdlib_module_names - {"edge_mnv3", "__main__", "sitecustomize"} - startup_modules()
+    )
 
 
 def loaded_after(code: str) -> set[str]:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"{code}\nimport sys; print(*sorted({{m.split('.')[0] for m in sys.modules}}))",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    script = f"{code}\nimport sys; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
+
+
+def startup_modules() -> set[str]:
+    """What this Python loads before anything is imported, such as hooks of installed packages."""
+    return loaded_after("")
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -130,7 +102,7 @@ def test_help_loads_nothing_heavy() -> None:
         "from click.testing import CliRunner; from edge_mnv3.cli import main\n"
         "assert 'quantize' in CliRunner().invoke(main, ['--help']).output"
     )
-    heavy = {"tensorflow", "keras", "numpy", "PIL", "h5py", "ai_edge_litert", "requests", "pooch", "sklearn"}
+    heavy = {*HEAVY, "numpy", "PIL", "h5py", "ai_edge_litert", "requests", "pooch", "sklearn"}
     assert not loaded_after(code) & heavy
 
 
@@ -140,16 +112,18 @@ def test_command_helps_load_no_tensorflow() -> None:
         "for command in COMMANDS:\n"
         "    result = CliRunner().invoke(main, [command, '--help'])\n"
         "    assert 'Examples:' in result.output, result.output\n"
-        "    assert not {'tensorflow', 'keras'} & sys.modules.keys(), command"
+        f"    assert not {HEAVY} & sys.modules.keys(), command"
     )
-    assert not loaded_after(code) & {"tensorflow", "keras"}
+    assert not loaded_after(code) & HEAVY
 
 
-def test_stages_without_a_graph_load_no_tensorflow() -> None:
+def test_no_module_but_the_keras_graphs_loads_tensorflow() -> None:
+    building = ("edge_mnv3.builder", "edge_mnv3.model.builder", "edge_mnv3.model.blocks")
+    names = [name for name in structure.modules() if name not in building and not name.endswith("_child")]
     code = (
         "import importlib, sys\n"
-        f"for module in {STAGES_WITHOUT_A_GRAPH}:\n"
+        f"for module in {names}:\n"
         "    importlib.import_module(module)\n"
-        "    assert not {'tensorflow', 'keras'} & sys.modules.keys(), module"
+        f"    assert not {HEAVY} & sys.modules.keys(), module"
     )
-    assert not loaded_after(code) & {"tensorflow", "keras"}
+    assert not loaded_after(code) & HEAVY

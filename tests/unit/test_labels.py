@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_mnv3.errors import InputFileError
+from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.packaging.labels import (
     default_labels,
     imagenet_labels,

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from bench_records import PIXEL, device_result, host_result, steady
-from edge_mnv3.bench_report import DeviceBenchReport
-from edge_mnv3.bench_results import DeviceBenchResult
-from edge_mnv3.errors import InputFileError
-from edge_mnv3.package_results import PhoneLatency
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.json_format import to_json, to_jsonable
+from edge_mnv3.core.results.package import PhoneLatency
 from edge_mnv3.packaging.evidence import check_all_used, latencies, phone_latencies, read_bench
 from edge_mnv3.packaging.model_card import phone_latency_table
-from edge_mnv3.result_json import to_json, to_jsonable
 
 SHA256 = "a" * 64
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_mnv3_android_bench.launch_script import LaunchCommand, launch_script, parse_launch_output
+from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand, launch_script, parse_launch_output
 
 COMMAND = LaunchCommand(
     folder="/data/local/tmp/edge-mnv3",

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bench_records import CONDITIONS, MAX_KHZ, PIXEL, STATE, device_result, launch, launch_timings, steady
-from edge_mnv3.bench_results import ClockSample
-from edge_mnv3_android_bench.launch_statistics import (
+from edge_mnv3.core.results.bench import ClockSample
+from edge_mnv3_android_bench.measuring.launch_statistics import (
     EMULATED,
     bootstrap_interval,
     launch_problems,

@@ -9,18 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_mnv3.errors import ConversionError
-from edge_mnv3.runtime import open_bytes
-from edge_mnv3_quantization.network import WEIGHTED, Network
-from edge_mnv3_quantization.network_writer import write_float
-from edge_mnv3_quantization.rewrites import (
-    fold_constant_gates,
-    foldable_gates,
-    gated_values,
-    lower_hard_swish,
-)
-from edge_mnv3_quantization.scaling import free_groups, rescale, ties, value_factors
-from edge_mnv3_quantization.weight_quantization import quantize_weights
+from edge_mnv3.core.errors import ConversionError
+from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3_quantization.algorithms.constant_gates import foldable_gates
+from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
+from edge_mnv3_quantization.graph.network import WEIGHTED, Network
+from edge_mnv3_quantization.graph.rewrites import fold_constant_gates, gated_values, lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import free_groups, rescale, ties, value_factors
+from edge_mnv3_quantization.graph.writer import write_float
 from random_networks import SIDE, TOLERANCE, Builder, original, outputs, random_network
 
 

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from edge_mnv3.errors import BenchmarkLogError
-from edge_mnv3_android_bench.op_profile import GraphOp, read_op_profile, top_costs
-from edge_mnv3_android_bench.profile_tables import INTERNAL, read_profile_tables
+from edge_mnv3.core.errors import BenchmarkLogError
+from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp, read_op_profile, top_costs
+from edge_mnv3_android_bench.benchmark_model.profile_tables import INTERNAL, read_profile_tables
 from synthetic_profiles import Row, log_profile, tables
 
 OPS = [

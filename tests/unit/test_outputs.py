@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_mnv3.errors import OutputError
-from edge_mnv3.outputs import check_writable, staged, write_text
+from edge_mnv3.core.errors import OutputError
+from edge_mnv3.core.outputs import check_writable, staged, write_text
 
 
 def test_writes_all_files_and_makes_the_folder(tmp_path: Path) -> None:
@@ -82,8 +82,8 @@ def test_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     # A limit on file sizes makes the kernel refuse the write, as a full disk does.
     script = (
-        "import resource, sys; from pathlib import Path; from edge_mnv3.outputs import staged\n"
-        "from edge_mnv3.errors import OutputError\n"
+        "import resource, sys; from pathlib import Path; from edge_mnv3.core.outputs import staged\n"
+        "from edge_mnv3.core.errors import OutputError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n"
         "    with staged([Path(sys.argv[1]) / 'a'], force=False) as (t,): t.write_bytes(bytes(100_000))\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_mnv3.errors import ArgumentError, ModelFileError
-from edge_mnv3.results import TensorInfo
-from edge_mnv3_android_bench.phone_outputs import compare_outputs, input_values, seeded_pixels
+from edge_mnv3.core.errors import ArgumentError, ModelFileError
+from edge_mnv3.core.results.models import TensorInfo
+from edge_mnv3_android_bench.measuring.phone_outputs import compare_outputs, input_values, seeded_pixels
 
 
 def tensor(dtype: str, *shape: int) -> TensorInfo:

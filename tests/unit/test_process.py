@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_mnv3 import process
+from edge_mnv3.core import process
 
 
 def test_lines_end_in_a_line_feed_only() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from edge_mnv3.errors import ArgumentError, BenchmarkBinaryError
-from edge_mnv3_android_bench.protocols import (
+from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError
+from edge_mnv3_android_bench.measuring.protocols import (
     APP,
     PROTOCOLS,
     PUBLISHED,

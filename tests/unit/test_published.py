@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from edge_mnv3.cli import main
-from edge_mnv3.published import parse_published, read_published
+from edge_mnv3.core.published import parse_published, read_published
 
 HEADER = '[sources.s]\ntitle = "t"\naddress = "a"\nconditions = "c"\n'
 ROW = '[[figures]]\nsource = "s"\nvariant = "small"\nalpha = 1.0\nprecision = "float"\n'

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from edge_mnv3 import weights
-from edge_mnv3.arch import VARIANTS, Variant
-from edge_mnv3.errors import ArgumentError, DownloadError, OutputError
-from edge_mnv3.weights import PUBLISHED, PublishedFile, cache_folder, published_weights
+from edge_mnv3.core.errors import ArgumentError, DownloadError, OutputError
+from edge_mnv3.model import weights
+from edge_mnv3.model.arch import VARIANTS, Variant
+from edge_mnv3.model.weights import PUBLISHED, PublishedFile, cache_folder, published_weights
 
 CONTENT = bytes(range(256)) * 400
 SMALL = VARIANTS["small"]

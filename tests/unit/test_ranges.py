@@ -7,13 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization.activations import observe
-from edge_mnv3_quantization.equalization import group_factors
-from edge_mnv3_quantization.network import Array, Network, Node
-from edge_mnv3_quantization.ranges import GATE, best_range, choose_ranges, margin
-from edge_mnv3_quantization.rewrites import lower_hard_swish
-from edge_mnv3_quantization.scaling import rescale, value_factors
-from edge_mnv3_quantization.sensitivity import STEPS, Sensitivity, Tail, measure
+from edge_mnv3_quantization.algorithms.equalization import group_factors
+from edge_mnv3_quantization.algorithms.ranges import GATE, best_range, choose_ranges, margin
+from edge_mnv3_quantization.algorithms.sensitivity import STEPS, Sensitivity, Tail, measure
+from edge_mnv3_quantization.calibration.activations import observe
+from edge_mnv3_quantization.graph.network import Array, Network, Node
+from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import rescale, value_factors
 from small_networks import (
     IMAGES,
     SIZES,

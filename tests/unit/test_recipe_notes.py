@@ -7,15 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization.recipe_notes import (
+from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import rescale
+from edge_mnv3_quantization.recipes.notes import (
     CHANNEL_FACTORS,
     CHANNEL_GROUPS,
     read_factors,
     read_groups,
     write_notes,
 )
-from edge_mnv3_quantization.rewrites import lower_hard_swish
-from edge_mnv3_quantization.scaling import rescale
 from int8_pairs import CHANNELS, DEPTHWISE, STEM, small_network
 
 LOWERED = rescale(lower_hard_swish(small_network()), {})

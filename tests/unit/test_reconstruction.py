@@ -8,13 +8,13 @@ from collections.abc import Container
 
 import numpy as np
 
-from edge_mnv3_quantization.activations import Images, observe
-from edge_mnv3_quantization.network import Network
-from edge_mnv3_quantization.network_writer import Quantization, QuantizedWeights
-from edge_mnv3_quantization.ranges import choose_ranges
-from edge_mnv3_quantization.reconstruction import reconstruct
-from edge_mnv3_quantization.scaling import rescale
-from edge_mnv3_quantization.sensitivity import measure
+from edge_mnv3_quantization.algorithms.ranges import choose_ranges
+from edge_mnv3_quantization.algorithms.reconstruction import reconstruct
+from edge_mnv3_quantization.algorithms.sensitivity import measure
+from edge_mnv3_quantization.calibration.activations import Images, observe
+from edge_mnv3_quantization.graph.network import Network
+from edge_mnv3_quantization.graph.scale_sharing import rescale
+from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 from small_networks import (
     IMAGES,
     float_outputs,

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from bench_records import CONDITIONS, PIXEL, device_result, steady
-from edge_mnv3.bench_results import DeviceBenchResult
-from edge_mnv3.published import Figure, Published, Source, read_published
-from edge_mnv3.result_json import from_json, to_json
-from edge_mnv3.verdict_results import ReproduceResult
-from edge_mnv3_android_bench.launch_statistics import EMULATED
-from edge_mnv3_android_bench.reproduction import Measurement, Network, kendall_tau_b, reproduce
-from edge_mnv3_android_bench.verdicts import (
+from edge_mnv3.core.published import Figure, Published, Source, read_published
+from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.verdicts import ReproduceResult
+from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED
+from edge_mnv3_android_bench.published.reproduction import Measurement, Network, kendall_tau_b, reproduce
+from edge_mnv3_android_bench.published.verdicts import (
     condition_differences,
     describe,
     describe_nearest,

@@ -7,9 +7,10 @@ import json
 
 import pytest
 
-from edge_mnv3.bench_results import HostBenchConditions, HostBenchResult
-from edge_mnv3.result_json import from_json, to_json
-from edge_mnv3.results import AccuracyDelta, Gate, KernelCheck, ModelChecks
+from edge_mnv3.core.results.bench import HostBenchConditions, HostBenchResult
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.models import KernelCheck, ModelChecks
+from edge_mnv3.core.results.validate import AccuracyDelta, Gate
 
 CHECK = KernelCheck(loads=True, partitions=2, undelegated_ops={"HARD_SWISH": 19}, problem=None)
 CHECKS = ModelChecks(

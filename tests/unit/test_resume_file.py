@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench_records import CONDITIONS, launch, launch_timings
-from edge_mnv3.errors import OutputError
-from edge_mnv3_android_bench.resume_file import ResumeFile, conditions_key
+from edge_mnv3.core.errors import OutputError
+from edge_mnv3_android_bench.measuring.resume_file import ResumeFile, conditions_key
 
 RECORDS = [launch(launch_timings(1000.0 + number), number=number) for number in (1, 2, 3)]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization.network import Network, Node, Value
-from edge_mnv3_quantization.network_writer import Quantization
-from edge_mnv3_quantization.rounding_ties import away_from_ties, rounded_differently
+from edge_mnv3_quantization.algorithms.rounding_ties import away_from_ties, rounded_differently
+from edge_mnv3_quantization.graph.network import Network, Node, Value
+from edge_mnv3_quantization.graph.types import Quantization
 
 ONE = Quantization(scale=1.0, zero_point=0)
 

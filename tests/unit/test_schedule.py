@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_records import CONDITIONS, launch, launch_timings
-from edge_mnv3.bench_results import LaunchRecord
-from edge_mnv3_android_bench.launch_script import LaunchCommand
-from edge_mnv3_android_bench.schedule import Cell, next_cells
+from edge_mnv3.core.results.bench import LaunchRecord
+from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand
+from edge_mnv3_android_bench.measuring.schedule import Cell, next_cells
 
 COMMAND = LaunchCommand(
     folder="/f", program="/f/b", flags=(), cpus=(), other_cpus=(), temperature_file=None, limit_s=1.0

@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_mnv3.errors import CalibrationDataError, ConversionError, InputFileError
-from edge_mnv3.hashing import sha256_images
-from edge_mnv3_quantization import activations
-from edge_mnv3_quantization.activations import Images, observe
-from edge_mnv3_quantization.network import Network, Node, Value
-from edge_mnv3_quantization.statistics import (
+from edge_mnv3.core.errors import CalibrationDataError, ConversionError, InputFileError
+from edge_mnv3.core.hashing import sha256_images
+from edge_mnv3_quantization.calibration import activations
+from edge_mnv3_quantization.calibration.activations import Images, observe
+from edge_mnv3_quantization.calibration.statistics import (
     Statistics,
     collect,
     load_statistics,
@@ -23,6 +22,7 @@ from edge_mnv3_quantization.statistics import (
     network_sha256,
     save_statistics,
 )
+from edge_mnv3_quantization.graph.network import Network, Node, Value
 
 IMAGES: Images = np.random.default_rng(2).integers(0, 256, (8, 6, 6, 3), dtype=np.uint8)
 
@@ -169,7 +169,7 @@ def test_files_of_another_format_or_damaged_are_refused(
     np.savez(path, format=1, network_sha256="f")
     with pytest.raises(InputFileError, match="a damaged file"):
         load_statistics(path)
-    monkeypatch.setattr("edge_mnv3_quantization.statistics.FORMAT", 2)
+    monkeypatch.setattr("edge_mnv3_quantization.calibration.statistics.FORMAT", 2)
     path.write_bytes(content)
     with pytest.raises(InputFileError, match=r"got format 1, expected format 2; delete a\.npz"):
         load_statistics(path)

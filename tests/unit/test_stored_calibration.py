@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_mnv3.errors import CalibrationDataError, InputFileError
+from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3_calibration_data.loading import load_calibration, synthetic_calibration
 from edge_mnv3_calibration_data.sources import open_source
 from edge_mnv3_calibration_data.stored import (

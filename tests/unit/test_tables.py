@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_mnv3.commands.inspect import builtin_kernels, xnnpack
-from edge_mnv3.results import KernelCheck
+from edge_mnv3.core.results.models import KernelCheck
 
 
 def check(partitions: int | None, left: dict[str, int], problem: str | None = None) -> KernelCheck:

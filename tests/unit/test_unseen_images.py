@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from edge_mnv3_quantization.activations import Histogram, observe
-from edge_mnv3_quantization.network import Network, Node, Value
-from edge_mnv3_quantization.sensitivity import Sensitivity, evened, measure
-from edge_mnv3_quantization.synthetic_images import is_refitted, reaching_further
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, evened, measure
+from edge_mnv3_quantization.calibration.activations import Histogram, observe
+from edge_mnv3_quantization.graph.network import Network, Node, Value
+from edge_mnv3_quantization.recipes.synthetic_images import is_refitted, reaching_further
 
 SIDE, CHANNELS = 64, 3
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)

@@ -9,11 +9,11 @@ import h5py
 import numpy as np
 import pytest
 
-from edge_mnv3 import arch
-from edge_mnv3.arch import VARIANTS, Variant
-from edge_mnv3.errors import InputFileError, WeightsMismatchError
-from edge_mnv3.hashing import sha256_file
-from edge_mnv3.weight_files import check_weights, inspect_weights
+from edge_mnv3.core.errors import InputFileError, WeightsMismatchError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.model import arch
+from edge_mnv3.model.arch import VARIANTS, Variant
+from edge_mnv3.model.weight_files import check_weights, inspect_weights
 from h5_files import TINY, write_archive, write_keras3, write_legacy
 
 WRITERS = {"legacy_h5": write_legacy, "weights_h5": write_keras3, "keras": write_archive}

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_mnv3_quantization.network import Array, Node
-from edge_mnv3_quantization.network_writer import QuantizedWeights
-from edge_mnv3_quantization.weight_quantization import quantize_weights, weight_scales
+from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights, weight_scales
+from edge_mnv3_quantization.graph.network import Array, Node
+from edge_mnv3_quantization.graph.types import QuantizedWeights
 
 
 def node(kind: str, weights: object, bias: object) -> Node:

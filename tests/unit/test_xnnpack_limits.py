@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization.graph import Graph, Operator, Tensor
-from edge_mnv3_quantization.xnnpack_limits import violations
+from edge_mnv3.core.tflite.graph import Graph, Operator, Tensor
+from edge_mnv3_quantization.graph.xnnpack_limits import violations
 
 
 def graph_of(name: str, *scales: float, output: float) -> Graph:

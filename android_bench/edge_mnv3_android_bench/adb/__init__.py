@@ -1,0 +1,1 @@
+"""The adb client, its binary, files on the device."""

@@ -1,0 +1,383 @@
+"""The real `adb` binary, one call at a time.
+
+adb's own exit codes and texts cannot be trusted: version 29 ends with 0 when the device is lost, `connect`
+with 0 when it fails, phones without the `shell_v2` protocol always give 0, and a hung device stays in the
+list. So each call has a timeout, and each shell command ends with a mark that carries its true exit code;
+output without that mark is never passed on as an answer.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shlex
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_mnv3.core import process
+from edge_mnv3.core.errors import (
+    AdbUnavailableError,
+    DeviceError,
+    DeviceFileError,
+    DeviceLostError,
+    DeviceTimeoutError,
+    DeviceUnavailableError,
+)
+from edge_mnv3.core.process import Completed
+
+SERVER_TIMEOUT_S = 20.0  # a server that has to be started looks at all of the USB bus first
+SHELL_TIMEOUT_S = 20.0
+STATE_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 30.0
+SLOWEST_LINK_BYTES_PER_S = 200_000  # wireless, far from the access point
+
+_LISTED = re.compile(r"^(\(no serial number\)|\S+)\s+(.+?)((?:\s+[\w-]+:\S+)*)\s*$")
+_SERVER_TROUBLE = ("cannot connect to daemon", "failed to start daemon", "failed to check server version")
+_OWN_LINE = re.compile(r"^(?:adb: )?(?:error: )?(.*)$")
+_CONTINUE = "connect it again and repeat the command: what is finished is kept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedDevice:
+    """A line of `adb devices`.
+
+    Attributes:
+        state: adb's word: `device` when usable, else `unauthorized`, `offline`, `recovery`, ….
+        model: As adb spells it; empty while the device has not told.
+    """
+
+    serial: str
+    state: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellOutput:
+    """What a command on the device printed.
+
+    Attributes:
+        stdout: Lines end in a line feed. Where `merged`, both streams.
+        stderr: Empty where `merged`.
+        exit_code: Of the command; 128 + n when signal n killed it; None when `failure` is set.
+        merged: The device does not keep the streams apart.
+        failure: Why the output is not complete; None when it is.
+    """
+
+    stdout: str
+    stderr: str
+    exit_code: int | None
+    merged: bool
+    failure: DeviceError | None = None
+
+    @property
+    def complete(self) -> bool:
+        """The command ended, and all that it printed is here."""
+        return self.failure is None
+
+
+@dataclass(frozen=True, slots=True)
+class Adb:
+    """An adb binary and the server that it talks to.
+
+    Attributes:
+        path: From `find_adb`.
+        server_port: TCP port of the server on this machine; None for adb's own choice.
+    """
+
+    path: Path
+    server_port: int | None = field(default=None, kw_only=True)
+
+    def run(
+        self, arguments: Sequence[str], *, timeout_s: float, stop: threading.Event | None = None
+    ) -> Completed:
+        """Runs adb once.
+
+        Args:
+            arguments: Those after the server's port.
+            timeout_s: Longest time that it may take.
+            stop: As in `process.run`.
+
+        Raises:
+            AdbUnavailableError: The binary does not run, or its server cannot be reached or started.
+        """
+        port = ["-P", str(self.server_port)] if self.server_port is not None else []
+        try:
+            done = process.run([str(self.path), *port, *arguments], timeout_s=timeout_s, stop=stop)
+        except OSError as error:
+            raise AdbUnavailableError(
+                f"adb {self.path} does not run", error.strerror or str(error)
+            ) from error
+        if done.returncode and any(trouble in done.stderr for trouble in _SERVER_TROUBLE):
+            raise AdbUnavailableError(
+                "the adb server cannot be reached",
+                _last_line(done.stderr),
+                next_step="end other adb servers with 'adb kill-server' and try again",
+            )
+        return done
+
+    def devices(self) -> tuple[ListedDevice, ...]:
+        """Lists the devices that the server knows, usable or not; starts the server if need be.
+
+        Raises:
+            AdbUnavailableError: The server does not answer.
+        """
+        done = self.run(["devices", "-l"], timeout_s=SERVER_TIMEOUT_S)
+        if done.returncode != 0:
+            got = f"no answer within {SERVER_TIMEOUT_S:g} s" if done.returncode is None else done.stderr
+            raise AdbUnavailableError(
+                "adb devices", got, next_step="end the server with 'adb kill-server' and try again"
+            )
+        return parse_devices(done.stdout)
+
+    def connect(self, address: str) -> None:
+        """Connects to a device on the network.
+
+        Args:
+            address: `HOST:PORT`.
+
+        Raises:
+            DeviceUnavailableError: It does not answer. That it does is no promise that it is usable.
+        """
+        for attempt in (1, 2):
+            done = self.run(["connect", address], timeout_s=CONNECT_TIMEOUT_S)
+            text = f"{done.stdout}\n{done.stderr}".strip()
+            if "already connected" in text and attempt == 1 and self.device(address).state() == "offline":
+                self.run(["disconnect", address], timeout_s=STATE_TIMEOUT_S)
+                continue
+            if "connected to" in text or "failed to authenticate" in text:
+                return
+            got = f"no answer within {CONNECT_TIMEOUT_S:g} s" if done.returncode is None else _last_line(text)
+            raise DeviceUnavailableError(
+                f"device {address} cannot be connected",
+                got,
+                next_step="check the address, and that wireless debugging is on and paired (adb pair)",
+            )
+
+    def device(self, serial: str) -> AdbDevice:
+        """Returns a device by its serial, without checking that it is there."""
+        return AdbDevice(self, serial)
+
+
+class AdbDevice:
+    """One device behind adb.
+
+    Attributes:
+        adb: How it is reached.
+        serial: adb's name for it; `HOST:PORT` for one on the network.
+    """
+
+    def __init__(self, adb: Adb, serial: str) -> None:
+        self.adb = adb
+        self.serial = serial
+        self._apart: bool | None = None
+
+    def state(self) -> str:
+        """Returns adb's word for the device's state, `not found`, or `hung` when adb does not answer."""
+        done = self._run(["get-state"], STATE_TIMEOUT_S)
+        if done.returncode is None:
+            return "hung"
+        if done.returncode == 0:
+            return done.stdout.strip()
+        words = ("unauthorized", "offline", "authorizing", "connecting", "no permissions")
+        return next((word for word in words if word in done.stderr), "not found")
+
+    def keeps_streams_apart(self) -> bool:
+        """The device and this adb speak `shell_v2`: stdout and stderr arrive apart.
+
+        Raises:
+            DeviceError: As in `shell`.
+        """
+        if self._apart is None:
+            done = self._run(["features"], SERVER_TIMEOUT_S)
+            if done.returncode is None or (done.returncode != 0 and self.state() != "device"):
+                raise self._failure(done, f"{done.stdout}\n{done.stderr}", SERVER_TIMEOUT_S)
+            self._apart = "shell_v2" in done.stdout.split()
+        return self._apart
+
+    def attempt(
+        self,
+        script: str | Sequence[str],
+        *,
+        timeout_s: float | None = None,
+        stop: threading.Event | None = None,
+    ) -> ShellOutput:
+        """Runs a command on the device and returns whatever came, with the reason when that is not all.
+
+        Args:
+            script: Text for the device's `sh`, or an argv list, which is quoted.
+            timeout_s: Longest time that it may take; None for `SHELL_TIMEOUT_S`.
+            stop: As in `process.run`.
+
+        Raises:
+            AdbUnavailableError: As in `Adb.run`.
+            KeyboardInterrupt: `stop` was set.
+        """
+        text = script if isinstance(script, str) else shlex.join(script)
+        limit_s = SHELL_TIMEOUT_S if timeout_s is None else timeout_s
+        try:
+            apart = self.keeps_streams_apart()
+        except DeviceError as error:
+            return ShellOutput(stdout="", stderr="", exit_code=None, merged=False, failure=error)
+        token = secrets.token_hex(8)
+        done = self._run(["shell", _marked(text, token, apart=apart)], limit_s, stop)
+        stdout, code = _between_marks(done.stdout, token)
+        stderr, stderr_code = _between_marks(done.stderr, token) if apart else ("", code)
+        failure = None
+        if code is None or stderr_code is None:
+            begun = f"{token}:begin\n" in done.stdout
+            failure = self._failure(done, "" if begun else f"{done.stdout}\n{done.stderr}", limit_s)
+            code = None
+        return ShellOutput(stdout=stdout, stderr=stderr, exit_code=code, merged=not apart, failure=failure)
+
+    def shell(
+        self,
+        script: str | Sequence[str],
+        *,
+        timeout_s: float | None = None,
+        stop: threading.Event | None = None,
+    ) -> ShellOutput:
+        """Runs a command on the device; arguments as in `attempt`.
+
+        Returns:
+            All that it printed, and its exit code, which may be any.
+
+        Raises:
+            DeviceTimeoutError: It did not end in time. It may still run on the device.
+            DeviceLostError: The connection broke before its end.
+            DeviceUnavailableError: The device does not allow debugging any more.
+            AdbUnavailableError: As in `Adb.run`.
+            KeyboardInterrupt: `stop` was set.
+        """
+        output = self.attempt(script, timeout_s=timeout_s, stop=stop)
+        if output.failure:
+            raise output.failure
+        return output
+
+    def read_text(self, path: str) -> str | None:
+        """Returns a file's text, or None where it does not exist or may not be read.
+
+        Raises:
+            DeviceError: As in `shell`.
+        """
+        output = self.shell(["cat", path])
+        return output.stdout if output.exit_code == 0 else None
+
+    def push(self, local: Path, remote: str, *, stop: threading.Event | None = None) -> None:
+        """Copies a file to the device.
+
+        adb calls some cut copies done: the caller has to compare what arrived.
+
+        Raises:
+            DeviceFileError: The device refused it.
+            DeviceError: As in `shell`.
+        """
+        self._copy(["push", str(local.absolute()), remote], local.stat().st_size, f"push of {local}", stop)
+
+    def pull(self, remote: str, local: Path, *, size_bytes: int = 0) -> None:
+        """Copies a file from the device.
+
+        Args:
+            remote: Path on the device.
+            local: Where to write it; may be left cut after an error.
+            size_bytes: Its size, which lengthens the timeout.
+
+        Raises:
+            DeviceFileError: It does not exist or cannot be read.
+            DeviceError: As in `shell`.
+        """
+        self._copy(["pull", remote, str(local.absolute())], size_bytes, f"pull of {remote}", None)
+
+    def _copy(self, arguments: list[str], size_bytes: int, what: str, stop: threading.Event | None) -> None:
+        timeout_s = SHELL_TIMEOUT_S + size_bytes / SLOWEST_LINK_BYTES_PER_S
+        done = self._run(arguments, timeout_s, stop)
+        text = f"{done.stdout}\n{done.stderr}"
+        complained = any(
+            line.startswith(("adb: error:", "error:", "failed to copy")) for line in text.split("\n")
+        )
+        if done.returncode == 0 and not complained:
+            return
+        if done.returncode is not None and self.state() == "device":
+            raise file_error(f"device {self.serial}: {what}", _last_line(text))
+        raise self._failure(done, text, timeout_s)
+
+    def _failure(self, done: Completed, own_text: str, timeout_s: float) -> DeviceError:
+        """Says why a call was not answered whole; `own_text` is what adb itself printed."""
+        name = f"device {self.serial}"
+        if done.returncode is None:
+            return DeviceTimeoutError(
+                name, f"no end within {timeout_s:g} s", next_step="if it hangs, unplug it or start it again"
+            )
+        if "unauthorized" in own_text:
+            return DeviceUnavailableError(
+                name, "unauthorized", next_step="unlock it and accept the question about USB debugging"
+            )
+        got = _last_line(own_text) or f"no end mark (adb ended with code {done.returncode})"
+        return DeviceLostError(f"{name}: the connection broke", got, next_step=_CONTINUE)
+
+    def _run(
+        self, arguments: Sequence[str], timeout_s: float, stop: threading.Event | None = None
+    ) -> Completed:
+        return self.adb.run(["-s", self.serial, *arguments], timeout_s=timeout_s, stop=stop)
+
+
+def parse_devices(text: str) -> tuple[ListedDevice, ...]:
+    """Reads the output of `adb devices -l`, notices of the server before it included."""
+    lines = text.splitlines()
+    start = next((i for i, line in enumerate(lines) if line.startswith("List of devices attached")), None)
+    if start is None:
+        return ()
+    matches = [_LISTED.match(line) for line in lines[start + 1 :] if not line.startswith("*")]
+    return tuple(
+        ListedDevice(
+            serial=match[1],
+            state=match[2].strip(),
+            model=next((word[6:] for word in match[3].split() if word.startswith("model:")), "").replace(
+                "_", " "
+            ),
+        )
+        for match in matches
+        if match
+    )
+
+
+def file_error(what: str, text: str) -> DeviceFileError:
+    """Says in one line why a file operation on the device failed, from what the device printed."""
+    if "No space left" in text:
+        return DeviceFileError(what, "no space left on the device", next_step="remove files from it")
+    if "Read-only file system" in text:
+        return DeviceFileError(what, "a read-only file system", "a folder that can be written to")
+    if "Permission denied" in text:
+        return DeviceFileError(what, "permission denied", "a folder that adb's shell may write to")
+    return DeviceFileError(what, text or "an error without a text")
+
+
+def _marked(script: str, token: str, *, apart: bool) -> str:
+    """Wraps a script so that its output lies between marks, the last with its exit code.
+
+    The whole mark never stands in the command line, so that a command which prints command lines cannot
+    print one. The script has a shell of its own: `exit` and syntax errors in it do not lose the mark.
+    """
+    inner = f"sh -c {shlex.quote(script)} </dev/null"
+    if not apart:
+        return f"T={token};echo $T:begin;{inner} 2>&1;r=$?;echo;echo $T:end:$r"
+    ends = "echo;echo $T:end:$r;echo >&2;echo $T:end:$r >&2"
+    return f"T={token};echo $T:begin;echo $T:begin >&2;{inner};r=$?;{ends}"
+
+
+def _between_marks(text: str, token: str) -> tuple[str, int | None]:
+    """Returns what lies between the marks, and the exit code; None with what there is where one lacks."""
+    _, begun, body = text.partition(f"{token}:begin\n")
+    if not begun:
+        return "", None
+    end = re.search(rf"\n{token}:end:(\d+)\n", body)
+    return (body[: end.start()], int(end[1])) if end else (body, None)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("* daemon")]
+    own = next((line for line in reversed(lines) if line.startswith(("adb:", "error:"))), None)
+    line = own or (lines[-1] if lines else "")
+    match = _OWN_LINE.match(line)
+    return match[1] if match else line

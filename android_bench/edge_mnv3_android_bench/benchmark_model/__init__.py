@@ -1,0 +1,1 @@
+"""TFLite's `benchmark_model`: builds of it, and what it prints."""

@@ -1,0 +1,75 @@
+"""Which build of `benchmark_model` a user means: a file, or a name in the registry."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge_mnv3.core.errors import BenchmarkBinaryError, InputFileError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3_android_bench.benchmark_model.download import ELF_KINDS, official_address, pick_abi
+from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME, BinaryRegistry
+
+_HASH_DIGITS = 8
+
+
+def ready_binary(
+    registry: BinaryRegistry,
+    wanted: str,
+    abis: Sequence[str],
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> str:
+    """Has a build ready in the registry for a device; returns its name there.
+
+    A file is registered under its own name and hash, so that two files never meet. The build `current` is
+    downloaded once, when it is first asked for.
+
+    Args:
+        registry: The builds.
+        wanted: A file, or a name.
+        abis: Of the device, preferred first.
+        on_progress: As in `BinaryRegistry.fetch`.
+        warn: Called with a line where something is downloaded that has no checksum to compare it with.
+
+    Raises:
+        InputFileError: The file does not exist or cannot be read.
+        BenchmarkBinaryError: There is no build of this name, or the file is none for this device.
+        DownloadError: It cannot be downloaded whole.
+        OutputError: The cache cannot be written to.
+    """
+    path = Path(wanted)
+    if path.is_file():
+        return _register(registry, path, abis)
+    if os.sep in wanted or path.is_dir():
+        raise InputFileError(f"benchmark binary {wanted}", "no such file", "a file, or a registered name")
+    if wanted == DEFAULT_NAME and not registry.has(wanted, abis):
+        abi = pick_abi(abis)
+        binary = registry.fetch(wanted, abi, on_progress=on_progress)
+        if warn:
+            warn(
+                f"benchmark binary '{wanted}' was downloaded from {official_address(abi)}, which carries no "
+                f"checksum; locked now: SHA-256 {binary.sha256}"
+            )
+    registry.for_device(wanted, abis)
+    return wanted
+
+
+def _register(registry: BinaryRegistry, file: Path, abis: Sequence[str]) -> str:
+    stem = re.sub(r"[^A-Za-z0-9._-]", "_", file.stem).lstrip("._-") or "benchmark_model"
+    name = f"{stem}-{sha256_file(file)[:_HASH_DIGITS]}"
+    refused: BenchmarkBinaryError | None = None
+    for abi in abis:
+        if abi not in ELF_KINDS:
+            continue
+        try:
+            registry.register(name, abi, file)
+            return name
+        except BenchmarkBinaryError as error:
+            refused = refused or error
+    raise refused or BenchmarkBinaryError(
+        f"benchmark binary {file}", f"a device of ABI {', '.join(abis)}", " or ".join(ELF_KINDS)
+    )

@@ -1,0 +1,115 @@
+"""What a log says about delegates: which took what, and which refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from edge_mnv3.core.results.bench import Partitioning
+from edge_mnv3_android_bench.benchmark_model.log_lines import LogLine
+from edge_mnv3_android_bench.benchmark_model.printed_numbers import read_integer
+
+NO_DELEGATE = "none"
+UNKNOWN_DELEGATE = "unknown"
+_NAMES = {
+    "TfLiteXNNPackDelegate": "XNNPACK",
+    "TfLiteGpuDelegateV2": "GPU",
+    "TfLiteGpuDelegate": "GPU",
+    "TfLiteNnapiDelegate": "NNAPI",
+}
+_REPLACING = re.compile(
+    r"Replacing (\d+)(?: out of (\d+))? node\(s\) with delegate \(([^()]+)\) node, yielding (\d+) partitions?"
+    r"(?: for the whole graph| for subgraph (\d+)(?: \([^()]*\))?)?\.?",
+    re.ASCII,
+)
+_COMPLETELY = re.compile(
+    r"Explicitly applied (.+) delegate, and the model graph will be completely executed by the delegate\."
+)
+_PARTIALLY = re.compile(
+    r"Explicitly applied (.+) delegate, and the model graph will be partially executed by the delegate"
+    r"(?: w/ (\d+) delegate kernels)?\.",
+    re.ASCII,
+)
+_REFUSED = re.compile(
+    r"Though (.+) delegate is explicitly applied, the model graph will not be executed by the delegate\."
+)
+_CREATED_XNNPACK = "Created TensorFlow Lite XNNPACK delegate for CPU."
+_XNNPACK_OFF = re.compile(r"Use xnnpack ?: \[(?:0|false)\]")
+_WARNING_SEVERITIES = ("WARN", "WARNING", "ERROR", "FATAL")
+# Builds without severities print warnings like anything else.
+_WARNING_TEXTS = re.compile(
+    r"acceleration is unsupported on this platform|not supported by \w+ delegate|failed to apply"
+    r"|ignoring failed application|cannot be applied|could not create|not be delegated|falling back"
+    r"|cpu fallback",
+    re.IGNORECASE,
+)
+
+
+class Delegation(NamedTuple):
+    """What a log says about delegates; the fields are those of `LaunchTimings`."""
+
+    delegate: str
+    partitionings: tuple[Partitioning, ...]
+    warnings: tuple[str, ...]
+
+
+def read_delegation(lines: Sequence[LogLine]) -> Delegation:
+    """Collects the statements about delegates, and all that the build calls a warning or an error."""
+    replaced = [partitioning for line in lines if (partitioning := _replaced(line.text))]
+    applied = [partitioning for line in lines if (partitioning := _applied(line.text))]
+    refused = [match[1] for line in lines if (match := _REFUSED.fullmatch(line.text))]
+    warnings = [f"the {name} delegate refused the whole graph: it ran on the CPU" for name in refused]
+    warnings += [f"benchmark_model: {line.text}" for line in lines if _is_warning(line)]
+    partitionings = tuple(replaced or applied)
+    names = list(dict.fromkeys(p.delegate for p in partitionings))
+    if names:
+        delegate = "+".join(names)
+    elif refused or any(_XNNPACK_OFF.fullmatch(line.text) for line in lines):
+        delegate = NO_DELEGATE
+    elif any(line.text == _CREATED_XNNPACK for line in lines):
+        delegate = "XNNPACK"
+    else:
+        delegate = UNKNOWN_DELEGATE
+    return Delegation(delegate, partitionings, tuple(dict.fromkeys(warnings)))
+
+
+def _replaced(text: str) -> Partitioning | None:
+    match = _REPLACING.fullmatch(text)
+    if match is None:
+        return None
+    taken, nodes, partitions, subgraph = (
+        read_integer(match[group]) if match[group] else None for group in (1, 2, 4, 5)
+    )
+    if taken is None or partitions is None or partitions > taken or (nodes is not None and taken > nodes):
+        return None
+    return Partitioning(
+        delegate=_NAMES.get(match[3], match[3]),
+        replaced_nodes=taken,
+        nodes=nodes,
+        partitions=partitions,
+        subgraph=subgraph or 0,
+    )
+
+
+def _applied(text: str) -> Partitioning | None:
+    completely, partially = _COMPLETELY.fullmatch(text), _PARTIALLY.fullmatch(text)
+    match = completely or partially
+    if match is None:
+        return None
+    kernels = 1 if completely else read_integer(match[2] or "")
+    if kernels is None:
+        return None
+    return Partitioning(
+        delegate=_NAMES.get(match[1], match[1]),
+        replaced_nodes=None,
+        nodes=None,
+        partitions=kernels,
+        subgraph=0,
+    )
+
+
+def _is_warning(line: LogLine) -> bool:
+    return bool(line.text) and (
+        line.severity in _WARNING_SEVERITIES or _WARNING_TEXTS.search(line.text) is not None
+    )

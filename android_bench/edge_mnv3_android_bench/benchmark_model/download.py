@@ -1,0 +1,112 @@
+"""Files of `benchmark_model`: where the official builds lie, what kind of processor a file is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge_mnv3.core.errors import BenchmarkBinaryError, DownloadError
+
+# Source: TensorFlow Lite's measurement guide, "Native benchmark binary".
+BASE_URL = "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensorflow/release/lite/tools/nightly/latest/"
+OFFICIAL_FILES = {
+    "arm64-v8a": "android_aarch64_benchmark_model",
+    "armeabi-v7a": "android_arm_benchmark_model",
+}
+# ELF class (1: 32 bits, 2: 64 bits) and machine. Source: the ELF specification's e_machine values.
+ELF_KINDS = {"arm64-v8a": (2, 183), "armeabi-v7a": (1, 40), "x86_64": (2, 62), "x86": (1, 3)}
+BY_HAND = "download it by hand and give it with --benchmark-binary"
+_TIMEOUT_S = 30
+_CHUNK_BYTES = 1 << 16
+
+
+def pick_abi(abis: Sequence[str]) -> str:
+    """Returns the device's preferred ABI among those that a build is published for.
+
+    Raises:
+        BenchmarkBinaryError: There is none.
+    """
+    found = next((abi for abi in abis if abi in OFFICIAL_FILES), None)
+    if found is None:
+        raise BenchmarkBinaryError(
+            "no benchmark_model is published for this device",
+            f"ABI {', '.join(abis)}",
+            " or ".join(OFFICIAL_FILES),
+            "give one with --benchmark-binary",
+        )
+    return found
+
+
+def official_address(abi: str) -> str:
+    """Returns the address of the official build for an ABI.
+
+    Raises:
+        BenchmarkBinaryError: There is none.
+    """
+    return BASE_URL + OFFICIAL_FILES[pick_abi((abi,))]
+
+
+def check_elf(file: Path, abi: str, *, allow_script: bool = False) -> None:
+    """Checks that a file is a program for an ABI.
+
+    Args:
+        file: The file.
+        abi: Of the device.
+        allow_script: Take a shell script as it is, such as one that sets the path of libraries first.
+
+    Raises:
+        BenchmarkBinaryError: It is not.
+        OSError: It cannot be read.
+    """
+    with file.open("rb") as stream:
+        header = stream.read(20)
+    if allow_script and header[:2] == b"#!":
+        return
+    if len(header) < 20 or header[:4] != b"\x7fELF":
+        raise BenchmarkBinaryError(f"benchmark binary {file}", "no ELF program", f"one for {abi}")
+    kind = header[4], int.from_bytes(header[18:20], "little")
+    if kind != ELF_KINDS[abi]:
+        names = {kind: name for name, kind in ELF_KINDS.items()}
+        got = names.get(kind, f"machine {kind[1]}")
+        raise BenchmarkBinaryError(f"benchmark binary {file}", f"a program for {got}", f"one for {abi}")
+
+
+def download(url: str, path: Path, on_progress: Callable[[int, int], None] | None = None) -> None:
+    """Downloads a file.
+
+    Args:
+        url: Its address.
+        path: Where to write it; left cut after an error.
+        on_progress: Called with (bytes done, bytes in all, 0 where the server does not say).
+
+    Raises:
+        DownloadError: The server cannot be reached, has no such file, or sent it cut.
+        OSError: It cannot be written.
+    """
+    import requests
+
+    try:
+        # Without compression on the way: the length is then that of the file.
+        headers = {"Accept-Encoding": "identity"}
+        with (
+            requests.get(url, stream=True, timeout=_TIMEOUT_S, headers=headers) as response,
+            path.open("wb") as file,
+        ):
+            response.raise_for_status()
+            total = int(response.headers.get("Content-Length", 0))
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                file.write(chunk)
+                if on_progress:
+                    on_progress(file.tell(), total)
+            if total and file.tell() != total:
+                raise _download_error(url, f"{file.tell()} of {total} bytes")
+    except requests.HTTPError as error:
+        raise _download_error(url, f"the server answered {error.response.status_code}") from error
+    except requests.RequestException as error:
+        was_cut = isinstance(error, requests.exceptions.ChunkedEncodingError)
+        problem = "the connection was cut" if was_cut else f"no connection ({type(error).__name__})"
+        raise _download_error(url, problem) from error
+
+
+def _download_error(url: str, problem: str) -> DownloadError:
+    return DownloadError(f"download of {url}", problem, next_step=BY_HAND)

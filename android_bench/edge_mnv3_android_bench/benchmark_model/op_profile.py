@@ -1,0 +1,140 @@
+"""Profiles of operators, joined with the graph of the file."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from edge_mnv3.core.errors import BenchmarkLogError
+from edge_mnv3.core.results.profile import OpCost, OpProfileResult, OpTypeShare
+from edge_mnv3_android_bench.benchmark_model.profile_tables import (
+    INTERNAL,
+    ProfileGroup,
+    ProfileRow,
+    read_profile_tables,
+)
+
+_NODE = re.compile(r"\[(?P<outputs>.*)\](?::(?P<index>\d+))?", re.ASCII)
+_DELEGATE_STEP = "Delegate/"
+_INTERNAL_TYPE = "DelegateOpInvoke"  # builds before the group of its own list it among the operators
+_DELEGATE_TYPE = re.compile(r"DELEGATE|\w*Delegate\w*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphOp:
+    """An operator of the file's main graph.
+
+    Attributes:
+        index: Its number.
+        op_name: TFLite's name, such as `CONV_2D`.
+        output: Name of its first output tensor.
+    """
+
+    index: int
+    op_name: str
+    output: str
+
+
+def read_op_profile(text: str, ops: Sequence[GraphOp]) -> OpProfileResult:
+    """Reads a profile and joins it with the graph.
+
+    Args:
+        text: What the program printed, or the CSV file that it wrote.
+        ops: All operators of the file's main graph, in its order.
+
+    Raises:
+        BenchmarkLogError: There is no whole profile, or it is of another graph.
+    """
+    return join_profile(read_profile_tables(text), ops)
+
+
+def join_profile(groups: Sequence[ProfileGroup], ops: Sequence[GraphOp]) -> OpProfileResult:
+    """Finds the graph's operator for each row of a profile; sums by type.
+
+    Raises:
+        BenchmarkLogError: A row names an operator or tensor that the graph does not have there.
+    """
+    main = next((group for group in groups if group.subgraph == 0), None)
+    if main is None:
+        raise BenchmarkLogError("profile of benchmark_model", "no main graph", next_step="profile again")
+    costs: list[OpCost] = []
+    internal: list[OpCost] = []
+    for group in groups:
+        for row in group.rows:
+            inside = group.subgraph == INTERNAL or row.op_type == _INTERNAL_TYPE
+            cost = _cost(row, group, main.total_us, ops)
+            (internal if inside else costs).append(cost)
+    top = [cost for cost in costs if cost.subgraph == 0]
+    own = {cost.graph_index for cost in top}
+    by_delegate = any(cost.by_delegate for cost in top)
+    return OpProfileResult(
+        runs=main.runs,
+        total_us=main.total_us,
+        costs=tuple(costs),
+        by_type=_by_type(top),
+        partitions=sum(cost.by_delegate and bool(cost.outputs) for cost in top),
+        delegated_ops=dict(Counter(op.op_name for op in ops if op.index not in own)) if by_delegate else {},
+        delegate_internal=tuple(internal),
+    )
+
+
+def top_costs(profile: OpProfileResult, count: int = 10) -> tuple[OpCost, ...]:
+    """The dearest operators of the main graph, dearest first."""
+    main = (cost for cost in profile.costs if cost.subgraph == 0)
+    return tuple(sorted(main, key=lambda cost: -cost.time_us)[:count])
+
+
+def _cost(row: ProfileRow, group: ProfileGroup, total_us: float, ops: Sequence[GraphOp]) -> OpCost:
+    node = _NODE.fullmatch(row.name)
+    op_type = row.op_type.partition("/")[0] if node else row.op_type  # a kernel may add a description
+    by_delegate = node is None and row.name.startswith(_DELEGATE_STEP)
+    by_delegate = by_delegate or _DELEGATE_TYPE.fullmatch(op_type) is not None
+    outputs = tuple(node["outputs"].split(", ")) if node else ()
+    graph_index = None
+    if node and group.subgraph == 0 and not by_delegate:
+        graph_index = _graph_index(op_type, outputs, node["index"], ops)
+    return OpCost(
+        op_type=op_type,
+        outputs=outputs,
+        graph_index=graph_index,
+        subgraph=max(group.subgraph, 0),
+        by_delegate=by_delegate,
+        calls=row.calls,
+        time_us=row.time_us,
+        share_percent=100 * row.time_us / total_us if total_us else 0.0,
+    )
+
+
+def _graph_index(op_type: str, outputs: Sequence[str], index: str | None, ops: Sequence[GraphOp]) -> int:
+    """The number of the graph's operator that a row is of; old builds print the tensor alone."""
+    found = [
+        op
+        for op in ops
+        if op.output == outputs[0] and op.op_name == op_type and index in (None, str(op.index))
+    ]
+    if len(found) != 1:
+        raise BenchmarkLogError(
+            "profile of benchmark_model",
+            f"{op_type} that makes {outputs[0]!r}{f' as operator {index}' if index else ''}",
+            "an operator of the file",
+            "profile the same file",
+        )
+    return found[0].index
+
+
+def _by_type(costs: Iterable[OpCost]) -> tuple[OpTypeShare, ...]:
+    groups: dict[str, list[OpCost]] = defaultdict(list)
+    for cost in costs:
+        groups[cost.op_type].append(cost)
+    shares = [
+        OpTypeShare(
+            op_type=op_type,
+            count=len(members),
+            time_us=sum(cost.time_us for cost in members),
+            share_percent=sum(cost.share_percent for cost in members),
+        )
+        for op_type, members in groups.items()
+    ]
+    return tuple(sorted(shares, key=lambda share: -share.time_us))

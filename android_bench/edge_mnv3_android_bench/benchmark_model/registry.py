@@ -1,0 +1,330 @@
+"""TensorFlow Lite's `benchmark_model`: several builds under names, each known by its hash.
+
+The official builds lie under a moving address without checksums. So what is used first is locked: its
+SHA-256, and the flags and version that it reports on a device. Another file under the same name is refused
+until it is accepted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, DownloadError, InputFileError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.outputs import staged, write_text
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+from edge_mnv3_android_bench.benchmark_model.download import (
+    BY_HAND,
+    ELF_KINDS,
+    check_elf,
+    download,
+    official_address,
+)
+
+CACHE_VARIABLE = "EDGE_MNV3_CACHE"
+DEFAULT_NAME = "current"
+_LOCK_FILE = "lock.json"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_FLAG = re.compile(r"^\s*(--\w+=\S*)\s+(u?int\d*|float|double|bool|string)\b", re.MULTILINE)
+_VERSION = re.compile(r"(?:TFLite|TensorFlow Lite|LiteRT)(?: runtime)? version:? *v?(\d+\.\d+[\w.+-]*)", re.I)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkBinary:
+    """A locked build.
+
+    Attributes:
+        name: The user's word for it, such as `current` or `era-2019`.
+        abi: Android's name of the processor kind that it runs on.
+        sha256: Of the file.
+        size_bytes: Of the file.
+        source: Address or file that it came from.
+        help_sha256: Over the flags, types and defaults that it prints; None before its first run.
+        version: The version of TFLite that it reports; None before its first run, or where it does not.
+    """
+
+    name: str
+    abi: str
+    sha256: str
+    size_bytes: int
+    source: str
+    help_sha256: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinaryLock:
+    """The lock file.
+
+    Attributes:
+        binaries: The builds that are accepted.
+        refused: Files that came under the name of one of them and wait to be accepted.
+    """
+
+    binaries: tuple[BenchmarkBinary, ...] = ()
+    refused: tuple[BenchmarkBinary, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+class BinaryRegistry:
+    """The builds in the cache folder, and their lock file.
+
+    Attributes:
+        folder: Where they lie.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or cache_folder() / "benchmark_model"
+        self._writing = threading.Lock()
+
+    def register(self, name: str, abi: str, file: Path) -> BenchmarkBinary:
+        """Takes a file into the registry; one that is in it already is left as it is.
+
+        Raises:
+            ArgumentError: The name or ABI cannot be used.
+            InputFileError: The file cannot be read.
+            BenchmarkBinaryError: It is neither a program for this ABI nor a script, or another one is locked
+                under this name.
+            OutputError: The cache cannot be written to.
+        """
+        self._check_names(name, abi)
+        try:
+            check_elf(file, abi, allow_script=True)
+        except OSError as error:
+            raise InputFileError(
+                f"benchmark binary {file}", error.strerror or str(error), "a file"
+            ) from error
+        with staged([self.pending_path(name, abi)], force=True) as (temporary,):
+            shutil.copyfile(file, temporary)
+        return self._settle(name, abi, str(file.absolute()))
+
+    def fetch(
+        self,
+        name: str,
+        abi: str,
+        *,
+        address: str | None = None,
+        refresh: bool = False,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> BenchmarkBinary:
+        """Returns a locked build, downloading it when it is not in the cache.
+
+        Args:
+            name: Name in the registry.
+            abi: Of the device.
+            address: Where to download from; by default the official build.
+            refresh: Download even if it is here, to see whether the file at the address has changed.
+            on_progress: Called with (bytes done, bytes in all, 0 where the server does not say).
+
+        Raises:
+            ArgumentError: The name cannot be used.
+            BenchmarkBinaryError: No build is published for this ABI, or the file has changed.
+            DownloadError: It cannot be downloaded whole.
+            OutputError: The cache cannot be written to.
+        """
+        self._check_names(name, abi)
+        if not refresh and self.path(name, abi).is_file():
+            return self.get(name, abi)
+        url = address or official_address(abi)
+        pending = self.pending_path(name, abi)
+        try:
+            with staged([pending], force=True) as (temporary,):
+                download(url, temporary, on_progress)
+                check_elf(temporary, abi)
+        except BenchmarkBinaryError as error:
+            raise DownloadError(f"download of {url}", error.got, error.expected, BY_HAND) from error
+        return self._settle(name, abi, url)
+
+    def get(self, name: str, abi: str) -> BenchmarkBinary:
+        """Returns a locked build, its file compared with the lock.
+
+        Raises:
+            BenchmarkBinaryError: There is none, or the file is missing or has changed.
+        """
+        locked = self._find(name, abi)
+        path = self.path(name, abi)
+        if locked is None or not path.is_file():
+            raise _missing(name, abi)
+        found = sha256_file(path)
+        if found != locked.sha256:
+            raise _changed(locked, f"{path} with SHA-256 {found[:12]}…", f"remove {path} and fetch it again")
+        return locked
+
+    def for_device(self, name: str, abis: Sequence[str]) -> BenchmarkBinary:
+        """Returns the locked build of a name for the first of a device's ABIs that there is one for.
+
+        Raises:
+            BenchmarkBinaryError: As in `get`.
+        """
+        found = {binary.abi for binary in self.read().binaries if binary.name == name}
+        return self.get(name, next((abi for abi in abis if abi in found), abis[0]))
+
+    def has(self, name: str, abis: Sequence[str]) -> bool:
+        """Whether a build of this name is locked for one of a device's ABIs."""
+        return any(binary.name == name and binary.abi in abis for binary in self.locked())
+
+    def locked(self) -> tuple[BenchmarkBinary, ...]:
+        """Returns all builds that are accepted, in the order of their acceptance."""
+        return self.read().binaries
+
+    def accept(self, name: str, abi: str) -> BenchmarkBinary:
+        """Takes the change that was refused last: another file, or other flags of the same file.
+
+        Raises:
+            BenchmarkBinaryError: There is no such build.
+            OutputError: The cache cannot be written to.
+        """
+        locked, refused = self._find(name, abi), _pick(self.read().refused, name, abi)
+        if locked is None:
+            raise _missing(name, abi)
+        if refused is None or not self.pending_path(name, abi).is_file():
+            refused = replace(locked, help_sha256=None, version=None)
+        else:
+            self.pending_path(name, abi).replace(self.path(name, abi))
+        self._enter(refused, accepted=True)
+        return refused
+
+    def confirm(self, name: str, abi: str, *, help_text: str, log_text: str = "") -> BenchmarkBinary:
+        """Compares what a build reports on a device with the lock, or locks it after its first run.
+
+        Args:
+            name: Name in the registry.
+            abi: Of the device.
+            help_text: What it prints for `--help`, both streams.
+            log_text: What it prints at a run, for its version.
+
+        Raises:
+            BenchmarkBinaryError: There is none, it lists no flags, or it reports something else than before.
+        """
+        locked = self.get(name, abi)
+        fingerprint = help_fingerprint(help_text)
+        if fingerprint is None:
+            first = (help_text.strip().splitlines() or ["nothing"])[0]
+            raise BenchmarkBinaryError(f"benchmark binary '{name}' --help", first, "a list of flags")
+        if locked.help_sha256 not in (None, fingerprint):
+            raise _changed(locked, "other flags or defaults")
+        version = reported_version(log_text) or locked.version
+        if locked.version not in (None, version):
+            raise _changed(locked, f"version {version}")
+        confirmed = replace(locked, help_sha256=fingerprint, version=version)
+        if confirmed != locked:
+            self._enter(confirmed, accepted=True)
+        return confirmed
+
+    def path(self, name: str, abi: str) -> Path:
+        """Returns where the accepted file of a name lies."""
+        return self.folder / abi / name / "benchmark_model"
+
+    def pending_path(self, name: str, abi: str) -> Path:
+        """Returns where a file waits that is not accepted yet."""
+        return self.folder / abi / name / "benchmark_model.pending"
+
+    def _settle(self, name: str, abi: str, source: str) -> BenchmarkBinary:
+        """Admits the pending file if it is the first or the locked one; else refuses it."""
+        pending, locked = self.pending_path(name, abi), self._find(name, abi)
+        found = BenchmarkBinary(
+            name=name,
+            abi=abi,
+            sha256=sha256_file(pending),
+            size_bytes=pending.stat().st_size,
+            source=source,
+        )
+        if locked is not None and found.sha256 != locked.sha256:
+            self._enter(found, accepted=False)
+            raise _changed(locked, f"SHA-256 {found.sha256[:12]}… from {source}")
+        pending.replace(self.path(name, abi))
+        if locked is None:
+            self._enter(found, accepted=True)
+        return locked or found
+
+    def _find(self, name: str, abi: str) -> BenchmarkBinary | None:
+        return _pick(self.read().binaries, name, abi)
+
+    def read(self) -> BinaryLock:
+        """Reads the lock file.
+
+        Raises:
+            BenchmarkBinaryError: It is damaged.
+        """
+        path = self.folder / _LOCK_FILE
+        if not path.is_file():
+            return BinaryLock()
+        try:
+            return from_json(BinaryLock, path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise BenchmarkBinaryError(
+                f"lock file {path}", str(error), next_step=f"remove {self.folder} to begin anew"
+            ) from error
+
+    def _enter(self, binary: BenchmarkBinary, *, accepted: bool) -> None:
+        """Enters a build as accepted or as refused; the one refused before it is forgotten."""
+        with self._writing:
+            lock = self.read()
+            refused = tuple(b for b in lock.refused if not _same(b, binary))
+            if accepted:
+                others = tuple(b for b in lock.binaries if not _same(b, binary))
+                lock = BinaryLock(binaries=(*others, binary), refused=refused)
+            else:
+                lock = BinaryLock(binaries=lock.binaries, refused=(*refused, binary))
+            write_text(self.folder / _LOCK_FILE, to_json(lock), force=True)
+
+    def _check_names(self, name: str, abi: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise ArgumentError("name of a benchmark binary", repr(name), "letters, digits, '.', '-', '_'")
+        if abi not in ELF_KINDS:
+            raise ArgumentError("ABI of a benchmark binary", repr(abi), " or ".join(ELF_KINDS))
+
+
+def cache_folder() -> Path:
+    """Returns `$EDGE_MNV3_CACHE`, else the system's folder for the user's caches."""
+    import pooch
+
+    return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("edge-mnv3")).expanduser()
+
+
+def help_fingerprint(text: str) -> str | None:
+    """Returns a SHA-256 over the flags, defaults and types in a build's help; None if it lists none."""
+    flags = sorted(set(_FLAG.findall(text)))
+    if not flags:
+        return None
+    return hashlib.sha256("\n".join(" ".join(flag) for flag in flags).encode()).hexdigest()
+
+
+def reported_version(text: str) -> str | None:
+    """Finds the version of TFLite in what a build prints; most builds do not tell."""
+    match = _VERSION.search(text)
+    return match[1] if match else None
+
+
+def _same(one: BenchmarkBinary, other: BenchmarkBinary) -> bool:
+    return (one.name, one.abi) == (other.name, other.abi)
+
+
+def _pick(binaries: Sequence[BenchmarkBinary], name: str, abi: str) -> BenchmarkBinary | None:
+    return next((binary for binary in binaries if (binary.name, binary.abi) == (name, abi)), None)
+
+
+def _missing(name: str, abi: str) -> BenchmarkBinaryError:
+    return BenchmarkBinaryError(
+        f"benchmark binary '{name}' for {abi}",
+        "none in the cache",
+        next_step="see edge-mnv3 benchmark-binary --help, or give a file with --benchmark-binary",
+    )
+
+
+def _changed(locked: BenchmarkBinary, got: str, next_step: str = "") -> BenchmarkBinaryError:
+    accept = f"if the change is wanted: edge-mnv3 benchmark-binary accept {locked.name} --abi {locked.abi}"
+    return BenchmarkBinaryError(
+        f"benchmark binary '{locked.name}' for {locked.abi} has changed",
+        got,
+        f"SHA-256 {locked.sha256[:12]}… as locked",
+        next_step or accept,
+    )

@@ -1,0 +1,1 @@
+"""Two measurements compared, and the history of measurements."""

@@ -1,0 +1,284 @@
+"""Whether two measured latencies differ: only under equal conditions, and in words.
+
+The ratio is that of the medians over launches (on this machine: over blocks of runs). Its interval comes of
+resampling the launches of both. Two results differ where the interval excludes 1 and the ratio is further
+from 1 than `MIN_DIFFERENCE`, which separates what launches repeat from what anyone would notice.
+
+Whatever condition differs must be named as intended, or the comparison is refused. There is one exception:
+two files of different names are meant to be two models, so that their contents may differ. Files of one name
+must be the same file. Results on different kinds of device, or of different statistics, are never compared.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from edge_mnv3.core.errors import ArgumentError, ConditionsDifferError, InputFileError
+from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
+from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.verdicts import CompareResult, Comparison, ConditionDifference, ReproduceResult
+from edge_mnv3_android_bench.measuring.launch_statistics import (
+    MIN_LAUNCHES_OF_INTERVAL,
+    bootstrap_interval,
+    counted_figures_us,
+)
+
+AnyBenchResult: TypeAlias = HostBenchResult | DeviceBenchResult
+MIN_DIFFERENCE = 0.02
+_MODEL, _KIND = "model", "kind of device"
+_ALLOW_HINT = "measure again under equal conditions, or name what is meant to differ with --allow"
+# By what a condition is named when it is meant to differ. What is no condition of a latency (paths, the
+# battery's charge, names under which a binary is registered) is in none of them.
+_DEVICE_CONDITIONS = {
+    "device": ("serial", "model"),
+    "build": ("build_fingerprint",),
+    "soc": ("soc",),
+}
+_CONDITIONS = {
+    "binary": ("binary_sha256",),
+    "kernels": ("kernels",),
+    "delegate": ("delegate",),
+    "threads": ("num_threads",),
+    "mask": ("cpu_mask",),
+    "fixed_performance": ("fixed_performance",),
+    "runs": ("num_runs", "warmup_runs", "min_secs", "max_secs", "warmup_min_secs"),
+    _MODEL: ("model_sha256",),
+}
+_HOST_CONDITIONS = {
+    "device": ("device",),
+    "system": ("platform",),
+    "runtime": ("runtime",),
+    "kernels": ("kernels",),
+    "threads": ("num_threads",),
+    "mask": ("cpu_mask",),
+    "runs": ("num_runs", "warmup_runs"),
+    _MODEL: ("model_sha256",),
+}
+DIFFERENCES = tuple(dict.fromkeys((*_DEVICE_CONDITIONS, *_CONDITIONS, *_HOST_CONDITIONS)))
+_KINDS: Mapping[str, type[Any]] = {
+    "block_medians_us": HostBenchResult,
+    "launches": DeviceBenchResult,
+    "cells": ReproduceResult,
+    "results": DeviceBenchReport,
+}
+
+
+def read_bench_results(path: Path) -> tuple[AnyBenchResult, ...]:
+    """Reads all measurements of a result file of `bench` or `reproduce`.
+
+    Raises:
+        InputFileError: It cannot be read, or is none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        keys = json.loads(text)
+        kind = next((kind for key, kind in _KINDS.items() if key in keys), None)
+        result = from_json(kind, text) if kind and isinstance(keys, dict) else None
+    except OSError as error:
+        raise InputFileError(f"result file {path}", error.strerror or str(error)) from error
+    except (ValueError, TypeError) as error:
+        raise InputFileError(f"result file {path}", str(error), "the JSON of bench or reproduce") from error
+    if result is None:
+        raise InputFileError(f"result file {path}", "another file", "the JSON of bench or reproduce")
+    return (result,) if isinstance(result, (HostBenchResult, DeviceBenchResult)) else result.results
+
+
+def compare_files(a: Path, b: Path, *, allow: Collection[str] = ()) -> CompareResult:
+    """Compares the measurements of two files.
+
+    Where each file holds one, these are compared. Else those are paired that share all conditions but the
+    allowed ones; what finds no partner, or has no figure, is listed.
+
+    Raises:
+        ArgumentError: `allow` has a name that is not in `DIFFERENCES`.
+        InputFileError: A file cannot be read, or is no result.
+        ConditionsDifferError: Nothing can be compared; the text says why.
+    """
+    _check_allowed(allow)
+    left, right = read_bench_results(a), read_bench_results(b)
+    if len(left) == len(right) == 1:
+        comparison = compare(left[0], right[0], allow=allow)
+        return CompareResult(a=str(a), b=str(b), comparisons=(comparison,), not_compared=())
+    pairs = _pair(left, right, allow)
+    comparisons, left_out = [], []
+    for i, j in pairs:
+        try:
+            comparisons.append(compare(left[i], right[j], allow=allow))
+        except ConditionsDifferError as error:
+            left_out.append(str(error))
+    paired_left, paired_right = {i for i, _ in pairs}, {j for _, j in pairs}
+    left_out += [_no_partner(a, r, right) for i, r in enumerate(left) if i not in paired_left]
+    left_out += [_no_partner(b, r, left) for j, r in enumerate(right) if j not in paired_right]
+    if not comparisons:
+        reason = left_out[0] if left_out else "no measurement in either"
+        raise ConditionsDifferError(f"comparison of {a} with {b}", reason, next_step=_ALLOW_HINT)
+    return CompareResult(a=str(a), b=str(b), comparisons=tuple(comparisons), not_compared=tuple(left_out))
+
+
+def compare(a: AnyBenchResult, b: AnyBenchResult, *, allow: Collection[str] = ()) -> Comparison:
+    """Compares two measurements.
+
+    Args:
+        a: One.
+        b: The other.
+        allow: Names out of `DIFFERENCES` that may differ.
+
+    Raises:
+        ArgumentError: `allow` has another name.
+        ConditionsDifferError: Another condition differs; the text names each with both values. Or a result
+            is unstable, or has too few launches for an interval.
+    """
+    _check_allowed(allow)
+    differences = condition_differences(a, b)
+    meant = {*allow, _MODEL} if _model(a) != _model(b) else {*allow}
+    refused = [difference for difference in differences if difference.name not in meant]
+    if refused:
+        raise ConditionsDifferError(
+            f"comparison of {_model(a)} with {_model(b)}",
+            f"different conditions ({_tell(refused)})",
+            "equal conditions",
+            _ALLOW_HINT,
+        )
+    samples = [_figures_us(a), _figures_us(b)]
+    median_a, median_b = (statistics.median(sample) for sample in samples)
+    ratio = median_b / median_a
+    interval = bootstrap_interval(
+        samples, lambda drawn_a, drawn_b: np.median(drawn_b, axis=1) / np.median(drawn_a, axis=1)
+    )
+    differ = not interval[0] <= 1 <= interval[1] and abs(ratio - 1) > MIN_DIFFERENCE
+    return Comparison(
+        model_a=_model(a),
+        model_b=_model(b),
+        median_a_us=median_a,
+        median_b_us=median_b,
+        ratio=ratio,
+        ratio_ci95=interval,
+        differ=differ,
+        differences=differences,
+        text=_words(a, b, ratio, interval, differ),
+    )
+
+
+def _check_allowed(allow: Collection[str]) -> None:
+    unknown = [name for name in allow if name not in DIFFERENCES]
+    if unknown:
+        raise ArgumentError("difference that is allowed", repr(unknown[0]), ", ".join(DIFFERENCES))
+
+
+def condition_differences(a: AnyBenchResult, b: AnyBenchResult) -> tuple[ConditionDifference, ...]:
+    """Lists the conditions that two results do not share.
+
+    Each has a name out of `DIFFERENCES`, or is one that must never differ: the kind of device, the statistic.
+    """
+    one, other = _conditions(a), _conditions(b)
+    names = one if one.keys() == other.keys() else (_KIND,)
+    return tuple(
+        ConditionDifference(name=name, a=one[name], b=other[name])
+        for name in names
+        if one[name] != other[name]
+    )
+
+
+def describe_result(result: AnyBenchResult) -> str:
+    """Names a measurement: file, device, binary."""
+    conditions = result.conditions
+    if isinstance(result, HostBenchResult):
+        return f"{conditions.model_path} on this machine"
+    device = result.conditions.device
+    return f"{conditions.model_path} on {device.model} ({device.serial}) with {result.conditions.binary}"
+
+
+def _conditions(result: AnyBenchResult) -> dict[str, str]:
+    """The value of each condition by its name, as text."""
+    if isinstance(result, HostBenchResult):
+        return {_KIND: "this machine", **_values(result.conditions, _HOST_CONDITIONS)}
+    values = _values(result.conditions.device, _DEVICE_CONDITIONS) | _values(result.conditions, _CONDITIONS)
+    kind = "an emulated device" if result.conditions.device.emulated else "a phone"
+    return {_KIND: kind, **values, "statistic": result.statistic}
+
+
+def _values(conditions: Any, names: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {
+        name: " ".join(
+            f"{getattr(conditions, field)}" if len(fields) == 1 else f"{field}={getattr(conditions, field)}"
+            for field in fields
+        )
+        for name, fields in names.items()
+    }
+
+
+def _pair(
+    left: Sequence[AnyBenchResult], right: Sequence[AnyBenchResult], allow: Collection[str]
+) -> list[tuple[int, int]]:
+    """Pairs each of the left with the only one of the right whose other conditions are all equal.
+
+    Of several, the one without any difference is meant; else nobody knows which.
+    """
+    pairs = []
+    for i, one in enumerate(left):
+        found = [condition_differences(one, other) for other in right]
+        exact = [j for j, differences in enumerate(found) if not differences]
+        allowed = [j for j, differences in enumerate(found) if {d.name for d in differences} <= set(allow)]
+        meant = exact or allowed
+        if len(meant) == 1:
+            pairs.append((i, meant[0]))
+    return pairs
+
+
+def _no_partner(path: Path, result: AnyBenchResult, others: Sequence[AnyBenchResult]) -> str:
+    """Says what keeps a result from the other file's nearest one."""
+    told = f"{path}: {describe_result(result)} has no partner"
+    found = sorted((condition_differences(result, other) for other in others), key=len)
+    return f"{told}; the nearest differs by {_tell(found[0])}" if found and found[0] else told
+
+
+def _tell(differences: Sequence[ConditionDifference]) -> str:
+    return "; ".join(f"{d.name}: {d.a} and {d.b}" for d in differences)
+
+
+def _figures_us(result: AnyBenchResult) -> Sequence[float]:
+    if isinstance(result, HostBenchResult):
+        figures, name = result.block_medians_us, "blocks of runs"
+    else:
+        if result.median_us is None:
+            raise ConditionsDifferError(
+                describe_result(result), f"an unstable result ({'; '.join(result.problems)})", "a stable one"
+            )
+        figures, name = counted_figures_us(result), "launches"
+    if len(figures) < MIN_LAUNCHES_OF_INTERVAL:
+        raise ConditionsDifferError(
+            describe_result(result),
+            f"{len(figures)} {name}",
+            f"at least {MIN_LAUNCHES_OF_INTERVAL}: without a spread nothing can be said",
+        )
+    return figures
+
+
+def _model(result: AnyBenchResult) -> str:
+    return Path(result.conditions.model_path).name
+
+
+def _words(
+    a: AnyBenchResult, b: AnyBenchResult, ratio: float, interval: tuple[float, float], differ: bool
+) -> str:
+    percent = 100 * (ratio - 1)
+    low, high = (100 * (end - 1) for end in interval)
+    emulated = isinstance(a, DeviceBenchResult) and a.conditions.device.emulated
+    mark = "; emulated device, not a phone" if emulated else ""
+    spread = f"{percent:+.1f} % (95 % interval {low:+.1f} to {high:+.1f} %{mark})"
+    names = ("A", "B") if _model(a) == _model(b) else (f"A ({_model(a)})", f"B ({_model(b)})")
+    if differ:
+        return f"{names[1]} is {'slower' if ratio > 1 else 'faster'} than {names[0]}: {spread}"
+    reason = (
+        "the interval includes equality"
+        if interval[0] <= 1 <= interval[1]
+        else f"less than {100 * MIN_DIFFERENCE:g} % counts as no difference"
+    )
+    return f"{names[0]} and {names[1]} do not differ: {spread}; {reason}"

@@ -1,0 +1,106 @@
+"""The history: every result of `bench` and `reproduce`, one JSON object a line, only ever appended to.
+
+A line is written by one call, so that programs that write at once do not mix their lines, and is on the disk
+before the call returns. A line that a crash cut stays where it is: the next one begins on a line of its
+own, and reading skips what is cut and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from edge_mnv3.core.errors import InputFileError, OutputError
+from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
+from edge_mnv3.core.results.json_format import from_json, to_jsonable
+from edge_mnv3.core.results.verdicts import ReproduceResult
+
+HistoryResult: TypeAlias = HostBenchResult | DeviceBenchResult | ReproduceResult
+_KINDS: dict[str, type[Any]] = {
+    "bench_host": HostBenchResult,
+    "bench_device": DeviceBenchResult,
+    "reproduce": ReproduceResult,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """A result that was measured before.
+
+    Attributes:
+        recorded_at: ISO 8601, UTC.
+    """
+
+    recorded_at: str
+    result: HistoryResult
+
+
+def append_history(path: Path, result: HistoryResult, *, recorded_at: str) -> None:
+    """Appends a result; makes the file and its folder where there are none.
+
+    Raises:
+        OutputError: The system refused to write.
+    """
+    kind = next(name for name, kind in _KINDS.items() if isinstance(result, kind))
+    entry = {"kind": kind, "recorded_at": recorded_at, "result": to_jsonable(result)}
+    line = json.dumps(entry, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            if _last_byte(descriptor) not in (b"", b"\n"):
+                line = b"\n" + line
+            written = os.write(descriptor, line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise OutputError(f"history {path}: {error.strerror}") from error
+    if written < len(line):
+        raise OutputError(f"history {path}: the line was cut", next_step="free some space")
+
+
+def _last_byte(descriptor: int) -> bytes:
+    size = os.fstat(descriptor).st_size
+    if size == 0:
+        return b""
+    os.lseek(descriptor, size - 1, os.SEEK_SET)
+    return os.read(descriptor, 1)
+
+
+def read_history(path: Path, *, warn: Callable[[str], None]) -> tuple[HistoryEntry, ...]:
+    """Reads all results, oldest first; a file that is not there holds none.
+
+    Args:
+        path: The history.
+        warn: Called with a text for each line that is skipped because it is damaged or cut.
+
+    Raises:
+        InputFileError: The file cannot be read.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise InputFileError(f"history {path}", error.strerror or str(error)) from error
+    entries = []
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            entries.append(_read_entry(line))
+        except (ValueError, KeyError, TypeError) as error:
+            cut = "was cut" if number == len(lines) else f"cannot be read ({error})"
+            warn(f"history {path}: line {number} {cut} and is skipped")
+    return tuple(entries)
+
+
+def _read_entry(line: bytes) -> HistoryEntry:
+    entry = json.loads(line)
+    result = from_json(_KINDS[entry["kind"]], json.dumps(entry["result"]))
+    return HistoryEntry(recorded_at=str(entry["recorded_at"]), result=result)

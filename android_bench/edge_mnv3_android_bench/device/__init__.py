@@ -1,0 +1,1 @@
+"""Which device, its state, cores and settings."""

@@ -1,0 +1,121 @@
+"""Which devices to use: `SERIAL`, `HOST:PORT`, `all`, or the only one that there is."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+
+from edge_mnv3.core.errors import ArgumentError, DeviceUnavailableError
+from edge_mnv3_android_bench.adb.client import Adb, AdbDevice, ListedDevice
+
+ALL = "all"
+SETTLE_S = 5.0  # a device that was just connected is `offline` or `authorizing` at first
+_POLL_S = 0.2
+_ADDRESS = re.compile(r"\S+:\d+")
+_USABLE = "device"
+_PASSING = ("offline", "authorizing", "connecting")
+_NEXT_STEPS = {
+    "unauthorized": "unlock it and accept the question about USB debugging, then try again",
+    "authorizing": "unlock it and accept the question about USB debugging, then try again",
+    "offline": "unplug it and plug it in again, or run 'adb reconnect offline'",
+    "connecting": "wait a moment and try again",
+    "no permissions": "give your user the right to the USB device (udev rules, group plugdev)",
+    "recovery": "start its Android system",
+    "sideload": "start its Android system",
+    "bootloader": "start its Android system",
+    "rescue": "start its Android system",
+}
+_NONE_HINT = "connect a phone with USB debugging switched on, or give --device HOST:PORT"
+
+
+def select_devices(
+    adb: Adb, serials: Sequence[str] = (), *, warn: Callable[[str], None] | None = None
+) -> tuple[AdbDevice, ...]:
+    """Returns the devices to use, each known to be usable when it was looked at.
+
+    Args:
+        adb: From `adb`.
+        serials: Serials; addresses `HOST:PORT`, which are connected first; or `all` alone. Empty for the
+            only usable device.
+        warn: Called with a line about each device that `all` leaves out.
+
+    Raises:
+        ArgumentError: `all` together with others.
+        DeviceUnavailableError: There is none, there are several and none was named, or one is not usable.
+        AdbUnavailableError: The adb server does not answer.
+    """
+    wanted = tuple(dict.fromkeys(serials))
+    if ALL in wanted:
+        if len(wanted) > 1:
+            raise ArgumentError("--device", " ".join(wanted), f"serials, or {ALL} alone")
+        return _all(adb, warn)
+    if not wanted:
+        return (_only(adb),)
+    return tuple(_named(adb, serial) for serial in wanted)
+
+
+def _all(adb: Adb, warn: Callable[[str], None] | None) -> tuple[AdbDevice, ...]:
+    listed = _settled(adb, None)
+    usable = [entry for entry in listed if entry.state == _USABLE]
+    if not usable:
+        raise _none_usable(listed)
+    for entry in listed:
+        if entry not in usable and warn:
+            warn(f"left out: {_unusable(entry)}")
+    return tuple(adb.device(entry.serial) for entry in usable)
+
+
+def _only(adb: Adb) -> AdbDevice:
+    listed = _settled(adb, None)
+    usable = [entry for entry in listed if entry.state == _USABLE]
+    if not usable:
+        raise _none_usable(listed)
+    if len(usable) > 1:
+        names = ", ".join(f"{entry.serial} ({entry.model or 'unknown model'})" for entry in usable)
+        raise DeviceUnavailableError(
+            "several devices are connected",
+            names,
+            next_step=f"choose with --device SERIAL, or --device {ALL}",
+        )
+    return adb.device(usable[0].serial)
+
+
+def _named(adb: Adb, serial: str) -> AdbDevice:
+    known = {entry.serial: entry.state for entry in adb.devices()}
+    if _ADDRESS.fullmatch(serial) and known.get(serial) != _USABLE:
+        adb.connect(serial)
+    entry = next((entry for entry in _settled(adb, serial) if entry.serial == serial), None)
+    if entry is None:
+        listed = ", ".join(known) or "none"
+        raise DeviceUnavailableError(
+            f"device {serial} is not connected", f"{listed}", "a serial of 'adb devices'", _NONE_HINT
+        )
+    if entry.state != _USABLE:
+        raise _unusable(entry)
+    return adb.device(serial)
+
+
+def _settled(adb: Adb, serial: str | None) -> tuple[ListedDevice, ...]:
+    """Lists the devices, waiting a little for one that is about to become usable."""
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        listed = adb.devices()
+        waited_for = [entry.state for entry in listed if serial in (None, entry.serial)]
+        usable = any(state == _USABLE for state in waited_for)
+        passing = any(state.startswith(_PASSING) for state in waited_for)
+        if usable or not passing or time.monotonic() > deadline:
+            return listed
+        time.sleep(_POLL_S)
+
+
+def _none_usable(listed: Sequence[ListedDevice]) -> DeviceUnavailableError:
+    if len(listed) == 1:
+        return _unusable(listed[0])
+    states = ", ".join(f"{entry.serial} {entry.state}" for entry in listed)
+    return DeviceUnavailableError("no usable device is connected", states or "none", next_step=_NONE_HINT)
+
+
+def _unusable(entry: ListedDevice) -> DeviceUnavailableError:
+    step = next((text for state, text in _NEXT_STEPS.items() if entry.state.startswith(state)), "")
+    return DeviceUnavailableError(f"device {entry.serial}", entry.state, "a device ready for adb", step)

@@ -1,0 +1,159 @@
+"""Settings that are changed on a device for a measurement, and restored whatever happens.
+
+Before anything is changed, the values to restore are noted in a file on the device itself. If the phone is
+unplugged or this program killed, the next run on it finds the note and restores them first.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from edge_mnv3.core.errors import DeviceError, DeviceFileError, DeviceLostError, DeviceUnavailableError
+from edge_mnv3_android_bench.adb.client import AdbDevice, file_error
+from edge_mnv3_android_bench.adb.files import DeviceFolder
+
+NOTE = "settings_to_restore"
+FIXED_PERFORMANCE_SDK = 30
+_STAY_ON = "stay_on_while_plugged_in"
+_STAY_ON_ALWAYS = "7"  # mains, USB and wireless power
+_FIXED = "fixed_performance_mode"
+_UNSET = "null"  # what `settings get` prints for a setting without a value
+_RECONNECT_S = 3.0
+
+
+@contextmanager
+def changed_settings(
+    folder: DeviceFolder,
+    *,
+    stay_awake: bool = True,
+    fixed_performance: bool = False,
+    sdk: int,
+    warn: Callable[[str], None] | None = None,
+) -> Iterator[None]:
+    """Changes settings for the time of the block.
+
+    Args:
+        folder: The tool's folder on the device, where the note is kept.
+        stay_awake: Keep the screen on while the device has power.
+        fixed_performance: Hold clocks that the device can sustain. They are *lower* than its highest: for
+            comparing two builds, not for figures that are published.
+        sdk: The device's API level.
+        warn: Called with a line when the settings could not be restored now, or were from an earlier run.
+
+    Raises:
+        DeviceUnavailableError: The device has no fixed-performance mode.
+        DeviceFileError: The note cannot be written.
+        DeviceError: As in `AdbDevice.shell`.
+    """
+    if fixed_performance and sdk < FIXED_PERFORMANCE_SDK:
+        raise DeviceUnavailableError(
+            f"device {folder.device.serial}: fixed-performance mode",
+            f"API level {sdk}",
+            f"{FIXED_PERFORMANCE_SDK} (Android 11) or later",
+            "measure without it",
+        )
+    if restore_settings(folder) and warn:
+        warn(f"device {folder.device.serial}: settings that an earlier run had left were restored")
+    wanted = {_STAY_ON: _STAY_ON_ALWAYS} if stay_awake else {}
+    if fixed_performance:
+        wanted[_FIXED] = "true"
+    original = _read(folder.device, wanted)
+    changes = {name: value for name, value in wanted.items() if original[name] != value}
+    if not changes:
+        yield
+        return
+    before = {name: original[name] for name in changes}
+    _write_note(folder, before)
+    try:
+        for name, value in changes.items():
+            _apply(folder.device, name, value)
+        yield
+    finally:
+        _restore_or_warn(folder, before, warn)
+
+
+def restore_settings(folder: DeviceFolder, before: Mapping[str, str] | None = None) -> bool:
+    """Restores what the note on the device says, and removes it.
+
+    Args:
+        folder: The tool's folder.
+        before: What to restore even if the note is gone, with the whole folder say.
+
+    Returns:
+        Whether there was a note.
+
+    Raises:
+        DeviceFileError: The device refused it.
+        DeviceError: As in `AdbDevice.shell`.
+    """
+    note = folder.device.read_text(folder.file(NOTE))
+    noted = re.findall(r"^(\w+)=(\w+)$", note or "", re.MULTILINE)
+    for name, value in {**(before or {}), **dict(noted)}.items():
+        _apply(folder.device, name, value)
+    if note is None:
+        return before is not None
+    folder.remove(NOTE)
+    return True
+
+
+def _restore_or_warn(
+    folder: DeviceFolder, before: Mapping[str, str], warn: Callable[[str], None] | None
+) -> None:
+    """Restores; a connection that just broke gets a moment to come back. The block's error is kept."""
+    for attempt in (1, 2):
+        try:
+            restore_settings(folder, before)
+            return
+        except DeviceLostError as error:
+            problem: DeviceError = error
+            if attempt == 1:
+                time.sleep(_RECONNECT_S)
+        except DeviceError as error:
+            problem = error
+            break
+    if warn:
+        warn(f"settings are not restored, the next run on this device restores them: {problem}")
+
+
+def _read(device: AdbDevice, names: Mapping[str, str]) -> dict[str, str]:
+    # Android tells nobody whether the fixed-performance mode is on; it is off unless a program set it.
+    values = {_FIXED: "false"}
+    if _STAY_ON in names:
+        done = device.shell(["settings", "get", "global", _STAY_ON])
+        value = done.stdout.strip()
+        if done.exit_code != 0 or not re.fullmatch(rf"\d+|{_UNSET}", value):
+            raise DeviceFileError(
+                f"device {device.serial}: setting {_STAY_ON}", value or done.stderr, "a number"
+            )
+        values[_STAY_ON] = value
+    return values
+
+
+def _apply(device: AdbDevice, name: str, value: str) -> None:
+    if name == _FIXED:
+        argv = ["cmd", "power", "set-fixed-performance-mode-enabled", value]
+    elif value == _UNSET:
+        argv = ["settings", "delete", "global", name]
+    else:
+        argv = ["settings", "put", "global", name, value]
+    done = device.shell(argv)
+    text = " ".join((done.stdout + done.stderr).split())
+    if done.exit_code != 0 or "Failed to set" in text or "Exception" in text:
+        raise DeviceFileError(
+            f"device {device.serial}: setting {name} to {value}", text, next_step="measure without it"
+        )
+
+
+def _write_note(folder: DeviceFolder, original: Mapping[str, str]) -> None:
+    """Writes the note whole: to a temporary name, then renamed."""
+    text = "\n".join(f"{name}={value}" for name, value in original.items())
+    target = shlex.quote(folder.file(NOTE))
+    done = folder.device.shell(
+        f"mkdir -p {folder.path} && echo {shlex.quote(text)} >{target}.new && mv -f {target}.new {target}"
+    )
+    if done.exit_code != 0:
+        raise file_error(f"device {folder.device.serial}: {target}", (done.stdout + done.stderr).strip())

@@ -1,0 +1,1 @@
+"""Launches by protocol, scheduled, resumed and accepted."""

@@ -1,0 +1,113 @@
+"""Latency of a `.tflite` file on this machine's processor."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.results.bench import HostBenchConditions, HostBenchResult
+from edge_mnv3.core.runtime import Kernels, RuntimeName, open_model
+
+UNSTABLE_SPREAD = 0.10  # (p95 - p5) / median above which a result is called unstable
+BLOCKS = 10  # of consecutive runs: enough for an interval over them, each still a median of 20 by default
+_SEED = 0
+
+
+def bench_host(
+    path: Path,
+    *,
+    kernels: Kernels = "xnnpack",
+    runtime: RuntimeName = "litert",
+    num_threads: int = 1,
+    num_runs: int = 200,
+    warmup_runs: int = 20,
+    on_run: Callable[[int, int], None] | None = None,
+) -> HostBenchResult:
+    """Measures single inferences on random pixels, input and output not copied in the timed part.
+
+    Args:
+        path: A `.tflite` file with one image input of fixed shape.
+        kernels: `xnnpack` or `builtin`.
+        runtime: Which runtime to use.
+        num_threads: Threads of one inference, at least 1.
+        num_runs: Timed inferences, at least 1.
+        warmup_runs: Untimed inferences before them.
+        on_run: Called with (runs done, runs in all) between inferences.
+
+    Raises:
+        ModelFileError: The file is invalid or does not load under these kernels.
+        RuntimeUnavailableError: The runtime cannot be used.
+    """
+    started = time.perf_counter()
+    model = open_model(path, kernels=kernels, runtime=runtime, num_threads=num_threads)
+    init_us = (time.perf_counter() - started) * 1e6
+    pixels = np.random.default_rng(_SEED).integers(0, 256, model.inputs[0].shape[1:], dtype=np.uint8)
+    model.set_input(pixels)
+    for _ in range(warmup_runs):
+        model.invoke()
+    times_us = []
+    for run in range(num_runs):
+        start = time.perf_counter_ns()
+        model.invoke()
+        times_us.append((time.perf_counter_ns() - start) / 1e3)
+        if on_run:
+            on_run(run + 1, num_runs)
+    p5, median, p95 = (float(value) for value in np.percentile(times_us, (5, 50, 95)))
+    spread = (p95 - p5) / median
+    warnings = []
+    if spread > UNSTABLE_SPREAD:
+        warnings.append(
+            f"unstable: p5 to p95 spread over {100 * spread:.0f} % of the median; compare in one run"
+        )
+    return HostBenchResult(
+        conditions=HostBenchConditions(
+            device=_processor(),
+            platform=platform.platform(),
+            runtime=model.runtime,
+            kernels=kernels,
+            num_threads=num_threads,
+            num_runs=num_runs,
+            warmup_runs=warmup_runs,
+            cpu_mask=_cpu_mask(),
+            model_path=str(path),
+            model_sha256=sha256_file(path),
+        ),
+        median_us=median,
+        block_medians_us=block_medians(times_us),
+        p5_us=p5,
+        p95_us=p95,
+        min_us=min(times_us),
+        max_us=max(times_us),
+        mean_us=statistics.fmean(times_us),
+        std_us=statistics.pstdev(times_us),
+        init_us=init_us,
+        warnings=tuple(warnings),
+    )
+
+
+def block_medians(times_us: Sequence[float]) -> tuple[float, ...]:
+    """Medians of `BLOCKS` blocks of consecutive runs, equal but for one run; fewer runs are blocks of one."""
+    blocks = np.array_split(np.asarray(times_us, dtype=np.float64), min(BLOCKS, len(times_us)))
+    return tuple(float(np.median(block)) for block in blocks)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _cpu_mask() -> str:
+    if not hasattr(os, "sched_getaffinity"):
+        return "unknown"
+    return f"{sum(1 << cpu for cpu in os.sched_getaffinity(0)):x}"

@@ -1,0 +1,196 @@
+"""The shell script of one launch, and what it prints.
+
+One adb call does it all: it reads the device's state, starts `benchmark_model` in the background, samples
+clocks, temperature and core mask until that ends, prints its exit code and both of its streams, and reads the
+state again. The sampler keeps off the cores that are measured. It ends the program when its time is up, when
+the connection breaks (its own writing fails then) and when the shell that adb started is gone.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.bench import ClockSample
+from edge_mnv3.core.results.device import DeviceState
+from edge_mnv3_android_bench.device.cpu_topology import cpu_mask, parse_cpu_mask
+from edge_mnv3_android_bench.device.state import HEADING, STATE_SCRIPT, parse_device_state, split_sections
+
+SAMPLE_INTERVAL_S = 0.25
+OUTPUT_FILES = ("run.out", "run.err", "run.pid")
+NO_FOLDER_EXIT_CODE = 125
+
+_SCRIPT = """{state}
+cd {folder} || exit {no_folder}
+rm -f {files}
+{pin_sampler}
+echo; echo '{heading}run'
+( exec {command} ) >run.out 2>run.err </dev/null &
+p=$!
+echo $p >run.pid
+trap 'kill -9 $p; rm -f {files}; exit 129' HUP INT TERM PIPE
+n=0; late=
+while :
+do
+sleep {interval} || sleep 1
+{{
+u=-; read -r u x </proc/uptime
+t=-; {read_temperature}
+c=; for i in {cpus}
+do v=-; read -r v </sys/devices/system/cpu/cpu$i/cpufreq/scaling_cur_freq; c="$c ${{v:--}}"
+done
+s=Z; a=-; while read -r k v x
+do case $k in State:) s=$v;; Cpus_allowed:) a=$v; break;; esac
+done </proc/$p/status
+}} 2>/dev/null
+case $s in Z|X) break;; esac
+echo "sample ${{u:--}} ${{t:--}} ${{a:--}}$c"
+test -d /proc/$PPID || {{ kill -9 $p; rm -f {files}; exit 129; }}
+n=$((n+1))
+if test $n -ge {limit}; then late=late; kill -9 $p; break; fi
+done
+wait $p
+r=$?
+echo; echo '{heading}exit'; echo "$r $late"
+echo; echo '{heading}stdout'; cat run.out
+echo; echo '{heading}stderr'; cat run.err
+echo; echo '{heading}after'
+rm -f {files}
+{state}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchCommand:
+    """What is to be run, and how.
+
+    Attributes:
+        folder: The tool's folder on the device.
+        program: Path of `benchmark_model` on the device.
+        flags: Its arguments.
+        cpus: Cores to pin it to; empty for all.
+        other_cpus: Cores for the sampler; empty where it has to share.
+        temperature_file: File on the device with a temperature; None where there is none.
+        limit_s: It is killed after so many seconds.
+    """
+
+    folder: str
+    program: str
+    flags: tuple[str, ...]
+    cpus: tuple[int, ...]
+    other_cpus: tuple[int, ...]
+    temperature_file: str | None
+    limit_s: float
+
+    @property
+    def argv(self) -> list[str]:
+        """The command line on the device."""
+        pinned = ["taskset", cpu_mask(self.cpus)] if self.cpus else []
+        return [*pinned, self.program, *self.flags]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchOutput:
+    """What the script of a launch printed.
+
+    Attributes:
+        before: The device before the launch.
+        after: The device after it.
+        stdout: Of the program.
+        stderr: Of the program.
+        exit_code: Of the program; None where it was killed because its time was up.
+        samples: While it ran.
+        masks: Core mask of the running program at each sample; None where it could not be read.
+    """
+
+    before: DeviceState
+    after: DeviceState
+    stdout: str
+    stderr: str
+    exit_code: int | None
+    samples: tuple[ClockSample, ...]
+    masks: tuple[int | None, ...]
+
+
+def launch_script(command: LaunchCommand) -> str:
+    """Writes the script."""
+    temperature = f"read -r t <{shlex.quote(command.temperature_file)}" if command.temperature_file else ":"
+    pin = f"taskset -p {cpu_mask(command.other_cpus)} $$ >/dev/null 2>&1" if command.other_cpus else ":"
+    return _SCRIPT.format(
+        state=STATE_SCRIPT,
+        folder=shlex.quote(command.folder),
+        no_folder=NO_FOLDER_EXIT_CODE,
+        files=" ".join(OUTPUT_FILES),
+        heading=HEADING,
+        pin_sampler=pin,
+        command=shlex.join(command.argv),
+        interval=SAMPLE_INTERVAL_S,
+        read_temperature=temperature,
+        cpus=" ".join(map(str, command.cpus)),
+        limit=max(1, round(command.limit_s / SAMPLE_INTERVAL_S)),
+    )
+
+
+def parse_launch_output(text: str, cpus: Sequence[int]) -> LaunchOutput | None:
+    """Reads what the script printed; None where a part is missing.
+
+    Args:
+        text: Standard output of the whole script.
+        cpus: Those of the command.
+    """
+    before, ran, rest = text.partition(f"{HEADING}run\n")
+    during, ended, after = rest.partition(f"\n{HEADING}after\n")
+    sections = split_sections(f"{HEADING}samples\n{during}\n")
+    code = re.match(r"(\d+) (late)?\n", sections.get("exit", ""))
+    if not (ran and ended and code and {"stdout", "stderr"} <= sections.keys()):
+        return None
+    samples, masks = _parse_samples(sections["samples"], len(cpus))
+    return LaunchOutput(
+        before=parse_device_state(before),
+        after=parse_device_state(after),
+        stdout=sections["stdout"].removesuffix("\n"),
+        stderr=sections["stderr"].removesuffix("\n"),
+        exit_code=None if code[2] else int(code[1]),
+        samples=samples,
+        masks=masks,
+    )
+
+
+def _parse_samples(text: str, cores: int) -> tuple[tuple[ClockSample, ...], tuple[int | None, ...]]:
+    samples: list[ClockSample] = []
+    masks: list[int | None] = []
+    first_uptime_s: float | None = None
+    for line in text.splitlines():
+        words = line.split()
+        if not words or words[0] != "sample" or len(words) != 4 + cores:
+            continue
+        # Each sample comes at least one interval after the one before it, whatever the device's clock says.
+        time_s = SAMPLE_INTERVAL_S * (len(samples) + 1)
+        uptime_s = _number(words[1])
+        if uptime_s is not None:
+            first_uptime_s = uptime_s - SAMPLE_INTERVAL_S if first_uptime_s is None else first_uptime_s
+            time_s = max(time_s, round(uptime_s - first_uptime_s, 2))
+        samples.append(
+            ClockSample(
+                time_s=time_s,
+                khz=tuple(int(word) if word.isdigit() else None for word in words[4:]),
+                celsius=_celsius(_number(words[2])),
+            )
+        )
+        masks.append(parse_cpu_mask(words[3]) if re.fullmatch(r"[0-9a-fA-F,]+", words[3]) else None)
+    # The last one may fall into the program's end, when it does not compute any more and clocks fall.
+    kept = max(1, len(samples) - 1)
+    return tuple(samples[:kept]), tuple(masks[:kept])
+
+
+def _number(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else None
+
+
+def _celsius(value: float | None) -> float | None:
+    """Kernels write thousandths of a degree; some drivers tenths or whole ones."""
+    if value is None:
+        return None
+    return value / 1000 if abs(value) >= 1000 else value / 10 if abs(value) >= 200 else value

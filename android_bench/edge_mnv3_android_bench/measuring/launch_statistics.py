@@ -1,0 +1,188 @@
+"""From launches to one figure: which of them count, their median, its interval, and whether to believe it."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult, LaunchRecord, LaunchTimings
+
+MIN_CLOCK_SHARE = 0.98
+MAX_VARIATION_PERCENT = 2.0
+MIN_LAUNCHES_OF_INTERVAL = 3
+SETTLE_S = 0.5  # the governor raises the clock while the program loads and warms up
+RESAMPLES = 10_000
+SEED = 0
+EMULATED = "emulated device, not a phone: the figures say nothing about a phone"
+
+
+def launch_problems(
+    record: LaunchRecord, *, cpus: Sequence[int], max_khz: Mapping[int, int | None]
+) -> tuple[str, ...]:
+    """Says why a launch does not count; nothing where it does.
+
+    A device that does not tell its thermal status or its clocks is not held against it: `launch_warnings`
+    says so.
+
+    Args:
+        record: Its samples must have been taken while the program ran.
+        cpus: Cores that it was pinned to, in the order of the samples' clocks; empty where it was not pinned.
+        max_khz: Highest clock of each core.
+    """
+    problems = []
+    if record.timings is None:
+        problems.append("it gave no figures")
+    if cpus and not record.mask_verified:
+        problems.append("the core mask of the running program was not seen")
+    if record.after is None:
+        problems.append("the device could not be read after it")
+    for name, state in (("before", record.before), ("after", record.after)):
+        if state is not None and state.thermal_status:
+            problems.append(f"thermal status {state.thermal_status} {name} it, 0 is demanded")
+    return (*problems, *_clock_problems(record, cpus, max_khz))
+
+
+def _clock_problems(
+    record: LaunchRecord, cpus: Sequence[int], max_khz: Mapping[int, int | None]
+) -> list[str]:
+    settled = [sample for sample in record.samples if sample.time_s >= SETTLE_S]
+    if cpus and not settled:
+        return ["its clocks were not sampled"]
+    problems = []
+    for place, cpu in enumerate(cpus):
+        highest = max_khz.get(cpu)
+        clocks = [(khz, s.time_s) for s in settled if (khz := s.khz[place]) is not None]
+        if highest is None or not clocks:
+            continue
+        lowest, time_s = min(clocks)
+        if lowest < MIN_CLOCK_SHARE * highest:
+            problems.append(
+                f"core {cpu} ran at {lowest / 1e3:.0f} of {highest / 1e3:.0f} MHz after {time_s:.1f} s, "
+                f"{100 * MIN_CLOCK_SHARE:g} % are demanded"
+            )
+    return problems
+
+
+def launch_warnings(record: LaunchRecord, *, cpus: Sequence[int]) -> tuple[str, ...]:
+    """Says which of the conditions of a launch the device does not tell."""
+    warnings = []
+    if record.before.thermal_status is None:
+        warnings.append("the device does not tell its thermal status: heat was seen by the clocks alone")
+    if cpus and record.samples and all(khz is None for sample in record.samples for khz in sample.khz):
+        warnings.append("the device does not tell its clocks: throttling would not be seen")
+    return tuple(warnings)
+
+
+def statistic_of(timings: Sequence[LaunchTimings]) -> str:
+    """Names what the launches have in common: `median`, or `avg` where a build prints no median."""
+    return "median" if timings and all(t.median_us is not None for t in timings) else "avg"
+
+
+def launch_figures_us(timings: Sequence[LaunchTimings], statistic: str) -> tuple[float, ...]:
+    """The statistic of each launch."""
+    if statistic == "avg":
+        return tuple(t.avg_us for t in timings)
+    return tuple(t.median_us for t in timings if t.median_us is not None)
+
+
+def counted_figures_us(result: DeviceBenchResult) -> tuple[float, ...]:
+    """The statistic of each launch of a result that counts."""
+    return launch_figures_us(_counted(result.launches), result.statistic)
+
+
+def variation_percent(figures_us: Sequence[float]) -> float | None:
+    """Coefficient of variation: sample standard deviation by mean; None with fewer than two figures."""
+    if len(figures_us) < 2:
+        return None
+    return 100.0 * statistics.stdev(figures_us) / statistics.fmean(figures_us)
+
+
+def bootstrap_interval(
+    samples: Sequence[Sequence[float]], statistic: Callable[..., np.ndarray]
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval, seeded.
+
+    Args:
+        samples: Each is resampled by itself, with replacement.
+        statistic: Takes one array of shape [resamples, size] for each sample, gives [resamples].
+    """
+    generator = np.random.default_rng(SEED)
+    drawn = []
+    for sample in samples:
+        values = np.asarray(sample, dtype=np.float64)
+        drawn.append(values[generator.integers(0, len(values), (RESAMPLES, len(values)))])
+    low, high = np.percentile(statistic(*drawn), (2.5, 97.5))
+    return float(low), float(high)
+
+
+def median_interval_us(figures_us: Sequence[float]) -> tuple[float, float] | None:
+    """95 % interval of the median over launches; None with fewer than `MIN_LAUNCHES_OF_INTERVAL`."""
+    if len(figures_us) < MIN_LAUNCHES_OF_INTERVAL:
+        return None
+    return bootstrap_interval([figures_us], lambda drawn: np.median(drawn, axis=1))
+
+
+def summarize(
+    conditions: DeviceBenchConditions, launches: Sequence[LaunchRecord], *, min_launches: int = 5
+) -> DeviceBenchResult:
+    """Makes one result of the launches whose `problems` are empty.
+
+    Without enough of them, or with too much variation among them, the result is unstable and has no figure.
+    """
+    timings = _counted(launches)
+    statistic = statistic_of(timings)
+    figures_us = launch_figures_us(timings, statistic)
+    variation = variation_percent(figures_us)
+    delegates = tuple(dict.fromkeys(t.delegate for t in timings))
+    problems = []
+    if len(timings) < min_launches:
+        problems.append(
+            f"{len(timings)} launches count, {min_launches} are demanded{_first_problem(launches)}"
+        )
+    if variation is not None and variation > MAX_VARIATION_PERCENT:
+        problems.append(
+            f"the launches vary by {variation:.2f} %, at most {MAX_VARIATION_PERCENT:g} % are accepted"
+        )
+    if len(delegates) > 1:
+        problems.append(f"the launches ran under different delegates: {', '.join(delegates)}")
+    conditions = dataclasses.replace(conditions, delegate=delegates[0] if delegates else "unknown")
+    return DeviceBenchResult(
+        conditions=conditions,
+        launches=tuple(launches),
+        statistic=statistic,
+        median_us=None if problems else statistics.median(figures_us),
+        ci95_us=None if problems else median_interval_us(figures_us),
+        coefficient_of_variation_percent=variation,
+        stable=not problems,
+        problems=tuple(problems),
+        warnings=_warnings(conditions, launches, timings, statistic),
+    )
+
+
+def _counted(launches: Sequence[LaunchRecord]) -> list[LaunchTimings]:
+    return [launch.timings for launch in launches if launch.timings is not None and not launch.problems]
+
+
+def _first_problem(launches: Sequence[LaunchRecord]) -> str:
+    failed = [launch for launch in launches if launch.problems]
+    return f" (launch {failed[0].number}: {failed[0].problems[0]})" if failed else ""
+
+
+def _warnings(
+    conditions: DeviceBenchConditions,
+    launches: Sequence[LaunchRecord],
+    timings: Sequence[LaunchTimings],
+    statistic: str,
+) -> tuple[str, ...]:
+    warnings = [EMULATED] if conditions.device.emulated else []
+    if timings and statistic == "avg":
+        warnings.append("this build prints no median: the figure is the median of the launches' averages")
+    if conditions.kernels == "xnnpack" and timings and conditions.delegate != "XNNPACK":
+        warnings.append(f"XNNPACK was demanded, the delegate of the log is: {conditions.delegate}")
+    for launch in launches:
+        warnings += launch_warnings(launch, cpus=conditions.cpus)
+    warnings += [warning for timing in timings for warning in timing.warnings]
+    return tuple(dict.fromkeys(warnings))

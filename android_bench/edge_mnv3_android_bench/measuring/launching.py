@@ -1,0 +1,234 @@
+"""One launch of `benchmark_model` on a device: nothing of it is left running, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import shlex
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from edge_mnv3.core.errors import (
+    BenchmarkLogError,
+    DeviceError,
+    DeviceFileError,
+    DeviceLostError,
+    DeviceTimeoutError,
+    OutputError,
+)
+from edge_mnv3.core.results.bench import LaunchRecord, LaunchTimings
+from edge_mnv3.core.results.device import DeviceInfo
+from edge_mnv3_android_bench.adb.client import ShellOutput
+from edge_mnv3_android_bench.adb.files import DeviceFolder
+from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
+from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
+from edge_mnv3_android_bench.measuring.launch_script import (
+    NO_FOLDER_EXIT_CODE,
+    OUTPUT_FILES,
+    LaunchCommand,
+    LaunchOutput,
+    launch_script,
+    parse_launch_output,
+)
+from edge_mnv3_android_bench.measuring.launch_statistics import SETTLE_S, launch_problems
+
+LOADING_ALLOWANCE_S = 20.0  # for loading a model, beside the time that the protocol allows
+_STATES_ALLOWANCE_S = 40.0  # for reading the device's state before and after
+_LIMIT_FACTOR = 1.5  # the device counts its own time by naps, each a little longer than asked for
+_KILL_TIMEOUT_S = 10.0
+_NOT_STARTED = (126, 127)  # exit codes of a shell for a program that it cannot run or find
+# Kinds of thermal zone that tell the processor's temperature, best first; then what is near it.
+_ZONES = ("gold|big|cpu.*[4-9]", "cpu", "tsens|soc", "battery")
+_FIND_ZONES = """for z in /sys/class/thermal/thermal_zone*
+do { read -r t <$z/type && read -r v <$z/temp; } 2>/dev/null && echo "$z/temp $t"
+done; true"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawLaunch:
+    """One launch before its log is read.
+
+    Attributes:
+        command: What was run.
+        started_at: ISO 8601, UTC.
+        duration_s: Wall time on the host, the reading of the device's state included.
+        log_path: Where everything that the device printed was written.
+    """
+
+    command: LaunchCommand
+    started_at: str
+    duration_s: float
+    log_path: Path
+    output: LaunchOutput
+
+
+def find_temperature_file(folder: DeviceFolder) -> str | None:
+    """Finds the file with the processor's temperature, or with one near it; None where all are unreadable.
+
+    Raises:
+        DeviceError: As in `AdbDevice.shell`.
+    """
+    rows = [line.split(maxsplit=1) for line in folder.device.shell(_FIND_ZONES).stdout.splitlines()]
+    zones = [(row[0], row[1]) for row in rows if len(row) == 2]
+    for kind in _ZONES:
+        for path, name in zones:
+            if re.search(kind, name, re.IGNORECASE):
+                return path
+    return None
+
+
+def run_launch(
+    folder: DeviceFolder, command: LaunchCommand, log_path: Path, *, stop: threading.Event | None = None
+) -> RawLaunch:
+    """Runs `benchmark_model` once; what the device prints is written to a file before anything reads it.
+
+    Args:
+        folder: The tool's folder on the device.
+        command: What to run.
+        log_path: Where to write the raw log.
+        stop: As in `process.run`.
+
+    Raises:
+        DeviceTimeoutError: The device did not answer in time.
+        DeviceFileError: The folder is not there any more.
+        DeviceError: As in `AdbDevice.shell`. The program was killed, if the device could still be reached;
+            if not, it ends by itself.
+        OutputError: The log cannot be written.
+        KeyboardInterrupt: `stop` was set; the program was killed likewise.
+    """
+    started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    start = time.monotonic()
+    name = command.program.rpartition("/")[2]
+    try:
+        timeout_s = _LIMIT_FACTOR * command.limit_s + _STATES_ALLOWANCE_S
+        shell = folder.device.attempt(launch_script(command), timeout_s=timeout_s, stop=stop)
+    except BaseException:
+        with contextlib.suppress(DeviceError):
+            kill_program(folder, name)
+        raise
+    duration_s = time.monotonic() - start
+    _write_log(log_path, folder.device.serial, started_at, command, shell)
+    output = parse_launch_output(shell.stdout, command.cpus) if shell.complete else None
+    if output is None:
+        with contextlib.suppress(DeviceError):
+            kill_program(folder, name)
+        raise shell.failure or _incomplete(folder, command, shell)
+    return RawLaunch(
+        command=command, started_at=started_at, duration_s=duration_s, log_path=log_path, output=output
+    )
+
+
+def read_launch(
+    raw: RawLaunch,
+    number: int,
+    info: DeviceInfo,
+    *,
+    expected_runs: int,
+    fixed_performance: bool = False,
+) -> LaunchRecord:
+    """Reads the log of a launch and says whether the launch counts.
+
+    Args:
+        raw: The launch.
+        number: Of the launch, from 1 on.
+        info: The device.
+        expected_runs: Timed inferences that were asked for.
+        fixed_performance: Clocks are held below the highest: they are compared with the highest seen.
+    """
+    output, problems = raw.output, []
+    timings: LaunchTimings | None = None
+    if output.exit_code is None:
+        problems.append(f"it did not end within {raw.command.limit_s:g} s and was killed")
+    elif output.exit_code in _NOT_STARTED:
+        lines = (output.stderr.strip() or output.stdout.strip()).splitlines()
+        problems.append(f"it did not start: {lines[-1] if lines else f'exit code {output.exit_code}'}")
+    else:
+        try:
+            timings = parse_benchmark_log(
+                output.stdout, output.stderr, output.exit_code, expected_runs=expected_runs
+            )
+        except BenchmarkLogError as error:
+            problems.append(str(error))
+    record = LaunchRecord(
+        number=number,
+        started_at=raw.started_at,
+        duration_s=round(raw.duration_s, 3),
+        timings=timings,
+        before=output.before,
+        after=output.after,
+        samples=output.samples,
+        mask_verified=_mask_verified(output, raw.command.cpus),
+        log_path=str(raw.log_path),
+        problems=(),
+    )
+    max_khz = {cpu: cluster.max_khz for cluster in info.clusters for cpu in cluster.cpus}
+    if fixed_performance:
+        clocks = {cpu: [s.khz[i] for s in output.samples] for i, cpu in enumerate(raw.command.cpus)}
+        max_khz = {cpu: max((khz for khz in seen if khz), default=None) for cpu, seen in clocks.items()}
+    if not problems:
+        problems += launch_problems(record, cpus=raw.command.cpus, max_khz=max_khz)
+    return dataclasses.replace(record, problems=tuple(problems))
+
+
+def kill_program(folder: DeviceFolder, name: str) -> None:
+    """Kills all processes of a program in the tool's folder, and removes what a launch left there.
+
+    Args:
+        folder: The tool's folder on the device.
+        name: The program's name in it.
+
+    Raises:
+        DeviceTimeoutError: It is still there after it was killed.
+        DeviceError: As in `AdbDevice.shell`.
+    """
+    quoted = shlex.quote(name)
+    # A process found by its number may be another one by now: its command line must name the folder.
+    script = f"""cd {shlex.quote(folder.path)} || exit 0
+for q in $(pidof {quoted}) $(cat run.pid); do
+case $(cat /proc/$q/cmdline) in *{shlex.quote(folder.path)}*) kill -9 $q;; esac
+done 2>/dev/null
+rm -f {" ".join(OUTPUT_FILES)}
+for i in 1 2 3 4 5 6 7 8 9 10; do pidof {quoted} >/dev/null 2>&1 || exit 0; sleep 0.1; done
+exit 1"""
+    if folder.device.shell(script, timeout_s=_KILL_TIMEOUT_S).exit_code != 0:
+        raise DeviceTimeoutError(
+            f"device {folder.device.serial}: {name}",
+            "a process that outlives being killed",
+            next_step="restart it",
+        )
+
+
+def _mask_verified(output: LaunchOutput, cpus: Sequence[int]) -> bool:
+    """The running program was seen with the demanded mask, and with no other once it had started."""
+    if not cpus:
+        return False
+    wanted = int(cpu_mask(cpus), 16)
+    settled = [
+        mask for mask, sample in zip(output.masks, output.samples, strict=True) if sample.time_s >= SETTLE_S
+    ]
+    return wanted in output.masks and all(mask == wanted for mask in settled)
+
+
+def _write_log(path: Path, serial: str, started_at: str, command: LaunchCommand, shell: ShellOutput) -> None:
+    end = "complete" if shell.complete else f"not complete: {shell.failure}"
+    head = f"# device {serial}\n# started {started_at}\n# {shlex.join(command.argv)}\n"
+    text = f"{head}{shell.stdout}\n# errors of the shell\n{shell.stderr}\n# {end}\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"raw log {path}: {error.strerror}") from error
+
+
+def _incomplete(folder: DeviceFolder, command: LaunchCommand, shell: ShellOutput) -> DeviceError:
+    serial = folder.device.serial
+    if shell.exit_code == NO_FOLDER_EXIT_CODE:
+        return DeviceFileError(f"device {serial}: {command.folder}", "no such folder any more")
+    lines = shell.stderr.strip().splitlines()
+    got = f"exit code {shell.exit_code}" + (f" ({lines[-1]})" if lines else "")
+    return DeviceLostError(f"device {serial}: the launch was broken off", got, next_step="run it again")

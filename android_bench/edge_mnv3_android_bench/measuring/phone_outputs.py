@@ -1,0 +1,249 @@
+"""Whether a file gives the same answers on the device as on this machine, under the same kind of kernels."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core.errors import ArgumentError, DeviceError, DeviceFileError, ModelFileError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.results.bench import LaunchTimings
+from edge_mnv3.core.results.device import PhoneOutputs
+from edge_mnv3.core.results.models import TensorInfo
+from edge_mnv3.core.runtime import Kernels, open_model
+from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
+from edge_mnv3_android_bench.measuring.launching import kill_program
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, benchmark_flags, custom
+from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_model
+
+IMAGE_ALLOWANCE_S = 30.0
+_ALL_INPUTS, _INPUT, _OUTPUT = "check_inputs", "check_input", "check_output"
+Pixels = npt.NDArray[np.uint8]
+Outputs = list[npt.NDArray[Any]]
+
+
+class PhoneAnswers(NamedTuple):
+    """What a model answered on a device.
+
+    Attributes:
+        outputs: All outputs for each image, in the file's types and shapes.
+        launches: What the log of each image's launch says.
+    """
+
+    outputs: list[Outputs]
+    launches: list[LaunchTimings]
+
+
+class Differences(NamedTuple):
+    """Counts over several inputs; as in `PhoneOutputs`."""
+
+    same_top1: int
+    equal_values_percent: float
+    max_difference: float
+    mean_difference: float
+
+
+def seeded_pixels(side: int, count: int, *, seed: int = 0) -> list[Pixels]:
+    """Makes images of noise, (side, side, 3) uint8, the same for the same seed.
+
+    Each is rougher than the one before it, so that they do not all fall into one class.
+    """
+    generator = np.random.default_rng(seed)
+    images = []
+    for number in range(count):
+        cells = min(side, 2 ** (number % 8 + 1))
+        coarse = generator.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+        rows = np.arange(side) * cells // side
+        images.append(np.ascontiguousarray(coarse[rows][:, rows]))
+    return images
+
+
+def check_phone_outputs(
+    session: DeviceSession,
+    ready: ReadyBinary,
+    model: Path,
+    images: Sequence[Pixels],
+    *,
+    kernels: Kernels,
+    stop: threading.Event | None = None,
+) -> PhoneOutputs:
+    """Runs a model on the same inputs on the device and here.
+
+    Args:
+        session: The device.
+        ready: The build of `benchmark_model` on it.
+        model: A `.tflite` file with one image input of fixed shape.
+        images: (H, W, 3) uint8, of the input's size, at least one.
+        kernels: On both sides.
+        stop: As in `process.run`.
+
+    Raises:
+        ArgumentError: There are no images, or of another size than the input.
+        ModelFileError: The file cannot be run here, or its input cannot be named on a command line.
+        BenchmarkBinaryError: The build cannot take inputs from files or write outputs.
+        BenchmarkLogError: The program failed on the device.
+        DeviceFileError: It wrote no outputs, or not all.
+        DeviceError: As in `DeviceFolder.ensure`.
+    """
+    host = open_model(model, kernels=kernels)
+    expected = [host.run_raw(input_values(image, host.inputs)) for image in images]
+    found = run_on_phone(session, ready, model, images, kernels=kernels, stop=stop).outputs
+    differences = compare_outputs(found, expected)
+    return PhoneOutputs(
+        device=session.info,
+        binary=ready.binary.name,
+        binary_sha256=ready.binary.sha256,
+        kernels=kernels,
+        runtime=host.runtime,
+        model_path=str(model),
+        model_sha256=sha256_file(model),
+        images=len(images),
+        **differences._asdict(),
+    )
+
+
+def run_on_phone(
+    session: DeviceSession,
+    ready: ReadyBinary,
+    model: Path,
+    images: Sequence[Pixels],
+    *,
+    kernels: Kernels,
+    stop: threading.Event | None = None,
+) -> PhoneAnswers:
+    """Runs a model on images on the device, in a launch of its own for each.
+
+    Args and errors are those of `check_phone_outputs`.
+    """
+    here = open_model(model, kernels=kernels)
+    inputs = [input_values(image, here.inputs) for image in images]
+    if not inputs:
+        raise ArgumentError("images to compare outputs on", "none", "at least one")
+    flags = benchmark_flags(
+        custom(
+            PUBLISHED,
+            use_xnnpack=kernels == "xnnpack",
+            num_runs=1,
+            warmup_runs=0,
+            min_secs=0.0,
+            warmup_min_secs=0.0,
+        ),
+        graph=place_model(session, model, sha256_file(model), stop=stop),
+        known=ready.known_flags,
+        extra=_io_flags(session, here.inputs[0]),
+    )
+    return _run_all(session, [ready.program, *flags], inputs, here.outputs, stop)
+
+
+def input_values(image: Pixels, inputs: Sequence[TensorInfo]) -> npt.NDArray[Any]:
+    """Converts an image to what the input takes, with the batch's dimension, as `LoadedModel.run` does.
+
+    Raises:
+        ModelFileError: The model has not one image input.
+        ArgumentError: The image has another size.
+    """
+    types = {"uint8": 0, "int8": 128, "float32": 0}
+    if len(inputs) != 1 or inputs[0].dtype not in types or len(inputs[0].shape) != 4:
+        got = ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in inputs) or "none"
+        raise ModelFileError("model's inputs", got, "one image")
+    if image.dtype != np.uint8 or (1, *image.shape) != inputs[0].shape:
+        raise ArgumentError("image", f"{image.dtype} {image.shape}", f"uint8 {inputs[0].shape[1:]}")
+    shifted = image[np.newaxis].astype(np.int16) - types[inputs[0].dtype]
+    return shifted.astype(inputs[0].dtype)
+
+
+def compare_outputs(found: Sequence[Outputs], expected: Sequence[Outputs]) -> Differences:
+    """Compares the outputs of several inputs; the first output is the one whose top class is compared."""
+    same_top1, equal, values = 0, 0, 0
+    sums, largest = 0.0, 0.0
+    for ours, theirs in zip(found, expected, strict=True):
+        same_top1 += int(np.argmax(ours[0]) == np.argmax(theirs[0]))
+        for one, other in zip(ours, theirs, strict=True):
+            equal += int(np.count_nonzero(one == other))
+            values += one.size
+            distances = np.abs(one.astype(np.float64) - other.astype(np.float64))
+            # A NaN on one side only is the worst that there is.
+            distances = np.where(np.isnan(one) & np.isnan(other), 0.0, np.nan_to_num(distances, nan=np.inf))
+            sums += float(distances.sum())
+            largest = max(largest, float(distances.max()))
+    return Differences(same_top1, 100.0 * equal / values, largest, sums / values)
+
+
+def _io_flags(session: DeviceSession, tensor: TensorInfo) -> list[str]:
+    if "," in tensor.name:
+        raise ModelFileError("model's input", f"the name {tensor.name!r}", "a name without a comma")
+    path = session.folder.file(_INPUT)
+    return [
+        f"--input_layer={tensor.name}",
+        f"--input_layer_shape={','.join(map(str, tensor.shape))}",
+        f"--input_layer_value_files={tensor.name.replace(':', '::')}:{path}",
+        f"--output_filepath={session.folder.file(_OUTPUT)}",
+    ]
+
+
+def _run_all(
+    session: DeviceSession,
+    argv: Sequence[str],
+    inputs: Sequence[npt.NDArray[Any]],
+    outputs: Sequence[TensorInfo],
+    stop: threading.Event | None,
+) -> PhoneAnswers:
+    """Runs the program once for each input."""
+    folder = session.folder
+    with tempfile.TemporaryDirectory() as temporary:
+        local = Path(temporary) / _ALL_INPUTS
+        local.write_bytes(b"".join(values.tobytes() for values in inputs))
+        try:
+            folder.ensure(local, _ALL_INPUTS, stop=stop)
+            answers = PhoneAnswers([], [])
+            for number, values in enumerate(inputs):
+                answers.launches.append(_launch(session, argv, number, values.nbytes, stop))
+                answers.outputs.append(
+                    _pull_outputs(session, outputs, Path(temporary) / f"{_OUTPUT}_{number}")
+                )
+            return answers
+        finally:
+            with contextlib.suppress(DeviceError):
+                kill_program(folder, argv[0].rpartition("/")[2])
+                folder.remove(_ALL_INPUTS, _INPUT, _OUTPUT)
+
+
+def _launch(
+    session: DeviceSession, argv: Sequence[str], number: int, size_bytes: int, stop: threading.Event | None
+) -> LaunchTimings:
+    """Runs the program on the input of this number."""
+    folder = session.folder
+    script = (
+        f"cd {shlex.quote(folder.path)} && rm -f {_OUTPUT} && dd if={_ALL_INPUTS} of={_INPUT} "
+        f"bs={size_bytes} skip={number} count=1 2>/dev/null && exec {shlex.join(argv)}"
+    )
+    done = folder.device.shell(script, timeout_s=IMAGE_ALLOWANCE_S, stop=stop)
+    return parse_benchmark_log(done.stdout, done.stderr, done.exit_code, expected_runs=1)
+
+
+def _pull_outputs(session: DeviceSession, tensors: Sequence[TensorInfo], local: Path) -> Outputs:
+    """Reads what the last launch wrote: all outputs, one behind the other."""
+    like = [np.empty(tensor.shape, tensor.dtype) for tensor in tensors]
+    wanted_bytes = sum(output.nbytes for output in like)
+    session.folder.device.pull(session.folder.file(_OUTPUT), local, size_bytes=wanted_bytes)
+    content = local.read_bytes()
+    if len(content) != wanted_bytes:
+        raise DeviceFileError(
+            f"device {session.info.serial}: outputs of the model",
+            f"{len(content)} bytes",
+            f"{wanted_bytes} bytes",
+        )
+    outputs, offset = [], 0
+    for output in like:
+        values = np.frombuffer(content, output.dtype, count=output.size, offset=offset)
+        outputs.append(values.reshape(output.shape))
+        offset += output.nbytes
+    return outputs

@@ -1,0 +1,65 @@
+"""One profiled launch of a model on a device."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_mnv3.core.errors import BenchmarkLogError
+from edge_mnv3.core.results.bench import DeviceBenchConditions
+from edge_mnv3.core.results.profile import DeviceProfileResult
+from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp, read_op_profile
+from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED
+from edge_mnv3_android_bench.measuring.launching import read_launch, run_launch
+from edge_mnv3_android_bench.measuring.protocols import Protocol, benchmark_flags
+from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_model
+
+_PROFILE_FLAG = "--enable_op_profiling=true"
+
+
+def profile_model(
+    session: DeviceSession,
+    ready: ReadyBinary,
+    conditions: DeviceBenchConditions,
+    protocol: Protocol,
+    ops: Sequence[GraphOp],
+    log_path: Path,
+    *,
+    stop: threading.Event | None = None,
+) -> DeviceProfileResult:
+    """Launches a model that was measured once more, with the profiler on.
+
+    Args:
+        session: The device.
+        ready: The build of `benchmark_model` on it.
+        conditions: Of the measurement; they name the model.
+        protocol: By which it was measured.
+        ops: All operators of the file's main graph, in its order.
+        log_path: Where to write the raw log.
+        stop: As in `process.run`.
+
+    Raises:
+        BenchmarkBinaryError: The build has no profiler.
+        BenchmarkLogError: The launch failed, or printed no whole profile of this graph.
+        DeviceError: As in `run_launch`.
+        OutputError: The log cannot be written.
+    """
+    remote = place_model(session, Path(conditions.model_path), conditions.model_sha256, stop=stop)
+    flags = benchmark_flags(protocol, graph=remote, known=ready.known_flags, extra=(_PROFILE_FLAG,))
+    command = session.command(ready.program, flags, conditions.cpus, protocol.max_secs)
+    raw = run_launch(session.folder, command, log_path, stop=stop)
+    record = read_launch(raw, 1, session.info, expected_runs=protocol.num_runs)
+    if record.timings is None:
+        raise BenchmarkLogError(
+            f"profiled launch of {conditions.model_path} on device {session.info.serial}",
+            record.problems[0],
+            next_step=f"see {log_path}",
+        )
+    emulated = (EMULATED,) if session.info.emulated else ()
+    return DeviceProfileResult(
+        conditions=conditions,
+        timings=record.timings,
+        profile=read_op_profile(raw.output.stdout, ops),
+        warnings=(*emulated, *record.problems, *record.timings.warnings),
+    )

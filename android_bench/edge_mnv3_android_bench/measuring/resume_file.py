@@ -1,0 +1,96 @@
+"""Finished launches on disk, so that a phone that is unplugged, or Ctrl-C, costs only the launch that runs.
+
+One JSON object a line: the hash of the conditions, and the launch. A line that was cut is left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import threading
+from pathlib import Path
+
+from edge_mnv3.core.errors import OutputError
+from edge_mnv3.core.results.bench import DeviceBenchConditions, LaunchRecord
+from edge_mnv3.core.results.json_format import from_json, to_jsonable
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+
+class ResumeFile:
+    """Launches of an unfinished run; safe for several threads.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writing = threading.Lock()
+
+    def load(self, conditions: DeviceBenchConditions) -> list[LaunchRecord]:
+        """Reads the launches that were made under these conditions, in order.
+
+        Raises:
+            OutputError: The file cannot be read.
+        """
+        key = conditions_key(conditions)
+        try:
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise OutputError(f"resume file {self.path}: {error.strerror}") from error
+        return [record for line in lines if (record := _parse(line, key)) is not None]
+
+    def append(self, conditions: DeviceBenchConditions, record: LaunchRecord) -> None:
+        """Writes a launch; it is on the disk when this returns.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        entry = {
+            "schema_version": SCHEMA_VERSION,
+            "conditions": conditions_key(conditions),
+            "launch": to_jsonable(record),
+        }
+        line = json.dumps(entry, allow_nan=False)
+        try:
+            with self._writing:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with self.path.open("a+b") as file:
+                    file.write((_line_break(file.tell(), self.path) + line + "\n").encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+        except OSError as error:
+            raise OutputError(f"resume file {self.path}: {error.strerror}") from error
+
+    def remove(self) -> None:
+        """Removes the file: the run is finished."""
+        self.path.unlink(missing_ok=True)
+
+
+def conditions_key(conditions: DeviceBenchConditions) -> str:
+    """Hashes what must be equal for launches to belong together; a model may lie elsewhere by now."""
+    essential = dataclasses.replace(conditions, delegate="", binary_version=None, model_path="")
+    return hashlib.sha256(json.dumps(to_jsonable(essential), sort_keys=True).encode()).hexdigest()
+
+
+def _line_break(size_bytes: int, path: Path) -> str:
+    """What must come before the next line: nothing, unless the last one was cut."""
+    if not size_bytes:
+        return ""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return "" if file.read() == b"\n" else "\n"
+
+
+def _parse(line: str, key: str) -> LaunchRecord | None:
+    try:
+        entry = json.loads(line)
+        if entry["schema_version"] != SCHEMA_VERSION or entry["conditions"] != key:
+            return None
+        return from_json(LaunchRecord, json.dumps(entry["launch"]))
+    except (ValueError, KeyError, TypeError):
+        return None

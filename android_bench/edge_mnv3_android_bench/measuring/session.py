@@ -1,0 +1,164 @@
+"""A device made ready: who it is, its folder, the builds and models on it, the cores to use."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_mnv3.core.errors import BenchmarkBinaryError, DeviceUnavailableError
+from edge_mnv3.core.results.device import DeviceInfo
+from edge_mnv3_android_bench.adb.client import AdbDevice
+from edge_mnv3_android_bench.adb.files import DeviceFolder
+from edge_mnv3_android_bench.benchmark_model.registry import BenchmarkBinary, BinaryRegistry, help_fingerprint
+from edge_mnv3_android_bench.device.cpu_topology import big_cores
+from edge_mnv3_android_bench.device.state import read_device_info
+from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand
+from edge_mnv3_android_bench.measuring.launching import (
+    LOADING_ALLOWANCE_S,
+    find_temperature_file,
+    kill_program,
+)
+from edge_mnv3_android_bench.measuring.protocols import Cores, read_known_flags
+
+_PROGRAM_PREFIX = "benchmark_model_"
+# Builds that do not know --help print their usage when a flag's value cannot be read.
+_WAYS_TO_ASK_FOR_HELP = ("--help", "--num_runs=?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyBinary:
+    """A build on the device.
+
+    Attributes:
+        binary: As it is locked.
+        program: Its path on the device.
+        help_text: What it prints about its flags.
+        known_flags: Their names.
+    """
+
+    binary: BenchmarkBinary
+    program: str
+    help_text: str
+    known_flags: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceSession:
+    """A device that is ready to be measured.
+
+    Attributes:
+        folder: The tool's folder on it.
+        info: What it is.
+        temperature_file: File on it with a temperature to sample; None where none can be read.
+    """
+
+    folder: DeviceFolder
+    info: DeviceInfo
+    temperature_file: str | None
+
+    def cpus(self, cores: Cores) -> tuple[int, ...]:
+        """Returns the cores to pin a program to; none for all.
+
+        Raises:
+            DeviceUnavailableError: The big ones are not known.
+        """
+        if cores == "all":
+            return ()
+        cpus = big_cores(self.info.clusters)
+        if not cpus:
+            raise DeviceUnavailableError(
+                f"device {self.info.serial}: its big cores",
+                "no readable cpufreq/cpuinfo_max_freq",
+                next_step="use a protocol on all cores",
+            )
+        return cpus
+
+    def command(
+        self, program: str, flags: Sequence[str], cpus: tuple[int, ...], max_secs: float
+    ) -> LaunchCommand:
+        """Returns a launch of a program on these cores; the sampler gets the others.
+
+        Args:
+            program: Path on the device.
+            flags: Its arguments.
+            cpus: From `cpus`.
+            max_secs: The protocol's; the time for loading the model is added.
+        """
+        every = {cpu for cluster in self.info.clusters for cpu in cluster.cpus}
+        return LaunchCommand(
+            folder=self.folder.path,
+            program=program,
+            flags=tuple(flags),
+            cpus=cpus,
+            other_cpus=tuple(sorted(every - set(cpus))) if cpus else (),
+            temperature_file=self.temperature_file,
+            limit_s=max_secs + LOADING_ALLOWANCE_S,
+        )
+
+
+def open_session(device: AdbDevice, binary_names: Sequence[str]) -> DeviceSession:
+    """Reads what a device is, and ends what an earlier run may have left running on it.
+
+    Raises:
+        DeviceError: As in `AdbDevice.shell`.
+    """
+    info = read_device_info(device)
+    folder = DeviceFolder(device)
+    for name in binary_names:
+        kill_program(folder, program_name(name))
+    return DeviceSession(folder=folder, info=info, temperature_file=find_temperature_file(folder))
+
+
+def program_name(binary_name: str) -> str:
+    """Returns the name on the device of the build with this name in the registry."""
+    return _PROGRAM_PREFIX + binary_name
+
+
+def place_binary(
+    session: DeviceSession, registry: BinaryRegistry, name: str, *, stop: threading.Event | None = None
+) -> ReadyBinary:
+    """Brings a build to the device, and compares what it says about itself with the lock.
+
+    Raises:
+        BenchmarkBinaryError: It is not in the registry for this device, does not run, or has changed.
+        DeviceError: As in `DeviceFolder.ensure`.
+    """
+    binary = registry.for_device(name, session.info.abis)
+    remote = program_name(name)
+    session.folder.ensure(registry.path(name, binary.abi), remote, executable=True, stop=stop)
+    program = session.folder.file(remote)
+    help_text = _read_help(session, program, binary)
+    confirmed = registry.confirm(name, binary.abi, help_text=help_text)
+    return ReadyBinary(
+        binary=confirmed, program=program, help_text=help_text, known_flags=read_known_flags(help_text)
+    )
+
+
+def place_model(
+    session: DeviceSession, model: Path, sha256: str, *, stop: threading.Event | None = None
+) -> str:
+    """Brings a model to the device; returns its path there.
+
+    Raises:
+        DeviceError: As in `DeviceFolder.ensure`.
+    """
+    name = f"{sha256[:16]}.tflite"
+    session.folder.ensure(model, name, stop=stop)
+    return session.folder.file(name)
+
+
+def _read_help(session: DeviceSession, program: str, binary: BenchmarkBinary) -> str:
+    last_lines, code = ["no output"], None
+    for flag in _WAYS_TO_ASK_FOR_HELP:
+        output = session.folder.device.shell([program, flag])
+        text = f"{output.stdout}\n{output.stderr}"
+        if help_fingerprint(text) is not None:
+            return text
+        last_lines, code = text.strip().splitlines()[-1:] or ["no output"], output.exit_code
+    raise BenchmarkBinaryError(
+        f"benchmark binary '{binary.name}' does not run on device {session.info.serial}",
+        f"exit code {code}: {last_lines[0]}",
+        f"a program for {', '.join(session.info.abis)} that lists its flags",
+    )

@@ -1,0 +1,1 @@
+"""Published latencies held against measured ones."""

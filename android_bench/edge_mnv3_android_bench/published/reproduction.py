@@ -1,0 +1,278 @@
+"""Published latencies against those of one phone: the table, the rank order, the change of kernels."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from edge_mnv3.core.published import Figure, Published
+from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3.core.results.device import DeviceInfo
+from edge_mnv3.core.results.verdicts import (
+    Contradiction,
+    KernelEraFactor,
+    NearestPixel,
+    RankOrder,
+    ReproduceCell,
+    ReproduceResult,
+)
+from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED, bootstrap_interval
+from edge_mnv3_android_bench.published.verdicts import (
+    differs_by_build_alone,
+    is_of_the_era,
+    judge,
+    published_device,
+)
+
+_MIN_NETWORKS_OF_INTERVAL = 3
+
+
+class Network(NamedTuple):
+    """What published figures are of."""
+
+    variant: str
+    alpha: float
+    precision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """A file that was measured with one binary.
+
+    Attributes:
+        recipe: Quantization recipe of the file; None for float files.
+        differences: How its graph differs from the published network's, in words.
+    """
+
+    network: Network
+    recipe: str | None
+    result: DeviceBenchResult
+    differences: tuple[str, ...] = ()
+
+
+def reproduce(
+    published: Published, device: DeviceInfo, measurements: Sequence[Measurement]
+) -> ReproduceResult:
+    """Holds everything that was measured on a phone against everything that was published of it.
+
+    Each source keeps its own cell. A phone without published figures gets cells without them, and the phone
+    of the published figures whose latencies are nearest.
+    """
+    name = published_device(device.model)
+    figures = [f for f in published.figures if f.device is not None and f.latency_ms is not None]
+    own = [figure for figure in figures if figure.device == name]
+    return ReproduceResult(
+        device=device,
+        published_device=name,
+        nearest=None if name or device.emulated else nearest_pixel(figures, measurements),
+        cells=tuple(_cells(own, measurements)),
+        contradictions=contradictions(own),
+        rank_orders=() if device.emulated else tuple(_rank_orders(own, measurements)),
+        kernel_era=None if device.emulated else kernel_era_factor(own, measurements),
+        results=tuple(measurement.result for measurement in measurements),
+        warnings=_warnings(device, measurements),
+    )
+
+
+def network_of(figure: Figure) -> Network:
+    """Names the network of a figure."""
+    return Network(figure.variant, figure.alpha, figure.precision)
+
+
+def _cells(own: Sequence[Figure], measurements: Sequence[Measurement]) -> Iterable[ReproduceCell]:
+    files: dict[tuple[Network, str | None], list[Measurement]] = defaultdict(list)
+    for measurement in measurements:
+        files[measurement.network, measurement.recipe].append(measurement)
+    for (network, recipe), measured in files.items():
+        figures: list[Figure | None] = [figure for figure in own if network_of(figure) == network]
+        for figure in figures or [None]:
+            latency_ms = figure.latency_ms if figure else None
+            yield ReproduceCell(
+                variant=network.variant,
+                alpha=network.alpha,
+                precision=network.precision,
+                recipe=recipe,
+                published_device=figure.device if figure else None,
+                source=figure.source if figure else None,
+                published_ms=latency_ms,
+                published_conditions=figure.conditions if figure else None,
+                measured=tuple(judge(m.result, latency_ms, differences=m.differences) for m in measured),
+            )
+
+
+def contradictions(figures: Iterable[Figure]) -> tuple[Contradiction, ...]:
+    """Finds the networks for which sources, or editions of one, give different latencies of one phone."""
+    given: dict[tuple[Network, str], dict[str, float]] = defaultdict(dict)
+    for figure in figures:
+        if figure.device is not None and figure.latency_ms is not None:
+            label = f"{figure.source} ({figure.conditions})" if figure.conditions else figure.source
+            given[network_of(figure), figure.device][label] = figure.latency_ms
+    return tuple(
+        Contradiction(
+            variant=network.variant,
+            alpha=network.alpha,
+            precision=network.precision,
+            device=device,
+            published_ms=latencies,
+            spread_percent=100 * (max(latencies.values()) / min(latencies.values()) - 1),
+        )
+        for (network, device), latencies in given.items()
+        if len(set(latencies.values())) > 1
+    )
+
+
+def kendall_tau_b(a: Sequence[float], b: Sequence[float]) -> float | None:
+    """Kendall's rank correlation with ties (tau-b); None where one of the two has no two different values."""
+    both = only_a = only_b = 0
+    for i, j in combinations(range(len(a)), 2):
+        order_a = (a[i] > a[j]) - (a[i] < a[j])
+        order_b = (b[i] > b[j]) - (b[i] < b[j])
+        both += order_a * order_b
+        only_a += order_a != 0
+        only_b += order_b != 0
+    return both / math.sqrt(only_a * only_b) if only_a and only_b else None
+
+
+def _rank_orders(own: Sequence[Figure], measurements: Sequence[Measurement]) -> Iterable[RankOrder]:
+    recipes: list[str | None] = list(dict.fromkeys(m.recipe for m in measurements if m.recipe is not None))
+    for source, latencies in _by_source(own).items():
+        for binary in dict.fromkeys(m.result.conditions.binary for m in measurements):
+            for recipe in recipes or [None]:
+                measured = _measured_us(measurements, binary, recipe)
+                shared = [network for network in measured if network in latencies]
+                if not shared:
+                    continue
+                yield RankOrder(
+                    source=source,
+                    binary=binary,
+                    recipe=recipe,
+                    networks=len(shared),
+                    kendall_tau_b=kendall_tau_b(
+                        [latencies[network] for network in shared], [measured[network] for network in shared]
+                    ),
+                )
+
+
+def _by_source(figures: Iterable[Figure]) -> dict[str, dict[Network, float]]:
+    """Latencies in ms by source and network, without the networks of which a source gives several."""
+    given: dict[str, dict[Network, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for figure in figures:
+        if figure.latency_ms is not None:
+            given[figure.source][network_of(figure)].append(figure.latency_ms)
+    return {
+        source: {network: values[0] for network, values in networks.items() if len(values) == 1}
+        for source, networks in given.items()
+    }
+
+
+def _measured_us(
+    measurements: Iterable[Measurement], binary: str, recipe: str | None
+) -> dict[Network, float]:
+    """Stable figures of a binary: of float files, and of the int8 files of one recipe."""
+    return {
+        m.network: m.result.median_us
+        for m in measurements
+        if m.result.conditions.binary == binary
+        and m.recipe in (None, recipe)
+        and m.result.median_us is not None
+    }
+
+
+def kernel_era_factor(own: Sequence[Figure], measurements: Sequence[Measurement]) -> KernelEraFactor | None:
+    """Compares today's kernels with those of the published figures' time, over all files that have both.
+
+    The reference is the same file measured with a binary `era…`. Without one it is the source that has most
+    of the measured networks, and only measurements count that differ from it in nothing but the build.
+    """
+    binaries = list(dict.fromkeys(m.result.conditions.binary for m in measurements))
+    era = [binary for binary in binaries if is_of_the_era(binary)]
+    current = [binary for binary in binaries if not is_of_the_era(binary)]
+    if not current:
+        return None
+    if era:
+        times = [_by_file(measurements, binary) for binary in (current[0], era[0])]
+        pairs = [(times[0][file], times[1][file]) for file in times[0] if file in times[1]]
+        return _factor(pairs, current[0], era[0])
+    plain = [m for m in measurements if not m.differences and differs_by_build_alone(m.result.conditions)]
+    measured = _measured_us(plain, current[0], next((m.recipe for m in plain if m.recipe), None))
+    best = _fullest_source(_by_source(own), measured)
+    if best is None:
+        return None
+    source, latencies = best
+    pairs = [(measured[n], 1e3 * latencies[n]) for n in measured if n in latencies]
+    return _factor(pairs, current[0], source)
+
+
+def _by_file(measurements: Iterable[Measurement], binary: str) -> dict[str, float]:
+    return {
+        m.result.conditions.model_sha256: m.result.median_us
+        for m in measurements
+        if m.result.conditions.binary == binary and m.result.median_us is not None
+    }
+
+
+def _factor(pairs: Sequence[tuple[float, float]], current: str, reference: str) -> KernelEraFactor | None:
+    if not pairs:
+        return None
+    logs = [math.log(time / reference_time) for time, reference_time in pairs]
+    interval = None
+    if len(logs) >= _MIN_NETWORKS_OF_INTERVAL:
+        interval = bootstrap_interval([logs], lambda drawn: np.exp(np.median(drawn, axis=1)))
+    return KernelEraFactor(
+        factor=math.exp(statistics.median(logs)),
+        ci95=interval,
+        networks=len(logs),
+        current=current,
+        reference=reference,
+    )
+
+
+def _fullest_source(
+    sources: Mapping[str, Mapping[Network, float]], measured: Mapping[Network, float]
+) -> tuple[str, Mapping[Network, float]] | None:
+    """The source with most of the measured networks, the first of equals; None where none has any."""
+    best = max(sources.items(), key=lambda item: len(item[1].keys() & measured.keys()), default=None)
+    return best if best and best[1].keys() & measured.keys() else None
+
+
+def nearest_pixel(figures: Sequence[Figure], measurements: Sequence[Measurement]) -> NearestPixel | None:
+    """Finds the published phone whose latencies are nearest to those measured; None without any in common.
+
+    Latencies decide, not clocks: a chip of another year does other work in a cycle.
+    """
+    binaries = sorted(
+        dict.fromkeys(m.result.conditions.binary for m in measurements), key=lambda b: not is_of_the_era(b)
+    )
+    if not binaries:
+        return None
+    recipe = next((m.recipe for m in measurements if m.recipe), None)
+    measured = _measured_us(measurements, binaries[0], recipe)
+    found = []
+    for device in dict.fromkeys(figure.device for figure in figures if figure.device):
+        best = _fullest_source(_by_source(f for f in figures if f.device == device), measured)
+        if best is None:
+            continue
+        source, latencies = best
+        logs = [math.log(measured[n] / (1e3 * latencies[n])) for n in measured if n in latencies]
+        pixel = NearestPixel(
+            device=device, source=source, ratio=math.exp(statistics.median(logs)), networks=len(logs)
+        )
+        found.append((statistics.median(abs(value) for value in logs), pixel))
+    return min(found, key=lambda item: item[0])[1] if found else None
+
+
+def _warnings(device: DeviceInfo, measurements: Sequence[Measurement]) -> tuple[str, ...]:
+    warnings = [EMULATED] if device.emulated else []
+    if not any(is_of_the_era(m.result.conditions.binary) for m in measurements):
+        warnings.append(
+            "no build of the published figures' time was measured: register one under a name that begins "
+            "with 'era', to tell the kernels' part from the phone's"
+        )
+    return tuple(warnings)

@@ -1,0 +1,145 @@
+"""One measurement against one published latency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult
+from edge_mnv3.core.results.verdicts import MeasuredCell, NearestPixel
+
+REPRODUCED, FASTER, SLOWER = "reproduced", "faster", "slower"
+UNSTABLE, CONDITIONS_DIFFER, NOT_PUBLISHED = "unstable", "conditions differ", "no published figure"
+# Published figures state neither spread nor build: closer than this they cannot be told apart.
+TOLERANCE = 0.15
+ERA_PREFIX = "era"
+_BUILD_ERA = "build era"
+_MODELS = {
+    "Pixel": "Pixel 1",
+    "Pixel XL": "Pixel 1",
+    "Pixel 2": "Pixel 2",
+    "Pixel 2 XL": "Pixel 2",
+    "Pixel 3": "Pixel 3",
+    "Pixel 3 XL": "Pixel 3",
+}
+
+
+def published_device(model: str) -> str | None:
+    """Names a phone as the published figures do; the XL has the chip of its smaller sister."""
+    return _MODELS.get(model)
+
+
+def is_of_the_era(binary: str) -> bool:
+    """Whether a binary is registered as a build of the published figures' time, `era…`."""
+    return binary.startswith(ERA_PREFIX)
+
+
+def condition_differences(conditions: DeviceBenchConditions) -> tuple[str, ...]:
+    """Names the conditions that differ from those that the sources state, or that their time implies.
+
+    Stated are one thread, a large core and batch 1; the kernels of that time ran without XNNPACK.
+    """
+    differences = []
+    if conditions.device.emulated:
+        differences.append("emulated device")
+    if published_device(conditions.device.model) is None:
+        differences.append(f"device model: {conditions.device.model}")
+    if conditions.num_threads != 1:
+        count = "chosen by the build" if conditions.num_threads < 1 else str(conditions.num_threads)
+        differences.append(f"threads: {count}, published with 1")
+    differences += _core_differences(conditions)
+    if conditions.kernels == "default" and conditions.delegate == "unknown":
+        differences.append("XNNPACK: neither demanded nor told by the log")
+    elif conditions.kernels == "xnnpack" or conditions.delegate not in ("none", "unknown"):
+        name = conditions.delegate if conditions.delegate not in ("none", "unknown") else "XNNPACK"
+        differences.append(f"delegate: {name}, published with the built-in kernels")
+    if conditions.fixed_performance:
+        differences.append("clocks: held below the highest by the fixed-performance mode")
+    if not is_of_the_era(conditions.binary):
+        differences.append(f"{_BUILD_ERA}: '{conditions.binary}' is no build of the published figures' time")
+    return tuple(differences)
+
+
+def differs_by_build_alone(conditions: DeviceBenchConditions) -> bool:
+    """Whether nothing but the build sets a measurement apart from the published ones."""
+    return all(text.startswith(_BUILD_ERA) for text in condition_differences(conditions))
+
+
+def _core_differences(conditions: DeviceBenchConditions) -> list[str]:
+    clusters = [cluster for cluster in conditions.device.clusters if cluster.max_khz]
+    if not conditions.cpus:
+        return ["cores: not pinned, published on a large core"]
+    if not clusters:
+        return ["cores: the device does not tell which are large"]
+    large = max(clusters, key=lambda cluster: cluster.max_khz or 0)
+    if set(conditions.cpus) <= set(large.cpus):
+        return []
+    return [f"cores: mask {conditions.cpu_mask}, published on a large core"]
+
+
+def judge(
+    result: DeviceBenchResult, published_ms: float | None, *, differences: Sequence[str] = ()
+) -> MeasuredCell:
+    """Holds a measurement against a published latency.
+
+    Args:
+        result: The measurement.
+        published_ms: None where there is none.
+        differences: Of the file, such as another graph; those of the conditions are found here.
+    """
+    found = (*condition_differences(result.conditions), *differences)
+    measured_ms = result.median_us / 1e3 if result.median_us is not None else None
+    interval_ms = _scale(result.ci95_us, 1e-3)
+    ratio = measured_ms / published_ms if measured_ms is not None and published_ms else None
+    interval = _scale(interval_ms, 1 / published_ms) if published_ms and ratio is not None else None
+    by_ratio = _by_ratio(ratio) if ratio is not None else None
+    if published_ms is None and not result.conditions.device.emulated:
+        verdict, reasons = NOT_PUBLISHED, result.problems
+    elif found:
+        verdict, reasons = CONDITIONS_DIFFER, (*found, *result.problems)
+    elif by_ratio is None:
+        verdict, reasons = UNSTABLE, result.problems
+    else:
+        verdict, reasons = by_ratio, _doubt(by_ratio, interval)
+    return MeasuredCell(
+        binary=result.conditions.binary,
+        measured_ms=measured_ms,
+        ci95_ms=interval_ms,
+        ratio=ratio,
+        ratio_ci95=interval,
+        by_ratio=by_ratio,
+        verdict=verdict,
+        reasons=reasons,
+    )
+
+
+def describe(cell: MeasuredCell) -> str:
+    """Writes a verdict with what it rests on, on one line."""
+    words = f"reproduced within {100 * TOLERANCE:g} %" if cell.verdict == REPRODUCED else cell.verdict
+    if cell.reasons:
+        words += f": {'; '.join(cell.reasons)}"
+    if cell.by_ratio and cell.verdict != cell.by_ratio:
+        words += f" (by the ratio alone: {cell.by_ratio})"
+    return words
+
+
+def describe_nearest(nearest: NearestPixel) -> str:
+    """Writes which phone of the published figures is nearest, and by what, on one line."""
+    return (
+        f"nearest is {nearest.device}: {nearest.ratio:.2f} times its latencies of {nearest.source}, "
+        f"median of {nearest.networks} networks"
+    )
+
+
+def _scale(interval: tuple[float, float] | None, factor: float) -> tuple[float, float] | None:
+    return (interval[0] * factor, interval[1] * factor) if interval else None
+
+
+def _by_ratio(ratio: float) -> str:
+    if ratio < 1 - TOLERANCE:
+        return FASTER
+    return SLOWER if ratio > 1 + TOLERANCE else REPRODUCED
+
+
+def _doubt(by_ratio: str, interval: tuple[float, float] | None) -> tuple[str, ...]:
+    others = sorted({_by_ratio(end) for end in interval or ()} - {by_ratio})
+    return (f"the interval reaches into {' and '.join(others)}",) if others else ()

@@ -1,0 +1,1 @@
+"""What every part stands on: errors, runtime, processes, output files, results, the flatbuffer layer."""

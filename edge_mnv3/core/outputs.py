@@ -1,0 +1,152 @@
+"""Writing results: refused early, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge_mnv3.core.errors import OutputError
+
+STAGING_PREFIX = ".edge-mnv3-"
+
+
+def check_writable(paths: Sequence[Path], *, force: bool) -> None:
+    """Refuses outputs that could not be written, before any long work begins.
+
+    Raises:
+        OutputError: A path exists and `force` is off, is a folder, or its folder cannot be written to.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise OutputError(f"output {path}", "a folder of that name", "a file name")
+        if path.exists() and not force:
+            raise OutputError(
+                f"output {path} exists already", next_step="use --force to overwrite it, or another -o"
+            )
+        folder = path.parent
+        while not folder.exists():
+            folder = folder.parent
+        if not folder.is_dir():
+            raise OutputError(f"output {path}", f"{folder}, which is a file", "a folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(
+                f"output {path}: no permission to write in {folder}", next_step="use another -o"
+            )
+
+
+@contextmanager
+def staged(paths: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
+    """Yields temporary paths to write to; on success they are renamed to `paths`, else removed.
+
+    The temporary files lie in a folder beside the outputs, so that renaming never copies. Folders that had
+    to be made are removed again when the block fails. All paths must lie in one folder.
+
+    Raises:
+        OutputError: As in `check_writable`, or the system refused to write.
+    """
+    check_writable(paths, force=force)
+    target = paths[0].parent
+    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=target))
+    except OSError as error:
+        raise OutputError(f"output folder {target}: {error.strerror}") from error
+    written = False
+    try:
+        temporary = [staging / path.name for path in paths]
+        yield temporary
+        for source, path in zip(temporary, paths, strict=True):
+            source.replace(path)
+        written = True
+    except OSError as error:
+        if error.errno is None or (error.filename and not str(error.filename).startswith(str(staging))):
+            raise
+        raise OutputError(
+            f"output folder {target}: {error.strerror}", next_step="free some space or use another -o"
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        if not written:
+            for folder in missing:
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
+def check_folder_writable(path: Path, *, replaceable: str, force: bool) -> None:
+    """Refuses an output folder that could not be written, before any long work begins.
+
+    Args:
+        path: The folder.
+        replaceable: Name of a file that shows that a folder is an earlier output of the same kind; no other
+            folder is ever replaced, unless it is empty.
+        force: Replace an earlier output.
+
+    Raises:
+        OutputError: It exists and may not be replaced, or its parent cannot be written to.
+    """
+    earlier = path.is_dir() and (path / replaceable).is_file()
+    if path.is_dir() and not earlier and any(path.iterdir()):
+        raise OutputError(
+            f"output folder {path}",
+            f"a folder with other files, without {replaceable}",
+            next_step="use another -o",
+        )
+    if earlier and not force:
+        raise OutputError(
+            f"output folder {path} exists already", next_step="use --force to replace it, or another -o"
+        )
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"output folder {path}", "a file of that name", "a folder", "use another -o")
+    check_writable([path / replaceable], force=True)
+    check_writable([path.parent / STAGING_PREFIX], force=True)
+
+
+@contextmanager
+def staged_folder(path: Path, *, replaceable: str, force: bool) -> Iterator[Path]:
+    """Yields a temporary folder to fill; on success it becomes `path`, else it is removed.
+
+    Args:
+        path: The folder to make.
+        replaceable: As in `check_folder_writable`.
+        force: Likewise.
+
+    Raises:
+        OutputError: As in `check_folder_writable`, or the system refused to write.
+    """
+    check_folder_writable(path, replaceable=replaceable, force=force)
+    missing = [folder for folder in path.absolute().parents if not folder.exists()]
+    staging = None
+    written = False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=STAGING_PREFIX, dir=path.parent))
+        filled = staging / path.name
+        filled.mkdir()
+        yield filled
+        if path.exists():
+            path.replace(staging / "earlier")
+        filled.replace(path)
+        written = True
+    except OSError as error:
+        raise OutputError(f"output folder {path}: {error.strerror}", next_step="use another -o") from error
+    finally:
+        if staging is not None:
+            earlier = staging / "earlier"
+            if earlier.exists() and not path.exists():
+                earlier.replace(path)
+            shutil.rmtree(staging, ignore_errors=True)
+        if not written:
+            for folder in missing:
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
+def write_text(path: Path, text: str, *, force: bool) -> None:
+    """Writes one text file through `staged`."""
+    with staged([path], force=force) as (temporary,):
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,114 @@
+"""The published figures of MobileNetV3, read from `data/published_mobilenet_v3.toml`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, fields
+from importlib import resources
+from typing import Any
+
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_PRECISIONS = ("float", "int8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where figures were published.
+
+    Attributes:
+        conditions: What it says about how latencies were measured.
+    """
+
+    title: str
+    address: str
+    conditions: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One row of one source; None where the source gives no such figure.
+
+    Attributes:
+        source: Key of `Published.sources`.
+        variant: Such as `small_minimalistic`.
+        precision: `float` or `int8`.
+        device: Phone whose CPU was measured; None for figures of the network itself.
+        top1_percent: On the ImageNet validation set.
+        multiply_adds_m: Millions, for one image.
+        parameters_m: Millions.
+        conditions: What sets this row apart from the source's others.
+    """
+
+    source: str
+    variant: str
+    alpha: float
+    precision: str
+    device: str | None = None
+    latency_ms: float | None = None
+    top1_percent: float | None = None
+    multiply_adds_m: float | None = None
+    parameters_m: float | None = None
+    conditions: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """All figures with their sources."""
+
+    schema_version: int = SCHEMA_VERSION
+    sources: dict[str, Source]
+    figures: tuple[Figure, ...]
+
+    def of_variant(self, variant: str, alpha: float) -> Published:
+        """Keeps the figures of one network."""
+        kept = tuple(f for f in self.figures if (f.variant, f.alpha) == (variant, alpha))
+        return Published(sources=self.sources, figures=kept)
+
+
+def read_published() -> Published:
+    """Reads the packaged figures.
+
+    Raises:
+        ValueError: The data file is wrong; the text names the row.
+    """
+    return parse_published(
+        (resources.files("edge_mnv3") / "data" / "published_mobilenet_v3.toml").read_text(encoding="utf-8")
+    )
+
+
+def parse_published(text: str) -> Published:
+    """Reads figures from TOML text.
+
+    Raises:
+        ValueError: A key is unknown or missing, a source is not declared, a precision is neither of the two,
+            or a row has a latency without device or a device without latency.
+    """
+    data = tomllib.loads(text)
+    sources = {name: _make(Source, row, f"source {name}") for name, row in data["sources"].items()}
+    figures = []
+    for number, row in enumerate(data["figures"], start=1):
+        figure = _make(Figure, row, f"figure {number}")
+        if figure.source not in sources:
+            raise ValueError(f"figure {number}: source {figure.source!r} is not declared")
+        if figure.precision not in _PRECISIONS:
+            raise ValueError(f"figure {number}: precision {figure.precision!r} is none of {_PRECISIONS}")
+        if (figure.device is None) != (figure.latency_ms is None):
+            raise ValueError(f"figure {number}: a latency needs a device, and a device a latency")
+        figures.append(figure)
+    return Published(sources=sources, figures=tuple(figures))
+
+
+def _make(kind: Any, row: dict[str, Any], where: str) -> Any:
+    unknown = row.keys() - {field.name for field in fields(kind)}
+    if unknown:
+        raise ValueError(f"{where}: unknown keys {sorted(unknown)}")
+    try:
+        return kind(**row)
+    except TypeError as error:
+        raise ValueError(f"{where}: {error}") from error

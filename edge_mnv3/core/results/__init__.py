@@ -1,0 +1,1 @@
+"""The frozen results that stages return and files hold, and their JSON."""

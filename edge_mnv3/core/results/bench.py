@@ -1,0 +1,236 @@
+"""The frozen results of `bench`, on this machine and on devices; `result_json` writes and reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.device import DeviceInfo, DeviceState
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostBenchConditions:
+    """Under which conditions a latency was measured on this machine.
+
+    Attributes:
+        device: Processor model of this machine.
+        kernels: `xnnpack` or `builtin`.
+        cpu_mask: Hexadecimal mask of the processors that the process was allowed to use.
+    """
+
+    device: str
+    platform: str
+    runtime: str
+    kernels: str
+    num_threads: int
+    num_runs: int
+    warmup_runs: int
+    cpu_mask: str
+    model_path: str
+    model_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostBenchResult:
+    """Latency of one inference (batch 1) on this machine, the copying of input and output not included.
+
+    Attributes:
+        block_medians_us: Medians of equal blocks of consecutive runs, in order of time: they show drift.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    conditions: HostBenchConditions
+    median_us: float
+    block_medians_us: tuple[float, ...]
+    p5_us: float
+    p95_us: float
+    min_us: float
+    max_us: float
+    mean_us: float
+    std_us: float
+    init_us: float
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partitioning:
+    """What a delegate took of a subgraph.
+
+    Attributes:
+        delegate: `XNNPACK`, `GPU`, `NNAPI`, or the name that the delegate gives itself.
+        replaced_nodes: Nodes that it took; None where the build does not say.
+        nodes: Nodes that the subgraph had; None likewise.
+        partitions: Delegate nodes that took their place.
+        subgraph: Its number; 0 where the build names none.
+    """
+
+    delegate: str
+    replaced_nodes: int | None
+    nodes: int | None
+    partitions: int
+    subgraph: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnconfirmedFigures:
+    """Figures that stand once in a log, checked to be possible together.
+
+    Attributes:
+        std_us: Standard deviation of the timed inferences, rounded down by the build.
+        p5_us: Their 5th percentile; None where the build prints none.
+        p95_us: Their 95th percentile; None likewise.
+        memory_mb: Growth of the process's memory over the whole launch; None where it is not printed.
+        peak_memory_mb: Highest memory of the process, as the build means it; None where it is not printed.
+    """
+
+    min_us: float
+    max_us: float
+    std_us: float
+    p5_us: float | None
+    p95_us: float | None
+    memory_mb: float | None
+    peak_memory_mb: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchTimings:
+    """Figures that one launch of `benchmark_model` printed.
+
+    The averages, the start-up and the first inference stand twice in a log and were compared. Median and
+    number of runs stand once: they were held against the others, as `benchmark_log` says.
+
+    Attributes:
+        num_runs: Timed inferences.
+        avg_us: Mean of the timed inferences.
+        median_us: Their median; None where the build prints none.
+        warmup_runs: Inferences before the timed ones.
+        warmup_avg_us: Mean of the warm-up; None where there was none.
+        first_inference_us: The very first inference; None without warm-up, or where the log has it only once.
+        init_us: Loading the model and preparing the graph.
+        delegate: `XNNPACK`, `GPU`, `NNAPI` or another name; `none` where the log denies one, `unknown` where
+            it says nothing.
+        partitionings: What delegates took, in the order of the log; empty where the build does not say.
+        warnings: What the log says that a user must know, such as a delegate that refused the graph.
+    """
+
+    num_runs: int
+    avg_us: float
+    median_us: float | None
+    warmup_runs: int
+    warmup_avg_us: float | None
+    first_inference_us: float | None
+    init_us: float
+    unconfirmed: UnconfirmedFigures
+    delegate: str
+    partitionings: tuple[Partitioning, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockSample:
+    """Clocks and temperature at one moment of a launch.
+
+    Attributes:
+        time_s: Since the launch began.
+        khz: Clock of each core in `DeviceBenchConditions.cpus`, in that order; None where it is unreadable.
+        celsius: Temperature of the processor, or of the battery where the processor's cannot be read.
+    """
+
+    time_s: float
+    khz: tuple[int | None, ...]
+    celsius: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchRecord:
+    """One launch of `benchmark_model` on a device.
+
+    Attributes:
+        number: Of the launch, from 1 on, those that failed included.
+        started_at: ISO 8601, UTC, of the host's clock.
+        duration_s: Wall time on the host.
+        timings: None where the launch failed or its log was refused.
+        before: The device before the launch.
+        after: The device after it; None where it could not be read any more.
+        mask_verified: The running process was seen to have the demanded core mask.
+        log_path: The raw log.
+        problems: Why the launch does not count; empty where it does.
+    """
+
+    number: int
+    started_at: str
+    duration_s: float
+    timings: LaunchTimings | None
+    before: DeviceState
+    after: DeviceState | None
+    samples: tuple[ClockSample, ...]
+    mask_verified: bool
+    log_path: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceBenchConditions:
+    """Under which conditions a latency was measured on a device.
+
+    Attributes:
+        protocol: Name of the protocol.
+        binary: Name under which the `benchmark_model` is registered.
+        binary_version: TFLite version that it reports; None where it reports none.
+        kernels: `xnnpack` or `builtin` as demanded, or `default` where the choice is the build's own.
+        delegate: As in `LaunchTimings`; of the first launch that counts.
+        cpus: Cores that the process was pinned to; empty where it was not.
+        cpu_mask: The same as a hexadecimal mask; `all` where it was not pinned.
+        num_threads: -1 where the build chooses.
+        num_runs: Timed inferences that a launch was asked for.
+        warmup_runs: Untimed inferences that it was asked for.
+        min_secs: The timed inferences go on at least as long.
+        max_secs: A launch that takes longer does not count.
+        warmup_min_secs: The untimed inferences go on at least as long.
+        fixed_performance: Clocks were held at what the device can sustain, below its highest.
+    """
+
+    device: DeviceInfo
+    protocol: str
+    binary: str
+    binary_sha256: str
+    binary_version: str | None
+    kernels: str
+    delegate: str
+    cpus: tuple[int, ...]
+    cpu_mask: str
+    num_threads: int
+    num_runs: int
+    warmup_runs: int
+    min_secs: float
+    max_secs: float
+    warmup_min_secs: float
+    fixed_performance: bool
+    model_path: str
+    model_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceBenchResult:
+    """Latency of one inference (batch 1) on a device, over several launches of `benchmark_model`.
+
+    Attributes:
+        statistic: Of each launch: `median`, or `avg` where the build prints no median.
+        median_us: Median over the launches of their statistic; None where the result is unstable.
+        ci95_us: 95 % bootstrap interval of `median_us` over launches; None likewise, and with one or two.
+        coefficient_of_variation_percent: Of the launches' statistic; None with fewer than two launches.
+        stable: The launches meet the rules of acceptance.
+        problems: Why they do not; empty where `stable`.
+        warnings: What must be known before the figure is used; says so where the device is emulated.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    conditions: DeviceBenchConditions
+    launches: tuple[LaunchRecord, ...]
+    statistic: str
+    median_us: float | None
+    ci95_us: tuple[float, float] | None
+    coefficient_of_variation_percent: float | None
+    stable: bool
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]

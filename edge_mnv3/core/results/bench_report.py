@@ -1,0 +1,57 @@
+"""All that one `bench --device` measured; `result_json` writes and reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3.core.results.device import PhoneOutputs
+from edge_mnv3.core.results.profile import DeviceProfileResult
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+from edge_mnv3.core.results.verdicts import ReproduceCell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFailure:
+    """Why something on a device was not done to the end.
+
+    Attributes:
+        serial: adb's name for the device.
+        error: One line: what failed, and what to do.
+    """
+
+    serial: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedCells:
+    """Published latencies beside what one device measured.
+
+    Attributes:
+        serial: adb's name for the device.
+        cells: One for each measured file of a known network, and source.
+    """
+
+    serial: str
+    cells: tuple[ReproduceCell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceBenchReport:
+    """All that one `bench --device` measured.
+
+    Attributes:
+        results: One for each device, file and binary that was finished.
+        published: Of files whose network is known, by the `quantize.json` beside them.
+        profiles: With `--profile`, one for each result.
+        outputs: With `--check-outputs`, likewise.
+        failures: Devices that were not finished; the launches that are done are kept for the same command.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    results: tuple[DeviceBenchResult, ...]
+    published: tuple[PublishedCells, ...]
+    profiles: tuple[DeviceProfileResult, ...]
+    outputs: tuple[PhoneOutputs, ...]
+    failures: tuple[DeviceFailure, ...]

@@ -1,0 +1,48 @@
+"""The result of `calibrate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.images import CalibrationManifest
+from edge_mnv3.core.results.models import VariantInfo, WeightsInfo
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrateResult:
+    """A stored calibration, with the statistics of one network.
+
+    Attributes:
+        path: The folder.
+        pixels_size_bytes: Of the preprocessed images.
+        merged: SHA-256 of the manifests that were joined; of the one manifest where none were.
+        float_sha256: Of the float file.
+        network_sha256: Of its operators and weights up to the softmax: what the statistics belong to.
+        statistics_path: Their file.
+        values: Outputs of operators whose numbers were counted.
+        channels: Of all these values together.
+        observed: Images that were run through the float model now.
+        reused: Images that had been before.
+        timings_s: Step to seconds of wall time.
+        versions: Package to version.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    path: str
+    variant: VariantInfo
+    weights: WeightsInfo
+    calibration: CalibrationManifest
+    pixels_size_bytes: int
+    merged: tuple[str, ...]
+    float_sha256: str
+    network_sha256: str
+    statistics_path: str
+    statistics_size_bytes: int
+    values: int
+    channels: int
+    observed: int
+    reused: int
+    warnings: tuple[str, ...]
+    timings_s: dict[str, float]
+    versions: dict[str, str]

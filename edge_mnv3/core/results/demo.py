@@ -1,0 +1,28 @@
+"""The frozen result of `demo`; `result_json` writes and reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.bench import HostBenchResult
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+from edge_mnv3.core.results.validate import ValidateResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoResult:
+    """What the demo made and measured.
+
+    Attributes:
+        folder: Where everything lies.
+        bench_float: Latency of the float file on this machine.
+        bench_int8: Latency of the int8 file on this machine.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    folder: str
+    quantize: QuantizeResult
+    validate: ValidateResult
+    bench_float: HostBenchResult
+    bench_int8: HostBenchResult

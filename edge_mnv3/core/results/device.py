@@ -1,0 +1,113 @@
+"""What a device is, and the state that it is in: parts of a device's benchmark results.
+
+None stands for what a device does not tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuCluster:
+    """Processor cores that share one clock.
+
+    Attributes:
+        cpus: Numbers of the cores, ascending, those switched off included.
+        max_khz: Highest clock of the hardware.
+        governor: Clock governor when the device was read.
+    """
+
+    cpus: tuple[int, ...]
+    max_khz: int | None
+    governor: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceInfo:
+    """What does not change while a device is measured.
+
+    Attributes:
+        serial: Name under which adb knows the device.
+        model: Such as `Pixel 2`.
+        android_version: Such as `8.1.0`.
+        sdk: Android's API level, such as 27.
+        build_fingerprint: Names the exact system build.
+        abi: Preferred ABI, such as `arm64-v8a`.
+        abis: All ABIs that it runs, preferred first.
+        soc: Name of the chip, or of its platform where the device has no better name.
+        clusters: Slowest first; empty where clocks cannot be read.
+        emulated: It is an emulator: its figures say nothing about a phone.
+    """
+
+    serial: str
+    model: str
+    manufacturer: str
+    android_version: str
+    sdk: int
+    build_fingerprint: str
+    abi: str
+    abis: tuple[str, ...]
+    soc: str
+    clusters: tuple[CpuCluster, ...]
+    total_memory_bytes: int | None
+    emulated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceState:
+    """What may change a measurement, at one moment.
+
+    Attributes:
+        battery_percent: Charge, 0 to 100.
+        battery_celsius: Temperature of the battery.
+        charging: Any power source is connected.
+        thermal_status: Android's: 0 none, 1 light, 2 moderate, 3 severe, 4 critical, 5 emergency, 6 shutdown.
+        governors: Clock governor of each of the device's clusters, in their order.
+        current_khz: Clock of each core by its number; None for one that is switched off.
+        screen_on: The screen is lit.
+        free_memory_bytes: Available to new programs without swapping.
+        uptime_s: Since the device was started.
+    """
+
+    battery_percent: float | None
+    battery_celsius: float | None
+    charging: bool | None
+    thermal_status: int | None
+    governors: tuple[str | None, ...]
+    current_khz: tuple[int | None, ...]
+    screen_on: bool | None
+    free_memory_bytes: int | None
+    uptime_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneOutputs:
+    """How a file's outputs on a device compare with those on this machine, under the same kind of kernels.
+
+    Attributes:
+        binary: Name of the `benchmark_model` that ran it on the device.
+        kernels: `xnnpack` or `builtin`, on both sides.
+        runtime: The runtime on this machine and its version.
+        images: Inputs that were compared.
+        same_top1: Inputs with the same most probable class.
+        equal_values_percent: Share of all output values that are equal, bit by bit.
+        max_difference: Largest difference of a value: in steps for integer outputs, else in the value's unit.
+        mean_difference: Mean of the absolute differences, likewise.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    device: DeviceInfo
+    binary: str
+    binary_sha256: str
+    kernels: str
+    runtime: str
+    model_path: str
+    model_sha256: str
+    images: int
+    same_top1: int
+    equal_values_percent: float
+    max_difference: float
+    mean_difference: float

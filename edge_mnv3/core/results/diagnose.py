@@ -1,0 +1,167 @@
+"""The frozen results of `diagnose`; `result_json` writes and reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelNoise:
+    """A channel of a value.
+
+    Attributes:
+        noise_share_percent: Of the value's squared error.
+        snr_db: Its own signal to noise; None where it is constant or without noise.
+    """
+
+    channel: int
+    noise_share_percent: float
+    snr_db: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerNoise:
+    """A value of the int8 file as it runs, all errors before it included, against the float file's.
+
+    Attributes:
+        tensor: Name in the float file.
+        layer: Short name.
+        block: The inverted residual that it is part of, or the layer that begins its part of the network.
+        op: The float file's operator that gives it.
+        snr_db: Signal, about its mean in each channel, to noise; None where it is constant or without noise.
+        dead_channels: Channels that are constant over the images.
+        worst_channels: Those with the largest shares of the noise, largest first.
+    """
+
+    tensor: str
+    layer: str
+    block: str
+    op: str
+    shape: tuple[int, ...]
+    snr_db: float | None
+    dead_channels: int
+    worst_channels: tuple[ChannelNoise, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorCause:
+    """Why a tensor loses.
+
+    Attributes:
+        kind: `xnnpack_ratio`, `too_narrow`, `clipping`, `channel_imbalance`, `outlier_range`,
+            `below_minus_3`, `dead_channels`, `saturated_bias`, `uneven_rows`, or `rounding` where no rule
+            holds.
+        text: With the numbers.
+    """
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorCost:
+    """What the quantization of one tensor costs at the logits.
+
+    Attributes:
+        rank: From 1 on, dearest first.
+        kind: `value`, or `weights` of the operator that gives it.
+        noise_percent: Squared error of the logits with this tensor alone quantized, of their signal.
+        share_percent: Of the sum of that over all tensors.
+        snr_db: Of the logits with this tensor alone quantized; None without noise.
+        cumulative_snr_db: With this tensor and all dearer ones.
+        causes: What is wrong with it, the weightiest first.
+        recipe_did: What the int8 file shows of its recipe here.
+        suggestion: What to do; empty where nothing is known.
+    """
+
+    rank: int
+    kind: str
+    tensor: str
+    layer: str
+    op: str
+    noise_percent: float
+    share_percent: float
+    snr_db: float | None
+    cumulative_snr_db: float | None
+    causes: tuple[TensorCause, ...]
+    recipe_did: tuple[str, ...]
+    suggestion: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedOperator:
+    """An operator whose scales XNNPACK refuses, so that the file does not load on phones."""
+
+    tensor: str
+    layer: str
+    op: str
+    causes: tuple[TensorCause, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeFindings:
+    """What the int8 file shows of its recipe, by comparison with the float file.
+
+    Attributes:
+        hard_swishes: In the float file.
+        hard_swishes_as_table: Written as an addition and a product.
+        hard_swishes_in_groups: Of those, with a table for each group of channels.
+        hard_swishes_as_convolution: Written as a depthwise 1×1 convolution and a product.
+        folded_squeeze_excites: Products with gates that moved into weights.
+        values: Compared.
+        equalized_values: Whose channels were divided by factors of their own.
+        largest_factor_ratio: Largest factor over the smallest of one value.
+        weighted_operators: Compared.
+        corrected_operators: Whose biases were moved.
+    """
+
+    hard_swishes: int
+    hard_swishes_as_table: int
+    hard_swishes_in_groups: int
+    hard_swishes_as_convolution: int
+    folded_squeeze_excites: int
+    values: int
+    equalized_values: int
+    largest_factor_ratio: float
+    weighted_operators: int
+    corrected_operators: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnoseResult:
+    """Where an int8 file loses what the float file knows.
+
+    Attributes:
+        n: Images.
+        images: Where they came from.
+        kernels: `xnnpack` or `builtin`: which ran the int8 file.
+        xnnpack_problem: Why it does not load under XNNPACK; None if it does.
+        snr_db: Of the int8 file's logits as measured; None without noise.
+        predicted_snr_db: Of the float file's logits with everything quantized as in the int8 file.
+        agreement_percent: Images on which both files have the same highest class.
+        layers: In the order of execution.
+        costs: The dearest tensors.
+        other_noise_percent: Sum of `noise_percent` of all tensors that are not among `costs`.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    float_path: str
+    float_sha256: str
+    int8_path: str
+    int8_sha256: str
+    n: int
+    images: str
+    kernels: str
+    xnnpack_problem: str | None
+    runtime: str
+    snr_db: float | None
+    predicted_snr_db: float | None
+    agreement_percent: float
+    layers: tuple[LayerNoise, ...]
+    costs: tuple[TensorCost, ...]
+    other_noise_percent: float
+    refused: tuple[RefusedOperator, ...]
+    recipe: RecipeFindings
+    warnings: tuple[str, ...]

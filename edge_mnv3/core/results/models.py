@@ -1,0 +1,137 @@
+"""What a model file is, where its weights came from, and whether it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorInfo:
+    """An input or output of a `.tflite` file.
+
+    Attributes:
+        name: Tensor name.
+        shape: Dimensions; -1 where the file leaves one open.
+        dtype: NumPy name, such as `uint8`.
+        scale: Real value of one step, or None where the tensor is not quantized per tensor.
+        zero_point: Stored value of real 0, or None likewise.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelCheck:
+    """Whether a file loads and runs under one kind of kernels.
+
+    Attributes:
+        loads: It was loaded and ran once on a constant input.
+        partitions: Subgraphs handed to the delegate; 0 for the built-in kernels; None if it does not load.
+        undelegated_ops: Operator to count of those that the delegate left to the built-in kernels.
+        problem: Why it does not load, with the operator and tensor where they are known.
+    """
+
+    loads: bool
+    partitions: int | None
+    undelegated_ops: dict[str, int]
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChecks:
+    """What was checked of a `.tflite` file before it may be shipped.
+
+    Attributes:
+        full_integer: No tensor holds floats.
+        float_tensors: Names of those that do.
+        fixed_shapes: Every dimension is fixed.
+        dynamic_tensors: Names of tensors with an open dimension.
+        xnnpack: Under the XNNPACK delegate, the default on phones.
+        builtin: Under TFLite's built-in kernels.
+        passed: All of the above are as they must be.
+        problems: One line each; empty when `passed`.
+    """
+
+    full_integer: bool
+    float_tensors: tuple[str, ...]
+    fixed_shapes: bool
+    dynamic_tensors: tuple[str, ...]
+    xnnpack: KernelCheck
+    builtin: KernelCheck
+    passed: bool
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectResult:
+    """What a `.tflite` file holds.
+
+    Attributes:
+        ops: Operator name to count.
+        full_integer: No tensor holds floats.
+        fixed_shapes: Every dimension is fixed.
+        runtime: Name and version of the runtime that loaded it.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    path: str
+    size_bytes: int
+    sha256: str
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    ops: dict[str, int]
+    full_integer: bool
+    float_tensors: tuple[str, ...]
+    fixed_shapes: bool
+    dynamic_tensors: tuple[str, ...]
+    xnnpack: KernelCheck
+    builtin: KernelCheck
+    runtime: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantInfo:
+    """Which network a file holds."""
+
+    name: str
+    size: str
+    minimalistic: bool
+    alpha: float
+    input_size_px: int
+    classes: int
+    include_softmax: bool
+    parameters: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightsInfo:
+    """Where weights came from.
+
+    Attributes:
+        source: `imagenet`, `file` or `none` (random).
+        path: The file; None for random weights.
+        sha256: Of the file; None for random weights.
+    """
+
+    source: str
+    path: str | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildResult:
+    """A saved Keras model."""
+
+    schema_version: int = SCHEMA_VERSION
+    path: str
+    size_bytes: int
+    sha256: str
+    variant: VariantInfo
+    weights: WeightsInfo

@@ -1,0 +1,389 @@
+"""The frozen results of packaging and verifying, and the manifest of a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.bench import HostBenchResult
+from edge_mnv3.core.results.models import TensorInfo, VariantInfo
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationSummary:
+    """The images of a calibration, without their names.
+
+    Attributes:
+        kind: `folder`, `csv`, `list`, `npz`, `synthetic` or `merged`.
+        n: Number of images.
+        preprocess: Name of the preprocessing.
+        seed: Of the sample, or of the generator.
+        manifest_sha256: Of preprocessing, size and the images' hashes in order.
+    """
+
+    kind: str
+    n: int
+    preprocess: str
+    seed: int
+    manifest_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """How a file was made, from the `quantize.json` beside it; without paths.
+
+    Attributes:
+        variant: Which network.
+        weights_source: `imagenet`, `file` or `none` (random).
+        weights_sha256: Of the weights file; None for random weights.
+        recipe: Name of the quantization recipe; None for the float file.
+        hard_swish: What the recipe was asked to make of hard-swish; None likewise.
+        warnings: What `quantize` warned of.
+        versions: Package to version, when it was made.
+    """
+
+    variant: VariantInfo
+    weights_source: str
+    weights_sha256: str | None
+    recipe: str | None
+    hard_swish: str | None
+    calibration: CalibrationSummary | None
+    warnings: tuple[str, ...]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatedAccuracy:
+    """Accuracy that was measured by `validate`, as the bundle states it.
+
+    Attributes:
+        n: Images counted.
+        data: Name of the labelled images, without folder.
+        kernels: `xnnpack` or `builtin`.
+        class_offset: Output index less label.
+        ci95_percent: Lower and upper end of the 95 % interval of `top1_percent`.
+        method: How the interval was made.
+        drop_points: Float top-1 less this file's, on the same images; None for the float file.
+        drop_ci95_points: Lower and upper end of its 95 % interval; None likewise.
+        agreement_percent: Share of images on which float and int8 answer the same; None likewise.
+        warnings: What `validate` warned of.
+    """
+
+    n: int
+    data: str
+    preprocess: str
+    kernels: str
+    class_offset: int
+    top1_percent: float
+    top5_percent: float
+    ci95_percent: tuple[float, float]
+    method: str
+    drop_points: float | None
+    drop_ci95_points: tuple[float, float] | None
+    agreement_percent: float | None
+    runtime: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedFacts:
+    """The JSON that a packaged `.tflite` carries in its metadata, under the name `EDGE_MNV3`.
+
+    Attributes:
+        made_with: Name and version of this program.
+        measured_sha256: Of the file as it was quantized and measured: it lies unchanged inside this one.
+        measured_size_bytes: Likewise.
+        provenance: How it was made; None if no `quantize.json` tells.
+        accuracy: None if it was not given.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    made_with: str
+    measured_sha256: str
+    measured_size_bytes: int
+    provenance: Provenance | None
+    accuracy: StatedAccuracy | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDifference:
+    """Two sets of outputs compared value by value.
+
+    Attributes:
+        values: Compared.
+        differing: Those that are not equal.
+        max_apart: Largest difference, in `unit`.
+        unit: `steps` of the output's last bit, or `millionths` of an image's largest output, for
+            floats.
+        top1_equal: Images whose highest output is at the same index.
+        images: Compared.
+    """
+
+    values: int
+    differing: int
+    max_apart: int
+    unit: str
+    top1_equal: int
+    images: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneLatency:
+    """Latency of one inference on a phone, from `bench --device`; without its serial and its launches.
+
+    Attributes:
+        device: Maker and model.
+        soc: Name of the chip, or of its platform.
+        sdk: Android's API level.
+        protocol: Name of the protocol.
+        binary: Name under which the `benchmark_model` was registered.
+        binary_version: TFLite version that it reports; None where it reports none.
+        kernels: `xnnpack`, `builtin`, or `default` where the choice was the build's own.
+        delegate: That of the log, or `none`, or `unknown`.
+        num_threads: -1 where the build chose.
+        cpu_mask: Hexadecimal mask of the cores that it was pinned to; `all` where it was not.
+        num_runs: Timed inferences that a launch was asked for.
+        warmup_runs: Untimed inferences that it was asked for.
+        min_secs: The timed inferences went on at least as long.
+        max_secs: A launch that took longer did not count.
+        warmup_min_secs: The untimed inferences went on at least as long.
+        fixed_performance: Clocks were held at what the device can sustain, below its highest.
+        launches: Those that count.
+        statistic: Of each launch: `median` or `avg`.
+        median_us: Median over the launches of their statistic; None where the result is unstable.
+        ci95_us: Its 95 % interval over launches; None likewise, and with one or two.
+        coefficient_of_variation_percent: Of the launches' statistic; None with fewer than two launches.
+        stable: The launches met the rules of acceptance.
+        warnings: What must be known before the figure is used.
+    """
+
+    device: str
+    soc: str
+    android_version: str
+    sdk: int
+    build_fingerprint: str
+    abi: str
+    protocol: str
+    binary: str
+    binary_sha256: str
+    binary_version: str | None
+    kernels: str
+    delegate: str
+    num_threads: int
+    cpu_mask: str
+    num_runs: int
+    warmup_runs: int
+    min_secs: float
+    max_secs: float
+    warmup_min_secs: float
+    fixed_performance: bool
+    launches: int
+    statistic: str
+    median_us: float | None
+    ci95_us: tuple[float, float] | None
+    coefficient_of_variation_percent: float | None
+    stable: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagedModel:
+    """A model of a bundle.
+
+    Attributes:
+        file: Its name in the bundle.
+        measured_file: Name of the file that it was made of.
+        measured_sha256: Of that file.
+        measured_size_bytes: Likewise.
+        full_integer: No tensor holds floats.
+        xnnpack_partitions: Subgraphs handed to the XNNPACK delegate.
+        takes: What each mobile API says to a file of this input type.
+        golden_outputs: Paths of the raw outputs, one for each golden image.
+        builtin: The built-in kernels of the machine that packaged, against the golden outputs.
+        provenance: None if no `quantize.json` tells.
+        accuracy: None if it was not given.
+        latencies: From `bench --host`; `conditions` say where.
+        phone_latencies: From `bench --device`.
+    """
+
+    file: str
+    measured_file: str
+    measured_sha256: str
+    measured_size_bytes: int
+    input: TensorInfo
+    output: TensorInfo
+    full_integer: bool
+    xnnpack_partitions: int
+    takes: dict[str, str]
+    golden_outputs: tuple[str, ...]
+    builtin: StepDifference
+    provenance: Provenance | None
+    accuracy: StatedAccuracy | None
+    latencies: tuple[HostBenchResult, ...]
+    phone_latencies: tuple[PhoneLatency, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenImages:
+    """The images whose exact answers a bundle holds.
+
+    Attributes:
+        source: `synthetic`, or `images` for those that were given.
+        shape: Height, width, channels of each raw uint8 RGB file.
+        files: Their paths in the bundle.
+        kernels: Those that gave the golden outputs.
+        runtime: Likewise, with its version.
+    """
+
+    source: str
+    shape: tuple[int, int, int]
+    files: tuple[str, ...]
+    kernels: str
+    runtime: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsInfo:
+    """Labels of a bundle.
+
+    Attributes:
+        file: Path in the bundle.
+        source: `imagenet` for those that come with this program, or the name of the file that was given.
+        license: Of the labels themselves, where it is known.
+    """
+
+    file: str
+    count: int
+    source: str
+    license: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """A file of a bundle."""
+
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleManifest:
+    """`manifest.json` of a bundle: what it holds, and the hash of every file but itself and `SHA256SUMS`.
+
+    Attributes:
+        name: As the user gave it.
+        version: Of the model, likewise.
+        license: Of the model, likewise; None if none was stated.
+        versions: Package to version, when it was packaged.
+        files: Path to size and hash.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    version: str
+    description: str
+    author: str | None
+    license: str | None
+    models: tuple[PackagedModel, ...]
+    labels: LabelsInfo
+    golden: GoldenImages
+    versions: dict[str, str]
+    files: dict[str, FileRecord]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageResult:
+    """A bundle that was written.
+
+    Attributes:
+        path: The folder or zip.
+        size_bytes: Of all files together.
+        sha256: Of `SHA256SUMS`, and so of everything: equal bundles, folder or zip, have equal hashes.
+        zip_sha256: Of the zip; None for a folder.
+        warnings: What the user must know before shipping.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    path: str
+    size_bytes: int
+    sha256: str
+    zip_sha256: str | None
+    manifest: BundleManifest
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenRun:
+    """The golden images run through one model somewhere.
+
+    Attributes:
+        model: File in the bundle.
+        runner: Where and under which kernels.
+        runtime: Name and version.
+        exact: Bit for bit is asked for; otherwise `limit` holds.
+        limit: Largest difference allowed, in the unit of `difference`.
+        difference: Against the golden outputs.
+    """
+
+    model: str
+    runner: str
+    runtime: str
+    exact: bool
+    limit: int
+    difference: StepDifference
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedAccuracy:
+    """Accuracy measured now against the stated interval.
+
+    Attributes:
+        data: The labelled images.
+        n: Images counted.
+        stated_ci95_percent: The bundle's interval.
+    """
+
+    model: str
+    data: str
+    n: int
+    top1_percent: float
+    stated_ci95_percent: tuple[float, float]
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyCheck:
+    """One thing that was verified.
+
+    Attributes:
+        detail: What was found; for a failed check, every difference.
+    """
+
+    name: str
+    passed: bool
+    detail: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyResult:
+    """Whether a bundle is still what was packaged.
+
+    Attributes:
+        sha256: Of `SHA256SUMS`; None if that file is missing.
+        name: From the manifest; None if it cannot be read.
+        checks: In the order in which they were made; those after a failure may be missing.
+        differences: One line each; empty when `passed`.
+        versions: Package to version, now.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    path: str
+    sha256: str | None
+    name: str | None
+    checks: tuple[VerifyCheck, ...]
+    golden: tuple[GoldenRun, ...]
+    accuracy: tuple[VerifiedAccuracy, ...]
+    passed: bool
+    differences: tuple[str, ...]
+    versions: dict[str, str]

@@ -1,0 +1,78 @@
+"""The frozen results of `bench --profile`; `result_json` writes and reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.bench import DeviceBenchConditions, LaunchTimings
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpCost:
+    """What one operator costs in an inference.
+
+    Attributes:
+        op_type: TFLite's name, such as `HARD_SWISH`; a delegate's own name for what it runs.
+        outputs: Names of the tensors that it makes; empty for what a delegate does not name.
+        graph_index: Number of the operator in the file; None for a delegate's.
+        subgraph: Number of its subgraph; operators of others than 0 run inside one of 0.
+        by_delegate: A delegate runs it, or it is a delegate's partition.
+        calls: Times that it runs in an inference.
+        time_us: Of an inference, on the average, all calls together.
+        share_percent: Of the profiled time of subgraph 0.
+    """
+
+    op_type: str
+    outputs: tuple[str, ...]
+    graph_index: int | None
+    subgraph: int
+    by_delegate: bool
+    calls: int
+    time_us: float
+    share_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpTypeShare:
+    """What all operators of one type cost in an inference."""
+
+    op_type: str
+    count: int
+    time_us: float
+    share_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpProfileResult:
+    """Where the time of an inference goes. Profiling itself takes time: never quote these sums as a latency.
+
+    Attributes:
+        runs: Inferences that were profiled.
+        total_us: Of an inference, on the average: the operators of subgraph 0.
+        costs: In the order of running, subgraph after subgraph.
+        by_type: Of subgraph 0, dearest first.
+        partitions: Rows of subgraph 0 that stand for a delegate's partition.
+        delegated_ops: Operator to count of those in the file that have no row of their own: a delegate took
+            them.
+        delegate_internal: What delegates say of their own steps; part of the partitions' time.
+    """
+
+    runs: int
+    total_us: float
+    costs: tuple[OpCost, ...]
+    by_type: tuple[OpTypeShare, ...]
+    partitions: int
+    delegated_ops: dict[str, int]
+    delegate_internal: tuple[OpCost, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceProfileResult:
+    """One profiled launch on a device."""
+
+    schema_version: int = SCHEMA_VERSION
+    conditions: DeviceBenchConditions
+    timings: LaunchTimings
+    profile: OpProfileResult
+    warnings: tuple[str, ...]

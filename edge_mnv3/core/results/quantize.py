@@ -1,0 +1,43 @@
+"""The result of `quantize`, which `quantize.json` holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.images import CalibrationManifest
+from edge_mnv3.core.results.models import ModelChecks, VariantInfo, WeightsInfo
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizeResult:
+    """A float and an int8 file made from one graph.
+
+    Attributes:
+        recipe: Name of the quantization recipe.
+        hard_swish: What it was asked to make of hard-swish.
+        io: dtype of the int8 file's input and output.
+        timings_s: Step to seconds of wall time.
+        versions: Package to version.
+        checks: Of the int8 file.
+        warnings: What the user must know before shipping.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    variant: VariantInfo
+    weights: WeightsInfo
+    calibration: CalibrationManifest
+    recipe: str
+    hard_swish: str
+    io: str
+    float_path: str
+    float_size_bytes: int
+    float_sha256: str
+    int8_path: str
+    int8_size_bytes: int
+    int8_sha256: str
+    checks: ModelChecks
+    warnings: tuple[str, ...]
+    timings_s: dict[str, float]
+    versions: dict[str, str]

@@ -1,0 +1,3 @@
+"""The version of the JSON formats."""
+
+SCHEMA_VERSION = 1

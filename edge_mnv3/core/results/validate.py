@@ -1,0 +1,114 @@
+"""The result of `validate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.images import SkippedImage
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAccuracy:
+    """Accuracy of one file over the labelled images.
+
+    Attributes:
+        kernels: `xnnpack` or `builtin`: which produced these outputs.
+        class_offset: Output index less label: 1 for files with a "background" class at 0.
+        top1_percent: Share of images whose highest output is the label; ties go to the lower index.
+        top5_percent: Share of images whose label is among the five highest outputs.
+    """
+
+    path: str
+    sha256: str
+    kernels: str
+    class_offset: int
+    top1_percent: float
+    top5_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracyDelta:
+    """int8 less float, on the same images: negative is a loss.
+
+    Attributes:
+        ci95_points: Lower and upper end of the 95 % interval of `top1_points`.
+        method: How the interval was made.
+        lost: Images that float has right and int8 wrong.
+        won: Images that float has wrong and int8 right.
+    """
+
+    top1_points: float
+    top5_points: float
+    ci95_points: tuple[float, float]
+    method: str
+    lost: int
+    won: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassLoss:
+    """A class on which int8 is right less often than float."""
+
+    label: int
+    n: int
+    float_correct: int
+    int8_correct: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """An image on which the two files answer differently.
+
+    Attributes:
+        float_class: Float's highest class, 0-based label.
+        int8_class: Likewise of int8.
+        float_margin: Float's output for its own class less its output for int8's class: how clear the
+            answer was that int8 changed. In the unit of the float file's output.
+    """
+
+    file: str
+    label: int
+    float_class: int
+    int8_class: int
+    float_margin: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """A limit on the accuracy drop: float top-1 less int8 top-1, in percentage points."""
+
+    max_drop_points: float
+    drop_points: float
+    passed: bool
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateResult:
+    """Accuracy of a float file against an int8 file on the same labelled images.
+
+    Attributes:
+        n: Images counted.
+        agreement_percent: Share of images on which both have the same highest class.
+        per_class_losses: Worst first.
+        worst: Disagreements with the largest float margin, largest first.
+        images_per_s: Images decoded and run through both files in a second of wall time.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    n: int
+    data: str
+    preprocess: str
+    float_: ModelAccuracy
+    int8: ModelAccuracy
+    delta: AccuracyDelta
+    agreement_percent: float
+    per_class_losses: tuple[ClassLoss, ...]
+    worst: tuple[Disagreement, ...]
+    skipped: tuple[SkippedImage, ...]
+    workers: int
+    images_per_s: float
+    runtime: str
+    gate: Gate | None
+    warnings: tuple[str, ...]

@@ -1,0 +1,207 @@
+"""The frozen results of `reproduce` and `compare`; `result_json` writes and reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3.core.results.device import DeviceInfo
+from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredCell:
+    """A measurement held against a published latency.
+
+    Attributes:
+        binary: Name of the `benchmark_model` that measured it.
+        measured_ms: None where it is unstable or was not measured.
+        ci95_ms: 95 % interval of `measured_ms`.
+        ratio: Measured by published; None where one of the two is missing.
+        ratio_ci95: 95 % interval of the ratio; the published figure has none of its own.
+        by_ratio: `reproduced`, `faster` or `slower`: what the ratio says, whatever the conditions; None
+            without a ratio.
+        verdict: The same where the conditions are the published ones, as far as those are stated; else
+            `conditions differ`, `unstable` or `no published figure`.
+        reasons: Which conditions differ, why the result is unstable, that the interval crosses a limit.
+    """
+
+    binary: str
+    measured_ms: float | None
+    ci95_ms: tuple[float, float] | None
+    ratio: float | None
+    ratio_ci95: tuple[float, float] | None
+    by_ratio: str | None
+    verdict: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproduceCell:
+    """One latency of one source beside what was measured.
+
+    Attributes:
+        precision: `float` or `int8`.
+        recipe: Quantization recipe of the measured file; None for float files.
+        published_device: Phone that the source measured; None where no source has a figure.
+        source: Key of the published figures' sources, or None likewise.
+        published_ms: As the source gives it, or None likewise.
+        published_conditions: What sets this figure apart from the source's others.
+        measured: One for each binary.
+    """
+
+    variant: str
+    alpha: float
+    precision: str
+    recipe: str | None
+    published_device: str | None
+    source: str | None
+    published_ms: float | None
+    published_conditions: str | None
+    measured: tuple[MeasuredCell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contradiction:
+    """Figures that sources give differently for the same network on the same phone.
+
+    Attributes:
+        published_ms: Source, with its conditions where it states some, to latency.
+        spread_percent: Largest less smallest, of the smallest.
+    """
+
+    variant: str
+    alpha: float
+    precision: str
+    device: str
+    published_ms: dict[str, float]
+    spread_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankOrder:
+    """Whether a source and a measurement put the networks in the same order.
+
+    Attributes:
+        recipe: Of the int8 files among them; None where there are none.
+        networks: Networks that have one figure of each. Those that the source gives twice are left out.
+        kendall_tau_b: 1 is the same order, -1 the reverse; None with fewer than two different networks.
+    """
+
+    source: str
+    binary: str
+    recipe: str | None
+    networks: int
+    kendall_tau_b: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelEraFactor:
+    """How today's kernels compare with those of the published figures' time, on one phone.
+
+    Attributes:
+        factor: Exponential of the median over networks of ln(time with `current` / time with `reference`):
+            below 1 today's are faster.
+        ci95: 95 % bootstrap interval over networks; None with fewer than three.
+        networks: Networks, or files of them, that have both times.
+        current: Name of the binary.
+        reference: Name of the other binary, or of the source of published figures.
+    """
+
+    factor: float
+    ci95: tuple[float, float] | None
+    networks: int
+    current: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearestPixel:
+    """The phone with published figures whose latencies are nearest to those of a phone without.
+
+    Attributes:
+        device: Such as `Pixel 3`: its median distance |ln(measured / published)| is the least.
+        source: Of the published figures: the one that has most of the measured networks.
+        ratio: Exponential of the median of ln(measured / published).
+        networks: Networks that have both figures.
+    """
+
+    device: str
+    source: str
+    ratio: float
+    networks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproduceResult:
+    """Published latencies against what one device measures.
+
+    Attributes:
+        published_device: The device's name in the published figures; None where it has none there.
+        nearest: For devices without published figures; None where nothing can be said.
+        cells: One for each measured file and source.
+        contradictions: Where the sources differ among themselves.
+        kernel_era: None where no network has both times, and for emulated devices.
+        results: The measurements.
+        warnings: What must be known before the figures are used; says so where the device is emulated.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    device: DeviceInfo
+    published_device: str | None
+    nearest: NearestPixel | None
+    cells: tuple[ReproduceCell, ...]
+    contradictions: tuple[Contradiction, ...]
+    rank_orders: tuple[RankOrder, ...]
+    kernel_era: KernelEraFactor | None
+    results: tuple[DeviceBenchResult, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionDifference:
+    """A condition that two results do not share."""
+
+    name: str
+    a: str
+    b: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two results of the same conditions, but for differences that were allowed.
+
+    Attributes:
+        ratio: Latency of B by that of A.
+        ratio_ci95: 95 % bootstrap interval of the ratio, over the launches of both.
+        differ: The interval excludes 1, and the ratio is further from 1 than what counts as a difference.
+        differences: Conditions that differ, each allowed by the caller.
+        text: The verdict in words.
+    """
+
+    model_a: str
+    model_b: str
+    median_a_us: float
+    median_b_us: float
+    ratio: float
+    ratio_ci95: tuple[float, float]
+    differ: bool
+    differences: tuple[ConditionDifference, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareResult:
+    """The results of one file against those of another.
+
+    Attributes:
+        a: The first file.
+        b: The second file.
+        not_compared: Results without a partner under equal conditions, or without a figure, in words.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    a: str
+    b: str
+    comparisons: tuple[Comparison, ...]
+    not_compared: tuple[str, ...]

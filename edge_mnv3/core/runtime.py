@@ -1,0 +1,300 @@
+"""The one door to a TFLite interpreter.
+
+Three runtimes: `litert` (ai-edge-litert, the default), `tflite-runtime` (its predecessor) and `tensorflow`
+(`tf.lite`). Two kinds of kernels: `xnnpack`, the delegate that phones use by default, and `builtin`, TFLite's
+own. They round differently, so a result names both.
+
+Run as a module it is its own probe: a file that makes native code crash then costs a child process only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import json
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core import process
+from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError, RuntimeUnavailableError
+from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.models import KernelCheck, TensorInfo
+
+Kernels = Literal["xnnpack", "builtin"]
+RuntimeName = Literal["litert", "tflite-runtime", "tensorflow"]
+
+_MODULES: dict[RuntimeName, tuple[str, tuple[str, ...]]] = {
+    "litert": ("ai_edge_litert.interpreter", ("ai-edge-litert",)),
+    "tflite-runtime": ("tflite_runtime.interpreter", ("tflite-runtime",)),
+    "tensorflow": ("tensorflow.lite.python.interpreter", ("tensorflow-cpu", "tensorflow")),
+}
+RUNTIMES = tuple(_MODULES)
+_PROBE_TIMEOUT_S = 300.0
+
+
+class LoadedModel:
+    """A file loaded by a runtime, ready to run; not for use by two threads at once.
+
+    Attributes:
+        kernels: Those asked for.
+        runtime: Name and version.
+        inputs: The file's inputs.
+        outputs: The file's outputs.
+        partitions: Subgraphs handed to the delegate.
+        undelegated_ops: Operator to count of those left to the built-in kernels by the delegate.
+    """
+
+    def __init__(self, interpreter: Any, kernels: Kernels, runtime: str) -> None:
+        self._interpreter = interpreter
+        self.kernels = kernels
+        self.runtime = runtime
+        self.inputs = tuple(map(_tensor_info, interpreter.get_input_details()))
+        self.outputs = tuple(map(_tensor_info, interpreter.get_output_details()))
+        ops = interpreter._get_ops_details()
+        self.partitions = sum(op["op_name"] == "DELEGATE" for op in ops)
+        self.undelegated_ops = _undelegated(ops, interpreter) if self.partitions else {}
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        """Classifies one image as an app does.
+
+        Args:
+            pixels: (H, W, 3) uint8, RGB. A uint8 input gets these bytes, an int8 input the bytes less 128, a
+                float32 input the values 0..255.
+
+        Returns:
+            A copy of the raw output, (classes,), in the file's own dtype.
+
+        Raises:
+            ModelFileError: The file has not exactly one input of this shape and one output.
+        """
+        self.set_input(pixels)
+        self.invoke()
+        details = self._interpreter.get_output_details()
+        return np.array(self._interpreter.get_tensor(details[0]["index"])).reshape(-1)
+
+    def set_input(self, pixels: npt.NDArray[np.uint8]) -> None:
+        """Copies one image (H, W, 3) uint8 into the input, converted as `run` says."""
+        if len(self.inputs) != 1 or len(self.outputs) != 1:
+            raise ModelFileError(
+                "model", f"{len(self.inputs)} inputs and {len(self.outputs)} outputs", "one of each"
+            )
+        self._set_pixels(pixels)
+
+    def run_all(self, pixels: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
+        """Runs a model of several outputs on one image, given as to `run`.
+
+        Returns:
+            Copies of all outputs, in the file's order and shapes.
+
+        Raises:
+            ModelFileError: The first input is not of this shape.
+        """
+        self._set_pixels(pixels)
+        self.invoke()
+        outputs = self._interpreter.get_output_details()
+        return [np.array(self._interpreter.get_tensor(output["index"])) for output in outputs]
+
+    def _set_pixels(self, pixels: npt.NDArray[np.uint8]) -> None:
+        wanted = self.inputs[0]
+        if wanted.shape[1:] != pixels.shape or wanted.shape[0] not in (1, -1):
+            raise ModelFileError(
+                "model's input", f"shape {wanted.shape}", f"(1, {', '.join(map(str, pixels.shape))})"
+            )
+        batch = pixels[np.newaxis]
+        if wanted.dtype == "float32":
+            values: npt.NDArray[Any] = batch.astype(np.float32)
+        elif wanted.dtype == "int8":
+            values = (batch.astype(np.int16) - 128).astype(np.int8)
+        elif wanted.dtype == "uint8":
+            values = batch
+        else:
+            raise ModelFileError("model's input", f"dtype {wanted.dtype}", "uint8, int8 or float32")
+        self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], values)
+
+    def run_raw(self, values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """Runs the model on an input of its own shape and dtype.
+
+        Returns:
+            Copies of all outputs, in the file's order.
+        """
+        self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], values)
+        self.invoke()
+        outputs = self._interpreter.get_output_details()
+        return [np.array(self._interpreter.get_tensor(output["index"])) for output in outputs]
+
+    def invoke(self) -> None:
+        """Runs the model on what its inputs hold."""
+        self._interpreter.invoke()
+
+
+def open_model(
+    path: Path,
+    *,
+    kernels: Kernels = "xnnpack",
+    runtime: RuntimeName = "litert",
+    num_threads: int = 1,
+) -> LoadedModel:
+    """Loads a `.tflite` file and allocates its tensors.
+
+    Args:
+        path: The file.
+        kernels: `xnnpack` or `builtin`.
+        runtime: One of `RUNTIMES`.
+        num_threads: Threads of one inference, at least 1.
+
+    Raises:
+        RuntimeUnavailableError: The runtime is not installed or cannot work with this NumPy.
+        ModelFileError: The file is missing, is no valid `.tflite`, or does not load under these kernels.
+    """
+    module, version = _import_runtime(runtime)
+    options: dict[str, Any] = {"model_path": str(path), "num_threads": num_threads}
+    if kernels == "builtin":
+        options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    if not path.is_file():
+        raise ModelFileError(f"model {path}", "no such file", "a .tflite file")
+    log = None
+    try:
+        with captured_native_output() as log:
+            interpreter = module.Interpreter(**options)
+            interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        native = " ".join(line for line in log.text.splitlines() if line.startswith("ERROR")) if log else ""
+        problem = " ".join(f"{error} {native}".split())
+        if "valid Flatbuffer" in problem or "mmap of size 0" in problem or "model allocation" in problem:
+            raise ModelFileError(
+                f"model {path}", "no valid TFLite flatbuffer", "a whole .tflite file", "it may be truncated"
+            ) from error
+        raise ModelFileError(f"model {path} does not load under {kernels}", problem) from error
+    return LoadedModel(interpreter, kernels, f"{runtime} {version}")
+
+
+def open_bytes(content: bytes, *, kernels: Kernels = "xnnpack") -> LoadedModel:
+    """Loads a model of our own making from memory: default runtime, one thread.
+
+    Raises:
+        RuntimeError: It does not load.
+    """
+    module, version = _import_runtime("litert")
+    options: dict[str, Any] = {"model_content": content, "num_threads": 1}
+    if kernels == "builtin":
+        options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    with captured_native_output():
+        interpreter = module.Interpreter(**options)
+        interpreter.allocate_tensors()
+    return LoadedModel(interpreter, kernels, f"litert {version}")
+
+
+def probe(path: Path, *, kernels: Kernels, runtime: RuntimeName = "litert") -> KernelCheck:
+    """Loads a file and runs it once on a constant input, in a child process.
+
+    Raises:
+        RuntimeUnavailableError: As in `open_model`.
+    """
+    _import_runtime(runtime)
+    argv = [
+        sys.executable,
+        "-m",
+        "edge_mnv3.core.runtime",
+        str(path),
+        "--kernels",
+        kernels,
+        "--runtime",
+        runtime,
+    ]
+    done = process.run(argv, timeout_s=_PROBE_TIMEOUT_S)
+    lines = done.stdout.strip().splitlines()
+    if done.returncode == 0 and lines:
+        return from_json(KernelCheck, lines[-1])
+    ended = "did not end in time" if done.returncode is None else f"ended with code {done.returncode}"
+    last = done.stderr.strip().splitlines()[-1:] or ["no output"]
+    problem = f"the runtime crashed: its process {ended} ({last[0]})"
+    return KernelCheck(loads=False, partitions=None, undelegated_ops={}, problem=problem)
+
+
+def _probe_here(path: Path, kernels: Kernels, runtime: RuntimeName) -> KernelCheck:
+    try:
+        model = open_model(path, kernels=kernels, runtime=runtime)
+        model.invoke()
+    except (EdgeMnv3Error, RuntimeError) as error:
+        return KernelCheck(loads=False, partitions=None, undelegated_ops={}, problem=str(error))
+    return KernelCheck(
+        loads=True, partitions=model.partitions, undelegated_ops=model.undelegated_ops, problem=None
+    )
+
+
+def _import_runtime(runtime: RuntimeName) -> tuple[Any, str]:
+    module_name, packages = _MODULES[runtime]
+    if runtime == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
+        raise RuntimeUnavailableError(
+            "runtime tflite-runtime works with NumPy 1 only",
+            f"NumPy {np.__version__}",
+            next_step="use --runtime litert, or an environment of its own with 'edge-mnv3[tflite-runtime]'",
+        )
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise RuntimeUnavailableError(
+            f"runtime {runtime} is not usable: {error}", next_step=f"pip install {packages[0]}"
+        ) from error
+    for package in packages:
+        try:
+            return module, importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return module, "of unknown version"
+
+
+def _tensor_info(details: dict[str, Any]) -> TensorInfo:
+    signature = details.get("shape_signature")
+    shape = details["shape"] if signature is None or len(signature) == 0 else signature
+    scales = details["quantization_parameters"]["scales"]
+    zero_points = details["quantization_parameters"]["zero_points"]
+    per_tensor = len(scales) == 1
+    return TensorInfo(
+        name=details["name"],
+        shape=tuple(int(side) for side in shape),
+        dtype=np.dtype(details["dtype"]).name,
+        scale=float(scales[0]) if per_tensor else None,
+        zero_point=int(zero_points[0]) if per_tensor else None,
+    )
+
+
+def _undelegated(ops: list[dict[str, Any]], interpreter: Any) -> dict[str, int]:
+    """Counts the operators outside all partitions.
+
+    The interpreter lists the graph's own operators, then the delegate's, without saying which belongs
+    where. A tensor that leaves a partition is one of its outputs, and one that enters is one of its
+    inputs; a tensor that is neither lies inside a partition or between two operators outside. So, from the
+    graph's end to its start, each operator's place follows from its consumers'.
+    """
+    partitions = [op for op in ops if op["op_name"] == "DELEGATE"]
+    produced = {int(tensor) for op in partitions for tensor in op["outputs"]}
+    entering = {int(tensor) for op in partitions for tensor in op["inputs"]}
+    outside = {int(details["index"]) for details in interpreter.get_output_details()} | entering
+    counts: dict[str, int] = {}
+    for op in reversed([op for op in ops if op["op_name"] != "DELEGATE"]):
+        results = {int(tensor) for tensor in op["outputs"]}
+        if results & outside and not results & produced:
+            counts[op["op_name"]] = counts.get(op["op_name"], 0) + 1
+            outside |= {int(tensor) for tensor in op["inputs"]}
+    return counts
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--kernels", choices=("xnnpack", "builtin"), required=True)
+    parser.add_argument("--runtime", choices=RUNTIMES, required=True)
+    arguments = parser.parse_args()
+    check = _probe_here(arguments.path, arguments.kernels, arguments.runtime)
+    sys.stdout.write(json.dumps(json.loads(to_json(check))) + "\n")
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,21 @@
+"""Versions of what a result depends on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+
+__version__ = "0.1.0"
+
+_VERSIONED = ("edge-mnv3", "tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "pillow")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result depends on."""
+    found = {"python": platform.python_version()}
+    for package in _VERSIONED:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,1 @@
+"""The Keras graphs: block tables, layers, weights."""

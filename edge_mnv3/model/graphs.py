@@ -1,0 +1,153 @@
+"""From a request to a Keras model: weights found and checked, graph built, file saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.imagenet import IMAGENET_CLASSES
+from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3.core.outputs import check_writable, staged
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.results.models import BuildResult, VariantInfo, WeightsInfo
+from edge_mnv3.model import arch
+from edge_mnv3.model.arch import Variant
+from edge_mnv3.model.weight_files import check_weights, inspect_weights
+from edge_mnv3.model.weights import published_weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphRequest:
+    """Which graph to build.
+
+    Attributes:
+        classes: None for those of the weights.
+        weights: `imagenet`, `none` (random), or the path of a weights file.
+        include_softmax: False leaves logits as the output.
+    """
+
+    variant: Variant
+    input_size_px: int
+    classes: int | None
+    weights: str
+    include_softmax: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedGraph:
+    """A request whose weights have been found and checked against it."""
+
+    request: GraphRequest
+    classes: int
+    weights_path: Path | None
+    weights: WeightsInfo
+
+    def info(self) -> VariantInfo:
+        """What goes into the result."""
+        request = self.request
+        layers = arch.weighted_layers(
+            arch.expand(request.variant), classes=self.classes, input_size=request.input_size_px
+        )
+        return VariantInfo(
+            name=request.variant.name,
+            size=request.variant.size,
+            minimalistic=request.variant.minimalistic,
+            alpha=request.variant.alpha,
+            input_size_px=request.input_size_px,
+            classes=self.classes,
+            include_softmax=request.include_softmax,
+            parameters=arch.count_parameters(layers),
+            multiply_adds=arch.count_multiply_adds(layers),
+        )
+
+
+def resolve_graph(request: GraphRequest, reporter: Reporter) -> ResolvedGraph:
+    """Finds the weights, downloading the published ones if need be, and checks that they fit.
+
+    Needs no TensorFlow, so that wrong arguments are told at once.
+
+    Raises:
+        ArgumentError: No published weights for this variant, or `classes` contradicts them.
+        DownloadError: The published weights cannot be had.
+        InputFileError: The weights file cannot be read.
+        WeightsMismatchError: It holds weights of another network or class count.
+    """
+    if request.weights == "none":
+        reporter.warn("random weights were asked for: the model's answers are chance")
+        found = WeightsInfo(source="none", path=None, sha256=None)
+        return ResolvedGraph(
+            request=request, classes=request.classes or IMAGENET_CLASSES, weights_path=None, weights=found
+        )
+    if request.weights == "imagenet":
+        if request.classes not in (None, IMAGENET_CLASSES):
+            raise ArgumentError(
+                "classes with the ImageNet weights",
+                str(request.classes),
+                "1000",
+                "give a weights file of your own",
+            )
+        reporter.step("published weights")
+        path = published_weights(
+            request.variant, include_top=True, on_progress=reporter.progress, warn=reporter.warn
+        )
+    else:
+        path = Path(request.weights)
+    file = inspect_weights(path)
+    classes = check_weights(file, request.variant, include_top=True, classes=request.classes)
+    source = "imagenet" if request.weights == "imagenet" else "file"
+    return ResolvedGraph(
+        request=request,
+        classes=classes or IMAGENET_CLASSES,
+        weights_path=path,
+        weights=WeightsInfo(source=source, path=str(path), sha256=file.sha256),
+    )
+
+
+def build_graph(graph: ResolvedGraph, *, batch_size: int | None) -> Any:
+    """Builds the Keras model with its weights.
+
+    Args:
+        graph: What to build.
+        batch_size: 1 for conversion, None for an open one.
+    """
+    from edge_mnv3.model import builder
+
+    request = graph.request
+    size = request.input_size_px
+    build = builder.MobileNetV3Small if request.variant.size == "small" else builder.MobileNetV3Large
+    # TensorFlow greets on stderr when it creates its first tensor.
+    with captured_native_output():
+        return build(
+            input_tensor=builder.image_input(size, batch_size=batch_size),
+            alpha=request.variant.alpha,
+            minimalistic=request.variant.minimalistic,
+            weights=graph.weights_path,
+            classes=graph.classes,
+            classifier_activation="softmax" if request.include_softmax else None,
+        )
+
+
+def save_graph(request: GraphRequest, output: Path, *, force: bool, reporter: Reporter) -> BuildResult:
+    """Builds a graph with an open batch size and saves it in Keras's own format.
+
+    Raises:
+        ArgumentError: `output` does not end in `.keras`.
+        OutputError: It exists and `force` is off, or cannot be written.
+        EdgeMnv3Error: As `resolve_graph` raises.
+    """
+    if output.suffix != ".keras":
+        raise ArgumentError("output", str(output), "a name ending in .keras")
+    check_writable([output], force=force)
+    graph = resolve_graph(request, reporter)
+    reporter.step("building the Keras graph")
+    model = build_graph(graph, batch_size=None)
+    with staged([output], force=force) as (temporary,):
+        model.save(temporary)
+        sha256 = sha256_file(temporary)
+        size_bytes = temporary.stat().st_size
+    return BuildResult(
+        path=str(output), size_bytes=size_bytes, sha256=sha256, variant=graph.info(), weights=graph.weights
+    )

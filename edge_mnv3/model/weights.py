@@ -1,0 +1,213 @@
+"""The published weight files: names, hashes, cache, download; and loading any weight file into a model."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from edge_mnv3.core.errors import ArgumentError, DownloadError, OutputError, WeightsMismatchError
+from edge_mnv3.model.arch import Variant, WeightedLayer
+from edge_mnv3.model.weight_files import (
+    KERAS_ARCHIVE_WEIGHTS,
+    first_difference,
+    guess_network,
+    inspect_weights,
+)
+
+BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v3/"
+URL_VARIABLE = "EDGE_MNV3_WEIGHTS_URL"
+_TIMEOUT_S = 30
+_CHUNK_BYTES = 1 << 16
+
+
+class PublishedFile(NamedTuple):
+    """A weight file of `keras.applications`."""
+
+    name: str
+    md5: str
+
+
+def _published(
+    variant: Variant, with_top: str, without_top: str
+) -> dict[tuple[Variant, bool], PublishedFile]:
+    kind = f"{variant.size}{'_minimalistic' if variant.minimalistic else ''}"
+    stem = f"weights_mobilenet_v3_{kind}_224_{variant.alpha}_float"
+    return {
+        (variant, True): PublishedFile(f"{stem}.h5", with_top),
+        (variant, False): PublishedFile(f"{stem}_no_top_v2.h5", without_top),
+    }
+
+
+# Keyed by (variant, include_top). Source: keras/src/applications/mobilenet_v3.py of Keras 3.15.
+PUBLISHED = {
+    **_published(
+        Variant("large", False, 0.75), "765b44a33ad4005b3ac83185abf1d0eb", "40af19a13ebea4e2ee0c676887f69a2e"
+    ),
+    **_published(
+        Variant("large", False, 1.0), "59e551e166be033d707958cf9e29a6a7", "07fb09a5933dd0c8eaafa16978110389"
+    ),
+    **_published(
+        Variant("large", True, 1.0), "675e7b876c45c57e9e63e6d90a36599c", "ec5221f64a2f6d1ef965a614bdae7973"
+    ),
+    **_published(
+        Variant("small", False, 0.75), "cb65d4e5be93758266aa0a7f2c6708b7", "ebdb5cc8e0b497cd13a7c275d475c819"
+    ),
+    **_published(
+        Variant("small", False, 1.0), "8768d4c2e7dee89b9d02b2d03d65d862", "d3e8ec802a04aa4fc771ee12a9a9b836"
+    ),
+    **_published(
+        Variant("small", True, 1.0), "99cd97fb2fcdad2bf028eb838de69e37", "cde8136e733e811080d9fcd8a252f7e4"
+    ),
+}
+
+
+def cache_folder() -> Path:
+    """Keras's own folder for weights: `$KERAS_HOME/models`, by default `~/.keras/models`."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser() / "models"
+
+
+def published_weights(
+    variant: Variant,
+    *,
+    include_top: bool = True,
+    base_url: str | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Path:
+    """Returns the verified local copy of a published file, downloading it if need be.
+
+    Args:
+        variant: One of those in `PUBLISHED`.
+        include_top: With the classifier.
+        base_url: Folder to download from; by default `$EDGE_MNV3_WEIGHTS_URL`, else the official one.
+        on_progress: Called with (bytes done, bytes in all).
+        warn: Called with a line about a corrupt cached file that is replaced.
+
+    Raises:
+        ArgumentError: No weights are published for this variant.
+        DownloadError: The file is not cached and cannot be downloaded whole.
+        OutputError: The cache cannot be written to.
+    """
+    file = PUBLISHED.get((variant, include_top))
+    if file is None:
+        alphas = sorted(v.alpha for v, top in PUBLISHED if top and v[:2] == variant[:2])
+        raise ArgumentError(
+            f"published weights of {variant.name}",
+            "none",
+            f"alpha {' or '.join(map(str, alphas))}",
+            "use --weights with a file of your own",
+        )
+    path = cache_folder() / file.name
+    if path.is_file():
+        if _md5(path) == file.md5:
+            return path
+        if warn:
+            warn(f"{path} is corrupt (its MD5 is not {file.md5}): downloading it again")
+    url = (base_url or os.environ.get(URL_VARIABLE) or BASE_URL).rstrip("/") + "/" + file.name
+    _download(url, path, file.md5, on_progress)
+    return path
+
+
+def load_weights(model: Any, path: Path) -> None:
+    """Loads a file into a Keras model of this family.
+
+    Args:
+        model: `keras.Model` from `builder` or `keras.applications`.
+        path: A `.h5`, `.weights.h5` or `.keras` file.
+
+    Raises:
+        InputFileError: As in `inspect_weights`.
+        WeightsMismatchError: The layers' shapes differ.
+    """
+    file = inspect_weights(path)
+    weighted = [layer for layer in model.layers if layer.weights]
+    expected = tuple(
+        WeightedLayer(layer.name, _kind(layer), tuple(tuple(w.shape) for w in layer.weights), 0)
+        for layer in weighted
+    )
+    difference = first_difference(file, expected)
+    if difference:
+        name, got, wanted = difference
+        fits = guess_network(file)
+        raise WeightsMismatchError(
+            f"weights {path} do not fit the model",
+            got,
+            f"{wanted} for layer {name}",
+            f"the file fits {fits}" if fits else "",
+        )
+    if file.format == "keras":
+        with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(path) as archive:
+            model.load_weights(archive.extract(KERAS_ARCHIVE_WEIGHTS, folder))
+    elif file.format == "weights_h5" and not path.name.endswith(".weights.h5"):
+        with tempfile.TemporaryDirectory() as folder:
+            # Keras tells its two HDF5 formats apart by the name alone.
+            renamed = Path(folder) / "renamed.weights.h5"
+            shutil.copyfile(path, renamed)
+            model.load_weights(renamed)
+    else:
+        model.load_weights(path)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        # The published hashes are MD5; they guard against accidents.
+        digest = hashlib.md5(usedforsecurity=False)
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _download(url: str, path: Path, md5: str, on_progress: Callable[[int, int], None] | None) -> None:
+    import pooch
+    import requests
+
+    def fetch(address: str, output: str, _: object) -> None:
+        with (
+            requests.get(address, stream=True, timeout=_TIMEOUT_S) as response,
+            Path(output).open("wb") as file,
+        ):
+            response.raise_for_status()
+            total = int(response.headers.get("Content-Length", 0))
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                file.write(chunk)
+                if on_progress:
+                    on_progress(file.tell(), total)
+
+    pooch.get_logger().setLevel(logging.ERROR)
+    try:
+        pooch.retrieve(url, f"md5:{md5}", fname=path.name, path=path.parent, downloader=fetch)
+    except requests.HTTPError as error:
+        raise _download_error(url, path, f"the server answered {error.response.status_code}") from error
+    except requests.RequestException as error:
+        was_cut = isinstance(error, requests.exceptions.ChunkedEncodingError)
+        problem = "the connection was cut" if was_cut else f"no connection ({type(error).__name__})"
+        raise _download_error(url, path, problem) from error
+    except ValueError as error:  # pooch: the hash differs
+        raise _download_error(url, path, "a file of another MD5 than the published one") from error
+    except OSError as error:
+        raise OutputError(
+            f"weights cache {path.parent}: {error.strerror or error}",
+            next_step="set KERAS_HOME to a folder that can be written to",
+        ) from error
+
+
+def _download_error(url: str, path: Path, problem: str) -> DownloadError:
+    return DownloadError(
+        f"download of {url}",
+        problem,
+        next_step=f"put the file at {path} by hand, or use --weights FILE; edge-mnv3 demo needs no download",
+    )
+
+
+def _kind(layer: Any) -> Any:
+    class_name = type(layer).__name__
+    return {"Conv2D": "conv", "DepthwiseConv2D": "depthwise", "BatchNormalization": "batch_norm"}.get(
+        class_name, class_name
+    )

@@ -1,0 +1,364 @@
+"""Packaging, joined: models, labels, evidence and golden images become a bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy.typing as npt
+
+from edge_mnv3.core.errors import ArgumentError, InputFileError
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.results.package import (
+    BundleManifest,
+    EmbeddedFacts,
+    GoldenImages,
+    LabelsInfo,
+    PackagedModel,
+    PackageResult,
+    Provenance,
+    StepDifference,
+)
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.core.versions import __version__
+from edge_mnv3.packaging import evidence
+from edge_mnv3.packaging.apis import TAKES
+from edge_mnv3.packaging.app_context import AppContext
+from edge_mnv3.packaging.app_sources import app_sources
+from edge_mnv3.packaging.bundle import check_output, write_bundle, zip_bundle
+from edge_mnv3.packaging.classifier_file import ClassifierFile, check_name, open_classifier
+from edge_mnv3.packaging.golden import (
+    HostRunner,
+    Pixels,
+    compare,
+    image_file,
+    output_file,
+    to_bytes,
+)
+from edge_mnv3.packaging.labels import (
+    IMAGENET,
+    LABELS_FILE,
+    LABELS_LICENSE_FILE,
+    Labels,
+    imagenet_labels_license,
+)
+from edge_mnv3.packaging.manifest import bundle_sha256, read_manifest, seal, versions
+from edge_mnv3.packaging.metadata import FLOAT_INPUT_MEAN, FLOAT_INPUT_STD, Description, build_metadata
+from edge_mnv3.packaging.model_card import CARD_FILE, model_card
+from edge_mnv3.packaging.model_file import with_metadata
+from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
+from edge_mnv3.stages.output_kind import output_kind
+from edge_mnv3.stages.package_inputs import GoldenChoice, choose_golden, open_labels, open_score_calibration
+
+APPS_FOLDER = "apps"
+PUBLISHED_WEIGHTS_LICENSE = "Apache-2.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageRequest:
+    """What to package.
+
+    Attributes:
+        models: `.tflite` files, or folders of `quantize`, whose int8 file is meant. App sources are for the
+            first.
+        labels: Text file, or folder of class folders; None for ImageNet's names.
+        score_calibration: Text file of sigmoid parameters.
+        score_transformation: Applied to scores before the sigmoid.
+        name: For people; None for that of `quantize.json`, or of the file.
+        license: Of the model; None for that of the published weights where these were used.
+        validations: JSON results of `validate`.
+        benches: JSON results of `bench`, on this machine or on phones.
+        golden: Images for the golden vectors; None for synthetic ones.
+        output: Folder or zip; None for a name made of the model's.
+        force: Replace the output, and metadata that a model has.
+    """
+
+    models: tuple[Path, ...]
+    labels: Path | None
+    score_calibration: Path | None
+    score_transformation: str
+    name: str | None
+    version: str
+    description: str
+    author: str | None
+    license: str | None
+    validations: tuple[Path, ...]
+    benches: tuple[Path, ...]
+    golden: Path | None
+    output: Path | None
+    as_zip: bool
+    force: bool
+
+
+class _Evidence(NamedTuple):
+    validations: list[ValidateResult]
+    benches: list[evidence.BenchEvidence]
+
+
+def package(request: PackageRequest, reporter: Reporter) -> PackageResult:
+    """Packages models; writes the whole bundle or nothing.
+
+    Raises:
+        EdgeMnv3Error: As the stages raise.
+    """
+    reporter.step("checking the models")
+    classifiers = [open_classifier(_model_path(path), force=request.force) for path in request.models]
+    _check_together(classifiers)
+    first = classifiers[0]
+    made = evidence.provenance(first.path, first.sha256)
+    description = _describe(request, first, made)
+    output = request.output or Path(
+        first.bundled_name.removesuffix(".tflite") + ("_bundle.zip" if request.as_zip else "_bundle")
+    )
+    check_output(output, as_zip=request.as_zip, force=request.force)
+    labels = open_labels(request.labels, first.class_count)
+    calibration = open_score_calibration(request.score_calibration, first.class_count)
+    measured = _read_evidence(request, {classifier.sha256 for classifier in classifiers})
+    golden = choose_golden(request.golden, first.side_px, _preprocess(made))
+    files: dict[str, bytes] = {LABELS_FILE: labels.content()}
+    if labels.source == IMAGENET:
+        files[LABELS_LICENSE_FILE] = imagenet_labels_license()
+    files |= {image_file(index): image.tobytes() for index, image in enumerate(golden.images)}
+    models = []
+    for classifier in classifiers:
+        reporter.step(f"packaging {classifier.bundled_name}")
+        model, parts = _package_model(
+            classifier, description, measured, request, labels, calibration, golden.images
+        )
+        models.append(model)
+        files |= parts
+    sources = app_sources(_app_context(description.name, first), preprocess=_measured_preprocess(models[0]))
+    files |= {f"{APPS_FOLDER}/{name}": text.encode() for name, text in sources.items()}
+    manifest = _manifest(description, models, labels, golden, first)
+    files[CARD_FILE] = model_card(manifest).encode()
+    sealed = seal(files, manifest)
+    reporter.step("writing the bundle")
+    write_bundle(output, sealed, as_zip=request.as_zip, force=request.force)
+    return _result(output, sealed, request, models)
+
+
+def _model_path(path: Path) -> Path:
+    """A folder of `quantize` stands for its int8 file."""
+    if not path.is_dir():
+        return path
+    described = path / evidence.QUANTIZE_FILE
+    if not described.is_file():
+        raise InputFileError(
+            f"model {path}",
+            f"a folder without {evidence.QUANTIZE_FILE}",
+            "a .tflite, or a folder of edge-mnv3 quantize",
+        )
+    result = evidence.read_result(QuantizeResult, described, command="quantize")
+    return path / Path(result.int8_path).name
+
+
+def _check_together(classifiers: Sequence[ClassifierFile]) -> None:
+    """Models of one bundle share its images and labels, and have names of their own."""
+    first = classifiers[0]
+    for other in classifiers[1:]:
+        if (other.side_px, other.class_count) != (first.side_px, first.class_count):
+            raise ArgumentError(
+                f"model {other.path}",
+                f"{other.side_px} px and {other.class_count} classes",
+                f"{first.side_px} px and {first.class_count} classes, as {first.path}",
+                "package it in a bundle of its own",
+            )
+    names = [classifier.bundled_name for classifier in classifiers]
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError(f"{names.count(name)} models", f"the name {name} for each", "different names")
+
+
+def _describe(request: PackageRequest, first: ClassifierFile, made: Provenance | None) -> Description:
+    published = made is not None and made.weights_source == IMAGENET
+    name = request.name if request.name is not None else first.path.stem
+    optional = {"--author": request.author, "--license": request.license}
+    stated = {
+        option: None if text is None else check_name(text, option=option) for option, text in optional.items()
+    }
+    return Description(
+        name=check_name(name, option="--name"),
+        version=check_name(request.version, option="--model-version"),
+        description=check_name(request.description, option="--description") if request.description else "",
+        author=stated["--author"],
+        license=stated["--license"] or (PUBLISHED_WEIGHTS_LICENSE if published else None),
+    )
+
+
+def _read_evidence(request: PackageRequest, hashes: set[str]) -> _Evidence:
+    validations = [
+        (path, evidence.read_result(ValidateResult, path, command="validate")) for path in request.validations
+    ]
+    benches = [(path, evidence.read_bench(path)) for path in request.benches]
+    evidence.check_all_used(validations, benches, hashes)
+    return _Evidence([result for _, result in validations], [result for _, result in benches])
+
+
+def _preprocess(made: Provenance | None) -> str:
+    from edge_mnv3_calibration_data.preprocess import DEFAULT_PREPROCESS, PREPROCESSES
+
+    stated = made.calibration.preprocess if made is not None and made.calibration is not None else ""
+    return stated if stated in PREPROCESSES else DEFAULT_PREPROCESS
+
+
+def _measured_preprocess(model: PackagedModel) -> str:
+    """That of the stated accuracy; else that of the calibration."""
+    return model.accuracy.preprocess if model.accuracy is not None else _preprocess(model.provenance)
+
+
+def _package_model(
+    classifier: ClassifierFile,
+    description: Description,
+    measured: _Evidence,
+    request: PackageRequest,
+    labels: Labels,
+    calibration: bytes | None,
+    images: Sequence[Pixels],
+) -> tuple[PackagedModel, dict[str, bytes]]:
+    """Puts the metadata on one model, checks it, and runs the golden images."""
+    facts = EmbeddedFacts(
+        made_with=f"edge-mnv3 {__version__}",
+        measured_sha256=classifier.sha256,
+        measured_size_bytes=len(classifier.content),
+        provenance=evidence.provenance(classifier.path, classifier.sha256),
+        accuracy=evidence.accuracy(measured.validations, classifier.sha256),
+    )
+    metadata = build_metadata(
+        description,
+        facts,
+        image=classifier.image,
+        scores=classifier.scores,
+        score_transformation=request.score_transformation if calibration is not None else None,
+    )
+    associated = {LABELS_FILE: labels.content()}
+    if calibration is not None:
+        associated[SCORE_CALIBRATION_FILE] = calibration
+    content = with_metadata(classifier.content, metadata, associated, name=str(classifier.path))
+    name = classifier.bundled_name
+    full_integer, outputs, builtin = _run(content, name, images)
+    paths = tuple(output_file(name, index) for index in range(len(outputs)))
+    model = PackagedModel(
+        file=name,
+        measured_file=classifier.path.name,
+        measured_sha256=classifier.sha256,
+        measured_size_bytes=len(classifier.content),
+        input=classifier.image,
+        output=classifier.scores,
+        full_integer=full_integer,
+        xnnpack_partitions=classifier.xnnpack_partitions,
+        takes=TAKES[classifier.image.dtype],
+        golden_outputs=paths,
+        builtin=builtin,
+        provenance=facts.provenance,
+        accuracy=facts.accuracy,
+        latencies=evidence.latencies(measured.benches, classifier.sha256, name),
+        phone_latencies=evidence.phone_latencies(measured.benches, classifier.sha256),
+    )
+    return model, {name: content} | {path: to_bytes(out) for path, out in zip(paths, outputs, strict=True)}
+
+
+class _Run(NamedTuple):
+    """A packaged file's golden outputs, and what the built-in kernels make of the images."""
+
+    full_integer: bool
+    outputs: list[npt.NDArray[Any]]
+    builtin: StepDifference
+
+
+def _run(content: bytes, name: str, images: Sequence[Pixels]) -> _Run:
+    """Runs a packaged file under XNNPACK and the built-in kernels."""
+    from edge_mnv3.core.tflite.graph import read_graph
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(content)
+        outputs = HostRunner("xnnpack").run(path, images).outputs
+        builtin = HostRunner("builtin").run(path, images).outputs
+        return _Run(
+            not read_graph(path).float_tensors(),
+            outputs,
+            compare(outputs, builtin, step=output_kind(path).step),
+        )
+
+
+def _app_context(name: str, classifier: ClassifierFile) -> AppContext:
+    is_float = classifier.image.dtype == "float32"
+    return AppContext(
+        name=name,
+        input_size_px=classifier.side_px,
+        class_count=classifier.class_count,
+        model_file=classifier.bundled_name,
+        labels_file=LABELS_FILE,
+        input_dtype=classifier.image.dtype,
+        output_dtype=classifier.scores.dtype,
+        output_scale=classifier.scores.scale,
+        output_zero_point=classifier.scores.zero_point,
+        float_input_mean=FLOAT_INPUT_MEAN if is_float else None,
+        float_input_std=FLOAT_INPUT_STD if is_float else None,
+    )
+
+
+def _manifest(
+    description: Description,
+    models: Sequence[PackagedModel],
+    labels: Labels,
+    golden: GoldenChoice,
+    first: ClassifierFile,
+) -> BundleManifest:
+    return BundleManifest(
+        name=description.name,
+        version=description.version,
+        description=description.description,
+        author=description.author,
+        license=description.license,
+        models=tuple(models),
+        labels=LabelsInfo(
+            file=LABELS_FILE, count=len(labels.names), source=labels.source, license=labels.license
+        ),
+        golden=GoldenImages(
+            source=golden.source,
+            shape=(first.side_px, first.side_px, 3),
+            files=tuple(image_file(index) for index in range(len(golden.images))),
+            kernels="xnnpack",
+            runtime=f"litert {versions()['ai-edge-litert']}",
+        ),
+        versions=versions(),
+        files={},
+    )
+
+
+def _result(
+    output: Path, files: dict[str, bytes], request: PackageRequest, models: Sequence[PackagedModel]
+) -> PackageResult:
+    return PackageResult(
+        path=str(output),
+        size_bytes=sum(map(len, files.values())),
+        sha256=bundle_sha256(files) or "",
+        zip_sha256=hashlib.sha256(zip_bundle(files)).hexdigest() if request.as_zip else None,
+        manifest=read_manifest(files),
+        warnings=tuple(_warnings(files, models)),
+    )
+
+
+def _warnings(files: dict[str, bytes], models: Sequence[PackagedModel]) -> list[str]:
+    found = []
+    for model in models:
+        if model.input.dtype == "int8":
+            found.append(
+                f"{model.file} takes int8: MediaPipe's and the Task Library's image classifiers refuse it; "
+                "quantize with --io uint8 for them"
+            )
+        outputs = {files[path] for path in model.golden_outputs}
+        if len(outputs) == 1 and len(model.golden_outputs) > 1:
+            found.append(f"{model.file} answers all golden images alike: they say little about it")
+        if model.accuracy is None:
+            found.append(
+                f"the accuracy of {model.file} is not stated: use --validate with the result of "
+                "edge-mnv3 validate --json"
+            )
+    return found

@@ -1,0 +1,83 @@
+"""What the user gives to a bundle beside the models: labels, score calibration, images for golden vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.packaging.golden import GOLDEN_COUNT, Pixels
+from edge_mnv3.packaging.labels import Labels, check_labels, default_labels, parse_labels
+from edge_mnv3.packaging.score_calibration import check_score_calibration
+
+_GOLDEN_SEED = 0
+
+
+class GoldenChoice(NamedTuple):
+    """Images for the golden vectors.
+
+    Attributes:
+        source: `synthetic`, or `images` for the user's.
+        images: (side, side, 3) uint8 RGB.
+    """
+
+    source: str
+    images: list[Pixels]
+
+
+def open_labels(path: Path | None, class_count: int) -> Labels:
+    """Reads labels from a text file or from the names of class folders; None for ImageNet's.
+
+    Raises:
+        InputFileError: They cannot be read, or do not fit the model.
+        CalibrationDataError: The folder holds no class folders.
+    """
+    if path is None:
+        return default_labels(class_count)
+    if path.is_dir():
+        from edge_mnv3_calibration_data.sources import open_source
+
+        items = open_source(path, need_labels=True).items
+        names = sorted({Path(item.file).parts[0] for item in items})
+        return check_labels(names, source=path.name, class_count=class_count)
+    return parse_labels(_read(path, "labels"), name=path.name, class_count=class_count)
+
+
+def open_score_calibration(path: Path | None, class_count: int) -> bytes | None:
+    """Reads a score calibration, if there is one.
+
+    Raises:
+        InputFileError: It cannot be read, or does not fit the model.
+    """
+    if path is None:
+        return None
+    return check_score_calibration(_read(path, "score calibration"), name=path.name, class_count=class_count)
+
+
+def choose_golden(path: Path | None, side_px: int, preprocess: str) -> GoldenChoice:
+    """Takes images for the golden vectors from the user's, or makes synthetic ones.
+
+    Raises:
+        EdgeMnv3Error: The images cannot be read.
+    """
+    if path is None:
+        from edge_mnv3_calibration_data.synthetic import synthetic_image
+
+        made = [synthetic_image(index, size=side_px, seed=_GOLDEN_SEED) for index in range(GOLDEN_COUNT)]
+        return GoldenChoice("synthetic", made)
+    from edge_mnv3_calibration_data.loading import load_calibration
+    from edge_mnv3_calibration_data.sources import open_source
+
+    images, _ = load_calibration(
+        open_source(path), count=GOLDEN_COUNT, seed=_GOLDEN_SEED, preprocess=preprocess, size=side_px
+    )
+    return GoldenChoice("images", list(images[:GOLDEN_COUNT]))
+
+
+def _read(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputFileError(
+            f"{what} {path}", (error.strerror or str(error)).lower(), "a text file"
+        ) from error

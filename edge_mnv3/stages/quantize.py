@@ -1,0 +1,170 @@
+"""The stage `quantize`: builds, converts, calibrates, quantizes, checks, writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.outputs import check_writable, staged
+from edge_mnv3.core.reporting import Reporter, timed
+from edge_mnv3.core.results.json_format import to_json
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.versions import versions
+from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
+from edge_mnv3.stages.calibration_images import (
+    SYNTHETIC,
+    CalibrationRequest,
+    check_labels,
+    image_warnings,
+    load_images,
+    open_calibration,
+)
+
+if TYPE_CHECKING:
+    from edge_mnv3_calibration_data.sources import Source
+    from edge_mnv3_calibration_data.stored import StoredCalibration
+    from edge_mnv3_quantization.algorithms.lowering import HardSwish
+    from edge_mnv3_quantization.calibration.statistics import Statistics
+    from edge_mnv3_quantization.recipes.stock import IoType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizeRequest:
+    """What to quantize and how.
+
+    Attributes:
+        calibration: `synthetic`, or the path of a folder, CSV, list, `.npz`, manifest or stored calibration.
+        samples: Number of calibration images.
+        seed: Of their choice, and of the recipe.
+        recipe: Key of `RECIPES`.
+        hard_swish: What the recipe makes of hard-swish; `auto` for one that has no choice.
+        io: dtype of the int8 file's input and output.
+        output_dir: Folder for the two files and `quantize.json`.
+        force: Overwrite them.
+    """
+
+    graph: GraphRequest
+    calibration: str
+    samples: int
+    seed: int
+    preprocess: str
+    recipe: str
+    hard_swish: HardSwish
+    io: IoType
+    output_dir: Path
+    force: bool
+
+
+def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
+    """Builds, converts, calibrates, quantizes, checks, and writes the two files and `quantize.json`.
+
+    Nothing is written unless everything could be. A file that fails its checks is written, so that it can be
+    examined, and the result says so: `checks.passed` is False.
+
+    Raises:
+        EdgeMnv3Error: As the stages raise.
+    """
+    from edge_mnv3_quantization.convert import convert_float
+    from edge_mnv3_quantization.recipes.registry import RECIPES
+    from edge_mnv3_quantization.validation.checks import check_int8
+
+    if request.hard_swish != "auto" and not RECIPES[request.recipe].lowers:
+        raise ArgumentError(
+            f"--hard-swish with recipe {request.recipe}", request.hard_swish, "auto", "use --recipe accurate"
+        )
+    name = f"mobilenet_v3_{request.graph.variant.name}_{request.graph.input_size_px}"
+    paths = [
+        request.output_dir / file for file in (f"{name}_float.tflite", f"{name}_int8.tflite", "quantize.json")
+    ]
+    check_writable(paths, force=request.force)
+    timings_s: dict[str, float] = {}
+    warnings: list[str] = []
+    calibration = CalibrationRequest(
+        calibration=request.calibration,
+        samples=request.samples,
+        seed=request.seed,
+        preprocess=request.preprocess,
+        input_size_px=request.graph.input_size_px,
+    )
+    source = open_calibration(calibration)
+    if source is None or _stored_synthetic(source):
+        _warn(RECIPES[request.recipe].on_synthetic, reporter, warnings)
+    graph = resolve_graph(request.graph, reporter)
+    check_labels(source, graph.classes)
+    with timed(timings_s, "calibration_images", "reading calibration images", reporter):
+        images, manifest = load_images(calibration, source, reporter)
+    for warning in image_warnings(manifest):
+        _warn(warning, reporter, warnings)
+    with timed(timings_s, "build", "building the Keras graph", reporter):
+        model = build_graph(graph, batch_size=1)
+    with timed(timings_s, "convert_float", "converting to float .tflite (about 10 s)", reporter):
+        float_model = convert_float(model)
+    recipe = RECIPES[request.recipe]
+    statistics = _stored_statistics(request.calibration, float_model) if recipe.observes else None
+    reused = f" ({len(statistics.images)} images' statistics reused)" if statistics else ""
+    with timed(timings_s, "quantize", f"quantizing with recipe {request.recipe}{reused}", reporter):
+        int8_model = recipe.quantize(
+            float_model,
+            images,
+            io=request.io,
+            hard_swish=request.hard_swish,
+            seed=request.seed,
+            on_image=reporter.progress,
+            statistics=statistics,
+            synthetic=manifest.kind == SYNTHETIC,
+        )
+    with staged(paths, force=request.force) as (float_file, int8_file, json_file):
+        float_file.write_bytes(float_model)
+        int8_file.write_bytes(int8_model)
+        with timed(timings_s, "checks", "checking the int8 file", reporter):
+            checks = check_int8(int8_file, io=request.io)
+        for problem in checks.problems:
+            _warn(f"do not ship {paths[1]}: it {problem}", reporter, warnings)
+        result = QuantizeResult(
+            name=name,
+            variant=graph.info(),
+            weights=graph.weights,
+            calibration=manifest,
+            recipe=request.recipe,
+            hard_swish=request.hard_swish,
+            io=request.io,
+            float_path=str(paths[0]),
+            float_size_bytes=len(float_model),
+            float_sha256=sha256_file(float_file),
+            int8_path=str(paths[1]),
+            int8_size_bytes=len(int8_model),
+            int8_sha256=sha256_file(int8_file),
+            checks=checks,
+            warnings=tuple(warnings),
+            timings_s={step: round(seconds, 3) for step, seconds in timings_s.items()},
+            versions=versions(),
+        )
+        json_file.write_text(to_json(result), encoding="utf-8")
+    return result
+
+
+def _stored_synthetic(source: Source | StoredCalibration) -> bool:
+    from edge_mnv3_calibration_data.stored import StoredCalibration
+
+    return isinstance(source, StoredCalibration) and source.description.manifest.kind == SYNTHETIC
+
+
+def _stored_statistics(calibration: str, float_model: bytes) -> Statistics | None:
+    """Those of a float file that lie in a stored calibration."""
+    from edge_mnv3_quantization.calibration.statistics import (
+        load_statistics,
+        network_sha256,
+        observed_network,
+        statistics_file,
+    )
+
+    path = Path(calibration) / statistics_file(network_sha256(observed_network(float_model)))
+    return load_statistics(path) if path.exists() else None
+
+
+def _warn(text: str, reporter: Reporter, warnings: list[str]) -> None:
+    warnings.append(text)
+    reporter.warn(text)

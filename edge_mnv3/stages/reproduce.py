@@ -1,0 +1,109 @@
+"""The published latencies measured again: files found or made, one phone, a verdict on each figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.published import read_published
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.results.bench_report import DeviceFailure
+from edge_mnv3.core.results.verdicts import ReproduceResult
+from edge_mnv3.stages.bench import DeviceBenchRequest, bench_devices, published_measurement
+from edge_mnv3.stages.variant_files import VariantFilesRequest, variant_files
+from edge_mnv3_android_bench.adb.binary import find_adb
+from edge_mnv3_android_bench.adb.client import Adb
+from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME, BinaryRegistry
+from edge_mnv3_android_bench.device.selection import ALL, select_devices
+from edge_mnv3_android_bench.measuring.measurement import CoolDown
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom
+from edge_mnv3_android_bench.published.reproduction import reproduce
+from edge_mnv3_android_bench.published.verdicts import ERA_PREFIX, is_of_the_era
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproduceRequest:
+    """What to reproduce, and on which phone.
+
+    Attributes:
+        files: Which networks' files.
+        serial: The phone; None for the only one.
+        era_binary: File or name of a build of the published figures' time; None for the first of the registry
+            whose name begins with `era`, if there is one.
+        current_binary: File or name of today's build.
+        launches: As in `Protocol`; None for the usual number.
+        runs: Timed inferences of a launch; None likewise.
+        adb: As in `DeviceBenchRequest`, and so the others.
+    """
+
+    files: VariantFilesRequest
+    serial: str | None
+    era_binary: str | None
+    current_binary: str = DEFAULT_NAME
+    launches: int | None = None
+    runs: int | None = None
+    adb: Path | None = None
+    log_folder: Path | None = None
+    fresh: bool = False
+    cool_down: CoolDown = field(default_factory=CoolDown)
+
+    @property
+    def protocol(self) -> Protocol:
+        """That of the published figures; another number of runs or launches does not change its verdicts."""
+        return replace(custom(PUBLISHED, num_runs=self.runs, launches=self.launches), name=PUBLISHED.name)
+
+
+def reproduce_published(
+    request: ReproduceRequest, reporter: Reporter
+) -> tuple[ReproduceResult | None, tuple[DeviceFailure, ...]]:
+    """Measures the files of the published networks, and says of each figure whether it is reproduced.
+
+    Returns:
+        The verdicts, None where no file was finished; and why the phone was not measured to the end, empty
+        where it was.
+
+    Raises:
+        ArgumentError: The era's build is not named as one, or all phones are asked for.
+        EdgeMnv3Error: As `variant_files` and `bench_devices` raise.
+    """
+    if request.serial == ALL:
+        raise ArgumentError("--device of reproduce", ALL, "one phone: its verdicts are its own")
+    binaries = _binaries(request)
+    serials = (request.serial,) if request.serial else ()
+    # Making files takes minutes: that there is a phone is seen before.
+    select_devices(Adb(find_adb(request.adb)), serials)
+    files = {str(file.path): file for file in variant_files(request.files, reporter)}
+    report = bench_devices(
+        DeviceBenchRequest(
+            models=tuple(file.path for file in files.values()),
+            serials=serials,
+            binaries=binaries,
+            protocol=request.protocol,
+            adb=request.adb,
+            log_folder=request.log_folder,
+            fresh=request.fresh,
+            cool_down=request.cool_down,
+        ),
+        reporter,
+    )
+    if not report.results:
+        return None, report.failures
+    measurements = [
+        published_measurement(files[result.conditions.model_path], result) for result in report.results
+    ]
+    device = report.results[0].conditions.device
+    return reproduce(read_published(), device, measurements), report.failures
+
+
+def _binaries(request: ReproduceRequest) -> tuple[str, ...]:
+    """The era's build first, where there is one, then today's."""
+    era = request.era_binary
+    if era is None:
+        locked = (binary.name for binary in BinaryRegistry().locked())
+        era = next((name for name in locked if is_of_the_era(name)), None)
+    elif not is_of_the_era(Path(era).stem if Path(era).is_file() else era):
+        raise ArgumentError(
+            "build of the published figures' time", era, f"a name that begins with '{ERA_PREFIX}'"
+        )
+    return (era, request.current_binary) if era else (request.current_binary,)

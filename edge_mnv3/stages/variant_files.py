@@ -1,0 +1,208 @@
+"""Files of the published networks: known by the `quantize.json` beside them, found in a folder, or made."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.imagenet import IMAGENET_CLASSES
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, Variant
+from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.model.weights import PUBLISHED
+from edge_mnv3.stages.quantize import QuantizeRequest, quantize
+
+if TYPE_CHECKING:
+    from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp
+    from edge_mnv3_android_bench.published.reproduction import Network
+
+RECIPES = ("stock", "accurate")
+_MANIFEST = "quantize.json"
+_HARD_SWISH = "HARD_SWISH"
+_BACKGROUND_CLASS = 1  # TF-Slim's networks have it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantFile:
+    """A file of a known network.
+
+    Attributes:
+        recipe: Quantization recipe; None for float files.
+        differences: How its graph differs from the published network's, in words.
+    """
+
+    path: Path
+    network: Network
+    recipe: str | None
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariantFilesRequest:
+    """Which files are wanted.
+
+    Attributes:
+        models_dir: Searched with its subfolders; what is missing is made in it.
+        weights: `imagenet`, `none`, or a folder with files under their published names.
+        calibration: As in `QuantizeRequest`, for files that must be made.
+        samples: Likewise.
+    """
+
+    variants: tuple[Variant, ...]
+    models_dir: Path
+    weights: str
+    input_size_px: int = DEFAULT_INPUT_SIZE
+    calibration: str = "synthetic"
+    samples: int = 200
+
+
+def variant_files(request: VariantFilesRequest, reporter: Reporter) -> tuple[VariantFile, ...]:
+    """Finds or makes the float file and the int8 file of each recipe, variant by variant.
+
+    Latency does not depend on the values of weights. But the recipe `accurate` decides by them what it makes
+    of each hard-swish, so that its file's graph may.
+
+    Raises:
+        EdgeMnv3Error: As `quantize` raises.
+    """
+    files: dict[Path, VariantFile] = {}
+    for variant in request.variants:
+        for recipe in RECIPES:
+            weights = _weights(request.weights, variant)
+            made = _find(request, variant, recipe, weights) or _make(
+                request, variant, recipe, weights, reporter
+            )
+            float_path, int8_path = Path(made.float_path), Path(made.int8_path)
+            if not any(file.network == _network(made, "float") for file in files.values()):
+                files[float_path] = _describe(float_path, made)
+            files[int8_path] = _describe(int8_path, made)
+    return tuple(files.values())
+
+
+def identify(path: Path) -> VariantFile | None:
+    """Says which network a file is, by the `quantize.json` beside it; None where that does not know it."""
+    made = _read_manifest(path.parent / _MANIFEST)
+    if made is None or sha256_file(path) not in (made.float_sha256, made.int8_sha256):
+        return None
+    return _describe(path, made)
+
+
+def graph_ops(path: Path) -> tuple[GraphOp, ...]:
+    """Lists the operators of a file, those of its main graph first, for its profile.
+
+    Raises:
+        ModelFileError: It is no valid `.tflite`.
+    """
+    from edge_mnv3.core.tflite.graph import read_graph
+    from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp
+
+    return tuple(
+        GraphOp(
+            index=operator.index,
+            op_name=operator.name,
+            output=operator.outputs[0].name if operator.outputs else "",
+        )
+        for operator in read_graph(path).operators
+    )
+
+
+def _weights(wanted: str, variant: Variant) -> str:
+    if wanted in ("imagenet", "none"):
+        return wanted
+    folder = Path(wanted)
+    published = PUBLISHED.get((variant, True))
+    return str(folder / published.name) if published and folder.is_dir() else wanted
+
+
+def _find(request: VariantFilesRequest, variant: Variant, recipe: str, weights: str) -> QuantizeResult | None:
+    for manifest in sorted(request.models_dir.rglob(_MANIFEST)):
+        made = _read_manifest(manifest)
+        if made and _is_wanted(made, request, variant, recipe, weights) and _is_whole(made):
+            return made
+    return None
+
+
+def _read_manifest(path: Path) -> QuantizeResult | None:
+    """Reads a manifest; its files are taken to lie beside it, wherever the folder is now."""
+    try:
+        made = from_json(QuantizeResult, path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    folder = path.parent
+    return dataclasses.replace(
+        made,
+        float_path=str(folder / Path(made.float_path).name),
+        int8_path=str(folder / Path(made.int8_path).name),
+    )
+
+
+def _is_wanted(
+    made: QuantizeResult, request: VariantFilesRequest, variant: Variant, recipe: str, weights: str
+) -> bool:
+    info = made.variant
+    same_weights = made.weights.source == weights
+    if weights not in ("imagenet", "none"):
+        same_weights = Path(weights).is_file() and made.weights.sha256 == sha256_file(Path(weights))
+    return (
+        (info.size, info.minimalistic, info.alpha, info.input_size_px, made.recipe)
+        == (*variant, request.input_size_px, recipe)
+    ) and same_weights
+
+
+def _is_whole(made: QuantizeResult) -> bool:
+    files = ((Path(made.float_path), made.float_sha256), (Path(made.int8_path), made.int8_sha256))
+    return all(path.is_file() and sha256_file(path) == sha256 for path, sha256 in files)
+
+
+def _make(
+    request: VariantFilesRequest, variant: Variant, recipe: str, weights: str, reporter: Reporter
+) -> QuantizeResult:
+    folder = request.models_dir / f"{variant.name}_{request.input_size_px}_{Path(weights).stem}"
+    return quantize(
+        QuantizeRequest(
+            graph=GraphRequest(
+                variant=variant, input_size_px=request.input_size_px, classes=None, weights=weights
+            ),
+            calibration=request.calibration,
+            samples=request.samples,
+            seed=0,
+            preprocess="slim",
+            recipe=recipe,
+            hard_swish="auto",
+            io="uint8",
+            output_dir=folder / recipe,
+            force=True,  # what lies there is not whole, or of other weights: it was looked for first
+        ),
+        reporter,
+    )
+
+
+def _network(made: QuantizeResult, precision: str) -> Network:
+    from edge_mnv3_android_bench.published.reproduction import Network
+
+    suffix = "_minimalistic" if made.variant.minimalistic else ""
+    return Network(f"{made.variant.size}{suffix}", made.variant.alpha, precision)
+
+
+def _describe(path: Path, made: QuantizeResult) -> VariantFile:
+    is_float = path.name == Path(made.float_path).name
+    differences = []
+    info = made.variant
+    if info.input_size_px != DEFAULT_INPUT_SIZE:
+        differences.append(f"input: {info.input_size_px} px, published {DEFAULT_INPUT_SIZE}")
+    if info.classes not in (IMAGENET_CLASSES, IMAGENET_CLASSES + _BACKGROUND_CLASS):
+        differences.append(f"classes: {info.classes}, published {IMAGENET_CLASSES}")
+    names = {operator.op_name for operator in graph_ops(path)}
+    if not info.minimalistic and not is_float and _HARD_SWISH not in names:
+        differences.append(f"graph: recipe {made.recipe} writes hard-swish without {_HARD_SWISH}")
+    return VariantFile(
+        path=path,
+        network=_network(made, "float" if is_float else "int8"),
+        recipe=None if is_float else made.recipe,
+        differences=tuple(differences),
+    )

@@ -1,0 +1,121 @@
+"""Golden images on phones, joined: a device and a build of `benchmark_model` become a runner for `verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from edge_mnv3.core.errors import BenchmarkBinaryError, ModelFileError
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.results.bench import LaunchTimings
+from edge_mnv3.core.runtime import Kernels
+from edge_mnv3.packaging.golden import Answers, Pixels
+from edge_mnv3_android_bench.adb.binary import find_adb
+from edge_mnv3_android_bench.adb.client import Adb
+from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
+from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME, BinaryRegistry
+from edge_mnv3_android_bench.device.selection import select_devices
+from edge_mnv3_android_bench.device.state import read_device_info
+from edge_mnv3_android_bench.measuring.phone_outputs import Outputs, run_on_phone
+from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, open_session, place_binary
+
+EMULATED = "emulated device, not a phone"
+_XNNPACK = "XNNPACK"
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneRunner:
+    """A device with `benchmark_model` on it.
+
+    Attributes:
+        session: The device.
+        ready: The build on it.
+        kernels: Under which it runs.
+    """
+
+    session: DeviceSession
+    ready: ReadyBinary
+    kernels: Kernels = "xnnpack"
+
+    @property
+    def name(self) -> str:
+        """For people; an emulated device is said to be one."""
+        info = self.session.info
+        where = f"{info.serial}, {EMULATED}" if info.emulated else info.serial
+        return f"{info.model} ({where}), benchmark_model {self.ready.binary.name}, {self.kernels}"
+
+    def run(self, model: Path, images: Sequence[Pixels]) -> Answers:
+        """Runs a file with one thread, in a launch of its own for each image.
+
+        Raises:
+            BenchmarkBinaryError: The build did not hand the model to XNNPACK where that was asked for, or
+                cannot take inputs from files.
+            EdgeMnv3Error: As in `run_on_phone`.
+        """
+        answers = run_on_phone(self.session, self.ready, model, images, kernels=self.kernels)
+        version = f" {self.ready.binary.version}" if self.ready.binary.version else ""
+        runtime = f"benchmark_model {self.ready.binary.name}{version}"
+        if self.kernels == "xnnpack":
+            runtime += f", {self._delegation(answers.launches)}"
+        return Answers([_only_output(outputs) for outputs in answers.outputs], runtime)
+
+    def _delegation(self, launches: Sequence[LaunchTimings]) -> str:
+        """What XNNPACK took in the first launch.
+
+        Raises:
+            BenchmarkBinaryError: A launch ran without it: its answers would be held against another kind of
+                kernels.
+        """
+        others = [launch.delegate for launch in launches if launch.delegate != _XNNPACK]
+        if others:
+            raise BenchmarkBinaryError(
+                f"benchmark binary '{self.ready.binary.name}' on device {self.session.info.serial}",
+                f"a launch whose delegate is: {others[0]}",
+                f"{_XNNPACK}, which gave the golden outputs",
+                f"use another build: --benchmark-binary {DEFAULT_NAME}",
+            )
+        parts = launches[0].partitionings
+        nodes = [
+            f"{part.replaced_nodes} of {part.nodes} nodes"
+            for part in parts
+            if part.replaced_nodes is not None and part.nodes is not None
+        ]
+        return ", ".join([f"{_XNNPACK}, {sum(part.partitions for part in parts)} partitions", *nodes])
+
+
+def phone_runners(
+    serials: Sequence[str], *, adb: Path | None, benchmark_binary: str, reporter: Reporter
+) -> tuple[PhoneRunner, ...]:
+    """Makes devices ready to run golden images: each has the build in the tool's folder, and has run it.
+
+    Args:
+        serials: As in `select_devices`.
+        adb: The adb binary; None for the one that is found.
+        benchmark_binary: A file, or a name in the registry.
+        reporter: Told of each step.
+
+    Raises:
+        EdgeMnv3Error: There is no adb, a device is not usable, or the build is none for it or cannot be had.
+    """
+    devices = select_devices(Adb(find_adb(adb)), serials, warn=reporter.warn)
+    registry = BinaryRegistry()
+    runners = []
+    for device in devices:
+        reporter.step(f"device {device.serial}")
+        abis = read_device_info(device).abis
+        name = ready_binary(
+            registry, benchmark_binary, abis, on_progress=reporter.progress, warn=reporter.warn
+        )
+        session = open_session(device, (name,))
+        runners.append(PhoneRunner(session, place_binary(session, registry, name)))
+    return tuple(runners)
+
+
+def _only_output(outputs: Outputs) -> npt.NDArray[Any]:
+    if len(outputs) != 1:
+        raise ModelFileError("model", f"{len(outputs)} outputs", "one")
+    return outputs[0].reshape(-1)

@@ -1,0 +1,1 @@
+"""The steps of quantization, a module each."""

@@ -1,0 +1,30 @@
+"""Squeeze-excite gates that are the same for every image: what `fold_constant_gates` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edge_mnv3_quantization.calibration.activations import Histogram
+from edge_mnv3_quantization.graph.network import Array, Network
+
+_CONSTANT = 1e-3  # spread of a gate, which goes from 0 to 6, that counts as none
+
+
+def foldable_gates(network: Network) -> frozenset[int]:
+    """Gates of squeeze-excite blocks whose products only weighted nodes take."""
+    gates = {node.output for node in network.nodes if node.kind == "conv" and node.clamp == "relu6"}
+    found = set()
+    for node in network.nodes:
+        takers = network.consumers(node.output)
+        if node.kind == "mul" and takers and all(taker.weights is not None for taker in takers):
+            found |= gates & set(node.inputs)
+    return frozenset(found)
+
+
+def constant_gates(network: Network, histograms: Mapping[int, Histogram]) -> dict[int, Array]:
+    """Those of `foldable_gates` that do not change from image to image, and their values (C,)."""
+    return {
+        value: histograms[value].mean
+        for value in foldable_gates(network)
+        if histograms[value].spread() < _CONSTANT
+    }

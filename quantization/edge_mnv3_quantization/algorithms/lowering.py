@@ -1,0 +1,146 @@
+"""Which form each hard-swish takes in the int8 file.
+
+* `fused`: the operator HARD_SWISH, which XNNPACK leaves to the built-in kernels.
+* a table: a gate that adds 3 and clamps, and a product. XNNPACK makes one table of 256 entries of both, so
+  that it costs next to nothing; but its input has one scale for all channels.
+* tables by groups: between a convolution and a depthwise one, each group of channels has a table, with scales
+  of its own (`channel_groups`). It costs a little more.
+* per channel: the gate is a depthwise 1×1 convolution, which takes a factor per channel (`equalization`). It
+  costs seven times a table.
+
+`lowered` makes all of them per channel. `auto` takes the cheapest form that is accurate enough by the
+measured costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from edge_mnv3_quantization.algorithms.channel_groups import (
+    Chain,
+    Channels,
+    best_groups,
+    chain_of,
+    group_channels,
+    moved,
+)
+from edge_mnv3_quantization.algorithms.equalization import group_factors
+from edge_mnv3_quantization.algorithms.ranges import best_range
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity
+from edge_mnv3_quantization.graph.network import Network
+from edge_mnv3_quantization.graph.rewrites import gated_values, lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import rescale, ties, value_factors
+
+HardSwish = Literal["auto", "lowered", "fused"]
+# Shares of the whole network's estimated error that a form must save to be worth its time.
+_WORTH = 0.01  # factors per channel
+_GROUP_WORTH = 0.003  # one more group
+
+
+class _Forms(NamedTuple):
+    """What becomes of each value before a hard-swish; the others go through a plain table."""
+
+    per_channel: frozenset[int]
+    groups: Mapping[int, list[Channels]]
+
+
+class _Costs:
+    """Estimated errors of the logits for each form.
+
+    Attributes:
+        total: Of the whole network with factors per channel.
+    """
+
+    def __init__(self, network: Network, sensitivities: Mapping[int, Sensitivity]) -> None:
+        self._sensitivities = sensitivities
+        self._ties = ties(network)
+        self._factors = value_factors(network, group_factors(network, sensitivities))
+        self._plain = {v: best_range(s).cost for v, s in sensitivities.items()}
+        self._equalized = {v: best_range(s.divided(self._factors[v])).cost for v, s in sensitivities.items()}
+        self.total = float(np.sum(list(self._equalized.values())))
+
+    def table(self, x: int) -> float:
+        """Of all values that would share factors with x, with none."""
+        return sum(self._plain[value] for value in self._tied(x))
+
+    def per_channel(self, x: int) -> float:
+        """Of the same, with factors."""
+        return sum(self._equalized[value] for value in self._tied(x))
+
+    def groups(self, chain: Chain, values: Sequence[int]) -> tuple[list[Channels], float]:
+        """The best groups for some values of a chain, and what these cost with them."""
+        # In each value's own order of sizes, channels of like numbers lie together.
+        orders = [np.argsort(self._factors[value], kind="stable") for value in (chain.x, chain.depthwise)]
+        members = [self._sensitivities[value] for value in values]
+        return best_groups(members, orders, _GROUP_WORTH * self.total)
+
+    def table_of_groups(self, chain: Chain) -> tuple[list[Channels], float]:
+        """The best groups when the second hard-swish is a table too; cost of all that follows its input."""
+        chosen, cost = self.groups(chain, [chain.x, chain.product, chain.depthwise])
+        return chosen, cost + self.table(chain.depthwise) - self._plain[chain.depthwise]
+
+    def _tied(self, x: int) -> list[int]:
+        return [v for v in self._sensitivities if self._ties[v].group == self._ties[x].group]
+
+
+def lower(
+    original: Network, measured: Network, sensitivities: Mapping[int, Sensitivity], hard_swish: HardSwish
+) -> tuple[Network, dict[int, Sensitivity]]:
+    """Lowers every hard-swish of a network.
+
+    Args:
+        original: With `hard_swish` nodes.
+        measured: The same, lowered per channel and rescaled to products without factors.
+        sensitivities: Of `measured`.
+        hard_swish: What to make of them.
+
+    Returns:
+        The network, its products without factors, and the sensitivities of its values.
+    """
+    forms = _Forms(frozenset(gated_values(measured)), {})
+    if hard_swish == "auto":
+        forms = _forms(original, measured, sensitivities)
+    lowered = original
+    if hard_swish != "fused":
+        lowered = lower_hard_swish(original, per_channel=forms.per_channel)
+    # A value of either network is that of the original, divided by a number.
+    there, here = (value_factors(network, {}) for network in (lower_hard_swish(original), lowered))
+    found = {
+        value: known.divided(here[value] / there[value])
+        for value, known in sensitivities.items()
+        if value in here
+    }
+    network = rescale(lowered, {})
+    for x, groups in forms.groups.items():
+        grouped = group_channels(network, x, groups)
+        if grouped is not None:
+            network, origins = grouped
+            found = moved(found, origins)
+    kept = {node.output for node in network.nodes}
+    return network, {value: known for value, known in found.items() if value in kept}
+
+
+def _forms(original: Network, measured: Network, sensitivities: Mapping[int, Sensitivity]) -> _Forms:
+    """The cheapest forms that are accurate enough."""
+    costs = _Costs(measured, sensitivities)
+    tables = lower_hard_swish(original, per_channel=())
+    groups: dict[int, list[Channels]] = {}
+    per_channel, settled = set(), set()
+    for x in sorted(gated_values(measured)):
+        chain = chain_of(tables, x)
+        if chain is not None:
+            chosen, cost = costs.groups(chain, [chain.x, chain.product])
+            if chain.end != chain.depthwise:
+                whole, with_table = costs.table_of_groups(chain)
+                if with_table - cost - costs.per_channel(chain.depthwise) <= _WORTH * costs.total:
+                    chosen = whole
+                    settled.add(chain.depthwise)
+            if len(chosen) > 1:
+                groups[x] = chosen
+                continue
+        if x not in settled and costs.table(x) - costs.per_channel(x) > _WORTH * costs.total:
+            per_channel.add(x)
+    return _Forms(frozenset(per_channel), groups)

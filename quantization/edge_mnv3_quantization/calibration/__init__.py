@@ -1,0 +1,1 @@
+"""What a float network computes over calibration images."""

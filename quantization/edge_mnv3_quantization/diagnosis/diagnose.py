@@ -1,0 +1,272 @@
+"""Where an int8 file loses what its float file knows: noise along the graph, dearest tensors, causes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.results.diagnose import (
+    ChannelNoise,
+    DiagnoseResult,
+    LayerNoise,
+    RecipeFindings,
+    RefusedOperator,
+    TensorCause,
+    TensorCost,
+)
+from edge_mnv3.core.runtime import Kernels, open_model, probe
+from edge_mnv3.core.tflite.graph import read_graph
+from edge_mnv3_quantization.calibration.activations import Images
+from edge_mnv3_quantization.diagnosis.attribution import Costs, attribute
+from edge_mnv3_quantization.diagnosis.causes import SampledValue, value_causes, weights_causes
+from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue, pair_files
+from edge_mnv3_quantization.diagnosis.recipe_findings import (
+    done_for_value,
+    done_for_weights,
+    is_rewritten,
+    recipe_findings,
+    suggestion,
+)
+from edge_mnv3_quantization.diagnosis.signal_noise import (
+    Survey,
+    decibels,
+    feeds_hard_swish,
+    sample_value,
+    survey,
+)
+from edge_mnv3_quantization.graph.tensor_names import block_names, layer_name
+from edge_mnv3_quantization.graph.xnnpack_limits import refused_operators
+
+TOP = 10
+_WORST_CHANNELS = 3
+_SAMPLED_POSITIONS = 196  # of each image, for the shares of a channel's numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observer:
+    """Is told how far the work is.
+
+    Attributes:
+        step: A step begins.
+        progress: The current step has done so many of so many.
+    """
+
+    step: Callable[[str], None] = lambda text: None
+    progress: Callable[[int, int], None] = lambda done, total: None
+
+
+def input_size_px(path: Path) -> int:
+    """Side of the square image that a file takes.
+
+    Raises:
+        ModelFileError: It is missing, no valid `.tflite`, or takes something else.
+    """
+    model = open_model(path, kernels="builtin")
+    shape = model.inputs[0].shape if len(model.inputs) == 1 else ()
+    if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
+        raise ModelFileError(f"model {path}", f"input of shape {shape}", "one square RGB image")
+    return shape[1]
+
+
+def diagnose(
+    float_path: Path,
+    int8_path: Path,
+    images: Images,
+    *,
+    image_source: str,
+    observer: Observer | None = None,
+) -> DiagnoseResult:
+    """Compares an int8 file with the float file that it was made from.
+
+    Args:
+        float_path: Takes pixels 0..255.
+        int8_path: Made from it by any recipe of this project, or by TensorFlow's converter.
+        images: (N, H, W, 3) uint8 with N >= 2: the signal is what differs between them.
+        image_source: For the result: where they came from.
+        observer: Is told of progress.
+
+    Raises:
+        ModelFileError: A file is missing or invalid, or the two are no pair.
+    """
+    told = observer or Observer()
+    pair = pair_files(
+        _read(float_path), _read(int8_path), float_name=str(float_path), int8_name=str(int8_path)
+    )
+    told.step("trying XNNPACK")
+    check = probe(int8_path, kernels="xnnpack")
+    kernels: Kernels = "xnnpack" if check.loads else "builtin"
+    told.step("running both files")
+    surveyed = survey(
+        pair,
+        images,
+        kernels=kernels,
+        float_name=str(float_path),
+        int8_name=str(int8_path),
+        on_image=told.progress,
+    )
+    told.step("quantizing one tensor at a time")
+    costs = attribute(pair, surveyed.factors, images, top=TOP, on_item=told.progress)
+    told.step("looking for causes")
+    findings = recipe_findings(pair, surveyed.factors)
+    inspector = _Inspector(pair, surveyed, images, findings, int8_path)
+    problem = None if check.loads else inspector.refusal_text() or check.problem
+    logits = surveyed.moments[pair.logits.float_tensor]
+    return DiagnoseResult(
+        float_path=str(float_path),
+        float_sha256=sha256_file(float_path),
+        int8_path=str(int8_path),
+        int8_sha256=sha256_file(int8_path),
+        n=len(images),
+        images=image_source,
+        kernels=kernels,
+        xnnpack_problem=problem,
+        runtime=open_model(float_path, kernels="builtin").runtime,
+        snr_db=logits.decibels(),
+        predicted_snr_db=decibels(1.0, costs.together),
+        agreement_percent=_agreement_percent(surveyed),
+        layers=tuple(
+            _layer(surveyed, value, block)
+            for value, block in zip(
+                pair.values, block_names([value.layer for value in pair.values]), strict=True
+            )
+        ),
+        costs=inspector.dearest(costs),
+        other_noise_percent=100 * sum(costs.alone[TOP:]),
+        refused=inspector.refused(),
+        recipe=findings,
+        warnings=_warnings(problem, images),
+    )
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise ModelFileError(f"model {path}", "no such file", "a .tflite file")
+    return path.read_bytes()
+
+
+def _warnings(problem: str | None, images: Images) -> tuple[str, ...]:
+    found = []
+    if problem:
+        found.append(f"the int8 file does not load under XNNPACK, so the built-in kernels ran it: {problem}")
+    if len(images) < 16:
+        found.append(f"{len(images)} images are few: take 64 for figures that another draw repeats")
+    return tuple(found)
+
+
+def _agreement_percent(surveyed: Survey) -> float:
+    same = surveyed.float_logits.argmax(axis=1) == surveyed.int8_logits.argmax(axis=1)
+    return float(100 * same.mean())
+
+
+def _layer(surveyed: Survey, value: PairedValue, block: str) -> LayerNoise:
+    moments = surveyed.moments[value.float_tensor]
+    dead = moments.dead()
+    total = max(float(moments.noise.sum()), 1e-30)
+    worst = np.argsort(-moments.noise, kind="stable")[:_WORST_CHANNELS]
+    return LayerNoise(
+        tensor=value.name,
+        layer=value.layer,
+        block=block,
+        op=value.op,
+        shape=value.shape,
+        snr_db=moments.decibels(),
+        dead_channels=int(dead.sum()),
+        worst_channels=tuple(
+            ChannelNoise(
+                channel=int(channel),
+                noise_share_percent=float(100 * moments.noise[channel] / total),
+                snr_db=None
+                if dead[channel]
+                else decibels(float(moments.signal[channel]), float(moments.noise[channel])),
+            )
+            for channel in worst
+        ),
+    )
+
+
+class _Inspector:
+    """Looks at single tensors for causes."""
+
+    def __init__(
+        self, pair: Pair, surveyed: Survey, images: Images, findings: RecipeFindings, int8_path: Path
+    ) -> None:
+        self._pair, self._survey, self._images = pair, surveyed, images
+        self._rewritten = is_rewritten(findings)
+        graph = read_graph(int8_path)
+        self._refusals = {found.operator.outputs[0].name: found for found in refused_operators(graph)}
+
+    def refusal_text(self) -> str:
+        """What XNNPACK refuses, in one line; empty if nothing is known."""
+        return "; ".join(found.text for found in self._refusals.values())
+
+    def refused(self) -> tuple[RefusedOperator, ...]:
+        """The operators that XNNPACK refuses, worst first."""
+        found = []
+        for name, refusal in self._refusals.items():
+            value = next(
+                (v for v in self._pair.values if self._pair.int8_file.name(v.int8_tensor) == name), None
+            )
+            causes: tuple[TensorCause, ...] = (TensorCause(kind="xnnpack_ratio", text=refusal.text),)
+            if value is not None:
+                causes = value_causes(self._sampled(value), refusal.text)
+                causes += tuple(
+                    cause
+                    for weights in self._pair.weights
+                    if weights.output is value
+                    for cause in weights_causes(weights)
+                    if cause.kind != "rounding"
+                )
+            found.append(
+                RefusedOperator(tensor=name, layer=layer_name(name), op=refusal.operator.name, causes=causes)
+            )
+        return tuple(found)
+
+    def dearest(self, costs: Costs) -> tuple[TensorCost, ...]:
+        """The tensors that cost most, with their causes."""
+        total = max(sum(costs.alone), 1e-30)
+        found = []
+        for rank, cumulative in enumerate(costs.cumulative, start=1):
+            item, alone = costs.items[rank - 1], costs.alone[rank - 1]
+            if item.weights is None:
+                sampled = self._sampled(item.value)
+                refusal = self._refusals.get(self._pair.int8_file.name(item.value.int8_tensor))
+                causes = value_causes(sampled, refusal.text if refusal else None)
+                done = done_for_value(self._pair, self._survey.factors, item.value, sampled)
+            else:
+                causes = weights_causes(item.weights)
+                done = done_for_weights(item.weights, self._survey.factors)
+            found.append(
+                TensorCost(
+                    rank=rank,
+                    kind=item.kind,
+                    tensor=item.value.name,
+                    layer=item.value.layer,
+                    op=item.value.op,
+                    noise_percent=100 * alone,
+                    share_percent=100 * alone / total,
+                    snr_db=decibels(1.0, alone),
+                    cumulative_snr_db=decibels(1.0, cumulative),
+                    causes=causes,
+                    recipe_did=done,
+                    suggestion=suggestion(causes, rewritten=self._rewritten),
+                )
+            )
+        return tuple(found)
+
+    def _sampled(self, value: PairedValue) -> SampledValue:
+        moments = self._survey.moments[value.float_tensor]
+        return SampledValue(
+            sample=sample_value(self._pair, value.float_tensor, self._images, positions=_SAMPLED_POSITIONS),
+            factors=self._survey.factors.outputs[value.int8_tensor],
+            scale=value.scale,
+            zero_point=value.zero_point,
+            low=moments.low,
+            high=moments.high,
+            dead=moments.dead(),
+            gated=feeds_hard_swish(self._pair, value),
+        )

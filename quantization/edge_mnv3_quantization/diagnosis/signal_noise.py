@@ -1,0 +1,213 @@
+"""Signal to noise of every value of an int8 file, over images, against the float file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.runtime import Kernels, LoadedModel, open_bytes
+from edge_mnv3.core.tflite.edit import Edit
+from edge_mnv3_quantization.calibration.activations import Images
+from edge_mnv3_quantization.diagnosis.factors import Factors, recover_factors, unread_inputs
+from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue
+from edge_mnv3_quantization.graph.network import GATE_SHIFT, Array
+from edge_mnv3_quantization.graph.tensor_names import is_gate_name
+
+_CONSTANT = 1e-3  # spread of a channel, of the value's largest number, that counts as none
+_FACTOR_IMAGES = 8  # they tell only constants of products, the scaling of pixels, and constant gates
+
+Matrix = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """Of one value over the images and positions, (C,) each.
+
+    Where only hard-swish takes a value, numbers below -3 count as -3 in signal and noise: all give 0.
+
+    Attributes:
+        signal: Mean square of the float numbers about their mean.
+        noise: Mean square of the error of int8.
+        low: Smallest float number.
+        high: Largest.
+    """
+
+    signal: Array
+    noise: Array
+    low: Array
+    high: Array
+
+    def dead(self) -> npt.NDArray[np.bool_]:
+        """Channels that are constant over the images."""
+        largest = max(float(np.abs(self.low).max()), float(np.abs(self.high).max()))
+        return self.high - self.low <= _CONSTANT * largest
+
+    def decibels(self) -> float | None:
+        """Signal to noise of the whole value; None where it is constant, or without noise."""
+        return None if self.dead().all() else decibels(float(self.signal.sum()), float(self.noise.sum()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What both files make of the images.
+
+    Attributes:
+        factors: Of the int8 file's values.
+        moments: By tensor of the float file.
+        float_logits: (N, classes).
+        int8_logits: Likewise, as real numbers.
+    """
+
+    factors: Factors
+    moments: Mapping[int, Moments]
+    float_logits: Array
+    int8_logits: Array
+
+
+def decibels(signal: float, noise: float) -> float | None:
+    """10 · log10(signal / noise); None where that is no finite number."""
+    if not (signal > 0 and noise > 0 and np.isfinite(signal) and np.isfinite(noise)):
+        return None
+    return float(10 * np.log10(signal / noise))
+
+
+def survey(
+    pair: Pair,
+    images: Images,
+    *,
+    kernels: Kernels,
+    float_name: str,
+    int8_name: str,
+    on_image: Callable[[int, int], None] | None = None,
+) -> Survey:
+    """Runs both files over the images.
+
+    Args:
+        pair: The files.
+        images: (N, H, W, 3) uint8.
+        kernels: For the int8 file.
+        float_name: What errors call the float file.
+        int8_name: What errors call the int8 file.
+        on_image: Called with (images done, images in all).
+
+    Raises:
+        ModelFileError: The files are not of one network, or the float file's answers are not finite.
+    """
+    factors = _factors(pair, images[:_FACTOR_IMAGES], kernels, float_name, int8_name)
+    values = pair.values
+    float_run = _Runner(open_bytes(_exposing(pair.float_content, [v.float_tensor for v in values])))
+    int8_run = _Runner(
+        open_bytes(_exposing(pair.int8_content, [v.int8_tensor for v in values]), kernels=kernels)
+    )
+    floors = [-GATE_SHIFT if feeds_hard_swish(pair, value) else None for value in values]
+    sums = [_Sums(value.channels, floor) for value, floor in zip(values, floors, strict=True)]
+    float_logits, int8_logits = [], []
+    for done, image in enumerate(images, start=1):
+        wanted, got = float_run(image), int8_run(image)
+        for value, total, one, other in zip(values, sums, wanted, got, strict=True):
+            real = other * factors.outputs[value.int8_tensor].astype(np.float32)
+            total.add(one, real)
+        float_logits.append(wanted[-1].reshape(-1))
+        int8_logits.append(got[-1].reshape(-1))
+        if on_image:
+            on_image(done, len(images))
+    if not np.isfinite(float_logits).all():
+        raise ModelFileError(f"model {float_name}", "answers that are no finite numbers", "finite weights")
+    return Survey(
+        factors=factors,
+        moments={value.float_tensor: total.moments() for value, total in zip(values, sums, strict=True)},
+        float_logits=np.stack(float_logits).astype(np.float64),
+        int8_logits=np.stack(int8_logits).astype(np.float64),
+    )
+
+
+def feeds_hard_swish(pair: Pair, value: PairedValue) -> bool:
+    """Whether hard-swish alone takes a value of the float file, lowered or not."""
+    takers = pair.float_file.consumers(value.float_tensor)
+    if [taker.name for taker in takers] == ["HARD_SWISH"]:
+        return True
+    gates = [taker for taker in takers if is_gate_name(pair.float_file.name(taker.output))]
+    return len(gates) == 1 and len(takers) == 2
+
+
+def sample_value(pair: Pair, tensor: int, images: Images, *, positions: int) -> Matrix:
+    """Numbers of one value of the float file, (numbers, C), at evenly spread positions of each image."""
+    run = _Runner(open_bytes(_exposing(pair.float_content, [tensor])))
+    found = []
+    for index, image in enumerate(images):
+        (output,) = run(image)
+        stride = -(-len(output) // positions)
+        found.append(output[index % stride :: stride])
+    return np.concatenate(found)
+
+
+def _exposing(content: bytes, tensors: Sequence[int]) -> bytes:
+    return Edit(content, "being diagnosed").with_outputs(tensors).to_bytes()
+
+
+class _Runner:
+    """Runs a file of any input type on images; its outputs as real numbers, (positions, C) each.
+
+    A runtime lists an output that is asked for twice once only, so tensors must differ.
+    """
+
+    def __init__(self, model: LoadedModel) -> None:
+        self._model = model
+
+    def __call__(self, image: npt.NDArray[np.uint8]) -> list[Matrix]:
+        found = []
+        for info, stored in zip(self._model.outputs, self._model.run_all(image), strict=True):
+            matrix = stored.reshape(-1, stored.shape[-1] if stored.ndim else 1)
+            if info.scale is None or stored.dtype.kind == "f":
+                found.append(matrix.astype(np.float32))
+            else:
+                moved = matrix.astype(np.float32) - np.float32(info.zero_point or 0)
+                found.append(moved * np.float32(info.scale))
+        return found
+
+
+class _Sums:
+    def __init__(self, channels: int, floor: float | None) -> None:
+        self._count, self._floor = 0, floor
+        self._sum, self._square, self._noise = np.zeros((3, channels))
+        self._low, self._high = np.full(channels, np.inf), np.full(channels, -np.inf)
+
+    def add(self, wanted: Matrix, got: Matrix) -> None:
+        self._low = np.minimum(self._low, wanted.min(axis=0))
+        self._high = np.maximum(self._high, wanted.max(axis=0))
+        if self._floor is not None:
+            wanted, got = np.maximum(wanted, self._floor), np.maximum(got, self._floor)
+        self._count += len(wanted)
+        self._sum += wanted.sum(axis=0, dtype=np.float64)
+        self._square += np.square(wanted).sum(axis=0, dtype=np.float64)
+        self._noise += np.square(got - wanted).sum(axis=0, dtype=np.float64)
+
+    def moments(self) -> Moments:
+        mean = self._sum / self._count
+        return Moments(
+            signal=np.maximum(self._square / self._count - np.square(mean), 0.0),
+            noise=self._noise / self._count,
+            low=self._low,
+            high=self._high,
+        )
+
+
+def _factors(pair: Pair, images: Images, kernels: Kernels, float_name: str, int8_name: str) -> Factors:
+    unread = tuple(unread_inputs(pair))
+    float_tensors = sorted({v.float_tensor for v in pair.values} | {one for one, _ in unread})
+    int8_tensors = sorted({v.int8_tensor for v in pair.values} | {other for _, other in unread})
+    float_outputs = _collected(_exposing(pair.float_content, float_tensors), float_tensors, images, "xnnpack")
+    int8_outputs = _collected(_exposing(pair.int8_content, int8_tensors), int8_tensors, images, kernels)
+    return recover_factors(pair, float_outputs, int8_outputs, float_name=float_name, int8_name=int8_name)
+
+
+def _collected(content: bytes, tensors: Sequence[int], images: Images, kernels: Kernels) -> dict[int, Matrix]:
+    run = _Runner(open_bytes(content, kernels=kernels))
+    rows: Iterator[list[Matrix]] = (run(image) for image in images)
+    return {
+        tensor: np.concatenate(parts) for tensor, parts in zip(tensors, zip(*rows, strict=True), strict=True)
+    }

@@ -1,0 +1,1 @@
+"""The network as the algorithms see it: reading, writing, rewriting, scale sharing."""

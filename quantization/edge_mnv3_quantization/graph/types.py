@@ -1,0 +1,31 @@
+"""How values and weights are stored as integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantization:
+    """real = scale * (stored - zero_point), stored in -128..127."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizedWeights:
+    """Weights of one node.
+
+    Attributes:
+        weights: int8, shaped as the node's.
+        scales: (O,) float32: real value of one step, per output channel.
+        bias: (O,) int32, in steps of input scale * weight scale.
+    """
+
+    weights: npt.NDArray[np.int8]
+    scales: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.int32]

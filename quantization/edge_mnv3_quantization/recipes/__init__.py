@@ -1,0 +1,1 @@
+"""Recipes: which algorithms run, with which settings."""

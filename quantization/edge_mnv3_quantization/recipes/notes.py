@@ -1,0 +1,62 @@
+"""What an int8 file tells of its recipe, in metadata entries: groups of channels, and their factors.
+
+Weights that were refitted no longer tell by what their channels were divided, and diagnosis needs it exactly:
+errors of some percent in every value would count for more than int8's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from edge_mnv3_quantization.graph.network import Array, Network
+
+CHANNEL_GROUPS = "edge_mnv3_channel_groups"
+CHANNEL_FACTORS = "edge_mnv3_channel_factors"
+_DTYPE = np.dtype("<f4")
+
+
+def write_notes(network: Network, factors: Mapping[int, Array]) -> dict[str, bytes]:
+    """The entries for a network's file.
+
+    Args:
+        network: Lowered, before its values were divided.
+        factors: By which they were, (C,) each, of the groups of values that `scaling.ties` finds.
+
+    Returns:
+        By name. Factors are a line of JSON, name of a group's value to the count of its factors, and these in
+        the same order, float32. Groups whose factors are all 1 are left out.
+    """
+    told = {group: own for group, own in factors.items() if (own != 1).any()}
+    line = json.dumps({network.values[group].name: len(own) for group, own in told.items()})
+    numbers = np.concatenate([*told.values(), np.zeros(0)])
+    entries = {CHANNEL_FACTORS: line.encode() + b"\n" + numbers.astype(_DTYPE).tobytes()}
+    if network.channel_groups:
+        entries[CHANNEL_GROUPS] = json.dumps(network.channel_groups, separators=(",", ":")).encode()
+    return entries
+
+
+def read_factors(entry: bytes) -> dict[str, Array]:
+    """Factors by the name of a group's value, (C,) each; 1 for others.
+
+    Raises:
+        ValueError: The entry is damaged.
+    """
+    line, _, content = entry.partition(b"\n")
+    counts = dict(json.loads(line))
+    numbers = np.frombuffer(content, _DTYPE).astype(np.float64)
+    if sum(counts.values()) != len(numbers) or not (np.isfinite(numbers) & (numbers > 0)).all():
+        raise ValueError(f"{len(numbers)} numbers for {sum(counts.values())} positive factors")
+    ends = np.cumsum(list(counts.values()))
+    return dict(zip(counts, np.split(numbers, ends[:-1]), strict=True)) if counts else {}
+
+
+def read_groups(entry: bytes) -> dict[str, Sequence[Sequence[int]]]:
+    """Channels of each group, by the name of the value where the groups begin.
+
+    Raises:
+        ValueError: The entry is damaged.
+    """
+    return dict(json.loads(entry))

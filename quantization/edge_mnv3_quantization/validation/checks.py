@@ -1,0 +1,96 @@
+"""Checks of a `.tflite` file before it may be shipped."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.results.models import InspectResult, KernelCheck, ModelChecks
+from edge_mnv3.core.runtime import RuntimeName, open_model, probe
+from edge_mnv3.core.tflite.graph import Graph, read_graph
+from edge_mnv3_quantization.graph.xnnpack_limits import violations
+
+
+def inspect_file(path: Path, *, runtime: RuntimeName = "litert") -> InspectResult:
+    """Reads a file and tries it under both kinds of kernels.
+
+    Args:
+        path: A `.tflite` file.
+        runtime: Which runtime to try it with.
+
+    Raises:
+        ModelFileError: It is missing or no valid `.tflite`.
+        RuntimeUnavailableError: The runtime cannot be used.
+    """
+    try:
+        model = open_model(path, kernels="builtin", runtime=runtime)
+    except ModelFileError as error:
+        if "does not load under" not in error.what:
+            raise
+        raise ModelFileError(f"model {path} cannot be inspected", error.got) from error
+    graph = read_graph(path)
+    return InspectResult(
+        path=str(path),
+        size_bytes=path.stat().st_size,
+        sha256=sha256_file(path),
+        inputs=model.inputs,
+        outputs=model.outputs,
+        ops=graph.op_histogram(),
+        full_integer=not graph.float_tensors(),
+        float_tensors=graph.float_tensors(),
+        fixed_shapes=not graph.dynamic_tensors(),
+        dynamic_tensors=graph.dynamic_tensors(),
+        xnnpack=_probe_xnnpack(path, graph, runtime),
+        builtin=probe(path, kernels="builtin", runtime=runtime),
+        runtime=model.runtime,
+    )
+
+
+def check_int8(path: Path, *, io: str, runtime: RuntimeName = "litert") -> ModelChecks:
+    """Checks that an int8 file is integer throughout, of fixed shape, and runs under all kernels.
+
+    Args:
+        path: A `.tflite` file.
+        io: dtype its input and output were asked to have; with `float32` those two tensors may be floats.
+        runtime: Which runtime to try it with.
+
+    Raises:
+        ModelFileError: It is missing or no valid `.tflite`.
+    """
+    found = inspect_file(path, runtime=runtime)
+    ends = {tensor.name for tensor in (*found.inputs, *found.outputs)} if io == "float32" else set()
+    floats = [name for name in found.float_tensors if name not in ends]
+    problems = []
+    if floats:
+        problems.append(f"{len(floats)} float tensors, the first is '{floats[0]}'")
+    if found.dynamic_tensors:
+        problems.append(
+            f"{len(found.dynamic_tensors)} tensors of open shape, the first is '{found.dynamic_tensors[0]}'"
+        )
+    for tensor in (*found.inputs, *found.outputs):
+        if tensor.dtype != io:
+            problems.append(f"tensor '{tensor.name}' is {tensor.dtype}, {io} was asked for")
+    if not found.xnnpack.loads:
+        problems.append(f"does not load under XNNPACK, the default on phones: {found.xnnpack.problem}")
+    if not found.builtin.loads:
+        problems.append(f"does not load under the built-in kernels: {found.builtin.problem}")
+    return ModelChecks(
+        full_integer=not floats,
+        float_tensors=found.float_tensors,
+        fixed_shapes=found.fixed_shapes,
+        dynamic_tensors=found.dynamic_tensors,
+        xnnpack=found.xnnpack,
+        builtin=found.builtin,
+        passed=not problems,
+        problems=tuple(problems),
+    )
+
+
+def _probe_xnnpack(path: Path, graph: Graph, runtime: RuntimeName) -> KernelCheck:
+    check = probe(path, kernels="xnnpack", runtime=runtime)
+    causes = violations(graph)
+    if check.loads or not causes:
+        return check
+    return dataclasses.replace(check, problem="; ".join(causes))
