@@ -7,8 +7,8 @@ wherever in a module it stands. Run it from the project's folder:
     python tools/structure.py --rooms    each room with its lines, and what it imports
     python tools/structure.py --json     the same as JSON
 
-The rules are read from `LAYERS`: a module imports from its own part and from parts on lower layers, but a part on
-the layer of the components imports nothing except the core.
+The rules are read from `LAYERS`: a module imports from its own part and from parts on lower layers, but a part
+on the layer of the components imports nothing except the core.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def is_uphill(each: Import) -> bool:
 
 
 def cycles(arrows: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
-    """Finds the sets of nodes that reach each other (Tarjan's strongly connected components of two or more)."""
+    """Finds the sets of nodes that reach each other (Tarjan's strongly connected components)."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
