@@ -7,8 +7,8 @@ wherever in a module it stands. Run it from the project's folder:
     python tools/structure.py --rooms    each room with its lines, and what it imports
     python tools/structure.py --json     the same as JSON
 
-The rules are read from `LAYERS`: a module imports from its own part and from parts on lower layers, but a part
-on the layer of the components imports nothing except the core.
+The rules are read from `LAYERS`: a module imports from its own part and from parts on lower layers, but a
+part on the layer of the components imports nothing except the core.
 """
 
 from __future__ import annotations

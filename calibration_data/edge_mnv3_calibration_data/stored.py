@@ -12,15 +12,16 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.hashing import sha256_images
+from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.json_format import from_json, to_json
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
 from edge_mnv3_calibration_data.loading import manifest_sha256
 
 DESCRIPTION = "calibration.json"
@@ -43,7 +44,8 @@ class Description:
         pixels_sha256: Of the array's bytes.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("stored calibration")
+    schema_version: int = FORMAT.version
     manifest: CalibrationManifest
     merged: tuple[str, ...]
     sources: tuple[str, ...]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, fields
 from importlib import resources
-from typing import Any
+from typing import Any, ClassVar
 
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
+from edge_mnv3.core.results.formats import Format
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -61,7 +61,8 @@ class Figure:
 class Published:
     """All figures with their sources."""
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("published figures")
+    schema_version: int = FORMAT.version
     sources: dict[str, Source]
     figures: tuple[Figure, ...]
 

@@ -8,7 +8,11 @@ from contextlib import contextmanager
 
 
 class Reporter:
-    """Takes what happens and says nothing; commands use one that writes to the terminal."""
+    """The one way in which anything tells of its progress: this one takes it and says nothing.
+
+    Commands use one that writes to the terminal; in Python, derive one and pass it as `reporter`. It may be
+    called from several threads.
+    """
 
     def step(self, text: str) -> None:
         """A step begins."""
@@ -18,6 +22,9 @@ class Reporter:
 
     def warn(self, text: str) -> None:
         """The user must know this."""
+
+
+SILENT = Reporter()
 
 
 @contextmanager

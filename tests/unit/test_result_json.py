@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import ClassVar
 
 import pytest
 
 from edge_mnv3.core.results.bench import HostBenchConditions, HostBenchResult
+from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.models import KernelCheck, ModelChecks
 from edge_mnv3.core.results.validate import AccuracyDelta, Gate
@@ -82,7 +84,6 @@ def test_nan_has_no_json(value: float) -> None:
     ("text", "message"),
     [
         ("[]", "a JSON object was expected, got list"),
-        ('{"schema_version": 2}', "schema_version 2 is not supported, this program reads 1"),
         ('{"loads": true}', "KernelCheck: missing keys .'partitions', 'problem', 'undelegated_ops'."),
         (
             '{"loads": 1, "partitions": 2, "undelegated_ops": {}, "problem": null}',
@@ -105,6 +106,41 @@ def test_nan_has_no_json(value: float) -> None:
 def test_refuses_other_json(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         from_json(KernelCheck, text)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Third:
+    """A format in its third version: `size` became `size_px`, then `name` came."""
+
+    FORMAT: ClassVar[Format] = Format(
+        "third",
+        (
+            lambda old: {"schema_version": 1, "size_px": old["size"]},
+            lambda old: {**old, "name": "unnamed"},
+        ),
+    )
+    schema_version: int = FORMAT.version
+    size_px: int
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('{"schema_version": 1, "size": 5}', "unnamed"),
+        ('{"schema_version": 2, "size_px": 5}', "unnamed"),
+        ('{"schema_version": 3, "size_px": 5, "name": "n"}', "n"),
+    ],
+)
+def test_older_versions_are_read(text: str, name: str) -> None:
+    assert from_json(Third, text) == Third(size_px=5, name=name)
+    assert json.loads(to_json(from_json(Third, text)))["schema_version"] == 3
+
+
+@pytest.mark.parametrize("version", ["4", "0", "true", "1.0", "null"])
+def test_unknown_versions_are_refused(version: str) -> None:
+    with pytest.raises(ValueError, match=r"schema_version .* is not supported, this program reads 1 to 3"):
+        from_json(Third, f'{{"schema_version": {version}, "size_px": 5, "name": "n"}}')
 
 
 def test_refuses_a_nested_value_that_is_no_object() -> None:

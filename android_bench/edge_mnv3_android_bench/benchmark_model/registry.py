@@ -15,12 +15,13 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, DownloadError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.outputs import staged, write_text
+from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.json_format import from_json, to_json
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
 from edge_mnv3_android_bench.benchmark_model.download import (
     BY_HAND,
     ELF_KINDS,
@@ -71,7 +72,8 @@ class BinaryLock:
 
     binaries: tuple[BenchmarkBinary, ...] = ()
     refused: tuple[BenchmarkBinary, ...] = ()
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("binary lock")
+    schema_version: int = FORMAT.version
 
 
 class BinaryRegistry:

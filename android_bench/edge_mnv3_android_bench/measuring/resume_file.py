@@ -14,8 +14,10 @@ from pathlib import Path
 
 from edge_mnv3.core.errors import OutputError
 from edge_mnv3.core.results.bench import DeviceBenchConditions, LaunchRecord
+from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
+
+FORMAT = Format("unfinished launches")
 
 
 class ResumeFile:
@@ -51,7 +53,7 @@ class ResumeFile:
             OutputError: The file cannot be written.
         """
         entry = {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": FORMAT.version,
             "conditions": conditions_key(conditions),
             "launch": to_jsonable(record),
         }
@@ -89,7 +91,7 @@ def _line_break(size_bytes: int, path: Path) -> str:
 def _parse(line: str, key: str) -> LaunchRecord | None:
     try:
         entry = json.loads(line)
-        if entry["schema_version"] != SCHEMA_VERSION or entry["conditions"] != key:
+        if entry["schema_version"] != FORMAT.version or entry["conditions"] != key:
             return None
         return from_json(LaunchRecord, json.dumps(entry["launch"]))
     except (ValueError, KeyError, TypeError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from edge_mnv3.core.results.device import DeviceInfo, DeviceState
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
+from edge_mnv3.core.results.formats import Format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,8 @@ class HostBenchResult:
         block_medians_us: Medians of equal blocks of consecutive runs, in order of time: they show drift.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("host bench")
+    schema_version: int = FORMAT.version
     conditions: HostBenchConditions
     median_us: float
     block_medians_us: tuple[float, ...]
@@ -224,7 +226,8 @@ class DeviceBenchResult:
         warnings: What must be known before the figure is used; says so where the device is emulated.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("device bench")
+    schema_version: int = FORMAT.version
     conditions: DeviceBenchConditions
     launches: tuple[LaunchRecord, ...]
     statistic: str

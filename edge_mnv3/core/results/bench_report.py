@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.device import PhoneOutputs
+from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.profile import DeviceProfileResult
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
 from edge_mnv3.core.results.verdicts import ReproduceCell
 
 
@@ -49,7 +50,8 @@ class DeviceBenchReport:
         failures: Devices that were not finished; the launches that are done are kept for the same command.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("device bench report")
+    schema_version: int = FORMAT.version
     results: tuple[DeviceBenchResult, ...]
     published: tuple[PublishedCells, ...]
     profiles: tuple[DeviceProfileResult, ...]

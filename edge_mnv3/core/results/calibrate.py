@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.models import VariantInfo, WeightsInfo
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class CalibrateResult:
         versions: Package to version.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("calibrate")
+    schema_version: int = FORMAT.version
     path: str
     variant: VariantInfo
     weights: WeightsInfo

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from edge_mnv3.core.results.bench import HostBenchResult
+from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.quantize import QuantizeResult
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
 from edge_mnv3.core.results.validate import ValidateResult
 
 
@@ -20,7 +21,8 @@ class DemoResult:
         bench_int8: Latency of the int8 file on this machine.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("demo")
+    schema_version: int = FORMAT.version
     folder: str
     quantize: QuantizeResult
     validate: ValidateResult

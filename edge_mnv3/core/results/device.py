@@ -6,8 +6,9 @@ None stands for what a device does not tell.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
+from edge_mnv3.core.results.formats import Format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,8 @@ class PhoneOutputs:
         mean_difference: Mean of the absolute differences, likewise.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("phone outputs")
+    schema_version: int = FORMAT.version
     device: DeviceInfo
     binary: str
     binary_sha256: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
+from edge_mnv3.core.results.formats import Format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,8 @@ class DiagnoseResult:
         other_noise_percent: Sum of `noise_percent` of all tensors that are not among `costs`.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("diagnose")
+    schema_version: int = FORMAT.version
     float_path: str
     float_sha256: str
     int8_path: str

@@ -12,7 +12,7 @@ import types
 import typing
 from typing import Any, TypeVar
 
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
+from edge_mnv3.core.results.formats import VERSION_KEY, Format
 
 R = TypeVar("R")
 
@@ -42,14 +42,11 @@ def from_json(kind: type[R], text: str) -> R:
 
     Raises:
         ValueError: It is no JSON object, lacks a key, has an unknown one, one of another type, or another
-            `schema_version`; the text names the key.
+            `schema_version` than this program reads; the text names the key.
     """
     data = json.loads(text)
     if not isinstance(data, dict):
         raise ValueError(f"a JSON object was expected, got {type(data).__name__}")
-    version = data.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
-        raise ValueError(f"schema_version {version!r} is not supported, this program reads {SCHEMA_VERSION}")
     return typing.cast(R, _parse(kind, data, kind.__name__))
 
 
@@ -79,6 +76,9 @@ def _parse(kind: Any, value: Any, where: str) -> Any:
 def _parse_dataclass(kind: type, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"{where}: an object was expected, got {value!r}")
+    own_format: Format | None = getattr(kind, "FORMAT", None)
+    if own_format and VERSION_KEY in value:
+        value = own_format.upgraded(value)
     names = {field.name.rstrip("_"): field.name for field in dataclasses.fields(kind)}
     if value.keys() != names.keys():
         missing, unknown = names.keys() - value.keys(), value.keys() - names.keys()

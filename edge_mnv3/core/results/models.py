@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
+from edge_mnv3.core.results.formats import Format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,8 @@ class InspectResult:
         runtime: Name and version of the runtime that loaded it.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("inspect")
+    schema_version: int = FORMAT.version
     path: str
     size_bytes: int
     sha256: str
@@ -129,7 +131,8 @@ class WeightsInfo:
 class BuildResult:
     """A saved Keras model."""
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("build")
+    schema_version: int = FORMAT.version
     path: str
     size_bytes: int
     sha256: str

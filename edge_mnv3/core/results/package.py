@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from edge_mnv3.core.results.bench import HostBenchResult
+from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.models import TensorInfo, VariantInfo
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,8 @@ class EmbeddedFacts:
         accuracy: None if it was not given.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("embedded facts")
+    schema_version: int = FORMAT.version
     made_with: str
     measured_sha256: str
     measured_size_bytes: int
@@ -278,7 +280,8 @@ class BundleManifest:
         files: Path to size and hash.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("bundle manifest")
+    schema_version: int = FORMAT.version
     name: str
     version: str
     description: str
@@ -303,7 +306,8 @@ class PackageResult:
         warnings: What the user must know before shipping.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("package")
+    schema_version: int = FORMAT.version
     path: str
     size_bytes: int
     sha256: str
@@ -377,7 +381,8 @@ class VerifyResult:
         versions: Package to version, now.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("verify")
+    schema_version: int = FORMAT.version
     path: str
     sha256: str | None
     name: str | None

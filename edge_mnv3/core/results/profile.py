@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from edge_mnv3.core.results.bench import DeviceBenchConditions, LaunchTimings
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
+from edge_mnv3.core.results.formats import Format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,8 @@ class OpProfileResult:
 class DeviceProfileResult:
     """One profiled launch on a device."""
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("device profile")
+    schema_version: int = FORMAT.version
     conditions: DeviceBenchConditions
     timings: LaunchTimings
     profile: OpProfileResult

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.models import ModelChecks, VariantInfo, WeightsInfo
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +24,8 @@ class QuantizeResult:
         warnings: What the user must know before shipping.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("quantize")
+    schema_version: int = FORMAT.version
     name: str
     variant: VariantInfo
     weights: WeightsInfo

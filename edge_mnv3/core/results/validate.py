@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
+from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import SkippedImage
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,8 @@ class ValidateResult:
         images_per_s: Images decoded and run through both files in a second of wall time.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("validate")
+    schema_version: int = FORMAT.version
     n: int
     data: str
     preprocess: str

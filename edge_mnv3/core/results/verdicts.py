@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.device import DeviceInfo
-from edge_mnv3.core.results.schema import SCHEMA_VERSION
+from edge_mnv3.core.results.formats import Format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,8 @@ class ReproduceResult:
         warnings: What must be known before the figures are used; says so where the device is emulated.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("reproduce")
+    schema_version: int = FORMAT.version
     device: DeviceInfo
     published_device: str | None
     nearest: NearestPixel | None
@@ -200,7 +202,8 @@ class CompareResult:
         not_compared: Results without a partner under equal conditions, or without a figure, in words.
     """
 
-    schema_version: int = SCHEMA_VERSION
+    FORMAT: ClassVar[Format] = Format("compare")
+    schema_version: int = FORMAT.version
     a: str
     b: str
     comparisons: tuple[Comparison, ...]

@@ -1,3 +1,0 @@
-"""The version of the JSON formats."""
-
-SCHEMA_VERSION = 1
