@@ -34,13 +34,14 @@ def command(
     """
     from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.model.arch import parse_variant
-    from edge_mnv3.model.graphs import GraphRequest, save_graph
+    from edge_mnv3.model.graphs import GraphRequest
+    from edge_mnv3.stages.build import BuildRequest, build
 
     reporter = TerminalReporter()
-    request = GraphRequest(
+    graph = GraphRequest(
         variant=parse_variant(variant, alpha), input_size_px=input_size, classes=classes, weights=weights
     )
-    result = save_graph(request, output, force=force, reporter=reporter)
+    result = build(BuildRequest(graph=graph, output=output, force=force), reporter)
     reporter.close()
     if as_json:
         click.echo(to_json(result), nl=False)

@@ -38,10 +38,10 @@ def command(output_dir: Path, force: bool, as_json: bool) -> None:
       edge-mnv3 demo -o /tmp/demo --json
     """
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.stages.demo import run_demo
+    from edge_mnv3.stages.demo import DemoRequest, demo
 
     reporter = TerminalReporter()
-    result = run_demo(output_dir, force=force, reporter=reporter)
+    result = demo(DemoRequest(folder=output_dir, force=force), reporter)
     reporter.close()
     click.echo(to_json(result) if as_json else _table(result), nl=not as_json)
 

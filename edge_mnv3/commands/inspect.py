@@ -27,9 +27,9 @@ def command(file: Path, runtime: RuntimeName, as_json: bool) -> None:
       edge-mnv3 inspect model.tflite --json
     """
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3_quantization.validation.checks import inspect_file
+    from edge_mnv3.stages.inspect import InspectRequest, inspect
 
-    result = inspect_file(file, runtime=runtime)
+    result = inspect(InspectRequest(path=file, runtime=runtime))
     click.echo(to_json(result) if as_json else _table(result), nl=not as_json)
 
 

@@ -131,7 +131,7 @@ class ExpandedBlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
+class ExpandedNetwork:
     """A whole network with its channels at a given alpha.
 
     Attributes:
@@ -210,7 +210,7 @@ def check_alpha(alpha: float) -> float:
     return float(alpha)
 
 
-def expand(variant: Variant) -> Network:
+def expand(variant: Variant) -> ExpandedNetwork:
     """Applies alpha and `minimalistic` to the block table."""
     blocks = []
     in_channels = STEM_CHANNELS
@@ -239,7 +239,7 @@ def expand(variant: Variant) -> Network:
     last_point = LAST_POINT_CHANNELS[variant.size]
     if variant.alpha > 1:
         last_point = make_divisible(last_point * variant.alpha)
-    return Network(
+    return ExpandedNetwork(
         variant=variant,
         activation="relu" if variant.minimalistic else "hard_swish",
         blocks=tuple(blocks),
@@ -249,7 +249,7 @@ def expand(variant: Variant) -> Network:
 
 
 def weighted_layers(
-    network: Network,
+    network: ExpandedNetwork,
     *,
     include_top: bool = True,
     classes: int = IMAGENET_CLASSES,

@@ -162,7 +162,7 @@ def _build(
 
 def _top(
     x: KerasTensor,
-    network: arch.Network,
+    network: arch.ExpandedNetwork,
     classes: int,
     dropout_rate: float,
     classifier_activation: Any,

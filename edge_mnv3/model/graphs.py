@@ -1,4 +1,4 @@
-"""From a request to a Keras model: weights found and checked, graph built, file saved."""
+"""From a request to a Keras model: weights found and checked, graph built."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from edge_mnv3.core.errors import ArgumentError
-from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.native_output import captured_native_output
-from edge_mnv3.core.outputs import check_writable, staged
 from edge_mnv3.core.reporting import Reporter
-from edge_mnv3.core.results.models import BuildResult, VariantInfo, WeightsInfo
+from edge_mnv3.core.results.models import VariantInfo, WeightsInfo
 from edge_mnv3.model import arch
-from edge_mnv3.model.arch import Variant
+from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, Variant
 from edge_mnv3.model.weight_files import check_weights, inspect_weights
 from edge_mnv3.model.weights import published_weights
 
@@ -24,15 +22,17 @@ class GraphRequest:
     """Which graph to build.
 
     Attributes:
-        classes: None for those of the weights.
+        variant: The network and its width, such as `parse_variant("small", alpha=0.75)` gives.
+        input_size_px: Side of the square input, at least 32.
+        classes: Outputs of the classifier, at least 1; None for those of the weights, 1000 without.
         weights: `imagenet`, `none` (random), or the path of a weights file.
         include_softmax: False leaves logits as the output.
     """
 
     variant: Variant
-    input_size_px: int
-    classes: int | None
-    weights: str
+    input_size_px: int = DEFAULT_INPUT_SIZE
+    classes: int | None = None
+    weights: str = "imagenet"
     include_softmax: bool = True
 
 
@@ -128,26 +128,3 @@ def build_graph(graph: ResolvedGraph, *, batch_size: int | None) -> Any:
             classes=graph.classes,
             classifier_activation="softmax" if request.include_softmax else None,
         )
-
-
-def save_graph(request: GraphRequest, output: Path, *, force: bool, reporter: Reporter) -> BuildResult:
-    """Builds a graph with an open batch size and saves it in Keras's own format.
-
-    Raises:
-        ArgumentError: `output` does not end in `.keras`.
-        OutputError: It exists and `force` is off, or cannot be written.
-        EdgeMnv3Error: As `resolve_graph` raises.
-    """
-    if output.suffix != ".keras":
-        raise ArgumentError("output", str(output), "a name ending in .keras")
-    check_writable([output], force=force)
-    graph = resolve_graph(request, reporter)
-    reporter.step("building the Keras graph")
-    model = build_graph(graph, batch_size=None)
-    with staged([output], force=force) as (temporary,):
-        model.save(temporary)
-        sha256 = sha256_file(temporary)
-        size_bytes = temporary.stat().st_size
-    return BuildResult(
-        path=str(output), size_bytes=size_bytes, sha256=sha256, variant=graph.info(), weights=graph.weights
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_mnv3.core.errors import OutputError
 from edge_mnv3.core.outputs import staged
-from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.demo import DemoResult
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.model.arch import Variant
@@ -43,24 +43,33 @@ def demo_weights() -> Path:
     return Path(str(resources.files("edge_mnv3"))) / "data" / DEMO.weights_file
 
 
-def run_demo(folder: Path, *, force: bool, reporter: Reporter) -> DemoResult:
-    """Writes the digits as images, quantizes, validates on held-out images, measures on this machine.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoRequest:
+    """Where the demo works.
 
-    Args:
+    Attributes:
         folder: For everything; removed again if the demo does not end well, unless it was there before.
         force: Use the folder even if it exists.
-        reporter: Is told of progress.
+    """
+
+    folder: Path = Path("edge_mnv3_demo")
+    force: bool = False
+
+
+def demo(request: DemoRequest, reporter: Reporter = SILENT) -> DemoResult:
+    """Writes the digits as images, quantizes, validates on held-out images, measures on this machine.
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
         OutputError: The folder exists and `force` is off, or cannot be written.
     """
+    folder = request.folder
     existed = folder.exists()
-    if existed and not force:
+    if existed and not request.force:
         raise OutputError(f"demo folder {folder} exists already", next_step="use --force, or another -o")
     finished = False
     try:
-        result = _run(folder, force=force, reporter=reporter)
+        result = _run(folder, force=request.force, reporter=reporter)
         finished = True
         return result
     finally:
