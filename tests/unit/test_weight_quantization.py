@@ -81,20 +81,30 @@ def test_steps_are_no_worse_than_the_finest() -> None:
     assert (errors <= np.square(finest * np.rint(rows / finest) - rows).sum(axis=1) * (1 + 1e-6)).all()
 
 
-@given(st.integers(0, 1000))
-def test_errors_of_inputs_that_go_together_cancel(seed: int) -> None:
+def costs_by_row(seed: int) -> tuple[Array, Array]:
+    """E[(e x)^2] of each row, rounded to nearest and rounded by the covariance of inputs that are alike."""
     rng = np.random.default_rng(seed)
     layer = node("depthwise", rng.normal(0, 1, (1, 3, 3, 8)), np.zeros(8))
     # Neighbouring pixels are alike.
-    shared, own = rng.normal(0, 1, (8, 500, 1)), rng.normal(0, 1, (8, 500, 9))
-    x = shared + 0.2 * own
+    shared, different = rng.normal(0, 1, (8, 500, 1)), rng.normal(0, 1, (8, 500, 9))
+    x = shared + 0.2 * different
     covariance = x.transpose(0, 2, 1) @ x / 500
     wanted = layer.weights_and_bias()[0].reshape(9, 8).T
 
-    def cost(found: QuantizedWeights) -> Array:
-        error = rows_of(found, "depthwise") - wanted
+    def cost(quantized: QuantizedWeights) -> Array:
+        error = rows_of(quantized, "depthwise") - wanted
         return np.asarray(np.einsum("ot,otu,ou->o", error, covariance, error))
 
-    plain, weighed = (cost(quantize_weights(layer, 0.01, covariance=c)) for c in (None, covariance))
-    assert (weighed <= plain * 1.01).all()
-    assert weighed.sum() < 0.5 * plain.sum()
+    return cost(quantize_weights(layer, 0.01)), cost(quantize_weights(layer, 0.01, covariance=covariance))
+
+
+@given(st.integers(0, 1000))
+def test_weighing_by_the_covariance_costs_no_row_anything(seed: int) -> None:
+    nearest, weighed = costs_by_row(seed)
+    assert (weighed <= nearest * 1.01).all()  # a ridge of a thousandth is added to the covariance
+
+
+def test_errors_of_inputs_that_go_together_cancel() -> None:
+    # What is left depends on the draw: 3 to 16 % of the cost over these 20, 7 % of all together.
+    nearest, weighed = (np.sum(costs) for costs in zip(*map(costs_by_row, range(20)), strict=True))
+    assert weighed < 0.1 * nearest
