@@ -29,7 +29,7 @@ from edge_mnv3_calibration_data.sources import open_source
 from edge_mnv3_quantization.algorithms.lowering import HardSwish
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, Tail
-from edge_mnv3_quantization.calibration.activations import Histogram, Images
+from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images
 from edge_mnv3_quantization.calibration.statistics import collect, observed_network
 from edge_mnv3_quantization.convert import convert_float
 from edge_mnv3_quantization.diagnosis.signal_noise import decibels
@@ -84,9 +84,9 @@ def files(float_model: bytes, images: Images, seed: int) -> Iterator[tuple[str, 
         *(float_model, observed, images, images[:_MOST_MEASURED]),
         *("lowered", seed, statistics, _Progress(1, None)),
     )
-    histograms = statistics.histograms(observed)
+    seen = statistics.by_value(observed)
     reference = rescale(plan.lowered, {})
-    ranges = choose_ranges(reference, {value: _whole(histograms[value]) for value in plan.sensitivities})
+    ranges = choose_ranges(reference, {value: _whole(seen[value]) for value in plan.sensitivities})
     rewritten = _Quantized(
         plan.lowered, {}, reference, centre_input(reference, ranges[reference.input]), ranges
     )
@@ -106,7 +106,7 @@ def files(float_model: bytes, images: Images, seed: int) -> Iterator[tuple[str, 
     yield "`fast`", quantize_fast(float_model, images, seed=seed, statistics=statistics)
 
 
-def _whole(histogram: Histogram) -> Sensitivity:
+def _whole(seen: ChannelStatistics) -> Sensitivity:
     """A cost of clipping anything and none of rounding: its best range holds every number that was seen."""
 
     def tail(outermost: Array) -> Tail:
@@ -117,9 +117,7 @@ def _whole(histogram: Histogram) -> Sensitivity:
             costs=np.stack([np.ones(count), np.zeros(count)], axis=1),
         )
 
-    return Sensitivity(
-        rounding=np.zeros(len(histogram.high)), high=tail(histogram.high), low=tail(-histogram.low)
-    )
+    return Sensitivity(rounding=np.zeros(len(seen.high)), high=tail(seen.high), low=tail(-seen.low))
 
 
 def _written(quantized: _Quantized) -> bytes:

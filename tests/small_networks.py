@@ -8,7 +8,8 @@ from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3_quantization.algorithms.reconstruction import run_int8
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, Tail
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
-from edge_mnv3_quantization.calibration.activations import Images
+from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images
+from edge_mnv3_quantization.calibration.statistics import collect
 from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 from edge_mnv3_quantization.graph.writer import write_float
@@ -67,6 +68,11 @@ def float_outputs(network: Network, images: Images = IMAGES) -> Array:
     model = open_bytes(write_float(network, [network.output]))
     pixels = images.astype(np.float32) * np.float32(network.input_scale) + np.float32(network.input_offset)
     return np.stack([model.run_raw(image[np.newaxis])[0] for image in pixels]).astype(np.float64)
+
+
+def observed(network: Network, images: Images = IMAGES) -> dict[int, ChannelStatistics]:
+    """The statistics of every node's output."""
+    return collect(network, images).by_value(network)
 
 
 def free_sensitivity(sizes: Array, rounding: Array, per_square: Array | None = None) -> Sensitivity:

@@ -166,7 +166,7 @@ def _observe(
             network,
             stored.pixels,
             start=start,
-            on_image=reporter.progress,
+            reporter=reporter,
             on_checkpoint=lambda so_far: _save(so_far, path),
         )
         if len(statistics.images) > reused:

@@ -100,7 +100,7 @@ def test_quantize_needs_neither_the_images_nor_the_observation_again(
     direct = quantize(*options, "--calibration", photos, "-o", tmp_path / "direct")
     hidden = photos.rename(tmp_path / "elsewhere")
     try:
-        monkeypatch.setattr(statistics, "count_images", None)
+        monkeypatch.setattr(statistics, "add_images", None)
         again = quantize(*options, "--calibration", whole.path, "-o", tmp_path / "again")
     finally:
         hidden.rename(photos)
@@ -186,7 +186,7 @@ def test_another_float_model_has_statistics_of_its_own(whole: CalibrateResult, t
 def test_softmax_or_not_makes_no_difference(
     graph: list[str], whole: CalibrateResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(statistics, "count_images", None)
+    monkeypatch.setattr(statistics, "add_images", None)
     logits = quantize(
         *graph, "--no-softmax", "--recipe", "accurate", "--calibration", whole.path, "-o", tmp_path
     )

@@ -25,7 +25,6 @@ from edge_mnv3_quantization.algorithms.channel_groups import (
 from edge_mnv3_quantization.algorithms.lowering import lower
 from edge_mnv3_quantization.algorithms.ranges import best_range, choose_ranges
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure
-from edge_mnv3_quantization.calibration.activations import observe
 from edge_mnv3_quantization.diagnosis.diagnose import diagnose
 from edge_mnv3_quantization.diagnosis.pairing import pair_files
 from edge_mnv3_quantization.graph.network import Network
@@ -35,7 +34,14 @@ from edge_mnv3_quantization.graph.writer import write_float, write_int8
 from edge_mnv3_quantization.recipes.accurate import quantize_fast
 from edge_mnv3_quantization.recipes.notes import CHANNEL_GROUPS, write_notes
 from random_networks import SIDE, TOLERANCE, original, outputs, random_network, wide_network
-from small_networks import float_outputs, free_sensitivity, int8_outputs, random_images, rounded_weights
+from small_networks import (
+    float_outputs,
+    free_sensitivity,
+    int8_outputs,
+    observed,
+    random_images,
+    rounded_weights,
+)
 
 IMAGES = random_images(8, side=SIDE)
 
@@ -132,7 +138,7 @@ def test_fewer_channels_than_two_tiles_stay_together() -> None:
 
 
 def measured(found: Network) -> dict[int, Sensitivity]:
-    return measure(found, logits_value(found), observe(found, IMAGES), IMAGES, seed=0)
+    return measure(found, logits_value(found), observed(found, IMAGES), IMAGES, seed=0)
 
 
 def test_auto_groups_where_it_saves_and_runs_as_one_partition(
@@ -182,7 +188,7 @@ def test_sensitivities_follow_the_channels() -> None:
     result = group_channels(tables, x, [order[:16], order[16:]])
     assert result is not None
     grouped, origins = result
-    carried, seen = moved(before, origins), observe(grouped, IMAGES)
+    carried, seen = moved(before, origins), observed(grouped, IMAGES)
     parts = [value for value in seen if value in origins]
     assert len(parts) > 6
     for value in parts:

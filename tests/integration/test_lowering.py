@@ -13,13 +13,12 @@ from edge_mnv3_quantization.algorithms import lowering
 from edge_mnv3_quantization.algorithms.lowering import HardSwish, lower
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure
-from edge_mnv3_quantization.calibration.activations import observe
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.rewrites import is_gate, logits_value, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_int8
 from random_networks import SIDE, TOLERANCE, original, outputs, random_network
-from small_networks import float_outputs, int8_outputs, random_images, rounded_weights
+from small_networks import float_outputs, int8_outputs, observed, random_images, rounded_weights
 
 IMAGES = random_images(16, side=SIDE)
 
@@ -34,7 +33,7 @@ def network() -> Network:
 
 
 def measured(found: Network) -> dict[int, Sensitivity]:
-    return measure(found, logits_value(found), observe(found, IMAGES), IMAGES, seed=0)
+    return measure(found, logits_value(found), observed(found, IMAGES), IMAGES, seed=0)
 
 
 @functools.cache

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from edge_mnv3_quantization.algorithms.sensitivity import _TEMPERATURE, STEPS, Sensitivity, Tail, measure
-from edge_mnv3_quantization.calibration.activations import observe
 from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
 from random_networks import Builder
-from small_networks import float_outputs, random_images
+from small_networks import float_outputs, observed, random_images
 
 # Draws of random signs: the mean of squares of normal numbers has a standard error of sqrt(2 / 1500), 4 %.
 COUNT = 1500
@@ -47,7 +46,7 @@ NUMBERS = float_outputs(linear_network(EVEN).up_to(1), IMAGES).reshape(COUNT, 3)
 @functools.cache
 def measured(size: float) -> Sensitivity:
     network = linear_network(size)
-    return measure(network, 2, observe(network, IMAGES), IMAGES, seed=0)[1]
+    return measure(network, 2, observed(network, IMAGES), IMAGES, seed=0)[1]
 
 
 def gains(size: float) -> Array:
@@ -90,8 +89,8 @@ def test_clipping_costs_the_squared_error_of_the_logits(size: float, share: floa
 
 def test_same_seed_gives_same_costs() -> None:
     few, network = IMAGES[:8], linear_network(EVEN)
-    histograms = observe(network, few)
-    one, again, other = (measure(network, 2, histograms, few, seed=seed)[1] for seed in (1, 1, 2))
+    statistics = observed(network, few)
+    one, again, other = (measure(network, 2, statistics, few, seed=seed)[1] for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.rounding, again.rounding)
     np.testing.assert_array_equal(one.high.costs, again.high.costs)
     assert not np.array_equal(one.rounding, other.rounding)
@@ -111,10 +110,10 @@ def test_numbers_below_a_gates_end_cost_nothing() -> None:
         input_offset=-6.0,
     )
     images = random_images(8, side=6)
-    found = measure(network, x, observe(network, images), images, seed=0)[1]
+    found = measure(network, x, observed(network, images), images, seed=0)[1]
     assert found.low is not None
     # The numbers go down to -6 and below, but the range needs to hold no more than -3.
-    assert observe(network, images)[1].low.min() < -6
+    assert observed(network, images)[1].low.min() < -6
     np.testing.assert_allclose(found.low.last(), 3.0)
     assert (found.low.at(np.full((4, 1), 1.5)) > 0).all()
 

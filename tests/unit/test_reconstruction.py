@@ -11,14 +11,16 @@ import numpy as np
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
 from edge_mnv3_quantization.algorithms.reconstruction import reconstruct
 from edge_mnv3_quantization.algorithms.sensitivity import measure
-from edge_mnv3_quantization.calibration.activations import Images, observe
+from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
+from recording_reporter import RecordingReporter
 from small_networks import (
     IMAGES,
     float_outputs,
     int8_outputs,
+    observed,
     random_images,
     rounded_weights,
     uneven_network,
@@ -36,7 +38,7 @@ def even_network() -> Network:
 @functools.cache
 def unclipped() -> dict[int, Quantization]:
     network = even_network()
-    return choose_ranges(network, measure(network, network.output, observe(network, IMAGES), IMAGES, seed=0))
+    return choose_ranges(network, measure(network, network.output, observed(network, IMAGES), IMAGES, seed=0))
 
 
 def refitted(
@@ -46,14 +48,16 @@ def refitted(
     seed: int = 0,
     kept: Container[int] = (),
 ) -> dict[int, QuantizedWeights]:
-    seen: list[None] = []
+    reporter = RecordingReporter()
     found = reconstruct(
         *(network, network, quantizations, images),
         seed=seed,
         refitted=lambda node: node.output not in kept,
-        on_node=lambda: seen.append(None),
+        reporter=reporter,
     )
-    assert len(seen) == len(found) == len(network.nodes)
+    nodes = len(network.nodes)
+    assert len(found) == nodes
+    assert reporter.done_and_total == [(done, nodes) for done in range(1, nodes + 1)]
     return found
 
 

@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, evened, measure
-from edge_mnv3_quantization.calibration.activations import Histogram, observe
+from edge_mnv3_quantization.calibration.activations import ChannelStatistics
 from edge_mnv3_quantization.graph.network import Network, Node, Value
 from edge_mnv3_quantization.recipes.synthetic_images import is_refitted, reaching_further
+from small_networks import observed
 
 SIDE, CHANNELS = 64, 3
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)
@@ -47,24 +48,26 @@ def network() -> Network:
 NETWORK = network()
 
 
-def seen() -> dict[int, Histogram]:
-    return observe(NETWORK, IMAGES)
+def seen() -> dict[int, ChannelStatistics]:
+    return observed(NETWORK, IMAGES)
 
 
 def test_channels_of_small_maps_are_evened() -> None:
     plain = {
-        value: dataclasses.replace(known, square=np.array([100.0, 1.0, 0.0]))
+        value: dataclasses.replace(known, mean_square=np.array([100.0, 1.0, 0.0]))
         for value, known in seen().items()
     }
     found = evened(NETWORK, plain, 10)
     # The mean of the squares is 101 / 3; 4 / 10 - 4 / 100 of it is added.
-    np.testing.assert_allclose(found[SMALL].square, plain[SMALL].square + 0.36 * 101 / 3)
+    np.testing.assert_allclose(found[SMALL].mean_square, plain[SMALL].mean_square + 0.36 * 101 / 3)
     # 32 by 32 positions are 256 times those of stride 32.
-    np.testing.assert_allclose(found[STEM].square, plain[STEM].square + 0.36 * 101 / 3 / 256**2)
+    np.testing.assert_allclose(found[STEM].mean_square, plain[STEM].mean_square + 0.36 * 101 / 3 / 256**2)
     for images in (100, 1000):
-        np.testing.assert_array_equal(evened(NETWORK, plain, images)[SMALL].square, plain[SMALL].square)
+        np.testing.assert_array_equal(
+            evened(NETWORK, plain, images)[SMALL].mean_square, plain[SMALL].mean_square
+        )
     always = evened(NETWORK, plain, 1000, least=0.1)
-    np.testing.assert_allclose(always[SMALL].square, plain[SMALL].square + 0.1 * 101 / 3)
+    np.testing.assert_allclose(always[SMALL].mean_square, plain[SMALL].mean_square + 0.1 * 101 / 3)
 
 
 def reach(sensitivity: Sensitivity) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge_mnv3_quantization.calibration.activations import Histogram
+from edge_mnv3_quantization.calibration.activations import ChannelStatistics
 from edge_mnv3_quantization.graph.network import Array, Network
 
 _CONSTANT = 1e-3  # spread of a gate, which goes from 0 to 6, that counts as none
@@ -21,10 +21,10 @@ def foldable_gates(network: Network) -> frozenset[int]:
     return frozenset(found)
 
 
-def constant_gates(network: Network, histograms: Mapping[int, Histogram]) -> dict[int, Array]:
+def constant_gates(network: Network, statistics: Mapping[int, ChannelStatistics]) -> dict[int, Array]:
     """Those of `foldable_gates` that do not change from image to image, and their values (C,)."""
     return {
-        value: histograms[value].mean
+        value: statistics[value].mean
         for value in foldable_gates(network)
-        if histograms[value].spread() < _CONSTANT
+        if statistics[value].spread() < _CONSTANT
     }

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3_quantization.algorithms.patches import patches
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
@@ -61,7 +62,7 @@ def reconstruct(
     *,
     seed: int,
     refitted: Callable[[Node], bool],
-    on_node: Callable[[], None],
+    reporter: Reporter = SILENT,
 ) -> dict[int, QuantizedWeights]:
     """Returns the int8 weights and biases of every weighted node.
 
@@ -72,20 +73,19 @@ def reconstruct(
         images: (N, H, W, 3) uint8.
         seed: Of the positions that are used.
         refitted: Whether a node's weights are; those of others are rounded as they are.
-        on_node: Called after each weighted node.
+        reporter: Told of the weighted nodes done.
     """
     found: dict[int, QuantizedWeights] = {}
     rng = np.random.default_rng(seed)
-    for node in network.nodes:
-        if node.kind not in WEIGHTED:
-            continue
+    weighted = [node for node in network.nodes if node.kind in WEIGHTED]
+    for done, node in enumerate(weighted, start=1):
         taken = quantizations[node.inputs[0]]
         if is_gate(node) or not refitted(node):  # a gate is a constant function
             found[node.output] = quantize_weights(node, taken.scale)
         else:
             inputs, results = _samples(reference, network, quantizations, found, node, images, rng)
             found[node.output] = _fitted(node, inputs, results, taken.scale, len(images))
-        on_node()
+        reporter.progress(done, len(weighted))
     return found
 
 

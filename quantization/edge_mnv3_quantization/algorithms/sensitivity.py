@@ -25,9 +25,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3_quantization.algorithms.backward import Floats, gradients
-from edge_mnv3_quantization.calibration.activations import Histogram, Images
+from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images
 from edge_mnv3_quantization.graph.network import GATE_CEILING, GATE_SHIFT, Array, Network
 from edge_mnv3_quantization.graph.rewrites import gated_values
 from edge_mnv3_quantization.graph.writer import write_float
@@ -156,16 +157,16 @@ class _Side:
 class _Value:
     """Sums for one value."""
 
-    def __init__(self, histogram: Histogram, gated: bool) -> None:
+    def __init__(self, statistics: ChannelStatistics, gated: bool) -> None:
         self.images, self.positions = 0, 1
         self.gated = gated
-        self.rounding = np.zeros(len(histogram.mean))
-        lowest = np.minimum(histogram.low, 0.0)
+        self.rounding = np.zeros(len(statistics.mean))
+        lowest = np.minimum(statistics.low, 0.0)
         if gated:
             lowest = np.maximum(lowest, -GATE_SHIFT)
-        self.step = np.maximum((np.maximum(histogram.high, 0.0) - lowest) / STEPS, _SMALLEST)
-        self.typical = np.sqrt(np.maximum(histogram.square, _SMALLEST**2))
-        furthest = float((histogram.high / self.typical).max())
+        self.step = np.maximum((np.maximum(statistics.high, 0.0) - lowest) / STEPS, _SMALLEST)
+        self.typical = np.sqrt(np.maximum(statistics.mean_square, _SMALLEST**2))
+        furthest = float((statistics.high / self.typical).max())
         self.high = _Side(self.typical, furthest)
         self.low: _Side | None = None
         if gated:
@@ -204,26 +205,27 @@ class _Value:
 
 
 def evened(
-    network: Network, histograms: Mapping[int, Histogram], images: int, *, least: float = 0.0
-) -> dict[int, Histogram]:
-    """Histograms whose channels are nearer to one another in size, the more the fewer images there are.
+    network: Network, statistics: Mapping[int, ChannelStatistics], images: int, *, least: float = 0.0
+) -> dict[int, ChannelStatistics]:
+    """Statistics whose channels are nearer to one another in size, the more the fewer images there are.
 
     In maps larger than those of stride 32 it is less, by the square of their positions: they tell every
     channel's size in a few images.
 
     Args:
         network: Of the values.
-        histograms: By value.
+        statistics: By value.
         images: How many they were taken over.
         least: Of the mean square over all channels that is added to each channel's own.
     """
     small = network.positions_at(SMALL_STRIDE)
     most = max(least, _EVENED * (1 / images - 1 / _EVENED_IMAGES))
-    found = {}
-    for value, known in histograms.items():
+    nearer = {}
+    for value, known in statistics.items():
         share = most * min(1.0, small / network.values[value].positions) ** 2
-        found[value] = dataclasses.replace(known, square=known.square + share * known.square.mean())
-    return found
+        squares = known.mean_square
+        nearer[value] = dataclasses.replace(known, mean_square=squares + share * squares.mean())
+    return nearer
 
 
 def hard_swish(x: Array | Floats) -> Array:
@@ -234,30 +236,30 @@ def hard_swish(x: Array | Floats) -> Array:
 def measure(
     network: Network,
     logits: int,
-    histograms: Mapping[int, Histogram],
+    statistics: Mapping[int, ChannelStatistics],
     images: Images,
     *,
     seed: int,
-    on_image: Callable[[], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> dict[int, Sensitivity]:
     """Measures the sensitivity of every value up to the logits.
 
     Args:
         network: Lowered, its products without factors.
         logits: The value whose error is the cost.
-        histograms: Of this network, over images like these.
+        statistics: Of this network's values, over images like these.
         images: (N, H, W, 3) uint8.
         seed: Of the directions.
-        on_image: Called after each.
+        reporter: Told of the images done.
     """
     part = network.up_to(logits)
     order = [node.output for node in part.nodes]
     model = open_bytes(write_float(part, order))
     gated = gated_values(part)
     product = {v: next(n.output for n in part.consumers(v) if n.kind == "mul") for v in gated}
-    found = {v: _Value(histograms[v], v in gated) for v in order if v in histograms}
+    found = {v: _Value(statistics[v], v in gated) for v in order if v in statistics}
     rng = np.random.default_rng(seed)
-    for image in images:
+    for done, image in enumerate(images, start=1):
         pixels = image[np.newaxis].astype(np.float32)
         outputs = model.run_raw(pixels * np.float32(network.input_scale) + np.float32(network.input_offset))
         values = dict(zip(order, outputs, strict=True))
@@ -266,8 +268,7 @@ def measure(
             channels = values[value].shape[-1]
             behind = slopes[product[value]].reshape(-1, channels) if value in gated else None
             sums.add(values[value].reshape(-1, channels), slopes[value].reshape(-1, channels), behind)
-        if on_image:
-            on_image()
+        reporter.progress(done, len(images))
     return {value: sums.finish() for value, sums in found.items()}
 
 

@@ -3,8 +3,8 @@
 Statistics belong to one network, known by a hash of its operators and weights, and name every image that they
 count by the SHA-256 of its pixels. So they cannot be used with another model, no image counts twice, and what
 is still to be done is known after an interruption. The hash is not that of the float file, in which Keras
-numbers layers anew from model to model, and which ends with or without a softmax. The counts are exact
-(`counting`): however the work was divided, the file that comes out is the same, byte by byte.
+numbers layers anew from model to model, and which ends with or without a softmax. The sums are exact
+(`channel_totals`): however the work was divided, the file that comes out is the same, byte by byte.
 """
 
 from __future__ import annotations
@@ -25,50 +25,53 @@ import numpy.typing as npt
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.hashing import sha256_images
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_quantization.calibration.activations import (
-    Histogram,
+    ChannelStatistics,
     Images,
-    count_images,
-    histograms,
+    add_images,
+    channel_statistics,
     observed_values,
 )
-from edge_mnv3_quantization.calibration.counting import Counts, no_counts
+from edge_mnv3_quantization.calibration.channel_totals import ChannelTotals, no_totals
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.reader import read_network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 
-FORMAT = 1  # to be raised when the file's arrays, or the numbers that they stand for, change
+# To be raised when the file's arrays, or the numbers that they stand for, change. Format 1 held `exponents`
+# and `counts` besides, the bins of histograms that no recipe took; they are left unread.
+FORMAT = 2
 CHECKPOINT_S = 5.0
 FILE_PREFIX = "statistics-"
 
 _COMPRESSION = 1  # of 9: six times faster than the usual 6, for a file that is a sixth larger
-_COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
+_TOTALS = tuple(field.name for field in dataclasses.fields(ChannelTotals))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """Of one float model over some images.
+    """The statistics of one float model over some images.
 
     Attributes:
         network_sha256: From `network_sha256`.
         images: SHA-256 of the pixels of every image that was counted, in ascending order.
-        channels: Of each of `observed_values`; side by side they are those of `counts`.
-        counts: The numbers.
+        channels: Number of channels of each of `observed_values`; side by side they are those of `totals`.
+        totals: The numbers.
     """
 
     network_sha256: str
     images: tuple[str, ...]
     channels: tuple[int, ...]
-    counts: Counts
+    totals: ChannelTotals
 
-    def histograms(self, network: Network) -> dict[int, Histogram]:
-        """The histogram of every value.
+    def by_value(self, network: Network) -> dict[int, ChannelStatistics]:
+        """The statistics of each of `observed_values`.
 
         Args:
             network: From `observed_network`, that of `network_sha256`.
         """
-        return histograms(network, self.counts, len(self.images))
+        return channel_statistics(network, self.totals, len(self.images))
 
     def left(self, hashes: Sequence[str]) -> list[int]:
         """Which images have not been counted yet.
@@ -83,12 +86,12 @@ class Statistics:
             CalibrationDataError: Others have been counted.
         """
         counted = Counter(self.images)
-        found = []
+        uncounted = []
         for place, sha256 in enumerate(hashes):
             if counted[sha256]:
                 counted[sha256] -= 1
             else:
-                found.append(place)
+                uncounted.append(place)
         others = sum(counted.values())
         if others:
             raise CalibrationDataError(
@@ -97,7 +100,7 @@ class Statistics:
                 "none",
                 "collect them anew",
             )
-        return found
+        return uncounted
 
 
 def observed_network(float_model: bytes) -> Network:
@@ -132,14 +135,14 @@ def statistics_file(sha256: str) -> str:
     return f"{FILE_PREFIX}{sha256[:16]}.npz"
 
 
-def no_statistics(network: Network, *, binned: bool = True) -> Statistics:
-    """Those of no images; without bins they are for use at once, not to be saved."""
+def _no_statistics(network: Network) -> Statistics:
+    """The statistics of no images."""
     channels = tuple(network.values[value].channels for value in observed_values(network))
     return Statistics(
         network_sha256=network_sha256(network),
         images=(),
         channels=channels,
-        counts=no_counts(sum(channels), binned=binned),
+        totals=no_totals(sum(channels)),
     )
 
 
@@ -148,7 +151,7 @@ def collect(
     images: Images,
     *,
     start: Statistics | None = None,
-    on_image: Callable[[int, int], None] | None = None,
+    reporter: Reporter = SILENT,
     on_checkpoint: Callable[[Statistics], None] | None = None,
     checkpoint_s: float = CHECKPOINT_S,
 ) -> Statistics:
@@ -158,7 +161,7 @@ def collect(
         network: From `observed_network`.
         images: (N, H, W, 3) uint8: all that are to be counted in the end.
         start: What has been counted; it is left as it is.
-        on_image: Called with (images done in this call, images to do in this call).
+        reporter: Told of the images done in this call.
         on_checkpoint: Called now and then with what has been counted so far; it must not keep the arrays.
         checkpoint_s: Seconds between two such calls.
 
@@ -169,7 +172,7 @@ def collect(
         CalibrationDataError: `start` is of another network, or counts other images.
         ConversionError: A number is not finite.
     """
-    none = no_statistics(network)
+    none = _no_statistics(network)
     start = start or none
     if start.network_sha256 != none.network_sha256:
         raise CalibrationDataError(
@@ -181,16 +184,15 @@ def collect(
     left = start.left(hashes)
     if not left:
         return start
-    before, counts = start.images, start.counts.copy()
+    before, totals = start.images, start.totals.copy()
 
     def reached(done: int) -> Statistics:
         names = tuple(sorted([*before, *(hashes[place] for place in left[:done])]))
-        return dataclasses.replace(none, images=names, counts=counts)
+        return dataclasses.replace(none, images=names, totals=totals)
 
     saved = time.monotonic()
-    for done in count_images(network, (images[place] for place in left), counts):
-        if on_image:
-            on_image(done, len(left))
+    for done in add_images(network, (images[place] for place in left), totals):
+        reporter.progress(done, len(left))
         if on_checkpoint and done < len(left) and time.monotonic() - saved >= checkpoint_s:
             on_checkpoint(reached(done))
             saved = time.monotonic()
@@ -214,9 +216,9 @@ def merge(one: Statistics, other: Statistics) -> Statistics:
         raise CalibrationDataError(
             "statistics to merge", f"{common} images that are in both", "different images"
         )
-    counts = one.counts.copy()
-    counts.merge(other.counts)
-    return dataclasses.replace(one, images=tuple(sorted([*one.images, *other.images])), counts=counts)
+    totals = one.totals.copy()
+    totals.merge(other.totals)
+    return dataclasses.replace(one, images=tuple(sorted([*one.images, *other.images])), totals=totals)
 
 
 def save_statistics(statistics: Statistics, path: Path) -> None:
@@ -231,7 +233,7 @@ def save_statistics(statistics: Statistics, path: Path) -> None:
         "images": np.array(statistics.images, dtype="U64"),
         "channels": np.array(statistics.channels, dtype=np.int64),
     }
-    arrays |= {name: getattr(statistics.counts, name) for name in _COUNTS}
+    arrays |= {name: getattr(statistics.totals, name) for name in _TOTALS}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
@@ -239,19 +241,19 @@ def save_statistics(statistics: Statistics, path: Path) -> None:
 
 
 def load_statistics(path: Path) -> Statistics:
-    """Reads what `save_statistics` wrote.
+    """Reads what `save_statistics` wrote, now or in format 1.
 
     Raises:
         InputFileError: It is missing, damaged, or of another format.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            found = int(archive["format"])
-            if found != FORMAT:
+            version = int(archive["format"])
+            if not 1 <= version <= FORMAT:
                 raise InputFileError(
-                    f"statistics {path}", f"format {found}", f"format {FORMAT}", _delete_it(path)
+                    f"statistics {path}", f"format {version}", f"format 1 to {FORMAT}", _delete_it(path)
                 )
-            return _parse({name: archive[name] for name in archive.files})
+            return _parse(archive)
     except FileNotFoundError as error:
         raise InputFileError(f"statistics {path}", "no such file") from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -269,11 +271,11 @@ def _parse(arrays: Mapping[str, npt.NDArray[Any]]) -> Statistics:
         network_sha256=str(arrays["network_sha256"]),
         images=tuple(arrays["images"].tolist()),
         channels=tuple(arrays["channels"].tolist()),
-        counts=Counts(**{name: arrays[name] for name in _COUNTS}),
+        totals=ChannelTotals(**{name: arrays[name] for name in _TOTALS}),
     )
-    wanted = no_counts(sum(statistics.channels))
-    for name in _COUNTS:
-        got, like = arrays[name], getattr(wanted, name)
+    wanted = no_totals(sum(statistics.channels))
+    for name in _TOTALS:
+        got, like = getattr(statistics.totals, name), getattr(wanted, name)
         if (got.shape, got.dtype) != (like.shape, like.dtype):
             raise ValueError(name)
     return statistics

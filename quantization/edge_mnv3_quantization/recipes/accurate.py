@@ -27,6 +27,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from edge_mnv3.core.errors import ConversionError
+from edge_mnv3.core.reporting import Reporter
 from edge_mnv3_quantization.algorithms.constant_gates import constant_gates
 from edge_mnv3_quantization.algorithms.equalization import group_factors
 from edge_mnv3_quantization.algorithms.lowering import HardSwish, lower
@@ -36,7 +37,7 @@ from edge_mnv3_quantization.algorithms.rounding_ties import away_from_ties
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, evened, measure
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
 from edge_mnv3_quantization.calibration.activations import Images, run_float
-from edge_mnv3_quantization.calibration.statistics import Statistics, collect, no_statistics, observed_network
+from edge_mnv3_quantization.calibration.statistics import Statistics, collect, observed_network
 from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network
 from edge_mnv3_quantization.graph.reader import read_network
 from edge_mnv3_quantization.graph.rewrites import centre_input, fold_constant_gates, logits_value
@@ -79,13 +80,13 @@ class _Quantized(NamedTuple):
     quantizations: Mapping[int, Quantization]
 
 
-class _Progress:
-    """Counts units of work."""
+class _Progress(Reporter):
+    """Adds up the units of work of all parts, one for each time that a part tells of its progress."""
 
     def __init__(self, total: int, report: Callable[[int, int], None] | None) -> None:
         self._done, self._total, self._report = 0, total, report
 
-    def step(self, *_: object) -> None:
+    def progress(self, done: int, total: int) -> None:
         self._done = min(self._done + 1, self._total)
         if self._report:
             self._report(self._done, self._total)
@@ -144,7 +145,7 @@ def quantize_accurate(
             chosen,
             seed=seed,
             refitted=lambda node: not synthetic or is_refitted(quantized.network, node),
-            on_node=progress.step,
+            reporter=progress,
         )
 
     quantized = _quantized(plan, _UNTRIED)
@@ -213,13 +214,12 @@ def _planned(
     progress: _Progress,
     synthetic: bool = False,
 ) -> _Plan:
-    start = statistics or no_statistics(network, binned=False)
-    histograms = collect(network, images, start=start, on_image=progress.step).histograms(network)
-    constant = constant_gates(network, histograms) if len(images) >= _FEWEST_FOR_CONSTANT else {}
+    collected = collect(network, images, start=statistics, reporter=progress).by_value(network)
+    constant = constant_gates(network, collected) if len(images) >= _FEWEST_FOR_CONSTANT else {}
     network = fold_constant_gates(network, constant)
     logits = logits_value(network)
-    seen = evened(network, histograms, len(images), least=EVENED if synthetic else 0.0)
-    sensitivities = measure(network, logits, seen, measured, seed=seed, on_image=progress.step)
+    seen = evened(network, collected, len(images), least=EVENED if synthetic else 0.0)
+    sensitivities = measure(network, logits, seen, measured, seed=seed, reporter=progress)
     if synthetic:
         sensitivities = reaching_further(network, logits, sensitivities)
     if not all(np.isfinite(found.rounding).all() for found in sensitivities.values()):

@@ -1,0 +1,118 @@
+"""Ends and sums of numbers, channel by channel, that can be merged in any order and grouping.
+
+Sums are kept as integers in three units, and are therefore exact in any order: however the images were split,
+and in whichever order they came, the totals are the same bit by bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+LARGEST_NUMBER = 1e9  # squares and their sums stay far within their integers
+
+_FAST_ROW = 2048
+# Each is the unit of an integer sum that takes what the one before leaves over, at most half its unit, which
+# is 2^39 of the next: room for 2^24 images.
+_UNITS = (2.0**10, 2.0**-30, 2.0**-70)
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelTotals:
+    """Totals of C channels, those of all values of a network side by side; the arrays are added to in place.
+
+    Attributes:
+        low: (C,): smallest number; infinity before the first.
+        high: (C,): largest number; -infinity before the first.
+        sums: (3, C): sum over the images of their means, in `_UNITS`.
+        squares: (3, C): sum over the images of their mean squares, in `_UNITS`.
+    """
+
+    low: Floats
+    high: Floats
+    sums: Integers
+    squares: Integers
+
+    def add(self, outputs: Sequence[Floats]) -> None:
+        """Adds the numbers of one image.
+
+        Args:
+            outputs: (positions, channels) of each value; their channels side by side are those of `self`.
+
+        Raises:
+            FloatingPointError: One of them is not finite, or over `LARGEST_NUMBER`; nothing was added.
+        """
+        low = np.concatenate([_reduced(np.minimum, output) for output in outputs])
+        high = np.concatenate([_reduced(np.maximum, output) for output in outputs])
+        if not max(-float(low.min()), float(high.max())) <= LARGEST_NUMBER:  # catches NaN, too
+            raise FloatingPointError
+        self._widen(low, high)
+        _add_exactly(self.sums, np.concatenate([_mean(output) for output in outputs]))
+        _add_exactly(self.squares, np.concatenate([_mean(np.square(output)) for output in outputs]))
+
+    def merge(self, other: ChannelTotals) -> None:
+        """Adds the totals of other images over the same channels."""
+        self._widen(other.low, other.high)
+        self.sums[...] += other.sums
+        self.squares[...] += other.squares
+
+    def copy(self) -> ChannelTotals:
+        """The same numbers in arrays of their own."""
+        return ChannelTotals(
+            low=self.low.copy(), high=self.high.copy(), sums=self.sums.copy(), squares=self.squares.copy()
+        )
+
+    def _widen(self, low: Floats, high: Floats) -> None:
+        np.minimum(self.low, low, out=self.low)
+        np.maximum(self.high, high, out=self.high)
+
+
+def no_totals(channels: int) -> ChannelTotals:
+    """The totals of no images at all."""
+    return ChannelTotals(
+        low=np.full(channels, np.inf, np.float32),
+        high=np.full(channels, -np.inf, np.float32),
+        sums=np.zeros((len(_UNITS), channels), np.int64),
+        squares=np.zeros((len(_UNITS), channels), np.int64),
+    )
+
+
+def exact_sum(integers: Integers) -> Doubles:
+    """The sum (C,) that integers (3, C) in `_UNITS` stand for."""
+    total: Doubles = sum(
+        (part.astype(np.float64) * unit for part, unit in zip(integers[::-1], _UNITS[::-1], strict=True)),
+        start=np.zeros(integers.shape[1]),
+    )
+    return total
+
+
+def _mean(numbers: Floats) -> Doubles:
+    mean: Doubles = _reduced(np.add, numbers, np.float64) / len(numbers)
+    return mean
+
+
+def _reduced(operation: np.ufunc, numbers: Floats, dtype: npt.DTypeLike | None = None) -> npt.NDArray[Any]:
+    """Reduces (positions, C) to (C,), several positions side by side: NumPy is slow where rows are short."""
+    positions, channels = numbers.shape
+    beside = 1
+    while positions % (2 * beside) == 0 and 2 * beside * channels <= _FAST_ROW:
+        beside *= 2
+    rows = operation.reduce(numbers.reshape(-1, beside * channels), axis=0, dtype=dtype)
+    reduced: npt.NDArray[Any] = operation.reduce(rows.reshape(beside, channels), axis=0)
+    return reduced
+
+
+def _add_exactly(integers: Integers, numbers: Doubles) -> None:
+    left = numbers
+    for total, unit in zip(integers, _UNITS, strict=True):
+        units = np.rint(left / unit)
+        total += units.astype(np.int64)
+        left = left - units * unit
