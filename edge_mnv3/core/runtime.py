@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core import process
 from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError, RuntimeUnavailableError
-from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3.core.native_output import RUNTIME_LOG, captured_native_output
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.models import KernelCheck, TensorInfo
 
@@ -160,7 +160,7 @@ def open_model(
         raise ModelFileError(f"model {path}", "no such file", "a .tflite file")
     log = None
     try:
-        with captured_native_output() as log:
+        with captured_native_output(RUNTIME_LOG) as log:
             interpreter = module.Interpreter(**options)
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
@@ -184,7 +184,7 @@ def open_bytes(content: bytes, *, kernels: Kernels = "xnnpack") -> LoadedModel:
     options: dict[str, Any] = {"model_content": content, "num_threads": 1}
     if kernels == "builtin":
         options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    with captured_native_output():
+    with captured_native_output(RUNTIME_LOG):
         interpreter = module.Interpreter(**options)
         interpreter.allocate_tensors()
     return LoadedModel(interpreter, kernels, f"litert {version}")

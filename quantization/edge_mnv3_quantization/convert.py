@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import tempfile
 from typing import Any
 
@@ -46,11 +44,7 @@ def convert_float(model: Any) -> bytes:
     module = tf.Module()
     module.variables_of_model = [variable.value for variable in model.variables]
     try:
-        with (
-            captured_native_output(),
-            contextlib.redirect_stdout(io.StringIO()),
-            tempfile.TemporaryDirectory() as folder,
-        ):
+        with captured_native_output(), tempfile.TemporaryDirectory() as folder:
             tf.saved_model.save(module, folder, signatures={"serving_default": serve})
             return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
     except Exception as error:  # the converter's own class is private, and it raises others as well
