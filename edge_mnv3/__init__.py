@@ -1,5 +1,62 @@
-"""Take a MobileNetV3 from Keras to a phone: build, quantize, validate, benchmark, package."""
+"""Take a MobileNetV3 from Keras to a phone: build, quantize, validate, benchmark, package.
+
+    import edge_mnv3 as em
+
+    graph = em.GraphRequest(variant=em.parse_variant("small_minimalistic"))
+    made = em.quantize(em.QuantizeRequest(graph=graph, calibration="photos/", output_dir=Path("out")))
+
+Each function takes a frozen request and returns a frozen result; it prints nothing, and raises a subclass of
+`EdgeMnv3Error` for everything that can be expected to go wrong. Its second argument, a `Reporter`, is told of
+steps, progress and warnings. Names are imported when they are used, so that importing this package is quick
+and loads neither NumPy nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from edge_mnv3.core.versions import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from edge_mnv3.core.errors import EdgeMnv3Error as EdgeMnv3Error
+    from edge_mnv3.core.reporting import Reporter as Reporter
+    from edge_mnv3.core.results.json_format import from_json as from_json
+    from edge_mnv3.core.results.json_format import to_json as to_json
+    from edge_mnv3.model.arch import Variant as Variant
+    from edge_mnv3.model.arch import parse_variant as parse_variant
+    from edge_mnv3.model.graphs import GraphRequest as GraphRequest
+    from edge_mnv3.stages.build import BuildRequest as BuildRequest
+    from edge_mnv3.stages.build import build as build
+    from edge_mnv3.stages.inspect import InspectRequest as InspectRequest
+    from edge_mnv3.stages.inspect import inspect as inspect
+
+# Public name to the module that defines it; a type checker reads the imports above.
+_PUBLIC = {
+    "BuildRequest": "edge_mnv3.stages.build",
+    "EdgeMnv3Error": "edge_mnv3.core.errors",
+    "GraphRequest": "edge_mnv3.model.graphs",
+    "InspectRequest": "edge_mnv3.stages.inspect",
+    "Reporter": "edge_mnv3.core.reporting",
+    "Variant": "edge_mnv3.model.arch",
+    "build": "edge_mnv3.stages.build",
+    "from_json": "edge_mnv3.core.results.json_format",
+    "inspect": "edge_mnv3.stages.inspect",
+    "parse_variant": "edge_mnv3.model.arch",
+    "to_json": "edge_mnv3.core.results.json_format",
+}
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'edge_mnv3' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Lists the public names, imported or not."""
+    return sorted({*globals(), *_PUBLIC})

@@ -12,7 +12,6 @@ def app_context(
     size: int = 224,
     classes: int = 5,
     model_file: str = "flowers.tflite",
-    labels_file: str = "labels.txt",
     output_scale: float = 1 / 256,
 ) -> AppContext:
     """A model with `dtype` in and out; float input takes pixels less 127.5 over 127.5."""
@@ -22,7 +21,7 @@ def app_context(
         input_size_px=size,
         class_count=classes,
         model_file=model_file,
-        labels_file=labels_file,
+        labels_file="labels.txt",
         input_dtype=dtype,
         output_dtype=dtype,
         output_scale=output_scale if quantized else None,

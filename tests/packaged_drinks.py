@@ -24,7 +24,7 @@ def run(*arguments: object) -> Result:
 def classifier(path: Path, dtype: str = "uint8", *, seed: int = 0, classes: int = CLASSES) -> Path:
     kernel = np.random.default_rng(seed).uniform(-1, 1, (classes, SIDE, SIDE, 3)).astype(np.float32)
     kernel -= kernel.mean(axis=(1, 2, 3), keepdims=True)
-    return write_classifier(path, dtype, classes=classes, kernel=kernel, side=SIDE, output_scale=OUTPUT_SCALE)
+    return write_classifier(path, dtype, classes=classes, kernel=kernel, output_scale=OUTPUT_SCALE)
 
 
 def package(inputs: Path, output: Path, *more: object, model: str = "my drinks uint8.tflite") -> Result:

@@ -33,7 +33,6 @@ def write_classifier(
     classes: int = 5,
     kernel: npt.NDArray[np.float32] | None = None,
     output_scale: float = 8.0,
-    side: int = SIZE,
     open_batch: bool = False,
 ) -> Path:
     """Writes a model of one convolution over the whole image: pixels 0..255 to one number a class.
@@ -41,13 +40,13 @@ def write_classifier(
     Args:
         path: Where to.
         dtype: `float32`, `int8` or `uint8`: of input, weights and output.
-        classes: Number of outputs.
-        kernel: (classes, side, side, 3); by default `weights(classes)`.
+        classes: Number of outputs; the kernel's where one is given.
+        kernel: (classes, side, side, 3) with the side of the input; by default `weights(classes)`.
         output_scale: Real value of one output step.
-        side: Of the square input.
         open_batch: Leave the batch size open in the signature.
     """
     kernel = weights(classes) if kernel is None else kernel
+    classes, side = kernel.shape[:2]
     weight_scale = float(np.abs(kernel).max()) / 127
     middle = {"float32": 0, "int8": 0, "uint8": 128}[dtype]
     zero_of_pixels = {"float32": 0, "int8": -128, "uint8": 0}[dtype]
@@ -57,60 +56,22 @@ def write_classifier(
     else:
         stored = (np.round(kernel / weight_scale) + middle).astype(dtype)
         bias = np.zeros(classes, np.int32)
-    model = schema.ModelT()
-    model.version = 3
-    model.buffers = [schema.BufferT()]
-    graph = schema.SubGraphT()
-    graph.tensors = []
-
-    def tensor(
-        name: str, kind: str, shape: tuple[int, ...], scale: float, zero: int, data: Any = None
-    ) -> int:
-        new = schema.TensorT()
-        new.name, new.type, new.shape, new.buffer = name.encode(), _TYPES[kind], list(shape), 0
-        if open_batch and data is None:
-            new.shapeSignature = [-1, *shape[1:]]
-        if kind != "float32":
-            new.quantization = schema.QuantizationParametersT()
-            new.quantization.scale, new.quantization.zeroPoint = [scale], [zero]
-        if data is not None:
-            buffer = schema.BufferT()
-            buffer.data = list(data.tobytes())
-            model.buffers.append(buffer)
-            new.buffer = len(model.buffers) - 1
-        graph.tensors.append(new)
-        return len(graph.tensors) - 1
-
+    graph = _Graph(open_batch)
     bias_type = "float32" if dtype == "float32" else "int32"
-    image = tensor("image", dtype, (1, side, side, 3), 1.0, zero_of_pixels)
-    kernel_index = tensor("kernel", dtype, stored.shape, weight_scale, middle, stored)
-    bias_index = tensor("bias", bias_type, (classes,), weight_scale, 0, bias)
-    scores = tensor("scores", dtype, (1, 1, 1, classes), output_scale, middle)
-    output = tensor("output", dtype, (1, classes), output_scale, middle)
-
-    conv = schema.OperatorT()
-    conv.opcodeIndex, conv.inputs, conv.outputs = 0, [image, kernel_index, bias_index], [scores]
-    conv.builtinOptionsType = schema.BuiltinOptions.Conv2DOptions
-    conv.builtinOptions = schema.Conv2DOptionsT()
-    conv.builtinOptions.padding = schema.Padding.VALID
-    conv.builtinOptions.strideH = conv.builtinOptions.strideW = 1
-    conv.builtinOptions.dilationHFactor = conv.builtinOptions.dilationWFactor = 1
-    flatten = schema.OperatorT()
-    flatten.opcodeIndex, flatten.inputs, flatten.outputs = 1, [scores], [output]
-    flatten.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
-    flatten.builtinOptions = schema.ReshapeOptionsT()
-    flatten.builtinOptions.newShape = [1, classes]
-    graph.operators, graph.inputs, graph.outputs = [conv, flatten], [image], [output]
-    model.subgraphs = [graph]
-    model.operatorCodes = []
-    for code, version in ((schema.BuiltinOperator.CONV_2D, 3), (schema.BuiltinOperator.RESHAPE, 1)):
-        operator_code = schema.OperatorCodeT()
-        operator_code.builtinCode = operator_code.deprecatedBuiltinCode = code
-        operator_code.version = version
-        model.operatorCodes.append(operator_code)
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    path.write_bytes(bytes(builder.Output()))
+    image = graph.tensor("image", dtype, (1, side, side, 3), (1.0, zero_of_pixels))
+    inputs = [
+        image,
+        graph.tensor("kernel", dtype, stored.shape, (weight_scale, middle), stored),
+        graph.tensor("bias", bias_type, (classes,), (weight_scale, 0), bias),
+    ]
+    scores = graph.tensor("scores", dtype, (1, 1, 1, classes), (output_scale, middle))
+    output = graph.tensor("output", dtype, (1, classes), (output_scale, middle))
+    options = schema.Conv2DOptionsT()
+    options.padding = schema.Padding.VALID
+    options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
+    graph.operator(("CONV_2D", 3), inputs, scores, options)
+    graph.reshape(scores, output)
+    graph.write(path, image, output)
     return path
 
 
@@ -129,30 +90,68 @@ def write_identity(path: Path, side: int) -> Path:
 
     So a client's own preprocessing can be read off its answers.
     """
-    count = side * side * 3
-    model = schema.ModelT()
-    model.version = 3
-    model.buffers = [schema.BufferT()]
-    graph = schema.SubGraphT()
-    graph.tensors = []
-    for name, shape in ((b"image", [1, side, side, 3]), (b"pixels", [1, count])):
-        tensor = schema.TensorT()
-        tensor.name, tensor.type, tensor.shape, tensor.buffer = name, _TYPES["uint8"], shape, 0
-        tensor.quantization = schema.QuantizationParametersT()
-        tensor.quantization.scale, tensor.quantization.zeroPoint = [1.0], [0]
-        graph.tensors.append(tensor)
-    flatten = schema.OperatorT()
-    flatten.opcodeIndex, flatten.inputs, flatten.outputs = 0, [0], [1]
-    flatten.builtinOptionsType = schema.BuiltinOptions.ReshapeOptions
-    flatten.builtinOptions = schema.ReshapeOptionsT()
-    flatten.builtinOptions.newShape = [1, count]
-    graph.operators, graph.inputs, graph.outputs = [flatten], [0], [1]
-    model.subgraphs = [graph]
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.RESHAPE
-    code.version = 1
-    model.operatorCodes = [code]
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    path.write_bytes(bytes(builder.Output()))
+    graph = _Graph(open_batch=False)
+    image = graph.tensor("image", "uint8", (1, side, side, 3), (1.0, 0))
+    pixels = graph.tensor("pixels", "uint8", (1, side * side * 3), (1.0, 0))
+    graph.reshape(image, pixels)
+    graph.write(path, image, pixels)
     return path
+
+
+class _Graph:
+    """A flatbuffer in the making, independent of the project's own builder."""
+
+    def __init__(self, open_batch: bool) -> None:
+        self._open_batch = open_batch
+        self._model = schema.ModelT()
+        self._model.version, self._model.buffers, self._model.operatorCodes = 3, [schema.BufferT()], []
+        self._graph = schema.SubGraphT()
+        self._graph.tensors, self._graph.operators = [], []
+
+    def tensor(
+        self,
+        name: str,
+        dtype: str,
+        shape: tuple[int, ...],
+        quantization: tuple[float, int],
+        data: npt.NDArray[Any] | None = None,
+    ) -> int:
+        new = schema.TensorT()
+        new.name, new.type, new.shape, new.buffer = name.encode(), _TYPES[dtype], list(shape), 0
+        if self._open_batch and data is None:
+            new.shapeSignature = [-1, *shape[1:]]
+        if dtype != "float32":
+            scale, zero_point = quantization
+            new.quantization = schema.QuantizationParametersT()
+            new.quantization.scale, new.quantization.zeroPoint = [scale], [zero_point]
+        if data is not None:
+            buffer = schema.BufferT()
+            buffer.data = list(data.tobytes())
+            self._model.buffers.append(buffer)
+            new.buffer = len(self._model.buffers) - 1
+        self._graph.tensors.append(new)
+        return len(self._graph.tensors) - 1
+
+    def operator(self, code: tuple[str, int], inputs: list[int], output: int, options: Any) -> None:
+        name, version = code
+        operator_code = schema.OperatorCodeT()
+        operator_code.builtinCode = getattr(schema.BuiltinOperator, name)
+        operator_code.deprecatedBuiltinCode, operator_code.version = operator_code.builtinCode, version
+        self._model.operatorCodes.append(operator_code)
+        new = schema.OperatorT()
+        new.opcodeIndex, new.inputs, new.outputs = len(self._model.operatorCodes) - 1, inputs, [output]
+        new.builtinOptions = options
+        new.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__[:-1])
+        self._graph.operators.append(new)
+
+    def reshape(self, given: int, output: int) -> None:
+        options = schema.ReshapeOptionsT()
+        options.newShape = self._graph.tensors[output].shape
+        self.operator(("RESHAPE", 1), [given], output, options)
+
+    def write(self, path: Path, image: int, output: int) -> None:
+        self._graph.inputs, self._graph.outputs = [image], [output]
+        self._model.subgraphs = [self._graph]
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(self._model.Pack(builder), b"TFL3")
+        path.write_bytes(bytes(builder.Output()))

@@ -1,4 +1,4 @@
-"""Counts the rooms of the code, the imports between them, those that run uphill, and the cycles.
+"""Counts the rooms of the code and the imports between them, and lists what breaks a rule of the house.
 
 A room is a folder of modules, or a module at the top of its package. An import is read from the syntax tree,
 wherever in a module it stands. Run it from the project's folder:
@@ -8,7 +8,8 @@ wherever in a module it stands. Run it from the project's folder:
     python tools/structure.py --json     the same as JSON
 
 The rules are read from `LAYERS`: a module imports from its own part and from parts on lower layers, but a
-part on the layer of the components imports nothing except the core.
+part on the layer of the components imports nothing except the core. Modules have at most `MODULE_LINES` lines
+and functions `FUNCTION_LINES`; complexity and parameters are ruff's to count.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ LAYERS = (
     ("edge_mnv3",),  # the public API, the command line, and `edge_mnv3.builder`
 )
 COMPONENTS = 1  # their layer's index
+MODULE_LINES, FUNCTION_LINES = 400, 60
 
 
 class Import(NamedTuple):
@@ -133,6 +135,38 @@ def cycles(arrows: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
     return found
 
 
+def too_long(root: Path = ROOT) -> list[str]:
+    """Lists modules and functions over the limits, those of tests, tools, benchmarks and examples too.
+
+    A command's function is measured without its decorators and without its docstring, which is its help text.
+    """
+    listed = []
+    for path in sorted(root.rglob("*.py")):
+        where = path.relative_to(root)
+        if any(part.startswith(".") for part in where.parts):
+            continue
+        text = path.read_text(encoding="utf-8")
+        lines = len(text.splitlines())
+        if lines > MODULE_LINES:
+            listed.append(f"{where}: {lines} lines, at most {MODULE_LINES}")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = _function_lines(node)
+                if body > FUNCTION_LINES:
+                    listed.append(
+                        f"{where}:{node.lineno} {node.name}: {body} lines, at most {FUNCTION_LINES}"
+                    )
+    return listed
+
+
+def _function_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    lines = (node.end_lineno or node.lineno) - node.lineno + 1
+    first = node.body[0]
+    if ast.get_docstring(node) is not None:
+        lines -= (first.end_lineno or first.lineno) - first.lineno + 1
+    return lines
+
+
 class Structure(NamedTuple):
     """What was counted.
 
@@ -171,19 +205,21 @@ def measure(root: Path = ROOT) -> Structure:
 
 
 def main() -> None:
-    """Prints the count; exit code 1 if an import runs uphill or in a circle."""
+    """Prints the count; exit code 1 if an import runs uphill or in a circle, or something is too long."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--root", type=Path, default=ROOT, help="the project's folder")
     parser.add_argument("--rooms", action="store_true", help="list each room and what it imports")
     parser.add_argument("--json", action="store_true", help="write JSON")
     options = parser.parse_args()
     structure = measure(options.root)
+    oversized = too_long(options.root)
     counts = {
         "rooms": len(structure.lines),
         "arrows": sum(map(len, structure.arrows.values())),
         "uphill": len(structure.uphill),
         "cycles_of_rooms": len(structure.room_cycles),
         "cycles_of_modules": len(structure.module_cycles),
+        "too_long": len(oversized),
     }
     if options.json:
         rooms = {room: sorted(structure.arrows.get(room, ())) for room in sorted(structure.lines)}
@@ -199,6 +235,8 @@ def main() -> None:
             print(f"uphill: {each.importer}:{each.line} imports {each.imported}")
         for cycle in (*structure.room_cycles, *structure.module_cycles):
             print("cycle: " + ", ".join(cycle))
+        for text in oversized:
+            print(f"too long: {text}")
     sys.exit(bool(structure.uphill or structure.room_cycles or structure.module_cycles))
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-
 __version__ = "0.1.0"
 
 _VERSIONED = ("edge-mnv3", "tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "pillow")
@@ -12,6 +9,9 @@ _VERSIONED = ("edge-mnv3", "tensorflow", "tensorflow-cpu", "keras", "ai-edge-lit
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a result depends on."""
+    import importlib.metadata
+    import platform
+
     found = {"python": platform.python_version()}
     for package in _VERSIONED:
         try:

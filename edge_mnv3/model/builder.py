@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,6 +56,24 @@ _ARGUMENTS = """
     """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arguments:
+    """The arguments of the two public functions, by their names in `tf.keras.applications`."""
+
+    input_shape: InputShape | None
+    alpha: float
+    minimalistic: bool
+    include_top: bool
+    weights: str | os.PathLike[str] | None
+    input_tensor: KerasTensor | None
+    classes: int
+    pooling: str | None
+    dropout_rate: float
+    classifier_activation: Any
+    include_preprocessing: bool
+    name: str
+
+
 def _documented(function: Callable[..., T]) -> Callable[..., T]:
     function.__doc__ = f"{function.__doc__}\n{_ARGUMENTS}"
     return function
@@ -76,7 +95,7 @@ def MobileNetV3Small(
     name: str = "MobileNetV3Small",
 ) -> keras.Model:
     """Builds a MobileNetV3-Small."""
-    return _build("small", **locals())
+    return _build("small", _Arguments(**locals()))
 
 
 @_documented
@@ -95,7 +114,7 @@ def MobileNetV3Large(
     name: str = "MobileNetV3Large",
 ) -> keras.Model:
     """Builds a MobileNetV3-Large."""
-    return _build("large", **locals())
+    return _build("large", _Arguments(**locals()))
 
 
 def image_input(size: int, *, batch_size: int | None) -> KerasTensor:
@@ -108,28 +127,14 @@ def preprocess_input(x: T, data_format: str | None = None) -> T:
     return x
 
 
-def _build(
-    size: Size,
-    *,
-    input_shape: InputShape | None,
-    alpha: float,
-    minimalistic: bool,
-    include_top: bool,
-    weights: str | os.PathLike[str] | None,
-    input_tensor: KerasTensor | None,
-    classes: int,
-    pooling: str | None,
-    dropout_rate: float,
-    classifier_activation: Any,
-    include_preprocessing: bool,
-    name: str,
-) -> keras.Model:
+def _build(size: Size, arguments: _Arguments) -> keras.Model:
     if keras.config.image_data_format() != "channels_last":
         raise ArgumentError("image_data_format", "channels_first", "channels_last, the only layout of TFLite")
-    variant = Variant(size, bool(minimalistic), arch.check_alpha(alpha))
-    _check_weights_argument(weights, variant, include_top, classes)
-    _check_head(include_top, classes, pooling, dropout_rate, classifier_activation, weights)
-    shape = _resolve_input_shape(input_shape, input_tensor)
+    variant = Variant(size, bool(arguments.minimalistic), arch.check_alpha(arguments.alpha))
+    weights, input_tensor = arguments.weights, arguments.input_tensor
+    _check_weights_argument(weights, variant, arguments.include_top, arguments.classes)
+    _check_head(arguments)
+    shape = _resolve_input_shape(arguments.input_shape, input_tensor)
     if weights == "imagenet" and shape[:2] != (DEFAULT_INPUT_SIZE, DEFAULT_INPUT_SIZE):
         warnings.warn(
             f"the ImageNet weights were trained at 224x224, the input is {shape[0]}x{shape[1]}: "
@@ -139,42 +144,36 @@ def _build(
 
     network = arch.expand(variant)
     inputs = layers.Input(shape=shape) if input_tensor is None else input_tensor
-    x = layers.Rescaling(1.0 / 127.5, -1.0)(inputs) if include_preprocessing else inputs
+    x = layers.Rescaling(1.0 / 127.5, -1.0)(inputs) if arguments.include_preprocessing else inputs
     x = conv_bn_act(x, arch.STEM_CHANNELS, 3, name="conv", stride=2, activation=network.activation)
     for block in network.blocks:
         x = inverted_residual(x, block)
     x = conv_bn_act(x, network.last_conv_channels, 1, name="conv_1", activation=network.activation)
-    if include_top:
-        x = _top(x, network, classes, dropout_rate, classifier_activation)
-    elif pooling == "avg":
+    if arguments.include_top:
+        x = _top(x, network, arguments)
+    elif arguments.pooling == "avg":
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
-    elif pooling == "max":
+    elif arguments.pooling == "max":
         x = layers.GlobalMaxPooling2D(name="max_pool")(x)
     source = inputs if input_tensor is None else keras.utils.get_source_inputs(input_tensor)
-    model = keras.Model(source, x, name=name)
+    model = keras.Model(source, x, name=arguments.name)
 
     if weights == "imagenet":
-        weights = published.published_weights(variant, include_top=include_top)
+        weights = published.published_weights(variant, include_top=arguments.include_top)
     if weights is not None:
         published.load_weights(model, Path(weights))
     return model
 
 
-def _top(
-    x: KerasTensor,
-    network: arch.ExpandedNetwork,
-    classes: int,
-    dropout_rate: float,
-    classifier_activation: Any,
-) -> KerasTensor:
+def _top(x: KerasTensor, network: arch.ExpandedNetwork, arguments: _Arguments) -> KerasTensor:
     x = layers.GlobalAveragePooling2D(keepdims=True)(x)
     x = layers.Conv2D(network.last_point_channels, 1, padding="same", use_bias=True, name="conv_2")(x)
     x = activate(x, network.activation)
-    if dropout_rate > 0:
-        x = layers.Dropout(dropout_rate)(x)
-    x = layers.Conv2D(classes, 1, padding="same", name="logits")(x)
+    if arguments.dropout_rate > 0:
+        x = layers.Dropout(arguments.dropout_rate)(x)
+    x = layers.Conv2D(arguments.classes, 1, padding="same", name="logits")(x)
     x = layers.Flatten()(x)
-    return layers.Activation(classifier_activation, name="predictions")(x)
+    return layers.Activation(arguments.classifier_activation, name="predictions")(x)
 
 
 def _check_weights_argument(
@@ -200,21 +199,16 @@ def _check_weights_argument(
         )
 
 
-def _check_head(
-    include_top: bool,
-    classes: int,
-    pooling: str | None,
-    dropout_rate: float,
-    classifier_activation: Any,
-    weights: str | os.PathLike[str] | None,
-) -> None:
+def _check_head(arguments: _Arguments) -> None:
+    classes, pooling, dropout_rate = arguments.classes, arguments.pooling, arguments.dropout_rate
+    classifier_activation = arguments.classifier_activation
     if pooling not in (None, "avg", "max"):
         raise ArgumentError("pooling", repr(pooling), "None, 'avg' or 'max'")
     if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
         raise ArgumentError("classes", repr(classes), "an integer of at least 1")
     if not 0 <= dropout_rate < 1:
         raise ArgumentError("dropout_rate", repr(dropout_rate), "0 <= rate < 1")
-    if include_top:
+    if arguments.include_top:
         try:
             activation = keras.activations.get(classifier_activation)
         except (ValueError, TypeError) as error:
@@ -222,7 +216,7 @@ def _check_head(
                 "classifier_activation", repr(classifier_activation), "the name of a Keras activation or None"
             ) from error
         linear, softmax = keras.activations.get(None), keras.activations.get("softmax")
-        if weights is not None and activation not in (linear, softmax):
+        if arguments.weights is not None and activation not in (linear, softmax):
             raise ArgumentError(
                 "classifier_activation with pretrained weights",
                 repr(classifier_activation),

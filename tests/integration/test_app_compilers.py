@@ -79,7 +79,7 @@ def write_model(folder: Path, dtype: str) -> Path:
     rng = np.random.default_rng(0)
     kernel = rng.normal(0, 0.01, (len(LABELS), SIZE, SIZE, 3)).astype(np.float32)
     return tiny_models.write_classifier(
-        folder / f"{dtype}.tflite", dtype, kernel=kernel, side=SIZE, output_scale=OUTPUT_STEP
+        folder / f"{dtype}.tflite", dtype, kernel=kernel, output_scale=OUTPUT_STEP
     )
 
 

@@ -101,7 +101,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     packaged = {}
     for dtype in ("uint8", "int8", "float32"):
         path = write_classifier(
-            folder / f"{dtype}.tflite", dtype, classes=CLASSES, kernel=kernel, side=SIDE, output_scale=40.0
+            folder / f"{dtype}.tflite", dtype, classes=CLASSES, kernel=kernel, output_scale=40.0
         )
         packaged[dtype] = package(path, folder / dtype, "--labels", folder / "labels.txt", "--name", "Drinks")
     return packaged

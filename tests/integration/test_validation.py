@@ -173,7 +173,7 @@ def test_models_that_do_not_fit(tmp_path: Path) -> None:
     float_path = write_classifier(tmp_path / "f.tflite", "float32")
     int8_path = write_classifier(tmp_path / "q.tflite", "int8")
     six = write_classifier(tmp_path / "six.tflite", "int8", classes=6)
-    large = write_classifier(tmp_path / "l.tflite", "int8", kernel=np.ones((5, 8, 8, 3), np.float32), side=8)
+    large = write_classifier(tmp_path / "l.tflite", "int8", kernel=np.ones((5, 8, 8, 3), np.float32))
     with pytest.raises(
         ModelFileError, match="got 5 and 6 outputs, expected the same classes; use --class-offset"
     ):
