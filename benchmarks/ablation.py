@@ -18,7 +18,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import Kernels, LoadedModel, open_bytes
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3.model.arch import parse_variant
@@ -26,7 +26,6 @@ from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
 from edge_mnv3.stages.calibration_images import CalibrationRequest, load_images, open_calibration
 from edge_mnv3_calibration_data.loading import load_image
 from edge_mnv3_calibration_data.sources import open_source
-from edge_mnv3_quantization.algorithms.lowering import HardSwish
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, Tail
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images
@@ -37,19 +36,13 @@ from edge_mnv3_quantization.graph.network import Array
 from edge_mnv3_quantization.graph.rewrites import centre_input
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_int8
-from edge_mnv3_quantization.recipes.accurate import (
-    _FAST_MEASURED,
-    _MOST_MEASURED,
-    _as_they_are,
-    _best,
-    _planned,
-    _Progress,
-    _Quantized,
-    _quantized,
-    quantize_accurate,
-    quantize_fast,
-)
-from edge_mnv3_quantization.recipes.stock import quantize_stock
+from edge_mnv3_quantization.options import HardSwishPolicy, QuantizationOptions
+from edge_mnv3_quantization.recipes.candidates import Candidate, best_candidate, candidate, round_to_nearest
+from edge_mnv3_quantization.recipes.config import RECIPES
+from edge_mnv3_quantization.recipes.inputs import QuantizationInputs
+from edge_mnv3_quantization.recipes.plan import measured_plan
+from edge_mnv3_quantization.recipes.quantize import quantize
+from edge_mnv3_quantization.recipes.work import Work
 
 KERNELS: tuple[Kernels, ...] = ("xnnpack", "builtin")
 PREPROCESS = "slim"
@@ -77,33 +70,38 @@ class _Answers:
 
 def files(float_model: bytes, images: Images, seed: int) -> Iterator[tuple[str, bytes]]:
     """Makes the int8 files one by one, each with the name of its step."""
-    yield "stock", quantize_stock(float_model, images)
+    accurate, fast = RECIPES["accurate"], RECIPES["fast"]
+    yield "stock", quantize(float_model, images, RECIPES["stock"]).model
     observed = observed_network(float_model)
     statistics = collect(observed, images)
-    plan = _planned(
-        *(float_model, observed, images, images[:_MOST_MEASURED]),
-        *("lowered", seed, statistics, _Progress(1, None)),
+    inputs = QuantizationInputs(
+        float_model=float_model,
+        images=images,
+        config=accurate,
+        options=QuantizationOptions(hard_swish="lowered", seed=seed),
+        statistics=statistics,
+        reporter=SILENT,
     )
+    plan = measured_plan(inputs, observed, Work(1, SILENT))
     seen = statistics.by_value(observed)
     reference = rescale(plan.lowered, {})
     ranges = choose_ranges(reference, {value: _whole(seen[value]) for value in plan.sensitivities})
-    rewritten = _Quantized(
-        plan.lowered, {}, reference, centre_input(reference, ranges[reference.input]), ranges
-    )
+    rewritten = Candidate(0.0, {}, reference, centre_input(reference, ranges[reference.input]), ranges)
     yield "rewritten, ranges from min to max", _written(rewritten)
-    yield "+ ranges by measured cost", _written(_quantized(plan._replace(factors={}), 1.0))
-    yield "+ factors per channel", _written(_best(plan, images[:_FAST_MEASURED], _as_they_are))
-    forms: Mapping[str, HardSwish] = {
+    yield "+ ranges by measured cost", _written(candidate(plan._replace(scales={}), 1.0))
+    compared = images[: fast.measured_images]
+    equalized, _ = best_candidate(plan, accurate.equalization_exponents, compared, round_to_nearest)
+    yield "+ factors per channel", _written(equalized)
+    forms: Mapping[str, HardSwishPolicy] = {
         "+ weights refitted: `accurate`, `--hard-swish lowered`": "lowered",
         "`accurate`": "auto",
         "`accurate`, `--hard-swish fused`": "fused",
     }
     for name, form in forms.items():
-        yield (
-            name,
-            quantize_accurate(float_model, images, hard_swish=form, seed=seed, statistics=statistics),
-        )
-    yield "`fast`", quantize_fast(float_model, images, seed=seed, statistics=statistics)
+        options = QuantizationOptions(hard_swish=form, seed=seed)
+        yield name, quantize(float_model, images, accurate, options=options, statistics=statistics).model
+    options = QuantizationOptions(seed=seed)
+    yield "`fast`", quantize(float_model, images, fast, options=options, statistics=statistics).model
 
 
 def _whole(seen: ChannelStatistics) -> Sensitivity:
@@ -120,8 +118,8 @@ def _whole(seen: ChannelStatistics) -> Sensitivity:
     return Sensitivity(rounding=np.zeros(len(seen.high)), high=tail(seen.high), low=tail(-seen.low))
 
 
-def _written(quantized: _Quantized) -> bytes:
-    return write_int8(quantized.network, quantized.quantizations, _as_they_are(quantized), io="uint8")
+def _written(chosen: Candidate) -> bytes:
+    return write_int8(chosen.network, chosen.quantizations, round_to_nearest(chosen), io="uint8")
 
 
 def answers(content: bytes, images: Images, kernels: Kernels) -> _Answers | None:

@@ -48,11 +48,13 @@ from edge_mnv3.stages.calibration_images import (
 )
 from edge_mnv3.stages.validate import validate_files
 from edge_mnv3_quantization.convert import convert_float
-from edge_mnv3_quantization.recipes.registry import RECIPES
+from edge_mnv3_quantization.options import QuantizationOptions
+from edge_mnv3_quantization.recipes.config import RECIPES
+from edge_mnv3_quantization.recipes.quantize import quantize
 
 KERNELS: tuple[Kernels, ...] = ("xnnpack", "builtin")
 SIZES = (1, 10, 100, 500)
-COMPARED = ("accurate", "stock")
+COMPARED = tuple(config.name for config in RECIPES.values() if config.benchmarked)
 RECIPE_PACKAGE = "edge_mnv3_quantization"
 _DIGEST_LENGTH = 12
 
@@ -177,18 +179,16 @@ def measure(
         reporter.warn(warning)
     reporter.step(f"{point.recipe}, {len(images)} images, {manifest.kind}, seed {point.seed}")
     started = time.perf_counter()
-    content = RECIPES[point.recipe].quantize(
+    quantized = quantize(
         float_path.read_bytes(),
         images,
-        io="uint8",
-        hard_swish="auto",
-        seed=point.seed,
-        on_image=reporter.progress,
-        synthetic=manifest.kind == SYNTHETIC,
+        RECIPES[point.recipe],
+        options=QuantizationOptions(seed=point.seed, synthetic=manifest.kind == SYNTHETIC),
+        reporter=reporter,
     )
     quantize_s = time.perf_counter() - started
     with staged([int8_path], force=True) as (temporary,):
-        temporary.write_bytes(content)
+        temporary.write_bytes(quantized.model)
     started = time.perf_counter()
     checks = {kernels: probe(int8_path, kernels=kernels) for kernels in KERNELS}
     validated = {

@@ -37,6 +37,7 @@ from edge_mnv3_android_bench.benchmark_model import registry as benchmark_binary
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from edge_mnv3_quantization.algorithms.weight_quantization import LARGEST_STEP
 from edge_mnv3_quantization.diagnosis import causes
+from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
 
 TOP_RESULTS = {
     "quantize": quantize_results.QuantizeResult,
@@ -98,6 +99,15 @@ def weight_files() -> str:
     files = {variant: [PUBLISHED[variant, top].name for top in (True, False)] for variant, _ in PUBLISHED}
     rows = [(variant.name, *(f"`{name}`" for name in names)) for variant, names in files.items()]
     return _table(("network", "with classifier", "without"), rows)
+
+
+def recipes() -> str:
+    """Table of the quantization recipes."""
+    rows = [
+        (f"`{name}`{' (default)' * (name == DEFAULT_RECIPE)}", RECIPES[name].description)
+        for name in sorted(RECIPES)
+    ]
+    return _table(("`--recipe`", "what"), rows)
 
 
 def preprocesses() -> str:

@@ -15,11 +15,11 @@ from edge_mnv3.commands.options import (
     json_option,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.quantize import QuantizeResult
-    from edge_mnv3_quantization.algorithms.lowering import HardSwish
-    from edge_mnv3_quantization.recipes.stock import IoType
+    from edge_mnv3_quantization.options import HardSwishPolicy, IoType
 
 EXIT_CHECKS_FAILED = 3
 
@@ -37,10 +37,10 @@ EXIT_CHECKS_FAILED = 3
 @images_options
 @click.option(
     "--recipe",
-    type=click.Choice(("accurate", "fast", "stock")),
-    default="accurate",
+    type=click.Choice(sorted(RECIPES)),
+    default=DEFAULT_RECIPE,
     show_default=True,
-    help="accurate: keeps the answers; fast: without refitting weights; stock: TensorFlow's converter.",
+    help="; ".join(f"{name}: {RECIPES[name].summary}" for name in sorted(RECIPES)) + ".",
 )
 @click.option(
     "--hard-swish",
@@ -81,7 +81,7 @@ def command(
     seed: int,
     preprocess: str,
     recipe: str,
-    hard_swish: HardSwish,
+    hard_swish: HardSwishPolicy,
     io: IoType,
     softmax: bool,
     output_dir: Path,

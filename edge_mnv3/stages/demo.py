@@ -17,7 +17,7 @@ from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages.quantize import QuantizeRequest, quantize
 from edge_mnv3.stages.validate import validate_files
 from edge_mnv3_calibration_data.digits import CLASSES, write_digits
-from edge_mnv3_quantization.recipes.registry import DEFAULT_RECIPE
+from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

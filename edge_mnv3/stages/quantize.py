@@ -26,9 +26,8 @@ from edge_mnv3.stages.calibration_images import (
 if TYPE_CHECKING:
     from edge_mnv3_calibration_data.sources import Source
     from edge_mnv3_calibration_data.stored import StoredCalibration
-    from edge_mnv3_quantization.algorithms.lowering import HardSwish
     from edge_mnv3_quantization.calibration.statistics import Statistics
-    from edge_mnv3_quantization.recipes.stock import IoType
+    from edge_mnv3_quantization.options import HardSwishPolicy, IoType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +51,7 @@ class QuantizeRequest:
     seed: int
     preprocess: str
     recipe: str
-    hard_swish: HardSwish
+    hard_swish: HardSwishPolicy
     io: IoType
     output_dir: Path
     force: bool
@@ -68,12 +67,18 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
         EdgeMnv3Error: As the stages raise.
     """
     from edge_mnv3_quantization.convert import convert_float
-    from edge_mnv3_quantization.recipes.registry import RECIPES
+    from edge_mnv3_quantization.options import QuantizationOptions
+    from edge_mnv3_quantization.recipes import quantize as recipes
+    from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
     from edge_mnv3_quantization.validation.checks import check_int8
 
-    if request.hard_swish != "auto" and not RECIPES[request.recipe].lowers:
+    recipe = RECIPES[request.recipe]
+    if request.hard_swish not in recipe.hard_swish_policies:
         raise ArgumentError(
-            f"--hard-swish with recipe {request.recipe}", request.hard_swish, "auto", "use --recipe accurate"
+            f"--hard-swish with recipe {request.recipe}",
+            request.hard_swish,
+            " or ".join(recipe.hard_swish_policies),
+            f"use --recipe {DEFAULT_RECIPE}",
         )
     name = f"mobilenet_v3_{request.graph.variant.name}_{request.graph.input_size_px}"
     paths = [
@@ -91,7 +96,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
     )
     source = open_calibration(calibration)
     if source is None or _stored_synthetic(source):
-        _warn(RECIPES[request.recipe].on_synthetic, reporter, warnings)
+        _warn(recipe.synthetic_warning, reporter, warnings)
     graph = resolve_graph(request.graph, reporter)
     check_labels(source, graph.classes)
     with timed(timings_s, "calibration_images", "reading calibration images", reporter):
@@ -102,23 +107,25 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
         model = build_graph(graph, batch_size=1)
     with timed(timings_s, "convert_float", "converting to float .tflite (about 10 s)", reporter):
         float_model = convert_float(model)
-    recipe = RECIPES[request.recipe]
-    statistics = _stored_statistics(request.calibration, float_model) if recipe.observes else None
+    statistics = _stored_statistics(request.calibration, float_model) if recipe.reuses_statistics else None
     reused = f" ({len(statistics.images)} images' statistics reused)" if statistics else ""
     with timed(timings_s, "quantize", f"quantizing with recipe {request.recipe}{reused}", reporter):
-        int8_model = recipe.quantize(
+        quantized = recipes.quantize(
             float_model,
             images,
-            io=request.io,
-            hard_swish=request.hard_swish,
-            seed=request.seed,
-            on_image=reporter.progress,
+            recipe,
+            options=QuantizationOptions(
+                io=request.io,
+                hard_swish=request.hard_swish,
+                seed=request.seed,
+                synthetic=manifest.kind == SYNTHETIC,
+            ),
             statistics=statistics,
-            synthetic=manifest.kind == SYNTHETIC,
+            reporter=reporter,
         )
     with staged(paths, force=request.force) as (float_file, int8_file, json_file):
         float_file.write_bytes(float_model)
-        int8_file.write_bytes(int8_model)
+        int8_file.write_bytes(quantized.model)
         with timed(timings_s, "checks", "checking the int8 file", reporter):
             checks = check_int8(int8_file, io=request.io)
         for problem in checks.problems:
@@ -135,7 +142,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
             float_size_bytes=len(float_model),
             float_sha256=sha256_file(float_file),
             int8_path=str(paths[1]),
-            int8_size_bytes=len(int8_model),
+            int8_size_bytes=len(quantized.model),
             int8_sha256=sha256_file(int8_file),
             checks=checks,
             warnings=tuple(warnings),

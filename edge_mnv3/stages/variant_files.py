@@ -16,12 +16,12 @@ from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, Variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.model.weights import PUBLISHED
 from edge_mnv3.stages.quantize import QuantizeRequest, quantize
+from edge_mnv3_quantization.recipes.config import RECIPES
 
 if TYPE_CHECKING:
     from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp
     from edge_mnv3_android_bench.published.reproduction import Network
 
-RECIPES = ("stock", "accurate")
 _MANIFEST = "quantize.json"
 _HARD_SWISH = "HARD_SWISH"
 _BACKGROUND_CLASS = 1  # TF-Slim's networks have it
@@ -72,7 +72,7 @@ def variant_files(request: VariantFilesRequest, reporter: Reporter) -> tuple[Var
     """
     files: dict[Path, VariantFile] = {}
     for variant in request.variants:
-        for recipe in RECIPES:
+        for recipe in (config.name for config in RECIPES.values() if config.benchmarked):
             weights = _weights(request.weights, variant)
             made = _find(request, variant, recipe, weights) or _make(
                 request, variant, recipe, weights, reporter

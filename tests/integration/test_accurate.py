@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,12 @@ from edge_mnv3_quantization.graph.reader import read_network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_float
-from edge_mnv3_quantization.recipes.accurate import quantize_accurate, quantize_fast
-from edge_mnv3_quantization.recipes.stock import IoType, quantize_stock
+from edge_mnv3_quantization.options import IoType, QuantizationOptions
+from edge_mnv3_quantization.recipes.config import RECIPES
+from edge_mnv3_quantization.recipes.quantize import quantize
 from edge_mnv3_quantization.validation.checks import check_int8, inspect_file
+from quantizing import quantized
+from recording_reporter import RecordingReporter
 
 SIDE = 64
 CLASSES = 10
@@ -99,12 +101,12 @@ def test_reading_and_lowering_change_nothing(float_model: bytes, tmp_path: Path)
 
 
 def test_whole_file_with_less_noise_than_the_converter(float_model: bytes, tmp_path: Path) -> None:
-    path = written(tmp_path, "int8.tflite", quantize_accurate(float_model, IMAGES))
+    path = written(tmp_path, "int8.tflite", quantized("accurate", float_model, IMAGES))
     checks = check_int8(path, io="uint8")
     assert checks.passed, checks.problems
     assert checks.xnnpack.partitions == 1
     assert "HARD_SWISH" not in checks.xnnpack.undelegated_ops
-    stock = written(tmp_path, "stock.tflite", quantize_stock(float_model, IMAGES))
+    stock = written(tmp_path, "stock.tflite", quantized("stock", float_model, IMAGES))
     reference = answers(written(tmp_path, "float.tflite", float_model), HELD_OUT)
     ours, theirs = noise_db(path, reference), noise_db(stock, reference)
     print(f"accurate {ours:.1f} dB, stock {theirs:.1f} dB")
@@ -112,12 +114,12 @@ def test_whole_file_with_less_noise_than_the_converter(float_model: bytes, tmp_p
 
 
 def test_fast_file_is_whole_and_has_less_noise_than_the_converter(float_model: bytes, tmp_path: Path) -> None:
-    path = written(tmp_path, "fast.tflite", quantize_fast(float_model, IMAGES))
+    path = written(tmp_path, "fast.tflite", quantized("fast", float_model, IMAGES))
     checks = check_int8(path, io="uint8")
     assert checks.passed, checks.problems
     assert checks.xnnpack.partitions == 1
     assert "HARD_SWISH" not in checks.xnnpack.undelegated_ops
-    stock = written(tmp_path, "stock.tflite", quantize_stock(float_model, IMAGES))
+    stock = written(tmp_path, "stock.tflite", quantized("stock", float_model, IMAGES))
     reference = answers(written(tmp_path, "float.tflite", float_model), HELD_OUT)
     assert noise_db(path, reference) > noise_db(stock, reference)
 
@@ -125,27 +127,29 @@ def test_fast_file_is_whole_and_has_less_noise_than_the_converter(float_model: b
 @pytest.mark.parametrize("io", ["int8", "float32"])
 def test_io_types_give_the_same_answers(float_model: bytes, tmp_path: Path, io: IoType) -> None:
     # The recipes write their files in one way; this one is the quicker.
-    first = written(tmp_path, "uint8.tflite", quantize_fast(float_model, IMAGES[:4]))
-    other = written(tmp_path, f"{io}.tflite", quantize_fast(float_model, IMAGES[:4], io=io))
+    first = written(tmp_path, "uint8.tflite", quantized("fast", float_model, IMAGES[:4]))
+    other = written(tmp_path, f"{io}.tflite", quantized("fast", float_model, IMAGES[:4], io=io))
     assert check_int8(other, io=io).passed
     model = open_model(other)
     assert model.inputs[0].dtype == model.outputs[0].dtype == io
     np.testing.assert_allclose(answers(other, HELD_OUT[:6]), answers(first, HELD_OUT[:6]), atol=1e-6)
 
 
-@pytest.mark.parametrize("quantize", [quantize_accurate, quantize_fast])
-def test_progress_and_determinism(logits_model: bytes, quantize: Callable[..., bytes]) -> None:
+@pytest.mark.parametrize("recipe", ["accurate", "fast"])
+def test_progress_and_determinism(logits_model: bytes, recipe: str) -> None:
     images = small_images(33, 4)
-    seen: list[tuple[int, int]] = []
-    one = quantize(logits_model, images, seed=3, on_image=lambda done, total: seen.append((done, total)))
+    reporter = RecordingReporter()
+    options = QuantizationOptions(seed=3)
+    one = quantize(logits_model, images, RECIPES[recipe], options=options, reporter=reporter).model
+    seen = reporter.done_and_total
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert len({total for _, total in seen}) == 1
     assert seen[-1][0] == seen[-1][1]
-    assert quantize(logits_model, images, seed=3) == one
+    assert quantized(recipe, logits_model, images, seed=3) == one
 
 
 def test_fused_hard_swish_stays_an_operator(logits_model: bytes, tmp_path: Path) -> None:
-    content = quantize_fast(logits_model, small_images(33, 4), hard_swish="fused")
+    content = quantized("fast", logits_model, small_images(33, 4), hard_swish="fused")
     path = written(tmp_path, "fused.tflite", content)
     found = inspect_file(path)
     assert found.ops["HARD_SWISH"] == 19
@@ -173,7 +177,7 @@ def logits_model() -> bytes:
 
 
 def test_logits_output(logits_model: bytes, tmp_path: Path) -> None:
-    path = written(tmp_path, "logits.tflite", quantize_fast(logits_model, small_images(33, 4)))
+    path = written(tmp_path, "logits.tflite", quantized("fast", logits_model, small_images(33, 4)))
     assert check_int8(path, io="uint8").passed
 
 
@@ -205,7 +209,7 @@ def test_random_architectures(
     model.set_weights(trained.get_weights())
     content = convert_float(model)
     assert_rewrites_are_exact(content, written(tmp_path, "float.tflite", content), images)
-    checks = check_int8(written(tmp_path, "fast.tflite", quantize_fast(content, images)), io="uint8")
+    checks = check_int8(written(tmp_path, "fast.tflite", quantized("fast", content, images)), io="uint8")
     assert checks.passed, checks.problems
     assert checks.xnnpack.partitions == 1
     assert set(checks.xnnpack.undelegated_ops) == {"QUANTIZE", "SOFTMAX"}
@@ -216,4 +220,4 @@ def test_operator_that_cannot_be_rewritten_is_named() -> None:
     x = keras.layers.Conv2D(4, 3)(image)
     x = keras.layers.GlobalAveragePooling2D()(keras.layers.Activation("sigmoid")(x))
     with pytest.raises(ConversionError, match=r"operator \d+: got LOGISTIC, .*; use --recipe stock"):
-        quantize_accurate(convert_float(keras.Model(image, x)), IMAGES[:2])
+        quantized("accurate", convert_float(keras.Model(image, x)), IMAGES[:2])

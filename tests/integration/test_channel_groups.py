@@ -31,8 +31,8 @@ from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.rewrites import gated_values, logits_value, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale, ties
 from edge_mnv3_quantization.graph.writer import write_float, write_int8
-from edge_mnv3_quantization.recipes.accurate import quantize_fast
 from edge_mnv3_quantization.recipes.notes import CHANNEL_GROUPS, write_notes
+from quantizing import quantized
 from random_networks import SIDE, TOLERANCE, original, outputs, random_network, wide_network
 from small_networks import (
     float_outputs,
@@ -209,7 +209,7 @@ def test_diagnosis_sees_through_groups(
     network = wide_network(excite=False)
     float_path, int8_path = tmp_path / "f.tflite", tmp_path / "q.tflite"
     float_path.write_bytes(write_float(network, [network.output], pixels=True))
-    int8_path.write_bytes(quantize_fast(float_path.read_bytes(), IMAGES))
+    int8_path.write_bytes(quantized("fast", float_path.read_bytes(), IMAGES))
     # On eight images chance alone makes a decibel between the prediction and the file.
     many = np.random.default_rng(3).integers(0, 256, (200, *IMAGES.shape[1:]), dtype=np.uint8)
     result = diagnose(float_path, int8_path, many, image_source="test")
@@ -229,7 +229,7 @@ def test_groups_that_the_float_file_cannot_have(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(lowering, "_GROUP_WORTH", 0.001)
     network, other = wide_network(excite=False), wide_network(40, excite=False)
     contents = [write_float(one, [one.output], pixels=True) for one in (network, other)]
-    int8 = quantize_fast(contents[0], IMAGES)
+    int8 = quantized("fast", contents[0], IMAGES)
     with pytest.raises(ModelFileError, match="model q: got groups of channels or factors that"):
         pair_files(contents[1], int8, float_name="f", int8_name="q")
 
@@ -239,7 +239,7 @@ def test_over_a_single_image_no_gate_counts_as_constant() -> None:
     content = write_float(network, [network.output], pixels=True)
 
     def products(count: int) -> int:
-        steps = TfliteFile(quantize_fast(content, IMAGES[:count], hard_swish="lowered"), "q").steps
+        steps = TfliteFile(quantized("fast", content, IMAGES[:count], hard_swish="lowered"), "q").steps
         return sum(step.name == "MUL" for step in steps)
 
     # Three hard-swishes and the squeeze-excite block, whose gate differs from image to image.

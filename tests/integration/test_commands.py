@@ -347,7 +347,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, when: str) -> None:
     # The program under test runs whole; a hook only tells when the step has begun.
     hook = {
         "reading": "import edge_mnv3_calibration_data.loading as m; name = 'synthetic_image'",
-        "quantizing": "import edge_mnv3_quantization.recipes.accurate as m; name = 'measure'",
+        "quantizing": "import edge_mnv3_quantization.recipes.plan as m; name = 'measure'",
     }[when]
     script = (
         # A shell ignores the signal for what it runs in the background, and children inherit that.

@@ -10,13 +10,14 @@ import pytest
 
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3_quantization.algorithms import lowering
-from edge_mnv3_quantization.algorithms.lowering import HardSwish, lower
+from edge_mnv3_quantization.algorithms.lowering import lower
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.rewrites import is_gate, logits_value, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_int8
+from edge_mnv3_quantization.options import HardSwishPolicy
 from random_networks import SIDE, TOLERANCE, original, outputs, random_network
 from small_networks import float_outputs, int8_outputs, observed, random_images, rounded_weights
 
@@ -42,7 +43,7 @@ def per_channel() -> tuple[Network, dict[int, Sensitivity]]:
     return found, measured(found)
 
 
-def lowered(hard_swish: HardSwish) -> tuple[Network, dict[int, Sensitivity]]:
+def lowered(hard_swish: HardSwishPolicy) -> tuple[Network, dict[int, Sensitivity]]:
     return lower(network(), *per_channel(), hard_swish)
 
 
@@ -60,7 +61,7 @@ def gates(found: Network) -> list[str]:
     ],
 )
 def test_forms_of_hard_swish(
-    monkeypatch: pytest.MonkeyPatch, hard_swish: HardSwish, worth: float | None, kinds: set[str]
+    monkeypatch: pytest.MonkeyPatch, hard_swish: HardSwishPolicy, worth: float | None, kinds: set[str]
 ) -> None:
     if worth is not None:
         monkeypatch.setattr(lowering, "_WORTH", worth)

@@ -13,11 +13,16 @@ from ai_edge_litert import schema_py_generated as schema
 
 from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.model import builder
 from edge_mnv3_quantization.convert import convert_float
-from edge_mnv3_quantization.recipes.stock import IoType, quantize_stock
+from edge_mnv3_quantization.options import IoType
+from edge_mnv3_quantization.recipes.config import RECIPES
+from edge_mnv3_quantization.recipes.quantize import quantize
 from edge_mnv3_quantization.validation.checks import check_int8
+from quantizing import quantized
+from recording_reporter import RecordingReporter
 
 SIDE = 64
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
@@ -90,7 +95,7 @@ def contents(model: bytes) -> tuple[list[Any], list[Any]]:
 @pytest.mark.filterwarnings("ignore:Statistics for quantized inputs were expected")
 @pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
 def test_equals_the_plain_converter(model: Any, float_model: bytes, io: IoType) -> None:
-    ours = contents(quantize_stock(float_model, IMAGES, io=io))
+    ours = contents(quantized("stock", float_model, IMAGES, io=io))
     theirs = contents(plain_converter(model, io))
     assert len(ours[0]) > 60
     assert ours == theirs
@@ -114,7 +119,7 @@ def test_float_answers_as_keras(model: Any, float_model: bytes, tmp_path: Path) 
 @pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
 def test_io_types_are_whole_integer_files(float_model: bytes, tmp_path: Path, io: IoType) -> None:
     path = tmp_path / "q.tflite"
-    path.write_bytes(quantize_stock(float_model, IMAGES, io=io))
+    path.write_bytes(quantized("stock", float_model, IMAGES, io=io))
     checks = check_int8(path, io=io)
     assert checks.full_integer
     assert checks.fixed_shapes
@@ -125,18 +130,19 @@ def test_io_types_are_whole_integer_files(float_model: bytes, tmp_path: Path, io
 
 
 def test_progress_and_determinism(float_model: bytes) -> None:
-    seen: list[tuple[int, int]] = []
-    first = quantize_stock(float_model, IMAGES, on_image=lambda done, total: seen.append((done, total)))
-    assert seen == [(done, len(IMAGES)) for done in range(1, len(IMAGES) + 1)]
-    assert first == quantize_stock(float_model, IMAGES)
+    reporter = RecordingReporter()
+    first = quantize(float_model, IMAGES, RECIPES["stock"], reporter=reporter).model
+    assert reporter.done_and_total == [(done, len(IMAGES)) for done in range(1, len(IMAGES) + 1)]
+    assert first == quantized("stock", float_model, IMAGES)
 
 
 def test_interruption_is_passed_on(float_model: bytes) -> None:
-    def interrupt(done: int, total: int) -> None:
-        raise KeyboardInterrupt
+    class Interrupted(Reporter):
+        def progress(self, done: int, total: int) -> None:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        quantize_stock(float_model, IMAGES, on_image=interrupt)
+        quantize(float_model, IMAGES, RECIPES["stock"], reporter=Interrupted())
 
 
 def test_open_batch_is_refused() -> None:
@@ -147,6 +153,6 @@ def test_open_batch_is_refused() -> None:
 
 def test_what_the_converter_refuses_is_one_line() -> None:
     with pytest.raises(ConversionError) as caught:
-        quantize_stock(b"no model", IMAGES)
+        quantized("stock", b"no model", IMAGES)
     assert str(caught.value).startswith("quantization with recipe stock: got ")
     assert "\n" not in str(caught.value)

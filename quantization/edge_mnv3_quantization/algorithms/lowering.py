@@ -15,7 +15,7 @@ measured costs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,8 +33,8 @@ from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.rewrites import gated_values, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale, ties, value_factors
+from edge_mnv3_quantization.options import HardSwishPolicy
 
-HardSwish = Literal["auto", "lowered", "fused"]
 # Shares of the whole network's estimated error that a form must save to be worth its time.
 _WORTH = 0.01  # factors per channel
 _GROUP_WORTH = 0.003  # one more group
@@ -87,7 +87,10 @@ class _Costs:
 
 
 def lower(
-    original: Network, measured: Network, sensitivities: Mapping[int, Sensitivity], hard_swish: HardSwish
+    original: Network,
+    measured: Network,
+    sensitivities: Mapping[int, Sensitivity],
+    hard_swish: HardSwishPolicy,
 ) -> tuple[Network, dict[int, Sensitivity]]:
     """Lowers every hard-swish of a network.
 

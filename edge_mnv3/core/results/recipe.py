@@ -1,0 +1,91 @@
+"""What a quantization recipe did: part of `quantize.json`, and noted inside the int8 file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from edge_mnv3.core.results.formats import Format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExponentTrial:
+    """A trial network, whose equalization scales were raised to a power.
+
+    Attributes:
+        exponent: The power.
+        logits_mse: Mean squared error of its logits against float's, over the images of the trial.
+    """
+
+    exponent: float
+    logits_mse: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardSwishForm:
+    """What became of one hard-swish.
+
+    Attributes:
+        layer: The hard-swish's layer in the float file.
+        form: `table`, `table_by_groups`, `per_channel`, or `operator`: HARD_SWISH itself.
+        groups: Number of channel groups, each with a table; 1 for the other forms.
+    """
+
+    layer: str
+    form: str
+    groups: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorRange:
+    """The real numbers that a tensor can hold.
+
+    Attributes:
+        low: Smallest.
+        high: Largest.
+        scale: Real value of one quantization step.
+        zero_point: Stored int8 value of real 0.
+    """
+
+    layer: str
+    low: float
+    high: float
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeReport:
+    """What a recipe decided, layer by layer.
+
+    The engine `converter` is TensorFlow's own and tells nothing: its lists are empty.
+
+    Attributes:
+        recipe: Name of the recipe.
+        engine: `equalized` or `converter`.
+        images: Calibration images.
+        measured_images: Those on which the cost of errors was measured.
+        equalization_exponent: The power to which equalization scales were raised; None for `converter`.
+        exponent_trials: The powers that were tried; empty where the images do not allow trials.
+        hard_swishes: In the order of execution.
+        channel_groups: Layer of a divided convolution to the number of channels of each group.
+        folded_excitations: Layers of the squeeze-excite excitations that were constant, and are folded into
+            the next weights.
+        ranges: One for each value of the network, in the order of execution. Empty where the report is read
+            from an int8 file, whose tensors hold them.
+        phases_s: Phase to seconds of wall time; empty where the report is read from an int8 file.
+    """
+
+    FORMAT: ClassVar[Format] = Format("recipe_report")
+    schema_version: int = FORMAT.version
+    recipe: str
+    engine: str
+    images: int
+    measured_images: int
+    equalization_exponent: float | None
+    exponent_trials: tuple[ExponentTrial, ...]
+    hard_swishes: tuple[HardSwishForm, ...]
+    channel_groups: dict[str, tuple[int, ...]]
+    folded_excitations: tuple[str, ...]
+    ranges: tuple[TensorRange, ...]
+    phases_s: dict[str, float]

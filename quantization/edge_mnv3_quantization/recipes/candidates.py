@@ -1,0 +1,92 @@
+"""Networks with everything but their weights quantized, and which of them is nearest to float."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from edge_mnv3.core.results.recipe import ExponentTrial
+from edge_mnv3_quantization.algorithms.ranges import choose_ranges, margin
+from edge_mnv3_quantization.algorithms.reconstruction import run_int8
+from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
+from edge_mnv3_quantization.calibration.activations import Images, run_float
+from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network
+from edge_mnv3_quantization.graph.rewrites import centre_input, logits_value
+from edge_mnv3_quantization.graph.scale_sharing import free_groups, rescale, value_factors
+from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
+from edge_mnv3_quantization.recipes.plan import Plan
+
+Weights = Mapping[int, QuantizedWeights]
+
+
+class Candidate(NamedTuple):
+    """A network with its channels equalized and the ranges of its values chosen.
+
+    Attributes:
+        exponent: The power to which the plan's equalization scales were raised.
+        scales: By which the values of the plan's `lowered` were divided, by scale-sharing group.
+        reference: The network before any quantization.
+        network: The network as it will be written.
+        quantizations: Of the input and of every node's output.
+    """
+
+    exponent: float
+    scales: Mapping[int, Array]
+    reference: Network
+    network: Network
+    quantizations: Mapping[int, Quantization]
+
+
+def candidate(plan: Plan, exponent: float) -> Candidate:
+    """Equalizes with scales raised to a power, but for groups whose scales cost no weight anything."""
+    free = free_groups(plan.lowered)
+    scales = {group: scale if group in free else scale**exponent for group, scale in plan.scales.items()}
+    reference = rescale(plan.lowered, scales)
+    divided = value_factors(plan.lowered, scales)
+    quantizations = choose_ranges(
+        reference,
+        {value: sensitivity.divided(divided[value]) for value, sensitivity in plan.sensitivities.items()},
+        widened=margin(plan.images),
+    )
+    network = centre_input(reference, quantizations[reference.input])
+    return Candidate(exponent, scales, reference, network, quantizations)
+
+
+def round_to_nearest(chosen: Candidate) -> dict[int, QuantizedWeights]:
+    """Quantizes the weights as they are."""
+    return {
+        node.output: quantize_weights(node, chosen.quantizations[node.inputs[0]].scale)
+        for node in chosen.network.nodes
+        if node.kind in WEIGHTED
+    }
+
+
+def best_candidate(
+    plan: Plan, exponents: Sequence[float], images: Images, weights_of: Callable[[Candidate], Weights]
+) -> tuple[Candidate, tuple[ExponentTrial, ...]]:
+    """Finds the exponent whose logits are nearest to float's.
+
+    Args:
+        plan: What the candidates have in common.
+        exponents: The powers to try.
+        images: Images to compare the logits on, (N, H, W, 3) uint8.
+        weights_of: Quantizes a candidate's weights.
+
+    Returns:
+        The best candidate, and the error of each.
+    """
+    logits = logits_value(plan.lowered)
+    wanted = np.stack([outputs[0] for outputs in run_float(plan.lowered, [logits], images)])
+    candidates, trials = [], []
+    for exponent in exponents:
+        trial = candidate(plan, exponent)
+        quantization = trial.quantizations[logits]
+        stored = run_int8(trial.network.up_to(logits), trial.quantizations, weights_of(trial), images)
+        steps = np.stack(stored).reshape(wanted.shape).astype(np.float64) - quantization.zero_point
+        error = float(np.square(quantization.scale * steps - wanted).mean())
+        candidates.append(trial)
+        trials.append(ExponentTrial(exponent=exponent, logits_mse=error))
+    best = min(range(len(trials)), key=lambda index: trials[index].logits_mse)
+    return candidates[best], tuple(trials)

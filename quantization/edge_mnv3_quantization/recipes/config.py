@@ -1,0 +1,102 @@
+"""The quantization recipes as data: everything that names, lists, describes or runs a recipe reads `RECIPES`.
+
+Reading it needs the standard library only. To add a recipe, add a `RecipeConfig` to `RECIPES`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edge_mnv3_quantization.options import HardSwishPolicy
+
+Engine = Literal["equalized", "converter"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeConfig:
+    """One way to quantize.
+
+    Attributes:
+        name: What `--recipe` calls it.
+        summary: A few words for `--help`.
+        description: One sentence for the documentation, in Markdown.
+        engine: `equalized` rewrites the graph, equalizes channels and writes the file itself; `converter` is
+            TensorFlow's own. The fields below, down to `hard_swish_policies`, are for `equalized` only.
+        measured_images: The most calibration images on which the cost of errors is measured.
+        refits_weights: Weights and biases are fitted to what the int8 network computes; otherwise weights are
+            rounded to the nearest.
+        equalization_exponents: The powers of the equalization scales that trials compare, where there are
+            enough photographs for trials.
+        untried_exponent: The power that is taken without trials.
+        hard_swish_policies: What `--hard-swish` may be; the first is the default.
+        benchmarked: `bench --variants`, `reproduce` and the benchmarks make its file where none is named.
+        synthetic_warning: What the user must know who calibrates on synthetic images.
+    """
+
+    name: str
+    summary: str
+    description: str
+    engine: Engine
+    measured_images: int = 0
+    refits_weights: bool = False
+    equalization_exponents: tuple[float, ...] = ()
+    untried_exponent: float = 0.0
+    hard_swish_policies: tuple[HardSwishPolicy, ...] = ("auto",)
+    benchmarked: bool = False
+    synthetic_warning: str
+
+    @property
+    def reuses_statistics(self) -> bool:
+        """Whether stored statistics of the float model save it work."""
+        return self.engine == "equalized"
+
+
+_EXPONENTS = (1.0, 0.5, 0.0)
+_UNTRIED_EXPONENT = 0.5  # few images and synthetic ones do not tell which exponent is best for others
+_ALL_POLICIES: tuple[HardSwishPolicy, ...] = ("auto", "lowered", "fused")
+_SYNTHETIC_COSTS = (
+    "calibrating on synthetic images, which costs up to two or three points of accuracy: "
+    "use --calibration with your app's own images"
+)
+
+RECIPES: dict[str, RecipeConfig] = {
+    config.name: config
+    for config in (
+        RecipeConfig(
+            name="stock",
+            summary="TensorFlow's converter",
+            description="TensorFlow's `TFLiteConverter` with `TFLITE_BUILTINS_INT8`, tensor by tensor: the "
+            "baseline to compare with",
+            engine="converter",
+            benchmarked=True,
+            synthetic_warning="calibrating on synthetic images: --calibration with your app's own images may "
+            "be more accurate",
+        ),
+        RecipeConfig(
+            name="accurate",
+            summary="keeps the answers",
+            description="all steps below",
+            engine="equalized",
+            measured_images=200,
+            refits_weights=True,
+            equalization_exponents=_EXPONENTS,
+            untried_exponent=_UNTRIED_EXPONENT,
+            hard_swish_policies=_ALL_POLICIES,
+            benchmarked=True,
+            synthetic_warning=_SYNTHETIC_COSTS,
+        ),
+        RecipeConfig(
+            name="fast",
+            summary="without refitting weights",
+            description="all but step 5: no weight is refitted, and costs are measured on 32 images",
+            engine="equalized",
+            measured_images=32,
+            equalization_exponents=_EXPONENTS,
+            untried_exponent=_UNTRIED_EXPONENT,
+            hard_swish_policies=_ALL_POLICIES,
+            synthetic_warning=_SYNTHETIC_COSTS,
+        ),
+    )
+}
+DEFAULT_RECIPE = "accurate"

@@ -1,0 +1,52 @@
+"""The engine `converter`: what TensorFlow's own converter makes of the float graph.
+
+This is the baseline to compare with. `TFLiteConverter` with `TFLITE_BUILTINS_INT8` and a representative
+dataset does three things: it converts the graph to a float file, runs that file to record each tensor's
+smallest and largest value, and quantizes it. The float file is an output of ours anyway, so the first step is
+not done twice; the other two are the converter's own functions, called as `TFLiteConverter._quantize` calls
+them. A test compares the result with that of `TFLiteConverter` itself, tensor by tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core.errors import ConversionError
+from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3_quantization.convert import last_line
+from edge_mnv3_quantization.recipes.inputs import QuantizationInputs, Quantized
+from edge_mnv3_quantization.recipes.report import converter_report
+from edge_mnv3_quantization.recipes.work import Work
+
+
+def quantize_with_converter(inputs: QuantizationInputs) -> Quantized:
+    """Quantizes a float file with the converter's min/max calibration; see `recipes.quantize`.
+
+    Chance, the choice of hard-swish, the kind of the images and stored statistics have no part in it.
+    """
+    import tensorflow as tf
+    from tensorflow.lite.python import convert
+    from tensorflow.lite.python.optimize import calibrator
+
+    work = Work(len(inputs.images), inputs.reporter)
+
+    def representative_dataset() -> Iterator[list[npt.NDArray[Any]]]:
+        for done, image in enumerate(inputs.images, start=1):
+            yield [image[np.newaxis].astype(np.float32)]
+            work.progress(done, len(inputs.images))
+
+    io_type = {"uint8": tf.uint8, "int8": tf.int8, "float32": tf.float32}[inputs.options.io]
+    try:
+        with captured_native_output():
+            with work.phase("observe"):
+                calibrated = calibrator.Calibrator(inputs.float_model).calibrate(representative_dataset)
+            with work.phase("quantize_weights"):
+                model = convert.mlir_quantize(calibrated, input_data_type=io_type, output_data_type=io_type)
+    except Exception as error:  # pybind raises RuntimeError, ValueError and its own classes
+        what = f"quantization with recipe {inputs.config.name}"
+        raise ConversionError(what, last_line(error)) from error
+    return Quantized(model=bytes(model), report=converter_report(inputs, work.phases_s))

@@ -1,0 +1,113 @@
+"""The engine `equalized`: a full-integer file that keeps float's answers, whole on XNNPACK.
+
+Post-training, on unlabelled images, deterministic. In order:
+
+1. hard-swish is lowered to a gate and a product, the pixels' scaling moves into the input's zero point;
+2. squeeze-excite excitations that are constant over the calibration images move into the weights that follow;
+3. what rounding and clipping cost at the logits is measured for every channel (`sensitivity`);
+4. equalization scales and ranges are chosen by that cost (`equalization`, `ranges`), and which hard-swishes
+   need scales per channel at all (`lowering`); scales make the weights' rows less even, so, except in front
+   of depthwise convolutions, they are raised to the power that trial networks on a part of the images tell;
+5. where the recipe says so, weights and biases are refitted, node by node, to what the int8 network really
+   computes (`reconstruction`).
+
+Synthetic images tell less; `synthetic_images` says what is done otherwise with them.
+
+The file is written through the schema that LiteRT ships, not by TensorFlow's converter: its scales, zero
+points, weights and biases are exactly those that were computed, but for scales of products that processors
+would round differently (`rounding_ties`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from threadpoolctl import threadpool_limits
+
+from edge_mnv3.core.results.recipe import ExponentTrial
+from edge_mnv3_quantization.algorithms.reconstruction import reconstruct
+from edge_mnv3_quantization.algorithms.rounding_ties import away_from_ties
+from edge_mnv3_quantization.calibration.activations import Images
+from edge_mnv3_quantization.calibration.statistics import observed_network
+from edge_mnv3_quantization.graph.network import WEIGHTED
+from edge_mnv3_quantization.graph.types import QuantizedWeights
+from edge_mnv3_quantization.graph.writer import write_int8
+from edge_mnv3_quantization.recipes.candidates import Candidate, best_candidate, candidate, round_to_nearest
+from edge_mnv3_quantization.recipes.inputs import QuantizationInputs, Quantized
+from edge_mnv3_quantization.recipes.notes import write_notes
+from edge_mnv3_quantization.recipes.plan import Plan, measured_plan
+from edge_mnv3_quantization.recipes.report import equalized_report
+from edge_mnv3_quantization.recipes.synthetic_images import is_refitted
+from edge_mnv3_quantization.recipes.work import Work
+
+_TRIAL_IMAGES = 48  # to fit a trial network to, and as many others to compare it on
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
+def quantize_equalized(inputs: QuantizationInputs) -> Quantized:
+    """Quantizes a float file of the MobileNetV3 family; see `recipes.quantize`."""
+    config, images = inputs.config, inputs.images
+    observed = observed_network(inputs.float_model)
+    exponents = config.equalization_exponents if _allows_trials(inputs) else ()
+    weighted = sum(node.kind in WEIGHTED for node in observed.nodes)
+    work = Work(_units(inputs, len(exponents), weighted), inputs.reporter)
+    plan = measured_plan(inputs, observed, work)
+    with work.phase("choose_exponent"):
+        chosen, trials = _chosen(inputs, plan, exponents, work)
+    with work.phase("quantize_weights"):
+        weights = round_to_nearest(chosen)
+        if config.refits_weights:
+            weights = _refitted(inputs, chosen, images, work)
+    work.finish()
+    # A hair's breadth in the scale of a product matters to no weight.
+    chosen = chosen._replace(quantizations=away_from_ties(chosen.network, chosen.quantizations))
+    model = write_int8(
+        chosen.network,
+        chosen.quantizations,
+        weights,
+        io=inputs.options.io,
+        notes=write_notes(plan.lowered, chosen.scales),
+    )
+    return Quantized(model=model, report=equalized_report(inputs, plan, chosen, trials, work.phases_s))
+
+
+def _chosen(
+    inputs: QuantizationInputs, plan: Plan, exponents: Sequence[float], work: Work
+) -> tuple[Candidate, tuple[ExponentTrial, ...]]:
+    """The candidate of the best exponent, and what trials told; of the usual one where there are none."""
+    if not exponents:
+        return candidate(plan, inputs.config.untried_exponent), ()
+    if not inputs.config.refits_weights:
+        compared = inputs.images[: inputs.config.measured_images]
+        return best_candidate(plan, exponents, compared, round_to_nearest)
+    fitted_to, compared = (inputs.images[start : 2 * _TRIAL_IMAGES : 2] for start in (0, 1))
+    return best_candidate(plan, exponents, compared, lambda trial: _refitted(inputs, trial, fitted_to, work))
+
+
+def _allows_trials(inputs: QuantizationInputs) -> bool:
+    """Whether trials on these images find the exponent that is best for others."""
+    return not inputs.options.synthetic and len(inputs.images) >= 2 * _TRIAL_IMAGES
+
+
+def _units(inputs: QuantizationInputs, trials: int, weighted: int) -> int:
+    """Units of work: images observed and measured, and nodes refitted."""
+    counted = len(inputs.statistics.images) if inputs.statistics else 0
+    measured = min(len(inputs.images), inputs.config.measured_images)
+    refitted = (trials + 1) * weighted if inputs.config.refits_weights else 0
+    return len(inputs.images) - counted + measured + refitted
+
+
+def _refitted(
+    inputs: QuantizationInputs, chosen: Candidate, images: Images, work: Work
+) -> dict[int, QuantizedWeights]:
+    """Quantizes the weights so that they make up for the errors before them."""
+    synthetic = inputs.options.synthetic
+    return reconstruct(
+        chosen.reference,
+        chosen.network,
+        chosen.quantizations,
+        images,
+        seed=inputs.options.seed,
+        refitted=lambda node: not synthetic or is_refitted(chosen.network, node),
+        reporter=work,
+    )

@@ -1,0 +1,48 @@
+"""What every engine of the recipes takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.results.recipe import RecipeReport
+from edge_mnv3_quantization.calibration.statistics import Statistics
+from edge_mnv3_quantization.options import QuantizationOptions
+from edge_mnv3_quantization.recipes.config import RecipeConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizationInputs:
+    """All that a recipe's result depends on, and whom it tells of its progress.
+
+    Attributes:
+        float_model: A float32 `.tflite` file with one input (1, H, W, 3) of pixels 0..255.
+        images: Calibration images, (N, H, W, 3) uint8 with N >= 1.
+        config: The recipe.
+        options: The caller's choices.
+        statistics: Statistics of the float model over some of the images, which are not run in float again;
+            None for none.
+        reporter: Is told how many units of work are done.
+    """
+
+    float_model: bytes
+    images: npt.NDArray[np.uint8]
+    config: RecipeConfig
+    options: QuantizationOptions
+    statistics: Statistics | None
+    reporter: Reporter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantized:
+    """An int8 file and what the recipe did to make it.
+
+    Attributes:
+        model: The `.tflite` file's bytes.
+    """
+
+    model: bytes
+    report: RecipeReport

@@ -1,0 +1,77 @@
+"""What is measured and decided before an equalization exponent is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from edge_mnv3.core.errors import ConversionError
+from edge_mnv3_quantization.algorithms.constant_gates import constant_gates
+from edge_mnv3_quantization.algorithms.equalization import group_factors
+from edge_mnv3_quantization.algorithms.lowering import lower
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, evened, measure
+from edge_mnv3_quantization.calibration.statistics import collect
+from edge_mnv3_quantization.graph.network import Array, Network
+from edge_mnv3_quantization.graph.reader import read_network
+from edge_mnv3_quantization.graph.rewrites import fold_constant_gates, logits_value
+from edge_mnv3_quantization.recipes.inputs import QuantizationInputs
+from edge_mnv3_quantization.recipes.synthetic_images import EVENED, reaching_further
+from edge_mnv3_quantization.recipes.work import Work
+
+_FEWEST_FOR_CONSTANT = 8  # images; over a single one everything is constant
+
+
+class Plan(NamedTuple):
+    """What all candidates have in common.
+
+    Attributes:
+        original: The float network, without the excitations that were folded away.
+        lowered: The same with the form of every hard-swish chosen, its products without factors.
+        sensitivities: What errors in the values of `lowered` cost.
+        scales: Equalization scales of the scale-sharing groups of `lowered`, (C,) each.
+        folded: Tensor names of the excitations that were folded away.
+        images: Number of calibration images.
+    """
+
+    original: Network
+    lowered: Network
+    sensitivities: Mapping[int, Sensitivity]
+    scales: Mapping[int, Array]
+    folded: tuple[str, ...]
+    images: int
+
+
+def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> Plan:
+    """Observes the float network, measures what errors cost, and decides what follows from that.
+
+    Args:
+        inputs: What to quantize, and how.
+        observed: The network whose values are observed, from `observed_network`.
+        work: Is told of each image.
+
+    Raises:
+        ConversionError: The network's numbers are not finite.
+        CalibrationDataError: The statistics are of another network or count other images.
+    """
+    images, options = inputs.images, inputs.options
+    with work.phase("observe"):
+        statistics = collect(observed, images, start=inputs.statistics, reporter=work).by_value(observed)
+        constant = constant_gates(observed, statistics) if len(images) >= _FEWEST_FOR_CONSTANT else {}
+        network = fold_constant_gates(observed, constant)
+    with work.phase("measure"):
+        logits = logits_value(network)
+        seen = evened(network, statistics, len(images), least=EVENED if options.synthetic else 0.0)
+        measured = images[: inputs.config.measured_images]
+        sensitivities = measure(network, logits, seen, measured, seed=options.seed, reporter=work)
+        if options.synthetic:
+            sensitivities = reaching_further(network, logits, sensitivities)
+    if not all(np.isfinite(sensitivity.rounding).all() for sensitivity in sensitivities.values()):
+        raise ConversionError("measuring what errors cost", "a cost that is not finite", "finite weights")
+    with work.phase("equalize"):
+        original = fold_constant_gates(read_network(inputs.float_model), constant)
+        lowered, sensitivities = lower(original, network, sensitivities, options.hard_swish)
+        scales = group_factors(lowered, sensitivities)
+    folded = tuple(observed.values[value].name for value in constant)
+    return Plan(original, lowered, sensitivities, scales, folded, len(images))

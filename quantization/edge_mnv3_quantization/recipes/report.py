@@ -1,0 +1,90 @@
+"""What a recipe's result tells of how it was made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from edge_mnv3.core.results.recipe import ExponentTrial, HardSwishForm, RecipeReport, TensorRange
+from edge_mnv3_quantization.graph.network import Network
+from edge_mnv3_quantization.graph.tensor_names import GATE_SUFFIX, layer_name, ungrouped
+from edge_mnv3_quantization.graph.types import Quantization
+from edge_mnv3_quantization.recipes.candidates import Candidate
+from edge_mnv3_quantization.recipes.inputs import QuantizationInputs
+from edge_mnv3_quantization.recipes.plan import Plan
+
+_LOW, _HIGH = -128, 127  # of int8
+
+
+def equalized_report(
+    inputs: QuantizationInputs,
+    plan: Plan,
+    chosen: Candidate,
+    trials: tuple[ExponentTrial, ...],
+    phases_s: Mapping[str, float],
+) -> RecipeReport:
+    """Tells what the engine `equalized` did."""
+    return RecipeReport(
+        recipe=inputs.config.name,
+        engine=inputs.config.engine,
+        images=len(inputs.images),
+        measured_images=min(inputs.config.measured_images, len(inputs.images)),
+        equalization_exponent=chosen.exponent,
+        exponent_trials=trials,
+        hard_swishes=tuple(_hard_swish_forms(plan)),
+        channel_groups={
+            layer_name(tensor): tuple(len(group) for group in groups)
+            for tensor, groups in plan.lowered.channel_groups.items()
+        },
+        folded_excitations=tuple(layer_name(tensor) for tensor in plan.folded),
+        ranges=tuple(_ranges(chosen.network, chosen.quantizations)),
+        phases_s=dict(phases_s),
+    )
+
+
+def converter_report(inputs: QuantizationInputs, phases_s: Mapping[str, float]) -> RecipeReport:
+    """Tells what is known of TensorFlow's converter: nothing but that it ran."""
+    return RecipeReport(
+        recipe=inputs.config.name,
+        engine=inputs.config.engine,
+        images=len(inputs.images),
+        measured_images=0,
+        equalization_exponent=None,
+        exponent_trials=(),
+        hard_swishes=(),
+        channel_groups={},
+        folded_excitations=(),
+        ranges=(),
+        phases_s=dict(phases_s),
+    )
+
+
+def _hard_swish_forms(plan: Plan) -> Iterator[HardSwishForm]:
+    """The form of each hard-swish of the float network, by the gates that it has in the lowered one."""
+    gates = Counter(
+        (ungrouped(plan.lowered.values[node.output].name), node.kind) for node in plan.lowered.nodes
+    )
+    for node in plan.original.nodes:
+        if node.kind != "hard_swish":
+            continue
+        tensor = plan.original.values[node.output].name
+        tables = gates[f"{tensor}{GATE_SUFFIX}", "gate"]
+        form = "operator"
+        if tables:
+            form = "table_by_groups" if tables > 1 else "table"
+        elif gates[f"{tensor}{GATE_SUFFIX}", "depthwise"]:
+            form = "per_channel"
+        yield HardSwishForm(layer=layer_name(tensor), form=form, groups=max(tables, 1))
+
+
+def _ranges(network: Network, quantizations: Mapping[int, Quantization]) -> Iterator[TensorRange]:
+    """The range of the input and of each node's output."""
+    for value in (network.input, *(node.output for node in network.nodes)):
+        stored = quantizations[value]
+        yield TensorRange(
+            layer=layer_name(network.values[value].name),
+            low=stored.scale * (_LOW - stored.zero_point),
+            high=stored.scale * (_HIGH - stored.zero_point),
+            scale=stored.scale,
+            zero_point=stored.zero_point,
+        )
