@@ -194,10 +194,10 @@ def _check_kinds(
         raise ModelFileError(
             f"float model {float_path}", f"a {float_model.inputs[0].dtype} input", "a float32 .tflite file"
         )
-    from edge_mnv3.core.tflite.graph import read_graph
+    from edge_mnv3.core.tflite.read import read_file
 
-    graph = read_graph(int8_path)
-    if not any(tensor.dtype in ("INT8", "UINT8") for tensor in graph.tensors):
+    graphs = read_file(int8_path).graphs
+    if not any(tensor.dtype in ("INT8", "UINT8") for graph in graphs for tensor in graph.tensors):
         raise ModelFileError(
             f"int8 model {int8_path}", "no quantized tensor: a float file", "an int8 .tflite file"
         )
