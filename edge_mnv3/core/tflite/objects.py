@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -90,13 +91,20 @@ def dtype_name(number: int) -> str:
 def options_of(operator: Any) -> dict[str, Any]:
     """The options of an `OperatorT`, by the names of `schema.fbs`."""
     options = {} if operator.builtinOptions is None else vars(operator.builtinOptions)
-    found = {}
-    for camel, value in options.items():
-        name = re.sub("(?<!^)([A-Z])", r"_\1", camel).lower()
+    named: dict[str, Any] = {}
+    for field, value in options.items():
+        name = _option_name(field)
         if name in _ENUMERATED_OPTIONS:
-            value = _ENUMERATED_OPTIONS[name].get(value, str(value))
-        found[name] = tuple(value.tolist()) if isinstance(value, np.ndarray) else value
-    return found
+            named[name] = _ENUMERATED_OPTIONS[name].get(value, str(value))
+        else:
+            named[name] = tuple(value.tolist()) if isinstance(value, np.ndarray) else value
+    return named
+
+
+@functools.cache
+def _option_name(field: str) -> str:
+    """The name in `schema.fbs` of a generated class's field, such as `stride_h` of `strideH`."""
+    return re.sub("([A-Z])", r"_\1", field).lower()
 
 
 def code_object(name: str) -> Any:
