@@ -106,7 +106,7 @@ def test_rewriting_graphs_and_files_needs_no_interpreter() -> None:
         f"import importlib, sys\n"
         f"for module in {names}:\n"
         "    importlib.import_module(module)\n"
-        "print(*[m for m in sys.modules if m == 'edge_mnv3.core.runtime' or 'interpreter' in m], sep=',')"
+        "print(*[m for m in sys.modules if m == 'edge_mnv3.core.runtime' or 'interpreter' in m])"
     )
     assert len(names) > 12
     assert printed_after(code) == []
