@@ -18,15 +18,13 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.images import SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import Kernels, LoadedModel, open_bytes
 from edge_mnv3.core.tflite.edit import Edit
-from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.model.arch import parse_variant
 from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
-from edge_mnv3.stages.calibration_images import CalibrationRequest, load_images, open_calibration
-from edge_mnv3_calibration_data.loading import load_image
-from edge_mnv3_calibration_data.sources import open_source
+from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, Tail
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images
@@ -125,10 +123,9 @@ def _written(chosen: Candidate) -> bytes:
 
 def answers(content: bytes, images: Images, kernels: Kernels) -> _Answers | None:
     """Runs a file over images; None where it does not load."""
-    graph = read_model(content, "int8").main_graph
-    (output,) = graph.outputs
-    (logits,) = (operator.inputs[0] for operator in graph.operators if operator.name == "SOFTMAX")
     file = Edit(content, "int8")
+    (output,) = file.outputs
+    (logits,) = (step.inputs[0] for step in file.steps if step.name == "SOFTMAX")
     try:
         model = open_bytes(file.with_outputs([output, logits]).to_bytes(), kernels=kernels)
     except RuntimeError:
@@ -206,10 +203,8 @@ def float_file(variant: str, weights: str, size: int, reporter: Reporter) -> byt
 
 def calibration_images(calibration: str, samples: int, seed: int, size: int, reporter: Reporter) -> Images:
     """Loads the calibration images as `quantize` does."""
-    request = CalibrationRequest(
-        calibration=calibration, samples=samples, seed=seed, preprocess=PREPROCESS, input_size_px=size
-    )
-    return load_images(request, open_calibration(request), reporter)[0]
+    request = SampleRequest(samples=samples, seed=seed, preprocess=PREPROCESS, input_size_px=size)
+    return open_images(calibration).sample(request, reporter).pixels
 
 
 @click.command()
@@ -236,9 +231,14 @@ def main(
     """Prints a table of what each step is worth."""
     reporter = Reporter()
     images = calibration_images(calibration, samples, seed, input_size, reporter)
-    items = list(open_source(data, need_labels=True).items)
-    pixels = np.stack([load_image(item, preprocess=PREPROCESS, size=input_size) for item in items])
-    labels = np.array([item.label for item in items])
+    held_out = open_images(data, need_labels=True)
+    labels = np.array(held_out.labels())
+    pixels = np.stack(
+        [
+            held_out.load(index, input_size_px=input_size, preprocess=PREPROCESS)
+            for index in range(len(labels))
+        ]
+    )
     float_model = float_file(variant, weights, input_size, reporter)
     keep = _keeper(output_dir)
     keep("float", float_model)
@@ -255,7 +255,7 @@ def main(
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
     else:
-        click.echo(f"{variant}, {len(images)} calibration images, seed {seed}, {len(items)} images\n")
+        click.echo(f"{variant}, {len(images)} calibration images, seed {seed}, {len(labels)} images\n")
         click.echo(table(rows, top1_percent))
 
 

@@ -31,6 +31,7 @@ from edge_mnv3.commands.options import preprocess_option
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.errors import CalibrationDataError, ModelFileError
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.images import SYNTHETIC, SampleRequest, manifest_warnings
 from edge_mnv3.core.outputs import staged, write_text
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.json_format import from_json, to_json
@@ -39,14 +40,8 @@ from edge_mnv3.core.runtime import Kernels, open_model, probe
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS, parse_variant
 from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
-from edge_mnv3.stages.calibration_images import (
-    SYNTHETIC,
-    CalibrationRequest,
-    image_warnings,
-    load_images,
-    open_calibration,
-)
-from edge_mnv3.stages.validate import validate_files
+from edge_mnv3.stages.validate import ValidateRequest, validate
+from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.convert import convert_float
 from edge_mnv3_quantization.options import QuantizationOptions
 from edge_mnv3_quantization.recipes.config import RECIPES
@@ -161,21 +156,21 @@ def measure(
     point: Point, float_path: Path, int8_path: Path, data: Path, preprocess: str, reporter: Reporter
 ) -> Row:
     """Makes one int8 file and validates it."""
-    request = CalibrationRequest(
-        calibration=point.calibration,
+    request = SampleRequest(
         samples=point.samples,
         seed=point.seed,
         preprocess=preprocess,
         input_size_px=open_model(float_path).inputs[0].shape[1],
     )
-    images, manifest = load_images(request, open_calibration(request), reporter)
+    sample = open_images(point.calibration).sample(request, reporter)
+    images, manifest = sample.pixels, sample.manifest
     if manifest.requested != point.samples:
         raise CalibrationDataError(
             f"calibration {point.calibration}",
             f"a list of {len(images)} chosen images",
             f"a folder, CSV, list or .npz to choose {point.samples} from",
         )
-    for warning in image_warnings(manifest):
+    for warning in manifest_warnings(manifest):
         reporter.warn(warning)
     reporter.step(f"{point.recipe}, {len(images)} images, {manifest.kind}, seed {point.seed}")
     started = time.perf_counter()
@@ -183,7 +178,7 @@ def measure(
         float_path.read_bytes(),
         images,
         RECIPES[point.recipe],
-        options=QuantizationOptions(seed=point.seed, synthetic=manifest.kind == SYNTHETIC),
+        options=QuantizationOptions(seed=point.seed, synthetic=sample.synthetic),
         reporter=reporter,
     )
     quantize_s = time.perf_counter() - started
@@ -220,18 +215,10 @@ def validation(
     float_path: Path, int8_path: Path, data: Path, preprocess: str, kernels: Kernels, reporter: Reporter
 ) -> ValidateResult:
     """Validates under one kind of kernels."""
-    return validate_files(
-        float_path,
-        int8_path,
-        data,
-        preprocess=preprocess,
-        kernels=kernels,
-        runtime="litert",
-        class_offset=None,
-        workers=None,
-        max_drop_points=None,
-        reporter=reporter,
+    request = ValidateRequest(
+        float_path=float_path, int8_path=int8_path, data=data, preprocess=preprocess, kernels=kernels
     )
+    return validate(request, reporter)
 
 
 def _accuracy(result: ValidateResult | None) -> Accuracy | None:

@@ -13,9 +13,8 @@ import numpy.typing as npt
 
 from edge_mnv3.core.outputs import staged
 from edge_mnv3.model.arch import Variant
-from edge_mnv3_calibration_data.digits import CLASSES
-from edge_mnv3_calibration_data.loading import load_image
-from edge_mnv3_calibration_data.sources import open_source
+from edge_mnv3_calibration_data.source_kinds import open_images
+from edge_mnv3_calibration_data.sources.digits import CLASSES
 
 PREPROCESS = "resize"
 BATCH_SIZE = 32
@@ -38,9 +37,10 @@ class Labelled(NamedTuple):
 
 def read(csv: Path, size: int, most: int | None) -> Labelled:
     """Reads at most so many images as `quantize` does."""
-    items = open_source(csv, need_labels=True).items[:most]
-    pixels = [load_image(item, preprocess=PREPROCESS, size=size) for item in items]
-    return Labelled(np.stack(pixels), np.array([item.label for item in items]))
+    images = open_images(csv, need_labels=True)
+    labels = images.labels()[:most]
+    pixels = [images.load(index, input_size_px=size, preprocess=PREPROCESS) for index in range(len(labels))]
+    return Labelled(np.stack(pixels), np.array(labels))
 
 
 def train(variant: Variant, images: Labelled, epochs: int, output: Path) -> None:

@@ -33,7 +33,7 @@ from edge_mnv3.core.versions import versions
 from edge_mnv3.model.arch import MIN_INPUT_SIZE, VARIANTS, parse_variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages.quantize import QuantizeRequest, quantize
-from edge_mnv3_calibration_data.digits import CLASSES, write_digits
+from edge_mnv3_calibration_data.sources.digits import CLASSES, write_digits
 from edge_mnv3_quantization.recipes.config import RECIPES
 
 NETWORKS, COMPARED = tuple(VARIANTS), tuple(RECIPES)

@@ -14,24 +14,24 @@ from pathlib import Path
 
 import click
 
-from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.images import DEFAULT_PREPROCESS, ImageSource
 from edge_mnv3.core.runtime import Kernels, open_model
-from edge_mnv3.stages.validate import validate_files
-from edge_mnv3_calibration_data.loading import load_image
-from edge_mnv3_calibration_data.sources import Item, open_source
-from edge_mnv3_quantization.validation.accuracy import available_cores
+from edge_mnv3.stages.validate import ValidateRequest, validate
+from edge_mnv3_calibration_data.source_kinds import open_images
+from edge_mnv3_quantization.validation.running import available_cores
 
 
-def single_core_rate(items: list[Item], paths: tuple[Path, Path], kernels: Kernels) -> float:
+def single_core_rate(images: ImageSource, paths: tuple[Path, Path], kernels: Kernels) -> float:
     """Images a second on one thread: decode, preprocess, run both files."""
     models = [open_model(path, kernels=kernels) for path in paths]
     size = models[0].inputs[0].shape[1]
+    count = images.available or 0
     started = time.perf_counter()
-    for item in items:
-        pixels = load_image(item, preprocess="slim", size=size)
+    for index in range(count):
+        pixels = images.load(index, input_size_px=size, preprocess=DEFAULT_PREPROCESS)
         for model in models:
             model.run(pixels)
-    return len(items) / (time.perf_counter() - started)
+    return count / (time.perf_counter() - started)
 
 
 @click.command()
@@ -42,22 +42,13 @@ def single_core_rate(items: list[Item], paths: tuple[Path, Path], kernels: Kerne
 @click.option("--rounds", default=5, show_default=True)
 def main(float_path: Path, int8_path: Path, data: Path, kernels: Kernels, rounds: int) -> None:
     """Prints the share of (cores x single-core rate) that `validate` reaches."""
-    items = list(open_source(data, need_labels=True).items)
+    images = open_images(data, need_labels=True)
     cores = available_cores()
     shares = []
     for _ in range(rounds):
-        single = single_core_rate(items, (float_path, int8_path), kernels)
-        result = validate_files(
-            float_path,
-            int8_path,
-            data,
-            preprocess="slim",
-            kernels=kernels,
-            runtime="litert",
-            class_offset=None,
-            workers=None,
-            max_drop_points=None,
-            reporter=Reporter(),
+        single = single_core_rate(images, (float_path, int8_path), kernels)
+        result = validate(
+            ValidateRequest(float_path=float_path, int8_path=int8_path, data=data, kernels=kernels)
         )
         shares.append(100 * result.images_per_s / (cores * single))
         click.echo(
@@ -65,7 +56,7 @@ def main(float_path: Path, int8_path: Path, data: Path, kernels: Kernels, rounds
             f"{shares[-1]:.1f} %"
         )
     click.echo(
-        f"{len(items)} images: median {statistics.median(shares):.1f} % of {cores} cores "
+        f"{images.available} images: median {statistics.median(shares):.1f} % of {cores} cores "
         f"({min(shares):.1f} to {max(shares):.1f} %)"
     )
 

@@ -29,13 +29,13 @@ import numpy as np
 
 from edge_mnv3 import builder
 from edge_mnv3.core.errors import CalibrationDataError, EdgeMnv3Error
+from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.model.arch import VARIANTS, Variant, parse_variant
 from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
-from edge_mnv3_calibration_data.loading import load_image
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from edge_mnv3_calibration_data.sampling import order
-from edge_mnv3_calibration_data.sources import Item, open_source
+from edge_mnv3_calibration_data.source_kinds import open_images
 
 # The published 0.999 is made for long training: over a few hundred steps the averages would lag behind the
 # weights, and the network would answer by statistics of other features.
@@ -54,7 +54,8 @@ class Images(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __init__(
         self,
-        items: Sequence[Item],
+        source: ImageSource,
+        indices: Sequence[int],
         *,
         classes: int,
         size: int,
@@ -63,7 +64,7 @@ class Images(keras.utils.PyDataset):  # type: ignore[misc]
         shuffled: bool,
     ) -> None:
         super().__init__()
-        self.items = list(items)
+        self.source, self.indices = source, list(indices)
         self.classes, self.size, self.preprocess = classes, size, preprocess
         self.batch_size = batch_size
         self._random = np.random.default_rng(0) if shuffled else None
@@ -71,19 +72,21 @@ class Images(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __len__(self) -> int:
         # A last batch of one image would spoil the averages of batch normalization: training leaves it out.
-        batches = len(self.items) / self.batch_size
+        batches = len(self.indices) / self.batch_size
         return math.ceil(batches) if self._random is None else max(1, math.floor(batches))
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        batch = self.items[index * self.batch_size : (index + 1) * self.batch_size]
-        pixels = [load_image(item, preprocess=self.preprocess, size=self.size) for item in batch]
-        labels = keras.utils.to_categorical([item.label for item in batch], self.classes)
+        batch = self.indices[index * self.batch_size : (index + 1) * self.batch_size]
+        pixels = [
+            self.source.load(image, input_size_px=self.size, preprocess=self.preprocess) for image in batch
+        ]
+        labels = keras.utils.to_categorical([self.source.label(image) for image in batch], self.classes)
         return np.stack(pixels).astype(np.float32), labels
 
     def on_epoch_end(self) -> None:
         """Draws a new order."""
         if self._random is not None:
-            self._random.shuffle(self.items)
+            self._random.shuffle(self.indices)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -91,20 +94,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     keras.utils.set_random_seed(options.seed)
     variant = parse_variant(options.variant, options.alpha)
-    items = order(open_source(options.images, need_labels=True).items, seed=options.seed)
-    names = _class_names(items)
-    held_out_count = round(len(items) * options.held_out)
-    if not len(names) <= held_out_count <= len(items) - options.batch_size:
+    source = open_images(options.images, need_labels=True)
+    indices = order(source, seed=options.seed)
+    names = _class_names(source)
+    held_out_count = round(len(indices) * options.held_out)
+    if not len(names) <= held_out_count <= len(indices) - options.batch_size:
         raise CalibrationDataError(
             f"images {options.images}",
-            f"{len(items)} in {len(names)} classes, of which {held_out_count} would be held out",
+            f"{len(indices)} in {len(names)} classes, of which {held_out_count} would be held out",
             f"at least one of each class held out, and one batch of {options.batch_size} left to train on",
         )
-    held_out, training = items[:held_out_count], items[held_out_count:]
+    held_out, training = indices[:held_out_count], indices[held_out_count:]
     shape = {"classes": len(names), "size": options.input_size, "preprocess": options.preprocess}
 
     network = _network(variant, options.input_size, len(names), options.weights)
-    images = Images(training, **shape, batch_size=options.batch_size, shuffled=True)
+    images = Images(source, training, **shape, batch_size=options.batch_size, shuffled=True)
     _train(
         network,
         images,
@@ -114,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     settle_batch_norm(network, images)
     _, accuracy = network.evaluate(
-        Images(held_out, **shape, batch_size=options.batch_size, shuffled=False), verbose=0
+        Images(source, held_out, **shape, batch_size=options.batch_size, shuffled=False), verbose=0
     )
 
     options.output.mkdir(parents=True, exist_ok=True)
@@ -123,8 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finished.set_weights(network.get_weights())
     finished.save(options.output / "mine.keras")
     (options.output / "labels.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
-    _write_csv(options.output / "train.csv", training)
-    _write_csv(options.output / "held_out.csv", held_out)
+    _write_csv(options.output / "train.csv", source, training)
+    _write_csv(options.output / "held_out.csv", source, held_out)
     print(f"top-1 of the float network: {100 * accuracy:.1f} % of {len(held_out)} held-out images")
     print(_next_steps(options, variant))
 
@@ -151,9 +155,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _class_names(items: Sequence[Item]) -> list[str]:
+def _class_names(source: ImageSource) -> list[str]:
     """Names of the subfolders, in the order of the labels."""
-    names = {item.label: item.file.split("/")[0] for item in items}
+    names = {label: source.name(index).split("/")[0] for index, label in enumerate(source.labels())}
     return [names[label] for label in range(len(names))]
 
 
@@ -216,11 +220,13 @@ def settle_batch_norm(network: Any, images: Images) -> None:
         network(images[index][0], training=True)
 
 
-def _write_csv(path: Path, items: Sequence[Item]) -> None:
+def _write_csv(path: Path, source: ImageSource, indices: Sequence[int]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("file", "label"))
-        writer.writerows((item.path.resolve(), item.label) for item in items if item.path is not None)
+        writer.writerows(
+            (Path(source.root or "", source.name(index)).resolve(), source.label(index)) for index in indices
+        )
 
 
 def _next_steps(options: argparse.Namespace, variant: Variant) -> str:

@@ -15,12 +15,10 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from edge_mnv3.model import builder
 from edge_mnv3.stages.demo import DEMO
-from edge_mnv3_calibration_data.digits import CLASSES, TRAINING_IMAGES, load_digits
-from edge_mnv3_calibration_data.preprocess import preprocess
+from edge_mnv3_calibration_data.sources.digits import CLASSES, TRAINING_IMAGES, open_digits
 
 EPOCHS = 60
 BATCH_SIZE = 32
@@ -34,11 +32,12 @@ def main(output: Path) -> None:
     """Trains, reports the held-out accuracy, writes the weights."""
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()
-    digits, labels = load_digits()
+    digits = open_digits()
+    labels = np.array(digits.labels())
     pixels = np.stack(
         [
-            preprocess(Image.fromarray(image).convert("RGB"), name=DEMO.preprocess, size=DEMO.input_size_px)
-            for image in digits
+            digits.load(index, input_size_px=DEMO.input_size_px, preprocess=DEMO.preprocess)
+            for index in range(digits.available)
         ]
     ).astype(np.float32)
     train, held_out = slice(None, TRAINING_IMAGES), slice(TRAINING_IMAGES, None)

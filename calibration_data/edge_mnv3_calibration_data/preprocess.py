@@ -55,7 +55,6 @@ PREPROCESSES: dict[str, Preprocess] = {
     "resize": Preprocess("the whole image, resized to the input, aspect not kept", _whole_box),
     "resize256": Preprocess("short side to 256/224 of the input, then the central square", _short_side_box),
 }
-DEFAULT_PREPROCESS = "slim"
 
 
 def preprocess(image: Image.Image, *, name: str, size: int) -> npt.NDArray[np.uint8]:

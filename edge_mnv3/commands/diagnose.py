@@ -66,22 +66,22 @@ def command(
     """
     from edge_mnv3.core.outputs import check_writable, staged, write_text
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.stages.diagnose import diagnose_files
+    from edge_mnv3.stages.diagnose import DiagnoseRequest, diagnose
     from edge_mnv3_quantization.diagnosis.plot import check_plot, plot_diagnosis
 
     check_writable([path for path in (plot, output) if path], force=force)
     if plot:
         check_plot(plot)
     reporter = TerminalReporter()
-    result = diagnose_files(
-        float_path,
-        int8_path,
+    request = DiagnoseRequest(
+        float_path=float_path,
+        int8_path=int8_path,
         images=images,
         samples=samples,
         seed=seed,
         preprocess=preprocess,
-        reporter=reporter,
     )
+    result = diagnose(request, reporter)
     reporter.close()
     if output:
         write_text(output, to_json(result), force=force)

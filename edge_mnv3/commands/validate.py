@@ -13,7 +13,7 @@ from edge_mnv3.commands.terminal import TerminalReporter
 if TYPE_CHECKING:
     from edge_mnv3.core.results.validate import ValidateResult
     from edge_mnv3.core.runtime import RuntimeName
-    from edge_mnv3_quantization.validation.accuracy import KernelChoice
+    from edge_mnv3_quantization.validation.file_pair import KernelChoice
 
 EXIT_GATE_FAILED = 3
 
@@ -71,21 +71,21 @@ def command(
       edge-mnv3 validate --float f.tflite --int8 q.tflite --data val/ --max-drop-points 1
     """
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.stages.validate import validate_files
+    from edge_mnv3.stages.validate import ValidateRequest, validate
 
     reporter = TerminalReporter()
-    result = validate_files(
-        float_path,
-        int8_path,
-        data,
+    request = ValidateRequest(
+        float_path=float_path,
+        int8_path=int8_path,
+        data=data,
         preprocess=preprocess,
         kernels=kernels,
         runtime=runtime,
         class_offset=class_offset,
         workers=workers,
         max_drop_points=max_drop_points,
-        reporter=reporter,
     )
+    result = validate(request, reporter)
     reporter.close()
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)
     if result.gate and not result.gate.passed:

@@ -67,7 +67,7 @@ def command(
     if not devices and (adb or binary):
         raise click.UsageError("--adb and --benchmark-binary are for --device.")
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.stages.verify import HOST_RUNNERS, verify
+    from edge_mnv3.stages.verify import HOST_RUNNERS, VerifyRequest, verify
 
     reporter = TerminalReporter()
     runners = list(HOST_RUNNERS)
@@ -81,7 +81,7 @@ def command(
         runners += phone_runners(
             devices, adb=adb, benchmark_binary=binary or DEFAULT_BINARY, reporter=reporter
         )
-    result = verify(bundle, data=data, runners=runners, reporter=reporter)
+    result = verify(VerifyRequest(bundle=bundle, data=data, runners=runners), reporter)
     reporter.close()
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)
     if not result.passed:

@@ -62,6 +62,10 @@ class ModelFileError(EdgeMnv3Error):
     """A `.tflite` file is invalid, or not of the kind that is needed."""
 
 
+class ModelNotLoadedError(ModelFileError):
+    """A `.tflite` file is whole, but the runtime does not load it with the kernels that were asked for."""
+
+
 class RuntimeUnavailableError(EdgeMnv3Error):
     """A TFLite runtime is not installed or cannot work in this environment."""
 

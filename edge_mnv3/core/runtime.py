@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core import process
-from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError, RuntimeUnavailableError
+from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError, ModelNotLoadedError, RuntimeUnavailableError
 from edge_mnv3.core.native_output import RUNTIME_LOG, captured_native_output
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.models import KernelCheck, TensorInfo
@@ -150,7 +150,8 @@ def open_model(
 
     Raises:
         RuntimeUnavailableError: The runtime is not installed or cannot work with this NumPy.
-        ModelFileError: The file is missing, is no valid `.tflite`, or does not load under these kernels.
+        ModelFileError: The file is missing or is no valid `.tflite`.
+        ModelNotLoadedError: It does not load under these kernels.
     """
     module, version = _import_runtime(runtime)
     options: dict[str, Any] = {"model_path": str(path), "num_threads": num_threads}
@@ -170,7 +171,7 @@ def open_model(
             raise ModelFileError(
                 f"model {path}", "no valid TFLite flatbuffer", "a whole .tflite file", "it may be truncated"
             ) from error
-        raise ModelFileError(f"model {path} does not load under {kernels}", problem) from error
+        raise ModelNotLoadedError(f"model {path} does not load under {kernels}", problem) from error
     return LoadedModel(interpreter, kernels, f"{runtime} {version}")
 
 

@@ -90,9 +90,7 @@ def resolve_graph(request: GraphRequest, reporter: Reporter) -> ResolvedGraph:
                 "give a weights file of your own",
             )
         reporter.step("published weights")
-        path = published_weights(
-            request.variant, include_top=True, on_progress=reporter.progress, warn=reporter.warn
-        )
+        path = published_weights(request.variant, include_top=True, reporter=reporter)
     else:
         path = Path(request.weights)
     file = inspect_weights(path)

@@ -8,11 +8,11 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge_mnv3.core.errors import ArgumentError, DownloadError, OutputError, WeightsMismatchError
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.model.arch import Variant, WeightedLayer
 from edge_mnv3.model.weight_files import (
     KERAS_ARCHIVE_WEIGHTS,
@@ -78,8 +78,7 @@ def published_weights(
     *,
     include_top: bool = True,
     base_url: str | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
-    warn: Callable[[str], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Path:
     """Returns the verified local copy of a published file, downloading it if need be.
 
@@ -87,8 +86,7 @@ def published_weights(
         variant: One of those in `PUBLISHED`.
         include_top: With the classifier.
         base_url: Folder to download from; by default `$EDGE_MNV3_WEIGHTS_URL`, else the official one.
-        on_progress: Called with (bytes done, bytes in all).
-        warn: Called with a line about a corrupt cached file that is replaced.
+        reporter: Told of progress in bytes, and warned of a corrupt cached file that is replaced.
 
     Raises:
         ArgumentError: No weights are published for this variant.
@@ -108,10 +106,9 @@ def published_weights(
     if path.is_file():
         if _md5(path) == file.md5:
             return path
-        if warn:
-            warn(f"{path} is corrupt (its MD5 is not {file.md5}): downloading it again")
+        reporter.warn(f"{path} is corrupt (its MD5 is not {file.md5}): downloading it again")
     url = (base_url or os.environ.get(URL_VARIABLE) or BASE_URL).rstrip("/") + "/" + file.name
-    _download(url, path, file.md5, on_progress)
+    _download(url, path, file.md5, reporter)
     return path
 
 
@@ -164,7 +161,7 @@ def _md5(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _download(url: str, path: Path, md5: str, on_progress: Callable[[int, int], None] | None) -> None:
+def _download(url: str, path: Path, md5: str, reporter: Reporter) -> None:
     import pooch
     import requests
 
@@ -177,8 +174,7 @@ def _download(url: str, path: Path, md5: str, on_progress: Callable[[int, int], 
             total = int(response.headers.get("Content-Length", 0))
             for chunk in response.iter_content(_CHUNK_BYTES):
                 file.write(chunk)
-                if on_progress:
-                    on_progress(file.tell(), total)
+                reporter.progress(file.tell(), total)
 
     pooch.get_logger().setLevel(logging.ERROR)
     try:

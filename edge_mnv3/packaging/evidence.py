@@ -6,36 +6,18 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result, read_result
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.images import CalibrationManifest
-from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.package import CalibrationSummary, PhoneLatency, Provenance, StatedAccuracy
-from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.packaging.intervals import WILSON, wilson_percent
 
-QUANTIZE_FILE = "quantize.json"
 BenchEvidence = HostBenchResult | DeviceBenchReport
-R = TypeVar("R")
-
-
-def read_result(kind: type[R], path: Path, *, command: str) -> R:
-    """Reads the JSON result of a command.
-
-    Raises:
-        InputFileError: It is missing, or not of this command.
-    """
-    wanted = f"what edge-mnv3 {command} --json wrote"
-    try:
-        return from_json(kind, path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputFileError(f"result {path}", (error.strerror or str(error)).lower(), wanted) from error
-    except (ValueError, RecursionError) as error:
-        raise InputFileError(f"result {path}", str(error), wanted) from error
 
 
 def read_bench(path: Path) -> BenchEvidence:
@@ -76,7 +58,7 @@ def provenance(path: Path, sha256: str) -> Provenance | None:
     beside = path.parent / QUANTIZE_FILE
     if not beside.is_file():
         return None
-    result = read_result(QuantizeResult, beside, command="quantize")
+    result = read_quantize_result(beside)
     if sha256 not in (result.int8_sha256, result.float_sha256):
         return None
     quantized = sha256 == result.int8_sha256

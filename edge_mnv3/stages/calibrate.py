@@ -13,27 +13,29 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, OutputError
+from edge_mnv3.core.images import (
+    DEFAULT_PREPROCESS,
+    DEFAULT_SAMPLES,
+    SYNTHETIC,
+    ImageSource,
+    SampleRequest,
+    check_labels,
+    manifest_warnings,
+)
 from edge_mnv3.core.outputs import STAGING_PREFIX, staged
-from edge_mnv3.core.reporting import Reporter, timed
+from edge_mnv3.core.reporting import SILENT, Reporter, timed
 from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest, ResolvedGraph, build_graph, resolve_graph
-from edge_mnv3.stages.calibration_images import (
-    SYNTHETIC,
-    CalibrationRequest,
-    check_labels,
-    check_size,
-    image_warnings,
-    load_images,
-    open_calibration,
-)
-from edge_mnv3_calibration_data.stored import (
+from edge_mnv3_calibration_data.source_kinds import is_word, open_images
+from edge_mnv3_calibration_data.sources.stored import (
     DESCRIPTION,
     PIXELS_FILES,
     StoredCalibration,
+    is_stored,
     join,
     new_stored,
     read_stored,
@@ -51,36 +53,34 @@ from edge_mnv3_quantization.calibration.statistics import (
     statistics_file,
 )
 
-if TYPE_CHECKING:
-    from edge_mnv3_calibration_data.sources import Source
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrateRequest:
     """What to collect, and where.
 
     Attributes:
-        calibration: `synthetic`, or the path of a folder, CSV, list, `.npz` or manifest; None for the images
-            that `output` has already, or those of `merge`.
+        graph: The float model.
+        output: The folder.
+        calibration: A location for `open_images`; None for the images that `output` has already, or those of
+            `merge`.
         samples: Number of calibration images.
         seed: Of their choice.
         preprocess: Key of `PREPROCESSES`.
         merge: Stored calibrations whose images and statistics are to be added.
-        output: The folder.
         force: Make it anew if it exists.
     """
 
     graph: GraphRequest
-    calibration: str | None
-    samples: int
-    seed: int
-    preprocess: str
-    merge: Sequence[Path]
     output: Path
-    force: bool
+    calibration: str | Path | None = None
+    samples: int = DEFAULT_SAMPLES
+    seed: int = 0
+    preprocess: str = DEFAULT_PREPROCESS
+    merge: Sequence[Path] = ()
+    force: bool = False
 
 
-def calibrate(request: CalibrateRequest, reporter: Reporter) -> CalibrateResult:
+def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> CalibrateResult:
     """Reads the images unless they are stored, adds others, runs the float model over what is left.
 
     Raises:
@@ -92,35 +92,34 @@ def calibrate(request: CalibrateRequest, reporter: Reporter) -> CalibrateResult:
     folder = request.output
     stored = _existing(request)
     others = [(path, _read(path, request)) for path in request.merge]
-    images, source = _open_images(request) if stored is None else (None, None)
-    if stored is None and images is None and not others:
+    source = _open_images(request) if stored is None else None
+    if stored is None and source is None and not others:
         raise ArgumentError("calibration images", "none", "--calibration PATH or --merge PATH")
     graph = resolve_graph(request.graph, reporter)
     timings_s: dict[str, float] = {}
     with timed(timings_s, "calibration_images", "reading calibration images", reporter):
         parts = [] if stored is None else [stored]
-        if images is not None:
-            check_labels(source, graph.classes)
-            parts.append(new_stored(*load_images(images, source, reporter), _source(images.calibration)))
+        if source is not None:
+            check_labels(source, classes=graph.classes, place=str(source.root))
+            parts.append(new_stored(source.sample(_sample(request), reporter), _name(source.location)))
         for _, other in others:
-            check_labels(other, graph.classes)
+            check_labels(other, classes=graph.classes, place=str(other.root))
             parts.append(other)
         joined = functools.reduce(_joined, parts)
-    warnings = image_warnings(joined.description.manifest)
+    warnings = manifest_warnings(joined.contents.manifest)
     for warning in warnings:
         reporter.warn(warning)
-    theirs = [found for path, _ in others for found in _statistics_in(path)]
     if joined is not stored:
         _write_images(joined, folder, anew=stored is None)
-    _merge_statistics(theirs, folder)
+    _merge_statistics([each for path, _ in others for each in _statistics_in(path)], folder)
     observation = _observe(joined, graph, folder, timings_s, reporter)
     return CalibrateResult(
         path=str(folder),
         variant=graph.info(),
         weights=graph.weights,
-        calibration=joined.description.manifest,
-        pixels_size_bytes=(folder / joined.description.pixels_file).stat().st_size,
-        merged=joined.description.merged,
+        calibration=joined.contents.manifest,
+        pixels_size_bytes=(folder / joined.contents.pixels_file).stat().st_size,
+        merged=joined.contents.merged,
         float_sha256=observation.float_sha256,
         network_sha256=observation.statistics.network_sha256,
         statistics_path=str(observation.path),
@@ -129,7 +128,7 @@ def calibrate(request: CalibrateRequest, reporter: Reporter) -> CalibrateResult:
         channels=sum(observation.statistics.channels),
         observed=len(observation.statistics.images) - observation.reused,
         reused=observation.reused,
-        warnings=tuple(warnings),
+        warnings=warnings,
         timings_s={step: round(seconds, 3) for step, seconds in timings_s.items()},
         versions=versions(),
     )
@@ -198,7 +197,7 @@ def _existing(request: CalibrateRequest) -> StoredCalibration | None:
 
 def _read(folder: Path, request: CalibrateRequest) -> StoredCalibration:
     stored = read_stored(folder)
-    check_size(f"stored calibration {folder}", stored.description.manifest, request.graph.input_size_px)
+    stored.check_size(request.graph.input_size_px)
     return stored
 
 
@@ -206,11 +205,11 @@ def _check_same_images(stored: StoredCalibration, request: CalibrateRequest) -> 
     """Refuses a folder whose images were chosen in another way than is asked for."""
     if request.calibration is None:
         return
-    description, manifest = stored.description, stored.description.manifest
-    source = _source(request.calibration)
+    contents, manifest = stored.contents, stored.contents.manifest
+    source = _name(request.calibration)
     asked = f"{source}, {request.samples} samples, seed {request.seed}, preprocessing {request.preprocess}"
-    found = (
-        f"{' and '.join(description.sources)}, {manifest.requested} samples, seed {manifest.seed}, "
+    made_of = (
+        f"{' and '.join(contents.sources)}, {manifest.requested} samples, seed {manifest.seed}, "
         f"preprocessing {manifest.preprocess}"
     )
     if source == SYNTHETIC:
@@ -219,41 +218,45 @@ def _check_same_images(stored: StoredCalibration, request: CalibrateRequest) -> 
         chosen = (manifest.requested, manifest.seed, manifest.preprocess)
         same = chosen == (request.samples, request.seed, request.preprocess)
     # Of images that were joined, the manifest has the sums.
-    same = same or len(description.merged) > 1 or source.endswith(".json")
-    if source not in description.sources or not same:
+    same = same or len(contents.merged) > 1 or source.endswith(".json")
+    if source not in contents.sources or not same:
         raise CalibrationDataError(
             f"stored calibration {request.output}",
-            f"images of {found}",
+            f"images of {made_of}",
             asked,
             "use --force to make it anew, or another -o",
         )
 
 
-def _source(calibration: str) -> str:
-    return calibration if calibration == SYNTHETIC else str(Path(calibration).resolve())
+def _name(location: str | Path) -> str:
+    """What the folder says of where its images come from; the same from every working directory."""
+    return str(location) if is_word(location) else str(Path(location).resolve())
 
 
-def _open_images(request: CalibrateRequest) -> tuple[CalibrationRequest | None, Source | None]:
+def _open_images(request: CalibrateRequest) -> ImageSource | None:
     if request.calibration is None:
-        return None, None
-    images = CalibrationRequest(
-        calibration=request.calibration,
-        samples=request.samples,
-        seed=request.seed,
-        preprocess=request.preprocess,
-        input_size_px=request.graph.input_size_px,
-    )
-    source = open_calibration(images)
-    if isinstance(source, StoredCalibration):
+        return None
+    if is_stored(request.calibration):
         raise ArgumentError(
             f"images {request.calibration}", "a stored calibration", "images", "use --merge for it"
         )
-    return images, source
+    source = open_images(request.calibration)
+    source.check_size(request.graph.input_size_px)
+    return source
+
+
+def _sample(request: CalibrateRequest) -> SampleRequest:
+    return SampleRequest(
+        input_size_px=request.graph.input_size_px,
+        samples=request.samples,
+        seed=request.seed,
+        preprocess=request.preprocess,
+    )
 
 
 def _joined(one: StoredCalibration, other: StoredCalibration) -> StoredCalibration:
     """Both, or the first if it has the other already: a merge that was interrupted is run again."""
-    if set(other.description.merged) <= set(one.description.merged):
+    if set(other.contents.merged) <= set(one.contents.merged):
         return one
     return join(one, other)
 
@@ -262,7 +265,7 @@ def _write_images(stored: StoredCalibration, folder: Path, *, anew: bool) -> Non
     if anew:  # statistics of images that go
         for statistics in folder.glob(f"{FILE_PREFIX}*.npz"):
             statistics.unlink()
-    pixels = folder / stored.description.pixels_file
+    pixels = folder / stored.contents.pixels_file
     with staged([pixels, folder / DESCRIPTION], force=True) as (pixels_file, description_file):
         write_stored(stored, pixels_file, description_file)
     for old in folder.glob(PIXELS_FILES):
@@ -278,11 +281,11 @@ def _merge_statistics(theirs: Sequence[Statistics], folder: Path) -> None:
     """Adds statistics of images that the folder has now; those that overlap were added before."""
     for statistics in theirs:
         path = folder / statistics_file(statistics.network_sha256)
-        own = _load(path)
-        if own is None:
+        so_far = _load(path)
+        if so_far is None:
             _save(statistics, path)
-        elif not set(own.images) & set(statistics.images):
-            _save(merge(own, statistics), path)
+        elif not set(so_far.images) & set(statistics.images):
+            _save(merge(so_far, statistics), path)
 
 
 def _load(path: Path) -> Statistics | None:

@@ -15,8 +15,8 @@ from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.model.arch import Variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages.quantize import QuantizeRequest, quantize
-from edge_mnv3.stages.validate import validate_files
-from edge_mnv3_calibration_data.digits import CLASSES, write_digits
+from edge_mnv3.stages.validate import ValidateRequest, validate
+from edge_mnv3_calibration_data.sources.digits import CLASSES, write_digits
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE
 
 
@@ -101,17 +101,11 @@ def _run(folder: Path, *, force: bool, reporter: Reporter) -> DemoResult:
     )
     quantized = quantize(request, reporter)
     float_path, int8_path = Path(quantized.float_path), Path(quantized.int8_path)
-    validated = validate_files(
-        float_path,
-        int8_path,
-        held_out,
-        preprocess=DEMO.preprocess,
-        kernels="auto",
-        runtime="litert",
-        class_offset=None,
-        workers=None,
-        max_drop_points=None,
-        reporter=reporter,
+    validated = validate(
+        ValidateRequest(
+            float_path=float_path, int8_path=int8_path, data=held_out, preprocess=DEMO.preprocess
+        ),
+        reporter,
     )
     reporter.step("measuring latency")
     result = DemoResult(

@@ -1,107 +1,87 @@
-"""Images and the diagnosis joined. Used by the command, which only prints."""
+"""The stage `diagnose`: where an int8 file loses accuracy, on images of the user's or of its calibration."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.images import DEFAULT_PREPROCESS, SampleRequest, skipped_warnings
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.result_files import QUANTIZE_FILE, read_int8_sha256
 from edge_mnv3.core.results.diagnose import DiagnoseResult
-from edge_mnv3.stages.calibration_images import SYNTHETIC
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+DEFAULT_SAMPLES = 64
 
 
-def diagnose_files(
-    float_path: Path,
-    int8_path: Path,
-    *,
-    images: str | None,
-    samples: int,
-    seed: int,
-    preprocess: str,
-    reporter: Reporter,
-) -> DiagnoseResult:
-    """Diagnoses an int8 file on images; see `diagnosis.diagnose`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnoseRequest:
+    """What to diagnose, and on which images.
 
-    Args:
-        float_path: What it was made from.
+    Attributes:
+        float_path: What the int8 file was made from.
         int8_path: A file of this project or of TensorFlow's converter.
-        images: `synthetic`, or the path of a folder, CSV, list, `.npz` or manifest; None for the calibration
-            images of the `quantize.json` beside the int8 file.
-        samples: Number of images; the first ones of a manifest.
-        seed: Of their choice.
+        images: A location for `open_images`; None for the calibration images of the `quantize.json` beside
+            the int8 file.
+        samples: Number of images, at least 2; the first ones of a manifest or a stored calibration.
+        seed: Of the choice of images.
         preprocess: For images that come from no manifest.
-        reporter: Is told of progress.
+    """
+
+    float_path: Path
+    int8_path: Path
+    images: str | Path | None = None
+    samples: int = DEFAULT_SAMPLES
+    seed: int = 0
+    preprocess: str = DEFAULT_PREPROCESS
+
+
+def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseResult:
+    """Shows where an int8 file loses accuracy, and why.
 
     Raises:
-        CalibrationDataError: There are no images.
-        EdgeMnv3Error: As `diagnose` raises.
+        CalibrationDataError: There are no images, or they cannot be read.
+        ModelFileError: A file is missing or invalid, or the two are no pair.
     """
-    from edge_mnv3_quantization.diagnosis.diagnose import Observer, diagnose, input_size_px
+    from edge_mnv3_calibration_data.source_kinds import open_images
+    from edge_mnv3_quantization.diagnosis import diagnose as diagnosis
 
-    size = input_size_px(float_path)
-    origin = str(_own_manifest(int8_path)) if images is None else images
+    sample_request = SampleRequest(
+        input_size_px=diagnosis.input_size_px(request.float_path),
+        samples=request.samples,
+        seed=request.seed,
+        preprocess=request.preprocess,
+        shorten_recorded=True,
+    )
+    location = request.images or _calibration_images(request.int8_path)
     reporter.step("reading images")
-    pixels = _load_sample(origin, samples, seed, preprocess, size, reporter)
-    result = diagnose(
-        float_path,
-        int8_path,
-        pixels,
-        image_source=origin,
-        observer=Observer(step=reporter.step, progress=reporter.progress),
+    source = open_images(location)
+    if source.synthetic:
+        reporter.warn(
+            "diagnosing on synthetic images: photographs may lose elsewhere; give some with --images"
+        )
+    sample = source.sample(sample_request, reporter)
+    for warning in skipped_warnings(sample.manifest.skipped):
+        reporter.warn(warning)
+    result = diagnosis.diagnose(
+        request.float_path,
+        request.int8_path,
+        sample.pixels,
+        image_source=str(location),
+        observer=diagnosis.Observer(step=reporter.step, progress=reporter.progress),
     )
     for warning in result.warnings:
         reporter.warn(warning)
     return result
 
 
-def _own_manifest(int8_path: Path) -> Path:
+def _calibration_images(int8_path: Path) -> Path:
     """The `quantize.json` of the run that made an int8 file."""
-    path = int8_path.parent / "quantize.json"
+    path = int8_path.parent / QUANTIZE_FILE
     what, wanted = f"images for {int8_path}", "the photographs that it was calibrated on, or others"
     if not path.is_file():
-        raise CalibrationDataError(what, "no quantize.json beside it", wanted, "use --images")
-    try:
-        made = json.loads(path.read_text(encoding="utf-8")).get("int8_sha256")
-    except (ValueError, AttributeError):
-        made = None
-    if not int8_path.is_file() or made != sha256_file(int8_path):
+        raise CalibrationDataError(what, f"no {QUANTIZE_FILE} beside it", wanted, "use --images")
+    if not int8_path.is_file() or read_int8_sha256(path) != sha256_file(int8_path):
         raise CalibrationDataError(what, f"{path}, which is of another file", wanted, "use --images")
     return path
-
-
-def _load_sample(
-    origin: str, samples: int, seed: int, preprocess: str, size: int, reporter: Reporter
-) -> npt.NDArray[np.uint8]:
-    from edge_mnv3_calibration_data.loading import load_calibration, synthetic_calibration
-    from edge_mnv3_calibration_data.sources import open_source
-
-    source = None if origin == SYNTHETIC else open_source(Path(origin))
-    manifest = source.manifest if source else None
-    if source is None or (manifest and manifest.kind == SYNTHETIC):
-        reporter.warn(
-            "diagnosing on synthetic images: photographs may lose elsewhere; give some with --images"
-        )
-        drawn = manifest.seed if manifest else seed
-        images, _ = synthetic_calibration(count=samples, seed=drawn, size=size, on_image=reporter.progress)
-        return images
-    if manifest:
-        source = dataclasses.replace(source, items=source.items[:samples])
-    images, used = load_calibration(
-        source,
-        count=samples,
-        seed=seed,
-        preprocess=manifest.preprocess if manifest else preprocess,
-        size=size,
-        on_image=reporter.progress,
-    )
-    for image in used.skipped:
-        reporter.warn(f"{image.file} was left out: {image.reason}")
-    return images

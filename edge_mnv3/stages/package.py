@@ -1,4 +1,4 @@
-"""Packaging, joined: models, labels, evidence and golden images become a bundle."""
+"""The stage `package`: models, labels, evidence and golden images become a bundle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import numpy.typing as npt
 
 from edge_mnv3.core.errors import ArgumentError, InputFileError
-from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.images import DEFAULT_PREPROCESS
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result, read_result
 from edge_mnv3.core.results.package import (
     BundleManifest,
     EmbeddedFacts,
@@ -23,10 +25,7 @@ from edge_mnv3.core.results.package import (
     Provenance,
     StepDifference,
 )
-from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.validate import ValidateResult
-from edge_mnv3.core.tflite.attached import with_metadata
-from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.core.versions import __version__
 from edge_mnv3.packaging import evidence
 from edge_mnv3.packaging.apis import TAKES
@@ -40,7 +39,6 @@ from edge_mnv3.packaging.golden import (
     compare,
     image_file,
     output_file,
-    output_kind,
     to_bytes,
 )
 from edge_mnv3.packaging.labels import (
@@ -53,7 +51,9 @@ from edge_mnv3.packaging.labels import (
 from edge_mnv3.packaging.manifest import bundle_sha256, read_manifest, seal, versions
 from edge_mnv3.packaging.metadata import FLOAT_INPUT_MEAN, FLOAT_INPUT_STD, Description, build_metadata
 from edge_mnv3.packaging.model_card import CARD_FILE, model_card
+from edge_mnv3.packaging.model_file import with_metadata
 from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
+from edge_mnv3.stages.output_kind import output_kind
 from edge_mnv3.stages.package_inputs import GoldenChoice, choose_golden, open_labels, open_score_calibration
 
 APPS_FOLDER = "apps"
@@ -69,31 +69,35 @@ class PackageRequest:
             first.
         labels: Text file, or folder of class folders; None for ImageNet's names.
         score_calibration: Text file of sigmoid parameters.
-        score_transformation: Applied to scores before the sigmoid.
+        score_transformation: `identity`, `log` or `inverse-logistic`, applied to scores before the sigmoid.
         name: For people; None for that of `quantize.json`, or of the file.
+        version: The model's, for people.
+        description: A sentence for people.
+        author: The model's.
         license: Of the model; None for that of the published weights where these were used.
         validations: JSON results of `validate`.
         benches: JSON results of `bench`, on this machine or on phones.
-        golden: Images for the golden vectors; None for synthetic ones.
+        golden: Images for the golden vectors, a location for `open_images`; None for synthetic ones.
         output: Folder or zip; None for a name made of the model's.
+        as_zip: Write one zip in place of a folder.
         force: Replace the output, and metadata that a model has.
     """
 
     models: tuple[Path, ...]
-    labels: Path | None
-    score_calibration: Path | None
-    score_transformation: str
-    name: str | None
-    version: str
-    description: str
-    author: str | None
-    license: str | None
-    validations: tuple[Path, ...]
-    benches: tuple[Path, ...]
-    golden: Path | None
-    output: Path | None
-    as_zip: bool
-    force: bool
+    labels: Path | None = None
+    score_calibration: Path | None = None
+    score_transformation: str = "identity"
+    name: str | None = None
+    version: str = "1"
+    description: str = ""
+    author: str | None = None
+    license: str | None = None
+    validations: tuple[Path, ...] = ()
+    benches: tuple[Path, ...] = ()
+    golden: str | Path | None = None
+    output: Path | None = None
+    as_zip: bool = False
+    force: bool = False
 
 
 class _Evidence(NamedTuple):
@@ -101,7 +105,23 @@ class _Evidence(NamedTuple):
     benches: list[evidence.BenchEvidence]
 
 
-def package(request: PackageRequest, reporter: Reporter) -> PackageResult:
+class _Inputs(NamedTuple):
+    """What all models of a bundle share.
+
+    Attributes:
+        score_transformation: Applied to scores before the sigmoid; None without a score calibration.
+        associated: Files that go into each model, by name.
+    """
+
+    description: Description
+    labels: Labels
+    score_transformation: str | None
+    associated: dict[str, bytes]
+    measured: _Evidence
+    golden: GoldenChoice
+
+
+def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResult:
     """Packages models; writes the whole bundle or nothing.
 
     Raises:
@@ -117,25 +137,20 @@ def package(request: PackageRequest, reporter: Reporter) -> PackageResult:
         first.bundled_name.removesuffix(".tflite") + ("_bundle.zip" if request.as_zip else "_bundle")
     )
     check_output(output, as_zip=request.as_zip, force=request.force)
-    labels = open_labels(request.labels, first.class_count)
-    calibration = open_score_calibration(request.score_calibration, first.class_count)
-    measured = _read_evidence(request, {classifier.sha256 for classifier in classifiers})
-    golden = choose_golden(request.golden, first.side_px, _preprocess(made))
-    files: dict[str, bytes] = {LABELS_FILE: labels.content()}
-    if labels.source == IMAGENET:
+    inputs = _read_inputs(request, description, classifiers, made)
+    files: dict[str, bytes] = {LABELS_FILE: inputs.labels.content()}
+    if inputs.labels.source == IMAGENET:
         files[LABELS_LICENSE_FILE] = imagenet_labels_license()
-    files |= {image_file(index): image.tobytes() for index, image in enumerate(golden.images)}
+    files |= {image_file(index): image.tobytes() for index, image in enumerate(inputs.golden.images)}
     models = []
     for classifier in classifiers:
         reporter.step(f"packaging {classifier.bundled_name}")
-        model, parts = _package_model(
-            classifier, description, measured, request, labels, calibration, golden.images
-        )
+        model, parts = _package_model(classifier, inputs)
         models.append(model)
         files |= parts
     sources = app_sources(_app_context(description.name, first), preprocess=_measured_preprocess(models[0]))
     files |= {f"{APPS_FOLDER}/{name}": text.encode() for name, text in sources.items()}
-    manifest = _manifest(description, models, labels, golden, first)
+    manifest = _manifest(inputs, models, first)
     files[CARD_FILE] = model_card(manifest).encode()
     sealed = seal(files, manifest)
     reporter.step("writing the bundle")
@@ -147,14 +162,14 @@ def _model_path(path: Path) -> Path:
     """A folder of `quantize` stands for its int8 file."""
     if not path.is_dir():
         return path
-    described = path / evidence.QUANTIZE_FILE
+    described = path / QUANTIZE_FILE
     if not described.is_file():
         raise InputFileError(
             f"model {path}",
-            f"a folder without {evidence.QUANTIZE_FILE}",
+            f"a folder without {QUANTIZE_FILE}",
             "a .tflite, or a folder of edge-mnv3 quantize",
         )
-    result = evidence.read_result(QuantizeResult, described, command="quantize")
+    result = read_quantize_result(described)
     return path / Path(result.int8_path).name
 
 
@@ -191,9 +206,31 @@ def _describe(request: PackageRequest, first: ClassifierFile, made: Provenance |
     )
 
 
+def _read_inputs(
+    request: PackageRequest,
+    description: Description,
+    classifiers: Sequence[ClassifierFile],
+    made: Provenance | None,
+) -> _Inputs:
+    first = classifiers[0]
+    labels = open_labels(request.labels, first.class_count)
+    calibration = open_score_calibration(request.score_calibration, first.class_count)
+    associated = {LABELS_FILE: labels.content()}
+    if calibration is not None:
+        associated[SCORE_CALIBRATION_FILE] = calibration
+    return _Inputs(
+        description=description,
+        labels=labels,
+        score_transformation=None if calibration is None else request.score_transformation,
+        associated=associated,
+        measured=_read_evidence(request, {classifier.sha256 for classifier in classifiers}),
+        golden=choose_golden(request.golden, input_size_px=first.side_px, preprocess=_preprocess(made)),
+    )
+
+
 def _read_evidence(request: PackageRequest, hashes: set[str]) -> _Evidence:
     validations = [
-        (path, evidence.read_result(ValidateResult, path, command="validate")) for path in request.validations
+        (path, read_result(ValidateResult, path, command="validate")) for path in request.validations
     ]
     benches = [(path, evidence.read_bench(path)) for path in request.benches]
     evidence.check_all_used(validations, benches, hashes)
@@ -201,7 +238,7 @@ def _read_evidence(request: PackageRequest, hashes: set[str]) -> _Evidence:
 
 
 def _preprocess(made: Provenance | None) -> str:
-    from edge_mnv3_calibration_data.preprocess import DEFAULT_PREPROCESS, PREPROCESSES
+    from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 
     stated = made.calibration.preprocess if made is not None and made.calibration is not None else ""
     return stated if stated in PREPROCESSES else DEFAULT_PREPROCESS
@@ -212,36 +249,25 @@ def _measured_preprocess(model: PackagedModel) -> str:
     return model.accuracy.preprocess if model.accuracy is not None else _preprocess(model.provenance)
 
 
-def _package_model(
-    classifier: ClassifierFile,
-    description: Description,
-    measured: _Evidence,
-    request: PackageRequest,
-    labels: Labels,
-    calibration: bytes | None,
-    images: Sequence[Pixels],
-) -> tuple[PackagedModel, dict[str, bytes]]:
+def _package_model(classifier: ClassifierFile, inputs: _Inputs) -> tuple[PackagedModel, dict[str, bytes]]:
     """Puts the metadata on one model, checks it, and runs the golden images."""
     facts = EmbeddedFacts(
         made_with=f"edge-mnv3 {__version__}",
         measured_sha256=classifier.sha256,
         measured_size_bytes=len(classifier.content),
         provenance=evidence.provenance(classifier.path, classifier.sha256),
-        accuracy=evidence.accuracy(measured.validations, classifier.sha256),
+        accuracy=evidence.accuracy(inputs.measured.validations, classifier.sha256),
     )
     metadata = build_metadata(
-        description,
+        inputs.description,
         facts,
         image=classifier.image,
         scores=classifier.scores,
-        score_transformation=request.score_transformation if calibration is not None else None,
+        score_transformation=inputs.score_transformation,
     )
-    associated = {LABELS_FILE: labels.content()}
-    if calibration is not None:
-        associated[SCORE_CALIBRATION_FILE] = calibration
-    content = with_metadata(classifier.content, metadata, associated, name=str(classifier.path))
+    content = with_metadata(classifier.content, metadata, inputs.associated, name=str(classifier.path))
     name = classifier.bundled_name
-    full_integer, outputs, builtin = _run(content, name, images)
+    full_integer, outputs, builtin = _run(content, name, inputs.golden.images)
     paths = tuple(output_file(name, index) for index in range(len(outputs)))
     model = PackagedModel(
         file=name,
@@ -257,8 +283,8 @@ def _package_model(
         builtin=builtin,
         provenance=facts.provenance,
         accuracy=facts.accuracy,
-        latencies=evidence.latencies(measured.benches, classifier.sha256, name),
-        phone_latencies=evidence.phone_latencies(measured.benches, classifier.sha256),
+        latencies=evidence.latencies(inputs.measured.benches, classifier.sha256, name),
+        phone_latencies=evidence.phone_latencies(inputs.measured.benches, classifier.sha256),
     )
     return model, {name: content} | {path: to_bytes(out) for path, out in zip(paths, outputs, strict=True)}
 
@@ -273,17 +299,18 @@ class _Run(NamedTuple):
 
 def _run(content: bytes, name: str, images: Sequence[Pixels]) -> _Run:
     """Runs a packaged file under XNNPACK and the built-in kernels."""
+    from edge_mnv3.core.tflite.graph import read_graph
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
         outputs = HostRunner("xnnpack").run(path, images).outputs
         builtin = HostRunner("builtin").run(path, images).outputs
-    contents = read_model(content, name)
-    return _Run(
-        full_integer=not contents.float_tensors(),
-        outputs=outputs,
-        builtin=compare(outputs, builtin, step=output_kind(contents).step),
-    )
+        return _Run(
+            not read_graph(path).float_tensors(),
+            outputs,
+            compare(outputs, builtin, step=output_kind(path).step),
+        )
 
 
 def _app_context(name: str, classifier: ClassifierFile) -> AppContext:
@@ -303,13 +330,8 @@ def _app_context(name: str, classifier: ClassifierFile) -> AppContext:
     )
 
 
-def _manifest(
-    description: Description,
-    models: Sequence[PackagedModel],
-    labels: Labels,
-    golden: GoldenChoice,
-    first: ClassifierFile,
-) -> BundleManifest:
+def _manifest(inputs: _Inputs, models: Sequence[PackagedModel], first: ClassifierFile) -> BundleManifest:
+    description, labels, golden = inputs.description, inputs.labels, inputs.golden
     return BundleManifest(
         name=description.name,
         version=description.version,
@@ -346,19 +368,19 @@ def _result(
 
 
 def _warnings(files: dict[str, bytes], models: Sequence[PackagedModel]) -> list[str]:
-    found = []
+    warnings = []
     for model in models:
         if model.input.dtype == "int8":
-            found.append(
+            warnings.append(
                 f"{model.file} takes int8: MediaPipe's and the Task Library's image classifiers refuse it; "
                 "quantize with --io uint8 for them"
             )
         outputs = {files[path] for path in model.golden_outputs}
         if len(outputs) == 1 and len(model.golden_outputs) > 1:
-            found.append(f"{model.file} answers all golden images alike: they say little about it")
+            warnings.append(f"{model.file} answers all golden images alike: they say little about it")
         if model.accuracy is None:
-            found.append(
+            warnings.append(
                 f"the accuracy of {model.file} is not stated: use --validate with the result of "
                 "edge-mnv3 validate --json"
             )
-    return found
+    return warnings

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.images import SYNTHETIC, SampleRequest
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.packaging.golden import GOLDEN_COUNT, Pixels
 from edge_mnv3.packaging.labels import Labels, check_labels, default_labels, parse_labels
 from edge_mnv3.packaging.score_calibration import check_score_calibration
@@ -35,10 +37,10 @@ def open_labels(path: Path | None, class_count: int) -> Labels:
     if path is None:
         return default_labels(class_count)
     if path.is_dir():
-        from edge_mnv3_calibration_data.sources import open_source
+        from edge_mnv3_calibration_data.source_kinds import open_images
 
-        items = open_source(path, need_labels=True).items
-        names = sorted({Path(item.file).parts[0] for item in items})
+        images = open_images(path, need_labels=True)
+        names = sorted({Path(images.name(index)).parts[0] for index in range(images.available or 0)})
         return check_labels(names, source=path.name, class_count=class_count)
     return parse_labels(_read(path, "labels"), name=path.name, class_count=class_count)
 
@@ -54,24 +56,31 @@ def open_score_calibration(path: Path | None, class_count: int) -> bytes | None:
     return check_score_calibration(_read(path, "score calibration"), name=path.name, class_count=class_count)
 
 
-def choose_golden(path: Path | None, side_px: int, preprocess: str) -> GoldenChoice:
+def choose_golden(
+    location: str | Path | None, *, input_size_px: int, preprocess: str, reporter: Reporter = SILENT
+) -> GoldenChoice:
     """Takes images for the golden vectors from the user's, or makes synthetic ones.
+
+    Args:
+        location: As `open_images` takes it; None for synthetic ones.
+        input_size_px: Side of the model's input.
+        preprocess: Key of `PREPROCESSES`, for images that come from no manifest.
+        reporter: Told of progress.
 
     Raises:
         EdgeMnv3Error: The images cannot be read.
     """
-    if path is None:
-        from edge_mnv3_calibration_data.synthetic import synthetic_image
+    from edge_mnv3_calibration_data.source_kinds import open_images
 
-        made = [synthetic_image(index, size=side_px, seed=_GOLDEN_SEED) for index in range(GOLDEN_COUNT)]
-        return GoldenChoice("synthetic", made)
-    from edge_mnv3_calibration_data.loading import load_calibration
-    from edge_mnv3_calibration_data.sources import open_source
-
-    images, _ = load_calibration(
-        open_source(path), count=GOLDEN_COUNT, seed=_GOLDEN_SEED, preprocess=preprocess, size=side_px
+    request = SampleRequest(
+        input_size_px=input_size_px,
+        samples=GOLDEN_COUNT,
+        seed=_GOLDEN_SEED,
+        preprocess=preprocess,
+        shorten_recorded=True,
     )
-    return GoldenChoice("images", list(images[:GOLDEN_COUNT]))
+    sample = open_images(SYNTHETIC if location is None else location).sample(request, reporter)
+    return GoldenChoice(SYNTHETIC if sample.synthetic else "images", list(sample.pixels))
 
 
 def _read(path: Path, what: str) -> bytes:

@@ -8,24 +8,16 @@ from typing import TYPE_CHECKING
 
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.images import SampleRequest, check_labels, manifest_warnings
 from edge_mnv3.core.outputs import check_writable, staged
 from edge_mnv3.core.reporting import Reporter, timed
+from edge_mnv3.core.result_files import QUANTIZE_FILE
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
-from edge_mnv3.stages.calibration_images import (
-    SYNTHETIC,
-    CalibrationRequest,
-    check_labels,
-    image_warnings,
-    load_images,
-    open_calibration,
-)
 
 if TYPE_CHECKING:
-    from edge_mnv3_calibration_data.sources import Source
-    from edge_mnv3_calibration_data.stored import StoredCalibration
     from edge_mnv3_quantization.calibration.statistics import Statistics
     from edge_mnv3_quantization.options import HardSwishPolicy, IoType
 
@@ -35,7 +27,8 @@ class QuantizeRequest:
     """What to quantize and how.
 
     Attributes:
-        calibration: `synthetic`, or the path of a folder, CSV, list, `.npz`, manifest or stored calibration.
+        calibration: `synthetic`, `digits`, or the path of a folder, CSV, list, `.npz`, manifest or stored
+            calibration.
         samples: Number of calibration images.
         seed: Of their choice, and of the recipe.
         recipe: Key of `RECIPES`.
@@ -66,6 +59,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
     Raises:
         EdgeMnv3Error: As the stages raise.
     """
+    from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.convert import convert_float
     from edge_mnv3_quantization.options import QuantizationOptions
     from edge_mnv3_quantization.recipes import quantize as recipes
@@ -82,26 +76,28 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
         )
     name = f"mobilenet_v3_{request.graph.variant.name}_{request.graph.input_size_px}"
     paths = [
-        request.output_dir / file for file in (f"{name}_float.tflite", f"{name}_int8.tflite", "quantize.json")
+        request.output_dir / file for file in (f"{name}_float.tflite", f"{name}_int8.tflite", QUANTIZE_FILE)
     ]
     check_writable(paths, force=request.force)
     timings_s: dict[str, float] = {}
     warnings: list[str] = []
-    calibration = CalibrationRequest(
-        calibration=request.calibration,
-        samples=request.samples,
-        seed=request.seed,
-        preprocess=request.preprocess,
-        input_size_px=request.graph.input_size_px,
-    )
-    source = open_calibration(calibration)
-    if source is None or _stored_synthetic(source):
+    source = open_images(request.calibration)
+    source.check_size(request.graph.input_size_px)
+    if source.synthetic:
         _warn(recipe.synthetic_warning, reporter, warnings)
     graph = resolve_graph(request.graph, reporter)
-    check_labels(source, graph.classes)
+    check_labels(source, classes=graph.classes, place=str(source.root))
     with timed(timings_s, "calibration_images", "reading calibration images", reporter):
-        images, manifest = load_images(calibration, source, reporter)
-    for warning in image_warnings(manifest):
+        sample = source.sample(
+            SampleRequest(
+                input_size_px=request.graph.input_size_px,
+                samples=request.samples,
+                seed=request.seed,
+                preprocess=request.preprocess,
+            ),
+            reporter,
+        )
+    for warning in manifest_warnings(sample.manifest):
         _warn(warning, reporter, warnings)
     with timed(timings_s, "build", "building the Keras graph", reporter):
         model = build_graph(graph, batch_size=1)
@@ -112,13 +108,13 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
     with timed(timings_s, "quantize", f"quantizing with recipe {request.recipe}{reused}", reporter):
         quantized = recipes.quantize(
             float_model,
-            images,
+            sample.pixels,
             recipe,
             options=QuantizationOptions(
                 io=request.io,
                 hard_swish=request.hard_swish,
                 seed=request.seed,
-                synthetic=manifest.kind == SYNTHETIC,
+                synthetic=sample.synthetic,
             ),
             statistics=statistics,
             reporter=reporter,
@@ -134,7 +130,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
             name=name,
             variant=graph.info(),
             weights=graph.weights,
-            calibration=manifest,
+            calibration=sample.manifest,
             recipe=request.recipe,
             hard_swish=request.hard_swish,
             io=request.io,
@@ -151,12 +147,6 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
         )
         json_file.write_text(to_json(result), encoding="utf-8")
     return result
-
-
-def _stored_synthetic(source: Source | StoredCalibration) -> bool:
-    from edge_mnv3_calibration_data.stored import StoredCalibration
-
-    return isinstance(source, StoredCalibration) and source.description.manifest.kind == SYNTHETIC
 
 
 def _stored_statistics(calibration: str, float_model: bytes) -> Statistics | None:

@@ -2,63 +2,73 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.images import DEFAULT_PREPROCESS, check_skipped, skipped_warnings
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.validate import ValidateResult
 
 if TYPE_CHECKING:
     from edge_mnv3.core.runtime import RuntimeName
-    from edge_mnv3_quantization.validation.accuracy import KernelChoice
+    from edge_mnv3_quantization.validation.file_pair import KernelChoice
 
 
-def validate_files(
-    float_path: Path,
-    int8_path: Path,
-    data: Path,
-    *,
-    preprocess: str,
-    kernels: KernelChoice,
-    runtime: RuntimeName,
-    class_offset: int | None,
-    workers: int | None,
-    max_drop_points: float | None,
-    reporter: Reporter,
-) -> ValidateResult:
-    """Validates two files on the labelled images of a CSV, folder or `.npz`; see `validation.validate`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateRequest:
+    """What to compare.
+
+    Attributes:
+        float_path: A float `.tflite` file.
+        int8_path: An int8 `.tflite` file of the same input size and classes.
+        data: Labelled images: the path of a CSV with columns `file,label`, of a folder with one subfolder a
+            class, or of an `.npz`.
+        preprocess: Key of `PREPROCESSES`.
+        kernels: `xnnpack`, `builtin`, or `auto`: XNNPACK, and for an int8 file that does not load under it
+            the built-in kernels, with a warning and a failed gate.
+        runtime: TFLite runtime to use.
+        class_offset: Output index of label 0; None: 1 for files with 1001 outputs, else 0.
+        workers: Threads; None for one a core.
+        max_drop_points: Largest drop of top-1 (float less int8, percentage points) that passes the gate; None
+            for no gate.
+    """
+
+    float_path: Path
+    int8_path: Path
+    data: str | Path
+    preprocess: str = DEFAULT_PREPROCESS
+    kernels: KernelChoice = "auto"
+    runtime: RuntimeName = "litert"
+    class_offset: int | None = None
+    workers: int | None = None
+    max_drop_points: float | None = None
+
+
+def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateResult:
+    """Compares the accuracy of a float and an int8 file, image by image.
 
     Raises:
+        InputFileError: The images cannot be listed.
         CalibrationDataError: Labels are missing or wrong, or over 1 % of the images cannot be read.
-        EdgeMnv3Error: As `validate` raises.
+        ModelFileError: A file is invalid, does not load, or the two do not fit each other.
+        RuntimeUnavailableError: The runtime cannot be used.
     """
-    from edge_mnv3_calibration_data.loading import check_skipped, load_image
-    from edge_mnv3_calibration_data.sources import open_source
-    from edge_mnv3_quantization.validation.accuracy import LabelledImages, validate
+    from edge_mnv3_calibration_data.source_kinds import open_images
+    from edge_mnv3_quantization.validation import accuracy
 
-    source = open_source(data, need_labels=True)
-    images = LabelledImages(
-        description=str(data),
-        preprocess=preprocess,
-        files=[item.file for item in source.items],
-        labels=[item.label for item in source.items if item.label is not None],
-        load=lambda index, size: load_image(source.items[index], preprocess=preprocess, size=size),
+    images = open_images(request.data, need_labels=True)
+    settings = accuracy.ValidationSettings(
+        preprocess=request.preprocess,
+        kernels=request.kernels,
+        runtime=request.runtime,
+        class_offset=request.class_offset,
+        workers=request.workers,
+        max_drop_points=request.max_drop_points,
     )
     reporter.step("validating")
-    result = validate(
-        float_path,
-        int8_path,
-        images,
-        kernels=kernels,
-        runtime=runtime,
-        class_offset=class_offset,
-        workers=workers,
-        max_drop_points=max_drop_points,
-        on_image=reporter.progress,
-    )
-    check_skipped(result.skipped, len(images.files))
-    for warning in result.warnings:
+    result = accuracy.validate(request.float_path, request.int8_path, images, settings, reporter)
+    check_skipped(result.skipped, images.available or 0)
+    for warning in (*result.warnings, *skipped_warnings(result.skipped)):
         reporter.warn(warning)
-    for image in result.skipped:
-        reporter.warn(f"{image.file} was left out: {image.reason}")
     return result

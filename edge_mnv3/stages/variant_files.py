@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.reporting import Reporter
-from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
 from edge_mnv3.core.results.quantize import QuantizeResult
-from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, Variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.model.weights import PUBLISHED
@@ -20,9 +20,9 @@ from edge_mnv3.stages.quantize import QuantizeRequest, quantize
 from edge_mnv3_quantization.recipes.config import RECIPES
 
 if TYPE_CHECKING:
+    from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp
     from edge_mnv3_android_bench.published.reproduction import Network
 
-_MANIFEST = "quantize.json"
 _HARD_SWISH = "HARD_SWISH"
 _BACKGROUND_CLASS = 1  # TF-Slim's networks have it
 
@@ -86,10 +86,29 @@ def variant_files(request: VariantFilesRequest, reporter: Reporter) -> tuple[Var
 
 def identify(path: Path) -> VariantFile | None:
     """Says which network a file is, by the `quantize.json` beside it; None where that does not know it."""
-    made = _read_manifest(path.parent / _MANIFEST)
+    made = _read_manifest(path.parent / QUANTIZE_FILE)
     if made is None or sha256_file(path) not in (made.float_sha256, made.int8_sha256):
         return None
     return _describe(path, made)
+
+
+def graph_ops(path: Path) -> tuple[GraphOp, ...]:
+    """Lists the operators of a file, those of its main graph first, for its profile.
+
+    Raises:
+        ModelFileError: It is no valid `.tflite`.
+    """
+    from edge_mnv3.core.tflite.graph import read_graph
+    from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp
+
+    return tuple(
+        GraphOp(
+            index=operator.index,
+            op_name=operator.name,
+            output=operator.outputs[0].name if operator.outputs else "",
+        )
+        for operator in read_graph(path).operators
+    )
 
 
 def _weights(wanted: str, variant: Variant) -> str:
@@ -101,7 +120,7 @@ def _weights(wanted: str, variant: Variant) -> str:
 
 
 def _find(request: VariantFilesRequest, variant: Variant, recipe: str, weights: str) -> QuantizeResult | None:
-    for manifest in sorted(request.models_dir.rglob(_MANIFEST)):
+    for manifest in sorted(request.models_dir.rglob(QUANTIZE_FILE)):
         made = _read_manifest(manifest)
         if made and _is_wanted(made, request, variant, recipe, weights) and _is_whole(made):
             return made
@@ -111,8 +130,8 @@ def _find(request: VariantFilesRequest, variant: Variant, recipe: str, weights: 
 def _read_manifest(path: Path) -> QuantizeResult | None:
     """Reads a manifest; its files are taken to lie beside it, wherever the folder is now."""
     try:
-        made = from_json(QuantizeResult, path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        made = read_quantize_result(path)
+    except InputFileError:
         return None
     folder = path.parent
     return dataclasses.replace(
@@ -178,7 +197,8 @@ def _describe(path: Path, made: QuantizeResult) -> VariantFile:
         differences.append(f"input: {info.input_size_px} px, published {DEFAULT_INPUT_SIZE}")
     if info.classes not in (IMAGENET_CLASSES, IMAGENET_CLASSES + _BACKGROUND_CLASS):
         differences.append(f"classes: {info.classes}, published {IMAGENET_CLASSES}")
-    if not info.minimalistic and not is_float and _HARD_SWISH not in read_file(path).op_histogram():
+    names = {operator.op_name for operator in graph_ops(path)}
+    if not info.minimalistic and not is_float and _HARD_SWISH not in names:
         differences.append(f"graph: recipe {made.recipe} writes hard-swish without {_HARD_SWISH}")
     return VariantFile(
         path=path,

@@ -1,15 +1,16 @@
-"""Verifying, joined: what a bundle says is held against what it holds and does."""
+"""The stage `verify`: what a bundle says is held against what it holds and does."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from edge_mnv3.core.errors import ArgumentError, BundleError, EdgeMnv3Error
-from edge_mnv3.core.reporting import Reporter
-from edge_mnv3.core.results.images import SkippedImage
+from edge_mnv3.core.errors import ArgumentError, BundleError
+from edge_mnv3.core.images import check_skipped
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.package import (
     BundleManifest,
     GoldenRun,
@@ -19,56 +20,77 @@ from edge_mnv3.core.results.package import (
     VerifyCheck,
     VerifyResult,
 )
-from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.packaging.bundle import BundleFiles, check_container, read_bundle
 from edge_mnv3.packaging.contents import golden_vectors, metadata_differences
-from edge_mnv3.packaging.golden import GoldenRunner, HostRunner, output_kind, run_golden
+from edge_mnv3.packaging.golden import GoldenRunner, HostRunner, run_golden
 from edge_mnv3.packaging.manifest import bundle_sha256, file_differences, read_manifest, versions
+from edge_mnv3.stages.output_kind import output_kind
+
+if TYPE_CHECKING:
+    from edge_mnv3_quantization.validation.hits import Hits
 
 HOST_RUNNERS: tuple[GoldenRunner, ...] = (HostRunner("xnnpack"), HostRunner("builtin"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyRequest:
+    """What to verify.
+
+    Attributes:
+        bundle: Folder or zip.
+        data: Labelled images to measure the accuracy on, a location for `open_images`; None to leave that
+            out.
+        runners: Where the golden images are run.
+    """
+
+    bundle: Path
+    data: str | Path | None = None
+    runners: Sequence[GoldenRunner] = HOST_RUNNERS
+
+
 @dataclass(slots=True)
 class _Findings:
-    """Checks made so far."""
+    """Checks made so far.
 
+    Attributes:
+        request: What is verified.
+        reporter: Told of each step.
+        checks: Of the bundle, in their order.
+        golden: Runs of the golden images.
+        accuracy: Measured on the request's data.
+    """
+
+    request: VerifyRequest
+    reporter: Reporter
     checks: list[VerifyCheck] = field(default_factory=list)
     golden: list[GoldenRun] = field(default_factory=list)
     accuracy: list[VerifiedAccuracy] = field(default_factory=list)
 
-    def add(self, name: str, differences: Sequence[str], found: str) -> bool:
+    def add(self, name: str, differences: Sequence[str], as_stated: str) -> bool:
         """Notes a check; True if it passed."""
         self.checks.append(
-            VerifyCheck(name=name, passed=not differences, detail=tuple(differences) or (found,))
+            VerifyCheck(name=name, passed=not differences, detail=tuple(differences) or (as_stated,))
         )
         return not differences
 
 
-def verify(
-    path: Path, *, data: Path | None, runners: Sequence[GoldenRunner], reporter: Reporter
-) -> VerifyResult:
+def verify(request: VerifyRequest, reporter: Reporter = SILENT) -> VerifyResult:
     """Verifies a bundle. A model is loaded only if every byte is the one that was packaged.
-
-    Args:
-        path: Folder or zip.
-        data: Labelled images to measure the accuracy on; None to leave that out.
-        runners: Where the golden images are run.
-        reporter: Told of each step.
 
     Raises:
         InputFileError: There is no such folder or file.
         ArgumentError: `data` is given, but the bundle states no accuracy.
         EdgeMnv3Error: A runner or the data cannot be used.
     """
-    findings = _Findings()
+    findings = _Findings(request, reporter)
     reporter.step("reading the bundle")
-    bundle = _read(path, findings)
+    bundle = _read(request.bundle, findings)
     manifest = None if bundle is None else _check_files(bundle, findings)
     if bundle is not None and manifest is not None and findings.checks[-1].passed:
-        _check_models(bundle, manifest, data, runners, findings, reporter)
+        _check_models(bundle, manifest, findings)
     differences = tuple(line for check in findings.checks if not check.passed for line in check.detail)
     return VerifyResult(
-        path=str(path),
+        path=str(request.bundle),
         sha256=None if bundle is None else bundle_sha256(bundle.files),
         name=None if manifest is None else manifest.name,
         checks=tuple(findings.checks),
@@ -101,14 +123,8 @@ def _check_files(bundle: BundleFiles, findings: _Findings) -> BundleManifest | N
     return manifest
 
 
-def _check_models(
-    bundle: BundleFiles,
-    manifest: BundleManifest,
-    data: Path | None,
-    runners: Sequence[GoldenRunner],
-    findings: _Findings,
-    reporter: Reporter,
-) -> None:
+def _check_models(bundle: BundleFiles, manifest: BundleManifest, findings: _Findings) -> None:
+    data = findings.request.data
     if data is not None and all(model.accuracy is None for model in manifest.models):
         raise ArgumentError(
             "--data",
@@ -119,35 +135,36 @@ def _check_models(
         for model in manifest.models:
             path = Path(folder) / "model.tflite"
             path.write_bytes(bundle.files[model.file])
-            reporter.step(f"verifying {model.file}")
+            findings.reporter.step(f"verifying {model.file}")
             differences = metadata_differences(bundle.files, manifest, model)
             findings.add(f"metadata of {model.file}", differences, "as the manifest says, labels inside")
             if not _check_loading(path, model, findings):
                 continue
-            _check_golden(bundle, manifest, model, path, runners, findings)
+            _check_golden(bundle, manifest, model, path, findings)
             if data is not None and model.accuracy is not None:
-                _check_accuracy(path, model, model.accuracy, data, findings, reporter)
+                _check_accuracy(path, model, model.accuracy, data, findings)
 
 
 def _check_loading(path: Path, model: PackagedModel, findings: _Findings) -> bool:
     from edge_mnv3_quantization.validation.checks import inspect_file
 
-    found = inspect_file(path)
+    inspected = inspect_file(path)
     differences = []
-    if found.full_integer != model.full_integer:
-        differences.append(f"{model.file} is {'' if found.full_integer else 'not '}full integer")
-    if (found.inputs, found.outputs) != ((model.input,), (model.output,)):
+    if inspected.full_integer != model.full_integer:
+        differences.append(f"{model.file} is {'' if inspected.full_integer else 'not '}full integer")
+    if (inspected.inputs, inspected.outputs) != ((model.input,), (model.output,)):
         differences.append(f"{model.file} has other inputs or outputs than the manifest says")
-    if found.dynamic_tensors:
+    if inspected.dynamic_tensors:
         differences.append(f"{model.file} has tensors of open shape")
-    for check, words in ((found.xnnpack, "XNNPACK"), (found.builtin, "the built-in kernels")):
+    for check, words in ((inspected.xnnpack, "XNNPACK"), (inspected.builtin, "the built-in kernels")):
         if not check.loads:
             differences.append(f"{model.file} does not load under {words}: {check.problem}")
-    integer = "full integer" if found.full_integer else "float"
+    integer = "full integer" if inspected.full_integer else "float"
+    partitions = inspected.xnnpack.partitions
     return findings.add(
         f"loading of {model.file}",
         differences,
-        f"{integer}, loads under XNNPACK ({found.xnnpack.partitions} partitions) and the built-in kernels",
+        f"{integer}, loads under XNNPACK ({partitions} partitions) and the built-in kernels",
     )
 
 
@@ -156,7 +173,6 @@ def _check_golden(
     manifest: BundleManifest,
     model: PackagedModel,
     path: Path,
-    runners: Sequence[GoldenRunner],
     findings: _Findings,
 ) -> None:
     try:
@@ -164,8 +180,8 @@ def _check_golden(
     except BundleError as error:
         findings.add(f"golden images of {model.file}", [str(error)], "")
         return
-    kind = output_kind(read_file(path))
-    for runner in runners:
+    kind = output_kind(path)
+    for runner in findings.request.runners:
         run = run_golden(runner, model, path, images, outputs, kind)
         findings.golden.append(run)
         words = describe(run)
@@ -195,48 +211,42 @@ def _check_accuracy(
     path: Path,
     model: PackagedModel,
     stated: StatedAccuracy,
-    data: Path,
+    data: str | Path,
     findings: _Findings,
-    reporter: Reporter,
 ) -> None:
-    hits, n = _count_hits(path, stated, data, model.input.shape[1], reporter.progress)
-    top1_percent = 100 * hits / n
+    hits = _hits(path, stated, data, findings.reporter)
     low, high = stated.ci95_percent
     verified = VerifiedAccuracy(
         model=model.file,
         data=str(data),
-        n=n,
-        top1_percent=top1_percent,
+        n=hits.n,
+        top1_percent=hits.top1_percent,
         stated_ci95_percent=stated.ci95_percent,
-        passed=low <= top1_percent <= high,
+        passed=low <= hits.top1_percent <= high,
     )
     findings.accuracy.append(verified)
-    found = f"top-1 {top1_percent:.2f} % on {n} images, {low:.2f} to {high:.2f} % is stated"
+    words = f"top-1 {hits.top1_percent:.2f} % on {hits.n} images, {low:.2f} to {high:.2f} % is stated"
     findings.add(
         f"accuracy of {model.file}",
-        [] if verified.passed else [f"{model.file}: {found}"],
-        found,
+        [] if verified.passed else [f"{model.file}: {words}"],
+        words,
     )
 
 
-def _count_hits(
-    path: Path, stated: StatedAccuracy, data: Path, side_px: int, on_image: Callable[[int, int], None]
-) -> tuple[int, int]:
-    """Images whose highest output is the label, and images in all; as `validate` counts."""
-    from edge_mnv3.core.runtime import open_model
-    from edge_mnv3_calibration_data.loading import check_skipped, load_image
-    from edge_mnv3_calibration_data.sources import open_source
+def _hits(path: Path, stated: StatedAccuracy, data: str | Path, reporter: Reporter) -> Hits:
+    """Counts as `validate` does, with the kernels, preprocessing and class offset of the stated accuracy."""
+    from edge_mnv3_calibration_data.source_kinds import open_images
+    from edge_mnv3_quantization.validation.hits import count_hits, top_classes
+    from edge_mnv3_quantization.validation.running import RunnableFile, RunSettings, run_files
 
-    items = open_source(data, need_labels=True).items
-    loaded = open_model(path, kernels="builtin" if stated.kernels == "builtin" else "xnnpack")
-    hits, skipped = 0, []
-    for index, item in enumerate(items, start=1):
-        try:
-            pixels = load_image(item, preprocess=stated.preprocess, size=side_px)
-        except EdgeMnv3Error as error:
-            skipped.append(SkippedImage(file=item.file, reason=error.got))
-            continue
-        hits += int(loaded.run(pixels).argmax()) - stated.class_offset == item.label
-        on_image(index, len(items))
-    check_skipped(skipped, len(items))
-    return hits, len(items) - len(skipped)
+    images = open_images(data, need_labels=True)
+    file = RunnableFile(path, "builtin" if stated.kernels == "builtin" else "xnnpack")
+    run = run_files(
+        [file],
+        images,
+        RunSettings(preprocess=stated.preprocess),
+        lambda outputs: top_classes(outputs[0], class_offset=stated.class_offset),
+        reporter,
+    )
+    check_skipped(run.skipped, images.available or 0)
+    return count_hits((images.label(index) or 0, classes) for index, classes in run.answers.items())

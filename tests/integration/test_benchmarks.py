@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from benchmarks import calibration_size, digits_training, trained_variants
 from edge_mnv3.model.arch import parse_variant
 from edge_mnv3.stages.demo import DEMO, demo_weights
-from edge_mnv3_calibration_data.digits import write_digits
+from edge_mnv3_calibration_data.sources.digits import write_digits
 
 
 def run(command: click.Command, *arguments: object) -> Result:

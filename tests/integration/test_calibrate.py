@@ -17,7 +17,7 @@ from edge_mnv3.cli import main
 from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.quantize import QuantizeResult
-from edge_mnv3_calibration_data.stored import read_stored
+from edge_mnv3_calibration_data.sources.stored import read_stored
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from edge_mnv3_quantization import convert
 from edge_mnv3_quantization.calibration import statistics
@@ -222,7 +222,7 @@ def test_force_makes_it_anew(graph: list[str], whole: CalibrateResult, tmp_path:
     assert (anew.observed, anew.reused, len(anew.calibration.images)) == (3, 0, 3)
     assert sorted(contents(folder)) == [
         "calibration.json",
-        read_stored(folder).description.pixels_file,
+        read_stored(folder).contents.pixels_file,
         Path(anew.statistics_path).name,
     ]
     # What synthetic images do to a recipe is told of stored ones, too.

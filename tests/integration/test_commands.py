@@ -22,7 +22,7 @@ from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.models import InspectResult
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.validate import ValidateResult
-from edge_mnv3_calibration_data import digits
+from edge_mnv3_calibration_data.sources import digits
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from h5_files import write_legacy
 from tiny_models import write_classifier
@@ -346,7 +346,7 @@ def wait_for(path: Path, running: subprocess.Popen[str]) -> None:
 def test_ctrl_c_leaves_nothing(tmp_path: Path, when: str) -> None:
     # The program under test runs whole; a hook only tells when the step has begun.
     hook = {
-        "reading": "import edge_mnv3_calibration_data.loading as m; name = 'synthetic_image'",
+        "reading": "import edge_mnv3_calibration_data.sources.synthetic as m; name = 'synthetic_image'",
         "quantizing": "import edge_mnv3_quantization.recipes.plan as m; name = 'measure'",
     }[when]
     script = (

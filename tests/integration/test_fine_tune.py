@@ -30,9 +30,8 @@ from edge_mnv3.core.runtime import open_model
 from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
 from edge_mnv3.model.weight_files import inspect_weights
 from edge_mnv3.stages.demo import DEMO, demo_weights
-from edge_mnv3_calibration_data.digits import load_digits
-from edge_mnv3_calibration_data.loading import load_image
-from edge_mnv3_calibration_data.sources import Item, open_source
+from edge_mnv3_calibration_data.source_kinds import open_images
+from edge_mnv3_calibration_data.sources.digits import load_digits, open_digits
 
 pytestmark = pytest.mark.xdist_group("fine_tune")  # trained once
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "fine_tune.py"
@@ -163,11 +162,12 @@ def test_packaged_labels_name_the_outputs(
     labels = (bundle / "labels.txt").read_text(encoding="utf-8").splitlines()
     model = open_model(next(bundle.glob("*_int8.tflite")))
     right = 0
-    items = open_source(photos, need_labels=True).items[::5]
-    for item in items:
-        pixels = load_image(item, preprocess=DEMO.preprocess, size=DEMO.input_size_px)
-        right += labels[int(np.argmax(model.run(pixels)))] == item.file.split("/")[0]
-    assert 100 * right / len(items) >= LEAST_TOP1_PERCENT
+    source = open_images(photos, need_labels=True)
+    indices = range(0, source.available or 0, 5)
+    for index in indices:
+        pixels = source.load(index, input_size_px=DEMO.input_size_px, preprocess=DEMO.preprocess)
+        right += labels[int(np.argmax(model.run(pixels)))] == source.name(index).split("/")[0]
+    assert 100 * right / len(indices) >= LEAST_TOP1_PERCENT
     preprocessing = (bundle / "apps" / "android" / "Preprocessing.kt").read_text(encoding="utf-8")
     assert "the whole image, resized to the input" in preprocessing
     assert f"const val SIZE = {DEMO.input_size_px}" in preprocessing
@@ -186,14 +186,13 @@ def test_averages_taken_anew_are_those_of_the_weights() -> None:
         weights=demo_weights(),
         classes=len(WORDS),
     )
-    pixels, labels = load_digits()
-    items = [
-        Item(file=str(index), label=int(labels[index]), pixels=pixels[index]) for index in range(len(labels))
-    ]
+    digits = open_digits()
     example = runpy.run_path(str(EXAMPLE))
     shape = {"classes": len(WORDS), "size": DEMO.input_size_px, "preprocess": DEMO.preprocess}
-    training = example["Images"](items[:640], **shape, batch_size=32, shuffled=True)
-    images, wanted = example["Images"](items[-200:], **shape, batch_size=200, shuffled=False)[0]
+    training = example["Images"](digits, range(640), **shape, batch_size=32, shuffled=True)
+    images, wanted = example["Images"](
+        digits, range(digits.available - 200, digits.available), **shape, batch_size=200, shuffled=False
+    )[0]
 
     def top1_percent() -> float:
         answers = np.asarray(model(images, training=False)).argmax(axis=1)

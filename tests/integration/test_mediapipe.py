@@ -24,11 +24,10 @@ from PIL import Image
 import mediapipe_client
 from edge_mnv3.cli import main
 from edge_mnv3.core.runtime import open_model
-from edge_mnv3.core.tflite.attached import read_metadata
 from edge_mnv3.packaging import metadata_schema
 from edge_mnv3.packaging.golden import HostRunner
-from edge_mnv3_calibration_data.loading import load_image
-from edge_mnv3_calibration_data.sources import open_source
+from edge_mnv3.packaging.model_file import read_metadata
+from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from tiny_models import write_classifier, write_identity
 
@@ -200,8 +199,9 @@ def test_score_calibration_is_applied(python: str, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def photographs(test_data: Path) -> list[Pixels]:
     """Of 227x227 pixels, so that MediaPipe must resize them."""
-    items = open_source(test_data / "imagenet" / "val.csv").items[:PROBED_IMAGES]
-    return [np.asarray(Image.open(item.path).convert("RGB")) for item in items if item.path]
+    source = open_images(test_data / "imagenet" / "val.csv")
+    paths = [Path(source.root or "", source.name(index)) for index in range(PROBED_IMAGES)]
+    return [np.asarray(Image.open(path).convert("RGB")) for path in paths]
 
 
 @pytest.fixture(scope="module")
@@ -222,17 +222,17 @@ def test_real_networks(
     """
     weights = test_data / "weights" / f"mobilenet_v3_{variant}_224_1.0_float.h5"
     # Probabilities of random weights are all alike, their scores before the softmax are not.
-    source = [str(weights)] if weights.exists() else ["none", "--no-softmax"]
+    origin = [str(weights)] if weights.exists() else ["none", "--no-softmax"]
     keras.utils.clear_session()
     words = (
-        "quantize", "--variant", variant, "--weights", *source, "--recipe", "fast", "--samples", 20,
+        "quantize", "--variant", variant, "--weights", *origin, "--recipe", "fast", "--samples", 20,
         "--calibration", test_data / "imagenet" / "calibration.csv", "-o", tmp_path / "q",
     )  # fmt: skip
     done = CliRunner().invoke(main, [str(word) for word in words])
     assert done.exit_code == 0, done.output
     packaged = package(tmp_path / "q", tmp_path / "b")
-    items = open_source(test_data / "imagenet" / "val.csv").items[:100]
-    resized = [load_image(item, preprocess="resize", size=224) for item in items]
+    source = open_images(test_data / "imagenet" / "val.csv")
+    resized = [source.load(index, input_size_px=224, preprocess="resize") for index in range(100)]
     labels = (tmp_path / "b" / "labels.txt").read_text().splitlines()
     for shown, given in ((resized, resized), (photographs, fed)):
         scores, named = classify(python, packaged, shown, tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,28 +11,35 @@ import numpy.typing as npt
 import pytest
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError, ModelFileError
-from edge_mnv3_quantization.validation.accuracy import LabelledImages, validate
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource, LoadedImage
+from edge_mnv3_quantization.validation.accuracy import ValidationSettings, validate
+from recording_reporter import RecordingReporter
 from tiny_models import SIZE, expected_scores, weights, write_classifier
 
 N = 60
 PIXELS = np.random.default_rng(3).integers(0, 256, (N, SIZE, SIZE, 3), dtype=np.uint8)
 
 
-def images(labels: list[int], unreadable: tuple[int, ...] = ()) -> LabelledImages:
-    def load(index: int, size: int) -> npt.NDArray[np.uint8]:
-        assert size == SIZE
-        if index in unreadable:
-            raise InputFileError(f"image {index}", "corrupt")
-        pixels: npt.NDArray[np.uint8] = PIXELS[index]
-        return pixels
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PreparedImage(ListedImage):
+    """An image that needs no preprocessing, or cannot be read."""
 
-    return LabelledImages(
-        description="test set",
-        preprocess="none",
-        files=[f"{index}.png" for index in range(len(labels))],
-        labels=labels,
-        load=load,
-    )
+    pixels: npt.NDArray[np.uint8] | None
+
+    def load(self, *, input_size_px: int, preprocess: str) -> LoadedImage:
+        assert input_size_px == SIZE
+        if self.pixels is None:
+            raise InputFileError(f"image {self.name}", "corrupt")
+        return LoadedImage(self.pixels, "")
+
+
+def images(labels: list[int], unreadable: tuple[int, ...] = ()) -> ListedSource:
+    listed = [
+        PreparedImage(name=f"{index}.png", label=label, pixels=None if index in unreadable else PIXELS[index])
+        for index, label in enumerate(labels)
+    ]
+    return ListedSource(kind="list", location="test set", root=None, images=tuple(listed))
 
 
 def float_answers(kernel: npt.NDArray[np.float32]) -> list[int]:
@@ -45,13 +53,9 @@ def test_counts_are_those_of_arithmetic(tmp_path: Path) -> None:
     int8_path = write_classifier(tmp_path / "q.tflite", "uint8", kernel=other, output_scale=16.0)
     truth = float_answers(kernel)
     labels = [*truth[:40], *[(label + 1) % 5 for label in truth[40:]]]
-    seen: list[tuple[int, int]] = []
+    reporter = RecordingReporter()
     result = validate(
-        float_path,
-        int8_path,
-        images(labels),
-        workers=3,
-        on_image=lambda done, total: seen.append((done, total)),
+        float_path, int8_path, images(labels), ValidationSettings(preprocess="none", workers=3), reporter
     )
     assert result.n == N
     assert result.float_.top1_percent == pytest.approx(100 * 40 / N)
@@ -72,7 +76,7 @@ def test_counts_are_those_of_arithmetic(tmp_path: Path) -> None:
         sum(loss.float_correct - loss.int8_correct for loss in result.per_class_losses)
         >= delta.lost - delta.won
     )
-    assert seen[-1] == (N, N)
+    assert reporter.done_and_total[-1] == (N, N)
     assert (result.float_.kernels, result.int8.kernels) == ("xnnpack", "xnnpack")
     assert result.gate is None
     assert result.workers == 3
@@ -82,7 +86,9 @@ def test_answers_do_not_depend_on_workers(tmp_path: Path) -> None:
     float_path = write_classifier(tmp_path / "f.tflite", "float32")
     int8_path = write_classifier(tmp_path / "q.tflite", "int8")
     labels = float_answers(weights(5))
-    one, four = (validate(float_path, int8_path, images(labels), workers=w) for w in (1, 4))
+    one, four = (
+        validate(float_path, int8_path, images(labels), ValidationSettings(workers=w)) for w in (1, 4)
+    )
     assert (one.delta, one.worst, one.per_class_losses) == (four.delta, four.worst, four.per_class_losses)
 
 
@@ -99,7 +105,10 @@ def test_background_class(tmp_path: Path) -> None:
     assert result.warnings == (
         f"{int8_path} has 1001 outputs: output 0 is taken for 'background', output 1 for label 0",
     )
-    assert validate(float_path, int8_path, images(labels), class_offset=1).delta == result.delta
+    assert (
+        validate(float_path, int8_path, images(labels), ValidationSettings(class_offset=1)).delta
+        == result.delta
+    )
 
 
 def test_gate(tmp_path: Path) -> None:
@@ -107,14 +116,14 @@ def test_gate(tmp_path: Path) -> None:
     float_path = write_classifier(tmp_path / "f.tflite", "float32", kernel=kernel)
     int8_path = write_classifier(tmp_path / "q.tflite", "int8", kernel=np.roll(kernel, 1, axis=0))
     labels = float_answers(kernel)
-    result = validate(float_path, int8_path, images(labels), max_drop_points=2.0)
+    result = validate(float_path, int8_path, images(labels), ValidationSettings(max_drop_points=2.0))
     assert result.gate is not None
     assert not result.gate.passed
     assert result.gate.drop_points == pytest.approx(-result.delta.top1_points)
     assert result.gate.problems[0].startswith("top-1 drops by ")
     assert result.gate.problems[0].endswith(" points, at most 2 are allowed")
     same = write_classifier(tmp_path / "s.tflite", "int8", kernel=kernel)
-    passed = validate(float_path, same, images(labels), max_drop_points=20.0)
+    passed = validate(float_path, same, images(labels), ValidationSettings(max_drop_points=20.0))
     assert passed.gate is not None
     assert passed.gate.passed
 
@@ -122,13 +131,15 @@ def test_gate(tmp_path: Path) -> None:
 def test_file_that_xnnpack_refuses_fails_the_gate(tmp_path: Path) -> None:
     float_path = write_classifier(tmp_path / "f.tflite", "float32")
     int8_path = write_classifier(tmp_path / "q.tflite", "int8", output_scale=1e-6)
-    result = validate(float_path, int8_path, images(float_answers(weights(5))), max_drop_points=100.0)
+    result = validate(
+        float_path, int8_path, images(float_answers(weights(5))), ValidationSettings(max_drop_points=100.0)
+    )
     assert result.int8.kernels == "builtin"
     assert "does not load under XNNPACK, the default on phones: do not ship it" in result.warnings[0]
     assert result.gate is not None
     assert not result.gate.passed
     with pytest.raises(ModelFileError, match="does not load under xnnpack"):
-        validate(float_path, int8_path, images([0] * N), kernels="xnnpack")
+        validate(float_path, int8_path, images([0] * N), ValidationSettings(kernels="xnnpack"))
 
 
 def test_unreadable_images_are_left_out_and_named(tmp_path: Path) -> None:
@@ -149,12 +160,13 @@ def test_errors_in_a_worker_stop_all(tmp_path: Path) -> None:
     float_path = write_classifier(tmp_path / "f.tflite", "float32")
     int8_path = write_classifier(tmp_path / "q.tflite", "int8")
 
-    def interrupt(done: int, total: int) -> None:
-        raise KeyboardInterrupt
+    class Interrupting(Reporter):
+        def progress(self, done: int, total: int) -> None:
+            raise KeyboardInterrupt
 
     before = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
-        validate(float_path, int8_path, images([0] * N), on_image=interrupt)
+        validate(float_path, int8_path, images([0] * N), reporter=Interrupting())
     assert threading.active_count() == before
 
 
@@ -186,4 +198,4 @@ def test_models_that_do_not_fit(tmp_path: Path) -> None:
         validate(float_path, float_path, images([0]))
     with pytest.raises(ModelFileError, match="got a int8 input, expected a float32 .tflite file"):
         validate(int8_path, int8_path, images([0]))
-    assert validate(float_path, six, images([0]), class_offset=1).int8.class_offset == 1
+    assert validate(float_path, six, images([0]), ValidationSettings(class_offset=1)).int8.class_offset == 1

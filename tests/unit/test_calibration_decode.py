@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from edge_mnv3.core.errors import ArgumentError, InputFileError
+from edge_mnv3.core.images import DEFAULT_PREPROCESS
 from edge_mnv3_calibration_data.decode import decode
-from edge_mnv3_calibration_data.preprocess import DEFAULT_PREPROCESS, PREPROCESSES, preprocess
+from edge_mnv3_calibration_data.preprocess import PREPROCESSES, preprocess
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 

@@ -16,16 +16,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3.core.images import SYNTHETIC, ImageSource, SampleRequest, check_skipped
+from edge_mnv3.core.result_files import read_calibration_manifest
 from edge_mnv3.core.results.images import CalibrationManifest, SkippedImage
 from edge_mnv3.core.results.json_format import to_json
-from edge_mnv3_calibration_data.loading import (
-    check_skipped,
-    load_calibration,
-    load_image,
-    synthetic_calibration,
-)
+from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
 from edge_mnv3_calibration_data.sampling import order
-from edge_mnv3_calibration_data.sources import Item, Source, open_source, read_manifest
+from edge_mnv3_calibration_data.source_kinds import open_images
+from recording_reporter import RecordingReporter
 
 
 def write_images(folder: Path, names: list[str]) -> None:
@@ -35,22 +33,28 @@ def write_images(folder: Path, names: list[str]) -> None:
         Image.new("RGB", (10, 10), (index, 0, 0)).save(path)
 
 
-def load(source: Source, count: int = 10, seed: int = 0) -> tuple[Any, CalibrationManifest]:
-    return load_calibration(source, count=count, seed=seed, preprocess="resize", size=8)
+def load(source: ImageSource, count: int = 10, seed: int = 0) -> tuple[Any, CalibrationManifest]:
+    request = SampleRequest(samples=count, seed=seed, preprocess="resize", input_size_px=8)
+    sample = source.sample(request)
+    return sample.pixels, sample.manifest
+
+
+def listed(source: ImageSource) -> list[tuple[str, int | None]]:
+    return [(source.name(index), label) for index, label in enumerate(source.labels())]
 
 
 def test_flat_folder_has_no_labels(tmp_path: Path) -> None:
     write_images(tmp_path, ["b.png", "a.PNG", "sub/c.jpg"])
     (tmp_path / "notes.md").write_text("no image")
-    source = open_source(tmp_path)
-    assert [item.file for item in source.items] == ["a.PNG", "b.png", "sub/c.jpg"]
-    assert {item.label for item in source.items} == {None}
+    source = open_images(tmp_path)
+    assert listed(source) == [("a.PNG", None), ("b.png", None), ("sub/c.jpg", None)]
+    assert (source.kind, source.location, source.root) == ("folder", str(tmp_path), tmp_path)
 
 
 def test_folder_of_class_folders(tmp_path: Path) -> None:
     write_images(tmp_path, ["dog/1.png", "cat/1.png", "cat/deep/2.png"])
-    source = open_source(tmp_path, need_labels=True)
-    assert [(item.file, item.label) for item in source.items] == [
+    source = open_images(tmp_path, need_labels=True)
+    assert listed(source) == [
         ("cat/1.png", 0),
         ("cat/deep/2.png", 0),
         ("dog/1.png", 1),
@@ -59,26 +63,25 @@ def test_folder_of_class_folders(tmp_path: Path) -> None:
 
 def test_csv(tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text("\ufefflabel,file\n3,x/a.png\n0,b.png\n", encoding="utf-8")
-    source = open_source(tmp_path / "l.csv", need_labels=True)
-    assert [(item.file, item.label, item.path) for item in source.items] == [
-        ("x/a.png", 3, tmp_path / "x/a.png"),
-        ("b.png", 0, tmp_path / "b.png"),
-    ]
+    source = open_images(tmp_path / "l.csv", need_labels=True)
+    assert listed(source) == [("x/a.png", 3), ("b.png", 0)]
+    write_images(tmp_path, ["other.png", "x/a.png"])
+    assert source.load(0, input_size_px=4, preprocess="resize")[0, 0].tolist() == [1, 0, 0]
     (tmp_path / "u.csv").write_text("file\na.png\n")
-    assert open_source(tmp_path / "u.csv").items[0].label is None
+    assert listed(open_images(tmp_path / "u.csv")) == [("a.png", None)]
 
 
 def test_list(tmp_path: Path) -> None:
     (tmp_path / "l.txt").write_text("# mine\n\na.png\n sub/b c.png \n")
-    assert [item.file for item in open_source(tmp_path / "l.txt").items] == ["a.png", "sub/b c.png"]
+    assert listed(open_images(tmp_path / "l.txt")) == [("a.png", None), ("sub/b c.png", None)]
 
 
 @pytest.mark.parametrize("shape", [(4, 9, 7, 3), (4, 9, 7), (4, 9, 7, 1)])
 def test_npz(tmp_path: Path, shape: tuple[int, ...]) -> None:
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     np.savez(tmp_path / "i.npz", images=images, labels=np.array([1, 0, 1, 2]))
-    source = open_source(tmp_path / "i.npz", need_labels=True)
-    assert [(item.file, item.label) for item in source.items][3] == ("i.npz[3]", 2)
+    source = open_images(tmp_path / "i.npz", need_labels=True)
+    assert listed(source)[3] == ("i.npz[3]", 2)
     pixels, manifest = load(source)
     assert pixels.shape == (4, 8, 8, 3)
     assert len({record.sha256 for record in manifest.images}) == 4
@@ -123,7 +126,7 @@ def test_bad_sources(tmp_path: Path, name: str, content: bytes | None, kind: typ
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(kind) as caught:
-        open_source(path)
+        open_images(path)
     assert text in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -133,7 +136,7 @@ def test_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(
         CalibrationDataError, match=f"images {tmp_path}: got none, expected at least one image"
     ):
-        open_source(tmp_path)
+        open_images(tmp_path)
 
 
 def test_labels_are_needed(tmp_path: Path) -> None:
@@ -141,7 +144,7 @@ def test_labels_are_needed(tmp_path: Path) -> None:
     with pytest.raises(
         CalibrationDataError, match="got images without labels, expected a label for each; use a CSV"
     ):
-        open_source(tmp_path, need_labels=True)
+        open_images(tmp_path, need_labels=True)
 
 
 @pytest.mark.parametrize(
@@ -169,32 +172,37 @@ def test_labels_are_needed(tmp_path: Path) -> None:
 def test_bad_archives(tmp_path: Path, arrays: dict[str, Any], text: str) -> None:
     np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises((InputFileError, CalibrationDataError)) as caught:
-        open_source(tmp_path / "a.npz")
+        open_images(tmp_path / "a.npz")
     assert text in str(caught.value)
 
 
-def items(labels: list[int | None]) -> list[Item]:
-    return [Item(file=f"{index}.png", label=label) for index, label in enumerate(labels)]
+def labelled(labels: list[int | None]) -> ListedSource:
+    images = [
+        FileImage(name=f"{index}.png", label=label, path=Path(f"{index}.png"))
+        for index, label in enumerate(labels)
+    ]
+    return ListedSource(kind="list", location="here", root=Path(), images=tuple(images))
 
 
 def test_order_is_pinned() -> None:
     # Must never change: a seed stands for the same images in every version.
-    assert [item.file for item in order(items([None] * 6), seed=0)] == [
-        f"{i}.png" for i in sorted(range(6), key=lambda i: hashlib.sha256(f"0:{i}.png".encode()).hexdigest())
-    ]
-    assert [item.file for item in order(items([None] * 6), seed=1)] != [
-        item.file for item in order(items([None] * 6), seed=0)
-    ]
+    assert order(labelled([None] * 6), seed=0) == sorted(
+        range(6), key=lambda i: hashlib.sha256(f"0:{i}.png".encode()).hexdigest()
+    )
+    assert order(labelled([None] * 6), seed=1) != order(labelled([None] * 6), seed=0)
 
 
 @given(labels=st.lists(st.integers(0, 5), min_size=1, max_size=60), seed=st.integers(0, 9), data=st.data())
 def test_sample_is_balanced(labels: list[int], seed: int, data: st.DataObject) -> None:
-    all_items = items(list(labels))
-    ordered = order(all_items, seed=seed)
-    assert sorted(item.file for item in ordered) == sorted(item.file for item in all_items)
-    assert ordered == order(list(reversed(all_items)), seed=seed)
+    source = labelled(list(labels))
+    backwards = dataclasses.replace(source, images=source.images[::-1])
+    ordered = order(source, seed=seed)
+    assert sorted(ordered) == list(range(len(labels)))
+    assert [source.name(index) for index in ordered] == [
+        backwards.name(index) for index in order(backwards, seed=seed)
+    ]
     count = data.draw(st.integers(1, len(labels)))
-    there, taken = Counter(labels), Counter(item.label for item in ordered[:count])
+    there, taken = Counter(labels), Counter(labels[index] for index in ordered[:count])
     turns = max(taken.values())
     for label, number in there.items():
         assert taken[label] >= min(number, turns - 1)
@@ -202,32 +210,34 @@ def test_sample_is_balanced(labels: list[int], seed: int, data: st.DataObject) -
 
 def test_calibration_manifest(tmp_path: Path) -> None:
     write_images(tmp_path, [f"{i}.png" for i in range(5)])
-    seen: list[tuple[int, int]] = []
-    pixels, manifest = load_calibration(
-        open_source(tmp_path), count=3, seed=7, preprocess="slim", size=16, on_image=lambda *p: seen.append(p)
-    )
+    reporter = RecordingReporter()
+    request = SampleRequest(samples=3, seed=7, preprocess="slim", input_size_px=16)
+    sample = open_images(tmp_path).sample(request, reporter)
+    pixels, manifest = sample.pixels, sample.manifest
     assert pixels.shape == (3, 16, 16, 3)
     assert pixels.dtype == np.uint8
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert not sample.synthetic
+    assert reporter.done_and_total == [(1, 3), (2, 3), (3, 3)]
     assert (manifest.kind, manifest.requested, manifest.available, manifest.seed) == ("folder", 3, 5, 7)
     first = manifest.images[0]
     assert first.sha256 == hashlib.sha256((tmp_path / first.file).read_bytes()).hexdigest()
-    other = load_calibration(open_source(tmp_path), count=3, seed=7, preprocess="resize", size=16)[1]
-    assert manifest.sha256 != other.sha256
+    other = open_images(tmp_path).sample(dataclasses.replace(request, preprocess="resize"))
+    assert manifest.sha256 != other.manifest.sha256
 
 
 def test_fewer_images_than_asked_for(tmp_path: Path) -> None:
     write_images(tmp_path, ["a.png", "b.png"])
-    pixels, manifest = load(open_source(tmp_path), count=200)
+    pixels, manifest = load(open_images(tmp_path), count=200)
     assert len(pixels) == len(manifest.images) == 2
     assert manifest.requested == 200
 
 
 def test_unreadable_images_are_replaced_and_named(tmp_path: Path) -> None:
     write_images(tmp_path, [f"{i:03}.png" for i in range(150)])
-    bad = order(open_source(tmp_path).items, seed=0)[4].file
+    source = open_images(tmp_path)
+    bad = source.name(order(source, seed=0)[4])
     (tmp_path / bad).write_bytes(b"broken")
-    pixels, manifest = load(open_source(tmp_path), count=120)
+    pixels, manifest = load(open_images(tmp_path), count=120)
     assert len(pixels) == 120
     assert manifest.skipped == (
         SkippedImage(file=bad, reason="not an image, or of a format that Pillow does not know"),
@@ -238,7 +248,7 @@ def test_too_many_unreadable_images(tmp_path: Path) -> None:
     (tmp_path / "l.txt").write_text("\n".join(f"{i}.png" for i in range(5)))
     write_images(tmp_path, ["0.png"])
     with pytest.raises(CalibrationDataError) as caught:
-        load(open_source(tmp_path / "l.txt"))
+        load(open_images(tmp_path / "l.txt"))
     assert str(caught.value).startswith("4 of 5 images cannot be read, more than 1 %: got ")
     assert str(caught.value).count("no such file or directory") == 3
     assert str(caught.value).endswith(" and 1 more")
@@ -263,14 +273,14 @@ def test_manifest_reproduces_the_run(tmp_path: Path, kind: str) -> None:
     data.mkdir()
     if kind == "folder":
         write_images(data, [f"c{i % 2}/{i}.png" for i in range(6)])
-        source = open_source(data)
+        source = open_images(data)
     else:
         pixels = np.random.default_rng(0).integers(0, 256, (6, 9, 9, 3), dtype=np.uint8)
         np.savez(data / "i.npz", images=pixels)
-        source = open_source(data / "i.npz")
+        source = open_images(data / "i.npz")
     first, manifest = load(source, count=4, seed=3)
-    again = open_source(manifest_file(tmp_path / "quantize.json", manifest))
-    assert read_manifest(tmp_path / "quantize.json") == manifest
+    again = open_images(manifest_file(tmp_path / "quantize.json", manifest))
+    assert read_calibration_manifest(tmp_path / "quantize.json") == manifest
     second, reproduced = load(again)
     np.testing.assert_array_equal(first, second)
     assert reproduced == manifest
@@ -278,41 +288,95 @@ def test_manifest_reproduces_the_run(tmp_path: Path, kind: str) -> None:
 
 def test_manifest_whose_image_changed(tmp_path: Path) -> None:
     write_images(tmp_path, ["a.png", "b.png"])
-    _, manifest = load(open_source(tmp_path))
+    _, manifest = load(open_images(tmp_path))
     path = manifest_file(tmp_path / "q.json", manifest)
     Image.new("RGB", (10, 10), (99, 0, 0)).save(tmp_path / "a.png")
     with pytest.raises(
         CalibrationDataError, match=r"the manifest's image a.png: got SHA-256 .* as in the manifest"
     ):
-        load(open_source(path))
+        load(open_images(path))
     (tmp_path / "a.png").unlink()
     with pytest.raises(
         CalibrationDataError, match=r"the manifest's image a.png: got no such file or directory"
     ):
-        load(open_source(path))
+        load(open_images(path))
 
 
 def test_manifest_whose_archive_changed(tmp_path: Path) -> None:
     np.savez(tmp_path / "i.npz", images=np.zeros((3, 9, 9, 3), np.uint8))
-    _, manifest = load(open_source(tmp_path / "i.npz"))
+    _, manifest = load(open_images(tmp_path / "i.npz"))
     path = manifest_file(tmp_path / "q.json", manifest)
     np.savez(tmp_path / "i.npz", images=np.zeros((1, 9, 9, 3), np.uint8))
     with pytest.raises(CalibrationDataError, match=r"i.npz\[\d\] is not there any more"):
-        open_source(path)
+        open_images(path)
     (tmp_path / "i.npz").unlink()
     with pytest.raises(CalibrationDataError, match="No such file"):
-        open_source(path)
+        open_images(path)
 
 
-def test_synthetic_manifest(tmp_path: Path) -> None:
-    pixels, manifest = synthetic_calibration(count=2, seed=5, size=32)
+def test_manifest_of_another_size_or_hash(tmp_path: Path) -> None:
+    write_images(tmp_path, ["a.png", "b.png", "c.png"])
+    manifest = load(open_images(tmp_path))[1]
+    source = open_images(manifest_file(tmp_path / "q.json", manifest))
+    other_size = SampleRequest(input_size_px=16)
+    with pytest.raises(CalibrationDataError, match="got images of 8 px, expected 16 px; use --input-size 8"):
+        source.sample(other_size)
+    shortened = source.sample(dataclasses.replace(other_size, samples=2, shorten_recorded=True))
+    assert shortened.pixels.shape == (2, 16, 16, 3)
+    assert shortened.manifest.images == manifest.images[:2]
+    assert shortened.manifest.preprocess == "resize"
+    altered = dataclasses.replace(manifest, sha256="0" * 64)
+    with pytest.raises(
+        CalibrationDataError, match=r"calibration manifest: got images of SHA-256 \w{12}…, expected 0{12}…"
+    ):
+        load(open_images(manifest_file(tmp_path / "q.json", altered)))
+
+
+def test_synthetic_images_are_a_source(tmp_path: Path) -> None:
+    source = open_images(SYNTHETIC)
+    assert (source.available, source.labels(), source.root) == (None, [], None)
+    reporter = RecordingReporter()
+    sample = source.sample(SampleRequest(samples=2, seed=5, input_size_px=32), reporter)
+    pixels, manifest = sample.pixels, sample.manifest
+    assert sample.synthetic
     assert pixels.shape == (2, 32, 32, 3)
+    assert reporter.done_and_total == [(1, 2), (2, 2)]
     assert (manifest.kind, manifest.root, manifest.available) == ("synthetic", None, None)
-    assert manifest.images[1].file == "synthetic[1]"
-    source = open_source(manifest_file(tmp_path / "q.json", manifest))
-    assert source.manifest == manifest
-    with pytest.raises(InputFileError, match="a synthetic image, expected an image file"):
-        load_image(source.items[0], preprocess="slim", size=32)
-    fewer = synthetic_calibration(count=1, seed=5, size=32)[1]
+    assert (manifest.preprocess, source.applied_preprocess("slim")) == ("none", "none")
+    assert manifest.images[1].file == source.name(1) == "synthetic[1]"
+    fewer = source.sample(SampleRequest(samples=1, seed=5, input_size_px=32)).manifest
     assert fewer.images == manifest.images[:1]
     assert dataclasses.replace(fewer, images=()).sha256 != manifest.sha256
+    of_seed_0 = source.sample(SampleRequest(samples=2, input_size_px=32)).pixels
+    np.testing.assert_array_equal(source.load(1, input_size_px=32, preprocess="slim"), of_seed_0[1])
+    with pytest.raises(CalibrationDataError, match="images synthetic: got images without labels"):
+        open_images(SYNTHETIC, need_labels=True)
+    # A path is never a word.
+    with pytest.raises(InputFileError, match="images synthetic: got no such file or folder"):
+        open_images(Path(SYNTHETIC))
+
+    again = open_images(manifest_file(tmp_path / "q.json", manifest))
+    assert again.synthetic
+    reproduced = again.sample(SampleRequest(samples=7, seed=1, input_size_px=32))
+    np.testing.assert_array_equal(reproduced.pixels, pixels)
+    assert reproduced.manifest == manifest
+    # The generator goes on where the manifest ends.
+    more = again.sample(SampleRequest(samples=3, seed=1, input_size_px=32, shorten_recorded=True))
+    np.testing.assert_array_equal(more.pixels[:2], pixels)
+    assert more.manifest.seed == 5
+
+
+def test_digits_are_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
+    monkeypatch.chdir(tmp_path)
+    source = open_images("digits", need_labels=True)
+    assert (source.available, set(source.labels()), source.root) == (1437, set(range(10)), None)
+    pixels, manifest = load(source, count=20)
+    assert manifest.kind == "digits"
+    assert Counter(record.label for record in manifest.images) == dict.fromkeys(range(10), 2)
+    again, reproduced = load(open_images(manifest_file(tmp_path / "q.json", manifest)))
+    np.testing.assert_array_equal(again, pixels)
+    assert reproduced == manifest
+    # A folder of that name goes first.
+    write_images(tmp_path, ["digits/a.png"])
+    assert open_images("digits").kind == "folder"

@@ -15,6 +15,7 @@ from edge_mnv3.core.errors import ArgumentError, DownloadError, OutputError
 from edge_mnv3.model import weights
 from edge_mnv3.model.arch import VARIANTS, Variant
 from edge_mnv3.model.weights import PUBLISHED, PublishedFile, cache_folder, published_weights
+from recording_reporter import RecordingReporter
 
 CONTENT = bytes(range(256)) * 400
 SMALL = VARIANTS["small"]
@@ -71,12 +72,13 @@ def test_twelve_files_with_keras_names() -> None:
 
 
 def test_downloads_once(server: Any) -> None:
-    seen: list[tuple[int, int]] = []
-    path = published_weights(SMALL, on_progress=lambda done, total: seen.append((done, total)))
+    reporter = RecordingReporter()
+    path = published_weights(SMALL, reporter=reporter)
     assert path == cache_folder() / NAME
     assert path.read_bytes() == CONTENT
     assert server.asked == [f"/models/{NAME}"]
-    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert reporter.done_and_total[-1] == (len(CONTENT), len(CONTENT))
+    assert reporter.warnings == []
     assert published_weights(SMALL) == path
     assert len(server.asked) == 1
     assert left_in_cache() == [NAME]
@@ -92,10 +94,12 @@ def test_file_that_keras_has_already_is_used(server: Any) -> None:
 def test_corrupt_cached_file_is_named_and_replaced(server: Any) -> None:
     cache_folder().mkdir(parents=True)
     (cache_folder() / NAME).write_bytes(b"half a file")
-    warnings: list[str] = []
-    assert published_weights(SMALL, warn=warnings.append).read_bytes() == CONTENT
+    reporter = RecordingReporter()
+    assert published_weights(SMALL, reporter=reporter).read_bytes() == CONTENT
     md5 = hashlib.md5(CONTENT).hexdigest()
-    assert warnings == [f"{cache_folder() / NAME} is corrupt (its MD5 is not {md5}): downloading it again"]
+    assert reporter.warnings == [
+        f"{cache_folder() / NAME} is corrupt (its MD5 is not {md5}): downloading it again"
+    ]
 
 
 @pytest.mark.parametrize(

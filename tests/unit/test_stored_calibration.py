@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
-from edge_mnv3_calibration_data.loading import load_calibration, synthetic_calibration
-from edge_mnv3_calibration_data.sources import open_source
-from edge_mnv3_calibration_data.stored import (
+from edge_mnv3.core.images import SYNTHETIC, SampleRequest
+from edge_mnv3_calibration_data.source_kinds import open_images
+from edge_mnv3_calibration_data.sources.stored import (
     DESCRIPTION,
     StoredCalibration,
     is_stored,
@@ -35,15 +35,13 @@ def photos(folder: Path, numbers: range) -> Path:
 
 
 def stored(source: Path, *, preprocess: str = "slim") -> StoredCalibration:
-    pixels, manifest = load_calibration(
-        open_source(source), count=100, seed=0, preprocess=preprocess, size=SIDE
-    )
-    return new_stored(pixels, manifest, str(source))
+    request = SampleRequest(samples=100, preprocess=preprocess, input_size_px=SIDE)
+    return new_stored(open_images(source).sample(request), str(source))
 
 
 def written(calibration: StoredCalibration, folder: Path) -> Path:
     folder.mkdir()
-    write_stored(calibration, folder / calibration.description.pixels_file, folder / DESCRIPTION)
+    write_stored(calibration, folder / calibration.contents.pixels_file, folder / DESCRIPTION)
     return folder
 
 
@@ -51,28 +49,56 @@ def test_what_was_written_is_read_and_mapped(tmp_path: Path) -> None:
     calibration = stored(photos(tmp_path / "photos", range(3)))
     folder = written(calibration, tmp_path / "a.calibration")
     assert is_stored(folder)
-    found = read_stored(folder)
-    assert found.description == calibration.description
-    assert found.description.merged == (found.description.manifest.sha256,)
-    assert isinstance(found.pixels, np.memmap)
-    np.testing.assert_array_equal(found.pixels, calibration.pixels)
+    again = read_stored(folder)
+    assert again.contents == calibration.contents
+    assert again.contents.merged == (again.contents.manifest.sha256,)
+    assert isinstance(again.pixels, np.memmap)
+    np.testing.assert_array_equal(again.pixels, calibration.pixels)
     assert not is_stored(tmp_path / "photos")
+
+
+def test_stored_images_are_a_source(tmp_path: Path) -> None:
+    calibration = stored(photos(tmp_path / "photos", range(5)), preprocess="resize")
+    folder = written(calibration, tmp_path / "a.calibration")
+    source = open_images(folder)
+    assert (source.kind, source.location, source.root) == ("folder", str(folder), tmp_path / "photos")
+    assert source.available == 5
+    names = [record.file for record in calibration.contents.manifest.images]
+    assert [source.name(index) for index in range(5)] == names
+    assert source.applied_preprocess("slim") == "resize"
+    np.testing.assert_array_equal(
+        source.load(3, input_size_px=SIDE, preprocess="slim"), calibration.pixels[3]
+    )
+    whole = source.sample(SampleRequest(samples=2, seed=9, preprocess="slim", input_size_px=SIDE))
+    assert whole.manifest == calibration.contents.manifest
+    np.testing.assert_array_equal(whole.pixels, calibration.pixels)
+    first = source.sample(SampleRequest(samples=2, input_size_px=SIDE, shorten_recorded=True))
+    np.testing.assert_array_equal(first.pixels, calibration.pixels[:2])
+    assert first.manifest.images == calibration.contents.manifest.images[:2]
+    assert first.manifest.sha256 != calibration.contents.manifest.sha256
+    expected = rf"stored calibration {folder}: got images of 32 px, expected 64 px; use --input-size 32"
+    with pytest.raises(CalibrationDataError, match=expected):
+        source.check_size(64)
+    with pytest.raises(CalibrationDataError, match=expected):
+        source.sample(SampleRequest(input_size_px=64, shorten_recorded=True))
+    with pytest.raises(CalibrationDataError, match="images without labels"):
+        open_images(folder, need_labels=True)
 
 
 def test_joined_manifest_gives_the_joined_pixels(tmp_path: Path) -> None:
     day = stored(photos(tmp_path / "all" / "day", range(3)))
     np.savez(tmp_path / "all" / "night.npz", images=np.stack([synthetic_image(9, size=SIDE, seed=0)] * 2))
     both = join(day, stored(tmp_path / "all" / "night.npz"))
-    manifest = both.description.manifest
+    manifest = both.contents.manifest
     assert manifest.kind == "merged"
     assert manifest.root == str(tmp_path / "all")
     names = [record.file for record in manifest.images]
     assert sorted(names[:3]) == ["day/0.png", "day/1.png", "day/2.png"]
     assert sorted(names[3:]) == ["night.npz[0]", "night.npz[1]"]
     assert (manifest.requested, manifest.available) == (200, 5)
-    assert both.description.merged == (
-        day.description.manifest.sha256,
-        stored(tmp_path / "all" / "night.npz").description.manifest.sha256,
+    assert both.contents.merged == (
+        day.contents.manifest.sha256,
+        stored(tmp_path / "all" / "night.npz").contents.manifest.sha256,
     )
     # As `quantize.json` would hold it, from another folder than the archive's.
     root = dataclasses.replace(
@@ -82,9 +108,9 @@ def test_joined_manifest_gives_the_joined_pixels(tmp_path: Path) -> None:
     )
     path = tmp_path / "quantize.json"
     path.write_text(json.dumps(dataclasses.asdict(root)))
-    pixels, again = load_calibration(open_source(path), count=1, seed=5, preprocess="slim", size=SIDE)
-    np.testing.assert_array_equal(pixels, both.pixels)
-    assert again.sha256 == manifest.sha256
+    again = open_images(path).sample(SampleRequest(samples=1, seed=5, input_size_px=SIDE))
+    np.testing.assert_array_equal(again.pixels, both.pixels)
+    assert again.manifest.sha256 == manifest.sha256
 
 
 def test_what_cannot_be_joined_is_refused(tmp_path: Path) -> None:
@@ -99,7 +125,9 @@ def test_what_cannot_be_joined_is_refused(tmp_path: Path) -> None:
         match=r"got preprocessing resize to 32 px, expected slim to 32 px as in the first",
     ):
         join(first, stored(second, preprocess="resize"))
-    made = new_stored(*synthetic_calibration(count=2, seed=0, size=SIDE), "synthetic")
+    synthetic = open_images(SYNTHETIC).sample(SampleRequest(samples=2, input_size_px=SIDE))
+    made = new_stored(synthetic, SYNTHETIC)
+    assert made.synthetic
     with pytest.raises(CalibrationDataError, match=r"got synthetic images, .*; use more --samples instead"):
         join(made, first)
 
@@ -107,7 +135,7 @@ def test_what_cannot_be_joined_is_refused(tmp_path: Path) -> None:
 def test_damaged_or_foreign_folders_are_refused(tmp_path: Path) -> None:
     calibration = stored(photos(tmp_path / "photos", range(2)))
     folder = written(calibration, tmp_path / "a.calibration")
-    pixels = folder / calibration.description.pixels_file
+    pixels = folder / calibration.contents.pixels_file
     content = pixels.read_bytes()
     again = "make it again with edge-mnv3 calibrate --force"
     pixels.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization.validation.accuracy import paired_interval_points
+from edge_mnv3_quantization.validation.differences import paired_interval_points
 
 
 def test_interval_by_hand() -> None:

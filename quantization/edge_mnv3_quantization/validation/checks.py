@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.errors import ModelFileError, ModelNotLoadedError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.results.models import InspectResult, KernelCheck, ModelChecks
 from edge_mnv3.core.runtime import RuntimeName, open_model, probe
-from edge_mnv3.core.tflite.read import read_file
-from edge_mnv3.core.tflite.types import Model
+from edge_mnv3.core.tflite.graph import Graph, read_graph
 from edge_mnv3_quantization.graph.xnnpack_limits import violations
 
 
@@ -27,23 +26,21 @@ def inspect_file(path: Path, *, runtime: RuntimeName = "litert") -> InspectResul
     """
     try:
         model = open_model(path, kernels="builtin", runtime=runtime)
-    except ModelFileError as error:
-        if "does not load under" not in error.what:
-            raise
+    except ModelNotLoadedError as error:
         raise ModelFileError(f"model {path} cannot be inspected", error.got) from error
-    contents = read_file(path)
+    graph = read_graph(path)
     return InspectResult(
         path=str(path),
         size_bytes=path.stat().st_size,
         sha256=sha256_file(path),
         inputs=model.inputs,
         outputs=model.outputs,
-        ops=contents.op_histogram(),
-        full_integer=not contents.float_tensors(),
-        float_tensors=contents.float_tensors(),
-        fixed_shapes=not contents.dynamic_tensors(),
-        dynamic_tensors=contents.dynamic_tensors(),
-        xnnpack=_probe_xnnpack(path, contents, runtime),
+        ops=graph.op_histogram(),
+        full_integer=not graph.float_tensors(),
+        float_tensors=graph.float_tensors(),
+        fixed_shapes=not graph.dynamic_tensors(),
+        dynamic_tensors=graph.dynamic_tensors(),
+        xnnpack=_probe_xnnpack(path, graph, runtime),
         builtin=probe(path, kernels="builtin", runtime=runtime),
         runtime=model.runtime,
     )
@@ -89,9 +86,9 @@ def check_int8(path: Path, *, io: str, runtime: RuntimeName = "litert") -> Model
     )
 
 
-def _probe_xnnpack(path: Path, contents: Model, runtime: RuntimeName) -> KernelCheck:
+def _probe_xnnpack(path: Path, graph: Graph, runtime: RuntimeName) -> KernelCheck:
     check = probe(path, kernels="xnnpack", runtime=runtime)
-    causes = violations(contents)
+    causes = violations(graph)
     if check.loads or not causes:
         return check
     return dataclasses.replace(check, problem="; ".join(causes))

@@ -19,10 +19,13 @@ import numpy.typing as npt
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.hashing import sha256_images
+from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.json_format import from_json, to_json
-from edge_mnv3_calibration_data.loading import manifest_sha256
+from edge_mnv3_calibration_data.manifests import manifest_sha256
+from edge_mnv3_calibration_data.source_kinds import SourceKind
 
 DESCRIPTION = "calibration.json"
 PIXELS_FILES = "pixels-*.npy"
@@ -33,7 +36,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
+class Contents:
     """What `calibration.json` holds.
 
     Attributes:
@@ -53,57 +56,109 @@ class Description:
     pixels_sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredCalibration:
-    """A stored calibration in memory.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StoredCalibration(ImageSource):
+    """A stored calibration in memory; its images are preprocessed already.
 
     Attributes:
+        contents: What is stored beside the pixels.
         pixels: (N, size, size, 3) uint8, RGB.
     """
 
-    description: Description
+    contents: Contents
     pixels: Pixels
 
+    @property
+    def available(self) -> int:
+        """Number of images."""
+        return len(self.pixels)
 
-def is_stored(path: Path) -> bool:
-    """Whether a path is meant to be a stored calibration, not a folder of images."""
+    def name(self, index: int) -> str:
+        """Name of an image."""
+        return self.contents.manifest.images[index].file
+
+    def label(self, index: int) -> int | None:
+        """Class of an image."""
+        return self.contents.manifest.images[index].label
+
+    def load(self, index: int, *, input_size_px: int, preprocess: str) -> Pixels:
+        """Takes an image's pixels as they are stored.
+
+        Raises:
+            CalibrationDataError: They are of another size.
+        """
+        self.check_size(input_size_px)
+        return np.asarray(self.pixels[index])
+
+    def applied_preprocess(self, preprocess: str) -> str:
+        """The preprocessing that the pixels were stored with."""
+        return self.contents.manifest.preprocess
+
+    @property
+    def recorded(self) -> CalibrationManifest:
+        """The manifest of the pixels."""
+        return self.contents.manifest
+
+    @property
+    def description(self) -> str:
+        """What messages call the source."""
+        return f"stored calibration {self.location}"
+
+    def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:
+        """Takes the stored pixels, mapped into memory."""
+        self.check_size(request.input_size_px)
+        manifest = self.contents.manifest
+        if not request.shorten_recorded or request.samples >= self.available:
+            return ImageSample(pixels=self.pixels, manifest=manifest)
+        records = manifest.images[: request.samples]
+        shortened = dataclasses.replace(
+            manifest,
+            images=records,
+            sha256=manifest_sha256(manifest.preprocess, manifest.input_size_px, records),
+        )
+        return ImageSample(pixels=self.pixels[: request.samples], manifest=shortened)
+
+
+def is_stored(location: str | Path) -> bool:
+    """Whether a location is meant to be a stored calibration, not a folder of images."""
+    path = Path(location)
     return path.is_dir() and (path.suffix == SUFFIX or (path / DESCRIPTION).is_file())
 
 
-def new_stored(pixels: Pixels, manifest: CalibrationManifest, source: str) -> StoredCalibration:
+def new_stored(sample: ImageSample, source: str) -> StoredCalibration:
     """Prepares images to be stored.
 
     Args:
-        pixels: From `load_calibration` or `synthetic_calibration`.
-        manifest: Likewise.
-        source: What they were taken from.
+        sample: The images.
+        source: What they were taken from: an absolute path, or `synthetic`.
     """
-    return _described(pixels, manifest, (manifest.sha256,), (source,))
+    return _described(sample.pixels, sample.manifest, (sample.manifest.sha256,), (source,))
 
 
-def read_stored(folder: Path) -> StoredCalibration:
+def read_stored(location: str | Path) -> StoredCalibration:
     """Opens a stored calibration; the pixels are compared with their SHA-256.
 
     Raises:
-        InputFileError: It is missing, incomplete, damaged, or of another version.
+        InputFileError: It is missing, incomplete, damaged, or of a version that this program does not know.
     """
+    folder = Path(location)
     what, again = f"stored calibration {folder}", "make it again with edge-mnv3 calibrate --force"
     try:
-        description = from_json(Description, (folder / DESCRIPTION).read_text(encoding="utf-8"))
+        contents = from_json(Contents, (folder / DESCRIPTION).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputFileError(what, f"no {DESCRIPTION}", "a folder of edge-mnv3 calibrate") from error
     except ValueError as error:
         raise InputFileError(what, str(error), "a folder of edge-mnv3 calibrate", again) from error
     try:
-        pixels: Pixels = np.load(folder / description.pixels_file, mmap_mode="r", allow_pickle=False)
+        pixels: Pixels = np.load(folder / contents.pixels_file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputFileError(what, f"no readable {description.pixels_file}", "its pixels", again) from error
+        raise InputFileError(what, f"no readable {contents.pixels_file}", "its pixels", again) from error
     sha256 = hashlib.sha256(pixels.tobytes()).hexdigest()
-    if sha256 != description.pixels_sha256:
+    if sha256 != contents.pixels_sha256:
         raise InputFileError(
-            what, f"pixels of SHA-256 {sha256[:12]}…", f"{description.pixels_sha256[:12]}…", again
+            what, f"pixels of SHA-256 {sha256[:12]}…", f"{contents.pixels_sha256[:12]}…", again
         )
-    return StoredCalibration(description=description, pixels=pixels)
+    return _stored(str(location), contents, pixels)
 
 
 def write_stored(stored: StoredCalibration, pixels_path: Path, description_path: Path) -> None:
@@ -114,7 +169,7 @@ def write_stored(stored: StoredCalibration, pixels_path: Path, description_path:
     """
     with pixels_path.open("wb") as file:
         np.save(file, stored.pixels, allow_pickle=False)
-    description_path.write_text(to_json(stored.description), encoding="utf-8")
+    description_path.write_text(to_json(stored.contents), encoding="utf-8")
 
 
 def join(one: StoredCalibration, other: StoredCalibration) -> StoredCalibration:
@@ -128,10 +183,13 @@ def join(one: StoredCalibration, other: StoredCalibration) -> StoredCalibration:
         CalibrationDataError: Size or preprocessing differ, an image is in both, or one is synthetic: its
             manifest would not tell how to make the images again.
     """
-    manifests = one.description.manifest, other.description.manifest
+    manifests = one.contents.manifest, other.contents.manifest
     if any(manifest.root is None for manifest in manifests):
         raise CalibrationDataError(
-            "calibrations to merge", "synthetic images", "images of files", "use more --samples instead"
+            "calibrations to merge",
+            f"{next(manifest.kind for manifest in manifests if manifest.root is None)} images",
+            "images of files",
+            "use more --samples instead",
         )
     first, second = ((m.preprocess, m.input_size_px) for m in manifests)
     if first != second:
@@ -148,8 +206,8 @@ def join(one: StoredCalibration, other: StoredCalibration) -> StoredCalibration:
     return _described(
         np.concatenate([one.pixels, other.pixels]),
         _joined_manifest(*manifests),
-        one.description.merged + other.description.merged,
-        one.description.sources + other.description.sources,
+        one.contents.merged + other.contents.merged,
+        one.contents.sources + other.contents.sources,
     )
 
 
@@ -158,8 +216,8 @@ def _joined_manifest(one: CalibrationManifest, other: CalibrationManifest) -> Ca
     root = os.path.commonpath(roots)
     images, skipped = (
         tuple(
-            dataclasses.replace(record, file=_relative(own_root, record.file, root))
-            for manifest, own_root in zip((one, other), roots, strict=True)
+            dataclasses.replace(record, file=_relative(manifest_root, record.file, root))
+            for manifest, manifest_root in zip((one, other), roots, strict=True)
             for record in getattr(manifest, field)
         )
         for field in ("images", "skipped")
@@ -178,21 +236,33 @@ def _joined_manifest(one: CalibrationManifest, other: CalibrationManifest) -> Ca
     )
 
 
-def _relative(own_root: str, file: str, root: str) -> str:
-    return Path(os.path.relpath(Path(own_root) / file, root)).as_posix()
+def _relative(manifest_root: str, file: str, root: str) -> str:
+    return Path(os.path.relpath(Path(manifest_root) / file, root)).as_posix()
 
 
 def _described(
     pixels: Pixels, manifest: CalibrationManifest, merged: tuple[str, ...], sources: tuple[str, ...]
 ) -> StoredCalibration:
     sha256 = hashlib.sha256(pixels.tobytes()).hexdigest()
+    contents = Contents(
+        manifest=manifest,
+        merged=merged,
+        sources=sources,
+        pixels_file=PIXELS_FILES.replace("*", sha256[:16]),
+        pixels_sha256=sha256,
+    )
+    return _stored(" and ".join(sources), contents, pixels)
+
+
+def _stored(location: str, contents: Contents, pixels: Pixels) -> StoredCalibration:
+    root = contents.manifest.root
     return StoredCalibration(
-        description=Description(
-            manifest=manifest,
-            merged=merged,
-            sources=sources,
-            pixels_file=PIXELS_FILES.replace("*", sha256[:16]),
-            pixels_sha256=sha256,
-        ),
+        kind=contents.manifest.kind,
+        location=location,
+        root=None if root is None else Path(root),
+        contents=contents,
         pixels=pixels,
     )
+
+
+KIND = SourceKind(recognizes=is_stored, open=read_stored)

@@ -1,0 +1,152 @@
+"""Images that can be listed, each of which is read on its own, and samples of them."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest, check_skipped
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, SkippedImage
+from edge_mnv3_calibration_data.decode import decode
+from edge_mnv3_calibration_data.manifests import manifest_sha256
+from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
+from edge_mnv3_calibration_data.sampling import order
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class LoadedImage(NamedTuple):
+    """An image as a model takes it.
+
+    Attributes:
+        pixels: (size, size, 3) uint8, RGB.
+        sha256: Of the file's bytes, or of the unprocessed pixels where there is no file.
+    """
+
+    pixels: Pixels
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ListedImage(ABC):
+    """An image that may be used.
+
+    Attributes:
+        name: For people and manifests, relative to the source's root.
+        label: Class, 0-based, or None.
+    """
+
+    name: str
+    label: int | None
+
+    @abstractmethod
+    def load(self, *, input_size_px: int, preprocess: str) -> LoadedImage:
+        """Reads, decodes and preprocesses the image; may be called from several threads.
+
+        Raises:
+            InputFileError: It is missing or unreadable, with the reason in `got`.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FileImage(ListedImage):
+    """An image file."""
+
+    path: Path
+
+    def load(self, *, input_size_px: int, preprocess: str) -> LoadedImage:
+        """Reads the file."""
+        try:
+            data = self.path.read_bytes()
+        except OSError as error:
+            raise InputFileError(f"image {self.name}", (error.strerror or str(error)).lower()) from error
+        image = decode(data, name=self.name)
+        pixels = apply_preprocess(image, name=preprocess, size=input_size_px)
+        return LoadedImage(pixels, hashlib.sha256(data).hexdigest())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ArrayImage(ListedImage):
+    """An image in memory.
+
+    Attributes:
+        unprocessed: (H, W, 3) or (H, W) uint8.
+    """
+
+    unprocessed: Pixels
+
+    def load(self, *, input_size_px: int, preprocess: str) -> LoadedImage:
+        """Preprocesses the array."""
+        image = Image.fromarray(self.unprocessed).convert("RGB")
+        pixels = apply_preprocess(image, name=preprocess, size=input_size_px)
+        return LoadedImage(pixels, hashlib.sha256(self.unprocessed.tobytes()).hexdigest())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ListedSource(ImageSource):
+    """A source of which every image is listed.
+
+    Attributes:
+        images: In the source's own order.
+    """
+
+    images: tuple[ListedImage, ...]
+
+    @property
+    def available(self) -> int:
+        """Number of images."""
+        return len(self.images)
+
+    def name(self, index: int) -> str:
+        """Name of an image."""
+        return self.images[index].name
+
+    def label(self, index: int) -> int | None:
+        """Class of an image."""
+        return self.images[index].label
+
+    def load(self, index: int, *, input_size_px: int, preprocess: str) -> Pixels:
+        """Reads and preprocesses one image."""
+        return self.images[index].load(input_size_px=input_size_px, preprocess=preprocess).pixels
+
+    def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:
+        """Takes the first images of the seed's order."""
+        wanted = min(request.samples, self.available)
+        pixels: list[Pixels] = []
+        records: list[ImageRecord] = []
+        skipped: list[SkippedImage] = []
+        for index in order(self, seed=request.seed):
+            if len(pixels) == wanted:
+                break
+            image = self.images[index]
+            try:
+                loaded = image.load(input_size_px=request.input_size_px, preprocess=request.preprocess)
+            except InputFileError as error:
+                skipped.append(SkippedImage(file=image.name, reason=error.got))
+                continue
+            pixels.append(loaded.pixels)
+            records.append(ImageRecord(file=image.name, sha256=loaded.sha256, label=image.label))
+            reporter.progress(len(pixels), wanted)
+        check_skipped(skipped, len(pixels) + len(skipped))
+        manifest = CalibrationManifest(
+            kind=self.kind,
+            root=None if self.root is None else str(self.root.resolve()),
+            preprocess=request.preprocess,
+            input_size_px=request.input_size_px,
+            seed=request.seed,
+            requested=request.samples,
+            available=self.available,
+            images=tuple(records),
+            skipped=tuple(skipped),
+            sha256=manifest_sha256(request.preprocess, request.input_size_px, records),
+        )
+        return ImageSample(pixels=np.stack(pixels), manifest=manifest)

@@ -1,0 +1,114 @@
+"""Images made by the generator of `synthetic_image`, as many as are asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_mnv3.core.images import SYNTHETIC, ImageSample, ImageSource, SampleRequest
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord
+from edge_mnv3_calibration_data.listed_images import ListedImage, LoadedImage, Pixels
+from edge_mnv3_calibration_data.manifests import manifest_sha256
+from edge_mnv3_calibration_data.source_kinds import SourceKind
+from edge_mnv3_calibration_data.synthetic import synthetic_image
+
+PREPROCESS = "none"  # synthetic images are made at the input's size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SyntheticImage(ListedImage):
+    """One of the generator's images.
+
+    Attributes:
+        index: Which of the seed's images.
+        seed: Of the generator.
+    """
+
+    index: int
+    seed: int
+
+    def load(self, *, input_size_px: int, preprocess: str) -> LoadedImage:
+        """Makes the image; it is not preprocessed."""
+        pixels = synthetic_image(self.index, size=input_size_px, seed=self.seed)
+        return LoadedImage(pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SyntheticImages(ImageSource):
+    """The generator as a source.
+
+    Attributes:
+        seed: Of what `load` makes; a sample is of the request's seed.
+    """
+
+    kind: str = SYNTHETIC
+    location: str = SYNTHETIC
+    root: Path | None = None
+    seed: int = 0
+
+    @property
+    def available(self) -> None:
+        """There is no end."""
+
+    def name(self, index: int) -> str:
+        """Name of an image."""
+        return f"{SYNTHETIC}[{index}]"
+
+    def label(self, index: int) -> None:
+        """No image has a class."""
+
+    def load(self, index: int, *, input_size_px: int, preprocess: str) -> Pixels:
+        """Makes an image; it is not preprocessed."""
+        return synthetic_image(index, size=input_size_px, seed=self.seed)
+
+    def applied_preprocess(self, preprocess: str) -> str:
+        """Images are made at the input's size."""
+        return PREPROCESS
+
+    def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:
+        """Makes the first images of the request's seed."""
+        size = request.input_size_px
+        pixels: list[Pixels] = []
+        records: list[ImageRecord] = []
+        for index in range(request.samples):
+            image = SyntheticImage(name=self.name(index), label=None, index=index, seed=request.seed)
+            loaded = image.load(input_size_px=size, preprocess=PREPROCESS)
+            pixels.append(loaded.pixels)
+            records.append(ImageRecord(file=image.name, sha256=loaded.sha256, label=None))
+            reporter.progress(len(pixels), request.samples)
+        manifest = CalibrationManifest(
+            kind=SYNTHETIC,
+            root=None,
+            preprocess=PREPROCESS,
+            input_size_px=size,
+            seed=request.seed,
+            requested=request.samples,
+            available=None,
+            images=tuple(records),
+            skipped=(),
+            sha256=manifest_sha256(PREPROCESS, size, records),
+        )
+        return ImageSample(pixels=np.stack(pixels), manifest=manifest)
+
+
+def recall_synthetic(manifest: CalibrationManifest) -> Mapping[str, ListedImage | None]:
+    """The images of a manifest of synthetic images."""
+    if manifest.kind != SYNTHETIC:
+        return {}
+    return {
+        record.file: SyntheticImage(name=record.file, label=None, index=index, seed=manifest.seed)
+        for index, record in enumerate(manifest.images)
+    }
+
+
+KIND = SourceKind(
+    recognizes=lambda location: location == SYNTHETIC,
+    open=lambda _: SyntheticImages(),
+    recall=recall_synthetic,
+    word=SYNTHETIC,
+)

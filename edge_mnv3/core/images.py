@@ -1,0 +1,217 @@
+"""Images, wherever they come from: what calibration, validation, diagnosis and packaging ask of a source.
+
+The implementations are in `edge_mnv3_calibration_data.sources`; whatever needs images takes an `ImageSource`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_mnv3.core.errors import CalibrationDataError
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.results.images import CalibrationManifest, SkippedImage
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+SYNTHETIC = "synthetic"
+DEFAULT_SAMPLES = 200
+DEFAULT_PREPROCESS = "slim"
+MAX_SKIPPED_SHARE = 0.01
+_NAMED_SKIPPED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRequest:
+    """Which of a source's images to take, and what to make of them.
+
+    A manifest or a stored calibration is a sample already: it is taken whole, with the seed and the
+    preprocessing that it was made with, unless `shorten_recorded` is set.
+
+    Attributes:
+        input_size_px: Side of the model's input.
+        samples: Number of images; all are taken if there are fewer.
+        seed: Of the choice of images, or of the generator of synthetic ones.
+        preprocess: Key of `PREPROCESSES`.
+        shorten_recorded: Take the first `samples` images of a recorded sample, at any size.
+    """
+
+    input_size_px: int
+    samples: int = DEFAULT_SAMPLES
+    seed: int = 0
+    preprocess: str = DEFAULT_PREPROCESS
+    shorten_recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageSample:
+    """Images that were read.
+
+    Attributes:
+        pixels: (N, size, size, 3) uint8, RGB.
+        manifest: Which images they are, in this order.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    manifest: CalibrationManifest
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the images were made by the generator."""
+        return self.manifest.kind == SYNTHETIC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageSource(ABC):
+    """Where images come from. Nothing is decoded before it is asked for.
+
+    Attributes:
+        kind: What manifests say of the images: `folder`, `csv`, `npz`, `synthetic`, `merged` and so on.
+        location: Where they come from, in the user's words.
+        root: What the images' names are relative to; None where there are no files.
+    """
+
+    kind: str
+    location: str
+    root: Path | None
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the images are made by the generator."""
+        return self.kind == SYNTHETIC
+
+    @property
+    @abstractmethod
+    def available(self) -> int | None:
+        """Number of images; None where it has no end."""
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """Name of an image for people and manifests, relative to `root`."""
+
+    @abstractmethod
+    def label(self, index: int) -> int | None:
+        """Class of an image, 0-based; None where it is not known."""
+
+    @abstractmethod
+    def load(self, index: int, *, input_size_px: int, preprocess: str) -> npt.NDArray[np.uint8]:
+        """Decodes and preprocesses one image; may be called from several threads.
+
+        Args:
+            index: From 0 on, below `available`.
+            input_size_px: Side of the model's input.
+            preprocess: Key of `PREPROCESSES`; see `applied_preprocess`.
+
+        Returns:
+            (size, size, 3) uint8, RGB.
+
+        Raises:
+            InputFileError: It is missing or unreadable, with the reason in `got`, or differs from its
+                manifest.
+        """
+
+    @abstractmethod
+    def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:
+        """Reads a sample; unreadable images are replaced by the next ones and named in the manifest.
+
+        Raises:
+            CalibrationDataError: No image can be read, more than 1 % cannot, the size is not that of a
+                recorded sample, or its images are not what they were.
+        """
+
+    def applied_preprocess(self, preprocess: str) -> str:
+        """The preprocessing that `load` really applies: pixels that are stored or made have theirs."""
+        return preprocess
+
+    @property
+    def recorded(self) -> CalibrationManifest | None:
+        """What is known of the images where the source is a sample already; None where samples are drawn."""
+        return None
+
+    @property
+    def description(self) -> str:
+        """What messages call the source."""
+        return f"images {self.location}"
+
+    def check_size(self, input_size_px: int) -> None:
+        """Refuses early a recorded sample of another size than the model's.
+
+        Raises:
+            CalibrationDataError: With both sizes.
+        """
+        if self.recorded is not None and self.recorded.input_size_px != input_size_px:
+            raise CalibrationDataError(
+                self.description,
+                f"images of {self.recorded.input_size_px} px",
+                f"{input_size_px} px",
+                f"use --input-size {self.recorded.input_size_px}",
+            )
+
+    def labels(self) -> list[int | None]:
+        """The classes of all images in their order; empty where there is no end."""
+        return [self.label(index) for index in range(self.available or 0)]
+
+
+def check_labels(source: ImageSource, *, classes: int, place: str, reason: str = "") -> None:
+    """Refuses labels beyond a network's classes.
+
+    Args:
+        source: Images, with or without labels.
+        classes: Outputs of the network.
+        place: Where the images are, for the error.
+        reason: Why there are so many classes, for the error.
+
+    Raises:
+        CalibrationDataError: With the image and its label.
+    """
+    for index, label in enumerate(source.labels()):
+        if label is not None and not 0 <= label < classes:
+            raise CalibrationDataError(
+                f"label of {source.name(index)} in {place}", str(label), f"0 to {classes - 1}{reason}"
+            )
+
+
+def check_labelled(source: ImageSource) -> None:
+    """Refuses a source in which an image has no label.
+
+    Raises:
+        CalibrationDataError: Telling what to give instead.
+    """
+    if source.available is None or None in source.labels():
+        raise CalibrationDataError(
+            source.description,
+            "images without labels",
+            "a label for each",
+            "use a CSV with columns file,label or a folder with one subfolder a class",
+        )
+
+
+def check_skipped(skipped: Sequence[SkippedImage], total: int) -> None:
+    """Refuses a set of images of which more than 1 % cannot be read.
+
+    Raises:
+        CalibrationDataError: With the count and the first files and reasons.
+    """
+    if len(skipped) > MAX_SKIPPED_SHARE * total:
+        named = "; ".join(f"{image.file}: {image.reason}" for image in skipped[:_NAMED_SKIPPED])
+        more = f" and {len(skipped) - _NAMED_SKIPPED} more" if len(skipped) > _NAMED_SKIPPED else ""
+        raise CalibrationDataError(
+            f"{len(skipped)} of {total} images cannot be read, more than 1 %", f"{named}{more}"
+        )
+
+
+def skipped_warnings(skipped: Sequence[SkippedImage]) -> tuple[str, ...]:
+    """Names each image that was left out, with the reason."""
+    return tuple(f"{image.file} was left out: {image.reason}" for image in skipped)
+
+
+def manifest_warnings(manifest: CalibrationManifest) -> tuple[str, ...]:
+    """What the user must know of a sample: too few images, images that were left out."""
+    count = len(manifest.images)
+    too_few = f"{manifest.requested} calibration images were asked for, {count} are there"
+    return (*([too_few] if count < manifest.requested else []), *skipped_warnings(manifest.skipped))

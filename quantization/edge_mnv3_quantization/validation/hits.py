@@ -1,0 +1,72 @@
+"""Hits: images whose label is a model's first answer, or among its first five."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+TOP = 5
+BACKGROUND_OUTPUTS = 1001  # TF-Slim's ImageNet files: class 0 is "background"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hits:
+    """How often a model was right.
+
+    Attributes:
+        n: Images, at least 1 for a percentage.
+        top1: Images whose highest output is the label.
+        top5: Images whose label is among the five highest outputs.
+    """
+
+    n: int
+    top1: int
+    top5: int
+
+    @property
+    def top1_percent(self) -> float:
+        """Share of images whose highest output is the label."""
+        return 100 * self.top1 / self.n
+
+    @property
+    def top5_percent(self) -> float:
+        """Share of images whose label is among the five highest outputs."""
+        return 100 * self.top5 / self.n
+
+
+def default_class_offset(outputs: int) -> int:
+    """Output index of label 0: 1 where a file has TF-Slim's "background" class, else 0."""
+    return int(outputs == BACKGROUND_OUTPUTS)
+
+
+def top_classes(output: npt.NDArray[Any], *, class_offset: int) -> tuple[int, ...]:
+    """Ranks a model's answers.
+
+    Args:
+        output: (outputs,), of any dtype.
+        class_offset: Output index of label 0.
+
+    Returns:
+        The classes of the five highest outputs, 0-based labels, -1 for "background"; equal outputs in the
+        order of their index.
+    """
+    ranked = np.argsort(-output.astype(np.float32), kind="stable")[:TOP]
+    return tuple(int(index) - class_offset for index in ranked)
+
+
+def count_hits(answers: Iterable[tuple[int, tuple[int, ...]]]) -> Hits:
+    """Counts hits.
+
+    Args:
+        answers: For each image its label and what `top_classes` gave.
+    """
+    pairs = list(answers)
+    return Hits(
+        n=len(pairs),
+        top1=sum(label == classes[0] for label, classes in pairs),
+        top5=sum(label in classes for label, classes in pairs),
+    )

@@ -1,0 +1,127 @@
+"""Files run over images by several threads, as a phone would run them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy.typing as npt
+
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.images import ImageSource
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.results.images import SkippedImage
+from edge_mnv3.core.runtime import Kernels, LoadedModel, RuntimeName, open_model
+
+_POLL_S = 0.1
+A = TypeVar("A")
+
+
+class RunnableFile(NamedTuple):
+    """A `.tflite` file and the kernels that run it."""
+
+    path: Path
+    kernels: Kernels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """How files are run over images.
+
+    Attributes:
+        preprocess: Key of `PREPROCESSES`.
+        runtime: TFLite runtime to use.
+        workers: Threads, each with its own interpreters of one thread; None for one a core.
+    """
+
+    preprocess: str
+    runtime: RuntimeName = "litert"
+    workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Generic[A]):
+    """What files answered.
+
+    Attributes:
+        answers: By the image's index, in its order.
+        skipped: Images that could not be read, in their order.
+    """
+
+    answers: dict[int, A]
+    skipped: tuple[SkippedImage, ...]
+
+
+def available_cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_files(
+    files: Sequence[RunnableFile],
+    images: ImageSource,
+    settings: RunSettings,
+    read: Callable[[list[npt.NDArray[Any]]], A],
+    reporter: Reporter = SILENT,
+) -> Run[A]:
+    """Runs every file over the same pixels of every image.
+
+    Args:
+        files: With one input (1, S, S, 3) of the same size and one output each.
+        images: As many as are available.
+        settings: How to run them.
+        read: Makes an answer of the files' outputs, (outputs,) each; called from several threads.
+        reporter: Told of progress, from the calling thread.
+
+    Raises:
+        ModelFileError: A file does not load.
+    """
+    total = images.available or 0
+    queue = iter(range(total))
+    lock, stop = threading.Lock(), threading.Event()
+    answers: dict[int, A] = {}
+    skipped: dict[int, SkippedImage] = {}
+
+    def work(models: list[LoadedModel]) -> None:
+        size = models[0].inputs[0].shape[1]
+        while not stop.is_set():
+            with lock:
+                index = next(queue, None)
+            if index is None:
+                return
+            try:
+                pixels = images.load(index, input_size_px=size, preprocess=settings.preprocess)
+            except InputFileError as error:
+                skipped[index] = SkippedImage(file=images.name(index), reason=error.got or str(error))
+                continue
+            answers[index] = read([model.run(pixels) for model in models])
+
+    # Loading captures the process's output streams, so it stays on this thread.
+    loaded = [
+        [open_model(file.path, kernels=file.kernels, runtime=settings.runtime) for file in files]
+        for _ in range(min(settings.workers or available_cores(), max(1, total)))
+    ]
+    with ThreadPoolExecutor(len(loaded)) as pool:
+        futures = [pool.submit(work, models) for models in loaded]
+        try:
+            _watch(futures, lambda: reporter.progress(len(answers) + len(skipped), total))
+        finally:
+            stop.set()
+    return Run(
+        answers={index: answers[index] for index in sorted(answers)},
+        skipped=tuple(skipped[index] for index in sorted(skipped)),
+    )
+
+
+def _watch(futures: list[Future[None]], report: Callable[[], None]) -> None:
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+        report()

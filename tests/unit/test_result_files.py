@@ -1,0 +1,123 @@
+"""Results and calibrations of the first release are read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.images import SampleRequest
+from edge_mnv3.core.result_files import (
+    read_calibration_manifest,
+    read_int8_sha256,
+    read_quantize_result,
+    read_result,
+)
+from edge_mnv3.core.results.calibrate import CalibrateResult
+from edge_mnv3.core.results.json_format import to_json
+from edge_mnv3.core.results.package import PackageResult, VerifyResult
+from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3_calibration_data.source_kinds import open_images
+from edge_mnv3_calibration_data.sources.stored import read_stored
+
+FORMATS = Path(__file__).parents[1] / "golden" / "formats"
+IMAGES = FORMATS / "images"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "command"),
+    [
+        ("calibrate-v1", CalibrateResult, "calibrate"),
+        ("package-v1", PackageResult, "package"),
+        ("validate-v1", ValidateResult, "validate"),
+        ("validate-gate-v1", ValidateResult, "validate"),
+        ("verify-v1", VerifyResult, "verify"),
+        ("verify-altered-v1", VerifyResult, "verify"),
+    ],
+)
+def test_results_of_the_first_release(name: str, kind: type[Any], command: str) -> None:
+    path = FORMATS / f"{name}.json"
+    result = read_result(kind, path, command=command)
+    assert json.loads(to_json(result)).keys() == json.loads(path.read_text()).keys()
+
+
+def test_quantize_json_of_the_first_release() -> None:
+    path = FORMATS / "quantize-v1.json"
+    result = read_quantize_result(path)
+    assert (result.recipe, result.variant.name, len(result.calibration.images)) == (
+        "accurate",
+        "small_0.05",
+        20,
+    )
+    assert read_int8_sha256(path) == result.int8_sha256
+    assert read_calibration_manifest(path) == result.calibration
+
+
+def test_images_of_a_run_of_the_first_release(tmp_path: Path) -> None:
+    manifest = read_calibration_manifest(FORMATS / "quantize-v1.json")
+    here = dataclasses.replace(manifest, root=str(IMAGES.resolve()))
+    (tmp_path / "manifest.json").write_text(to_json(here))
+    request = SampleRequest(samples=20, preprocess="resize", input_size_px=32)
+    again = open_images(tmp_path / "manifest.json").sample(request)
+    assert again.manifest == here
+    # The same draw from the images themselves: a seed stands for the same images in every version.
+    drawn = open_images(IMAGES / "digits.csv").sample(request)
+    assert drawn.manifest == here
+    np.testing.assert_array_equal(drawn.pixels, again.pixels)
+
+
+def test_synthetic_images_of_the_first_release() -> None:
+    path = FORMATS / "quantize-synthetic-v1.json"
+    manifest = read_calibration_manifest(path)
+    request = SampleRequest(samples=len(manifest.images), input_size_px=manifest.input_size_px)
+    assert open_images(path).sample(request).manifest == manifest
+    assert open_images("synthetic").sample(request).manifest == manifest
+
+
+def test_stored_calibration_of_the_first_release(tmp_path: Path) -> None:
+    folder = FORMATS / "stored-v1.calibration"
+    stored = read_stored(folder)
+    assert stored.pixels.shape == (12, 32, 32, 3)
+    request = SampleRequest(samples=12, preprocess="resize", input_size_px=32)
+    for name in ("first.txt", *(record.file for record in stored.contents.manifest.images)):
+        shutil.copy(IMAGES / name, tmp_path)
+    drawn = open_images(tmp_path / "first.txt").sample(request)
+    np.testing.assert_array_equal(drawn.pixels, stored.pixels)
+    assert dataclasses.replace(drawn.manifest, root=stored.contents.manifest.root) == stored.contents.manifest
+    # Written again, it is the same file.
+    assert to_json(stored.contents) == (folder / "calibration.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        (b"{", "Expecting property name"),
+        (b"[]", "a JSON object was expected, got list"),
+        (b"{}", "QuantizeResult: missing keys"),
+        (b"\xff", "codec can't decode"),
+        (b"[" * 100_000, "recursion"),
+    ],
+)
+def test_what_is_no_result(tmp_path: Path, content: bytes, got: str) -> None:
+    path = tmp_path / "quantize.json"
+    path.write_bytes(content)
+    with pytest.raises(InputFileError, match=got) as caught:
+        read_quantize_result(path)
+    assert str(caught.value).startswith(f"result {path}: got ")
+    assert str(caught.value).endswith(", expected what edge-mnv3 quantize --json wrote")
+    assert read_int8_sha256(path) is None
+
+
+def test_a_missing_result(tmp_path: Path) -> None:
+    with pytest.raises(InputFileError) as caught:
+        read_quantize_result(tmp_path / "quantize.json")
+    assert str(caught.value) == (
+        f"result {tmp_path / 'quantize.json'}: got no such file or directory, "
+        "expected what edge-mnv3 quantize --json wrote"
+    )
