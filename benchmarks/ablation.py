@@ -22,6 +22,7 @@ from edge_mnv3.core.images import SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import Kernels, LoadedModel, open_bytes
 from edge_mnv3.core.tflite.edit import Edit
+from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.model.arch import parse_variant
 from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
 from edge_mnv3_calibration_data.source_kinds import open_images
@@ -123,9 +124,10 @@ def _written(chosen: Candidate) -> bytes:
 
 def answers(content: bytes, images: Images, kernels: Kernels) -> _Answers | None:
     """Runs a file over images; None where it does not load."""
+    graph = read_model(content, "int8").main_graph
+    (output,) = graph.outputs
+    (logits,) = (operator.inputs[0] for operator in graph.operators if operator.name == "SOFTMAX")
     file = Edit(content, "int8")
-    (output,) = file.outputs
-    (logits,) = (step.inputs[0] for step in file.steps if step.name == "SOFTMAX")
     try:
         model = open_bytes(file.with_outputs([output, logits]).to_bytes(), kernels=kernels)
     except RuntimeError:

@@ -18,107 +18,85 @@ from __future__ import annotations
 
 import json
 import statistics
-import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import click
-import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from edge_mnv3.core.runtime import LoadedModel, open_bytes
-from edge_mnv3.core.tflite.graph import read_graph
-from edge_mnv3_quantization.graph.xnnpack_limits import LIMITS, _ratios, refused_operators
+from edge_mnv3.core.tflite.edit import Edit
+from edge_mnv3.core.tflite.read import read_model
+from edge_mnv3.core.tflite.types import Graph, Operator
+from edge_mnv3_quantization.graph.xnnpack_limits import LIMITS, refused_operators
 
 WARMUP_RUNS = 10
 _ABOVE = 1.001  # of the smallest accepted scale, for rounding
 _PAIRS = (("float", "accurate"), ("stock", "accurate"), ("accurate", "convolutions alone"))
-_OWN = schema.BuiltinOperator
-
-
-def _read(content: bytes) -> Any:
-    return schema.ModelT.InitFromPackedBuf(content, 0)
-
-
-def _write(model: Any, size: int) -> bytes:
-    builder = flatbuffers.Builder(2 * size)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
 def loadable(content: bytes) -> tuple[bytes, list[str]]:
     """Raises output scales that are too small for XNNPACK; returns the file and the tensors' names."""
     changed: list[str] = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
-        while True:
-            path.write_bytes(content)
-            # A raised scale is the next operator's input scale, which may raise that one's too.
-            too_large = [
-                (found.operator, max(_ratios(found.operator)) / LIMITS[found.operator.name].highest)
-                for found in refused_operators(read_graph(path))
-            ]
-            too_large = [(operator, times) for operator, times in too_large if times >= 1]
-            if not too_large:
-                return content, changed
-            model = _read(content)
-            graph = model.subgraphs[0]
-            for operator, times in too_large:
-                tensor = graph.tensors[int(graph.operators[operator.index].outputs[0])]
-                tensor.quantization.scale = np.float32(tensor.quantization.scale * times * _ABOVE)
-                changed.append(operator.outputs[0].name.partition(";")[0])
-            content = _write(model, len(content))
+    while True:
+        model = read_model(content, "being timed")
+        # A raised scale is the next operator's input scale, which may raise that one's too.
+        too_large = [
+            (refused, refused.ratio / LIMITS[refused.operator.name].highest)
+            for refused in refused_operators(model)
+            if refused.ratio >= LIMITS[refused.operator.name].highest
+        ]
+        if not too_large:
+            return content, changed
+        edit = Edit(content, "being timed")
+        for refused, times in too_large:
+            number = refused.operator.output
+            output = model.main_graph.tensors[number]
+            edit.set_quantization(number, [output.scales[0] * times * _ABOVE], output.zero_points)
+            changed.append(refused.output.partition(";")[0])
+        content = edit.to_bytes()
 
 
 def convolutions_alone(content: bytes) -> bytes:
     """The file without hard-swishes, products and additions."""
-    model = _read(content)
-    graph = model.subgraphs[0]
+    graph = read_model(content, "being timed").main_graph
+    tensors = dict(enumerate(graph.tensors))
     same: dict[int, int] = {}
     order: dict[int, int] = {}  # so that a shortcut, not the block beside it, is what falls away
     kept = []
     for operator in graph.operators:
-        operator.inputs = [same.get(int(tensor), int(tensor)) for tensor in operator.inputs]
-        output = int(operator.outputs[0])
-        if _removed(model, operator):
+        inputs = tuple(same.get(tensor, tensor) for tensor in operator.inputs)
+        output = tensors[operator.output]
+        if _removed(operator, graph):
             last = max(
-                (tensor for tensor in operator.inputs if _shape(graph, tensor) == _shape(graph, output)),
+                (tensor for tensor in inputs if tensors[tensor].shape == output.shape),
                 key=lambda tensor: order.get(tensor, -1),
             )
-            same[output] = last
-            graph.tensors[last].quantization = graph.tensors[output].quantization
+            same[operator.output] = last
+            tensors[last] = output
         else:
-            order[output] = len(order)
-            kept.append(operator)
-    graph.operators = kept
-    for operator in kept:
-        if _kind(model, operator) in (_OWN.CONV_2D, _OWN.DEPTHWISE_CONV_2D, _OWN.FULLY_CONNECTED):
-            taken, weights, bias = (graph.tensors[int(tensor)].quantization for tensor in operator.inputs)
-            bias.scale = np.asarray(taken.scale * weights.scale, np.float32)
+            order[operator.output] = len(order)
+            kept.append((operator, inputs))
+    edit = Edit(content, "being timed")
+    edit.bypass(same)
+    for last in set(same.values()):
+        edit.set_quantization(last, tensors[last].scales, tensors[last].zero_points)
+    for operator, inputs in kept:
+        if operator.name in _WEIGHTED:
+            taken, weights, bias = (tensors[tensor] for tensor in inputs)
+            scales = np.float32(taken.scales[0]) * np.asarray(weights.scales, np.float32)
+            edit.set_quantization(inputs[2], scales.tolist(), bias.zero_points)
     # What nothing takes any more, the squeeze-excite gates, would be dropped and not timed.
-    wanted = {int(tensor) for operator in kept for tensor in operator.inputs}
-    unused = [int(op.outputs[0]) for op in kept if int(op.outputs[0]) not in wanted]
-    graph.outputs = [*map(int, graph.outputs), *(t for t in unused if t not in graph.outputs)]
-    model.signatureDefs = None
-    return loadable(_write(model, len(content)))[0]
+    wanted = {tensor for _, inputs in kept for tensor in inputs} | set(graph.outputs)
+    unused = [operator.output for operator, _ in kept if operator.output not in wanted]
+    return loadable(edit.with_outputs([*graph.outputs, *unused]).to_bytes())[0]
 
 
-def _shape(graph: Any, tensor: int) -> tuple[int, ...]:
-    return tuple(map(int, graph.tensors[tensor].shape))
-
-
-def _kind(model: Any, operator: Any) -> int:
-    code = model.operatorCodes[operator.opcodeIndex]
-    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
-
-
-def _removed(model: Any, operator: Any) -> bool:
-    kind = _kind(model, operator)
-    if kind == _OWN.DEPTHWISE_CONV_2D:  # a gate: the network has no other depthwise convolutions of 1x1
-        return tuple(model.subgraphs[0].tensors[int(operator.inputs[1])].shape[1:3]) == (1, 1)
-    return kind in (_OWN.HARD_SWISH, _OWN.MUL, _OWN.ADD)
+def _removed(operator: Operator, graph: Graph) -> bool:
+    if operator.name == "DEPTHWISE_CONV_2D":  # a gate: the network has no other depthwise convolutions of 1x1
+        return graph.tensors[operator.inputs[1]].shape[1:3] == (1, 1)
+    return operator.name in ("HARD_SWISH", "MUL", "ADD")
 
 
 def times_ms(files: dict[str, bytes], rounds: int, num_runs: int) -> dict[str, list[float]]:

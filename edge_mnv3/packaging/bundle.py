@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from edge_mnv3.core.errors import BundleError, InputFileError
 from edge_mnv3.core.outputs import check_folder_writable, check_writable, staged, staged_folder
+from edge_mnv3.core.stored_zip import write_entries
 from edge_mnv3.packaging.manifest import MANIFEST_FILE
-from edge_mnv3.packaging.stored_zip import write_entries
 
 _ENCRYPTED = 1
 # What `zipfile` raises on archives that are cut, altered, encrypted, or packed by unknown methods.

@@ -10,8 +10,8 @@ from pathlib import Path
 from edge_mnv3.core.errors import ArgumentError, ModelFileError
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import Kernels, open_model, probe
+from edge_mnv3.core.tflite.attached import flatbuffer_part, measured_model
 from edge_mnv3.packaging.metadata import read_packaged
-from edge_mnv3.packaging.model_file import flatbuffer_part, measured_model
 
 _DTYPES = ("uint8", "int8", "float32")
 _MAX_NAME = 200

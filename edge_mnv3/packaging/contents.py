@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.errors import BundleError, EdgeMnv3Error
 from edge_mnv3.core.results.package import BundleManifest, PackagedModel
+from edge_mnv3.core.tflite.attached import measured_model
 from edge_mnv3.packaging.golden import Pixels, from_bytes
 from edge_mnv3.packaging.labels import parse_labels
 from edge_mnv3.packaging.metadata import PackagedMetadata, read_packaged
@@ -22,7 +23,6 @@ from edge_mnv3.packaging.metadata_schema import (
     NormalizationOptions,
     TensorMetadata,
 )
-from edge_mnv3.packaging.model_file import measured_model
 
 
 def metadata_differences(

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.results.package import GoldenRun, PackagedModel, StepDifference
 from edge_mnv3.core.runtime import Kernels, open_model
+from edge_mnv3.core.tflite.types import Model
 
 GOLDEN_COUNT = 10
 GOLDEN_FOLDER = "golden"
@@ -100,6 +101,17 @@ class HostRunner:
         """
         loaded = open_model(model, kernels=self.kernels)
         return Answers([loaded.run(image) for image in images], loaded.runtime)
+
+
+def output_kind(contents: Model) -> OutputKind:
+    """Reads from a file's main graph what its golden outputs can be held to."""
+    graph = contents.main_graph
+    last = graph.operators[-1]
+    scales = graph.tensors[last.inputs[0]].scales
+    return OutputKind(
+        softmax=any(operator.name == "SOFTMAX" for operator in graph.operators),
+        step=scales[0] if last.name == "DEQUANTIZE" and len(scales) == 1 else None,
+    )
 
 
 def compare(

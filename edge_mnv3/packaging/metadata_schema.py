@@ -2,8 +2,9 @@
 
 Source: `metadata_schema.fbs` of TensorFlow Lite Support and MediaPipe, version 1.5.0. A class is a table, and
 its fields stand in the order of their ids, so nothing may be sorted, left out or put in between; a union
-takes two ids, the first for its type. `flatbuffer_tables` writes and reads them. The generated classes are in
-no wheel that is fit to depend on: `tflite-support` ended at Python 3.11, `mediapipe` brings half a gigabyte.
+takes two ids, the first for its type. `edge_mnv3.core.tflite.tables` writes and reads them. The generated
+classes are in no wheel that is fit to depend on: `tflite-support` ended at Python 3.11, `mediapipe` brings
+half a gigabyte.
 The tests compare these tables with MediaPipe's own classes and with its reader.
 """
 
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 from typing import Annotated, Union
 
 FILE_IDENTIFIER = b"M001"
-MODEL_ENTRY = "TFLITE_METADATA"  # name of the entry of the .tflite that holds the metadata
 MIN_PARSER_VERSION = "1.5.0"  # the first that knows CustomMetadata
 
 Int8 = Annotated[int, "int8"]

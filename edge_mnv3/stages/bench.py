@@ -21,7 +21,8 @@ from edge_mnv3.core.results.device import DeviceInfo, PhoneOutputs
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.profile import DeviceProfileResult
 from edge_mnv3.core.runtime import Kernels, open_model
-from edge_mnv3.stages.variant_files import VariantFile, graph_ops, identify
+from edge_mnv3.core.tflite.read import read_file
+from edge_mnv3.stages.variant_files import VariantFile, identify
 from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb, AdbDevice
 from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
@@ -159,7 +160,7 @@ def _distinct(models: Sequence[Path]) -> tuple[Path, ...]:
             sha256 = sha256_file(model)
         except OSError as error:
             raise InputFileError(f"model {model}", error.strerror or str(error), "a .tflite file") from error
-        graph_ops(model)
+        read_file(model)
         found.setdefault(sha256, model)
     return tuple(found.values())
 
@@ -317,8 +318,8 @@ class _Closer:
         if request.profile:
             log = bench.log_folder / f"profile_{model.stem}_{conditions.binary}_{session.info.serial}.log"
             log = log.with_name(log.name.replace(":", "_"))
-            ops = graph_ops(model)
-            profile = profile_model(session, ready, conditions, request.protocol, ops, log, stop=stop)
+            graph = read_file(model).main_graph
+            profile = profile_model(session, ready, conditions, request.protocol, graph, log, stop=stop)
             self.profiles.append(profile)
         if request.check_outputs:
             kernels: Kernels = "xnnpack" if request.protocol.use_xnnpack else "builtin"

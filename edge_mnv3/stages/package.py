@@ -26,6 +26,8 @@ from edge_mnv3.core.results.package import (
     StepDifference,
 )
 from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.core.tflite.attached import with_metadata
+from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.core.versions import __version__
 from edge_mnv3.packaging import evidence
 from edge_mnv3.packaging.apis import TAKES
@@ -39,6 +41,7 @@ from edge_mnv3.packaging.golden import (
     compare,
     image_file,
     output_file,
+    output_kind,
     to_bytes,
 )
 from edge_mnv3.packaging.labels import (
@@ -51,9 +54,7 @@ from edge_mnv3.packaging.labels import (
 from edge_mnv3.packaging.manifest import bundle_sha256, read_manifest, seal, versions
 from edge_mnv3.packaging.metadata import FLOAT_INPUT_MEAN, FLOAT_INPUT_STD, Description, build_metadata
 from edge_mnv3.packaging.model_card import CARD_FILE, model_card
-from edge_mnv3.packaging.model_file import with_metadata
 from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
-from edge_mnv3.stages.output_kind import output_kind
 from edge_mnv3.stages.package_inputs import GoldenChoice, choose_golden, open_labels, open_score_calibration
 
 APPS_FOLDER = "apps"
@@ -299,18 +300,17 @@ class _Run(NamedTuple):
 
 def _run(content: bytes, name: str, images: Sequence[Pixels]) -> _Run:
     """Runs a packaged file under XNNPACK and the built-in kernels."""
-    from edge_mnv3.core.tflite.graph import read_graph
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
         outputs = HostRunner("xnnpack").run(path, images).outputs
         builtin = HostRunner("builtin").run(path, images).outputs
-        return _Run(
-            not read_graph(path).float_tensors(),
-            outputs,
-            compare(outputs, builtin, step=output_kind(path).step),
-        )
+    contents = read_model(content, name)
+    return _Run(
+        full_integer=not contents.float_tensors(),
+        outputs=outputs,
+        builtin=compare(outputs, builtin, step=output_kind(contents).step),
+    )
 
 
 def _app_context(name: str, classifier: ClassifierFile) -> AppContext:

@@ -13,6 +13,7 @@ from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
 from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, Variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.model.weights import PUBLISHED
@@ -20,7 +21,6 @@ from edge_mnv3.stages.quantize import QuantizeRequest, quantize
 from edge_mnv3_quantization.recipes.config import RECIPES
 
 if TYPE_CHECKING:
-    from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp
     from edge_mnv3_android_bench.published.reproduction import Network
 
 _HARD_SWISH = "HARD_SWISH"
@@ -90,25 +90,6 @@ def identify(path: Path) -> VariantFile | None:
     if made is None or sha256_file(path) not in (made.float_sha256, made.int8_sha256):
         return None
     return _describe(path, made)
-
-
-def graph_ops(path: Path) -> tuple[GraphOp, ...]:
-    """Lists the operators of a file, those of its main graph first, for its profile.
-
-    Raises:
-        ModelFileError: It is no valid `.tflite`.
-    """
-    from edge_mnv3.core.tflite.graph import read_graph
-    from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp
-
-    return tuple(
-        GraphOp(
-            index=operator.index,
-            op_name=operator.name,
-            output=operator.outputs[0].name if operator.outputs else "",
-        )
-        for operator in read_graph(path).operators
-    )
 
 
 def _weights(wanted: str, variant: Variant) -> str:
@@ -197,8 +178,7 @@ def _describe(path: Path, made: QuantizeResult) -> VariantFile:
         differences.append(f"input: {info.input_size_px} px, published {DEFAULT_INPUT_SIZE}")
     if info.classes not in (IMAGENET_CLASSES, IMAGENET_CLASSES + _BACKGROUND_CLASS):
         differences.append(f"classes: {info.classes}, published {IMAGENET_CLASSES}")
-    names = {operator.op_name for operator in graph_ops(path)}
-    if not info.minimalistic and not is_float and _HARD_SWISH not in names:
+    if not info.minimalistic and not is_float and _HARD_SWISH not in read_file(path).op_histogram():
         differences.append(f"graph: recipe {made.recipe} writes hard-swish without {_HARD_SWISH}")
     return VariantFile(
         path=path,

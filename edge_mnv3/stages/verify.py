@@ -20,11 +20,11 @@ from edge_mnv3.core.results.package import (
     VerifyCheck,
     VerifyResult,
 )
+from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.packaging.bundle import BundleFiles, check_container, read_bundle
 from edge_mnv3.packaging.contents import golden_vectors, metadata_differences
-from edge_mnv3.packaging.golden import GoldenRunner, HostRunner, run_golden
+from edge_mnv3.packaging.golden import GoldenRunner, HostRunner, output_kind, run_golden
 from edge_mnv3.packaging.manifest import bundle_sha256, file_differences, read_manifest, versions
-from edge_mnv3.stages.output_kind import output_kind
 
 if TYPE_CHECKING:
     from edge_mnv3_quantization.validation.hits import Hits
@@ -180,7 +180,7 @@ def _check_golden(
     except BundleError as error:
         findings.add(f"golden images of {model.file}", [str(error)], "")
         return
-    kind = output_kind(path)
+    kind = output_kind(read_file(path))
     for runner in findings.request.runners:
         run = run_golden(runner, model, path, images, outputs, kind)
         findings.golden.append(run)

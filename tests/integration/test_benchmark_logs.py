@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from edge_mnv3.core.errors import BenchmarkLogError
 from edge_mnv3.core.results.bench import LaunchTimings, Partitioning
+from edge_mnv3.core.tflite.read import read_file
+from edge_mnv3.core.tflite.types import Graph
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
-from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp, read_op_profile, top_costs
+from edge_mnv3_android_bench.benchmark_model.op_profile import read_op_profile, top_costs
 from log_damage import damage
 from synthetic_logs import BUILDS, LogText
 
@@ -189,25 +191,6 @@ def test_real_failures(logs: Path, name: str, text: str) -> None:
     assert text in str(caught.value)
 
 
-def graph_of(path: Path) -> list[GraphOp]:
-    interpreter = open_interpreter(path)
-    names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
-    return [
-        GraphOp(index=op["index"], op_name=op["op_name"], output=names[op["outputs"][0]])
-        for op in interpreter._get_ops_details()
-    ]
-
-
-def open_interpreter(path: Path) -> Any:
-    """Under the built-in kernels, which leave the graph as it is."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    return Interpreter(
-        model_path=str(path),
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "total_us", "by_type", "dearest"),
     [
@@ -248,8 +231,8 @@ def test_real_profiles_joined_with_the_real_graph(
     by_type: dict[str, tuple[int, int]],
     dearest: tuple[int, ...],
 ) -> None:
-    ops = graph_of(test_data / "models" / "v3-large-minimalistic_224_1.0_uint8.tflite")
-    profile = read_op_profile(read_log(logs / f"linux_x86_64_{name}.txt").stdout, ops)
+    model = read_file(test_data / "models" / "v3-large-minimalistic_224_1.0_uint8.tflite")
+    profile = read_op_profile(read_log(logs / f"linux_x86_64_{name}.txt").stdout, model.main_graph)
     assert (profile.runs, profile.total_us, profile.partitions) == (50, total_us, 0)
     assert [cost.graph_index for cost in profile.costs] == list(range(62))
     assert tuple(cost.graph_index for cost in top_costs(profile)) == dearest
@@ -263,7 +246,9 @@ def test_real_profiles_joined_with_the_real_graph(
 @pytest.mark.parametrize("name", ["android_tf2.3_op_profile_excerpt", "raspberry_pi4_tf2.4_excerpt"])
 def test_real_profiles_that_were_cut(logs: Path, name: str) -> None:
     with pytest.raises(BenchmarkLogError, match="a profile that was cut after the start-up"):
-        read_op_profile(read_log(logs / f"{name}.txt").stdout, [])
+        read_op_profile(
+            read_log(logs / f"{name}.txt").stdout, Graph(tensors=(), operators=(), inputs=(), outputs=())
+        )
 
 
 def written_logs() -> list[str]:

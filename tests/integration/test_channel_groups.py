@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.runtime import open_model
-from edge_mnv3.core.tflite.edit import TfliteFile
+from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3_quantization.algorithms import lowering
 from edge_mnv3_quantization.algorithms.channel_groups import (
     MULTIPLE,
@@ -166,7 +166,7 @@ def test_auto_groups_where_it_saves_and_runs_as_one_partition(
         model = open_model(path, kernels="xnnpack")
         assert (model.partitions, model.undelegated_ops) == (1, {})
         assert open_model(path, kernels="builtin").partitions == 0
-        note = TfliteFile(content, "groups").metadata(CHANNEL_GROUPS)
+        note = read_model(content, "groups").metadata.get(CHANNEL_GROUPS)
         if counted:
             assert note is not None
             (channels,) = json.loads(note).values()
@@ -239,8 +239,8 @@ def test_over_a_single_image_no_gate_counts_as_constant() -> None:
     content = write_float(network, [network.output], pixels=True)
 
     def products(count: int) -> int:
-        steps = TfliteFile(quantized("fast", content, IMAGES[:count], hard_swish="lowered"), "q").steps
-        return sum(step.name == "MUL" for step in steps)
+        int8 = quantized("fast", content, IMAGES[:count], hard_swish="lowered")
+        return read_model(int8, "q").op_histogram()["MUL"]
 
     # Three hard-swishes and the squeeze-excite block, whose gate differs from image to image.
     assert products(1) == products(8) == 4

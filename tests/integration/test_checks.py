@@ -8,7 +8,7 @@ import pytest
 
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.tflite.graph import read_graph
+from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3_quantization.validation.checks import check_int8, inspect_file
 from tiny_models import SIZE, write_classifier
 
@@ -51,10 +51,10 @@ def test_inspect_refuses_what_is_no_model(tmp_path: Path, content: bytes | None)
         inspect_file(path)
 
 
-def test_read_graph_refuses_what_is_no_flatbuffer(tmp_path: Path) -> None:
+def test_reading_refuses_what_is_no_flatbuffer(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(bytes(range(64)))
     with pytest.raises(ModelFileError, match="no valid TFLite flatbuffer"):
-        read_graph(tmp_path / "m")
+        read_file(tmp_path / "m")
 
 
 def test_good_file_passes(tmp_path: Path) -> None:

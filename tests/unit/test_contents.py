@@ -19,12 +19,12 @@ from edge_mnv3.core.results.package import (
     PackagedModel,
     StepDifference,
 )
+from edge_mnv3.core.tflite.attached import with_metadata
+from edge_mnv3.core.tflite.tables import pack, unpack
 from edge_mnv3.packaging import metadata_schema as schema
 from edge_mnv3.packaging.contents import metadata_differences
-from edge_mnv3.packaging.flatbuffer_tables import pack, unpack
 from edge_mnv3.packaging.metadata import Description, build_metadata
 from edge_mnv3.packaging.model_card import model_card
-from edge_mnv3.packaging.model_file import with_metadata
 
 LABELS = b"a\nb\nc\nd\ne\n"
 IMAGE = TensorInfo(name="image", shape=(1, 4, 4, 3), dtype="uint8", scale=0.0078, zero_point=127)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,36 @@ def test_results_need_the_standard_library_only() -> None:
     assert (
         not loaded - sys.stdlib_module_names - {"edge_mnv3", "__main__", "sitecustomize"} - startup_modules()
     )
+
+
+def test_flatbuffers_are_handled_in_one_place() -> None:
+    places = [structure.ROOT / folder for folder in (*structure.SOURCE_ROOTS[1:], "edge_mnv3", "benchmarks")]
+    places += [structure.ROOT / folder for folder in ("tools", "examples")]
+    handling = {
+        path.parent.relative_to(structure.ROOT)
+        for place in places
+        for path in place.rglob("*.py")
+        if re.search(r"^\s*(import|from) .*(flatbuffers|schema_py_generated)", path.read_text(), re.MULTILINE)
+    }
+    assert handling == {Path("edge_mnv3/core/tflite")}
+
+
+def test_rewriting_graphs_and_files_needs_no_interpreter() -> None:
+    pure = ("edge_mnv3.core.tflite.", "edge_mnv3_quantization.graph.")
+    names = [name for name in structure.modules() if name.startswith(pure)]
+    code = (
+        f"import importlib, sys\n"
+        f"for module in {names}:\n"
+        "    importlib.import_module(module)\n"
+        "print(*[m for m in sys.modules if m == 'edge_mnv3.core.runtime' or 'interpreter' in m])"
+    )
+    assert len(names) > 12
+    assert printed_after(code) == []
+
+
+def printed_after(code: str) -> list[str]:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.split()
 
 
 def loaded_after(code: str) -> set[str]:

@@ -7,16 +7,21 @@ import random
 import pytest
 
 from edge_mnv3.core.errors import BenchmarkLogError
-from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp, read_op_profile, top_costs
+from edge_mnv3.core.tflite.types import Graph, Operator, Tensor
+from edge_mnv3_android_bench.benchmark_model.op_profile import read_op_profile, top_costs
 from edge_mnv3_android_bench.benchmark_model.profile_tables import INTERNAL, read_profile_tables
 from synthetic_profiles import Row, log_profile, tables
 
-OPS = [
-    GraphOp(index=0, op_name="CONV_2D", output="stem"),
-    GraphOp(index=1, op_name="HARD_SWISH", output="swish"),
-    GraphOp(index=2, op_name="CONV_2D", output="expand"),
-    GraphOp(index=3, op_name="SOFTMAX", output="out"),
-]
+_OPS = (("CONV_2D", "stem"), ("HARD_SWISH", "swish"), ("CONV_2D", "expand"), ("SOFTMAX", "out"))
+GRAPH = Graph(
+    tensors=tuple(Tensor(name=output, dtype="INT8", shape=(1,)) for _, output in _OPS),
+    operators=tuple(
+        Operator(index=i, name=name, version=1, inputs=(), outputs=(i,), options={})
+        for i, (name, _) in enumerate(_OPS)
+    ),
+    inputs=(),
+    outputs=(3,),
+)
 BUILTIN = [
     Row("CONV_2D", "[stem]:0", 17_502),
     Row("HARD_SWISH", "[swish]:1", 30_001),
@@ -35,7 +40,7 @@ PARTITIONED = [
 @pytest.mark.parametrize("csv", [False, True])
 @pytest.mark.parametrize("start", [False, True])
 def test_builtin_kernels(csv: bool, start: bool) -> None:
-    profile = read_op_profile(log_profile(tables(BUILTIN, csv=csv, start=start)), OPS)
+    profile = read_op_profile(log_profile(tables(BUILTIN, csv=csv, start=start)), GRAPH)
     assert (profile.runs, profile.total_us, profile.partitions) == (50, 50_006.0, 0)
     assert [(c.graph_index, c.op_type, c.outputs, c.time_us) for c in profile.costs] == [
         (0, "CONV_2D", ("stem",), 17_502.0),
@@ -55,7 +60,7 @@ def test_builtin_kernels(csv: bool, start: bool) -> None:
 
 
 def test_partitions_of_a_delegate() -> None:
-    profile = read_op_profile(log_profile(tables(PARTITIONED)), OPS)
+    profile = read_op_profile(log_profile(tables(PARTITIONED)), GRAPH)
     assert profile.partitions == 2
     assert profile.delegated_ops == {"CONV_2D": 2}
     assert [(c.op_type, c.graph_index, c.by_delegate) for c in profile.costs] == [
@@ -77,7 +82,7 @@ def test_steps_that_a_delegate_profiles_itself(csv: bool) -> None:
         Row("HARD_SWISH", "[swish]:1", 3_000),
         Row("convolution_2d 2 -> relu 3", "Delegate/convolution_2d 2 -> relu 3:1", 10),
     ]
-    profile = read_op_profile(log_profile(tables(rows, csv=csv)), OPS)
+    profile = read_op_profile(log_profile(tables(rows, csv=csv)), GRAPH)
     assert [(c.op_type, c.time_us, c.calls, c.by_delegate) for c in profile.costs] == [
         ("Convolution (NHWC, QC8) IGEMM", 400.0, 1, True),
         ("Convolution (NHWC, QC8) DWConv", 663.0, 13, True),
@@ -101,13 +106,13 @@ def test_several_subgraphs_and_internals_of_delegates() -> None:
     )
     groups = read_profile_tables(text)
     assert [(group.subgraph, group.total_us) for group in groups] == [(0, 50_006), (1, 100), (INTERNAL, 900)]
-    profile = read_op_profile(text, OPS)
+    profile = read_op_profile(text, GRAPH)
     assert profile.total_us == 50_006.0
     assert [(c.subgraph, c.op_type) for c in profile.costs[4:]] == [(1, "MUL"), (1, "ADD")]
     assert [share.op_type for share in profile.by_type] == ["HARD_SWISH", "CONV_2D", "SOFTMAX"]
     assert [c.time_us for c in profile.delegate_internal] == [900.0]
     # Builds before that list the steps among the operators, outside of the total.
-    mixed = read_op_profile(log_profile(tables(PARTITIONED + steps)), OPS)
+    mixed = read_op_profile(log_profile(tables(PARTITIONED + steps)), GRAPH)
     assert (mixed.total_us, mixed.partitions) == (40_040.0, 2)
     assert [c.op_type for c in mixed.delegate_internal] == ["DelegateOpInvoke"]
 
@@ -115,13 +120,15 @@ def test_several_subgraphs_and_internals_of_delegates() -> None:
 def test_tensorflow_1_has_neither_headings_nor_numbers() -> None:
     rows = [row._replace(name=row.name.partition(":")[0]) for row in BUILTIN]
     text = "Average inference timings in us: Warmup: 1, Init: 1, no stats: 1\n" + tables(rows, start=True)
-    assert [cost.graph_index for cost in read_op_profile(text, OPS).costs] == [0, 1, 2, 3]
+    assert [cost.graph_index for cost in read_op_profile(text, GRAPH).costs] == [0, 1, 2, 3]
 
 
 def test_operator_that_does_not_run_in_every_inference_is_taken_by_its_share() -> None:
     # Called 75 times in 50 inferences: the build prints 1 call of 30.001 ms, and the true share.
     text = log_profile(tables(BUILTIN)).replace("30.001\t 59.995%", "20.001\t 59.995%")
-    assert read_op_profile(text, OPS).costs[1].time_us == pytest.approx(30_001, abs=0.5)  # 0.0005 % of 50 ms
+    assert read_op_profile(text, GRAPH).costs[1].time_us == pytest.approx(
+        30_001, abs=0.5
+    )  # 0.0005 % of 50 ms
 
 
 @pytest.mark.parametrize(
@@ -154,7 +161,7 @@ def test_damaged_profiles_are_refused(old: str, new: str, text: str) -> None:
     log = log_profile(tables(BUILTIN))
     assert old in log
     with pytest.raises(BenchmarkLogError) as caught:
-        read_op_profile(log.replace(old, new), OPS)
+        read_op_profile(log.replace(old, new), GRAPH)
     assert text in str(caught.value)
 
 
@@ -167,19 +174,19 @@ def test_no_profile() -> None:
 
 def test_cut_profiles_are_refused_or_whole() -> None:
     log = log_profile(tables(BUILTIN))
-    whole = read_op_profile(log, OPS)
+    whole = read_op_profile(log, GRAPH)
     needed = log.rindex(" nodes observed") + len(" nodes observed")
     for end in range(0, len(log), 7):
         if end >= needed:
-            assert read_op_profile(log[:end], OPS) == whole
+            assert read_op_profile(log[:end], GRAPH) == whole
         else:
             with pytest.raises(BenchmarkLogError):
-                read_op_profile(log[:end], OPS)
+                read_op_profile(log[:end], GRAPH)
 
 
 def test_lost_and_doubled_lines_never_change_a_cost() -> None:
     log = log_profile(tables(PARTITIONED)).splitlines(keepends=True)
-    whole = read_op_profile("".join(log), OPS)
+    whole = read_op_profile("".join(log), GRAPH)
     chance = random.Random(3)
     for _ in range(300):
         lines = list(log)
@@ -189,7 +196,7 @@ def test_lost_and_doubled_lines_never_change_a_cost() -> None:
         else:
             lines.insert(chance.randrange(len(lines)), lines[place])
         try:
-            profile = read_op_profile("".join(lines), OPS)
+            profile = read_op_profile("".join(lines), GRAPH)
         except BenchmarkLogError:
             continue
         assert profile == whole

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 
 from edge_mnv3.core.errors import BenchmarkLogError
 from edge_mnv3.core.results.profile import OpCost, OpProfileResult, OpTypeShare
+from edge_mnv3.core.tflite.types import Graph
 from edge_mnv3_android_bench.benchmark_model.profile_tables import (
     INTERNAL,
     ProfileGroup,
@@ -22,35 +22,20 @@ _INTERNAL_TYPE = "DelegateOpInvoke"  # builds before the group of its own list i
 _DELEGATE_TYPE = re.compile(r"DELEGATE|\w*Delegate\w*", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphOp:
-    """An operator of the file's main graph.
-
-    Attributes:
-        index: Its number.
-        op_name: TFLite's name, such as `CONV_2D`.
-        output: Name of its first output tensor.
-    """
-
-    index: int
-    op_name: str
-    output: str
-
-
-def read_op_profile(text: str, ops: Sequence[GraphOp]) -> OpProfileResult:
+def read_op_profile(text: str, graph: Graph) -> OpProfileResult:
     """Reads a profile and joins it with the graph.
 
     Args:
         text: What the program printed, or the CSV file that it wrote.
-        ops: All operators of the file's main graph, in its order.
+        graph: The file's main graph.
 
     Raises:
         BenchmarkLogError: There is no whole profile, or it is of another graph.
     """
-    return join_profile(read_profile_tables(text), ops)
+    return join_profile(read_profile_tables(text), graph)
 
 
-def join_profile(groups: Sequence[ProfileGroup], ops: Sequence[GraphOp]) -> OpProfileResult:
+def join_profile(groups: Sequence[ProfileGroup], graph: Graph) -> OpProfileResult:
     """Finds the graph's operator for each row of a profile; sums by type.
 
     Raises:
@@ -64,10 +49,10 @@ def join_profile(groups: Sequence[ProfileGroup], ops: Sequence[GraphOp]) -> OpPr
     for group in groups:
         for row in group.rows:
             inside = group.subgraph == INTERNAL or row.op_type == _INTERNAL_TYPE
-            cost = _cost(row, group, main.total_us, ops)
+            cost = _cost(row, group, main.total_us, graph)
             (internal if inside else costs).append(cost)
     top = [cost for cost in costs if cost.subgraph == 0]
-    own = {cost.graph_index for cost in top}
+    outside = {cost.graph_index for cost in top}
     by_delegate = any(cost.by_delegate for cost in top)
     return OpProfileResult(
         runs=main.runs,
@@ -75,7 +60,7 @@ def join_profile(groups: Sequence[ProfileGroup], ops: Sequence[GraphOp]) -> OpPr
         costs=tuple(costs),
         by_type=_by_type(top),
         partitions=sum(cost.by_delegate and bool(cost.outputs) for cost in top),
-        delegated_ops=dict(Counter(op.op_name for op in ops if op.index not in own)) if by_delegate else {},
+        delegated_ops=_delegated(graph, outside) if by_delegate else {},
         delegate_internal=tuple(internal),
     )
 
@@ -86,7 +71,12 @@ def top_costs(profile: OpProfileResult, count: int = 10) -> tuple[OpCost, ...]:
     return tuple(sorted(main, key=lambda cost: -cost.time_us)[:count])
 
 
-def _cost(row: ProfileRow, group: ProfileGroup, total_us: float, ops: Sequence[GraphOp]) -> OpCost:
+def _delegated(graph: Graph, outside: Collection[int | None]) -> dict[str, int]:
+    """Counts, by name, the operators that are not among those outside of the delegate."""
+    return dict(Counter(operator.name for operator in graph.operators if operator.index not in outside))
+
+
+def _cost(row: ProfileRow, group: ProfileGroup, total_us: float, graph: Graph) -> OpCost:
     node = _NODE.fullmatch(row.name)
     op_type = row.op_type.partition("/")[0] if node else row.op_type  # a kernel may add a description
     by_delegate = node is None and row.name.startswith(_DELEGATE_STEP)
@@ -94,7 +84,7 @@ def _cost(row: ProfileRow, group: ProfileGroup, total_us: float, ops: Sequence[G
     outputs = tuple(node["outputs"].split(", ")) if node else ()
     graph_index = None
     if node and group.subgraph == 0 and not by_delegate:
-        graph_index = _graph_index(op_type, outputs, node["index"], ops)
+        graph_index = _graph_index(op_type, outputs, node["index"], graph)
     return OpCost(
         op_type=op_type,
         outputs=outputs,
@@ -107,21 +97,22 @@ def _cost(row: ProfileRow, group: ProfileGroup, total_us: float, ops: Sequence[G
     )
 
 
-def _graph_index(op_type: str, outputs: Sequence[str], index: str | None, ops: Sequence[GraphOp]) -> int:
+def _graph_index(op_type: str, outputs: Sequence[str], index: str | None, graph: Graph) -> int:
     """The number of the graph's operator that a row is of; old builds print the tensor alone."""
-    found = [
-        op
-        for op in ops
-        if op.output == outputs[0] and op.op_name == op_type and index in (None, str(op.index))
+    fitting = [
+        operator.index
+        for operator in graph.operators
+        if (operator.name, graph.tensors[operator.output].name) == (op_type, outputs[0])
+        and index in (None, str(operator.index))
     ]
-    if len(found) != 1:
+    if len(fitting) != 1:
         raise BenchmarkLogError(
             "profile of benchmark_model",
             f"{op_type} that makes {outputs[0]!r}{f' as operator {index}' if index else ''}",
             "an operator of the file",
             "profile the same file",
         )
-    return found[0].index
+    return fitting[0]
 
 
 def _by_type(costs: Iterable[OpCost]) -> tuple[OpTypeShare, ...]:

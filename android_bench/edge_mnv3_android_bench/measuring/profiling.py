@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 from edge_mnv3.core.errors import BenchmarkLogError
 from edge_mnv3.core.results.bench import DeviceBenchConditions
 from edge_mnv3.core.results.profile import DeviceProfileResult
-from edge_mnv3_android_bench.benchmark_model.op_profile import GraphOp, read_op_profile
+from edge_mnv3.core.tflite.types import Graph
+from edge_mnv3_android_bench.benchmark_model.op_profile import read_op_profile
 from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED
 from edge_mnv3_android_bench.measuring.launching import read_launch, run_launch
 from edge_mnv3_android_bench.measuring.protocols import Protocol, benchmark_flags
@@ -23,7 +23,7 @@ def profile_model(
     ready: ReadyBinary,
     conditions: DeviceBenchConditions,
     protocol: Protocol,
-    ops: Sequence[GraphOp],
+    graph: Graph,
     log_path: Path,
     *,
     stop: threading.Event | None = None,
@@ -35,7 +35,7 @@ def profile_model(
         ready: The build of `benchmark_model` on it.
         conditions: Of the measurement; they name the model.
         protocol: By which it was measured.
-        ops: All operators of the file's main graph, in its order.
+        graph: The file's main graph.
         log_path: Where to write the raw log.
         stop: As in `process.run`.
 
@@ -60,6 +60,6 @@ def profile_model(
     return DeviceProfileResult(
         conditions=conditions,
         timings=record.timings,
-        profile=read_op_profile(raw.output.stdout, ops),
+        profile=read_op_profile(raw.output.stdout, graph),
         warnings=(*emulated, *record.problems, *record.timings.warnings),
     )

@@ -1,1 +1,1 @@
-"""The one place that reads and edits `.tflite` flatbuffers."""
+"""The one place that reads, edits and builds `.tflite` flatbuffers; nothing else imports their schema."""

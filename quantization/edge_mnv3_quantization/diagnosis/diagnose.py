@@ -20,7 +20,7 @@ from edge_mnv3.core.results.diagnose import (
     TensorCost,
 )
 from edge_mnv3.core.runtime import Kernels, open_model, probe
-from edge_mnv3.core.tflite.graph import read_graph
+from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.diagnosis.attribution import Costs, attribute
 from edge_mnv3_quantization.diagnosis.causes import SampledValue, value_causes, weights_causes
@@ -197,8 +197,7 @@ class _Inspector:
     ) -> None:
         self._pair, self._survey, self._images = pair, surveyed, images
         self._rewritten = is_rewritten(findings)
-        graph = read_graph(int8_path)
-        self._refusals = {found.operator.outputs[0].name: found for found in refused_operators(graph)}
+        self._refusals = {refused.output: refused for refused in refused_operators(read_file(int8_path))}
 
     def refusal_text(self) -> str:
         """What XNNPACK refuses, in one line; empty if nothing is known."""
@@ -209,7 +208,8 @@ class _Inspector:
         found = []
         for name, refusal in self._refusals.items():
             value = next(
-                (v for v in self._pair.values if self._pair.int8_file.name(v.int8_tensor) == name), None
+                (v for v in self._pair.values if self._pair.int8_file.tensors[v.int8_tensor].name == name),
+                None,
             )
             causes: tuple[TensorCause, ...] = (TensorCause(kind="xnnpack_ratio", text=refusal.text),)
             if value is not None:
@@ -234,7 +234,7 @@ class _Inspector:
             item, alone = costs.items[rank - 1], costs.alone[rank - 1]
             if item.weights is None:
                 sampled = self._sampled(item.value)
-                refusal = self._refusals.get(self._pair.int8_file.name(item.value.int8_tensor))
+                refusal = self._refusals.get(self._pair.int8_file.tensors[item.value.int8_tensor].name)
                 causes = value_causes(sampled, refusal.text if refusal else None)
                 done = done_for_value(self._pair, self._survey.factors, item.value, sampled)
             else:

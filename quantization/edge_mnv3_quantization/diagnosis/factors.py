@@ -59,8 +59,10 @@ def recover_factors(
     """
     file = pair.int8_file
     found = {
-        step.output: pair.factors.get(file.name(step.output), np.ones(file.shape(step.output)[-1:] or (1,)))
-        for step in file.steps
+        step.output: pair.factors.get(
+            file.tensors[step.output].name, np.ones(file.tensors[step.output].shape[-1:] or (1,))
+        )
+        for step in file.operators
     }
     inputs: dict[int, Array] = {}
     errors = []

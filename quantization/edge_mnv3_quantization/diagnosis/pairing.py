@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_mnv3.core.errors import ConversionError, ModelFileError
-from edge_mnv3.core.tflite.edit import Step, TfliteFile
+from edge_mnv3.core.tflite.read import read_model
+from edge_mnv3.core.tflite.types import Graph, Model, Operator
 from edge_mnv3_quantization.algorithms.channel_groups import group_channels
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.reader import read_network
@@ -117,9 +118,9 @@ class Pair:
         hard_swishes: Of the float file as it was given.
     """
 
-    float_file: TfliteFile
+    float_file: Graph
     float_content: bytes
-    int8_file: TfliteFile
+    int8_file: Graph
     int8_content: bytes
     values: tuple[PairedValue, ...]
     weights: tuple[PairedWeights, ...]
@@ -144,21 +145,22 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
         ModelFileError: One is no valid `.tflite`, the float file is not float32, the int8 file is not int8,
             or they are not of one network.
     """
-    float_file = TfliteFile(float_content, float_name)
-    int8_file = TfliteFile(int8_content, int8_name)
+    float_file = _only_graph(read_model(float_content, float_name), float_name)
+    int8_model = read_model(int8_content, int8_name)
+    int8_file = _only_graph(int8_model, int8_name)
     _check_kinds(float_file, int8_file, float_name, int8_name)
     gates = _gates(int8_file)
-    hard_swishes = sum(step.name == "HARD_SWISH" for step in float_file.steps)
+    hard_swishes = sum(step.name == "HARD_SWISH" for step in float_file.operators)
     factors: Mapping[str, Array] = {}
-    if int8_file.metadata(CHANNEL_FACTORS) is not None:
-        float_content, factors = _rewritten(float_content, int8_file, gates, float_name, int8_name)
-        float_file = TfliteFile(float_content, float_name)
+    if CHANNEL_FACTORS in int8_model.metadata:
+        float_content, factors = _rewritten(float_content, int8_model, gates, float_name, int8_name)
+        float_file = read_model(float_content, float_name).main_graph
     numbers = _by_name(float_file, int8_file) or _by_position(float_file, int8_file)
     logits = _logits(float_file)
     # XNNPACK makes one table of such a gate and its product: it never rounds the gate.
     tables = {gate for gate, step in gates.items() if step.name == "ADD"}
     values = []
-    for step in float_file.steps:
+    for step in float_file.operators:
         if step.output in numbers and step.name not in _MOVING and numbers[step.output] not in tables:
             values.append(_value(step, numbers[step.output], float_file, int8_file, int8_name))
         if step.output == logits:
@@ -166,8 +168,8 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
     if not values or values[-1].float_tensor != logits:
         raise ModelFileError(
             f"model {int8_name}",
-            f"no int8 tensor for {len(float_file.steps) - len(numbers)} of the float file's "
-            f"{len(float_file.steps)} values, the logits '{float_file.name(logits)}' among them",
+            f"no int8 tensor for {len(float_file.operators) - len(numbers)} of the float file's "
+            f"{len(float_file.operators)} values, the logits '{float_file.tensors[logits].name}' among them",
             f"the int8 file made from {float_name}",
         )
     weights = [found for value in values if (found := _weights(value, float_file, int8_file)) is not None]
@@ -184,14 +186,20 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
     )
 
 
+def _only_graph(model: Model, name: str) -> Graph:
+    if len(model.graphs) != 1:
+        raise ModelFileError(f"model {name}", f"{len(model.graphs)} graphs", "one")
+    return model.main_graph
+
+
 def _rewritten(
-    float_content: bytes, int8_file: TfliteFile, gates: Mapping[int, Step], float_name: str, int8_name: str
+    float_content: bytes, int8_model: Model, gates: Mapping[int, Operator], float_name: str, int8_name: str
 ) -> tuple[bytes, dict[str, Array]]:
     """The float file rewritten as the int8 file was, but for constants that were folded away; the factors."""
     try:
-        noted = read_factors(int8_file.metadata(CHANNEL_FACTORS) or b"")
-        groups = read_groups(int8_file.metadata(CHANNEL_GROUPS) or b"{}")
-        network = _lowered(read_network(float_content), int8_file, gates)
+        noted = read_factors(int8_model.metadata[CHANNEL_FACTORS])
+        groups = read_groups(int8_model.metadata.get(CHANNEL_GROUPS, b"{}"))
+        network = _lowered(read_network(float_content), int8_model.main_graph, gates)
         numbers = {value.name: number for number, value in network.values.items()}
         for name, channels in groups.items():
             found = group_channels(network, numbers[name], [np.array(one, np.intp) for one in channels])
@@ -213,10 +221,11 @@ def _rewritten(
         ) from error
 
 
-def _lowered(network: Network, int8_file: TfliteFile, gates: Mapping[int, Step]) -> Network:
+def _lowered(network: Network, int8_file: Graph, gates: Mapping[int, Operator]) -> Network:
     """With the forms of hard-swish that the int8 file has, and products without constants."""
     kinds = {
-        ungrouped(int8_file.name(gate)).removesuffix(GATE_SUFFIX): step.name for gate, step in gates.items()
+        ungrouped(int8_file.tensors[gate].name).removesuffix(GATE_SUFFIX): step.name
+        for gate, step in gates.items()
     }
     names = {
         node.inputs[0]: network.values[node.output].name
@@ -229,20 +238,20 @@ def _lowered(network: Network, int8_file: TfliteFile, gates: Mapping[int, Step])
     return rescale(network, {})
 
 
-def real_input(file: TfliteFile, tensor: int) -> int:
+def real_input(file: Graph, tensor: int) -> int:
     """What was requantized into a tensor, or the tensor itself."""
     step = file.producer(tensor)
-    while step is not None and step.name == "QUANTIZE" and file.dtype(step.inputs[0]) == "INT8":
+    while step is not None and step.name == "QUANTIZE" and file.tensors[step.inputs[0]].dtype == "INT8":
         tensor = step.inputs[0]
         step = file.producer(tensor)
     return tensor
 
 
-def _check_kinds(float_file: TfliteFile, int8_file: TfliteFile, float_name: str, int8_name: str) -> None:
+def _check_kinds(float_file: Graph, int8_file: Graph, float_name: str, int8_name: str) -> None:
     for file, name, wanted in ((float_file, float_name, "FLOAT32"), (int8_file, int8_name, "INT8")):
         kinds = [
-            file.dtype(step.inputs[1])
-            for step in file.steps
+            file.tensors[step.inputs[1]].dtype
+            for step in file.operators
             if step.name in WEIGHTED_OPS and file.constant(step.inputs[1]) is not None
         ]
         if not kinds or any(kind != wanted for kind in kinds):
@@ -252,53 +261,53 @@ def _check_kinds(float_file: TfliteFile, int8_file: TfliteFile, float_name: str,
             raise ModelFileError(f"model {name}", got, f"a file with {wanted.lower()} weights")
 
 
-def _by_name(float_file: TfliteFile, int8_file: TfliteFile) -> dict[int, int]:
+def _by_name(float_file: Graph, int8_file: Graph) -> dict[int, int]:
     names = {
-        int8_file.name(step.output): step.output
-        for step in int8_file.steps
-        if int8_file.dtype(step.output) == "INT8"
+        int8_file.tensors[step.output].name: step.output
+        for step in int8_file.operators
+        if int8_file.tensors[step.output].dtype == "INT8"
     }
     found = {
-        step.output: names[float_file.name(step.output)]
-        for step in float_file.steps
-        if float_file.name(step.output) in names
+        step.output: names[float_file.tensors[step.output].name]
+        for step in float_file.operators
+        if float_file.tensors[step.output].name in names
     }
     # The ends change their names with the type of the input and output.
     ends = _last_int8(int8_file)
     return found | {float_file.outputs[0]: ends} if found and ends is not None else found
 
 
-def _by_position(float_file: TfliteFile, int8_file: TfliteFile) -> dict[int, int]:
-    float_steps, int8_steps = (
-        [step for step in file.steps if step.name not in ("QUANTIZE", "DEQUANTIZE")]
+def _by_position(float_file: Graph, int8_file: Graph) -> dict[int, int]:
+    float_operators, int8_operators = (
+        [step for step in file.operators if step.name not in ("QUANTIZE", "DEQUANTIZE")]
         for file in (float_file, int8_file)
     )
-    if [step.name for step in float_steps] != [step.name for step in int8_steps]:
+    if [step.name for step in float_operators] != [step.name for step in int8_operators]:
         return {}
-    return {one.output: other.output for one, other in zip(float_steps, int8_steps, strict=True)}
+    return {one.output: other.output for one, other in zip(float_operators, int8_operators, strict=True)}
 
 
-def _last_int8(file: TfliteFile) -> int | None:
+def _last_int8(file: Graph) -> int | None:
     tensor = file.outputs[0]
     step = file.producer(tensor)
     while step is not None and step.name in ("QUANTIZE", "DEQUANTIZE"):
         tensor = step.inputs[0]
         step = file.producer(tensor)
-    return tensor if file.dtype(tensor) == "INT8" else None
+    return tensor if file.tensors[tensor].dtype == "INT8" else None
 
 
-def _gates(file: TfliteFile) -> dict[int, Step]:
+def _gates(file: Graph) -> dict[int, Operator]:
     """Gates x to relu6(x + 3) whose product with x is taken."""
     found = {}
-    for step in file.steps:
-        if step.name in ("ADD", "DEPTHWISE_CONV_2D") and file.clamp(step.output) == "RELU6":
+    for step in file.operators:
+        if step.name in ("ADD", "DEPTHWISE_CONV_2D") and step.activation == "RELU6":
             takers = file.consumers(step.output)
             if len(takers) == 1 and takers[0].name == "MUL" and step.inputs[0] in takers[0].inputs:
                 found[step.output] = step
     return found
 
 
-def _logits(file: TfliteFile) -> int:
+def _logits(file: Graph) -> int:
     tensor = file.outputs[0]
     step = file.producer(tensor)
     while step is not None and step.name in LOGITS_OF:
@@ -308,13 +317,15 @@ def _logits(file: TfliteFile) -> int:
 
 
 def _value(
-    step: Step, int8_tensor: int, float_file: TfliteFile, int8_file: TfliteFile, int8_name: str
+    step: Operator, int8_tensor: int, float_file: Graph, int8_file: Graph, int8_name: str
 ) -> PairedValue:
-    name, shape = float_file.name(step.output), float_file.shape(step.output)
-    own = int8_file.shape(int8_tensor)
-    if own != shape:
+    name, shape = float_file.tensors[step.output].name, float_file.tensors[step.output].shape
+    stored = int8_file.tensors[int8_tensor]
+    if stored.shape != shape:
         raise ModelFileError(
-            f"model {int8_name}, tensor '{layer_name(name)}'", f"shape {own}", f"{shape} as in the float file"
+            f"model {int8_name}, tensor '{layer_name(name)}'",
+            f"shape {stored.shape}",
+            f"{shape} as in the float file",
         )
     return PairedValue(
         name=name,
@@ -323,12 +334,12 @@ def _value(
         shape=shape,
         float_tensor=step.output,
         int8_tensor=int8_tensor,
-        scale=float(int8_file.scales(int8_tensor)[0]),
-        zero_point=int8_file.zero_point(int8_tensor),
+        scale=stored.scales[0],
+        zero_point=stored.zero_point,
     )
 
 
-def _weights(value: PairedValue, float_file: TfliteFile, int8_file: TfliteFile) -> PairedWeights | None:
+def _weights(value: PairedValue, float_file: Graph, int8_file: Graph) -> PairedWeights | None:
     float_step, int8_step = float_file.producer(value.float_tensor), int8_file.producer(value.int8_tensor)
     if float_step is None or int8_step is None or float_step.name not in WEIGHTED_OPS:
         return None
@@ -342,7 +353,7 @@ def _weights(value: PairedValue, float_file: TfliteFile, int8_file: TfliteFile) 
         or stored.shape != weights.shape
     ):
         return None
-    steps = int8_file.scales(int8_step.inputs[1])
+    steps = int8_file.tensors[int8_step.inputs[1]].scales
     bias_tensor = float_step.inputs[2] if len(float_step.inputs) > 2 else -1
     biases = [
         file.constant(step.inputs[2]) if len(step.inputs) > 2 else None
@@ -359,7 +370,7 @@ def _weights(value: PairedValue, float_file: TfliteFile, int8_file: TfliteFile) 
         stored=stored.astype(np.float64),
         steps=np.broadcast_to(steps, (value.channels,)).astype(np.float64),
         bias=zeros if biases[1] is None else biases[1].astype(np.float64),
-        input_scale=float(int8_file.scales(int8_step.inputs[0])[0]),
+        input_scale=int8_file.tensors[int8_step.inputs[0]].scales[0],
         weights_tensor=float_step.inputs[1],
         bias_tensor=bias_tensor,
     )

@@ -34,7 +34,7 @@ def recipe_findings(pair: Pair, factors: Factors) -> RecipeFindings:
     producers = [pair.int8_file.producer(gate) for gate in pair.gates]
     kinds = [step.name for step in producers if step is not None]
     # The groups of one hard-swish are one table.
-    names = [pair.int8_file.name(step.output) for step in producers if step and step.name == "ADD"]
+    names = [pair.int8_file.tensors[step.output].name for step in producers if step and step.name == "ADD"]
     tables = {ungrouped(name) for name in names}
     return RecipeFindings(
         hard_swishes=pair.hard_swishes,
@@ -132,8 +132,8 @@ def _folded(pair: Pair) -> int:
     """Products of two values that the int8 file has no tensor for."""
     known = {value.float_tensor for value in pair.values}
     count = 0
-    for step in pair.float_file.steps:
+    for step in pair.float_file.operators:
         values = [i for i in step.inputs if pair.float_file.producer(i) is not None]
-        named = bool(pair.float_file.name(step.output))  # those put in by lowering have no names
+        named = bool(pair.float_file.tensors[step.output].name)  # those put in by lowering have no names
         count += step.name == "MUL" and len(values) == 2 and named and step.output not in known
     return count

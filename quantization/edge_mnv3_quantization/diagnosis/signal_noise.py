@@ -130,7 +130,7 @@ def feeds_hard_swish(pair: Pair, value: PairedValue) -> bool:
     takers = pair.float_file.consumers(value.float_tensor)
     if [taker.name for taker in takers] == ["HARD_SWISH"]:
         return True
-    gates = [taker for taker in takers if is_gate_name(pair.float_file.name(taker.output))]
+    gates = [taker for taker in takers if is_gate_name(pair.float_file.tensors[taker.output].name)]
     return len(gates) == 1 and len(takers) == 2
 
 

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_mnv3.core.errors import ConversionError
-from edge_mnv3_quantization.graph.network import Array, Clamp, Network, Node, Value
+from edge_mnv3.core.tflite.read import read_model
+from edge_mnv3.core.tflite.types import NO_TENSOR, Graph, Operator
+from edge_mnv3_quantization.graph.network import Array, Clamp, Kind, Network, Node, Value
+
+_WEIGHTED_KINDS: dict[str, Kind] = {
+    "CONV_2D": "conv",
+    "DEPTHWISE_CONV_2D": "depthwise",
+    "FULLY_CONNECTED": "dense",
+}
+_PLAIN_KINDS: dict[str, Kind] = {
+    "ADD": "add",
+    "HARD_SWISH": "hard_swish",
+    "MEAN": "mean",
+    "MUL": "mul",
+    "RESHAPE": "reshape",
+    "SOFTMAX": "softmax",
+}
+_CLAMPS: dict[str, Clamp] = {"NONE": "none", "RELU": "relu", "RELU6": "relu6"}
 
 
 def read_network(float_model: bytes) -> Network:
@@ -19,131 +36,102 @@ def read_network(float_model: bytes) -> Network:
 
     Raises:
         ConversionError: It holds an operator that this project cannot rewrite; the text names it.
+        ModelFileError: It is no valid `.tflite`.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromPackedBuf(float_model, 0)
-    if (
-        len(model.subgraphs) != 1
-        or len(model.subgraphs[0].inputs) != 1
-        or len(model.subgraphs[0].outputs) != 1
-    ):
+    model = read_model(float_model, "float")
+    if len(model.graphs) != 1 or len(model.main_graph.inputs) != 1 or len(model.main_graph.outputs) != 1:
         raise ConversionError("float model", "several graphs, inputs or outputs", "one of each")
-    return _Reader(model, schema).read()
+    return _Reader(model.main_graph).read()
 
 
 class _Reader:
-    def __init__(self, model: Any, schema: Any) -> None:
-        self._model, self._schema = model, schema
-        self._graph = model.subgraphs[0]
-        self._op_names = {value: name for name, value in vars(schema.BuiltinOperator).items()}
-        self._input = int(self._graph.inputs[0])
+    """Reads a graph operator by operator; the input moves past the operators that scale pixels."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._input = graph.inputs[0]
         self._scale, self._offset = 1.0, 0.0
 
     def read(self) -> Network:
-        nodes: list[Node] = []
-        for index, operator in enumerate(self._graph.operators):
-            code = self._model.operatorCodes[operator.opcodeIndex]
-            name = self._op_names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-            node = self._node(name, operator, index)
-            if node:
-                nodes.append(node)
+        nodes = [node for operator in self._graph.operators if (node := self._node(operator))]
         return Network(
             values={
-                i: Value(name=tensor.name.decode("utf-8", "replace"), shape=tuple(map(int, tensor.shape)))
-                for i, tensor in enumerate(self._graph.tensors)
-                if tensor.shape is not None
+                number: Value(name=tensor.name, shape=tensor.shape)
+                for number, tensor in enumerate(self._graph.tensors)
+                if tensor.shape
             },
             nodes=tuple(_fold_scales(nodes)),
             input=self._input,
-            output=int(self._graph.outputs[0]),
+            output=self._graph.outputs[0],
             input_scale=self._scale,
             input_offset=self._offset,
         )
 
-    def _node(self, name: str, operator: Any, index: int) -> Node | None:
-        inputs, output = [int(i) for i in operator.inputs], int(operator.outputs[0])
-        options = operator.builtinOptions
-        constants = [self._constant(i) for i in inputs]
-        if name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
-            return self._weighted(name, inputs, output, options, constants, index)
-        if name in ("MUL", "ADD") and any(constant is not None for constant in constants):
-            return self._with_constant(name, inputs, output, constants, index)
-        if name in ("MUL", "ADD", "HARD_SWISH", "SOFTMAX", "RESHAPE", "MEAN"):
-            if name in ("MUL", "ADD") and options.fusedActivationFunction:
-                raise _unknown(name, index, "with an activation")
-            activations = tuple(i for i, constant in zip(inputs, constants, strict=True) if constant is None)
-            return Node(kind=name.lower(), inputs=activations, output=output)  # type: ignore[arg-type]
-        if name == "PAD":
+    def _node(self, operator: Operator) -> Node | None:
+        constants = [self._constant(tensor) for tensor in operator.inputs]
+        if operator.name in _WEIGHTED_KINDS:
+            return self._weighted(operator, constants)
+        if operator.name in ("MUL", "ADD") and any(constant is not None for constant in constants):
+            return self._with_constant(operator, constants)
+        if operator.name in _PLAIN_KINDS:
+            if operator.name in ("MUL", "ADD") and operator.activation != "NONE":
+                raise _unknown(operator, "with an activation")
+            inputs = tuple(i for i, one in zip(operator.inputs, constants, strict=True) if one is None)
+            return Node(kind=_PLAIN_KINDS[operator.name], inputs=inputs, output=operator.output)
+        if operator.name == "PAD":
             rows, columns = np.asarray(constants[1]).reshape(-1, 2)[1:3].astype(int).tolist()
-            return Node(kind="pad", inputs=(inputs[0],), output=output, paddings=(*rows, *columns))
-        raise _unknown(name, index, "")
+            paddings = (*rows, *columns)
+            return Node(kind="pad", inputs=operator.inputs[:1], output=operator.output, paddings=paddings)
+        raise _unknown(operator, "")
 
-    def _weighted(
-        self, name: str, inputs: list[int], output: int, options: Any, constants: list[Any], index: int
-    ) -> Node:
+    def _weighted(self, operator: Operator, constants: list[Array | None]) -> Node:
         weights = constants[1]
         if weights is None:
-            raise _unknown(name, index, "without constant weights")
-        kind = {"CONV_2D": "conv", "DEPTHWISE_CONV_2D": "depthwise", "FULLY_CONNECTED": "dense"}[name]
+            raise _unknown(operator, "without constant weights")
+        kind = _WEIGHTED_KINDS[operator.name]
         outputs = weights.shape[-1] if kind == "depthwise" else weights.shape[0]
-        bias = constants[2] if len(inputs) > 2 and inputs[2] >= 0 else np.zeros(outputs)
+        has_bias = len(operator.inputs) > 2 and operator.inputs[2] != NO_TENSOR
+        options = operator.options
         spatial = kind != "dense"
-        if spatial and (options.dilationHFactor, options.dilationWFactor) != (1, 1):
-            raise _unknown(name, index, "with dilation")
+        if spatial and (options["dilation_h_factor"], options["dilation_w_factor"]) != (1, 1):
+            raise _unknown(operator, "with dilation")
+        if operator.activation not in _CLAMPS:
+            raise _unknown(operator, f"with activation {operator.activation}")
         return Node(
-            kind=kind,  # type: ignore[arg-type]
-            inputs=(inputs[0],),
-            output=output,
+            kind=kind,
+            inputs=operator.inputs[:1],
+            output=operator.output,
             weights=weights,
-            bias=bias,
-            clamp=self._clamp(options.fusedActivationFunction, name, index),
-            stride=(options.strideH, options.strideW) if spatial else (1, 1),
-            same_padding=spatial and options.padding == self._schema.Padding.SAME,
+            bias=constants[2] if has_bias else np.zeros(outputs),
+            clamp=_CLAMPS[operator.activation],
+            stride=(options["stride_h"], options["stride_w"]) if spatial else (1, 1),
+            same_padding=spatial and options["padding"] == "SAME",
         )
 
-    def _with_constant(
-        self, name: str, inputs: list[int], output: int, constants: list[Any], index: int
-    ) -> Node | None:
-        value = next(i for i, constant in zip(inputs, constants, strict=True) if constant is None)
-        constant = next(constant for constant in constants if constant is not None)
+    def _with_constant(self, operator: Operator, constants: list[Array | None]) -> Node | None:
+        value = next(i for i, one in zip(operator.inputs, constants, strict=True) if one is None)
+        constant = next(one for one in constants if one is not None)
         if constant.size != 1:
-            raise _unknown(name, index, "with a constant per channel")
+            raise _unknown(operator, "with a constant per channel")
         number = float(constant.reshape(-1)[0])
         if value == self._input:
-            factor, summand = (number, 0.0) if name == "MUL" else (1.0, number)
+            factor, summand = (number, 0.0) if operator.name == "MUL" else (1.0, number)
             self._scale, self._offset = self._scale * factor, self._offset * factor + summand
-            self._input = output
+            self._input = operator.output
             return None
-        if name == "ADD":
-            raise _unknown(name, index, "with a constant")
+        if operator.name == "ADD":
+            raise _unknown(operator, "with a constant")
         # A product with itself as the only input; `_fold_scales` moves it into the product that follows.
-        return Node(kind="mul", inputs=(value,), output=output, factor=number)
+        return Node(kind="mul", inputs=(value,), output=operator.output, factor=number)
 
-    def _constant(self, index: int) -> Array | None:
-        if index < 0:
+    def _constant(self, tensor: int) -> Array | None:
+        if tensor == NO_TENSOR or self._graph.tensors[tensor].data is None:
             return None
-        tensor = self._graph.tensors[index]
-        data = self._model.buffers[tensor.buffer].data
-        if data is None or len(data) == 0:
-            return None
-        dtype = {self._schema.TensorType.FLOAT32: np.float32, self._schema.TensorType.INT32: np.int32}.get(
-            tensor.type
-        )
-        if dtype is None:
-            raise ConversionError(
-                "float model", f"constant '{tensor.name.decode()}' of another type", "float32"
-            )
-        shape = () if tensor.shape is None else tuple(map(int, tensor.shape))
-        values: Array = np.frombuffer(bytes(data), dtype).reshape(shape).astype(np.float64)
-        return values
-
-    def _clamp(self, function: int, name: str, index: int) -> Clamp:
-        kinds = self._schema.ActivationFunctionType
-        clamps: dict[int, Clamp] = {kinds.NONE: "none", kinds.RELU: "relu", kinds.RELU6: "relu6"}
-        if function not in clamps:
-            raise _unknown(name, index, f"with activation {function}")
-        return clamps[function]
+        numbers: npt.NDArray[np.generic] | None = self._graph.tensors[tensor].numbers()
+        if numbers is None or numbers.dtype not in (np.float32, np.int32):
+            name = self._graph.tensors[tensor].name
+            raise ConversionError("float model", f"constant '{name}' of another type", "float32")
+        return numbers.astype(np.float64)
 
 
 def _fold_scales(nodes: list[Node]) -> list[Node]:
@@ -165,10 +153,10 @@ def _fold_scales(nodes: list[Node]) -> list[Node]:
     return kept
 
 
-def _unknown(name: str, index: int, how: str) -> ConversionError:
+def _unknown(operator: Operator, how: str) -> ConversionError:
     return ConversionError(
-        f"operator {index}",
-        f"{name} {how}".strip(),
+        f"operator {operator.index}",
+        f"{operator.name} {how}".strip(),
         "the operators of a MobileNetV3 classifier",
         "use --recipe stock",
     )

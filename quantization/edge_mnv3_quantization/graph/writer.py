@@ -1,82 +1,62 @@
-"""Writes a `Network` as a `.tflite` file, float or int8, through the generated schema."""
+"""Writes a `Network` as a `.tflite` file, float or int8."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-import flatbuffers
 import numpy as np
-import numpy.typing as npt
-from ai_edge_litert import schema_py_generated as schema
 
+from edge_mnv3.core.tflite.build import GraphBuilder, Signature
+from edge_mnv3.core.tflite.types import Tensor, constant_tensor
 from edge_mnv3_quantization.graph.network import GATE_SHIFT, WEIGHTED, Network, Node
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 
-_TYPES = {
-    "float32": schema.TensorType.FLOAT32,
-    "int8": schema.TensorType.INT8,
-    "uint8": schema.TensorType.UINT8,
-    "int32": schema.TensorType.INT32,
+_OPERATOR_NAMES = {
+    "conv": "CONV_2D",
+    "depthwise": "DEPTHWISE_CONV_2D",
+    "dense": "FULLY_CONNECTED",
+    "hard_swish": "HARD_SWISH",
+    "gate": "ADD",
+    "mean": "MEAN",
+    "mul": "MUL",
+    "add": "ADD",
+    "pad": "PAD",
+    "concat": "CONCATENATION",
+    "reshape": "RESHAPE",
+    "softmax": "SOFTMAX",
 }
-_CLAMPS = {
-    "none": schema.ActivationFunctionType.NONE,
-    "relu": schema.ActivationFunctionType.RELU,
-    "relu6": schema.ActivationFunctionType.RELU6,
-}
-# Versions that TFLite's own converter writes for int8, see tensorflow/compiler/mlir/lite/tools/versioning.
-_OPERATORS = {
-    "conv": ("CONV_2D", 3),
-    "depthwise": ("DEPTHWISE_CONV_2D", 3),
-    "dense": ("FULLY_CONNECTED", 4),
-    "hard_swish": ("HARD_SWISH", 1),
-    "gate": ("ADD", 2),
-    "mean": ("MEAN", 2),
-    "mul": ("MUL", 2),
-    "add": ("ADD", 2),
-    "pad": ("PAD", 2),
-    "concat": ("CONCATENATION", 2),
-    "reshape": ("RESHAPE", 1),
-    "softmax": ("SOFTMAX", 2),
-    "quantize": ("QUANTIZE", 2),
-    "dequantize": ("DEQUANTIZE", 2),
-}
-_SHIFT = np.full((1,), 127, np.int8)
-SIGNATURE_INPUT, SIGNATURE_OUTPUT = "image", "output_0"
+_GATE_SHIFT_STORED = np.full((1,), 127, np.int8)
+_UINT8_SHIFT = 128  # from an int8 zero point to that of the same numbers as uint8
+# An int8 file's float input is centred by an addition, of the largest constant that int8 holds.
+_CENTRING_STORED = np.full((1, 1, 1, 1), -127, np.int8)
+_SIGNATURE = Signature(("image",), ("output_0",))
 
 
 def write_float(network: Network, outputs: Sequence[int], *, pixels: bool = False) -> bytes:
     """Writes a float32 file that gives the values `outputs`.
 
     Args:
-        network: Any, the factors of its products 1.
-        outputs: Values.
+        network: Any network whose products have the factor 1.
+        outputs: Numbers of values.
         pixels: The file takes pixels 0..255 instead of the network's input.
     """
-    file = _File()
+    writer = _Writer(network)
     shape = network.values[network.input].shape
-    given = file.tensor("image", "float32", shape)
-    tensors = {network.input: given}
-    if pixels:
-        scaled, tensors[network.input] = (file.tensor(name, "float32", shape) for name in ("scaled", "moved"))
-        scale, offset = (
-            file.constant(name, np.full((1,), number, np.float32))
-            for name, number in (("scale", network.input_scale), ("offset", network.input_offset))
-        )
-        file.operator("mul", [given, scale], scaled)
-        file.operator("add", [scaled, offset], tensors[network.input])
+    image = writer.add_float("image", shape)
+    writer.tensors[network.input] = _add_scaled_pixels(writer, image) if pixels else image
     for node in network.nodes:
-        value = network.values[node.output]
-        inputs = [tensors[i] for i in node.inputs]
+        name = network.values[node.output].name
+        constants: list[int] = []
         if node.kind in WEIGHTED:
             weights, bias = node.weights_and_bias()
-            inputs.append(file.constant(f"{value.name}_weights", weights.astype(np.float32)))
-            inputs.append(file.constant(f"{value.name}_bias", bias.astype(np.float32)))
+            constants.append(writer.add_constant(f"{name}_weights", weights.astype(np.float32)))
+            constants.append(writer.add_constant(f"{name}_bias", bias.astype(np.float32)))
         elif node.kind == "gate":
-            inputs.append(file.constant(f"{value.name}_shift", np.full((1,), GATE_SHIFT, np.float32)))
-        tensors[node.output] = file.tensor(value.name, "float32", value.shape)
-        file.node(node, inputs, tensors[node.output], value.shape)
-    return file.finish([given], [tensors[i] for i in outputs])
+            constants.append(writer.add_constant(f"{name}_shift", np.full((1,), GATE_SHIFT, np.float32)))
+        output = writer.add_float(name, network.values[node.output].shape)
+        writer.add_node(node, constants, output)
+    return writer.to_bytes(image, [writer.tensors[value] for value in outputs])
 
 
 def write_int8(
@@ -90,207 +70,192 @@ def write_int8(
     """Writes a full-integer file.
 
     Args:
-        network: Without hard-swish, the factors of its products 1.
-        quantizations: Of the input and every node's output.
-        weights: Of every weighted node, by its output.
+        network: A network without hard-swish whose products have the factor 1.
+        quantizations: Number of a value to how it is stored: of the input and every node's output.
+        weights: Output of each weighted node to its stored weights.
         io: dtype of input and output: `uint8`, `int8` or `float32`.
-        notes: Metadata entries.
+        notes: Name to content of metadata entries.
     """
-    file = _File()
-    first = quantizations[network.input]
+    writer = _Writer(network)
+    image = _add_int8_input(writer, quantizations[network.input], io)
+    for node in network.nodes:
+        constants = _add_int8_constants(writer, node, quantizations, weights, io)
+        value = network.values[node.output]
+        output = writer.add_quantized(value.name, "int8", value.shape, quantizations[node.output])
+        writer.add_node(node, constants, output)
+    result = _add_int8_output(writer, quantizations[network.output], io)
+    return writer.to_bytes(image, [result], notes)
+
+
+class _Writer:
+    """A file in the making.
+
+    Attributes:
+        file: What is written so far.
+        tensors: Number of a value of the network to the number of its tensor.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.file = GraphBuilder()
+        self.tensors: dict[int, int] = {}
+
+    def add_float(self, name: str, shape: Sequence[int]) -> int:
+        """Adds a float32 tensor."""
+        return self.file.add_tensor(Tensor(name=name, dtype="FLOAT32", shape=tuple(shape)))
+
+    def add_quantized(self, name: str, dtype: str, shape: Sequence[int], stored: Quantization) -> int:
+        """Adds a tensor of integers with one scale."""
+        tensor = Tensor(
+            name=name,
+            dtype=dtype.upper(),
+            shape=tuple(shape),
+            scales=(stored.scale,),
+            zero_points=(stored.zero_point,),
+        )
+        return self.file.add_tensor(tensor)
+
+    def add_constant(self, name: str, numbers: Any, *scales: float, quantized_dimension: int = 0) -> int:
+        """Adds a constant, whose zero points are 0 if it has scales."""
+        tensor = constant_tensor(
+            name,
+            numbers,
+            scales=scales,
+            zero_points=(0,) * len(scales),
+            quantized_dimension=quantized_dimension,
+        )
+        return self.file.add_tensor(tensor)
+
+    def add_node(self, node: Node, constants: Sequence[int], output: int) -> None:
+        """Adds a node's operator, which takes constants after the node's inputs."""
+        if node.factor != 1.0:
+            raise ValueError("a product with a constant factor has no operator: rescale the network first")
+        self.tensors[node.output] = output
+        inputs = [*(self.tensors[value] for value in node.inputs), *constants]
+        operator = _operator(node, self.network.values[node.output].shape)
+        if operator.argument is not None:
+            inputs.append(self.add_constant(*operator.argument))
+        # The files have an operator code of its own for gates, beside that of other additions.
+        self.file.add_operator(
+            _OPERATOR_NAMES[node.kind], inputs, output, operator.options, code=node.kind.upper()
+        )
+
+    def to_bytes(self, image: int, outputs: Sequence[int], notes: Mapping[str, bytes] | None = None) -> bytes:
+        """Writes the file of one input."""
+        signature = _SIGNATURE if len(outputs) == 1 else None
+        return self.file.to_bytes([image], outputs, signature=signature, metadata=notes)
+
+
+class _Operator(NamedTuple):
+    """An operator's options, and the name and numbers of the constant argument that it takes, if any."""
+
+    options: Mapping[str, Any]
+    argument: tuple[str, Any] | None = None
+
+
+def _operator(node: Node, shape: Sequence[int]) -> _Operator:
+    """Says how a node that gives a value of this shape is written."""
+    if node.kind in WEIGHTED or node.kind == "gate":
+        options: dict[str, Any] = {"fused_activation_function": node.clamp.upper()}
+        if node.kind in ("conv", "depthwise"):
+            rows, columns = node.stride
+            options |= {"padding": "SAME" if node.same_padding else "VALID"}
+            options |= {"stride_h": rows, "stride_w": columns}
+        if node.kind == "depthwise":
+            options["depth_multiplier"] = 1
+        return _Operator(options)
+    if node.kind == "mean":
+        return _Operator({"keep_dims": len(shape) == 4}, ("axes", np.array([1, 2], np.int32)))
+    if node.kind == "reshape":
+        return _Operator({"new_shape": tuple(shape)}, ("shape", np.array(shape, np.int32)))
+    if node.kind == "pad":
+        top, bottom, left, right = node.paddings
+        sides = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
+        return _Operator({}, ("paddings", sides))
+    if node.kind == "concat":
+        return _Operator({"axis": len(shape) - 1})
+    return _Operator({"beta": 1.0} if node.kind == "softmax" else {})
+
+
+def _add_scaled_pixels(writer: _Writer, image: int) -> int:
+    """Adds what makes the network's input of pixels."""
+    network = writer.network
+    shape = network.values[network.input].shape
+    scaled, moved = (writer.add_float(name, shape) for name in ("scaled", "moved"))
+    scale, offset = (
+        writer.add_constant(name, np.full((1,), number, np.float32))
+        for name, number in (("scale", network.input_scale), ("offset", network.input_offset))
+    )
+    writer.file.add_operator("MUL", [image, scale], scaled)
+    writer.file.add_operator("ADD", [scaled, offset], moved)
+    return moved
+
+
+def _add_int8_input(writer: _Writer, stored: Quantization, io: str) -> int:
+    """Adds the file's input and what makes the network's int8 input of it; returns the file's input."""
+    network = writer.network
     shape = network.values[network.input].shape
     if io == "float32":
         # Pixels 0..255 to steps, then the real numbers move so that 0 is what the convolution pads with.
-        given = file.tensor("image", "float32", shape)
-        steps = file.tensor("image_int8", "int8", shape, [1.0], [-128])
-        file.operator("quantize", [given], steps)
-        moved = file.tensor("image_centred", "int8", shape, [1.0], [first.zero_point])
-        shift = file.constant(
-            "shift", np.full((1, 1, 1, 1), -127, np.int8), [(first.zero_point + 128) / 127.0], [0]
-        )
-        file.operator("add", [steps, shift], moved)
-        tensors = {network.input: moved}
+        image = writer.add_float("image", shape)
+        steps = writer.add_quantized("image_int8", "int8", shape, Quantization(scale=1.0, zero_point=-128))
+        writer.file.add_operator("QUANTIZE", [image], steps)
+        centred = Quantization(scale=1.0, zero_point=stored.zero_point)
+        moved = writer.add_quantized("image_centred", "int8", shape, centred)
+        shift = writer.add_constant("shift", _CENTRING_STORED, (stored.zero_point + 128) / 127.0)
+        writer.file.add_operator("ADD", [steps, shift], moved)
+        writer.tensors[network.input] = moved
+        return image
+    taken = writer.add_quantized("image_int8", "int8", shape, stored)
+    writer.tensors[network.input] = taken
+    if io == "int8":
+        return taken
+    image = writer.add_quantized("image", "uint8", shape, _as_uint8(stored))
+    writer.file.add_operator("QUANTIZE", [image], taken)
+    return image
+
+
+def _add_int8_output(writer: _Writer, stored: Quantization, io: str) -> int:
+    """Adds the file's output, made of the network's."""
+    result = writer.tensors[writer.network.output]
+    if io == "int8":
+        return result
+    shape = writer.network.values[writer.network.output].shape
+    if io == "uint8":
+        output = writer.add_quantized("output", "uint8", shape, _as_uint8(stored))
     else:
-        tensors = {network.input: file.tensor("image_int8", "int8", shape, [first.scale], [first.zero_point])}
-        given = tensors[network.input]
-        if io == "uint8":
-            given = file.tensor("image", "uint8", shape, [first.scale], [first.zero_point + 128])
-            file.operator("quantize", [given], tensors[network.input])
-    for node in network.nodes:
-        value, own = network.values[node.output], quantizations[node.output]
-        inputs = [tensors[i] for i in node.inputs]
-        if node.kind in WEIGHTED:
-            found = weights[node.output]
-            dimension = 3 if node.kind == "depthwise" else 0
-            scales = found.scales.astype(np.float64)
-            taken = quantizations[node.inputs[0]].scale
-            if io == "float32" and node.inputs[0] == network.input:
-                scales, taken = scales * taken, 1.0
-            zeros = [0] * len(scales)
-            inputs.append(
-                file.constant(f"{value.name}_weights", found.weights, scales.tolist(), zeros, dimension)
-            )
-            inputs.append(file.constant(f"{value.name}_bias", found.bias, (scales * taken).tolist(), zeros))
-        elif node.kind == "gate":
-            inputs.append(file.constant(f"{value.name}_shift", _SHIFT, [GATE_SHIFT / int(_SHIFT[0])], [0]))
-        tensors[node.output] = file.tensor(value.name, "int8", value.shape, [own.scale], [own.zero_point])
-        file.node(node, inputs, tensors[node.output], value.shape)
-    result = tensors[network.output]
-    if io != "int8":
-        last, shape = quantizations[network.output], network.values[network.output].shape
-        stored = result
-        if io == "uint8":
-            result = file.tensor("output", "uint8", shape, [last.scale], [last.zero_point + 128])
-        else:
-            result = file.tensor("output", "float32", shape)
-        file.operator("quantize" if io == "uint8" else "dequantize", [stored], result)
-    return file.finish([given], [result], notes)
+        output = writer.add_float("output", shape)
+    writer.file.add_operator("QUANTIZE" if io == "uint8" else "DEQUANTIZE", [result], output)
+    return output
 
 
-class _File:
-    """A flatbuffer in the making."""
-
-    def __init__(self) -> None:
-        self._graph = schema.SubGraphT()
-        self._graph.tensors, self._graph.operators = [], []
-        self._buffers = [schema.BufferT()]
-        self._codes: dict[str, int] = {}
-
-    def tensor(
-        self,
-        name: str,
-        dtype: str,
-        shape: Sequence[int],
-        scales: Sequence[float] = (),
-        zero_points: Sequence[int] = (),
-        dimension: int = 0,
-        buffer: int = 0,
-    ) -> int:
-        new = schema.TensorT()
-        new.name, new.type, new.shape, new.buffer = name.encode(), _TYPES[dtype], list(shape), buffer
-        if scales:
-            new.quantization = schema.QuantizationParametersT()
-            new.quantization.scale = np.asarray(scales, np.float32)
-            new.quantization.zeroPoint = np.asarray(zero_points, np.int64)
-            new.quantization.quantizedDimension = dimension
-        self._graph.tensors.append(new)
-        return len(self._graph.tensors) - 1
-
-    def constant(
-        self,
-        name: str,
-        values: npt.NDArray[Any],
-        scales: Sequence[float] = (),
-        zero_points: Sequence[int] = (),
-        dimension: int = 0,
-    ) -> int:
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
-        self._buffers.append(buffer)
-        return self.tensor(
-            name, values.dtype.name, values.shape, scales, zero_points, dimension, len(self._buffers) - 1
-        )
-
-    def operator(
-        self, kind: str, inputs: Sequence[int], output: int, options: Any = None, options_type: int = 0
-    ) -> None:
-        if kind not in self._codes:
-            self._codes[kind] = len(self._codes)
-        if kind == "add" and options is None:
-            options, options_type = schema.AddOptionsT(), schema.BuiltinOptions.AddOptions
-        elif kind == "mul" and options is None:
-            options, options_type = schema.MulOptionsT(), schema.BuiltinOptions.MulOptions
-        new = schema.OperatorT()
-        new.opcodeIndex, new.inputs, new.outputs = self._codes[kind], list(inputs), [output]
-        new.builtinOptions, new.builtinOptionsType = options, options_type
-        self._graph.operators.append(new)
-
-    def node(self, node: Node, inputs: list[int], output: int, shape: Sequence[int]) -> None:
-        """Appends a node with its options and constant inputs."""
-        if node.factor != 1.0:
-            raise ValueError("a product with a constant factor has no operator: rescale the network first")
-        options, kind = _options(node)
-        if node.kind == "mean":
-            inputs = [*inputs, self.constant("axes", np.array([1, 2], np.int32))]
-            options.keepDims = len(shape) == 4
-        elif node.kind == "concat":
-            options.axis = len(shape) - 1
-        elif node.kind == "reshape":
-            options.newShape = list(shape)
-            inputs = [*inputs, self.constant("shape", np.array(shape, np.int32))]
-        elif node.kind == "pad":
-            top, bottom, left, right = node.paddings
-            sides = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
-            inputs = [*inputs, self.constant("paddings", sides)]
-        self.operator(node.kind, inputs, output, options, kind)
-
-    def finish(
-        self, inputs: Sequence[int], outputs: Sequence[int], notes: Mapping[str, bytes] | None = None
-    ) -> bytes:
-        graph = self._graph
-        graph.inputs, graph.outputs = list(inputs), list(outputs)
-        model = schema.ModelT()
-        model.version, model.subgraphs, model.buffers = 3, [graph], self._buffers
-        model.operatorCodes = []
-        for kind in self._codes:
-            name, version = _OPERATORS[kind]
-            code = schema.OperatorCodeT()
-            code.builtinCode = getattr(schema.BuiltinOperator, name)
-            code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-            code.version = version
-            model.operatorCodes.append(code)
-        for name, content in (notes or {}).items():
-            entry, buffer = schema.MetadataT(), schema.BufferT()
-            buffer.data = np.frombuffer(content, np.uint8)
-            self._buffers.append(buffer)
-            entry.name, entry.buffer = name.encode(), len(self._buffers) - 1
-            model.metadata = [*(model.metadata or []), entry]
-        if len(outputs) == 1:
-            model.signatureDefs = [_signature(inputs[0], outputs[0])]
-        builder = flatbuffers.Builder(1 << 20)
-        builder.Finish(model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+def _as_uint8(stored: Quantization) -> Quantization:
+    return Quantization(scale=stored.scale, zero_point=stored.zero_point + _UINT8_SHIFT)
 
 
-def _signature(image: int, output: int) -> Any:
-    signature = schema.SignatureDefT()
-    signature.signatureKey, signature.subgraphIndex = b"serving_default", 0
-    maps = []
-    for name, index in ((SIGNATURE_INPUT, image), (SIGNATURE_OUTPUT, output)):
-        entry = schema.TensorMapT()
-        entry.name, entry.tensorIndex = name.encode(), index
-        maps.append(entry)
-    signature.inputs, signature.outputs = [maps[0]], [maps[1]]
-    return signature
-
-
-def _options(node: Node) -> tuple[Any, int]:
-    """The schema's options of a node and their type."""
-    padding = schema.Padding.SAME if node.same_padding else schema.Padding.VALID
-    options: Any = None
-    if node.kind in ("conv", "depthwise"):
-        options = schema.Conv2DOptionsT() if node.kind == "conv" else schema.DepthwiseConv2DOptionsT()
-        options.padding = padding
-        options.strideH, options.strideW = node.stride
-        options.dilationHFactor = options.dilationWFactor = 1
-        if node.kind == "depthwise":
-            options.depthMultiplier = 1
-    else:
-        classes = {
-            "dense": schema.FullyConnectedOptionsT,
-            "mean": schema.ReducerOptionsT,
-            "mul": schema.MulOptionsT,
-            "add": schema.AddOptionsT,
-            "gate": schema.AddOptionsT,
-            "concat": schema.ConcatenationOptionsT,
-            "reshape": schema.ReshapeOptionsT,
-            "softmax": schema.SoftmaxOptionsT,
-        }
-        if node.kind not in classes:
-            return None, 0
-        options = classes[node.kind]()
-    if node.kind in WEIGHTED or node.kind == "gate":
-        options.fusedActivationFunction = _CLAMPS[node.clamp]
-    if node.kind == "softmax":
-        options.beta = 1.0
-    return options, getattr(schema.BuiltinOptions, type(options).__name__[:-1])
+def _add_int8_constants(
+    writer: _Writer,
+    node: Node,
+    quantizations: Mapping[int, Quantization],
+    weights: Mapping[int, QuantizedWeights],
+    io: str,
+) -> list[int]:
+    """Adds the weights and bias of a weighted node, or the shift of a gate."""
+    name = writer.network.values[node.output].name
+    if node.kind == "gate":
+        scale = GATE_SHIFT / int(_GATE_SHIFT_STORED[0])
+        return [writer.add_constant(f"{name}_shift", _GATE_SHIFT_STORED, scale)]
+    if node.kind not in WEIGHTED:
+        return []
+    stored = weights[node.output]
+    scales = stored.scales.astype(np.float64)
+    input_scale = quantizations[node.inputs[0]].scale
+    if io == "float32" and node.inputs[0] == writer.network.input:
+        scales, input_scale = scales * input_scale, 1.0  # such a file's input has steps of one pixel
+    dimension = 3 if node.kind == "depthwise" else 0
+    return [
+        writer.add_constant(
+            f"{name}_weights", stored.weights, *scales.tolist(), quantized_dimension=dimension
+        ),
+        writer.add_constant(f"{name}_bias", stored.bias, *(scales * input_scale).tolist()),
+    ]

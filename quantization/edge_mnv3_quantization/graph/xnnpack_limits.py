@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edge_mnv3.core.tflite.graph import Graph, Operator
+from edge_mnv3.core.tflite.types import NO_TENSOR, Graph, Model, Operator, Tensor
 
 
 class Limit(NamedTuple):
@@ -34,55 +34,65 @@ LIMITS: dict[str, Limit] = {
 
 
 class Violation(NamedTuple):
-    """An operator whose scales XNNPACK refuses, and what it is about them."""
+    """An operator whose scales XNNPACK refuses.
+
+    Attributes:
+        operator: The operator.
+        output: Name of the tensor that it gives.
+        ratio: The ratio of its scales that is out of range.
+        text: What it is about them, in one line.
+    """
 
     operator: Operator
+    output: str
+    ratio: float
     text: str
 
 
-def violations(graph: Graph) -> tuple[str, ...]:
+def violations(model: Model) -> tuple[str, ...]:
     """Lists the operators whose scales XNNPACK refuses, one line each, worst first."""
-    return tuple(violation.text for violation in refused_operators(graph))
+    return tuple(violation.text for violation in refused_operators(model))
 
 
-def refused_operators(graph: Graph) -> tuple[Violation, ...]:
+def refused_operators(model: Model) -> tuple[Violation, ...]:
     """Lists the operators whose scales XNNPACK refuses, worst first."""
-    found = []
-    for operator in graph.operators:
-        limit = LIMITS.get(operator.name)
-        ratios = _ratios(operator) if limit else []
-        for ratio in ratios:
-            if limit and not limit.lowest <= ratio < limit.highest:
-                distance = (
-                    ratio / limit.highest if ratio >= limit.highest else limit.lowest / max(ratio, 1e-38)
-                )
-                found.append((distance, Violation(operator, _describe(operator, limit, ratio))))
-                break
-    return tuple(entry for _, entry in sorted(found, key=lambda one: (one[0], one[1].text), reverse=True))
+    refused = []
+    for graph in model.graphs:
+        for operator in graph.operators:
+            limit = LIMITS.get(operator.name)
+            if limit is None:
+                continue
+            ratios = _ratios(operator, graph)
+            ratio = next((one for one in ratios if not limit.lowest <= one < limit.highest), None)
+            if ratio is not None:
+                too_large = ratio >= limit.highest
+                distance = ratio / limit.highest if too_large else limit.lowest / max(ratio, 1e-38)
+                output = graph.tensors[operator.output]
+                text = _describe(operator, output, limit, ratio)
+                refused.append((distance, Violation(operator, output.name, ratio, text)))
+    return tuple(entry for _, entry in sorted(refused, key=lambda one: (one[0], one[1].text), reverse=True))
 
 
-def _ratios(operator: Operator) -> list[float]:
-    output = operator.outputs[0].scales
+def _ratios(operator: Operator, graph: Graph) -> list[float]:
+    output = graph.tensors[operator.output].scales
+    inputs = [graph.tensors[tensor] for tensor in operator.inputs if tensor != NO_TENSOR]
     # MEAN's second input holds the axes, which carry no scale.
-    counts = {"MEAN": 1, "CONCATENATION": len(operator.inputs)}
-    operands = operator.inputs[: counts.get(operator.name, 2)]
+    counts = {"MEAN": 1, "CONCATENATION": len(inputs)}
+    operands = inputs[: counts.get(operator.name, 2)]
     if len(output) != 1 or output[0] <= 0 or any(len(tensor.scales) == 0 for tensor in operands):
         return []
-    first = float(operator.inputs[0].scales[0]) / float(output[0])
     if operator.name in ("MEAN", "ADD", "CONCATENATION"):
-        return [float(tensor.scales[0]) / float(output[0]) for tensor in operands]
-    second = operator.inputs[1].scales
-    return [first * float(second.max())]
+        return [tensor.scales[0] / output[0] for tensor in operands]
+    return [operands[0].scales[0] / output[0] * max(operands[1].scales)]
 
 
-def _describe(operator: Operator, limit: Limit, ratio: float) -> str:
-    output = operator.outputs[0]
+def _describe(operator: Operator, output: Tensor, limit: Limit, ratio: float) -> str:
     name = output.name.partition(";")[0]  # the converter joins the names of what it has fused
     accepts = f"{limit.lowest:.3g} to below {limit.highest:g}" if limit.lowest else f"below {limit.highest:g}"
     if limit.highest == _NEXT_TO_1:
         accepts = "1 only"
     return (
         f"operator {operator.index} {operator.name}, tensor '{name}' (output scale "
-        f"{float(output.scales[0]):.3g}): {limit.formula} is {ratio:.4g}, XNNPACK accepts "
+        f"{output.scales[0]:.3g}): {limit.formula} is {ratio:.4g}, XNNPACK accepts "
         f"{accepts}"
     )

@@ -9,7 +9,8 @@ from edge_mnv3.core.errors import ModelFileError, ModelNotLoadedError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.results.models import InspectResult, KernelCheck, ModelChecks
 from edge_mnv3.core.runtime import RuntimeName, open_model, probe
-from edge_mnv3.core.tflite.graph import Graph, read_graph
+from edge_mnv3.core.tflite.read import read_file
+from edge_mnv3.core.tflite.types import Model
 from edge_mnv3_quantization.graph.xnnpack_limits import violations
 
 
@@ -28,19 +29,19 @@ def inspect_file(path: Path, *, runtime: RuntimeName = "litert") -> InspectResul
         model = open_model(path, kernels="builtin", runtime=runtime)
     except ModelNotLoadedError as error:
         raise ModelFileError(f"model {path} cannot be inspected", error.got) from error
-    graph = read_graph(path)
+    contents = read_file(path)
     return InspectResult(
         path=str(path),
         size_bytes=path.stat().st_size,
         sha256=sha256_file(path),
         inputs=model.inputs,
         outputs=model.outputs,
-        ops=graph.op_histogram(),
-        full_integer=not graph.float_tensors(),
-        float_tensors=graph.float_tensors(),
-        fixed_shapes=not graph.dynamic_tensors(),
-        dynamic_tensors=graph.dynamic_tensors(),
-        xnnpack=_probe_xnnpack(path, graph, runtime),
+        ops=contents.op_histogram(),
+        full_integer=not contents.float_tensors(),
+        float_tensors=contents.float_tensors(),
+        fixed_shapes=not contents.dynamic_tensors(),
+        dynamic_tensors=contents.dynamic_tensors(),
+        xnnpack=_probe_xnnpack(path, contents, runtime),
         builtin=probe(path, kernels="builtin", runtime=runtime),
         runtime=model.runtime,
     )
@@ -86,9 +87,9 @@ def check_int8(path: Path, *, io: str, runtime: RuntimeName = "litert") -> Model
     )
 
 
-def _probe_xnnpack(path: Path, graph: Graph, runtime: RuntimeName) -> KernelCheck:
+def _probe_xnnpack(path: Path, contents: Model, runtime: RuntimeName) -> KernelCheck:
     check = probe(path, kernels="xnnpack", runtime=runtime)
-    causes = violations(graph)
+    causes = violations(contents)
     if check.loads or not causes:
         return check
     return dataclasses.replace(check, problem="; ".join(causes))

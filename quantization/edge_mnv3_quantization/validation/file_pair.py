@@ -9,7 +9,7 @@ from typing import Literal
 
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.runtime import Kernels, LoadedModel, RuntimeName, open_model, probe
-from edge_mnv3.core.tflite.graph import read_graph
+from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3_quantization.validation.findings import BackgroundAssumed, Finding, RefusedByXnnpack
 from edge_mnv3_quantization.validation.hits import default_class_offset
 from edge_mnv3_quantization.validation.running import RunnableFile
@@ -121,7 +121,8 @@ def _check_kinds(float_path: Path, int8_path: Path, float_model: LoadedModel) ->
         raise ModelFileError(
             f"float model {float_path}", f"a {float_model.inputs[0].dtype} input", "a float32 .tflite file"
         )
-    if not any(tensor.dtype in ("INT8", "UINT8") for tensor in read_graph(int8_path).tensors):
+    graphs = read_file(int8_path).graphs
+    if not any(tensor.dtype in ("INT8", "UINT8") for graph in graphs for tensor in graph.tensors):
         raise ModelFileError(
             f"int8 model {int8_path}", "no quantized tensor: a float file", "an int8 .tflite file"
         )

@@ -18,11 +18,11 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import encode, number_types
 
 from edge_mnv3.core.errors import ModelFileError
-from edge_mnv3.packaging.metadata_schema import MODEL_ENTRY
-from edge_mnv3.packaging.stored_zip import write_entries
+from edge_mnv3.core.stored_zip import write_entries
+from edge_mnv3.core.tflite.objects import IDENTIFIER
 
+MODEL_ENTRY = "TFLITE_METADATA"  # name of the metadata entry that holds the file's own description
 _ALIGNMENT_BYTES = 16  # of weights in a .tflite
-_IDENTIFIER = b"TFL3"
 # Ids of the root's fields, from the TFLite schema. All but the version are references.
 _VERSION, _BUFFERS, _METADATA, _FIELDS = 0, 4, 6, 10
 _OFFSET = number_types.UOffsetTFlags
@@ -33,7 +33,7 @@ def with_metadata(model: bytes, metadata: bytes, files: Mapping[str, bytes], *, 
 
     Args:
         model: The file's bytes.
-        metadata: A flatbuffer of `metadata_schema.ModelMetadata`.
+        metadata: The description: a flatbuffer of the metadata schema's `ModelMetadata`.
         files: Name to content.
         name: What errors call the file.
 
@@ -105,7 +105,7 @@ def measured_model(model: bytes, *, size_bytes: int) -> bytes:
 
 
 def _root(model: bytes) -> Any:
-    if model[4:8] != _IDENTIFIER:
+    if model[4:8] != IDENTIFIER:
         raise ValueError("not a .tflite")
     return schema.Model.GetRootAs(model, 0)
 
@@ -115,7 +115,7 @@ def _new_root(body: bytes, metadata: bytes) -> bytes | None:
 
     The builder counts offsets from the end, so a place in the body is its distance from the body's end.
     """
-    if body[4:8] != _IDENTIFIER:
+    if body[4:8] != IDENTIFIER:
         raise IndexError("not a .tflite")
     root = _root(body)
     fields = _references(root)
@@ -151,16 +151,16 @@ def _new_root(body: bytes, metadata: bytes) -> bytes | None:
     builder.PrependUint32Slot(_VERSION, root.Version(), 0)
     for number, place in fields.items():
         builder.PrependUOffsetTRelativeSlot(number, place, 0)
-    builder.Finish(builder.EndObject(), _IDENTIFIER)
+    builder.Finish(builder.EndObject(), IDENTIFIER)
     return bytes(builder.Output())
 
 
 def _references(root: Any) -> dict[int, int] | None:
-    """Id of each of the root's references to its distance from the body's end; None for ids not known."""
+    """Maps the id of each reference of the root to its distance from the body's end; None for unknown ids."""
     table = root._tab
     vtable = table.Pos - table.Get(number_types.SOffsetTFlags, table.Pos)
     count = (table.Get(number_types.VOffsetTFlags, vtable) - 4) // 2
-    found = {}
+    references = {}
     for number in range(count):
         at = table.Offset(4 + 2 * number)
         if at and number >= _FIELDS:
@@ -170,8 +170,8 @@ def _references(root: Any) -> dict[int, int] | None:
             target = position + encode.Get(_OFFSET.packer_type, table.Bytes, position)
             if target >= len(table.Bytes):
                 raise IndexError(target)
-            found[number] = len(table.Bytes) - target
-    return found
+            references[number] = len(table.Bytes) - target
+    return references
 
 
 def _append_body(builder: Any, body: bytes) -> None:

@@ -1,0 +1,94 @@
+"""Reads `.tflite` files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edge_mnv3.core.tflite.objects import dtype_name, invalid_file, operator_name, options_of, unpacked
+from edge_mnv3.core.tflite.types import Graph, Model, Operator, Tensor
+
+
+def read_file(path: Path) -> Model:
+    """Reads a file.
+
+    Raises:
+        ModelFileError: It is no valid `.tflite`.
+    """
+    return read_model(path.read_bytes(), str(path))
+
+
+def read_model(content: bytes, name: str) -> Model:
+    """Reads the bytes of a file; its constants are not copied.
+
+    Args:
+        content: All of the file.
+        name: What errors call the file.
+
+    Raises:
+        ModelFileError: It is no valid `.tflite`.
+    """
+    model = unpacked(content, name)
+    try:
+        return Model(
+            graphs=tuple(_graph(graph, model) for graph in model.subgraphs),
+            metadata=_metadata(model),
+        )
+    except (AttributeError, LookupError, TypeError, ValueError) as error:  # references that lead nowhere
+        raise invalid_file(name) from error
+
+
+def _graph(graph: Any, model: Any) -> Graph:
+    codes = [(operator_name(code), int(code.version)) for code in model.operatorCodes or ()]
+    return Graph(
+        tensors=tuple(_tensor(tensor, model.buffers) for tensor in _items(graph.tensors)),
+        operators=tuple(
+            _operator(operator, index, codes) for index, operator in enumerate(_items(graph.operators))
+        ),
+        inputs=_numbers(graph.inputs),
+        outputs=_numbers(graph.outputs),
+    )
+
+
+def _items(vector: Any) -> Any:
+    return () if vector is None else vector
+
+
+def _numbers(vector: Any) -> tuple[int, ...]:
+    return () if vector is None or len(vector) == 0 else tuple(vector.tolist())
+
+
+def _tensor(tensor: Any, buffers: Any) -> Tensor:
+    quantization = tensor.quantization
+    data = buffers[tensor.buffer].data
+    return Tensor(
+        name=(tensor.name or b"").decode("utf-8", "replace"),
+        dtype=dtype_name(tensor.type),
+        shape=_numbers(tensor.shape),
+        shape_signature=_numbers(tensor.shapeSignature),
+        scales=() if quantization is None else _numbers(quantization.scale),
+        zero_points=() if quantization is None else _numbers(quantization.zeroPoint),
+        quantized_dimension=0 if quantization is None else quantization.quantizedDimension,
+        data=None if data is None or len(data) == 0 else memoryview(data),
+    )
+
+
+def _operator(operator: Any, index: int, codes: list[tuple[str, int]]) -> Operator:
+    name, version = codes[operator.opcodeIndex]
+    return Operator(
+        index=index,
+        name=name,
+        version=version,
+        inputs=_numbers(operator.inputs),
+        outputs=_numbers(operator.outputs),
+        options=options_of(operator),
+    )
+
+
+def _metadata(model: Any) -> dict[str, bytes]:
+    entries = {}
+    for entry in _items(model.metadata):
+        data = model.buffers[entry.buffer].data
+        if data is not None:
+            entries[(entry.name or b"").decode("utf-8", "replace")] = bytes(data)
+    return entries
