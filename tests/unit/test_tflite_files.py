@@ -16,7 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.tflite.build import GraphBuilder, Signature
 from edge_mnv3.core.tflite.edit import Edit
-from edge_mnv3.core.tflite.read import read_file, read_model
+from edge_mnv3.core.tflite.read import only_graph, read_file, read_model
 from edge_mnv3.core.tflite.types import NO_TENSOR, Graph, Model, Operator, Tensor, constant_tensor
 from tiny_models import write_classifier
 
@@ -228,14 +228,17 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
     assert 0 < refused < 400
 
 
-def test_several_graphs_are_read_but_not_edited() -> None:
+def test_several_graphs_are_read_but_not_taken_for_one() -> None:
     def doubled(model: Any) -> None:
         model.subgraphs = model.subgraphs * 2
 
     content = changed(built(), doubled)
-    assert len(read_model(content, "m").graphs) == 2
-    with pytest.raises(ModelFileError, match="^model m: got 2 graphs, expected one$"):
-        Edit(content, "m")
+    model = read_model(content, "m")
+    assert len(model.graphs) == 2
+    for take in (lambda: only_graph(model, "m"), lambda: Edit(content, "m")):
+        with pytest.raises(ModelFileError, match="^model m: got 2 graphs, expected one$"):
+            take()
+    assert only_graph(read_model(built(), "m"), "m").outputs == (3,)
 
 
 def graph_after(edit: Edit) -> Graph:

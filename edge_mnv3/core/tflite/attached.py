@@ -19,7 +19,7 @@ from flatbuffers import encode, number_types
 
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.stored_zip import write_entries
-from edge_mnv3.core.tflite.objects import IDENTIFIER
+from edge_mnv3.core.tflite.objects import IDENTIFIER, invalid_file
 
 MODEL_ENTRY = "TFLITE_METADATA"  # name of the metadata entry that holds the file's own description
 _ALIGNMENT_BYTES = 16  # of weights in a .tflite
@@ -45,9 +45,7 @@ def with_metadata(model: bytes, metadata: bytes, files: Mapping[str, bytes], *, 
     try:
         packed = _new_root(body, metadata)
     except (struct.error, IndexError, AttributeError, TypeError) as error:
-        raise ModelFileError(
-            f"model {name}", "no valid TFLite flatbuffer", "a whole .tflite file", "it may be truncated"
-        ) from error
+        raise invalid_file(name, "it may be truncated") from error
     if packed is None:
         raise ModelFileError(f"model {name}", "parts that this program does not know", "a .tflite below 2 GB")
     archive = io.BytesIO(packed)
@@ -73,9 +71,7 @@ def read_metadata(model: bytes, *, name: str) -> tuple[bytes | None, dict[str, b
         entry = entries.get(MODEL_ENTRY.encode())
         metadata = None if entry is None else root.Buffers(entry.Buffer()).DataAsNumpy().tobytes()
     except (struct.error, IndexError, AttributeError, TypeError, ValueError) as error:
-        raise ModelFileError(
-            f"model {name}", "no valid TFLite flatbuffer", "a whole .tflite file", "it may be truncated"
-        ) from error
+        raise invalid_file(name, "it may be truncated") from error
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             files = {info.filename: archive.read(info) for info in archive.infolist()}
@@ -87,7 +83,7 @@ def read_metadata(model: bytes, *, name: str) -> tuple[bytes | None, dict[str, b
 
 
 def flatbuffer_part(model: bytes) -> bytes:
-    """The file less the archive of associated files behind it."""
+    """Cuts off the archive of associated files behind a model."""
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             starts = [info.header_offset for info in archive.infolist()]
@@ -97,7 +93,7 @@ def flatbuffer_part(model: bytes) -> bytes:
 
 
 def measured_model(model: bytes, *, size_bytes: int) -> bytes:
-    """The file as it was before `with_metadata`, of the size that it had."""
+    """Cuts out the file as it was before `with_metadata`, of the size that it had."""
     packed = flatbuffer_part(model)
     padded = size_bytes + -size_bytes % _ALIGNMENT_BYTES
     start = len(packed) - padded

@@ -57,9 +57,9 @@ def unpacked(content: bytes, name: str) -> Any:
         raise invalid_file(name) from error
 
 
-def invalid_file(name: str) -> ModelFileError:
-    """The error about a file that is no valid `.tflite`."""
-    return ModelFileError(f"model {name}", "no valid TFLite flatbuffer", "a whole .tflite file")
+def invalid_file(name: str, next_step: str = "") -> ModelFileError:
+    """Makes the error about a file that is no valid `.tflite`."""
+    return ModelFileError(f"model {name}", "no valid TFLite flatbuffer", "a whole .tflite file", next_step)
 
 
 def packed(model: Any) -> bytes:
@@ -71,12 +71,12 @@ def packed(model: Any) -> bytes:
 
 
 def builtin_code(code: Any) -> int:
-    """The number of an `OperatorCodeT`; files older than schema 3a keep it in the deprecated field."""
+    """Tells the number of an `OperatorCodeT`; files older than schema 3a keep it in the deprecated field."""
     return int(max(code.builtinCode, code.deprecatedBuiltinCode))
 
 
 def operator_name(code: Any) -> str:
-    """The name that an `OperatorCodeT` stands for."""
+    """Tells the name that an `OperatorCodeT` stands for."""
     if code.customCode:
         return str(code.customCode.decode("utf-8", "replace"))
     number = builtin_code(code)
@@ -84,12 +84,12 @@ def operator_name(code: Any) -> str:
 
 
 def dtype_name(number: int) -> str:
-    """The name of a `TensorType`."""
+    """Tells the name of a `TensorType`."""
     return _DTYPE_NAMES.get(number, f"TYPE_{number}")
 
 
 def options_of(operator: Any) -> dict[str, Any]:
-    """The options of an `OperatorT`, by the names of `schema.fbs`."""
+    """Reads the options of an `OperatorT`, by the names of `schema.fbs`."""
     options = {} if operator.builtinOptions is None else vars(operator.builtinOptions)
     named: dict[str, Any] = {}
     for field, value in options.items():
@@ -108,7 +108,7 @@ def _option_name(field: str) -> str:
 
 
 def code_object(name: str) -> Any:
-    """A new `OperatorCodeT`."""
+    """Makes an `OperatorCodeT`."""
     code = schema.OperatorCodeT()
     code.builtinCode = getattr(schema.BuiltinOperator, name)
     code.deprecatedBuiltinCode = min(code.builtinCode, _LARGEST_DEPRECATED_CODE)
@@ -117,14 +117,14 @@ def code_object(name: str) -> Any:
 
 
 def buffer_object(content: bytes | memoryview) -> Any:
-    """A new `BufferT`."""
+    """Makes a `BufferT`."""
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(content, np.uint8)
     return buffer
 
 
 def tensor_object(tensor: Tensor, buffer: int) -> Any:
-    """A new `TensorT` whose data lies in the buffer of this number; 0 is the empty one."""
+    """Makes a `TensorT` whose data lies in the buffer of this number; 0 is the empty one."""
     new = schema.TensorT()
     new.name, new.shape, new.buffer = tensor.name.encode(), list(tensor.shape), buffer
     new.type = getattr(schema.TensorType, tensor.dtype)
@@ -136,7 +136,7 @@ def tensor_object(tensor: Tensor, buffer: int) -> Any:
 
 
 def quantization_object(scales: Sequence[float], zero_points: Sequence[int], dimension: int) -> Any:
-    """A new `QuantizationParametersT`, with the dimension of the channels."""
+    """Makes a `QuantizationParametersT`; `dimension` is that of the channels."""
     new = schema.QuantizationParametersT()
     new.scale = np.asarray(scales, np.float32)
     new.zeroPoint = np.asarray(zero_points, np.int64)
@@ -147,7 +147,11 @@ def quantization_object(scales: Sequence[float], zero_points: Sequence[int], dim
 def operator_object(
     name: str, code_index: int, inputs: Sequence[int], outputs: Sequence[int], options: Mapping[str, Any]
 ) -> Any:
-    """A new `OperatorT` of the operator code of this number."""
+    """Makes an `OperatorT` of the operator code of this number.
+
+    Raises:
+        ValueError: The operator has no such option.
+    """
     new = schema.OperatorT()
     new.opcodeIndex, new.inputs, new.outputs = code_index, list(inputs), list(outputs)
     if name in _OPTIONS_TYPES:
@@ -167,7 +171,7 @@ def operator_object(
 
 
 def signature_object(inputs: Mapping[str, int], outputs: Mapping[str, int]) -> Any:
-    """A new `SignatureDefT` of the main graph, from names to numbers of tensors."""
+    """Makes a `SignatureDefT` of the main graph, from names to numbers of tensors."""
     signature = schema.SignatureDefT()
     signature.signatureKey, signature.subgraphIndex = b"serving_default", 0
     signature.inputs, signature.outputs = (
@@ -183,7 +187,7 @@ def _tensor_map(name: str, tensor: int) -> Any:
 
 
 def model_object(graph: Any, codes: Sequence[Any], buffers: Sequence[Any]) -> Any:
-    """A new `ModelT` of one graph."""
+    """Makes a `ModelT` of one graph."""
     model = schema.ModelT()
     model.version, model.subgraphs = 3, [graph]
     model.operatorCodes, model.buffers = list(codes), list(buffers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.tflite.objects import dtype_name, invalid_file, operator_name, options_of, unpacked
 from edge_mnv3.core.tflite.types import Graph, Model, Operator, Tensor
 
@@ -36,6 +37,17 @@ def read_model(content: bytes, name: str) -> Model:
         )
     except (AttributeError, LookupError, TypeError, ValueError) as error:  # references that lead nowhere
         raise invalid_file(name) from error
+
+
+def only_graph(model: Model, name: str) -> Graph:
+    """Takes the graph of a file that has one.
+
+    Raises:
+        ModelFileError: The file, which errors call `name`, holds several graphs or none.
+    """
+    if len(model.graphs) != 1:
+        raise ModelFileError(f"model {name}", f"{len(model.graphs)} graphs", "one")
+    return model.main_graph
 
 
 def _graph(graph: Any, model: Any) -> Graph:

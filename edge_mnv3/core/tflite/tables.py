@@ -63,15 +63,15 @@ def unpack(kind: type[T], content: bytes, *, identifier: bytes) -> T:
 
 @functools.cache
 def _slots(kind: type) -> tuple[tuple[_Slot, ...], int]:
-    """The fields of a table, and the number of their ids."""
+    """Lists the fields of a table, and counts their ids."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    found: list[_Slot] = []
+    slots: list[_Slot] = []
     next_id = 0
     for field in dataclasses.fields(kind):
         slot = _slot(field.name, next_id, hints[field.name])
-        found.append(slot)
+        slots.append(slot)
         next_id = slot.id + 1
-    return tuple(found), next_id
+    return tuple(slots), next_id
 
 
 def _slot(name: str, number: int, hint: Any) -> _Slot:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_mnv3.core.errors import ConversionError, ModelFileError
-from edge_mnv3.core.tflite.read import read_model
+from edge_mnv3.core.tflite.read import only_graph, read_model
 from edge_mnv3.core.tflite.types import Graph, Model, Operator
 from edge_mnv3_quantization.algorithms.channel_groups import group_channels
 from edge_mnv3_quantization.graph.network import Array, Network
@@ -145,9 +145,9 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
         ModelFileError: One is no valid `.tflite`, the float file is not float32, the int8 file is not int8,
             or they are not of one network.
     """
-    float_file = _only_graph(read_model(float_content, float_name), float_name)
+    float_file = only_graph(read_model(float_content, float_name), float_name)
     int8_model = read_model(int8_content, int8_name)
-    int8_file = _only_graph(int8_model, int8_name)
+    int8_file = only_graph(int8_model, int8_name)
     _check_kinds(float_file, int8_file, float_name, int8_name)
     gates = _gates(int8_file)
     hard_swishes = sum(step.name == "HARD_SWISH" for step in float_file.operators)
@@ -184,12 +184,6 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
         gates=frozenset(gates),
         hard_swishes=hard_swishes,
     )
-
-
-def _only_graph(model: Model, name: str) -> Graph:
-    if len(model.graphs) != 1:
-        raise ModelFileError(f"model {name}", f"{len(model.graphs)} graphs", "one")
-    return model.main_graph
 
 
 def _rewritten(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-GATE_SUFFIX = "_gate"  # of the tensors that `lower_hard_swish` adds
+GATE_SUFFIX = "_gate"  # ends the names of the tensors that `lower_hard_swish` adds
 _ADDED = re.compile(rf"({GATE_SUFFIX})?(_group_[0-9]+)?$")  # what rewrites append to names
 _BLOCK = re.compile(r"(expanded_conv(?:_\d+)?)_(?:expand|depthwise|squeeze_excite|project|add)")
 _WITHIN_BLOCK = re.compile(r"(activation|Mul)(_|$)")  # names that the converter numbers through
@@ -13,7 +13,7 @@ _NAMED_SEGMENTS = ("/convolution", "/depthwise", "/MatMul")
 
 
 def layer_name(tensor: str) -> str:
-    """The layer of a tensor, whose name the converter joins from those of everything that it fused."""
+    """Finds the layer of a tensor, whose name the converter joins from those of everything that it fused."""
     segments = [segment for segment in tensor.split(";") if segment]
     chosen = next(
         (s for s in segments if any(part in s for part in _NAMED_SEGMENTS)),
@@ -26,7 +26,7 @@ def layer_name(tensor: str) -> str:
 
 
 def ungrouped(tensor: str) -> str:
-    """A tensor's name without the number of its group of channels."""
+    """Cuts the number of its group of channels off a tensor's name."""
     added = _ADDED.search(tensor)
     return tensor.removesuffix(added[2]) if added and added[2] else tensor
 
@@ -38,14 +38,14 @@ def is_gate_name(tensor: str) -> bool:
 
 
 def block_names(layers: Sequence[str]) -> tuple[str, ...]:
-    """The inverted residual of each layer, or the layer outside of any that it follows."""
-    found: list[str] = []
+    """Finds the inverted residual of each layer, or the layer outside of any that it follows."""
+    blocks: list[str] = []
     for layer in layers:
         block = _BLOCK.match(layer)
         if block:
-            found.append(block[1])
-        elif found and _WITHIN_BLOCK.match(layer):
-            found.append(found[-1])
+            blocks.append(block[1])
+        elif blocks and _WITHIN_BLOCK.match(layer):
+            blocks.append(blocks[-1])
         else:
-            found.append(layer)
-    return tuple(found)
+            blocks.append(layer)
+    return tuple(blocks)

@@ -18,11 +18,11 @@ class Quantization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizedWeights:
-    """Weights of one node.
+    """The weights of one node, as stored.
 
     Attributes:
-        weights: int8, shaped as the node's.
-        scales: (O,) float32: real value of one step, per output channel.
+        weights: int8, in the shape of the node's weights.
+        scales: (O,) float32: real value of one step for each output channel.
         bias: (O,) int32, in steps of input scale * weight scale.
     """
 
