@@ -28,22 +28,42 @@ if TYPE_CHECKING:
     from edge_mnv3.model.graphs import GraphRequest as GraphRequest
     from edge_mnv3.stages.build import BuildRequest as BuildRequest
     from edge_mnv3.stages.build import build as build
+    from edge_mnv3.stages.calibrate import CalibrateRequest as CalibrateRequest
+    from edge_mnv3.stages.calibrate import calibrate as calibrate
+    from edge_mnv3.stages.diagnose import DiagnoseRequest as DiagnoseRequest
+    from edge_mnv3.stages.diagnose import diagnose as diagnose
     from edge_mnv3.stages.inspect import InspectRequest as InspectRequest
     from edge_mnv3.stages.inspect import inspect as inspect
+    from edge_mnv3.stages.package import PackageRequest as PackageRequest
+    from edge_mnv3.stages.package import package as package
+    from edge_mnv3.stages.validate import ValidateRequest as ValidateRequest
+    from edge_mnv3.stages.validate import validate as validate
+    from edge_mnv3.stages.verify import VerifyRequest as VerifyRequest
+    from edge_mnv3.stages.verify import verify as verify
 
 # Public name to the module that defines it; a type checker reads the imports above.
 _PUBLIC = {
     "BuildRequest": "edge_mnv3.stages.build",
+    "CalibrateRequest": "edge_mnv3.stages.calibrate",
+    "DiagnoseRequest": "edge_mnv3.stages.diagnose",
     "EdgeMnv3Error": "edge_mnv3.core.errors",
     "GraphRequest": "edge_mnv3.model.graphs",
     "InspectRequest": "edge_mnv3.stages.inspect",
+    "PackageRequest": "edge_mnv3.stages.package",
     "Reporter": "edge_mnv3.core.reporting",
+    "ValidateRequest": "edge_mnv3.stages.validate",
     "Variant": "edge_mnv3.model.arch",
+    "VerifyRequest": "edge_mnv3.stages.verify",
     "build": "edge_mnv3.stages.build",
+    "calibrate": "edge_mnv3.stages.calibrate",
+    "diagnose": "edge_mnv3.stages.diagnose",
     "from_json": "edge_mnv3.core.results.json_format",
     "inspect": "edge_mnv3.stages.inspect",
+    "package": "edge_mnv3.stages.package",
     "parse_variant": "edge_mnv3.model.arch",
     "to_json": "edge_mnv3.core.results.json_format",
+    "validate": "edge_mnv3.stages.validate",
+    "verify": "edge_mnv3.stages.verify",
 }
 __all__ = ["__version__", *sorted(_PUBLIC)]
 

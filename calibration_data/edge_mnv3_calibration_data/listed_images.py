@@ -1,4 +1,4 @@
-"""Images that can be listed, each of which is read on its own, and samples of them."""
+"""Images that can be listed and read one by one, and samples of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LoadedImage(NamedTuple):
 
     Attributes:
         pixels: (size, size, 3) uint8, RGB.
-        sha256: Of the file's bytes, or of the unprocessed pixels where there is no file.
+        sha256: Hash of the file's bytes, or of the unprocessed pixels where there is no file.
     """
 
     pixels: Pixels
@@ -96,7 +96,7 @@ class ListedSource(ImageSource):
     """A source of which every image is listed.
 
     Attributes:
-        images: In the source's own order.
+        images: Every image, in the source's order.
     """
 
     images: tuple[ListedImage, ...]

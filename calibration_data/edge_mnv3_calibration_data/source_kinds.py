@@ -34,7 +34,7 @@ class SourceKind:
             name; None for one that is not there any more.
         word: Text that stands for the kind's one source, `synthetic` for example; empty for paths.
         suffix: What messages call such files, `.csv` for example; empty for what is no file.
-        place: Of `suffix` in messages; lower ones come first.
+        place: Where `suffix` stands in messages; lower ones come first.
     """
 
     recognizes: Callable[[str | Path], bool]

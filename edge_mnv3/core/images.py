@@ -36,7 +36,7 @@ class SampleRequest:
     Attributes:
         input_size_px: Side of the model's input.
         samples: Number of images; all are taken if there are fewer.
-        seed: Of the choice of images, or of the generator of synthetic ones.
+        seed: Decides which images are drawn, or what the generator of synthetic ones makes.
         preprocess: Key of `PREPROCESSES`.
         shorten_recorded: Take the first `samples` images of a recorded sample, at any size.
     """

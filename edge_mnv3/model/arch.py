@@ -108,8 +108,8 @@ class ExpandedBlock:
         exp_channels: Channels after the expansion, which the depthwise convolution works on.
         out_channels: Channels after the projection.
         se_channels: Channels between the two squeeze-excite convolutions, or None without them.
-        kernel_size: Of the depthwise convolution.
-        stride: Of the depthwise convolution.
+        kernel_size: Side of the depthwise convolution's kernel.
+        stride: Step of the depthwise convolution, in pixels.
         activation: After expansion and depthwise convolution.
         has_expansion: False for the first block, which has no expanding convolution.
     """
@@ -136,7 +136,7 @@ class ExpandedNetwork:
 
     Attributes:
         variant: What was expanded.
-        activation: Of the first and the last convolutions.
+        activation: What follows the first and the last convolutions.
         blocks: The inverted residual blocks in order.
         last_conv_channels: Output channels of `conv_1`.
         last_point_channels: Output channels of `conv_2`.

@@ -1,4 +1,4 @@
-"""From a request to a Keras model: weights found and checked, graph built."""
+"""From a request to a Keras model: weights located and checked, graph built."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class GraphRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedGraph:
-    """A request whose weights have been found and checked against it."""
+    """A request whose weights have been located and checked against it."""
 
     request: GraphRequest
     classes: int
@@ -77,9 +77,9 @@ def resolve_graph(request: GraphRequest, reporter: Reporter) -> ResolvedGraph:
     """
     if request.weights == "none":
         reporter.warn("random weights were asked for: the model's answers are chance")
-        found = WeightsInfo(source="none", path=None, sha256=None)
+        random = WeightsInfo(source="none", path=None, sha256=None)
         return ResolvedGraph(
-            request=request, classes=request.classes or IMAGENET_CLASSES, weights_path=None, weights=found
+            request=request, classes=request.classes or IMAGENET_CLASSES, weights_path=None, weights=random
         )
     if request.weights == "imagenet":
         if request.classes not in (None, IMAGENET_CLASSES):

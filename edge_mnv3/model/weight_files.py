@@ -80,11 +80,11 @@ def check_weights(
         The file's class count, or None without top.
 
     Raises:
-        WeightsMismatchError: It does not fit; the text names the first layer that differs and, if one is
-            found, the network that the file does fit.
+        WeightsMismatchError: It does not fit; the text names the first layer that differs and, if there
+            is one, the network that the file does fit.
     """
-    found = _class_count(file) if include_top else None
-    expected = arch.weighted_layers(arch.expand(variant), include_top=include_top, classes=found or 1)
+    class_count = _class_count(file) if include_top else None
+    expected = arch.weighted_layers(arch.expand(variant), include_top=include_top, classes=class_count or 1)
     difference = first_difference(file, expected)
     if difference:
         name, got, wanted = difference
@@ -95,14 +95,14 @@ def check_weights(
             f"{wanted} for layer {name}",
             f"the file fits {fits}" if fits else "it fits no MobileNetV3 of this family",
         )
-    if classes is not None and found is not None and classes != found:
+    if classes is not None and class_count is not None and classes != class_count:
         raise WeightsMismatchError(
             f"class count of weights {file.path}",
-            str(found),
+            str(class_count),
             str(classes),
-            f"use --classes {found} or none at all",
+            f"use --classes {class_count} or none at all",
         )
-    return found
+    return class_count
 
 
 @contextmanager

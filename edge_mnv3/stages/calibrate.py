@@ -1,7 +1,7 @@
 """The stage `calibrate`: images and a float model's statistics into a folder that outlives the run.
 
 The folder is consistent whenever this is killed: every file is written beside its place and renamed, the
-description of the images last. What was collected is found again by the images' hashes, so that running the
+description of the images last. What was collected is known by the images' hashes, so that running the
 same command again does what is left.
 """
 
@@ -64,7 +64,7 @@ class CalibrateRequest:
         calibration: A location for `open_images`; None for the images that `output` has already, or those of
             `merge`.
         samples: Number of calibration images.
-        seed: Of their choice.
+        seed: Decides which images are drawn.
         preprocess: Key of `PREPROCESSES`.
         merge: Stored calibrations whose images and statistics are to be added.
         force: Make it anew if it exists.

@@ -25,7 +25,7 @@ class DiagnoseRequest:
         images: A location for `open_images`; None for the calibration images of the `quantize.json` beside
             the int8 file.
         samples: Number of images, at least 2; the first ones of a manifest or a stored calibration.
-        seed: Of the choice of images.
+        seed: Decides which images are drawn.
         preprocess: For images that come from no manifest.
     """
 

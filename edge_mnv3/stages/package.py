@@ -75,7 +75,7 @@ class PackageRequest:
         version: The model's, for people.
         description: A sentence for people.
         author: The model's.
-        license: Of the model; None for that of the published weights where these were used.
+        license: The license of the model; None for that of the published weights where these were used.
         validations: JSON results of `validate`.
         benches: JSON results of `bench`, on this machine or on phones.
         golden: Images for the golden vectors, a location for `open_images`; None for synthetic ones.

@@ -55,7 +55,7 @@ class _Findings:
     Attributes:
         request: What is verified.
         reporter: Told of each step.
-        checks: Of the bundle, in their order.
+        checks: What was checked, in its order.
         golden: Runs of the golden images.
         accuracy: Measured on the request's data.
     """

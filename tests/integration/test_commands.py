@@ -136,6 +136,7 @@ def test_synthetic_is_the_default_and_said(tmp_path: Path) -> None:
     )  # fmt: skip
     assert again.exit_code == 0, again.output
     assert from_json(QuantizeResult, again.stdout).calibration.kind == "synthetic"
+    assert "warning: calibrating on synthetic images" in again.stderr
 
 
 def test_validate(quantized: tuple[Path, QuantizeResult], photos: Path) -> None:

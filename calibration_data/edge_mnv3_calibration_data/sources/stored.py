@@ -40,11 +40,11 @@ class Contents:
     """What `calibration.json` holds.
 
     Attributes:
-        manifest: Of the images, in the order of the pixels.
+        manifest: Tells of each image, in the order of the pixels.
         merged: SHA-256 of the manifests that were joined; of the one manifest where none were.
         sources: What the images were taken from: absolute paths, or `synthetic`.
         pixels_file: Name of the array's file.
-        pixels_sha256: Of the array's bytes.
+        pixels_sha256: Hash of the array's bytes.
     """
 
     FORMAT: ClassVar[Format] = Format("stored calibration")

@@ -26,7 +26,7 @@ class SyntheticImage(ListedImage):
 
     Attributes:
         index: Which of the seed's images.
-        seed: Of the generator.
+        seed: What the generator starts from.
     """
 
     index: int
@@ -43,7 +43,7 @@ class SyntheticImages(ImageSource):
     """The generator as a source.
 
     Attributes:
-        seed: Of what `load` makes; a sample is of the request's seed.
+        seed: What the generator starts from in `load`; a sample starts from the request's seed.
     """
 
     kind: str = SYNTHETIC

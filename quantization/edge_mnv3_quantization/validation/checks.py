@@ -58,30 +58,29 @@ def check_int8(path: Path, *, io: str, runtime: RuntimeName = "litert") -> Model
     Raises:
         ModelFileError: It is missing or no valid `.tflite`.
     """
-    found = inspect_file(path, runtime=runtime)
-    ends = {tensor.name for tensor in (*found.inputs, *found.outputs)} if io == "float32" else set()
-    floats = [name for name in found.float_tensors if name not in ends]
+    inspected = inspect_file(path, runtime=runtime)
+    ends = {tensor.name for tensor in (*inspected.inputs, *inspected.outputs)} if io == "float32" else set()
+    floats = [name for name in inspected.float_tensors if name not in ends]
     problems = []
     if floats:
         problems.append(f"{len(floats)} float tensors, the first is '{floats[0]}'")
-    if found.dynamic_tensors:
-        problems.append(
-            f"{len(found.dynamic_tensors)} tensors of open shape, the first is '{found.dynamic_tensors[0]}'"
-        )
-    for tensor in (*found.inputs, *found.outputs):
+    dynamic = inspected.dynamic_tensors
+    if dynamic:
+        problems.append(f"{len(dynamic)} tensors of open shape, the first is '{dynamic[0]}'")
+    for tensor in (*inspected.inputs, *inspected.outputs):
         if tensor.dtype != io:
             problems.append(f"tensor '{tensor.name}' is {tensor.dtype}, {io} was asked for")
-    if not found.xnnpack.loads:
-        problems.append(f"does not load under XNNPACK, the default on phones: {found.xnnpack.problem}")
-    if not found.builtin.loads:
-        problems.append(f"does not load under the built-in kernels: {found.builtin.problem}")
+    if not inspected.xnnpack.loads:
+        problems.append(f"does not load under XNNPACK, the default on phones: {inspected.xnnpack.problem}")
+    if not inspected.builtin.loads:
+        problems.append(f"does not load under the built-in kernels: {inspected.builtin.problem}")
     return ModelChecks(
         full_integer=not floats,
-        float_tensors=found.float_tensors,
-        fixed_shapes=found.fixed_shapes,
-        dynamic_tensors=found.dynamic_tensors,
-        xnnpack=found.xnnpack,
-        builtin=found.builtin,
+        float_tensors=inspected.float_tensors,
+        fixed_shapes=inspected.fixed_shapes,
+        dynamic_tensors=dynamic,
+        xnnpack=inspected.xnnpack,
+        builtin=inspected.builtin,
         passed=not problems,
         problems=tuple(problems),
     )

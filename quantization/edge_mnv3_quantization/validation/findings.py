@@ -48,7 +48,7 @@ def decide_gate(delta: AccuracyDelta, max_drop_points: float, findings: Sequence
     Args:
         delta: int8 less float.
         max_drop_points: Largest drop that passes, in percentage points.
-        findings: Of both files.
+        findings: What was noticed of both files.
     """
     drop = -delta.top1_points
     problems = [finding.text for finding in findings if finding.fails_gate]
