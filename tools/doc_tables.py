@@ -28,6 +28,7 @@ from edge_mnv3.core.results import models as model_results
 from edge_mnv3.core.results import package as package_results
 from edge_mnv3.core.results import profile as profile_results
 from edge_mnv3.core.results import quantize as quantize_results
+from edge_mnv3.core.results import recipe as recipe_results
 from edge_mnv3.core.results import validate as validate_results
 from edge_mnv3.core.results import verdicts as verdict_results
 from edge_mnv3.model import arch
@@ -61,6 +62,7 @@ RESULT_MODULES = (
     image_results,
     calibrate_results,
     quantize_results,
+    recipe_results,
     validate_results,
     diagnose_results,
     bench_report,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge_mnv3.core.results.diagnose import DiagnoseResult, LayerNoise, RecipeFindings, TensorCost
+    from edge_mnv3.core.results.recipe import RecipeReport
 
 _WIDTH = 110
 
@@ -119,10 +120,23 @@ def _head(result: DiagnoseResult) -> Iterator[str]:
         ("int8", f"{result.int8_path}, on {kernels}"),
         ("images", f"{result.n} of {result.images}; {result.agreement_percent:.1f} % get the same answer"),
         ("logits", f"{_db(result.snr_db)} dB signal to noise, {_db(result.predicted_snr_db)} dB predicted"),
-        ("recipe", "; ".join(_recipe(result.recipe))),
+        ("recipe", "; ".join((*_noted(result.recipe_report), *_recipe(result.recipe)))),
     )
     for key, value in rows:
         yield from _wrapped(f"{key:<8}", value)
+
+
+def _noted(report: RecipeReport | None) -> Iterator[str]:
+    """What the int8 file notes of its recipe."""
+    if report is None:
+        return
+    yield report.recipe
+    if report.equalization_exponent is not None:
+        tried = ", ".join(f"{trial.exponent:g}" for trial in report.exponent_trials)
+        yield (
+            f"equalization exponent {report.equalization_exponent:g}"
+            f"{f', the best of {tried}' if tried else ', no trials'}"
+        )
 
 
 def _recipe(recipe: RecipeFindings) -> Iterator[str]:

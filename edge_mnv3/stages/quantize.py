@@ -141,6 +141,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
             int8_size_bytes=len(quantized.model),
             int8_sha256=sha256_file(int8_file),
             checks=checks,
+            recipe_report=quantized.report,
             warnings=tuple(warnings),
             timings_s={step: round(seconds, 3) for step, seconds in timings_s.items()},
             versions=versions(),

@@ -18,12 +18,14 @@ from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, Variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.model.weights import PUBLISHED
 from edge_mnv3.stages.quantize import QuantizeRequest, quantize
+from edge_mnv3_quantization.options import HardSwishPolicy
 from edge_mnv3_quantization.recipes.config import RECIPES
 
 if TYPE_CHECKING:
     from edge_mnv3_android_bench.published.reproduction import Network
 
 _HARD_SWISH = "HARD_SWISH"
+_HARD_SWISH_POLICY: HardSwishPolicy = "auto"
 _BACKGROUND_CLASS = 1  # TF-Slim's networks have it
 
 
@@ -130,8 +132,8 @@ def _is_wanted(
     if weights not in ("imagenet", "none"):
         same_weights = Path(weights).is_file() and made.weights.sha256 == sha256_file(Path(weights))
     return (
-        (info.size, info.minimalistic, info.alpha, info.input_size_px, made.recipe)
-        == (*variant, request.input_size_px, recipe)
+        (info.size, info.minimalistic, info.alpha, info.input_size_px, made.recipe, made.hard_swish)
+        == (*variant, request.input_size_px, recipe, _HARD_SWISH_POLICY)
     ) and same_weights
 
 
@@ -154,7 +156,7 @@ def _make(
             seed=0,
             preprocess="slim",
             recipe=recipe,
-            hard_swish="auto",
+            hard_swish=_HARD_SWISH_POLICY,
             io="uint8",
             output_dir=folder / recipe,
             force=True,  # what lies there is not whole, or of other weights: it was looked for first

@@ -150,6 +150,7 @@ def _write_variant(folder: Path, name: str, recipe: str, classes: int) -> None:
             passed=True,
             problems=(),
         ),
+        recipe_report=None,
         warnings=(),
         timings_s={},
         versions={},

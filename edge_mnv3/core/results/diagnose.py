@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
+from edge_mnv3.core.results.recipe import RecipeReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ class TensorCost:
         snr_db: Of the logits with this tensor alone quantized; None without noise.
         cumulative_snr_db: With this tensor and all dearer ones.
         causes: What is wrong with it, the weightiest first.
-        recipe_did: What the int8 file shows of its recipe here.
+        recipe_did: What the recipe did here: as the int8 file notes, or else inferred.
         suggestion: What to do; empty where nothing is known.
     """
 
@@ -103,7 +104,7 @@ class RefusedOperator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeFindings:
-    """What the int8 file shows of its recipe, by comparison with the float file.
+    """What was done to the whole graph: as the int8 file notes, or else inferred from it and the float file.
 
     Attributes:
         hard_swishes: In the float file.
@@ -115,7 +116,7 @@ class RecipeFindings:
         equalized_values: Whose channels were divided by factors of their own.
         largest_factor_ratio: Largest factor over the smallest of one value.
         weighted_operators: Compared.
-        corrected_operators: Whose biases were moved.
+        corrected_operators: Whose biases were moved, or whose weights and biases were refitted.
     """
 
     hard_swishes: int
@@ -128,6 +129,11 @@ class RecipeFindings:
     largest_factor_ratio: float
     weighted_operators: int
     corrected_operators: int
+
+
+def _without_report(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 1, which told nothing of what the int8 file notes of its recipe."""
+    return {**data, "recipe_report": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +150,12 @@ class DiagnoseResult:
         agreement_percent: Images on which both files have the same highest class.
         layers: In the order of execution.
         costs: The dearest tensors.
+        recipe_report: What the int8 file notes of its recipe; None for files of others and of older releases,
+            of which `recipe` and `recipe_did` tell what can be inferred.
         other_noise_percent: Sum of `noise_percent` of all tensors that are not among `costs`.
     """
 
-    FORMAT: ClassVar[Format] = Format("diagnose")
+    FORMAT: ClassVar[Format] = Format("diagnose", (_without_report,))
     schema_version: int = FORMAT.version
     float_path: str
     float_sha256: str
@@ -166,4 +174,5 @@ class DiagnoseResult:
     other_noise_percent: float
     refused: tuple[RefusedOperator, ...]
     recipe: RecipeFindings
+    recipe_report: RecipeReport | None
     warnings: tuple[str, ...]

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.models import ModelChecks, VariantInfo, WeightsInfo
+from edge_mnv3.core.results.recipe import RecipeReport
+
+
+def _without_report(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 1, whose first files lack `hard_swish` as well: there was no choice of it then."""
+    return {"hard_swish": "auto", **data, "recipe_report": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +24,14 @@ class QuantizeResult:
         recipe: Name of the quantization recipe.
         hard_swish: What it was asked to make of hard-swish.
         io: dtype of the int8 file's input and output.
+        recipe_report: What the recipe did; None in files of version 1, which does not tell.
         timings_s: Step to seconds of wall time.
         versions: Package to version.
         checks: Of the int8 file.
         warnings: What the user must know before shipping.
     """
 
-    FORMAT: ClassVar[Format] = Format("quantize")
+    FORMAT: ClassVar[Format] = Format("quantize", (_without_report,))
     schema_version: int = FORMAT.version
     name: str
     variant: VariantInfo
@@ -40,6 +47,7 @@ class QuantizeResult:
     int8_size_bytes: int
     int8_sha256: str
     checks: ModelChecks
+    recipe_report: RecipeReport | None
     warnings: tuple[str, ...]
     timings_s: dict[str, float]
     versions: dict[str, str]

@@ -27,13 +27,38 @@ class HardSwishForm:
 
     Attributes:
         layer: The hard-swish's layer in the float file.
+        input_layer: The layer whose output it takes.
         form: `table`, `table_by_groups`, `per_channel`, or `operator`: HARD_SWISH itself.
         groups: Number of channel groups, each with a table; 1 for the other forms.
     """
 
     layer: str
+    input_layer: str
     form: str
     groups: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefittedLayer:
+    """A layer whose weights were fitted to what the int8 network computes, and whose biases were corrected.
+
+    Ridges are in units of the mean variance of the layer's inputs: the larger, the nearer the weights stay to
+    the float ones. A depthwise convolution has one for each channel, other layers have one for all.
+
+    Attributes:
+        channels: Output channels.
+        refitted_channels: Output channels whose weights moved; of the others only the biases did.
+        smallest_ridge: Of the channels whose weights moved; None where there are none.
+        median_ridge: Of the same.
+        largest_ridge: Of the same.
+    """
+
+    layer: str
+    channels: int
+    refitted_channels: int
+    smallest_ridge: float | None
+    median_ridge: float | None
+    largest_ridge: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +96,7 @@ class RecipeReport:
         channel_groups: Layer of a divided convolution to the number of channels of each group.
         folded_excitations: Layers of the squeeze-excite excitations that were constant, and are folded into
             the next weights.
+        refitted_layers: In the order of execution; empty for recipes that refit none.
         ranges: One for each value of the network, in the order of execution. Empty where the report is read
             from an int8 file, whose tensors hold them.
         phases_s: Phase to seconds of wall time; empty where the report is read from an int8 file.
@@ -87,5 +113,6 @@ class RecipeReport:
     hard_swishes: tuple[HardSwishForm, ...]
     channel_groups: dict[str, tuple[int, ...]]
     folded_excitations: tuple[str, ...]
+    refitted_layers: tuple[RefittedLayer, ...]
     ranges: tuple[TensorRange, ...]
     phases_s: dict[str, float]

@@ -54,6 +54,18 @@ class _Moments:
     xy: Array
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefittedWeights(QuantizedWeights):
+    """Weights that were fitted.
+
+    Attributes:
+        ridges: (O,): of each output channel, of the mean variance of an input; infinite where the weights
+            stayed and only the bias moved.
+    """
+
+    ridges: Array
+
+
 def reconstruct(
     reference: Network,
     network: Network,
@@ -127,12 +139,12 @@ def _samples(
     return np.stack(inputs), np.stack(results)
 
 
-def _fitted(node: Node, inputs: Array, results: Array, input_scale: float, images: int) -> QuantizedWeights:
+def _fitted(node: Node, inputs: Array, results: Array, input_scale: float, images: int) -> RefittedWeights:
     weights, _ = node.weights_and_bias()
     depthwise = node.kind == "depthwise"
     rows = _rows(weights, depthwise)
     halves = [_moments(inputs[i::2], results[i::2], depthwise) for i in range(min(2, images))]
-    every = halves[0]
+    every, ridges = halves[0], np.array([np.inf])
 
     def rounded(changed: Array) -> Array:
         quantized = quantize_weights(dataclasses.replace(node, weights=_shaped(changed)), input_scale)
@@ -143,7 +155,8 @@ def _fitted(node: Node, inputs: Array, results: Array, input_scale: float, image
 
     if len(halves) == 2:
         every = _joined(*halves)
-        rows = rows + _change(rows, every, halves, rounded)
+        change, ridges = _change(rows, every, halves, rounded)
+        rows = rows + change
     quantized = quantize_weights(
         dataclasses.replace(node, weights=_shaped(rows)),
         input_scale,
@@ -151,7 +164,12 @@ def _fitted(node: Node, inputs: Array, results: Array, input_scale: float, image
     )
     bias = (every.y - np.einsum("gto,gt->go", _real(quantized, depthwise), every.x)).reshape(-1)
     steps = quantized.scales.astype(np.float64) * input_scale
-    return dataclasses.replace(quantized, bias=bias_steps(bias, steps))
+    return RefittedWeights(
+        weights=quantized.weights,
+        scales=quantized.scales,
+        bias=bias_steps(bias, steps),
+        ridges=np.broadcast_to(ridges, len(steps)),
+    )
 
 
 def _rows(weights: Array, depthwise: bool) -> Array:
@@ -200,8 +218,10 @@ def _joined(one: _Moments, other: _Moments) -> _Moments:
     )
 
 
-def _change(rows: Array, every: _Moments, halves: list[_Moments], rounded: Callable[[Array], Array]) -> Array:
-    """What to add to the weights (groups, taps, rows); each group has its own ridge.
+def _change(
+    rows: Array, every: _Moments, halves: list[_Moments], rounded: Callable[[Array], Array]
+) -> tuple[Array, Array]:
+    """What to add to the weights (groups, taps, rows), and the ridge of each group, infinite for nothing.
 
     The candidates are compared as they will be stored: where the weights lie on int8 steps already, moving
     them a little may cost more than it gains.
@@ -217,8 +237,9 @@ def _change(rows: Array, every: _Moments, halves: list[_Moments], rounded: Calla
             )
     best = np.argmin(errors, axis=0)
     values, vectors, slopes = _decomposed(rows, every)
-    ridges = np.asarray(_RIDGES)[best][:, np.newaxis]
-    return np.asarray(vectors @ _step(values, slopes, ridges))
+    ridges = np.asarray(_RIDGES)[best]
+    change = np.asarray(vectors @ _step(values, slopes, ridges[:, np.newaxis]))
+    return change, np.where(best == len(_RIDGES) - 1, np.inf, ridges)
 
 
 def _decomposed(rows: Array, moments: _Moments) -> tuple[Array, Array, Array]:

@@ -14,7 +14,6 @@ from edge_mnv3.core.results.diagnose import (
     ChannelNoise,
     DiagnoseResult,
     LayerNoise,
-    RecipeFindings,
     RefusedOperator,
     TensorCause,
     TensorCost,
@@ -26,8 +25,7 @@ from edge_mnv3_quantization.diagnosis.attribution import Costs, attribute
 from edge_mnv3_quantization.diagnosis.causes import SampledValue, value_causes, weights_causes
 from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue, pair_files
 from edge_mnv3_quantization.diagnosis.recipe_findings import (
-    done_for_value,
-    done_for_weights,
+    RecipeDeeds,
     is_rewritten,
     recipe_findings,
     suggestion,
@@ -112,8 +110,7 @@ def diagnose(
     told.step("quantizing one tensor at a time")
     costs = attribute(pair, surveyed.factors, images, top=TOP, on_item=told.progress)
     told.step("looking for causes")
-    findings = recipe_findings(pair, surveyed.factors)
-    inspector = _Inspector(pair, surveyed, images, findings, int8_path)
+    inspector = _Inspector(pair, surveyed, images, int8_path)
     problem = None if check.loads else inspector.refusal_text() or check.problem
     logits = surveyed.moments[pair.logits.float_tensor]
     return DiagnoseResult(
@@ -138,7 +135,8 @@ def diagnose(
         costs=inspector.dearest(costs),
         other_noise_percent=100 * sum(costs.alone[TOP:]),
         refused=inspector.refused(),
-        recipe=findings,
+        recipe=inspector.findings,
+        recipe_report=pair.report,
         warnings=_warnings(problem, images),
     )
 
@@ -190,13 +188,17 @@ def _layer(surveyed: Survey, value: PairedValue, block: str) -> LayerNoise:
 
 
 class _Inspector:
-    """Looks at single tensors for causes."""
+    """Looks at single tensors for causes.
 
-    def __init__(
-        self, pair: Pair, surveyed: Survey, images: Images, findings: RecipeFindings, int8_path: Path
-    ) -> None:
+    Attributes:
+        findings: What the recipe did to the whole graph.
+    """
+
+    def __init__(self, pair: Pair, surveyed: Survey, images: Images, int8_path: Path) -> None:
         self._pair, self._survey, self._images = pair, surveyed, images
-        self._rewritten = is_rewritten(findings)
+        self.findings = recipe_findings(pair, surveyed.factors)
+        self._deeds = RecipeDeeds(pair, surveyed.factors)
+        self._rewritten = is_rewritten(self.findings)
         self._refusals = {refused.output: refused for refused in refused_operators(read_file(int8_path))}
 
     def refusal_text(self) -> str:
@@ -236,10 +238,10 @@ class _Inspector:
                 sampled = self._sampled(item.value)
                 refusal = self._refusals.get(self._pair.int8_file.tensors[item.value.int8_tensor].name)
                 causes = value_causes(sampled, refusal.text if refusal else None)
-                done = done_for_value(self._pair, self._survey.factors, item.value, sampled)
+                done = self._deeds.for_value(item.value, sampled)
             else:
                 causes = weights_causes(item.weights)
-                done = done_for_weights(item.weights, self._survey.factors)
+                done = self._deeds.for_weights(item.weights)
             found.append(
                 TensorCost(
                     rank=rank,

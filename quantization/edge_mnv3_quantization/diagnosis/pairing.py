@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_mnv3.core.errors import ConversionError, ModelFileError
+from edge_mnv3.core.results.recipe import RecipeReport
 from edge_mnv3.core.tflite.read import only_graph, read_model
 from edge_mnv3.core.tflite.types import Graph, Model, Operator
 from edge_mnv3_quantization.algorithms.channel_groups import group_channels
@@ -22,7 +23,14 @@ from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale, value_factors
 from edge_mnv3_quantization.graph.tensor_names import GATE_SUFFIX, layer_name, ungrouped
 from edge_mnv3_quantization.graph.writer import write_float
-from edge_mnv3_quantization.recipes.notes import CHANNEL_FACTORS, CHANNEL_GROUPS, read_factors, read_groups
+from edge_mnv3_quantization.recipes.notes import (
+    CHANNEL_FACTORS,
+    CHANNEL_GROUPS,
+    RECIPE_REPORT,
+    read_factors,
+    read_groups,
+    read_report,
+)
 
 WEIGHTED_OPS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 LOGITS_OF = ("RESHAPE", "SOFTMAX")  # what follows the logits
@@ -116,6 +124,7 @@ class Pair:
         factors: Of values of the int8 file by name, (C,): float value = factor * int8 value; 1 for others.
         gates: Tensors of the int8 file that are gates of a lowered hard-swish.
         hard_swishes: Of the float file as it was given.
+        report: What the int8 file notes of its recipe; None for files of others and of older releases.
     """
 
     float_file: Graph
@@ -127,6 +136,7 @@ class Pair:
     factors: Mapping[str, Array]
     gates: frozenset[int]
     hard_swishes: int
+    report: RecipeReport | None
 
     @property
     def logits(self) -> PairedValue:
@@ -183,7 +193,18 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
         factors=factors,
         gates=frozenset(gates),
         hard_swishes=hard_swishes,
+        report=_noted_report(int8_model, int8_name),
     )
+
+
+def _noted_report(int8_model: Model, int8_name: str) -> RecipeReport | None:
+    entry = int8_model.metadata.get(RECIPE_REPORT)
+    try:
+        return None if entry is None else read_report(entry)
+    except ValueError as error:
+        raise ModelFileError(
+            f"model {int8_name}", f"a damaged note of its recipe ({error})", "a file of edge-mnv3 quantize"
+        ) from error
 
 
 def _rewritten(

@@ -1,16 +1,23 @@
-"""What an int8 file shows of the recipe that made it, by comparison with its float file."""
+"""What the recipe of an int8 file did: as the file notes, or else inferred from it and its float file."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from edge_mnv3.core.results.diagnose import RecipeFindings, TensorCause
+from edge_mnv3.core.results.recipe import RecipeReport, RefittedLayer
 from edge_mnv3_quantization.diagnosis.causes import SampledValue
 from edge_mnv3_quantization.diagnosis.factors import Factors, moved_biases
 from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue, PairedWeights
 from edge_mnv3_quantization.graph.network import Array
-from edge_mnv3_quantization.graph.tensor_names import ungrouped
+from edge_mnv3_quantization.graph.tensor_names import layer_name, ungrouped
 
+_FORMS = {
+    "table": "hard-swish lowered as a table",
+    "table_by_groups": "hard-swish lowered as tables, one for each group of channels",
+    "per_channel": "hard-swish lowered channel by channel",
+    "operator": "hard-swish kept as an operator",
+}
 _EQUALIZED = 1.05  # ratio of a value's largest factor to its smallest
 _SUGGESTIONS = {
     "xnnpack_ratio": "--recipe accurate gives it a scale that XNNPACK takes, or folds the block away",
@@ -25,29 +32,48 @@ _ANY_RECIPE = {
 
 
 def recipe_findings(pair: Pair, factors: Factors) -> RecipeFindings:
-    """Counts what was done over the whole graph."""
+    """Counts what was done over the whole graph: as noted in the int8 file, or else inferred."""
     ratios = [factor_ratio(factors.outputs[value.int8_tensor]) for value in pair.values]
-    corrected = sum(
-        moved is not None and bool(moved.any())
-        for moved in (moved_biases(weights, factors) for weights in pair.weights)
+    counts = _noted_counts(pair.report) if pair.report else _inferred_counts(pair, factors)
+    return RecipeFindings(
+        **counts,
+        values=len(pair.values),
+        equalized_values=sum(ratio > _EQUALIZED for ratio in ratios),
+        largest_factor_ratio=max(ratios),
+        weighted_operators=len(pair.weights),
     )
+
+
+def _noted_counts(report: RecipeReport) -> dict[str, int]:
+    forms = [hard_swish.form for hard_swish in report.hard_swishes]
+    in_groups = forms.count("table_by_groups")
+    return {
+        "hard_swishes": len(forms),
+        "hard_swishes_as_table": forms.count("table") + in_groups,
+        "hard_swishes_in_groups": in_groups,
+        "hard_swishes_as_convolution": forms.count("per_channel"),
+        "folded_squeeze_excites": len(report.folded_excitations),
+        "corrected_operators": len(report.refitted_layers),
+    }
+
+
+def _inferred_counts(pair: Pair, factors: Factors) -> dict[str, int]:
     producers = [pair.int8_file.producer(gate) for gate in pair.gates]
     kinds = [step.name for step in producers if step is not None]
     # The groups of one hard-swish are one table.
     names = [pair.int8_file.tensors[step.output].name for step in producers if step and step.name == "ADD"]
     tables = {ungrouped(name) for name in names}
-    return RecipeFindings(
-        hard_swishes=pair.hard_swishes,
-        hard_swishes_as_table=len(tables),
-        hard_swishes_in_groups=len(tables - set(names)),
-        hard_swishes_as_convolution=kinds.count("DEPTHWISE_CONV_2D"),
-        folded_squeeze_excites=_folded(pair),
-        values=len(pair.values),
-        equalized_values=sum(ratio > _EQUALIZED for ratio in ratios),
-        largest_factor_ratio=max(ratios),
-        weighted_operators=len(pair.weights),
-        corrected_operators=corrected,
-    )
+    return {
+        "hard_swishes": pair.hard_swishes,
+        "hard_swishes_as_table": len(tables),
+        "hard_swishes_in_groups": len(tables - set(names)),
+        "hard_swishes_as_convolution": kinds.count("DEPTHWISE_CONV_2D"),
+        "folded_squeeze_excites": _folded(pair),
+        "corrected_operators": sum(
+            moved is not None and bool(moved.any())
+            for moved in (moved_biases(weights, factors) for weights in pair.weights)
+        ),
+    }
 
 
 def factor_ratio(factors: Array) -> float:
@@ -55,46 +81,87 @@ def factor_ratio(factors: Array) -> float:
     return float(factors.max() / factors.min()) if factors.min() > 0 else 1.0
 
 
-def done_for_value(
-    pair: Pair, factors: Factors, value: PairedValue, sampled: SampledValue
-) -> tuple[str, ...]:
-    """What was done about one value, a phrase each."""
-    ratio = factor_ratio(factors.outputs[value.int8_tensor])
-    found = [
-        f"channels equalized, factors 1 to {ratio:.3g}" if ratio > _EQUALIZED else "channels not equalized"
-    ]
-    share, _ = sampled.clipped()
-    found.append(
-        f"range cuts off {100 * share:.2g} % of the numbers"
-        if share
-        else "range holds every number that was seen"
-    )
-    if sampled.gated:
-        kinds = [
-            step.name for step in pair.int8_file.consumers(value.int8_tensor) if step.output in pair.gates
-        ]
-        table = "as a table"
-        if value.name != ungrouped(value.name):
-            table = "as tables, one for each group of channels"
-        lowered = {"ADD": table, "DEPTHWISE_CONV_2D": "channel by channel"}
-        found += [f"hard-swish lowered {lowered[kind]}" for kind in kinds]
-    found += [
-        text for weights in pair.weights if weights.output is value for text in _bias_moves(weights, factors)
-    ]
-    return tuple(found)
+class RecipeDeeds:
+    """Tells what was done about single tensors, a phrase each: as the int8 file notes, or else inferred."""
 
+    def __init__(self, pair: Pair, factors: Factors) -> None:
+        self._pair, self._factors = pair, factors
 
-def done_for_weights(weights: PairedWeights, factors: Factors) -> tuple[str, ...]:
-    """What was done about one operator's weights, a phrase each."""
-    found = []
-    given = factor_ratio(factors.outputs[weights.output.int8_tensor])
-    taken = factors.inputs[weights.output.int8_tensor]
-    taken_ratio = factor_ratio(taken[taken > 0]) if (taken > 0).any() else 1.0
-    if max(given, taken_ratio) > _EQUALIZED:
-        found.append(
-            f"channels equalized, factors 1 to {taken_ratio:.3g} of its input, 1 to {given:.3g} of its output"
+    def for_value(self, value: PairedValue, sampled: SampledValue) -> tuple[str, ...]:
+        """What was done about one value."""
+        ratio = factor_ratio(self._factors.outputs[value.int8_tensor])
+        equalized = (
+            f"channels equalized, factors 1 to {ratio:.3g}"
+            if ratio > _EQUALIZED
+            else "channels not equalized"
         )
-    return (*found, *_bias_moves(weights, factors))
+        share, _ = sampled.clipped()
+        clipped = (
+            f"range cuts off {100 * share:.2g} % of the numbers"
+            if share
+            else "range holds every number that was seen"
+        )
+        lowered = self._hard_swish(value) if sampled.gated else ()
+        fitted = (
+            phrase
+            for weights in self._pair.weights
+            if weights.output is value
+            for phrase in self._fitted(weights)
+        )
+        return (equalized, clipped, *lowered, *fitted)
+
+    def for_weights(self, weights: PairedWeights) -> tuple[str, ...]:
+        """What was done about one operator's weights."""
+        given = factor_ratio(self._factors.outputs[weights.output.int8_tensor])
+        taken = self._factors.inputs[weights.output.int8_tensor]
+        taken_ratio = factor_ratio(taken[taken > 0]) if (taken > 0).any() else 1.0
+        equalized: tuple[str, ...] = ()
+        if max(given, taken_ratio) > _EQUALIZED:
+            equalized = (
+                f"channels equalized, factors 1 to {taken_ratio:.3g} of its input, 1 to {given:.3g} of its "
+                "output",
+            )
+        return (*equalized, *self._fitted(weights))
+
+    def _hard_swish(self, value: PairedValue) -> tuple[str, ...]:
+        """The form of the hard-swish that takes a value."""
+        if self._pair.report:
+            layer = layer_name(ungrouped(value.name))
+            forms = [one.form for one in self._pair.report.hard_swishes if one.input_layer == layer]
+        else:
+            by_groups = value.name != ungrouped(value.name)
+            forms = [
+                "per_channel"
+                if step.name == "DEPTHWISE_CONV_2D"
+                else "table_by_groups"
+                if by_groups
+                else "table"
+                for step in self._pair.int8_file.consumers(value.int8_tensor)
+                if step.output in self._pair.gates
+            ]
+        return tuple(_FORMS[form] for form in forms)
+
+    def _fitted(self, weights: PairedWeights) -> tuple[str, ...]:
+        """How an operator's weights and biases were moved."""
+        if self._pair.report:
+            layers = (one for one in self._pair.report.refitted_layers if one.layer == weights.output.layer)
+            return tuple(_refitted_phrase(layer) for layer in layers)
+        moved = moved_biases(weights, self._factors)
+        if moved is None or not moved.any():
+            return ()
+        return (
+            f"{np.count_nonzero(moved)} of {len(moved)} biases moved by up to {np.abs(moved).max():.2g} "
+            "steps of the output",
+        )
+
+
+def _refitted_phrase(layer: RefittedLayer) -> str:
+    if layer.smallest_ridge is None or layer.largest_ridge is None:
+        return "bias refitted; no other weights were better on images that they were not fitted to"
+    ridges = f"ridge {layer.smallest_ridge:g}"
+    if layer.largest_ridge != layer.smallest_ridge:
+        ridges = f"ridges {layer.smallest_ridge:g} to {layer.largest_ridge:g}"
+    return f"weights of {layer.refitted_channels} of {layer.channels} channels and biases refitted, {ridges}"
 
 
 def suggestion(causes: tuple[TensorCause, ...], *, rewritten: bool) -> str:
@@ -116,16 +183,6 @@ def is_rewritten(findings: RecipeFindings) -> bool:
         or findings.hard_swishes_as_convolution
         or findings.folded_squeeze_excites
     )
-
-
-def _bias_moves(weights: PairedWeights, factors: Factors) -> list[str]:
-    moved = moved_biases(weights, factors)
-    if moved is None or not moved.any():
-        return []
-    return [
-        f"{np.count_nonzero(moved)} of {len(moved)} biases moved by up to {np.abs(moved).max():.2g} steps of "
-        "the output"
-    ]
 
 
 def _folded(pair: Pair) -> int:

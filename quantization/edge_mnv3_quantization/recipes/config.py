@@ -29,7 +29,7 @@ class RecipeConfig:
         equalization_exponents: The powers of the equalization scales that trials compare, where there are
             enough photographs for trials.
         untried_exponent: The power that is taken without trials.
-        hard_swish_policies: What `--hard-swish` may be; the first is the default.
+        hard_swish_policies: What `--hard-swish` may be.
         benchmarked: `bench --variants`, `reproduce` and the benchmarks make its file where none is named.
         synthetic_warning: What the user must know who calibrates on synthetic images.
     """

@@ -34,7 +34,7 @@ from edge_mnv3_quantization.graph.types import QuantizedWeights
 from edge_mnv3_quantization.graph.writer import write_int8
 from edge_mnv3_quantization.recipes.candidates import Candidate, best_candidate, candidate, round_to_nearest
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs, Quantized
-from edge_mnv3_quantization.recipes.notes import write_notes
+from edge_mnv3_quantization.recipes.notes import RECIPE_REPORT, write_notes, write_report
 from edge_mnv3_quantization.recipes.plan import Plan, measured_plan
 from edge_mnv3_quantization.recipes.report import equalized_report
 from edge_mnv3_quantization.recipes.synthetic_images import is_refitted
@@ -61,14 +61,10 @@ def quantize_equalized(inputs: QuantizationInputs) -> Quantized:
     work.finish()
     # A hair's breadth in the scale of a product matters to no weight.
     chosen = chosen._replace(quantizations=away_from_ties(chosen.network, chosen.quantizations))
-    model = write_int8(
-        chosen.network,
-        chosen.quantizations,
-        weights,
-        io=inputs.options.io,
-        notes=write_notes(plan.lowered, chosen.scales),
-    )
-    return Quantized(model=model, report=equalized_report(inputs, plan, chosen, trials, work.phases_s))
+    report = equalized_report(inputs, plan, chosen, trials, weights, work.phases_s)
+    notes = write_notes(plan.lowered, chosen.scales) | {RECIPE_REPORT: write_report(report)}
+    model = write_int8(chosen.network, chosen.quantizations, weights, io=inputs.options.io, notes=notes)
+    return Quantized(model=model, report=report)
 
 
 def _chosen(

@@ -1,4 +1,4 @@
-"""What an int8 file tells of its recipe, in metadata entries: groups of channels, and their factors.
+"""What an int8 file tells of its recipe, in metadata entries: channel groups, equalization scales, a report.
 
 Weights that were refitted no longer tell by what their channels were divided, and diagnosis needs it exactly:
 errors of some percent in every value would count for more than int8's own.
@@ -6,15 +6,19 @@ errors of some percent in every value would count for more than int8's own.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from edge_mnv3.core.results.json_format import from_json, to_jsonable
+from edge_mnv3.core.results.recipe import RecipeReport
 from edge_mnv3_quantization.graph.network import Array, Network
 
 CHANNEL_GROUPS = "edge_mnv3_channel_groups"
 CHANNEL_FACTORS = "edge_mnv3_channel_factors"
+RECIPE_REPORT = "edge_mnv3_recipe_report"
 _DTYPE = np.dtype("<f4")
 
 
@@ -60,3 +64,22 @@ def read_groups(entry: bytes) -> dict[str, Sequence[Sequence[int]]]:
         ValueError: The entry is damaged.
     """
     return dict(json.loads(entry))
+
+
+def write_report(report: RecipeReport) -> bytes:
+    """The entry `RECIPE_REPORT`: one line of JSON.
+
+    Wall times are left out, so that the same inputs give the same file, and so are ranges, which the file's
+    tensors have.
+    """
+    noted = dataclasses.replace(report, ranges=(), phases_s={})
+    return json.dumps(to_jsonable(noted), separators=(",", ":"), allow_nan=False).encode()
+
+
+def read_report(entry: bytes) -> RecipeReport:
+    """Reads what `write_report` wrote, now or in an older version.
+
+    Raises:
+        ValueError: The entry is damaged.
+    """
+    return from_json(RecipeReport, entry.decode())

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from edge_mnv3.core.results.recipe import ExponentTrial, HardSwishForm, RecipeReport, TensorRange
+import numpy as np
+
+from edge_mnv3.core.results.recipe import (
+    ExponentTrial,
+    HardSwishForm,
+    RecipeReport,
+    RefittedLayer,
+    TensorRange,
+)
+from edge_mnv3_quantization.algorithms.reconstruction import RefittedWeights
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.tensor_names import GATE_SUFFIX, layer_name, ungrouped
-from edge_mnv3_quantization.graph.types import Quantization
+from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 from edge_mnv3_quantization.recipes.candidates import Candidate
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs
 from edge_mnv3_quantization.recipes.plan import Plan
@@ -21,9 +30,19 @@ def equalized_report(
     plan: Plan,
     chosen: Candidate,
     trials: tuple[ExponentTrial, ...],
+    weights: Mapping[int, QuantizedWeights],
     phases_s: Mapping[str, float],
 ) -> RecipeReport:
-    """Tells what the engine `equalized` did."""
+    """Tells what the engine `equalized` did.
+
+    Args:
+        inputs: What was quantized, and how.
+        plan: What was measured.
+        chosen: The candidate that is written.
+        trials: What trials of exponents told.
+        weights: The weights that are written; those that were refitted are `RefittedWeights`.
+        phases_s: Phase to seconds of wall time.
+    """
     return RecipeReport(
         recipe=inputs.config.name,
         engine=inputs.config.engine,
@@ -37,6 +56,7 @@ def equalized_report(
             for tensor, groups in plan.lowered.channel_groups.items()
         },
         folded_excitations=tuple(layer_name(tensor) for tensor in plan.folded),
+        refitted_layers=tuple(_refitted_layers(chosen.network, weights)),
         ranges=tuple(_ranges(chosen.network, chosen.quantizations)),
         phases_s=dict(phases_s),
     )
@@ -54,6 +74,7 @@ def converter_report(inputs: QuantizationInputs, phases_s: Mapping[str, float]) 
         hard_swishes=(),
         channel_groups={},
         folded_excitations=(),
+        refitted_layers=(),
         ranges=(),
         phases_s=dict(phases_s),
     )
@@ -74,7 +95,30 @@ def _hard_swish_forms(plan: Plan) -> Iterator[HardSwishForm]:
             form = "table_by_groups" if tables > 1 else "table"
         elif gates[f"{tensor}{GATE_SUFFIX}", "depthwise"]:
             form = "per_channel"
-        yield HardSwishForm(layer=layer_name(tensor), form=form, groups=max(tables, 1))
+        yield HardSwishForm(
+            layer=layer_name(tensor),
+            input_layer=layer_name(plan.original.values[node.inputs[0]].name),
+            form=form,
+            groups=max(tables, 1),
+        )
+
+
+def _refitted_layers(network: Network, weights: Mapping[int, QuantizedWeights]) -> Iterator[RefittedLayer]:
+    """The layers whose weights were refitted, with their ridges."""
+    for node in network.nodes:
+        fitted = weights.get(node.output)
+        if not isinstance(fitted, RefittedWeights):
+            continue
+        moved = fitted.ridges[np.isfinite(fitted.ridges)]
+        smallest, median, largest = np.quantile(moved, (0, 0.5, 1)).tolist() if len(moved) else [None] * 3
+        yield RefittedLayer(
+            layer=layer_name(network.values[node.output].name),
+            channels=len(fitted.ridges),
+            refitted_channels=len(moved),
+            smallest_ridge=smallest,
+            median_ridge=median,
+            largest_ridge=largest,
+        )
 
 
 def _ranges(network: Network, quantizations: Mapping[int, Quantization]) -> Iterator[TensorRange]:

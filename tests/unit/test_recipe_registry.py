@@ -1,0 +1,58 @@
+"""The registry of recipes: what reads it, and that reading it is light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edge_mnv3.cli import main
+from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.reporting import SILENT
+from edge_mnv3.model.arch import parse_variant
+from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.stages.quantize import QuantizeRequest, quantize
+from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
+
+
+def test_recipes_are_known_by_their_names() -> None:
+    assert {name: config.name for name, config in RECIPES.items()} == {name: name for name in RECIPES}
+    assert DEFAULT_RECIPE in RECIPES
+
+
+def test_help_lists_every_recipe() -> None:
+    done = CliRunner().invoke(main, ["quantize", "--help"])
+    text = " ".join(done.stdout.split())
+    assert f"--recipe [{'|'.join(sorted(RECIPES))}]" in text
+    for name, config in RECIPES.items():
+        assert f"{name}: {config.summary}" in text
+
+
+@pytest.mark.parametrize("module", ["edge_mnv3_quantization.recipes.config", "edge_mnv3.commands.quantize"])
+def test_reading_it_is_light(module: str) -> None:
+    script = f"import sys, {module}; print(*{{'numpy', 'tensorflow', 'ai_edge_litert'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+def test_policy_that_a_recipe_does_not_take(tmp_path: Path) -> None:
+    request = QuantizeRequest(
+        graph=GraphRequest(variant=parse_variant("small", None), input_size_px=32, classes=3, weights="none"),
+        calibration="synthetic",
+        samples=2,
+        seed=0,
+        preprocess="slim",
+        recipe="stock",
+        hard_swish="fused",
+        io="uint8",
+        output_dir=tmp_path,
+        force=False,
+    )
+    with pytest.raises(ArgumentError) as caught:
+        quantize(request, SILENT)
+    assert str(caught.value) == (
+        "--hard-swish with recipe stock: got fused, expected auto; use --recipe accurate"
+    )
