@@ -141,6 +141,20 @@ class Point(NamedTuple):
         return f"{self.recipe}_{kind}{self.samples}_seed_{self.seed}.json"
 
 
+class Files(NamedTuple):
+    """Where everything is.
+
+    Attributes:
+        float_path: What the int8 files are made from.
+        data: Labelled images.
+        output_dir: Gets the rows and the int8 files.
+    """
+
+    float_path: Path
+    data: Path
+    output_dir: Path
+
+
 def points(
     calibration: str, recipes: Sequence[str], sizes: Sequence[int], synthetic: int, seeds: Sequence[int]
 ) -> list[Point]:
@@ -301,15 +315,13 @@ def float_file(request: GraphRequest, output: Path, reporter: Reporter) -> None:
 def rows_of(
     wanted: Sequence[Point],
     conditions: Conditions,
-    float_path: Path,
-    data: Path,
-    output_dir: Path,
+    files: Files,
     most_new: int | None,
     reporter: Reporter,
 ) -> Iterator[Row]:
     """Yields the rows that are there or can be made, in the order wanted."""
     text = to_json(conditions)
-    folder = output_dir / hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+    folder = files.output_dir / hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
     write_text(folder / "conditions.json", text, force=True)
     made = 0
     for point in wanted:
@@ -317,9 +329,8 @@ def rows_of(
         if path.exists():
             yield from_json(Row, path.read_text(encoding="utf-8"))
         elif most_new is None or made < most_new:
-            row = measure(
-                point, float_path, path.with_suffix(".tflite"), data, conditions.preprocess, reporter
-            )
+            int8_path = path.with_suffix(".tflite")
+            row = measure(point, files.float_path, int8_path, files.data, conditions.preprocess, reporter)
             write_text(path, to_json(row), force=False)
             made += 1
             click.echo(str(row), err=True)
@@ -374,7 +385,7 @@ def main(
         float_file(request, float_path, reporter)
     conditions = conditions_of(float_path, calibration, data, preprocess)
     wanted = points(calibration, recipes, sizes, synthetic, seeds)
-    rows = tuple(rows_of(wanted, conditions, float_path, data, output_dir, most_new, reporter))
+    rows = tuple(rows_of(wanted, conditions, Files(float_path, data, output_dir), most_new, reporter))
     reporter.close()
     result = Table(conditions=conditions, rows=rows)
     write_text(output_dir / "calibration_size.json", to_json(result), force=True)

@@ -11,7 +11,6 @@ Read the ratio: the seconds are this machine's.
 
 from __future__ import annotations
 
-import json
 import resource
 import statistics
 import subprocess
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+
+from edge_mnv3.core.result_files import read_calibration_manifest
 
 TIMEOUT_S = 1800
 
@@ -88,7 +89,7 @@ def main(variant: str, weights: str, calibration: str, samples: int, pairs: int)
                 f"ours {costs['ours'].wall_s:.1f} s, bare {costs['bare'].wall_s:.1f} s: "
                 f"ratio {wall_ratios[-1]:.3f}, of processor time {cpu_ratios[-1]:.3f}"
             )
-        images = len(json.loads(run.read_text())["calibration"]["images"])
+        images = len(read_calibration_manifest(run).images)
     click.echo(
         f"{variant}, {images} images, {pairs} pairs: median ratio {statistics.median(wall_ratios):.3f} "
         f"({min(wall_ratios):.3f} to {max(wall_ratios):.3f}), of processor time "

@@ -57,7 +57,6 @@ class Images(keras.utils.PyDataset):  # type: ignore[misc]
         source: ImageSource,
         indices: Sequence[int],
         *,
-        classes: int,
         size: int,
         preprocess: str,
         batch_size: int,
@@ -65,7 +64,8 @@ class Images(keras.utils.PyDataset):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.source, self.indices = source, list(indices)
-        self.classes, self.size, self.preprocess = classes, size, preprocess
+        self.classes = len(set(source.labels()))
+        self.size, self.preprocess = size, preprocess
         self.batch_size = batch_size
         self._random = np.random.default_rng(0) if shuffled else None
         self.on_epoch_end()
@@ -105,10 +105,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"at least one of each class held out, and one batch of {options.batch_size} left to train on",
         )
     held_out, training = indices[:held_out_count], indices[held_out_count:]
-    shape = {"classes": len(names), "size": options.input_size, "preprocess": options.preprocess}
+    form = {"size": options.input_size, "preprocess": options.preprocess}
 
     network = _network(variant, options.input_size, len(names), options.weights)
-    images = Images(source, training, **shape, batch_size=options.batch_size, shuffled=True)
+    images = Images(source, training, **form, batch_size=options.batch_size, shuffled=True)
     _train(
         network,
         images,
@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     settle_batch_norm(network, images)
     _, accuracy = network.evaluate(
-        Images(source, held_out, **shape, batch_size=options.batch_size, shuffled=False), verbose=0
+        Images(source, held_out, **form, batch_size=options.batch_size, shuffled=False), verbose=0
     )
 
     options.output.mkdir(parents=True, exist_ok=True)

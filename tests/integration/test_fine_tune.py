@@ -188,10 +188,10 @@ def test_averages_taken_anew_are_those_of_the_weights() -> None:
     )
     digits = open_digits()
     example = runpy.run_path(str(EXAMPLE))
-    shape = {"classes": len(WORDS), "size": DEMO.input_size_px, "preprocess": DEMO.preprocess}
-    training = example["Images"](digits, range(640), **shape, batch_size=32, shuffled=True)
+    form = {"size": DEMO.input_size_px, "preprocess": DEMO.preprocess}
+    training = example["Images"](digits, range(640), **form, batch_size=32, shuffled=True)
     images, wanted = example["Images"](
-        digits, range(digits.available - 200, digits.available), **shape, batch_size=200, shuffled=False
+        digits, range(digits.available - 200, digits.available), **form, batch_size=200, shuffled=False
     )[0]
 
     def top1_percent() -> float:
