@@ -14,12 +14,11 @@ import time
 from pathlib import Path
 
 from device.adb_servers import AdbServer, find_adb_binaries, running_server
-from device.bench_setup import device_on, measurement, model_file, registry_with
+from device.bench_setup import device_on, measure, model_file, quick_plan, registry_with
 from device.layouts import generic_phone
 from device.phone import Phone
 from device.stand_in_behaviour import Figures
 from device.stand_in_runner import running_stand_in
-from edge_mnv3_android_bench.measuring.measurement import measure_devices
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom
 
 
@@ -69,10 +68,10 @@ def _measure(
     """Returns the time of the whole measurement, and what a launch took beside its own time."""
     registry = registry_with(_new(folder))
     protocol = custom(PUBLISHED, launches=options.launches)
-    wanted = measurement(folder, model_file(folder), protocol=protocol)
+    wanted = quick_plan(folder, model_file(folder), protocol=protocol)
     devices = [device_on(server, phone) for phone in phones]
     started = time.monotonic()
-    measured = measure_devices(devices, wanted, registry)
+    measured = measure(devices, wanted, registry)
     total_s = time.monotonic() - started
     launches = [launch for result in measured.results for launch in result.launches]
     if measured.failures or not all(result.stable for result in measured.results):

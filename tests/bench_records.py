@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_mnv3.core.results.bench import (
+    BinaryInfo,
     ClockSample,
     DeviceBenchConditions,
     DeviceBenchResult,
@@ -14,10 +15,12 @@ from edge_mnv3.core.results.bench import (
     HostBenchResult,
     LaunchRecord,
     LaunchTimings,
+    ProtocolSettings,
     UnconfirmedFigures,
 )
 from edge_mnv3.core.results.device import CpuCluster, DeviceInfo, DeviceState
 from edge_mnv3_android_bench.measuring.launch_statistics import summarize
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED
 
 MAX_KHZ = 2_150_400
 LITTLE_KHZ = 1_593_600
@@ -52,24 +55,26 @@ STATE = DeviceState(
 )
 CONDITIONS = DeviceBenchConditions(
     device=PIXEL,
-    protocol="published",
-    binary="era-2019",
-    binary_sha256="b" * 64,
-    binary_version=None,
-    kernels="builtin",
+    binary=BinaryInfo(name="era-2019", sha256="b" * 64, version=None),
+    protocol=PUBLISHED.settings,
     delegate="unknown",
     cpus=(2, 3),
     cpu_mask="c",
-    num_threads=1,
-    num_runs=50,
-    warmup_runs=1,
-    min_secs=1.0,
-    max_secs=150.0,
-    warmup_min_secs=0.5,
     fixed_performance=False,
     model_path="small.tflite",
     model_sha256="a" * 64,
 )
+_PROTOCOL_FIELDS = {field.name for field in dataclasses.fields(ProtocolSettings)} - {"name"}
+
+
+def changed_conditions(**changes: Any) -> DeviceBenchConditions:
+    """`CONDITIONS` but for changes: fields, settings of the protocol, or the `binary`'s name or hash."""
+    settings = {name: changes.pop(name) for name in _PROTOCOL_FIELDS & changes.keys()}
+    build = {"binary": "name", "binary_sha256": "sha256"}
+    given = {field: changes.pop(name) for name, field in build.items() if name in changes}
+    changes["binary"] = dataclasses.replace(CONDITIONS.binary, **given)
+    protocol = dataclasses.replace(CONDITIONS.protocol, **settings)
+    return dataclasses.replace(CONDITIONS, protocol=protocol, **changes)
 
 
 def launch_timings(
@@ -125,7 +130,7 @@ def device_result(
         launch(launch_timings(figure, median=median, delegate=delegate), number=number)
         for number, figure in enumerate(figures_us, start=1)
     ]
-    return summarize(dataclasses.replace(CONDITIONS, **conditions), launches)
+    return summarize(changed_conditions(**conditions), launches)
 
 
 def steady(figure_us: float) -> tuple[float, ...]:

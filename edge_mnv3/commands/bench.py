@@ -10,7 +10,6 @@ import click
 from edge_mnv3.commands.device_options import (
     HISTORY,
     adb_option,
-    append_to_history,
     history_option,
     leave,
     models_dir_option,
@@ -23,8 +22,15 @@ from edge_mnv3.model.arch import VARIANTS
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench import HostBenchResult
+    from edge_mnv3.stages.bench import DeviceBenchRequest
 
-_HOST_DEFAULTS: dict[str, Any] = {"threads": 1, "runs": 200, "warmup_runs": 20, "kernels": "xnnpack"}
+# Options that hold for this machine as well: name to field of `HostBenchRequest`.
+_HOST_FIELDS = {
+    "threads": "num_threads",
+    "runs": "num_runs",
+    "warmup_runs": "warmup_runs",
+    "kernels": "kernels",
+}
 
 
 @click.command("bench")
@@ -114,67 +120,74 @@ def command(files: tuple[Path, ...], host: bool, devices: tuple[str, ...], **opt
 
 
 def _bench_on_host(file: Path, options: dict[str, Any]) -> None:
-    from edge_mnv3.core.outputs import check_writable, write_text
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3_android_bench.measuring.host import bench_host
+    from edge_mnv3.stages.bench import bench
+    from edge_mnv3.stages.bench_files import ResultFiles
+    from edge_mnv3_android_bench.measuring.host import HostBenchRequest
 
-    output: Path | None = options["output"]
-    check_writable([output] if output else [], force=options["force"])
-    given = {name: options[name] for name in _HOST_DEFAULTS if options[name] is not None}
-    chosen = _HOST_DEFAULTS | given
+    files = ResultFiles(output=options["output"], history=options["history"], force=options["force"])
+    files.check()
     reporter = TerminalReporter()
-    reporter.step("running")
-    result = bench_host(
-        file,
-        kernels=chosen["kernels"],
-        runtime=options["runtime"],
-        num_threads=chosen["threads"],
-        num_runs=chosen["runs"],
-        warmup_runs=chosen["warmup_runs"],
-        on_run=reporter.progress,
-    )
+    given = {field: options[name] for name, field in _HOST_FIELDS.items() if options[name] is not None}
+    result = bench(HostBenchRequest(model=file, runtime=options["runtime"], **given), reporter)
     reporter.close()
     for warning in result.warnings:
         reporter.warn(warning)
-    if output:
-        write_text(output, to_json(result), force=options["force"])
-    if options["history"]:
-        append_to_history(options["history"], result)
+    files.write(result, (result,), reporter)
     click.echo(to_json(result) if options["as_json"] else table(result), nl=not options["as_json"])
 
 
-def _bench_on_devices(files: tuple[Path, ...], devices: tuple[str, ...], options: dict[str, Any]) -> None:
+def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], options: dict[str, Any]) -> None:
     from edge_mnv3.commands.bench_tables import bench_table
-    from edge_mnv3.core.outputs import check_writable, write_text
     from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.stages.bench import bench
+    from edge_mnv3.stages.bench_files import ResultFiles
+
+    history = options["history"] or HISTORY
+    files = ResultFiles(
+        output=options["output"], history=history, force=options["force"], over_unfinished=True
+    )
+    files.check()
+    reporter = TerminalReporter()
+    report = bench(_device_request(models, devices, options), reporter)
+    reporter.close()
+    for warning in dict.fromkeys(warning for result in report.results for warning in result.warnings):
+        reporter.warn(warning)
+    files.write(report, report.results, reporter)
+    if options["as_json"]:
+        click.echo(to_json(report), nl=False)
+    elif report.results:
+        click.echo(bench_table(report))
+    leave(reporter, report.failures, stable=all(result.stable for result in report.results))
+
+
+def _device_request(
+    models: tuple[Path, ...], devices: tuple[str, ...], options: dict[str, Any]
+) -> DeviceBenchRequest:
     from edge_mnv3.model.arch import parse_variant
-    from edge_mnv3.stages.bench import DeviceBenchRequest, bench_devices, cool_down, is_unfinished
-    from edge_mnv3.stages.variant_files import VariantFilesRequest, variant_files
+    from edge_mnv3.stages.bench import DeviceBenchRequest
+    from edge_mnv3.stages.variant_files import VariantFilesRequest
+    from edge_mnv3_android_bench.measuring.plan import CoolDown
     from edge_mnv3_android_bench.measuring.protocols import PROTOCOLS, PUBLISHED, custom
 
-    output: Path | None = options["output"]
-    force = options["force"] or (output is not None and is_unfinished(output))
-    check_writable([output] if output else [], force=force)
     protocol = custom(
         PROTOCOLS.get(options["protocol"], PUBLISHED),
         num_threads=options["threads"],
         cores=options["cores"],
-        use_xnnpack=None if options["kernels"] is None else options["kernels"] == "xnnpack",
+        kernels=options["kernels"],
         num_runs=options["runs"],
         warmup_runs=options["warmup_runs"],
         min_secs=options["min_secs"],
         max_secs=options["max_secs"],
         launches=options["launches"],
     )
-    reporter = TerminalReporter()
-    wanted = VariantFilesRequest(
-        variants=tuple(parse_variant(name) for name in options["variants"]),
-        models_dir=options["models_dir"],
-        weights=options["weights"],
-    )
-    made = variant_files(wanted, reporter)
-    request = DeviceBenchRequest(
-        models=(*files, *(file.path for file in made)),
+    return DeviceBenchRequest(
+        models=models,
+        variants=VariantFilesRequest(
+            variants=tuple(parse_variant(name) for name in options["variants"]),
+            models_dir=options["models_dir"],
+            weights=options["weights"],
+        ),
         serials=devices,
         binaries=options["binaries"],
         protocol=protocol,
@@ -184,20 +197,8 @@ def _bench_on_devices(files: tuple[Path, ...], devices: tuple[str, ...], options
         check_outputs=options["check_outputs"],
         log_folder=options["logs"],
         fresh=options["fresh"],
-        cool_down=cool_down(options["max_cool_down"]),
+        cool_down=CoolDown().at_most(options["max_cool_down"]),
     )
-    report = bench_devices(request, reporter)
-    reporter.close()
-    for warning in dict.fromkeys(warning for result in report.results for warning in result.warnings):
-        reporter.warn(warning)
-    if output:
-        write_text(output, to_json(report), force=force)
-    append_to_history(options["history"] or HISTORY, *report.results)
-    if options["as_json"]:
-        click.echo(to_json(report), nl=False)
-    elif report.results:
-        click.echo(bench_table(report))
-    leave(reporter, report.failures, stable=all(result.stable for result in report.results))
 
 
 def table(result: HostBenchResult) -> str:

@@ -99,10 +99,11 @@ def device_line(device: DeviceInfo) -> str:
 
 def protocol_line(conditions: DeviceBenchConditions) -> str:
     """Says how it was measured."""
-    threads = "1 thread" if conditions.num_threads == 1 else f"{conditions.num_threads} threads"
+    protocol = conditions.protocol
+    threads = "1 thread" if protocol.num_threads == 1 else f"{protocol.num_threads} threads"
     return (
-        f"protocol {conditions.protocol}: {threads}, core mask {conditions.cpu_mask}, {conditions.kernels} "
-        f"kernels, {conditions.num_runs} runs a launch"
+        f"protocol {protocol.name}: {threads}, core mask {conditions.cpu_mask}, {protocol.kernels} "
+        f"kernels, {protocol.num_runs} runs a launch"
     )
 
 
@@ -116,7 +117,7 @@ def result_lines(results: Sequence[DeviceBenchResult]) -> list[str]:
         rows.append(
             (
                 _file_name(conditions),
-                conditions.binary,
+                conditions.binary.name,
                 "unstable" if result.median_us is None else f"{result.median_us / 1e3:.3f}",
                 _interval_ms(result.ci95_us),
                 "" if variation is None else f"{variation:.2f}",
@@ -193,7 +194,7 @@ def network_name(variant: str, alpha: float, precision: str) -> str:
 
 def file_and_binary(conditions: DeviceBenchConditions) -> str:
     """Names a measurement on its device."""
-    return f"{_file_name(conditions)} with '{conditions.binary}'"
+    return f"{_file_name(conditions)} with '{conditions.binary.name}'"
 
 
 def _file_name(conditions: DeviceBenchConditions) -> str:

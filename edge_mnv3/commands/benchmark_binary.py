@@ -60,7 +60,7 @@ def fetch(
     name: str, abi: str | None, device: str | None, address: str | None, refresh: bool, adb: Path | None
 ) -> None:
     """Download a build and lock it; a file that has changed waits until it is accepted."""
-    from edge_mnv3.stages.bench import published_abi
+    from edge_mnv3.stages.benchmark_binary import published_abi
     from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 
     if (abi is None) == (device is None):
@@ -68,9 +68,7 @@ def fetch(
     reporter = TerminalReporter()
     chosen = abi or published_abi(device or "", adb)
     reporter.step(f"benchmark_model for {chosen}")
-    binary = BinaryRegistry().fetch(
-        name, chosen, address=address, refresh=refresh, on_progress=reporter.progress
-    )
+    binary = BinaryRegistry().fetch(name, chosen, address=address, refresh=refresh, reporter=reporter)
     reporter.close()
     click.echo(_line(binary))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +12,6 @@ from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench_report import DeviceFailure
-    from edge_mnv3_android_bench.comparison.history import HistoryResult
 
 F = TypeVar("F", bound=Callable[..., Any])
 EXIT_FAILED, EXIT_UNSTABLE = 1, 3
@@ -74,17 +72,6 @@ def run_options(function: F) -> F:
     ):
         function = option(function)
     return function
-
-
-def append_to_history(path: Path, *results: HistoryResult) -> None:
-    """Appends results with the present time; what an unfinished run has written already is left out."""
-    from edge_mnv3_android_bench.comparison.history import append_history, read_history
-
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    known = [entry.result for entry in read_history(path, warn=TerminalReporter().warn)]
-    for result in results:
-        if result not in known:
-            append_history(path, result, recorded_at=now)
 
 
 def leave(reporter: TerminalReporter, failures: tuple[DeviceFailure, ...], *, stable: bool) -> None:

@@ -9,7 +9,6 @@ import click
 from edge_mnv3.commands.device_options import (
     HISTORY,
     adb_option,
-    append_to_history,
     history_option,
     leave,
     models_dir_option,
@@ -113,16 +112,17 @@ def command(
       edge-mnv3 reproduce --variants small_minimalistic --weights none --json
     """
     from edge_mnv3.commands.bench_tables import reproduce_table
-    from edge_mnv3.core.outputs import check_writable, write_text
     from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.model.arch import VARIANTS, parse_variant
-    from edge_mnv3.stages.bench import cool_down
+    from edge_mnv3.stages.bench_files import ResultFiles
     from edge_mnv3.stages.reproduce import ReproduceRequest, reproduce_published
     from edge_mnv3.stages.variant_files import VariantFilesRequest
+    from edge_mnv3_android_bench.measuring.plan import CoolDown
 
-    check_writable([output] if output else [], force=force)
+    files = ResultFiles(output=output, history=history or HISTORY, force=force)
+    files.check()
     names = VARIANTS if variants == ALL else [name.strip() for name in variants.split(",")]
-    files = VariantFilesRequest(
+    wanted = VariantFilesRequest(
         variants=tuple(parse_variant(name) for name in names),
         models_dir=models_dir,
         weights=weights,
@@ -131,7 +131,7 @@ def command(
         samples=samples,
     )
     request = ReproduceRequest(
-        files=files,
+        files=wanted,
         serial=device,
         era_binary=era_binary,
         current_binary=binary,
@@ -140,7 +140,7 @@ def command(
         adb=adb,
         log_folder=logs,
         fresh=fresh,
-        cool_down=cool_down(max_cool_down),
+        cool_down=CoolDown().at_most(max_cool_down),
     )
     reporter = TerminalReporter()
     result, failures = reproduce_published(request, reporter)
@@ -149,8 +149,6 @@ def command(
         for warning in result.warnings:
             reporter.warn(warning)
         if not failures:
-            if output:
-                write_text(output, to_json(result), force=force)
-            append_to_history(history or HISTORY, result)
+            files.write(result, (result,), reporter)
         click.echo(to_json(result) if as_json else reproduce_table(result), nl=not as_json)
     leave(reporter, failures, stable=result is not None and all(r.stable for r in result.results))

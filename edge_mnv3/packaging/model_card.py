@@ -173,13 +173,14 @@ def _interval(result: PhoneLatency) -> str:
 
 
 def _phone_conditions(result: PhoneLatency) -> str:
-    threads = "threads as the build chose" if result.num_threads < 0 else f"{result.num_threads} threads"
-    version = f" {result.binary_version}" if result.binary_version else ""
+    protocol, binary = result.protocol, result.binary
+    threads = "threads as the build chose" if protocol.num_threads < 0 else f"{protocol.num_threads} threads"
+    version = f" {binary.version}" if binary.version else ""
     clocks = ", clocks held below their highest" if result.fixed_performance else ""
     return (
-        f"protocol {result.protocol}, {threads}, core mask {result.cpu_mask}, kernels {result.kernels}, "
-        f"delegate {result.delegate}, benchmark_model {result.binary}{version}, {result.launches} launches "
-        f"of {result.num_runs} runs after {result.warmup_runs}{clocks}"
+        f"protocol {protocol.name}, {threads}, core mask {result.cpu_mask}, kernels {protocol.kernels}, "
+        f"delegate {result.delegate}, benchmark_model {binary.name}{version}, {result.launches} launches "
+        f"of {protocol.num_runs} runs after {protocol.warmup_runs}{clocks}"
     )
 
 

@@ -1,52 +1,40 @@
-"""Files measured on phones: devices chosen, builds fetched, then results, profiles, outputs, verdicts."""
+"""Latencies of files, on this machine or on phones; on phones also profiles, outputs and verdicts."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypeVar
+from typing import overload
 
-from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError, ModelFileError
+from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.published import read_published
-from edge_mnv3.core.reporting import Reporter
-from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport, DeviceFailure, PublishedCells
-from edge_mnv3.core.results.device import DeviceInfo, PhoneOutputs
-from edge_mnv3.core.results.json_format import from_json
-from edge_mnv3.core.results.profile import DeviceProfileResult
-from edge_mnv3.core.runtime import Kernels, open_model
+from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3.core.tflite.read import read_file
-from edge_mnv3.stages.variant_files import VariantFile, identify
-from edge_mnv3_android_bench.adb.binary import find_adb
-from edge_mnv3_android_bench.adb.client import Adb, AdbDevice
-from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
-from edge_mnv3_android_bench.benchmark_model.download import pick_abi
-from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry, cache_folder
-from edge_mnv3_android_bench.device.selection import select_devices
-from edge_mnv3_android_bench.device.settings import changed_settings
-from edge_mnv3_android_bench.device.state import read_device_info
-from edge_mnv3_android_bench.measuring.measurement import (
-    CoolDown,
-    Listeners,
-    Measurement,
-    Progress,
-    measure_devices,
+from edge_mnv3.stages.phone_checks import PhoneCheckRequest, check_phones
+from edge_mnv3.stages.variant_files import (
+    VariantFile,
+    VariantFilesRequest,
+    identify,
+    variant_files,
 )
-from edge_mnv3_android_bench.measuring.phone_outputs import check_phone_outputs, seeded_pixels
-from edge_mnv3_android_bench.measuring.profiling import profile_model
-from edge_mnv3_android_bench.measuring.protocols import Protocol
-from edge_mnv3_android_bench.measuring.session import DeviceSession, open_session, place_binary
-from edge_mnv3_android_bench.published.reproduction import Measurement as PublishedMeasurement
-from edge_mnv3_android_bench.published.reproduction import reproduce
-
-OUTPUT_IMAGES = 8  # of noise, from coarse to fine; see `seeded_pixels`
-T = TypeVar("T")
+from edge_mnv3_android_bench.adb.binary import find_adb
+from edge_mnv3_android_bench.adb.client import Adb
+from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
+from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME, BinaryRegistry, cache_folder
+from edge_mnv3_android_bench.device.selection import select_devices
+from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
+from edge_mnv3_android_bench.measuring.host import HostBenchRequest, bench_host
+from edge_mnv3_android_bench.measuring.plan import CoolDown, MeasurementPlan
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol
+from edge_mnv3_android_bench.measuring.runs import measure_fleet
+from edge_mnv3_android_bench.published.reproduction import MeasuredFile, reproduce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,21 +43,24 @@ class DeviceBenchRequest:
 
     Attributes:
         models: `.tflite` files.
+        variants: Networks whose files are found or made and measured as well; None for none.
         serials: As in `select_devices`.
         binaries: Files, or names in the registry.
+        protocol: How each launch measures, and how many there are.
         adb: The adb binary; None for the one that is found.
-        fixed_performance: As in `Measurement`.
+        fixed_performance: As in `MeasurementPlan`.
         profile: Launch each file once more with the profiler on.
         check_outputs: Compare each file's outputs with this machine's.
         log_folder: For raw logs; None for a new folder in the cache.
         fresh: Forget the launches of an unfinished run.
-        cool_down: As in `Measurement`.
+        cool_down: As in `MeasurementPlan`.
     """
 
-    models: tuple[Path, ...]
-    serials: tuple[str, ...]
-    binaries: tuple[str, ...]
-    protocol: Protocol
+    models: tuple[Path, ...] = ()
+    variants: VariantFilesRequest | None = None
+    serials: tuple[str, ...] = ()
+    binaries: tuple[str, ...] = (DEFAULT_NAME,)
+    protocol: Protocol = PUBLISHED
     adb: Path | None = None
     fixed_performance: bool = False
     profile: bool = False
@@ -79,302 +70,161 @@ class DeviceBenchRequest:
     cool_down: CoolDown = field(default_factory=CoolDown)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Bench:
-    """A request on its devices."""
+@overload
+def bench(request: HostBenchRequest, reporter: Reporter = SILENT) -> HostBenchResult: ...
+@overload
+def bench(request: DeviceBenchRequest, reporter: Reporter = SILENT) -> DeviceBenchReport: ...
+def bench(
+    request: HostBenchRequest | DeviceBenchRequest, reporter: Reporter = SILENT
+) -> HostBenchResult | DeviceBenchReport:
+    """Measures latencies.
 
-    request: DeviceBenchRequest
-    registry: BinaryRegistry
-    devices: tuple[AdbDevice, ...]
-    binaries: tuple[str, ...]
-    log_folder: Path
+    Args:
+        request: One file on this machine, or files on devices, side by side.
+        reporter: Told of steps and progress, and warned of what is measured but must be known.
 
-
-def bench_devices(request: DeviceBenchRequest, reporter: Reporter) -> DeviceBenchReport:
-    """Measures files on devices, side by side.
-
-    A device that fails leaves the others alone: it is in the report's `failures`.
+    Returns:
+        For devices a report: a device that fails leaves the others alone, and is in its `failures`.
 
     Raises:
         InputFileError: A file cannot be read.
-        ModelFileError: A file is no `.tflite`.
+        ModelFileError: A file is no `.tflite`, or does not load on this machine.
+        RuntimeUnavailableError: The runtime on this machine cannot be used.
         AdbUnavailableError: There is no adb, or it does not work.
         DeviceUnavailableError: As in `select_devices`.
+        EdgeMnv3Error: As `variant_files` raises.
         KeyboardInterrupt: Ctrl-C: nothing runs on the devices, and the same call goes on with what is done.
     """
+    if isinstance(request, HostBenchRequest):
+        reporter.step("running")
+        return bench_host(request, reporter)
+    if request.variants is not None:
+        made = tuple(file.path for file in variant_files(request.variants, reporter))
+        request = replace(request, models=(*request.models, *made), variants=None)
+    return _bench_devices(request, reporter)
+
+
+def _bench_devices(request: DeviceBenchRequest, reporter: Reporter) -> DeviceBenchReport:
     models = _distinct(request.models)
     adb = Adb(find_adb(request.adb))
     reporter.step("devices")
-    devices = select_devices(adb, request.serials, warn=reporter.warn)
-    bench, failures = _prepare(replace(request, models=models), devices, reporter)
+    devices = select_devices(adb, request.serials, reporter)
+    registry = BinaryRegistry()
+    reporter.step("benchmark_model")
     try:
-        results: tuple[DeviceBenchResult, ...] = ()
-        if bench.devices:
-            results, lost = _measure(bench, reporter)
-            failures += lost
-        profiles, outputs, lost = _look_closer(bench, results, reporter)
+        with open_fleet(devices) as fleet:
+            plan = _plan(request, models, _ready_binaries(request, fleet, registry, reporter), fleet)
+            results: tuple[DeviceBenchResult, ...] = ()
+            if fleet.sessions:
+                launches = len(models) * len(plan.binaries) * request.protocol.launches
+                count = f"{len(fleet.sessions)} devices" if len(fleet.sessions) > 1 else "the device"
+                reporter.step(f"{launches} launches on {count}")
+                results = measure_fleet(fleet, plan, registry, reporter)
+            wanted = PhoneCheckRequest(
+                plan=plan, profile=request.profile, check_outputs=request.check_outputs
+            )
+            checks = check_phones(fleet, wanted, results, registry, reporter)
     except KeyboardInterrupt:
         reporter.warn("interrupted: the launches that are done are kept, and the same command goes on")
         raise
     return DeviceBenchReport(
         results=results,
         published=_published_cells(results),
-        profiles=profiles,
-        outputs=outputs,
-        failures=(*failures, *lost),
-    )
-
-
-def is_unfinished(path: Path) -> bool:
-    """Whether a file is the report of a measurement that was not finished, and so may be written again."""
-    try:
-        return bool(from_json(DeviceBenchReport, path.read_text(encoding="utf-8")).failures)
-    except (OSError, ValueError):
-        return False
-
-
-def published_abi(serial: str, adb: Path | None) -> str:
-    """Returns the preferred ABI of a device among those that a build is published for.
-
-    Raises:
-        BenchmarkBinaryError: There is none.
-        EdgeMnv3Error: As `select_devices` and `read_device_info` raise.
-    """
-    (device,) = select_devices(Adb(find_adb(adb)), (serial,))
-    return pick_abi(read_device_info(device).abis)
-
-
-def cool_down(max_s: float) -> CoolDown:
-    """Returns the usual waits, none longer than `max_s`."""
-    usual = CoolDown()
-    return CoolDown(
-        min_s=min(usual.min_s, max_s), max_s=max_s, poll_s=max(min(usual.poll_s, max_s / 2), 0.05)
+        profiles=tuple(checks.profiles),
+        outputs=tuple(checks.outputs),
+        failures=tuple(DeviceFailure(serial=serial, error=str(error)) for serial, error in fleet.failures),
     )
 
 
 def _distinct(models: Sequence[Path]) -> tuple[Path, ...]:
     """The files, each content once; that they are models is seen here, not in a crash on the phone."""
-    found: dict[str, Path] = {}
+    by_content: dict[str, Path] = {}
     for model in models:
         try:
             sha256 = sha256_file(model)
         except OSError as error:
             raise InputFileError(f"model {model}", error.strerror or str(error), "a .tflite file") from error
         read_file(model)
-        found.setdefault(sha256, model)
-    return tuple(found.values())
+        by_content.setdefault(sha256, model)
+    return tuple(by_content.values())
 
 
-def _prepare(
-    request: DeviceBenchRequest, devices: Sequence[AdbDevice], reporter: Reporter
-) -> tuple[_Bench, tuple[DeviceFailure, ...]]:
-    """Finds out what the devices are, and has the builds ready that they need."""
-    registry = BinaryRegistry()
-    reporter.step("benchmark_model")
-    infos, failures = _on_each(devices, lambda device, _: read_device_info(device))
-    usable: list[AdbDevice] = []
-    names: tuple[str, ...] = ()
-    for device, info in infos:
+def _ready_binaries(
+    request: DeviceBenchRequest, fleet: Fleet, registry: BinaryRegistry, reporter: Reporter
+) -> tuple[str, ...]:
+    """Has the builds ready that the devices need; a device that there is none for is left out."""
+    names: dict[str, None] = {}
+    for session in fleet.sessions:
         try:
-            names = tuple(
-                ready_binary(registry, wanted, info.abis, on_progress=reporter.progress, warn=reporter.warn)
-                for wanted in request.binaries
-            )
-            usable.append(device)
+            ready = [
+                ready_binary(registry, wanted, session.info.abis, reporter) for wanted in request.binaries
+            ]
         except EdgeMnv3Error as error:
-            failures += (DeviceFailure(serial=device.serial, error=str(error)),)
+            fleet.leave_out(session, error)
+        else:
+            names |= dict.fromkeys(ready)
+    return tuple(names)
+
+
+def _plan(
+    request: DeviceBenchRequest, models: tuple[Path, ...], binaries: tuple[str, ...], fleet: Fleet
+) -> MeasurementPlan:
     now = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
-    log_folder = request.log_folder or cache_folder() / "bench" / "logs" / now
-    bench = _Bench(
-        request=request,
-        registry=registry,
-        devices=tuple(usable),
-        binaries=tuple(dict.fromkeys(names)),
-        log_folder=log_folder,
-    )
-    return bench, failures
-
-
-def _measure(
-    bench: _Bench, reporter: Reporter
-) -> tuple[tuple[DeviceBenchResult, ...], tuple[DeviceFailure, ...]]:
-    request = bench.request
-    resume_path = _resume_path(bench)
-    if request.fresh:
-        resume_path.unlink(missing_ok=True)
-    measurement = Measurement(
-        models=request.models,
-        binaries=bench.binaries,
+    plan = MeasurementPlan(
+        models=models,
+        binaries=binaries,
         protocol=request.protocol,
-        log_folder=bench.log_folder,
-        resume_path=resume_path,
+        log_folder=request.log_folder or cache_folder() / "bench" / "logs" / now,
         fixed_performance=request.fixed_performance,
         cool_down=request.cool_down,
     )
-    launches = len(request.models) * len(bench.binaries) * request.protocol.launches
-    count = f"{len(bench.devices)} devices" if len(bench.devices) > 1 else "the device"
-    reporter.step(f"{launches} launches on {count}")
-    listeners = Listeners(progress=_Told(reporter), warn=reporter.warn)
-    measured = measure_devices(bench.devices, measurement, bench.registry, listeners)
-    failures = tuple(DeviceFailure(serial=serial, error=str(error)) for serial, error in measured.failures)
-    return measured.results, failures
+    resume_path = cache_folder() / "bench" / resume_name(plan, [session.serial for session in fleet.sessions])
+    if request.fresh:
+        resume_path.unlink(missing_ok=True)
+    return replace(plan, resume_path=resume_path)
 
 
-class _Told:
-    """Tells of launches, which end in several threads."""
+def resume_name(plan: MeasurementPlan, serials: Sequence[str]) -> str:
+    """Names the file for unfinished launches of the same files, devices, builds and protocol, in any order.
 
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
-        self._done: dict[str, tuple[int, int]] = {}
-        self._lock = threading.Lock()
-
-    def __call__(self, progress: Progress) -> None:
-        with self._lock:
-            self._done[progress.serial] = progress.done, progress.wanted
-            for problem in progress.record.problems[:1]:
-                self._reporter.warn(
-                    f"device {progress.serial}: {progress.label}: launch {progress.record.number} does not "
-                    f"count: {problem}"
-                )
-            done, wanted = (sum(counts) for counts in zip(*self._done.values(), strict=True))
-            self._reporter.progress(done, wanted)
-
-
-def _resume_path(bench: _Bench) -> Path:
-    """A file of this command's own: the same files, devices, builds and protocol, whatever their order."""
+    The protocol is written as earlier releases did, so that what they left unfinished goes on.
+    """
+    protocol, settings = plan.protocol, plan.protocol.settings
+    described = (
+        f"Protocol(name={settings.name!r}, num_threads={settings.num_threads!r}, cores={protocol.cores!r}, "
+        f"use_xnnpack={protocol.kernels == 'xnnpack'!r}, num_runs={settings.num_runs!r}, "
+        f"warmup_runs={settings.warmup_runs!r}, min_secs={settings.min_secs!r}, "
+        f"max_secs={settings.max_secs!r}, warmup_min_secs={settings.warmup_min_secs!r}, "
+        f"launches={protocol.launches!r})"
+    )
     parts = [
-        *sorted(sha256_file(model) for model in bench.request.models),
-        *sorted(device.serial for device in bench.devices),
-        *bench.binaries,
-        repr(bench.request.protocol),
-        str(bench.request.fixed_performance),
+        *sorted(sha256_file(model) for model in plan.models),
+        *sorted(serials),
+        *plan.binaries,
+        described,
+        str(plan.fixed_performance),
     ]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return cache_folder() / "bench" / f"unfinished-{key[:16]}.jsonl"
-
-
-def _look_closer(
-    bench: _Bench, results: Sequence[DeviceBenchResult], reporter: Reporter
-) -> tuple[tuple[DeviceProfileResult, ...], tuple[PhoneOutputs, ...], tuple[DeviceFailure, ...]]:
-    """Profiles, and compares outputs, as the request says."""
-    request = bench.request
-    measured = {result.conditions.device.serial for result in results}
-    devices = [device for device in bench.devices if device.serial in measured]
-    if not (request.profile or request.check_outputs) or not devices:
-        return (), (), ()
-    reporter.step("profiles and outputs")
-
-    def look(device: AdbDevice, stop: threading.Event) -> _Closer:
-        own = [result for result in results if result.conditions.device.serial == device.serial]
-        return _Closer.of(bench, device, own, reporter, stop)
-
-    found, failures = _on_each(devices, look)
-    return (
-        tuple(profile for _, closer in found for profile in closer.profiles),
-        tuple(output for _, closer in found for output in closer.outputs),
-        (*failures, *(failure for _, closer in found for failure in closer.failures)),
-    )
-
-
-@dataclass(slots=True, kw_only=True)
-class _Closer:
-    """What was seen on one device beside its latencies."""
-
-    profiles: list[DeviceProfileResult] = field(default_factory=list)
-    outputs: list[PhoneOutputs] = field(default_factory=list)
-    failures: list[DeviceFailure] = field(default_factory=list)
-
-    @classmethod
-    def of(
-        cls,
-        bench: _Bench,
-        device: AdbDevice,
-        results: Sequence[DeviceBenchResult],
-        reporter: Reporter,
-        stop: threading.Event,
-    ) -> _Closer:
-        """Looks at all files of a device; a file that fails leaves the others alone."""
-        closer = cls()
-        session = open_session(device, bench.binaries)
-        with changed_settings(
-            session.folder,
-            fixed_performance=bench.request.fixed_performance,
-            sdk=session.info.sdk,
-            warn=reporter.warn,
-        ):
-            for result in results:
-                try:
-                    closer._look(bench, session, result, stop)
-                except EdgeMnv3Error as error:
-                    closer.failures.append(DeviceFailure(serial=device.serial, error=str(error)))
-        return closer
-
-    def _look(
-        self, bench: _Bench, session: DeviceSession, result: DeviceBenchResult, stop: threading.Event
-    ) -> None:
-        conditions, request = result.conditions, bench.request
-        model = Path(conditions.model_path)
-        ready = place_binary(session, bench.registry, conditions.binary, stop=stop)
-        if request.profile:
-            log = bench.log_folder / f"profile_{model.stem}_{conditions.binary}_{session.info.serial}.log"
-            log = log.with_name(log.name.replace(":", "_"))
-            graph = read_file(model).main_graph
-            profile = profile_model(session, ready, conditions, request.protocol, graph, log, stop=stop)
-            self.profiles.append(profile)
-        if request.check_outputs:
-            kernels: Kernels = "xnnpack" if request.protocol.use_xnnpack else "builtin"
-            images = seeded_pixels(_side_px(model, kernels), OUTPUT_IMAGES)
-            self.outputs.append(
-                check_phone_outputs(session, ready, model, images, kernels=kernels, stop=stop)
-            )
-
-
-def _side_px(model: Path, kernels: Kernels) -> int:
-    shape = open_model(model, kernels=kernels).inputs[0].shape
-    if len(shape) != 4 or shape[1] != shape[2]:
-        raise ModelFileError(f"model {model}", f"an input of shape {shape}", "a square image")
-    return int(shape[1])
+    return f"unfinished-{key[:16]}.jsonl"
 
 
 def _published_cells(results: Sequence[DeviceBenchResult]) -> tuple[PublishedCells, ...]:
     """Holds results of files whose network is known against the published figures."""
     known = {path: identify(Path(path)) for path in {result.conditions.model_path for result in results}}
     devices: dict[str, DeviceInfo] = {r.conditions.device.serial: r.conditions.device for r in results}
-    found = []
+    published = []
     for serial, info in devices.items():
-        own = [result for result in results if result.conditions.device.serial == serial]
-        measurements = [
-            published_measurement(file, r) for r in own if (file := known[r.conditions.model_path])
+        files = [
+            measured_file(file, result)
+            for result in results
+            if result.conditions.device.serial == serial and (file := known[result.conditions.model_path])
         ]
-        if measurements:
-            cells = reproduce(read_published(), info, measurements).cells
-            found.append(PublishedCells(serial=serial, cells=cells))
-    return tuple(found)
+        if files:
+            cells = reproduce(read_published(), info, files).cells
+            published.append(PublishedCells(serial=serial, cells=cells))
+    return tuple(published)
 
 
-def published_measurement(file: VariantFile, result: DeviceBenchResult) -> PublishedMeasurement:
+def measured_file(file: VariantFile, result: DeviceBenchResult) -> MeasuredFile:
     """Puts a measured file's network beside its result."""
-    return PublishedMeasurement(
-        network=file.network, recipe=file.recipe, result=result, differences=file.differences
-    )
-
-
-def _on_each(
-    devices: Sequence[AdbDevice], call: Callable[[AdbDevice, threading.Event], T]
-) -> tuple[list[tuple[AdbDevice, T]], tuple[DeviceFailure, ...]]:
-    """Does something on all devices at once; Ctrl-C waits until each has been put in order."""
-    stop = threading.Event()
-    with ThreadPoolExecutor(max_workers=max(1, len(devices))) as pool:
-        futures = [pool.submit(call, device, stop) for device in devices]
-        try:
-            wait(futures)
-        except BaseException:
-            stop.set()
-            raise
-    done, failures = [], []
-    for device, future in zip(devices, futures, strict=True):
-        try:
-            done.append((device, future.result()))
-        except EdgeMnv3Error as error:
-            failures.append(DeviceFailure(serial=device.serial, error=str(error)))
-    return done, tuple(failures)
+    return MeasuredFile(network=file.network, recipe=file.recipe, result=result, differences=file.differences)

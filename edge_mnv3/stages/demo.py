@@ -78,7 +78,7 @@ def demo(request: DemoRequest, reporter: Reporter = SILENT) -> DemoResult:
 
 
 def _run(folder: Path, *, force: bool, reporter: Reporter) -> DemoResult:
-    from edge_mnv3_android_bench.measuring.host import bench_host
+    from edge_mnv3_android_bench.measuring.host import HostBenchRequest, bench_host
 
     reporter.step("writing the handwritten digits")
     training, held_out = write_digits(folder / "digits")
@@ -112,8 +112,8 @@ def _run(folder: Path, *, force: bool, reporter: Reporter) -> DemoResult:
         folder=str(folder),
         quantize=quantized,
         validate=validated,
-        bench_float=bench_host(float_path, on_run=reporter.progress),
-        bench_int8=bench_host(int8_path, on_run=reporter.progress),
+        bench_float=bench_host(HostBenchRequest(model=float_path), reporter),
+        bench_int8=bench_host(HostBenchRequest(model=int8_path), reporter),
     )
     with staged([folder / "demo.json"], force=force) as (file,):
         file.write_text(to_json(result), encoding="utf-8")

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.published import read_published
-from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench_report import DeviceFailure
 from edge_mnv3.core.results.verdicts import ReproduceResult
-from edge_mnv3.stages.bench import DeviceBenchRequest, bench_devices, published_measurement
+from edge_mnv3.stages.bench import DeviceBenchRequest, bench, measured_file
 from edge_mnv3.stages.variant_files import VariantFilesRequest, variant_files
 from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME, BinaryRegistry
 from edge_mnv3_android_bench.device.selection import ALL, select_devices
-from edge_mnv3_android_bench.measuring.measurement import CoolDown
-from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom
+from edge_mnv3_android_bench.measuring.plan import CoolDown
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom, renamed
 from edge_mnv3_android_bench.published.reproduction import reproduce
 from edge_mnv3_android_bench.published.verdicts import ERA_PREFIX, is_of_the_era
 
@@ -38,8 +38,8 @@ class ReproduceRequest:
     """
 
     files: VariantFilesRequest
-    serial: str | None
-    era_binary: str | None
+    serial: str | None = None
+    era_binary: str | None = None
     current_binary: str = DEFAULT_NAME
     launches: int | None = None
     runs: int | None = None
@@ -51,11 +51,11 @@ class ReproduceRequest:
     @property
     def protocol(self) -> Protocol:
         """That of the published figures; another number of runs or launches does not change its verdicts."""
-        return replace(custom(PUBLISHED, num_runs=self.runs, launches=self.launches), name=PUBLISHED.name)
+        return renamed(custom(PUBLISHED, num_runs=self.runs, launches=self.launches), PUBLISHED.name)
 
 
 def reproduce_published(
-    request: ReproduceRequest, reporter: Reporter
+    request: ReproduceRequest, reporter: Reporter = SILENT
 ) -> tuple[ReproduceResult | None, tuple[DeviceFailure, ...]]:
     """Measures the files of the published networks, and says of each figure whether it is reproduced.
 
@@ -65,7 +65,7 @@ def reproduce_published(
 
     Raises:
         ArgumentError: The era's build is not named as one, or all phones are asked for.
-        EdgeMnv3Error: As `variant_files` and `bench_devices` raise.
+        EdgeMnv3Error: As `variant_files` and `bench` raise.
     """
     if request.serial == ALL:
         raise ArgumentError("--device of reproduce", ALL, "one phone: its verdicts are its own")
@@ -74,7 +74,7 @@ def reproduce_published(
     # Making files takes minutes: that there is a phone is seen before.
     select_devices(Adb(find_adb(request.adb)), serials)
     files = {str(file.path): file for file in variant_files(request.files, reporter)}
-    report = bench_devices(
+    report = bench(
         DeviceBenchRequest(
             models=tuple(file.path for file in files.values()),
             serials=serials,
@@ -89,11 +89,9 @@ def reproduce_published(
     )
     if not report.results:
         return None, report.failures
-    measurements = [
-        published_measurement(files[result.conditions.model_path], result) for result in report.results
-    ]
+    measured = [measured_file(files[result.conditions.model_path], result) for result in report.results]
     device = report.results[0].conditions.device
-    return reproduce(read_published(), device, measurements), report.failures
+    return reproduce(read_published(), device, measured), report.failures
 
 
 def _binaries(request: ReproduceRequest) -> tuple[str, ...]:

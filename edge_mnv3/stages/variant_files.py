@@ -22,7 +22,7 @@ from edge_mnv3_quantization.options import HardSwishPolicy
 from edge_mnv3_quantization.recipes.config import RECIPES
 
 if TYPE_CHECKING:
-    from edge_mnv3_android_bench.published.reproduction import Network
+    from edge_mnv3_android_bench.published.reproduction import PublishedNetwork
 
 _HARD_SWISH = "HARD_SWISH"
 _HARD_SWISH_POLICY: HardSwishPolicy = "auto"
@@ -39,7 +39,7 @@ class VariantFile:
     """
 
     path: Path
-    network: Network
+    network: PublishedNetwork
     recipe: str | None
     differences: tuple[str, ...]
 
@@ -165,11 +165,11 @@ def _make(
     )
 
 
-def _network(made: QuantizeResult, precision: str) -> Network:
-    from edge_mnv3_android_bench.published.reproduction import Network
+def _network(made: QuantizeResult, precision: str) -> PublishedNetwork:
+    from edge_mnv3_android_bench.published.reproduction import PublishedNetwork
 
     suffix = "_minimalistic" if made.variant.minimalistic else ""
-    return Network(f"{made.variant.size}{suffix}", made.variant.alpha, precision)
+    return PublishedNetwork(f"{made.variant.size}{suffix}", made.variant.alpha, precision)
 
 
 def _describe(path: Path, made: QuantizeResult) -> VariantFile:

@@ -19,9 +19,9 @@ from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME, BinaryRegistry
 from edge_mnv3_android_bench.device.selection import select_devices
-from edge_mnv3_android_bench.device.state import read_device_info
+from edge_mnv3_android_bench.measuring.fleet import open_fleet
 from edge_mnv3_android_bench.measuring.phone_outputs import Outputs, run_on_phone
-from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, open_session, place_binary
+from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_binary
 
 EMULATED = "emulated device, not a phone"
 _XNNPACK = "XNNPACK"
@@ -101,17 +101,15 @@ def phone_runners(
     Raises:
         EdgeMnv3Error: There is no adb, a device is not usable, or the build is none for it or cannot be had.
     """
-    devices = select_devices(Adb(find_adb(adb)), serials, warn=reporter.warn)
     registry = BinaryRegistry()
-    runners = []
-    for device in devices:
-        reporter.step(f"device {device.serial}")
-        abis = read_device_info(device).abis
-        name = ready_binary(
-            registry, benchmark_binary, abis, on_progress=reporter.progress, warn=reporter.warn
-        )
-        session = open_session(device, (name,))
-        runners.append(PhoneRunner(session, place_binary(session, registry, name)))
+    with open_fleet(select_devices(Adb(find_adb(adb)), serials, reporter)) as fleet:
+        for failed in fleet.failures:
+            raise failed.error
+        runners = []
+        for session in fleet.sessions:
+            reporter.step(f"device {session.serial}")
+            name = ready_binary(registry, benchmark_binary, session.info.abis, reporter)
+            runners.append(PhoneRunner(session, place_binary(session, registry, name)))
     return tuple(runners)
 
 

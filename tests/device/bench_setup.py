@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from device.adb_servers import AdbServer
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour, Figures, benchmark_binary
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3_android_bench.adb.client import Adb, AdbDevice
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
-from edge_mnv3_android_bench.measuring.measurement import CoolDown, Measurement
+from edge_mnv3_android_bench.measuring.fleet import FailedDevice, open_fleet
+from edge_mnv3_android_bench.measuring.plan import CoolDown, MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom
+from edge_mnv3_android_bench.measuring.runs import measure_fleet
 from tiny_models import write_classifier
 
 FOLDER = "/data/local/tmp/edge-mnv3"
@@ -38,9 +43,28 @@ def registry_with(folder: Path, **builds: Behaviour) -> BinaryRegistry:
     return registry
 
 
-def measurement(folder: Path, *models: Path, **changes: Any) -> Measurement:
+class Measured(NamedTuple):
+    """What came of a measurement."""
+
+    results: tuple[DeviceBenchResult, ...]
+    failures: list[FailedDevice]
+
+
+def measure(
+    devices: Sequence[AdbDevice],
+    plan: MeasurementPlan,
+    registry: BinaryRegistry,
+    reporter: Reporter = SILENT,
+) -> Measured:
+    """Opens the devices and measures on all of them."""
+    with open_fleet(devices) as fleet:
+        results = measure_fleet(fleet, plan, registry, reporter)
+    return Measured(results, fleet.failures)
+
+
+def quick_plan(folder: Path, *models: Path, **changes: Any) -> MeasurementPlan:
     """A measurement that does not wait long."""
-    base = Measurement(
+    base = MeasurementPlan(
         models=models,
         binaries=("current",),
         protocol=QUICK,

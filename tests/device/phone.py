@@ -207,6 +207,12 @@ class Phone:
         return self.cable.pushed_bytes
 
     @property
+    def property_readings(self) -> int:
+        """How often `getprop` has listed all properties so far."""
+        path = self._folder.state / "property_readings"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    @property
     def launches(self) -> list[list[str]]:
         """Command lines with which `benchmark_model` was started so far."""
         return self._launches.command_lines()

@@ -40,6 +40,7 @@ exit 0
 """
 _GETPROP = """\
 if [ $# -eq 0 ]; then
+  echo all >>"$EDGE_PHONE_STATE/property_readings"
   exec cat "$EDGE_PHONE_STATE/getprop.txt"
 fi
 value=$(sed -n "s/^\\[$1\\]: \\[\\(.*\\)\\]\\$/\\1/p" "$EDGE_PHONE_STATE/getprop.txt")

@@ -52,10 +52,11 @@ def test_float_stock_and_accurate_of_two_networks_in_one_command(bench: Bench, p
     }
     for one in result.results:
         conditions = one.conditions
-        assert (one.median_us, conditions.kernels, conditions.cpu_mask) == (20_000.0, "builtin", "c")
-        assert (conditions.num_threads, conditions.num_runs, conditions.protocol) == (1, 10, "published")
+        assert (one.median_us, conditions.protocol.kernels, conditions.cpu_mask) == (20_000.0, "builtin", "c")
+        assert (conditions.protocol.num_threads, conditions.protocol.num_runs) == (1, 10)
+        assert conditions.protocol.name == "published"
         assert conditions.device.build_fingerprint
-        assert len(conditions.model_sha256) == len(conditions.binary_sha256) == 64
+        assert len(conditions.model_sha256) == len(conditions.binary.sha256) == 64
         (launch,) = one.launches
         assert launch.before.battery_percent == 80
         assert launch.after is not None

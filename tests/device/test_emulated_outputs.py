@@ -21,7 +21,7 @@ from tiny_models import SIZE, write_classifier
 def ready(
     server: AdbServer, phone: Phone, folder: Path, behaviour: Behaviour | None = None
 ) -> tuple[DeviceSession, ReadyBinary]:
-    session = open_session(device_on(server, phone), ["current"])
+    session = open_session(device_on(server, phone))
     return session, place_binary(session, registry_with(folder, current=behaviour or Behaviour()), "current")
 
 

@@ -16,14 +16,13 @@ PROGRAM = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from pathlib import Path
-from device.bench_setup import measurement
-from edge_mnv3_android_bench.adb import Adb
-from edge_mnv3_android_bench.benchmark_binary import BinaryRegistry
-from edge_mnv3_android_bench.measuring import measure_devices
+from device.bench_setup import measure, quick_plan
+from edge_mnv3_android_bench.adb.client import Adb
+from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 adb, port, serial, folder = sys.argv[1:]
 folder = Path(folder)
 device = Adb(Path(adb), server_port=int(port)).device(serial)
-measure_devices([device], measurement(folder, folder / "model.tflite"), BinaryRegistry(folder / "cache"))
+measure([device], quick_plan(folder, folder / "model.tflite"), BinaryRegistry(folder / "cache"))
 """
 
 

@@ -15,19 +15,24 @@ from device.bench_setup import (
     QUICK,
     STEADY,
     device_on,
-    measurement,
+    measure,
     model_file,
+    quick_plan,
     registry_with,
 )
 from device.conftest import MakePhone
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour, Figures
 from edge_mnv3.core.errors import BenchmarkBinaryError, DeviceLostError, DeviceTimeoutError, EdgeMnv3Error
+from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device import settings as device_settings
-from edge_mnv3_android_bench.measuring.measurement import Listeners, Measurement, Progress, measure_devices
+from edge_mnv3_android_bench.measuring.fleet import open_fleet
+from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import custom
+from edge_mnv3_android_bench.measuring.runs import measure_fleet
+from recording_reporter import RecordingReporter
 
 
 @pytest.fixture
@@ -36,18 +41,18 @@ def registry(tmp_path: Path) -> BinaryRegistry:
 
 
 def measure_one(
-    server: AdbServer, phone: Phone, wanted: Measurement, registry: BinaryRegistry
+    server: AdbServer, phone: Phone, wanted: MeasurementPlan, registry: BinaryRegistry
 ) -> DeviceBenchResult:
-    measured = measure_devices([device_on(server, phone)], wanted, registry)
+    measured = measure([device_on(server, phone)], wanted, registry)
     assert not measured.failures
     assert len(measured.results) == 1
     return measured.results[0]
 
 
 def failure_of(
-    server: AdbServer, phone: Phone, wanted: Measurement, registry: BinaryRegistry
+    server: AdbServer, phone: Phone, wanted: MeasurementPlan, registry: BinaryRegistry
 ) -> EdgeMnv3Error:
-    measured = measure_devices([device_on(server, phone)], wanted, registry)
+    measured = measure([device_on(server, phone)], wanted, registry)
     assert len(measured.failures) == 1
     assert measured.failures[0][0] == phone.serial
     return measured.failures[0][1]
@@ -65,14 +70,15 @@ def test_a_figure_with_its_conditions(
     adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry
 ) -> None:
     phone.figures = STEADY
-    result = measure_one(adb_server, phone, measurement(tmp_path, model_file(tmp_path)), registry)
+    result = measure_one(adb_server, phone, quick_plan(tmp_path, model_file(tmp_path)), registry)
     assert (result.median_us, result.statistic, result.stable) == (20_000.0, "median", True)
     assert (result.ci95_us, result.coefficient_of_variation_percent) == (None, 0.0)
     assert [launch.number for launch in result.launches] == [1, 2]
     assert all(launch.mask_verified and not launch.problems for launch in result.launches)
     conditions = result.conditions
     assert (conditions.cpus, conditions.cpu_mask) == ((4, 5, 6, 7), "f0")
-    assert (conditions.kernels, conditions.num_threads, conditions.num_runs) == ("builtin", 1, 10)
+    assert (conditions.protocol.kernels, conditions.protocol.num_threads) == ("builtin", 1)
+    assert (conditions.protocol.name, conditions.protocol.num_runs) == ("custom", 10)
     assert (conditions.device.model, conditions.device.sdk) == ("Generic Phone", 33)
     assert any("emulated device, not a phone" in warning for warning in result.warnings)
     sample = result.launches[0].samples[-1]
@@ -91,7 +97,7 @@ def test_a_second_run_pushes_nothing(
     adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry
 ) -> None:
     phone.figures = STEADY
-    wanted = measurement(tmp_path, model_file(tmp_path))
+    wanted = quick_plan(tmp_path, model_file(tmp_path))
     measure_one(adb_server, phone, wanted, registry)
     pushed_bytes = phone.pushed_bytes
     assert pushed_bytes > 0
@@ -102,13 +108,15 @@ def test_a_second_run_pushes_nothing(
 def test_models_and_builds_take_turns(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
     phone.figures = STEADY
     registry = registry_with(tmp_path, current=Behaviour(), era_2019=Behaviour(build="1.13"))
-    wanted = measurement(tmp_path, model_file(tmp_path), binaries=("era-2019", "current"))
-    order: list[str] = []
-    listeners = Listeners(progress=lambda progress: order.append(progress.label))
-    measured = measure_devices([device_on(adb_server, phone)], wanted, registry, listeners)
-    cells = ["model.tflite (era-2019)", "model.tflite (current)"]
-    assert order == [*cells, *reversed(cells)]
-    assert [result.conditions.binary for result in measured.results] == ["era-2019", "current"]
+    wanted = quick_plan(tmp_path, model_file(tmp_path), binaries=("era-2019", "current"))
+    reporter = RecordingReporter()
+    measured = measure([device_on(adb_server, phone)], wanted, registry, reporter)
+    measuring = [words for words in phone.launches if any(word.startswith("--graph=") for word in words)]
+    order = [next(word for word in words if "benchmark_model_" in word) for words in measuring]
+    builds = [f"{FOLDER}/benchmark_model_{name}" for name in ("era-2019", "current")]
+    assert order == [*builds, *reversed(builds)]
+    assert reporter.done_and_total == [(done, 4) for done in (1, 2, 3, 4)]
+    assert [result.conditions.binary.name for result in measured.results] == ["era-2019", "current"]
     assert [result.statistic for result in measured.results] == ["avg", "median"]
     assert all(result.stable for result in measured.results)
 
@@ -119,7 +127,7 @@ def test_heat_in_the_middle_is_waited_for(
     phone.figures = STEADY
     phone.at_launch(3, lambda: phone.throttle(clock_fraction=0.6))
     phone.after(5.0, phone.cool)
-    result = measure_one(adb_server, phone, measurement(tmp_path, model_file(tmp_path)), registry)
+    result = measure_one(adb_server, phone, quick_plan(tmp_path, model_file(tmp_path)), registry)
     bad = [launch for launch in result.launches if launch.problems]
     assert bad
     assert "thermal status 3 after it, 0 is demanded" in bad[0].problems
@@ -134,7 +142,7 @@ def test_a_phone_that_stays_hot_gives_no_figure(
 ) -> None:
     phone.figures = STEADY
     phone.throttle(clock_fraction=0.6)
-    wanted = measurement(tmp_path, model_file(tmp_path), protocol=custom(QUICK, launches=1))
+    wanted = quick_plan(tmp_path, model_file(tmp_path), protocol=custom(QUICK, launches=1))
     result = measure_one(adb_server, phone, wanted, registry)
     assert (result.median_us, result.stable) == (None, False)
     assert len(result.launches) == 2  # twice as many as demanded, then it is given up
@@ -146,7 +154,7 @@ def test_the_mask_is_verified(
 ) -> None:
     phone.figures = STEADY
     phone.faults.taskset_ignored = True
-    wanted = measurement(tmp_path, model_file(tmp_path), protocol=custom(QUICK, launches=1))
+    wanted = quick_plan(tmp_path, model_file(tmp_path), protocol=custom(QUICK, launches=1))
     result = measure_one(adb_server, phone, wanted, registry)
     assert result.median_us is None
     assert "the core mask of the running program was not seen" in result.launches[0].problems
@@ -158,7 +166,7 @@ def test_a_program_that_dies_is_given_up_soon(
 ) -> None:
     phone.figures = STEADY
     registry = registry_with(tmp_path, current=Behaviour(fault=fault))  # type: ignore[arg-type]
-    result = measure_one(adb_server, phone, measurement(tmp_path, model_file(tmp_path)), registry)
+    result = measure_one(adb_server, phone, quick_plan(tmp_path, model_file(tmp_path)), registry)
     assert result.median_us is None
     assert len(result.launches) == 3  # each failed in the same way
     name = {"abort": "SIGABRT", "segfault": "SIGSEGV", "kill": "SIGKILL"}[fault]
@@ -173,7 +181,7 @@ def test_a_program_that_hangs_is_killed(
     phone.figures = STEADY
     registry = registry_with(tmp_path, current=Behaviour(fault="hang"))
     quick = custom(QUICK, max_secs=0.7, launches=1)
-    wanted = measurement(tmp_path, model_file(tmp_path), protocol=quick)
+    wanted = quick_plan(tmp_path, model_file(tmp_path), protocol=quick)
     started = time.monotonic()
     result = measure_one(adb_server, phone, wanted, registry)
     assert result.median_us is None
@@ -193,7 +201,7 @@ def test_unplugged_in_a_launch_the_run_goes_on_later(
     monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
     phone.figures = STEADY
     phone.at_launch(3, lambda: phone.after(0.4, phone.unplug))  # the first one is --help
-    wanted = measurement(tmp_path, model_file(tmp_path))
+    wanted = quick_plan(tmp_path, model_file(tmp_path))
     error = failure_of(adb_server, phone, wanted, registry)
     assert isinstance(error, DeviceLostError)
     assert phone.wait_for(lambda: not phone.processes(), timeout_s=3.0)  # it ends by itself, without adb
@@ -202,17 +210,15 @@ def test_unplugged_in_a_launch_the_run_goes_on_later(
     adb_server.disconnect(phone.serial)
     adb_server.connect(phone.serial)
     assert phone.wait_for(lambda: adb_server.state(phone.serial) == "device")
-    warnings: list[str] = []
-    measured = measure_devices(
-        [device_on(adb_server, phone)], wanted, registry, Listeners(warn=warnings.append)
-    )
+    reporter = RecordingReporter()
+    measured = measure([device_on(adb_server, phone)], wanted, registry, reporter)
     assert not measured.failures
     assert measured.results[0].median_us == 20_000.0
     asked_for_help = sum("--help" in words for words in phone.launches)
     assert len(phone.launches) - asked_for_help == 3  # the first, the one that was lost, and it again
-    assert "settings that an earlier run had left were restored" in warnings[0]
-    assert "model.tflite (current): taken from the unfinished run of 20" in warnings[1]
-    assert warnings[1].endswith(": 1 of its launches")
+    assert "settings that an earlier run had left were restored" in reporter.warnings[0]
+    assert "model.tflite (current): taken from the unfinished run of 20" in reporter.warnings[1]
+    assert reporter.warnings[1].endswith(": 1 of its launches")
     assert not (tmp_path / "resume.jsonl").exists()
     assert_clean(phone)
 
@@ -225,11 +231,11 @@ def test_a_phone_that_freezes_costs_the_timeout_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in (("launching._STATES_ALLOWANCE_S", 1.0), ("launching._KILL_TIMEOUT_S", 0.5)):
-        monkeypatch.setattr(f"edge_mnv3_android_bench.{name}", value)
+        monkeypatch.setattr(f"edge_mnv3_android_bench.measuring.{name}", value)
     monkeypatch.setattr("edge_mnv3_android_bench.measuring.session.LOADING_ALLOWANCE_S", 0.5)
     phone.figures = STEADY
     phone.at_launch(3, lambda: phone.after(0.4, phone.freeze))
-    wanted = measurement(tmp_path, model_file(tmp_path), protocol=custom(QUICK, max_secs=1.5))
+    wanted = quick_plan(tmp_path, model_file(tmp_path), protocol=custom(QUICK, max_secs=1.5))
     started = time.monotonic()
     monkeypatch.setattr("edge_mnv3_android_bench.adb.client.SHELL_TIMEOUT_S", 1.0)
     error = failure_of(adb_server, phone, wanted, registry)
@@ -249,14 +255,14 @@ def test_a_reboot_in_a_launch(
     monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
     phone.figures = STEADY
     phone.at_launch(2, lambda: phone.after(0.3, phone.reboot))
-    error = failure_of(adb_server, phone, measurement(tmp_path, model_file(tmp_path)), registry)
+    error = failure_of(adb_server, phone, quick_plan(tmp_path, model_file(tmp_path)), registry)
     assert isinstance(error, DeviceLostError)
     assert str(error).startswith(f"device {phone.serial}: the connection broke")
 
 
 def test_a_program_for_another_processor(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
     registry = registry_with(tmp_path, current=Behaviour(fault="abi"))
-    error = failure_of(adb_server, phone, measurement(tmp_path, model_file(tmp_path)), registry)
+    error = failure_of(adb_server, phone, quick_plan(tmp_path, model_file(tmp_path)), registry)
     assert isinstance(error, BenchmarkBinaryError)
     assert "benchmark binary 'current' does not run on device" in str(error)
     assert_clean(phone)
@@ -274,7 +280,7 @@ def test_one_phone_fails_the_other_is_measured(
     good.figures = bad.figures = STEADY
     bad.at_launch(3, bad.unplug)
     devices = [device_on(adb_server, phone) for phone in (bad, good)]
-    measured = measure_devices(devices, measurement(tmp_path, model_file(tmp_path)), registry)
+    measured = measure(devices, quick_plan(tmp_path, model_file(tmp_path)), registry)
     assert [serial for serial, _ in measured.failures] == [bad.serial]
     assert [result.conditions.device.serial for result in measured.results] == [good.serial]
     assert measured.results[0].median_us == 20_000.0
@@ -286,13 +292,13 @@ def test_two_phones_take_the_time_of_one(
 ) -> None:
     phones = [make_phone(), make_phone()]
     durations_s = []
-    wanted = measurement(tmp_path, model_file(tmp_path))
+    wanted = quick_plan(tmp_path, model_file(tmp_path))
     for together in (phones[:1], phones):
         for phone in together:
             phone.figures = Figures.steady(20_000, spread_us=100, launch_s=1.5)
         started = time.monotonic()
         devices = [device_on(adb_server, phone) for phone in together]
-        assert len(measure_devices(devices, wanted, registry).results) == len(together)
+        assert len(measure(devices, wanted, registry).results) == len(together)
         durations_s.append(time.monotonic() - started)
     assert durations_s[1] < 1.3 * durations_s[0]
 
@@ -305,20 +311,21 @@ def test_a_stop_kills_restores_and_keeps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     phone.figures = STEADY
-    wanted = measurement(tmp_path, model_file(tmp_path))
+    wanted = quick_plan(tmp_path, model_file(tmp_path))
     interrupted = threading.Event()
 
-    def interrupt(progress: Progress) -> None:
-        if progress.record.number == 1:
-            phone.at_launch(3, lambda: phone.after(0.3, interrupted.set))
+    class Interrupting(Reporter):
+        def progress(self, done: int, total: int) -> None:
+            if done == 1:
+                phone.at_launch(3, lambda: phone.after(0.3, interrupted.set))
 
     def wait_for_ctrl_c(futures: object) -> None:
         assert interrupted.wait(30)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("edge_mnv3_android_bench.measuring.measurement.wait", wait_for_ctrl_c)
-    with pytest.raises(KeyboardInterrupt):
-        measure_devices([device_on(adb_server, phone)], wanted, registry, Listeners(progress=interrupt))
+    with pytest.raises(KeyboardInterrupt), open_fleet([device_on(adb_server, phone)]) as fleet:
+        monkeypatch.setattr("edge_mnv3_android_bench.measuring.fleet.wait", wait_for_ctrl_c)
+        measure_fleet(fleet, wanted, registry, Interrupting())
     assert_clean(phone)
     assert len((tmp_path / "resume.jsonl").read_text().splitlines()) == 1
 
@@ -327,7 +334,7 @@ def test_real_inference(
     adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry, test_data: Path
 ) -> None:
     model = test_data / "models/v3-small_224_1.0_uint8.tflite"
-    wanted = measurement(tmp_path, model, protocol=custom(QUICK, min_secs=0.6, launches=1))
+    wanted = quick_plan(tmp_path, model, protocol=custom(QUICK, min_secs=0.6, launches=1))
     result = measure_one(adb_server, phone, wanted, registry)
     timings = [launch.timings for launch in result.launches if launch.timings]
     assert timings

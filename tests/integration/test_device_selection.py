@@ -11,6 +11,7 @@ from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.device import selection as device_selection
 from edge_mnv3_android_bench.device.selection import select_devices
 from fake_adb import fake_adb
+from recording_reporter import RecordingReporter
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +32,9 @@ def test_choices(tmp_path: Path) -> None:
     adb = fake_adb(tmp_path, devices=listing("A device model:Pixel", "B device", "C unauthorized"))
     assert chosen(adb, "B") == ["B"]
     assert chosen(adb, "B", "A", "B") == ["B", "A"]
-    warnings: list[str] = []
-    assert [device.serial for device in select_devices(adb, ["all"], warn=warnings.append)] == ["A", "B"]
-    assert warnings == [
+    reporter = RecordingReporter()
+    assert [device.serial for device in select_devices(adb, ["all"], reporter)] == ["A", "B"]
+    assert reporter.warnings == [
         "left out: device C: got unauthorized, expected a device ready for adb; "
         "unlock it and accept the question about USB debugging, then try again"
     ]

@@ -12,6 +12,7 @@ from edge_mnv3_android_bench.adb.files import DeviceFolder
 from edge_mnv3_android_bench.device import settings as device_settings
 from edge_mnv3_android_bench.device.settings import NOTE, changed_settings, restore_settings
 from fake_adb import fake_device
+from recording_reporter import RecordingReporter
 
 # `settings` and `cmd` keep their values in files.
 SETTINGS = """#!/bin/sh
@@ -95,20 +96,20 @@ def test_nothing_to_change_writes_no_note(phone: Phone) -> None:
 def test_the_next_run_restores_what_unplugging_left(phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
     phone.stay_on = "1"
-    warnings: list[str] = []
-    with changed_settings(phone.folder, sdk=28, warn=warnings.append):
+    reporter = RecordingReporter()
+    with changed_settings(phone.folder, sdk=28, reporter=reporter):
         phone.gone.touch()
-    assert len(warnings) == 1
-    assert warnings[0].startswith(
+    assert len(reporter.warnings) == 1
+    assert reporter.warnings[0].startswith(
         "settings are not restored, the next run on this device restores them: device"
     )
     phone.gone.unlink()
     assert phone.stay_on == "7"
-    with changed_settings(phone.folder, sdk=28, warn=warnings.append):
+    with changed_settings(phone.folder, sdk=28, reporter=reporter):
         assert phone.stay_on == "7"
         assert phone.note.read_text() == "stay_on_while_plugged_in=1\n"
     assert phone.stay_on == "1"
-    assert warnings[1:] == ["device FAKE01: settings that an earlier run had left were restored"]
+    assert reporter.warnings[1:] == ["device FAKE01: settings that an earlier run had left were restored"]
     assert not restore_settings(phone.folder)
 
 

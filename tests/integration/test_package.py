@@ -96,7 +96,7 @@ def test_card_and_manifest_have_the_latencies_of_phones(
     assert card.index("On the machine that packaged:") > card.index(rows[1])
     assert "- The latency of `my_drinks_uint8.tflite` on Maker Pixel is unstable: it has no figure." in card
     model = read_manifest(read_bundle(tmp_path / "b").files).models[0]
-    assert [latency.binary for latency in model.phone_latencies] == ["era-2019", "current"]
+    assert [latency.binary.name for latency in model.phone_latencies] == ["era-2019", "current"]
     assert len(model.latencies) == 1
     assert run("verify", tmp_path / "b").exit_code == 0
 

@@ -11,15 +11,15 @@ from bench_records import PIXEL, device_result, steady
 from edge_mnv3.commands.bench_tables import bench_table, reproduce_table
 from edge_mnv3.core.published import Figure, Published, Source
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
-from edge_mnv3_android_bench.published.reproduction import Measurement, Network, reproduce
+from edge_mnv3_android_bench.published.reproduction import MeasuredFile, PublishedNetwork, reproduce
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "reproduce_table.txt"
-SMALL, LARGE = Network("small", 1.0, "float"), Network("large", 1.0, "float")
-INT8, MINIMAL = Network("large", 1.0, "int8"), Network("small_minimalistic", 1.0, "float")
+SMALL, LARGE = PublishedNetwork("small", 1.0, "float"), PublishedNetwork("large", 1.0, "float")
+INT8, MINIMAL = PublishedNetwork("large", 1.0, "int8"), PublishedNetwork("small_minimalistic", 1.0, "float")
 OTHER_GRAPH = "graph: recipe accurate writes hard-swish without HARD_SWISH"
 
 
-def published(*rows: tuple[str, Network, float]) -> Published:
+def published(*rows: tuple[str, PublishedNetwork, float]) -> Published:
     sources = {name: Source(title="t", address="a", conditions="c") for name in ("a", "b")}
     figures = tuple(
         Figure(source=source, **network._asdict(), device="Pixel 1", latency_ms=latency_ms)
@@ -34,10 +34,10 @@ FIGURES = published(
 
 
 def both(
-    network: Network, era_ms: float, current_ms: float, recipe: str | None = None, *differences: str
-) -> list[Measurement]:
+    network: PublishedNetwork, era_ms: float, current_ms: float, recipe: str | None = None, *differences: str
+) -> list[MeasuredFile]:
     return [
-        Measurement(
+        MeasuredFile(
             network=network,
             recipe=recipe,
             result=device_result(steady(1e3 * ms), binary=binary, model_sha256=f"{network} {recipe}"),
@@ -54,7 +54,7 @@ def test_verdicts_of_a_published_phone(pytestconfig: pytest.Config) -> None:
         *both(LARGE, 30.0, 17.0),
         *both(INT8, 26.0, 14.0, "stock"),
         *both(INT8, 18.0, 9.0, "accurate", OTHER_GRAPH),
-        Measurement(network=MINIMAL, recipe=None, result=unstable),
+        MeasuredFile(network=MINIMAL, recipe=None, result=unstable),
     ]
     table = reproduce_table(reproduce(FIGURES, PIXEL, measurements)) + "\n"
     if pytestconfig.getoption("--update-golden"):

@@ -20,6 +20,7 @@ from edge_mnv3_android_bench.benchmark_model.registry import (
     help_fingerprint,
     reported_version,
 )
+from recording_reporter import RecordingReporter
 
 ABI = "arm64-v8a"
 HELP = """usage: {program} <flags>
@@ -81,10 +82,11 @@ def left_over(registry: BinaryRegistry) -> list[str]:
 
 
 def test_fetched_once(registry: BinaryRegistry, server: str) -> None:
-    progress: list[tuple[int, int]] = []
-    binary = registry.fetch("current", ABI, address=f"{server}/x", on_progress=lambda *p: progress.append(p))
-    assert progress[-1] == (200_064, 200_064)
-    assert [done for done, _ in progress] == sorted(done for done, _ in progress)
+    reporter = RecordingReporter()
+    binary = registry.fetch("current", ABI, address=f"{server}/x", reporter=reporter)
+    assert reporter.done_and_total[-1] == (200_064, 200_064)
+    done = [done for done, _ in reporter.done_and_total]
+    assert done == sorted(done)
     assert (binary.size_bytes, binary.source, binary.help_sha256) == (200_064, f"{server}/x", None)
     assert left_over(registry) == [f"{ABI}/current/benchmark_model", "lock.json"]
     # Offline from here on: the address would answer 404.

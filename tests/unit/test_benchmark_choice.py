@@ -18,6 +18,7 @@ from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3_android_bench.benchmark_model import download as benchmark_download
 from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
+from recording_reporter import RecordingReporter
 
 ABI = "arm64-v8a"
 ABIS = (ABI, "armeabi-v7a")
@@ -79,15 +80,15 @@ def test_a_file_gets_a_name_that_no_other_file_has(registry: BinaryRegistry, tmp
 
 
 def test_current_is_downloaded_once(registry: BinaryRegistry, address: str, tmp_path: Path) -> None:
-    warnings: list[str] = []
-    assert ready_binary(registry, "current", ABIS, warn=warnings.append) == "current"
-    assert warnings == [
+    reporter = RecordingReporter()
+    assert ready_binary(registry, "current", ABIS, reporter) == "current"
+    assert reporter.warnings == [
         f"benchmark binary 'current' was downloaded from {address}android_aarch64_benchmark_model, which "
         f"carries no checksum; locked now: SHA-256 {registry.get('current', ABI).sha256}"
     ]
     (tmp_path / "served" / "android_aarch64_benchmark_model").unlink()
-    assert ready_binary(registry, "current", ABIS, warn=warnings.append) == "current"
-    assert len(warnings) == 1
+    assert ready_binary(registry, "current", ABIS, reporter) == "current"
+    assert len(reporter.warnings) == 1
 
 
 def test_other_names_must_be_registered(registry: BinaryRegistry) -> None:

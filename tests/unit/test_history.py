@@ -11,15 +11,20 @@ import pytest
 from bench_records import PIXEL, device_result, host_result, steady
 from edge_mnv3.core.errors import InputFileError, OutputError
 from edge_mnv3.core.published import Published
-from edge_mnv3_android_bench.comparison.history import append_history, read_history
+from edge_mnv3_android_bench.comparison.history import HistoryEntry, append_history, read_history
 from edge_mnv3_android_bench.published.reproduction import reproduce
+from recording_reporter import RecordingReporter
 
 TIME = "2026-01-02T03:04:05Z"
 DEVICE, HOST = device_result(steady(1000.0)), host_result(steady(500.0))
 
 
-def no_warning(text: str) -> None:
-    pytest.fail(text)
+def read(path: Path) -> tuple[HistoryEntry, ...]:
+    """Reads a history in which nothing is skipped."""
+    reporter = RecordingReporter()
+    entries = read_history(path, reporter)
+    assert reporter.warnings == []
+    return entries
 
 
 def test_results_come_back_in_order(tmp_path: Path) -> None:
@@ -27,7 +32,7 @@ def test_results_come_back_in_order(tmp_path: Path) -> None:
     results = (DEVICE, HOST, reproduce(Published(sources={}, figures=()), PIXEL, []))
     for result in results:
         append_history(path, result, recorded_at=TIME)
-    entries = read_history(path, warn=no_warning)
+    entries = read(path)
     assert tuple(entry.result for entry in entries) == results
     assert {entry.recorded_at for entry in entries} == {TIME}
     kinds = [json.loads(line)["kind"] for line in path.read_text().splitlines()]
@@ -35,7 +40,7 @@ def test_results_come_back_in_order(tmp_path: Path) -> None:
 
 
 def test_no_history_yet(tmp_path: Path) -> None:
-    assert read_history(tmp_path / "none.jsonl", warn=no_warning) == ()
+    assert read(tmp_path / "none.jsonl") == ()
 
 
 def test_cut_last_line_is_skipped_and_said(tmp_path: Path) -> None:
@@ -44,9 +49,9 @@ def test_cut_last_line_is_skipped_and_said(tmp_path: Path) -> None:
     append_history(path, DEVICE, recorded_at=TIME)
     whole = path.read_bytes()
     path.write_bytes(whole[:-30])
-    told: list[str] = []
-    assert [entry.result for entry in read_history(path, warn=told.append)] == [HOST]
-    assert told == [f"history {path}: line 2 was cut and is skipped"]
+    reporter = RecordingReporter()
+    assert [entry.result for entry in read_history(path, reporter)] == [HOST]
+    assert reporter.warnings == [f"history {path}: line 2 was cut and is skipped"]
 
 
 def test_a_line_after_a_cut_one_is_whole(tmp_path: Path) -> None:
@@ -54,17 +59,17 @@ def test_a_line_after_a_cut_one_is_whole(tmp_path: Path) -> None:
     append_history(path, HOST, recorded_at=TIME)
     path.write_bytes(path.read_bytes()[:-30])
     append_history(path, DEVICE, recorded_at=TIME)
-    told: list[str] = []
-    assert [entry.result for entry in read_history(path, warn=told.append)] == [DEVICE]
-    assert len(told) == 1
-    assert told[0].startswith(f"history {path}: line 1 cannot be read (")
+    reporter = RecordingReporter()
+    assert [entry.result for entry in read_history(path, reporter)] == [DEVICE]
+    assert len(reporter.warnings) == 1
+    assert reporter.warnings[0].startswith(f"history {path}: line 1 cannot be read (")
 
 
 def test_last_line_that_only_lacks_its_end_is_read(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     append_history(path, HOST, recorded_at=TIME)
     path.write_bytes(path.read_bytes()[:-1])
-    assert [entry.result for entry in read_history(path, warn=no_warning)] == [HOST]
+    assert [entry.result for entry in read(path)] == [HOST]
 
 
 @pytest.mark.parametrize(
@@ -73,9 +78,9 @@ def test_last_line_that_only_lacks_its_end_is_read(tmp_path: Path) -> None:
 def test_foreign_lines_are_skipped(tmp_path: Path, line: str) -> None:
     path = tmp_path / "history.jsonl"
     path.write_bytes(line.encode("utf-8", "surrogateescape") + b"\n")
-    told: list[str] = []
-    assert read_history(path, warn=told.append) == ()
-    assert len(told) == 1
+    reporter = RecordingReporter()
+    assert read_history(path, reporter) == ()
+    assert len(reporter.warnings) == 1
 
 
 def test_writers_at_once_do_not_mix_their_lines(tmp_path: Path) -> None:
@@ -88,7 +93,7 @@ def test_writers_at_once_do_not_mix_their_lines(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    entries = read_history(path, warn=no_warning)
+    entries = read(path)
     assert sorted(int(entry.recorded_at) for entry in entries) == list(range(12))
 
 
@@ -96,7 +101,7 @@ def test_history_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=f"history {tmp_path}: Is a directory"):
         append_history(tmp_path, HOST, recorded_at=TIME)
     with pytest.raises(InputFileError, match="Is a directory"):
-        read_history(tmp_path, warn=no_warning)
+        read_history(tmp_path)
 
 
 def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

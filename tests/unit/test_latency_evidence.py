@@ -11,7 +11,7 @@ from bench_records import PIXEL, device_result, host_result, steady
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
-from edge_mnv3.core.results.json_format import to_json, to_jsonable
+from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.package import PhoneLatency
 from edge_mnv3.packaging.evidence import check_all_used, latencies, phone_latencies, read_bench
 from edge_mnv3.packaging.model_card import phone_latency_table
@@ -77,10 +77,10 @@ def test_each_result_goes_to_the_file_that_it_measured() -> None:
 def test_conditions_are_kept_and_the_serial_is_not() -> None:
     found = one(device_result(steady(20_000), delegate="XNNPACK", kernels="xnnpack", num_threads=4))
     assert found.device == "Maker Pixel"
-    assert (found.android_version, found.sdk, found.protocol) == ("10", 29, "published")
-    assert (found.delegate, found.num_threads, found.launches) == ("XNNPACK", 4, 5)
+    assert (found.android_version, found.sdk, found.protocol.name) == ("10", 29, "published")
+    assert (found.delegate, found.protocol.num_threads, found.launches) == ("XNNPACK", 4, 5)
     assert found.ci95_us == (19_960.0, 20_040.0)  # five launches: the interval is their range
-    assert PIXEL.serial not in map(str, to_jsonable(found).values())
+    assert f'"{PIXEL.serial}"' not in to_json(found)
 
 
 def test_a_maker_is_named_once() -> None:
@@ -100,7 +100,8 @@ def test_rows_of_the_card() -> None:
     )
     assert lines[3].startswith("| unstable | no figure | Maker Pixel, ")
     assert "9.0" not in lines[3]
-    few = dataclasses.replace(stable, ci95_us=None, fixed_performance=True, num_threads=-1)
+    protocol = dataclasses.replace(stable.protocol, num_threads=-1)
+    few = dataclasses.replace(stable, ci95_us=None, fixed_performance=True, protocol=protocol)
     assert "| none from so few launches |" in phone_latency_table([few])
     assert "threads as the build chose" in phone_latency_table([few])
     assert "clocks held below their highest" in phone_latency_table([few])

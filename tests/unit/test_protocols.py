@@ -26,14 +26,16 @@ Flags:
 
 
 def test_published_and_app() -> None:
-    assert (PUBLISHED.num_threads, PUBLISHED.cores, PUBLISHED.kernels) == (1, "big", "builtin")
-    assert (APP.num_threads, APP.cores, APP.kernels) == (4, "all", "xnnpack")
-    assert (PUBLISHED.num_runs, PUBLISHED.launches) == (50, 5)
+    assert (PUBLISHED.settings.num_threads, PUBLISHED.cores, PUBLISHED.kernels) == (1, "big", "builtin")
+    assert (APP.settings.num_threads, APP.cores, APP.kernels) == (4, "all", "xnnpack")
+    assert (PUBLISHED.settings.num_runs, PUBLISHED.launches) == (50, 5)
     assert list(PROTOCOLS) == ["published", "app"]
 
 
 def test_command_line() -> None:
-    assert benchmark_flags(PUBLISHED, graph="/data/m.tflite", extra=["--enable_op_profiling=true"]) == [
+    assert benchmark_flags(
+        PUBLISHED.settings, graph="/data/m.tflite", extra=["--enable_op_profiling=true"]
+    ) == [
         "--graph=/data/m.tflite",
         "--num_threads=1",
         "--num_runs=50",
@@ -49,7 +51,7 @@ def test_command_line() -> None:
 def test_old_build_gets_only_flags_that_it_knows() -> None:
     known = read_known_flags(HELP)
     assert known == {"num_runs", "num_threads", "warmup_runs", "graph"}
-    assert benchmark_flags(PUBLISHED, graph="m", known=known) == [
+    assert benchmark_flags(PUBLISHED.settings, graph="m", known=known) == [
         "--graph=m",
         "--num_threads=1",
         "--num_runs=50",
@@ -63,7 +65,7 @@ def test_old_build_gets_only_flags_that_it_knows() -> None:
 )
 def test_build_that_cannot_measure_so(protocol: Any, extra: list[str], lacking: str) -> None:
     with pytest.raises(BenchmarkBinaryError) as caught:
-        benchmark_flags(protocol, graph="m", known=read_known_flags(HELP), extra=extra)
+        benchmark_flags(protocol.settings, graph="m", known=read_known_flags(HELP), extra=extra)
     assert str(caught.value) == (
         f"benchmark binary: got a build without {lacking}, expected one that can measure by protocol "
         f"{protocol.name}; use another build or protocol"
@@ -73,8 +75,8 @@ def test_build_that_cannot_measure_so(protocol: Any, extra: list[str], lacking: 
 def test_custom() -> None:
     assert custom() is PUBLISHED
     assert custom(APP, num_threads=4) is APP
-    changed = custom(num_threads=2, use_xnnpack=True, warmup_runs=0)
-    assert (changed.name, changed.num_threads, changed.kernels, changed.cores) == (
+    changed = custom(num_threads=2, kernels="xnnpack", warmup_runs=0)
+    assert (changed.name, changed.settings.num_threads, changed.kernels, changed.cores) == (
         "custom",
         2,
         "xnnpack",
@@ -92,6 +94,7 @@ def test_custom() -> None:
         ({"min_secs": -0.5}, "protocol, min_secs: got -0.5, expected seconds from 0 on"),
         ({"max_secs": 1.0}, "protocol, max_secs: got 1.0, expected more than 1"),
         ({"warmup_min_secs": float("nan")}, "protocol, warmup_min_secs: got nan, expected seconds from 0 on"),
+        ({"kernels": "default"}, "protocol, kernels: got 'default', expected xnnpack or builtin"),
         ({"cores": "little"}, "protocol, cores: got 'little', expected big or all"),
     ],
 )

@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 
-from bench_records import CONDITIONS, PIXEL, device_result, steady
+from bench_records import PIXEL, changed_conditions, device_result, steady
 from edge_mnv3.core.published import Figure, Published, Source, read_published
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.verdicts import ReproduceResult
 from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED
-from edge_mnv3_android_bench.published.reproduction import Measurement, Network, kendall_tau_b, reproduce
+from edge_mnv3_android_bench.published.reproduction import (
+    MeasuredFile,
+    PublishedNetwork,
+    kendall_tau_b,
+    reproduce,
+)
 from edge_mnv3_android_bench.published.verdicts import (
     condition_differences,
     describe,
@@ -25,13 +30,13 @@ from edge_mnv3_android_bench.published.verdicts import (
 
 EMULATED_PIXEL = dataclasses.replace(PIXEL, emulated=True)
 OTHER_PHONE = dataclasses.replace(PIXEL, model="Phone 9")
-SMALL, LARGE = Network("small", 1.0, "float"), Network("large", 1.0, "float")
-MINIMAL = Network("small_minimalistic", 1.0, "float")
+SMALL, LARGE = PublishedNetwork("small", 1.0, "float"), PublishedNetwork("large", 1.0, "float")
+MINIMAL = PublishedNetwork("small_minimalistic", 1.0, "float")
 BUILD_ERA = "build era: 'current' is no build of the published figures' time"
 
 
 def figure(
-    network: Network, latency_ms: float, source: str = "a", device: str = "Pixel 1", **more: Any
+    network: PublishedNetwork, latency_ms: float, source: str = "a", device: str = "Pixel 1", **more: Any
 ) -> Figure:
     return Figure(source=source, **network._asdict(), device=device, latency_ms=latency_ms, **more)
 
@@ -42,16 +47,16 @@ def published(*figures: Figure) -> Published:
 
 
 def measured(
-    network: Network,
+    network: PublishedNetwork,
     ms: float,
     *,
     recipe: str | None = None,
     differences: tuple[str, ...] = (),
     **conditions: Any,
-) -> Measurement:
+) -> MeasuredFile:
     conditions.setdefault("model_sha256", f"{network} {recipe}")
     result = device_result(steady(1e3 * ms), **conditions)
-    return Measurement(network=network, recipe=recipe, result=result, differences=differences)
+    return MeasuredFile(network=network, recipe=recipe, result=result, differences=differences)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +115,7 @@ def test_unstable_has_no_ratio() -> None:
     ],
 )
 def test_conditions_that_differ(changes: dict[str, Any], differences: tuple[str, ...]) -> None:
-    conditions = dataclasses.replace(CONDITIONS, **changes)
+    conditions = changed_conditions(**changes)
     assert condition_differences(conditions) == differences
 
 
@@ -214,7 +219,7 @@ def test_kendall_tau_b(a: list[float], b: list[float], tau: float | None) -> Non
 
 
 def test_rank_order_by_source_binary_and_recipe() -> None:
-    small_int8 = Network("small", 1.0, "int8")
+    small_int8 = PublishedNetwork("small", 1.0, "int8")
     table = published(figure(SMALL, 10.0), figure(LARGE, 50.0), figure(MINIMAL, 9.0), figure(small_int8, 9.5))
     measurements = [
         measured(SMALL, 9.0),
@@ -289,7 +294,7 @@ def test_packaged_figures_of_pixel_1() -> None:
 def test_results_without_figures_are_left_out_of_factor_and_rank() -> None:
     unstable: DeviceBenchResult = device_result((1.0, 1.0, 1.0, 1.0, 2.0), binary="current")
     result = reproduce(
-        published(figure(SMALL, 10.0)), PIXEL, [Measurement(network=SMALL, recipe=None, result=unstable)]
+        published(figure(SMALL, 10.0)), PIXEL, [MeasuredFile(network=SMALL, recipe=None, result=unstable)]
     )
     assert (result.kernel_era, result.rank_orders) == (None, ())
     assert reproduce(published(), PIXEL, []).cells == ()

@@ -43,10 +43,10 @@ def test_a_cut_line_is_left_out_and_the_next_is_not_lost(resume: ResumeFile) -> 
     "changes",
     [
         {"model_sha256": "c" * 64},
-        {"binary_sha256": "c" * 64},
-        {"num_threads": 4},
+        {"binary": dataclasses.replace(CONDITIONS.binary, sha256="c" * 64)},
+        {"protocol": dataclasses.replace(CONDITIONS.protocol, num_threads=4)},
         {"cpus": (0,)},
-        {"protocol": "custom"},
+        {"protocol": dataclasses.replace(CONDITIONS.protocol, name="custom")},
         {"device": dataclasses.replace(CONDITIONS.device, build_fingerprint="another build")},
         {"device": dataclasses.replace(CONDITIONS.device, serial="B2")},
     ],
@@ -56,9 +56,8 @@ def test_other_conditions_are_not_mixed(resume: ResumeFile, changes: dict[str, o
 
 
 def test_what_is_no_condition(resume: ResumeFile) -> None:
-    moved = dataclasses.replace(
-        CONDITIONS, model_path="elsewhere.tflite", delegate="XNNPACK", binary_version="2"
-    )
+    binary = dataclasses.replace(CONDITIONS.binary, version="2")
+    moved = dataclasses.replace(CONDITIONS, model_path="elsewhere.tflite", delegate="XNNPACK", binary=binary)
     assert conditions_key(moved) == conditions_key(CONDITIONS)
     assert resume.load(moved) == RECORDS
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_mnv3.core.errors import BenchmarkBinaryError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_android_bench.benchmark_model.download import ELF_KINDS, official_address, pick_abi
 from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME, BinaryRegistry
+from edge_mnv3_android_bench.device.file_names import safe_file_name
 
 _HASH_DIGITS = 8
 
@@ -19,9 +20,7 @@ def ready_binary(
     registry: BinaryRegistry,
     wanted: str,
     abis: Sequence[str],
-    *,
-    on_progress: Callable[[int, int], None] | None = None,
-    warn: Callable[[str], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> str:
     """Has a build ready in the registry for a device; returns its name there.
 
@@ -32,8 +31,7 @@ def ready_binary(
         registry: The builds.
         wanted: A file, or a name.
         abis: Of the device, preferred first.
-        on_progress: As in `BinaryRegistry.fetch`.
-        warn: Called with a line where something is downloaded that has no checksum to compare it with.
+        reporter: Told of the download, and warned where it has no checksum to compare it with.
 
     Raises:
         InputFileError: The file does not exist or cannot be read.
@@ -48,18 +46,17 @@ def ready_binary(
         raise InputFileError(f"benchmark binary {wanted}", "no such file", "a file, or a registered name")
     if wanted == DEFAULT_NAME and not registry.has(wanted, abis):
         abi = pick_abi(abis)
-        binary = registry.fetch(wanted, abi, on_progress=on_progress)
-        if warn:
-            warn(
-                f"benchmark binary '{wanted}' was downloaded from {official_address(abi)}, which carries no "
-                f"checksum; locked now: SHA-256 {binary.sha256}"
-            )
+        binary = registry.fetch(wanted, abi, reporter=reporter)
+        reporter.warn(
+            f"benchmark binary '{wanted}' was downloaded from {official_address(abi)}, which carries no "
+            f"checksum; locked now: SHA-256 {binary.sha256}"
+        )
     registry.for_device(wanted, abis)
     return wanted
 
 
 def _register(registry: BinaryRegistry, file: Path, abis: Sequence[str]) -> str:
-    stem = re.sub(r"[^A-Za-z0-9._-]", "_", file.stem).lstrip("._-") or "benchmark_model"
+    stem = safe_file_name(file.stem) or "benchmark_model"
     name = f"{stem}-{sha256_file(file)[:_HASH_DIGITS]}"
     refused: BenchmarkBinaryError | None = None
     for abi in abis:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_mnv3.core.errors import BenchmarkBinaryError, DownloadError
+from edge_mnv3.core.reporting import SILENT, Reporter
 
 # Source: TensorFlow Lite's measurement guide, "Native benchmark binary".
 BASE_URL = "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensorflow/release/lite/tools/nightly/latest/"
@@ -71,13 +72,13 @@ def check_elf(file: Path, abi: str, *, allow_script: bool = False) -> None:
         raise BenchmarkBinaryError(f"benchmark binary {file}", f"a program for {got}", f"one for {abi}")
 
 
-def download(url: str, path: Path, on_progress: Callable[[int, int], None] | None = None) -> None:
+def download(url: str, path: Path, reporter: Reporter = SILENT) -> None:
     """Downloads a file.
 
     Args:
         url: Its address.
         path: Where to write it; left cut after an error.
-        on_progress: Called with (bytes done, bytes in all, 0 where the server does not say).
+        reporter: Told of the bytes done, of all bytes; of 0 where the server does not say how many.
 
     Raises:
         DownloadError: The server cannot be reached, has no such file, or sent it cut.
@@ -96,8 +97,7 @@ def download(url: str, path: Path, on_progress: Callable[[int, int], None] | Non
             total = int(response.headers.get("Content-Length", 0))
             for chunk in response.iter_content(_CHUNK_BYTES):
                 file.write(chunk)
-                if on_progress:
-                    on_progress(file.tell(), total)
+                reporter.progress(file.tell(), total)
             if total and file.tell() != total:
                 raise _download_error(url, f"{file.tell()} of {total} bytes")
     except requests.HTTPError as error:

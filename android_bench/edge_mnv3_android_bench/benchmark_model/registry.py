@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +20,7 @@ from typing import ClassVar
 from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, DownloadError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.outputs import staged, write_text
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3_android_bench.benchmark_model.download import (
@@ -115,7 +116,7 @@ class BinaryRegistry:
         *,
         address: str | None = None,
         refresh: bool = False,
-        on_progress: Callable[[int, int], None] | None = None,
+        reporter: Reporter = SILENT,
     ) -> BenchmarkBinary:
         """Returns a locked build, downloading it when it is not in the cache.
 
@@ -124,7 +125,7 @@ class BinaryRegistry:
             abi: Of the device.
             address: Where to download from; by default the official build.
             refresh: Download even if it is here, to see whether the file at the address has changed.
-            on_progress: Called with (bytes done, bytes in all, 0 where the server does not say).
+            reporter: Told of the bytes done, of all bytes; of 0 where the server does not say how many.
 
         Raises:
             ArgumentError: The name cannot be used.
@@ -139,7 +140,7 @@ class BinaryRegistry:
         pending = self.pending_path(name, abi)
         try:
             with staged([pending], force=True) as (temporary,):
-                download(url, temporary, on_progress)
+                download(url, temporary, reporter)
                 check_elf(temporary, abi)
         except BenchmarkBinaryError as error:
             raise DownloadError(f"download of {url}", error.got, error.expected, BY_HAND) from error

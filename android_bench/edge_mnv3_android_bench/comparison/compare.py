@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -42,13 +43,16 @@ _DEVICE_CONDITIONS = {
     "soc": ("soc",),
 }
 _CONDITIONS = {
-    "binary": ("binary_sha256",),
-    "kernels": ("kernels",),
+    "binary": ("binary.sha256",),
+    "kernels": ("protocol.kernels",),
     "delegate": ("delegate",),
-    "threads": ("num_threads",),
+    "threads": ("protocol.num_threads",),
     "mask": ("cpu_mask",),
     "fixed_performance": ("fixed_performance",),
-    "runs": ("num_runs", "warmup_runs", "min_secs", "max_secs", "warmup_min_secs"),
+    "runs": (
+        *("protocol.num_runs", "protocol.warmup_runs"),
+        *("protocol.min_secs", "protocol.max_secs", "protocol.warmup_min_secs"),
+    ),
     _MODEL: ("model_sha256",),
 }
 _HOST_CONDITIONS = {
@@ -192,7 +196,7 @@ def describe_result(result: AnyBenchResult) -> str:
     if isinstance(result, HostBenchResult):
         return f"{conditions.model_path} on this machine"
     device = result.conditions.device
-    return f"{conditions.model_path} on {device.model} ({device.serial}) with {result.conditions.binary}"
+    return f"{conditions.model_path} on {device.model} ({device.serial}) with {result.conditions.binary.name}"
 
 
 def _conditions(result: AnyBenchResult) -> dict[str, str]:
@@ -205,12 +209,12 @@ def _conditions(result: AnyBenchResult) -> dict[str, str]:
 
 
 def _values(conditions: Any, names: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Reads conditions by the paths of their fields; several of one name are told apart by their fields."""
     return {
-        name: " ".join(
-            f"{getattr(conditions, field)}" if len(fields) == 1 else f"{field}={getattr(conditions, field)}"
-            for field in fields
-        )
-        for name, fields in names.items()
+        name: f"{attrgetter(paths[0])(conditions)}"
+        if len(paths) == 1
+        else " ".join(f"{path.rpartition('.')[2]}={attrgetter(path)(conditions)}" for path in paths)
+        for name, paths in names.items()
     }
 
 

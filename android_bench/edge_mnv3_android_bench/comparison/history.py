@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from edge_mnv3.core.errors import InputFileError, OutputError
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3.core.results.verdicts import ReproduceResult
@@ -72,12 +72,12 @@ def _last_byte(descriptor: int) -> bytes:
     return os.read(descriptor, 1)
 
 
-def read_history(path: Path, *, warn: Callable[[str], None]) -> tuple[HistoryEntry, ...]:
+def read_history(path: Path, reporter: Reporter = SILENT) -> tuple[HistoryEntry, ...]:
     """Reads all results, oldest first; a file that is not there holds none.
 
     Args:
         path: The history.
-        warn: Called with a text for each line that is skipped because it is damaged or cut.
+        reporter: Warned of each line that is skipped because it is damaged or cut.
 
     Raises:
         InputFileError: The file cannot be read.
@@ -96,7 +96,7 @@ def read_history(path: Path, *, warn: Callable[[str], None]) -> tuple[HistoryEnt
             entries.append(_read_entry(line))
         except (ValueError, KeyError, TypeError) as error:
             cut = "was cut" if number == len(lines) else f"cannot be read ({error})"
-            warn(f"history {path}: line {number} {cut} and is skipped")
+            reporter.warn(f"history {path}: line {number} {cut} and is skipped")
     return tuple(entries)
 
 

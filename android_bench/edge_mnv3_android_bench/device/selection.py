@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from edge_mnv3.core.errors import ArgumentError, DeviceUnavailableError
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_android_bench.adb.client import Adb, AdbDevice, ListedDevice
 
 ALL = "all"
@@ -30,7 +31,7 @@ _NONE_HINT = "connect a phone with USB debugging switched on, or give --device H
 
 
 def select_devices(
-    adb: Adb, serials: Sequence[str] = (), *, warn: Callable[[str], None] | None = None
+    adb: Adb, serials: Sequence[str] = (), reporter: Reporter = SILENT
 ) -> tuple[AdbDevice, ...]:
     """Returns the devices to use, each known to be usable when it was looked at.
 
@@ -38,7 +39,7 @@ def select_devices(
         adb: From `adb`.
         serials: Serials; addresses `HOST:PORT`, which are connected first; or `all` alone. Empty for the
             only usable device.
-        warn: Called with a line about each device that `all` leaves out.
+        reporter: Warned of each device that `all` leaves out.
 
     Raises:
         ArgumentError: `all` together with others.
@@ -49,20 +50,20 @@ def select_devices(
     if ALL in wanted:
         if len(wanted) > 1:
             raise ArgumentError("--device", " ".join(wanted), f"serials, or {ALL} alone")
-        return _all(adb, warn)
+        return _all(adb, reporter)
     if not wanted:
         return (_only(adb),)
     return tuple(_named(adb, serial) for serial in wanted)
 
 
-def _all(adb: Adb, warn: Callable[[str], None] | None) -> tuple[AdbDevice, ...]:
+def _all(adb: Adb, reporter: Reporter) -> tuple[AdbDevice, ...]:
     listed = _settled(adb, None)
     usable = [entry for entry in listed if entry.state == _USABLE]
     if not usable:
         raise _none_usable(listed)
     for entry in listed:
-        if entry not in usable and warn:
-            warn(f"left out: {_unusable(entry)}")
+        if entry not in usable:
+            reporter.warn(f"left out: {_unusable(entry)}")
     return tuple(adb.device(entry.serial) for entry in usable)
 
 

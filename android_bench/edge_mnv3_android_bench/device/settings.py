@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from edge_mnv3.core.errors import DeviceError, DeviceFileError, DeviceLostError, DeviceUnavailableError
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_android_bench.adb.client import AdbDevice, file_error
 from edge_mnv3_android_bench.adb.files import DeviceFolder
 
@@ -32,7 +33,7 @@ def changed_settings(
     stay_awake: bool = True,
     fixed_performance: bool = False,
     sdk: int,
-    warn: Callable[[str], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Iterator[None]:
     """Changes settings for the time of the block.
 
@@ -42,7 +43,7 @@ def changed_settings(
         fixed_performance: Hold clocks that the device can sustain. They are *lower* than its highest: for
             comparing two builds, not for figures that are published.
         sdk: The device's API level.
-        warn: Called with a line when the settings could not be restored now, or were from an earlier run.
+        reporter: Warned when the settings could not be restored now, or were from an earlier run.
 
     Raises:
         DeviceUnavailableError: The device has no fixed-performance mode.
@@ -56,8 +57,8 @@ def changed_settings(
             f"{FIXED_PERFORMANCE_SDK} (Android 11) or later",
             "measure without it",
         )
-    if restore_settings(folder) and warn:
-        warn(f"device {folder.device.serial}: settings that an earlier run had left were restored")
+    if restore_settings(folder):
+        reporter.warn(f"device {folder.device.serial}: settings that an earlier run had left were restored")
     wanted = {_STAY_ON: _STAY_ON_ALWAYS} if stay_awake else {}
     if fixed_performance:
         wanted[_FIXED] = "true"
@@ -73,7 +74,7 @@ def changed_settings(
             _apply(folder.device, name, value)
         yield
     finally:
-        _restore_or_warn(folder, before, warn)
+        _restore_or_warn(folder, before, reporter)
 
 
 def restore_settings(folder: DeviceFolder, before: Mapping[str, str] | None = None) -> bool:
@@ -100,9 +101,7 @@ def restore_settings(folder: DeviceFolder, before: Mapping[str, str] | None = No
     return True
 
 
-def _restore_or_warn(
-    folder: DeviceFolder, before: Mapping[str, str], warn: Callable[[str], None] | None
-) -> None:
+def _restore_or_warn(folder: DeviceFolder, before: Mapping[str, str], reporter: Reporter) -> None:
     """Restores; a connection that just broke gets a moment to come back. The block's error is kept."""
     for attempt in (1, 2):
         try:
@@ -115,8 +114,7 @@ def _restore_or_warn(
         except DeviceError as error:
             problem = error
             break
-    if warn:
-        warn(f"settings are not restored, the next run on this device restores them: {problem}")
+    reporter.warn(f"settings are not restored, the next run on this device restores them: {problem}")
 
 
 def _read(device: AdbDevice, names: Mapping[str, str]) -> dict[str, str]:

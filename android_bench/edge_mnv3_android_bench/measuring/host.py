@@ -6,59 +6,60 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import HostBenchConditions, HostBenchResult
-from edge_mnv3.core.runtime import Kernels, RuntimeName, open_model
+from edge_mnv3.core.runtime import Kernels, LoadedModel, RuntimeName, open_model
 
 UNSTABLE_SPREAD = 0.10  # (p95 - p5) / median above which a result is called unstable
 BLOCKS = 10  # of consecutive runs: enough for an interval over them, each still a median of 20 by default
 _SEED = 0
 
 
-def bench_host(
-    path: Path,
-    *,
-    kernels: Kernels = "xnnpack",
-    runtime: RuntimeName = "litert",
-    num_threads: int = 1,
-    num_runs: int = 200,
-    warmup_runs: int = 20,
-    on_run: Callable[[int, int], None] | None = None,
-) -> HostBenchResult:
-    """Measures single inferences on random pixels, input and output not copied in the timed part.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostBenchRequest:
+    """What to measure on this machine, and how.
 
-    Args:
-        path: A `.tflite` file with one image input of fixed shape.
+    Attributes:
+        model: A `.tflite` file with one image input of fixed shape.
         kernels: `xnnpack` or `builtin`.
         runtime: Which runtime to use.
         num_threads: Threads of one inference, at least 1.
         num_runs: Timed inferences, at least 1.
         warmup_runs: Untimed inferences before them.
-        on_run: Called with (runs done, runs in all) between inferences.
+    """
+
+    model: Path
+    kernels: Kernels = "xnnpack"
+    runtime: RuntimeName = "litert"
+    num_threads: int = 1
+    num_runs: int = 200
+    warmup_runs: int = 20
+
+
+def bench_host(request: HostBenchRequest, reporter: Reporter = SILENT) -> HostBenchResult:
+    """Measures single inferences on random pixels, input and output not copied in the timed part.
+
+    Args:
+        request: What to measure.
+        reporter: Told of each run, between inferences.
 
     Raises:
         ModelFileError: The file is invalid or does not load under these kernels.
         RuntimeUnavailableError: The runtime cannot be used.
     """
     started = time.perf_counter()
-    model = open_model(path, kernels=kernels, runtime=runtime, num_threads=num_threads)
+    model = open_model(
+        request.model, kernels=request.kernels, runtime=request.runtime, num_threads=request.num_threads
+    )
     init_us = (time.perf_counter() - started) * 1e6
-    pixels = np.random.default_rng(_SEED).integers(0, 256, model.inputs[0].shape[1:], dtype=np.uint8)
-    model.set_input(pixels)
-    for _ in range(warmup_runs):
-        model.invoke()
-    times_us = []
-    for run in range(num_runs):
-        start = time.perf_counter_ns()
-        model.invoke()
-        times_us.append((time.perf_counter_ns() - start) / 1e3)
-        if on_run:
-            on_run(run + 1, num_runs)
+    times_us = _time_runs(model, request, reporter)
     p5, median, p95 = (float(value) for value in np.percentile(times_us, (5, 50, 95)))
     spread = (p95 - p5) / median
     warnings = []
@@ -71,13 +72,13 @@ def bench_host(
             device=_processor(),
             platform=platform.platform(),
             runtime=model.runtime,
-            kernels=kernels,
-            num_threads=num_threads,
-            num_runs=num_runs,
-            warmup_runs=warmup_runs,
+            kernels=request.kernels,
+            num_threads=request.num_threads,
+            num_runs=request.num_runs,
+            warmup_runs=request.warmup_runs,
             cpu_mask=_cpu_mask(),
-            model_path=str(path),
-            model_sha256=sha256_file(path),
+            model_path=str(request.model),
+            model_sha256=sha256_file(request.model),
         ),
         median_us=median,
         block_medians_us=block_medians(times_us),
@@ -90,6 +91,21 @@ def bench_host(
         init_us=init_us,
         warnings=tuple(warnings),
     )
+
+
+def _time_runs(model: LoadedModel, request: HostBenchRequest, reporter: Reporter) -> list[float]:
+    """Runs a model on random pixels; returns the time of each run in microseconds."""
+    pixels = np.random.default_rng(_SEED).integers(0, 256, model.inputs[0].shape[1:], dtype=np.uint8)
+    model.set_input(pixels)
+    for _ in range(request.warmup_runs):
+        model.invoke()
+    times_us = []
+    for run in range(request.num_runs):
+        start = time.perf_counter_ns()
+        model.invoke()
+        times_us.append((time.perf_counter_ns() - start) / 1e3)
+        reporter.progress(run + 1, request.num_runs)
+    return times_us
 
 
 def block_medians(times_us: Sequence[float]) -> tuple[float, ...]:

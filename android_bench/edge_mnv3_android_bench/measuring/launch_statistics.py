@@ -180,7 +180,7 @@ def _warnings(
     warnings = [EMULATED] if conditions.device.emulated else []
     if timings and statistic == "avg":
         warnings.append("this build prints no median: the figure is the median of the launches' averages")
-    if conditions.kernels == "xnnpack" and timings and conditions.delegate != "XNNPACK":
+    if conditions.protocol.kernels == "xnnpack" and timings and conditions.delegate != "XNNPACK":
         warnings.append(f"XNNPACK was demanded, the delegate of the log is: {conditions.delegate}")
     for launch in launches:
         warnings += launch_warnings(launch, cpus=conditions.cpus)

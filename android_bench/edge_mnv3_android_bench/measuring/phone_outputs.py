@@ -130,12 +130,12 @@ def run_on_phone(
     flags = benchmark_flags(
         custom(
             PUBLISHED,
-            use_xnnpack=kernels == "xnnpack",
+            kernels=kernels,
             num_runs=1,
             warmup_runs=0,
             min_secs=0.0,
             warmup_min_secs=0.0,
-        ),
+        ).settings,
         graph=place_model(session, model, sha256_file(model), stop=stop),
         known=ready.known_flags,
         extra=_io_flags(session, here.inputs[0]),

@@ -12,7 +12,7 @@ from edge_mnv3.core.tflite.types import Graph
 from edge_mnv3_android_bench.benchmark_model.op_profile import read_op_profile
 from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED
 from edge_mnv3_android_bench.measuring.launching import read_launch, run_launch
-from edge_mnv3_android_bench.measuring.protocols import Protocol, benchmark_flags
+from edge_mnv3_android_bench.measuring.protocols import benchmark_flags
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_model
 
 _PROFILE_FLAG = "--enable_op_profiling=true"
@@ -22,7 +22,6 @@ def profile_model(
     session: DeviceSession,
     ready: ReadyBinary,
     conditions: DeviceBenchConditions,
-    protocol: Protocol,
     graph: Graph,
     log_path: Path,
     *,
@@ -33,8 +32,7 @@ def profile_model(
     Args:
         session: The device.
         ready: The build of `benchmark_model` on it.
-        conditions: Of the measurement; they name the model.
-        protocol: By which it was measured.
+        conditions: Of the measurement; they name the model and the protocol.
         graph: The file's main graph.
         log_path: Where to write the raw log.
         stop: As in `process.run`.
@@ -46,6 +44,7 @@ def profile_model(
         OutputError: The log cannot be written.
     """
     remote = place_model(session, Path(conditions.model_path), conditions.model_sha256, stop=stop)
+    protocol = conditions.protocol
     flags = benchmark_flags(protocol, graph=remote, known=ready.known_flags, extra=(_PROFILE_FLAG,))
     command = session.command(ready.program, flags, conditions.cpus, protocol.max_secs)
     raw = run_launch(session.folder, command, log_path, stop=stop)

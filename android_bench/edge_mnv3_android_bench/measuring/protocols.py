@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError
+from edge_mnv3.core.results.bench import ProtocolSettings
+from edge_mnv3.core.runtime import Kernels
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Cores = Literal["big", "all"]
 _HELP_FLAG = re.compile(r"^\s*--(\w+)=", re.MULTILINE)
@@ -21,84 +26,90 @@ class Protocol:
     """A way to measure.
 
     Attributes:
-        num_threads: Of one inference.
+        settings: Of each launch.
         cores: `big`: pinned to the cluster with the highest clock; `all`: not pinned.
-        use_xnnpack: True applies XNNPACK, False forces the built-in kernels.
-        num_runs: Timed inferences of a launch, at least.
-        warmup_runs: Untimed inferences before them, at least.
-        min_secs: The timed inferences go on at least as long.
-        max_secs: A launch that takes longer is refused: its runs would be cut.
-        warmup_min_secs: The untimed inferences go on at least as long.
         launches: Starts of the program that must count.
     """
 
-    name: str
-    num_threads: int
+    settings: ProtocolSettings
     cores: Cores
-    use_xnnpack: bool
-    num_runs: int = 50
-    warmup_runs: int = 1
-    min_secs: float = 1.0
-    max_secs: float = 150.0
-    warmup_min_secs: float = 0.5
     launches: int = 5
 
     @property
-    def kernels(self) -> str:
-        """`xnnpack` or `builtin`."""
-        return "xnnpack" if self.use_xnnpack else "builtin"
+    def name(self) -> str:
+        """Such as `published`."""
+        return self.settings.name
+
+    @property
+    def kernels(self) -> Kernels:
+        """`xnnpack` or `builtin`: a protocol always demands one of the two."""
+        return "xnnpack" if self.settings.kernels == "xnnpack" else "builtin"
 
 
-PUBLISHED = Protocol(name="published", num_threads=1, cores="big", use_xnnpack=False)
-APP = Protocol(name="app", num_threads=4, cores="all", use_xnnpack=True)
+_USUAL = ProtocolSettings(
+    name="published",
+    kernels="builtin",
+    num_threads=1,
+    num_runs=50,
+    warmup_runs=1,
+    min_secs=1.0,
+    max_secs=150.0,
+    warmup_min_secs=0.5,
+)
+PUBLISHED = Protocol(settings=_USUAL, cores="big")
+APP = Protocol(settings=replace(_USUAL, name="app", kernels="xnnpack", num_threads=4), cores="all")
 PROTOCOLS = {protocol.name: protocol for protocol in (PUBLISHED, APP)}
 
 
-def custom(
-    base: Protocol = PUBLISHED,
-    *,
-    num_threads: int | None = None,
-    cores: Cores | None = None,
-    use_xnnpack: bool | None = None,
-    num_runs: int | None = None,
-    warmup_runs: int | None = None,
-    min_secs: float | None = None,
-    max_secs: float | None = None,
-    warmup_min_secs: float | None = None,
-    launches: int | None = None,
-) -> Protocol:
-    """Changes a protocol; it is called `custom` where anything differs. None keeps the base's value.
+class ProtocolChanges(TypedDict, total=False):
+    """What `custom` changes; None keeps the base's value."""
+
+    num_threads: int | None
+    cores: Cores | None
+    kernels: Kernels | None
+    num_runs: int | None
+    warmup_runs: int | None
+    min_secs: float | None
+    max_secs: float | None
+    warmup_min_secs: float | None
+    launches: int | None
+
+
+def custom(base: Protocol = PUBLISHED, **changes: Unpack[ProtocolChanges]) -> Protocol:
+    """Changes a protocol; it is called `custom` where anything differs.
 
     Raises:
         ArgumentError: A value is out of range.
     """
-    given = {
-        "num_threads": num_threads,
-        "cores": cores,
-        _XNNPACK_FLAG: use_xnnpack,
-        "num_runs": num_runs,
-        "warmup_runs": warmup_runs,
-        "min_secs": min_secs,
-        "max_secs": max_secs,
-        "warmup_min_secs": warmup_min_secs,
-        "launches": launches,
-    }
-    changed = replace(base, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+    around = {name: given.pop(name) for name in ("cores", "launches") if name in given}
+    changed = replace(base, settings=replace(base.settings, **given), **around)
     _check(changed)
-    return base if changed == base else replace(changed, name="custom")
+    return base if changed == base else renamed(changed, "custom")
+
+
+def renamed(protocol: Protocol, name: str) -> Protocol:
+    """Gives a protocol another name."""
+    return replace(protocol, settings=replace(protocol.settings, name=name))
 
 
 def _check(protocol: Protocol) -> None:
+    settings = protocol.settings
+    values = {**asdict(settings), "launches": protocol.launches}
     for name, least in (("num_threads", 1), ("num_runs", 1), ("warmup_runs", 0), ("launches", 1)):
-        if getattr(protocol, name) < least:
-            raise ArgumentError(f"protocol, {name}", str(getattr(protocol, name)), f"at least {least}")
+        if values[name] < least:
+            raise ArgumentError(f"protocol, {name}", str(values[name]), f"at least {least}")
     for name in ("min_secs", "warmup_min_secs"):
-        if not 0 <= getattr(protocol, name) < float("inf"):
-            raise ArgumentError(f"protocol, {name}", str(getattr(protocol, name)), "seconds from 0 on")
-    if not protocol.min_secs < protocol.max_secs < float("inf"):
-        raise ArgumentError("protocol, max_secs", str(protocol.max_secs), f"more than {protocol.min_secs:g}")
-    if protocol.cores not in get_args(Cores):
-        raise ArgumentError("protocol, cores", repr(protocol.cores), " or ".join(get_args(Cores)))
+        if not 0 <= values[name] < float("inf"):
+            raise ArgumentError(f"protocol, {name}", str(values[name]), "seconds from 0 on")
+    if not settings.min_secs < settings.max_secs < float("inf"):
+        raise ArgumentError("protocol, max_secs", str(settings.max_secs), f"more than {settings.min_secs:g}")
+    for name, value, known in (
+        ("cores", protocol.cores, get_args(Cores)),
+        ("kernels", settings.kernels, get_args(Kernels)),
+    ):
+        if value not in known:
+            raise ArgumentError(f"protocol, {name}", repr(value), " or ".join(known))
 
 
 def read_known_flags(help_text: str) -> frozenset[str]:
@@ -107,7 +118,7 @@ def read_known_flags(help_text: str) -> frozenset[str]:
 
 
 def benchmark_flags(
-    protocol: Protocol,
+    settings: ProtocolSettings,
     *,
     graph: str,
     known: Collection[str] | None = None,
@@ -116,7 +127,7 @@ def benchmark_flags(
     """Writes the command line of a launch, without the program.
 
     Args:
-        protocol: What to measure.
+        settings: How to measure.
         graph: Path of the model on the device.
         known: Flags of the build, as `read_known_flags` finds them; None takes all for known. Limits that an
             old build lacks are left out, and so is `use_xnnpack=false` for one that has no XNNPACK.
@@ -127,16 +138,16 @@ def benchmark_flags(
     """
     values = {
         "graph": graph,
-        "num_threads": str(protocol.num_threads),
-        "num_runs": str(protocol.num_runs),
-        "warmup_runs": str(protocol.warmup_runs),
-        "min_secs": f"{protocol.min_secs:g}",
-        "max_secs": f"{protocol.max_secs:g}",
-        "warmup_min_secs": f"{protocol.warmup_min_secs:g}",
-        _XNNPACK_FLAG: "true" if protocol.use_xnnpack else "false",
+        "num_threads": str(settings.num_threads),
+        "num_runs": str(settings.num_runs),
+        "warmup_runs": str(settings.warmup_runs),
+        "min_secs": f"{settings.min_secs:g}",
+        "max_secs": f"{settings.max_secs:g}",
+        "warmup_min_secs": f"{settings.warmup_min_secs:g}",
+        _XNNPACK_FLAG: "true" if settings.kernels == "xnnpack" else "false",
     }
     if known is not None:
-        dispensable = {*_MAY_LACK} if protocol.use_xnnpack else {*_MAY_LACK, _XNNPACK_FLAG}
+        dispensable = {*_MAY_LACK} if settings.kernels == "xnnpack" else {*_MAY_LACK, _XNNPACK_FLAG}
         values = {name: value for name, value in values.items() if name in known or name not in dispensable}
         asked = [*values, *(flag.removeprefix("--").partition("=")[0] for flag in extra)]
         lacking = [name for name in asked if name not in known]
@@ -144,7 +155,7 @@ def benchmark_flags(
             raise BenchmarkBinaryError(
                 "benchmark binary",
                 f"a build without {', '.join(f'--{name}' for name in lacking)}",
-                f"one that can measure by protocol {protocol.name}",
+                f"one that can measure by protocol {settings.name}",
                 "use another build or protocol",
             )
     return [*(f"--{name}={value}" for name, value in values.items()), *extra]

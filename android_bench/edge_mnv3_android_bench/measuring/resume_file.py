@@ -5,7 +5,6 @@ One JSON object a line: the hash of the conditions, and the launch. A line that 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -13,7 +12,7 @@ import threading
 from pathlib import Path
 
 from edge_mnv3.core.errors import OutputError
-from edge_mnv3.core.results.bench import DeviceBenchConditions, LaunchRecord
+from edge_mnv3.core.results.bench import DeviceBenchConditions, LaunchRecord, flat_conditions
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 
@@ -74,9 +73,16 @@ class ResumeFile:
 
 
 def conditions_key(conditions: DeviceBenchConditions) -> str:
-    """Hashes what must be equal for launches to belong together; a model may lie elsewhere by now."""
-    essential = dataclasses.replace(conditions, delegate="", binary_version=None, model_path="")
-    return hashlib.sha256(json.dumps(to_jsonable(essential), sort_keys=True).encode()).hexdigest()
+    """Hashes what must be equal for launches to belong together; a model may lie elsewhere by now.
+
+    The hash is over the conditions all on one level, as earlier releases wrote them: their files go on.
+    """
+    essential = flat_conditions(to_jsonable(conditions)) | {
+        "delegate": "",
+        "binary_version": None,
+        "model_path": "",
+    }
+    return hashlib.sha256(json.dumps(essential, sort_keys=True).encode()).hexdigest()
 
 
 def _line_break(size_bytes: int, path: Path) -> str:

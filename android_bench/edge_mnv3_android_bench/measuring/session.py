@@ -58,6 +58,11 @@ class DeviceSession:
     info: DeviceInfo
     temperature_file: str | None
 
+    @property
+    def serial(self) -> str:
+        """Name under which adb knows the device."""
+        return self.info.serial
+
     def cpus(self, cores: Cores) -> tuple[int, ...]:
         """Returns the cores to pin a program to; none for all.
 
@@ -98,22 +103,16 @@ class DeviceSession:
         )
 
 
-def open_session(device: AdbDevice, binary_names: Sequence[str]) -> DeviceSession:
-    """Reads what a device is, and ends what an earlier run may have left running on it.
+def open_session(device: AdbDevice) -> DeviceSession:
+    """Reads what a device is.
 
     Raises:
         DeviceError: As in `AdbDevice.shell`.
     """
-    info = read_device_info(device)
     folder = DeviceFolder(device)
-    for name in binary_names:
-        kill_program(folder, program_name(name))
-    return DeviceSession(folder=folder, info=info, temperature_file=find_temperature_file(folder))
-
-
-def program_name(binary_name: str) -> str:
-    """Returns the name on the device of the build with this name in the registry."""
-    return _PROGRAM_PREFIX + binary_name
+    return DeviceSession(
+        folder=folder, info=read_device_info(device), temperature_file=find_temperature_file(folder)
+    )
 
 
 def place_binary(
@@ -121,12 +120,15 @@ def place_binary(
 ) -> ReadyBinary:
     """Brings a build to the device, and compares what it says about itself with the lock.
 
+    What an earlier run may have left running of it is killed first.
+
     Raises:
         BenchmarkBinaryError: It is not in the registry for this device, does not run, or has changed.
         DeviceError: As in `DeviceFolder.ensure`.
     """
     binary = registry.for_device(name, session.info.abis)
-    remote = program_name(name)
+    remote = _PROGRAM_PREFIX + name
+    kill_program(session.folder, remote)
     session.folder.ensure(registry.path(name, binary.abi), remote, executable=True, stop=stop)
     program = session.folder.file(remote)
     help_text = _read_help(session, program, binary)

@@ -34,7 +34,7 @@ from edge_mnv3_android_bench.published.verdicts import (
 _MIN_NETWORKS_OF_INTERVAL = 3
 
 
-class Network(NamedTuple):
+class PublishedNetwork(NamedTuple):
     """What published figures are of."""
 
     variant: str
@@ -43,7 +43,7 @@ class Network(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
+class MeasuredFile:
     """A file that was measured with one binary.
 
     Attributes:
@@ -51,14 +51,14 @@ class Measurement:
         differences: How its graph differs from the published network's, in words.
     """
 
-    network: Network
+    network: PublishedNetwork
     recipe: str | None
     result: DeviceBenchResult
     differences: tuple[str, ...] = ()
 
 
 def reproduce(
-    published: Published, device: DeviceInfo, measurements: Sequence[Measurement]
+    published: Published, device: DeviceInfo, measurements: Sequence[MeasuredFile]
 ) -> ReproduceResult:
     """Holds everything that was measured on a phone against everything that was published of it.
 
@@ -81,13 +81,13 @@ def reproduce(
     )
 
 
-def network_of(figure: Figure) -> Network:
+def network_of(figure: Figure) -> PublishedNetwork:
     """Names the network of a figure."""
-    return Network(figure.variant, figure.alpha, figure.precision)
+    return PublishedNetwork(figure.variant, figure.alpha, figure.precision)
 
 
-def _cells(own: Sequence[Figure], measurements: Sequence[Measurement]) -> Iterable[ReproduceCell]:
-    files: dict[tuple[Network, str | None], list[Measurement]] = defaultdict(list)
+def _cells(own: Sequence[Figure], measurements: Sequence[MeasuredFile]) -> Iterable[ReproduceCell]:
+    files: dict[tuple[PublishedNetwork, str | None], list[MeasuredFile]] = defaultdict(list)
     for measurement in measurements:
         files[measurement.network, measurement.recipe].append(measurement)
     for (network, recipe), measured in files.items():
@@ -109,7 +109,7 @@ def _cells(own: Sequence[Figure], measurements: Sequence[Measurement]) -> Iterab
 
 def contradictions(figures: Iterable[Figure]) -> tuple[Contradiction, ...]:
     """Finds the networks for which sources, or editions of one, give different latencies of one phone."""
-    given: dict[tuple[Network, str], dict[str, float]] = defaultdict(dict)
+    given: dict[tuple[PublishedNetwork, str], dict[str, float]] = defaultdict(dict)
     for figure in figures:
         if figure.device is not None and figure.latency_ms is not None:
             label = f"{figure.source} ({figure.conditions})" if figure.conditions else figure.source
@@ -140,10 +140,10 @@ def kendall_tau_b(a: Sequence[float], b: Sequence[float]) -> float | None:
     return both / math.sqrt(only_a * only_b) if only_a and only_b else None
 
 
-def _rank_orders(own: Sequence[Figure], measurements: Sequence[Measurement]) -> Iterable[RankOrder]:
+def _rank_orders(own: Sequence[Figure], measurements: Sequence[MeasuredFile]) -> Iterable[RankOrder]:
     recipes: list[str | None] = list(dict.fromkeys(m.recipe for m in measurements if m.recipe is not None))
     for source, latencies in _by_source(own).items():
-        for binary in dict.fromkeys(m.result.conditions.binary for m in measurements):
+        for binary in dict.fromkeys(m.result.conditions.binary.name for m in measurements):
             for recipe in recipes or [None]:
                 measured = _measured_us(measurements, binary, recipe)
                 shared = [network for network in measured if network in latencies]
@@ -160,9 +160,9 @@ def _rank_orders(own: Sequence[Figure], measurements: Sequence[Measurement]) -> 
                 )
 
 
-def _by_source(figures: Iterable[Figure]) -> dict[str, dict[Network, float]]:
+def _by_source(figures: Iterable[Figure]) -> dict[str, dict[PublishedNetwork, float]]:
     """Latencies in ms by source and network, without the networks of which a source gives several."""
-    given: dict[str, dict[Network, list[float]]] = defaultdict(lambda: defaultdict(list))
+    given: dict[str, dict[PublishedNetwork, list[float]]] = defaultdict(lambda: defaultdict(list))
     for figure in figures:
         if figure.latency_ms is not None:
             given[figure.source][network_of(figure)].append(figure.latency_ms)
@@ -173,25 +173,25 @@ def _by_source(figures: Iterable[Figure]) -> dict[str, dict[Network, float]]:
 
 
 def _measured_us(
-    measurements: Iterable[Measurement], binary: str, recipe: str | None
-) -> dict[Network, float]:
+    measurements: Iterable[MeasuredFile], binary: str, recipe: str | None
+) -> dict[PublishedNetwork, float]:
     """Stable figures of a binary: of float files, and of the int8 files of one recipe."""
     return {
         m.network: m.result.median_us
         for m in measurements
-        if m.result.conditions.binary == binary
+        if m.result.conditions.binary.name == binary
         and m.recipe in (None, recipe)
         and m.result.median_us is not None
     }
 
 
-def kernel_era_factor(own: Sequence[Figure], measurements: Sequence[Measurement]) -> KernelEraFactor | None:
+def kernel_era_factor(own: Sequence[Figure], measurements: Sequence[MeasuredFile]) -> KernelEraFactor | None:
     """Compares today's kernels with those of the published figures' time, over all files that have both.
 
     The reference is the same file measured with a binary `era…`. Without one it is the source that has most
     of the measured networks, and only measurements count that differ from it in nothing but the build.
     """
-    binaries = list(dict.fromkeys(m.result.conditions.binary for m in measurements))
+    binaries = list(dict.fromkeys(m.result.conditions.binary.name for m in measurements))
     era = [binary for binary in binaries if is_of_the_era(binary)]
     current = [binary for binary in binaries if not is_of_the_era(binary)]
     if not current:
@@ -210,11 +210,11 @@ def kernel_era_factor(own: Sequence[Figure], measurements: Sequence[Measurement]
     return _factor(pairs, current[0], source)
 
 
-def _by_file(measurements: Iterable[Measurement], binary: str) -> dict[str, float]:
+def _by_file(measurements: Iterable[MeasuredFile], binary: str) -> dict[str, float]:
     return {
         m.result.conditions.model_sha256: m.result.median_us
         for m in measurements
-        if m.result.conditions.binary == binary and m.result.median_us is not None
+        if m.result.conditions.binary.name == binary and m.result.median_us is not None
     }
 
 
@@ -235,20 +235,21 @@ def _factor(pairs: Sequence[tuple[float, float]], current: str, reference: str) 
 
 
 def _fullest_source(
-    sources: Mapping[str, Mapping[Network, float]], measured: Mapping[Network, float]
-) -> tuple[str, Mapping[Network, float]] | None:
+    sources: Mapping[str, Mapping[PublishedNetwork, float]], measured: Mapping[PublishedNetwork, float]
+) -> tuple[str, Mapping[PublishedNetwork, float]] | None:
     """The source with most of the measured networks, the first of equals; None where none has any."""
     best = max(sources.items(), key=lambda item: len(item[1].keys() & measured.keys()), default=None)
     return best if best and best[1].keys() & measured.keys() else None
 
 
-def nearest_pixel(figures: Sequence[Figure], measurements: Sequence[Measurement]) -> NearestPixel | None:
+def nearest_pixel(figures: Sequence[Figure], measurements: Sequence[MeasuredFile]) -> NearestPixel | None:
     """Finds the published phone whose latencies are nearest to those measured; None without any in common.
 
     Latencies decide, not clocks: a chip of another year does other work in a cycle.
     """
     binaries = sorted(
-        dict.fromkeys(m.result.conditions.binary for m in measurements), key=lambda b: not is_of_the_era(b)
+        dict.fromkeys(m.result.conditions.binary.name for m in measurements),
+        key=lambda b: not is_of_the_era(b),
     )
     if not binaries:
         return None
@@ -268,9 +269,9 @@ def nearest_pixel(figures: Sequence[Figure], measurements: Sequence[Measurement]
     return min(found, key=lambda item: item[0])[1] if found else None
 
 
-def _warnings(device: DeviceInfo, measurements: Sequence[Measurement]) -> tuple[str, ...]:
+def _warnings(device: DeviceInfo, measurements: Sequence[MeasuredFile]) -> tuple[str, ...]:
     warnings = [EMULATED] if device.emulated else []
-    if not any(is_of_the_era(m.result.conditions.binary) for m in measurements):
+    if not any(is_of_the_era(m.result.conditions.binary.name) for m in measurements):
         warnings.append(
             "no build of the published figures' time was measured: register one under a name that begins "
             "with 'era', to tell the kernels' part from the phone's"

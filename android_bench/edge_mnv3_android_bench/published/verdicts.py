@@ -43,19 +43,20 @@ def condition_differences(conditions: DeviceBenchConditions) -> tuple[str, ...]:
         differences.append("emulated device")
     if published_device(conditions.device.model) is None:
         differences.append(f"device model: {conditions.device.model}")
-    if conditions.num_threads != 1:
-        count = "chosen by the build" if conditions.num_threads < 1 else str(conditions.num_threads)
+    threads, kernels, binary = conditions.protocol.num_threads, conditions.protocol.kernels, conditions.binary
+    if threads != 1:
+        count = "chosen by the build" if threads < 1 else str(threads)
         differences.append(f"threads: {count}, published with 1")
     differences += _core_differences(conditions)
-    if conditions.kernels == "default" and conditions.delegate == "unknown":
+    if kernels == "default" and conditions.delegate == "unknown":
         differences.append("XNNPACK: neither demanded nor told by the log")
-    elif conditions.kernels == "xnnpack" or conditions.delegate not in ("none", "unknown"):
+    elif kernels == "xnnpack" or conditions.delegate not in ("none", "unknown"):
         name = conditions.delegate if conditions.delegate not in ("none", "unknown") else "XNNPACK"
         differences.append(f"delegate: {name}, published with the built-in kernels")
     if conditions.fixed_performance:
         differences.append("clocks: held below the highest by the fixed-performance mode")
-    if not is_of_the_era(conditions.binary):
-        differences.append(f"{_BUILD_ERA}: '{conditions.binary}' is no build of the published figures' time")
+    if not is_of_the_era(binary.name):
+        differences.append(f"{_BUILD_ERA}: '{binary.name}' is no build of the published figures' time")
     return tuple(differences)
 
 
@@ -101,7 +102,7 @@ def judge(
     else:
         verdict, reasons = by_ratio, _doubt(by_ratio, interval)
     return MeasuredCell(
-        binary=result.conditions.binary,
+        binary=result.conditions.binary.name,
         measured_ms=measured_ms,
         ci95_ms=interval_ms,
         ratio=ratio,

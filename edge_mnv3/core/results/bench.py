@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edge_mnv3.core.results.device import DeviceInfo, DeviceState
 from edge_mnv3.core.results.formats import Format
@@ -172,44 +172,100 @@ class LaunchRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceBenchConditions:
-    """Under which conditions a latency was measured on a device.
+class BinaryInfo:
+    """A build of `benchmark_model`.
 
     Attributes:
-        protocol: Name of the protocol.
-        binary: Name under which the `benchmark_model` is registered.
-        binary_version: TFLite version that it reports; None where it reports none.
-        kernels: `xnnpack` or `builtin` as demanded, or `default` where the choice is the build's own.
-        delegate: As in `LaunchTimings`; of the first launch that counts.
-        cpus: Cores that the process was pinned to; empty where it was not.
-        cpu_mask: The same as a hexadecimal mask; `all` where it was not pinned.
-        num_threads: -1 where the build chooses.
-        num_runs: Timed inferences that a launch was asked for.
-        warmup_runs: Untimed inferences that it was asked for.
-        min_secs: The timed inferences go on at least as long.
-        max_secs: A launch that takes longer does not count.
-        warmup_min_secs: The untimed inferences go on at least as long.
-        fixed_performance: Clocks were held at what the device can sustain, below its highest.
+        name: Name under which it is registered.
+        sha256: Of its file.
+        version: TFLite version that it reports; None where it reports none.
     """
 
-    device: DeviceInfo
-    protocol: str
-    binary: str
-    binary_sha256: str
-    binary_version: str | None
+    name: str
+    sha256: str
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolSettings:
+    """How each launch of `benchmark_model` is asked to measure.
+
+    Attributes:
+        name: Name of the protocol.
+        kernels: `xnnpack` or `builtin` as demanded, or `default` where the choice is the build's own.
+        num_threads: Of one inference; -1 where the build chooses.
+        num_runs: Timed inferences of a launch, at least.
+        warmup_runs: Untimed inferences before them, at least.
+        min_secs: The timed inferences go on at least as long.
+        max_secs: A launch that takes longer is refused: its runs would be cut.
+        warmup_min_secs: The untimed inferences go on at least as long.
+    """
+
+    name: str
     kernels: str
-    delegate: str
-    cpus: tuple[int, ...]
-    cpu_mask: str
     num_threads: int
     num_runs: int
     warmup_runs: int
     min_secs: float
     max_secs: float
     warmup_min_secs: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceBenchConditions:
+    """Under which conditions a latency was measured on a device.
+
+    Attributes:
+        delegate: As in `LaunchTimings`; of the first launch that counts.
+        cpus: Cores that the process was pinned to; empty where it was not.
+        cpu_mask: The same as a hexadecimal mask; `all` where it was not pinned.
+        fixed_performance: Clocks were held at what the device can sustain, below its highest.
+    """
+
+    device: DeviceInfo
+    binary: BinaryInfo
+    protocol: ProtocolSettings
+    delegate: str
+    cpus: tuple[int, ...]
+    cpu_mask: str
     fixed_performance: bool
     model_path: str
     model_sha256: str
+
+
+# Version 1 of the formats that hold conditions had these keys beside one another: old key to new place.
+_FLAT_KEYS = {
+    "binary": ("binary", "name"),
+    "binary_sha256": ("binary", "sha256"),
+    "binary_version": ("binary", "version"),
+    "protocol": ("protocol", "name"),
+    **{
+        name: ("protocol", name)
+        for name in (
+            *("kernels", "num_threads", "num_runs", "warmup_runs"),
+            *("min_secs", "max_secs", "warmup_min_secs"),
+        )
+    },
+}
+
+
+def nested_conditions(flat: dict[str, Any]) -> dict[str, Any]:
+    """Turns the JSON of conditions in version 1, all on one level, into the present one."""
+    nested = {key: value for key, value in flat.items() if key not in _FLAT_KEYS}
+    for key, (part, name) in _FLAT_KEYS.items():
+        nested.setdefault(part, {})[name] = flat[key]
+    return nested
+
+
+def flat_conditions(nested: dict[str, Any]) -> dict[str, Any]:
+    """Turns the JSON of conditions into that of version 1: the inverse of `nested_conditions`."""
+    flat = {key: value for key, value in nested.items() if key not in ("binary", "protocol")}
+    return flat | {key: nested[part][name] for key, (part, name) in _FLAT_KEYS.items()}
+
+
+def nest_conditions_of(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a result of version 1 that has `conditions`."""
+    return {**data, "conditions": nested_conditions(data["conditions"])}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +282,7 @@ class DeviceBenchResult:
         warnings: What must be known before the figure is used; says so where the device is emulated.
     """
 
-    FORMAT: ClassVar[Format] = Format("device bench")
+    FORMAT: ClassVar[Format] = Format("device bench", (nest_conditions_of,))
     schema_version: int = FORMAT.version
     conditions: DeviceBenchConditions
     launches: tuple[LaunchRecord, ...]

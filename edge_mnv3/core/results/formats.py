@@ -34,12 +34,15 @@ class Format:
         """Turns an object of any version into one of the present version.
 
         Raises:
-            ValueError: The version is not one that this program reads.
+            ValueError: The version is not one that this program reads, or the object is not of its version.
         """
         version = data[VERSION_KEY]
         if type(version) is not int or not 1 <= version <= self.version:
             known = "1" if self.version == 1 else f"1 to {self.version}"
             raise ValueError(f"{VERSION_KEY} {version!r} is not supported, this program reads {known}")
-        for upgrade in self.upgrades[version - 1 :]:
-            data = upgrade(dict(data))
+        try:
+            for upgrade in self.upgrades[version - 1 :]:
+                data = upgrade(dict(data))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"no {self.name} of version {version}: {error!r}") from error
         return {**data, VERSION_KEY: self.version}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from edge_mnv3.core.results.bench import HostBenchResult
+from edge_mnv3.core.results.bench import BinaryInfo, HostBenchResult, ProtocolSettings, nested_conditions
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.models import TensorInfo, VariantInfo
 
@@ -137,18 +137,8 @@ class PhoneLatency:
         device: Maker and model.
         soc: Name of the chip, or of its platform.
         sdk: Android's API level.
-        protocol: Name of the protocol.
-        binary: Name under which the `benchmark_model` was registered.
-        binary_version: TFLite version that it reports; None where it reports none.
-        kernels: `xnnpack`, `builtin`, or `default` where the choice was the build's own.
         delegate: That of the log, or `none`, or `unknown`.
-        num_threads: -1 where the build chose.
         cpu_mask: Hexadecimal mask of the cores that it was pinned to; `all` where it was not.
-        num_runs: Timed inferences that a launch was asked for.
-        warmup_runs: Untimed inferences that it was asked for.
-        min_secs: The timed inferences went on at least as long.
-        max_secs: A launch that took longer did not count.
-        warmup_min_secs: The untimed inferences went on at least as long.
         fixed_performance: Clocks were held at what the device can sustain, below its highest.
         launches: Those that count.
         statistic: Of each launch: `median` or `avg`.
@@ -165,19 +155,10 @@ class PhoneLatency:
     sdk: int
     build_fingerprint: str
     abi: str
-    protocol: str
-    binary: str
-    binary_sha256: str
-    binary_version: str | None
-    kernels: str
+    binary: BinaryInfo
+    protocol: ProtocolSettings
     delegate: str
-    num_threads: int
     cpu_mask: str
-    num_runs: int
-    warmup_runs: int
-    min_secs: float
-    max_secs: float
-    warmup_min_secs: float
     fixed_performance: bool
     launches: int
     statistic: str
@@ -268,6 +249,15 @@ class FileRecord:
     sha256: str
 
 
+def _nest_phone_latencies(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a manifest of version 1, whose phone latencies had all conditions on one level."""
+    models = [
+        {**model, "phone_latencies": [nested_conditions(latency) for latency in model["phone_latencies"]]}
+        for model in data["models"]
+    ]
+    return {**data, "models": models}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleManifest:
     """`manifest.json` of a bundle: what it holds, and the hash of every file but itself and `SHA256SUMS`.
@@ -280,7 +270,7 @@ class BundleManifest:
         files: Path to size and hash.
     """
 
-    FORMAT: ClassVar[Format] = Format("bundle manifest")
+    FORMAT: ClassVar[Format] = Format("bundle manifest", (_nest_phone_latencies,))
     schema_version: int = FORMAT.version
     name: str
     version: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from edge_mnv3.core.results.bench import DeviceBenchConditions, LaunchTimings
+from edge_mnv3.core.results.bench import DeviceBenchConditions, LaunchTimings, nest_conditions_of
 from edge_mnv3.core.results.formats import Format
 
 
@@ -72,7 +72,7 @@ class OpProfileResult:
 class DeviceProfileResult:
     """One profiled launch on a device."""
 
-    FORMAT: ClassVar[Format] = Format("device profile")
+    FORMAT: ClassVar[Format] = Format("device profile", (nest_conditions_of,))
     schema_version: int = FORMAT.version
     conditions: DeviceBenchConditions
     timings: LaunchTimings

@@ -1,0 +1,96 @@
+"""The devices of one command: each is opened once, and all are worked on side by side."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
+
+from edge_mnv3.core.errors import EdgeMnv3Error
+from edge_mnv3_android_bench.adb.client import AdbDevice
+from edge_mnv3_android_bench.measuring.session import DeviceSession, open_session
+
+Item = TypeVar("Item", AdbDevice, DeviceSession)
+T = TypeVar("T")
+
+
+class FailedDevice(NamedTuple):
+    """Why something on a device was not done to the end."""
+
+    serial: str
+    error: EdgeMnv3Error
+
+
+class Fleet:
+    """Devices with a session each, and a thread for each; made by `open_fleet`.
+
+    Attributes:
+        sessions: Of the devices that are in use, in the order asked for.
+        failures: What failed so far; a device that failed leaves the others alone.
+        stop: Set by Ctrl-C. What runs on a device passes it on to the calls of adb, which end then.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self.sessions: tuple[DeviceSession, ...] = ()
+        self.failures: list[FailedDevice] = []
+        self.stop = threading.Event()
+        self._pool = pool
+
+    def leave_out(self, session: DeviceSession, error: EdgeMnv3Error) -> None:
+        """Goes on without a device."""
+        self.failures.append(FailedDevice(session.serial, error))
+        self.sessions = tuple(other for other in self.sessions if other is not session)
+
+    def on_each(
+        self, call: Callable[[DeviceSession], T], sessions: Sequence[DeviceSession] | None = None
+    ) -> list[T]:
+        """Does something on all devices at once.
+
+        Args:
+            call: Runs in the device's thread. An `EdgeMnv3Error` that it raises is entered in `failures`.
+            sessions: The devices; None for all in use.
+
+        Returns:
+            What the calls returned that did not fail, in the devices' order.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C. Leaving `open_fleet` waits until each device has been put in order.
+        """
+        return self._run(self.sessions if sessions is None else sessions, call)
+
+    def _open(self, devices: Sequence[AdbDevice]) -> None:
+        self.sessions = tuple(self._run(devices, open_session))
+
+    def _run(self, items: Sequence[Item], call: Callable[[Item], T]) -> list[T]:
+        futures = [self._pool.submit(call, item) for item in items]
+        try:
+            wait(futures)
+        except BaseException:
+            self.stop.set()
+            raise
+        done = []
+        for item, future in zip(items, futures, strict=True):
+            try:
+                done.append(future.result())
+            except EdgeMnv3Error as error:
+                self.failures.append(FailedDevice(item.serial, error))
+        return done
+
+
+@contextmanager
+def open_fleet(devices: Sequence[AdbDevice]) -> Iterator[Fleet]:
+    """Opens a session on each device, side by side; those that cannot be opened are in `failures`.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    with ThreadPoolExecutor(max_workers=max(1, len(devices)), thread_name_prefix="device") as pool:
+        fleet = Fleet(pool)
+        try:
+            fleet._open(devices)
+            yield fleet
+        except BaseException:
+            fleet.stop.set()  # leaving the pool waits for the devices' threads
+            raise

@@ -1,0 +1,52 @@
+"""What is to be measured on each device, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_mnv3_android_bench.measuring.protocols import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoolDown:
+    """How long to wait after a launch that does not count.
+
+    Attributes:
+        min_s: At first; twice as long after each further one, up to `max_s`.
+        max_s: Then the next launch is tried, cool or not.
+        poll_s: Between looks at the thermal status.
+    """
+
+    min_s: float = 10.0
+    max_s: float = 180.0
+    poll_s: float = 5.0
+
+    def at_most(self, max_s: float) -> CoolDown:
+        """Returns waits of which none is longer than `max_s` seconds."""
+        return CoolDown(
+            min_s=min(self.min_s, max_s), max_s=max_s, poll_s=max(min(self.poll_s, max_s / 2), 0.05)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasurementPlan:
+    """What to measure, on each device.
+
+    Attributes:
+        models: `.tflite` files.
+        binaries: Names of builds in the registry.
+        protocol: How.
+        log_folder: For the raw logs.
+        resume_path: Where finished launches are kept until all are; None keeps none.
+        fixed_performance: Hold sustainable clocks, which are lower: for comparing, not for published figures.
+        cool_down: Between a launch that does not count and the next.
+    """
+
+    models: tuple[Path, ...]
+    binaries: tuple[str, ...]
+    protocol: Protocol
+    log_folder: Path
+    resume_path: Path | None = None
+    fixed_performance: bool = False
+    cool_down: CoolDown = CoolDown()

@@ -1,0 +1,247 @@
+"""Models under builds on devices, by a protocol: many launches, accepted, repeated or called unstable."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.results.bench import BinaryInfo, DeviceBenchConditions, DeviceBenchResult, LaunchRecord
+from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
+from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
+from edge_mnv3_android_bench.device.file_names import safe_file_name
+from edge_mnv3_android_bench.device.settings import changed_settings
+from edge_mnv3_android_bench.device.state import read_device_state
+from edge_mnv3_android_bench.measuring.fleet import Fleet
+from edge_mnv3_android_bench.measuring.launching import read_launch, run_launch
+from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
+from edge_mnv3_android_bench.measuring.protocols import benchmark_flags
+from edge_mnv3_android_bench.measuring.resume_file import ResumeFile
+from edge_mnv3_android_bench.measuring.schedule import Cell, next_cells
+from edge_mnv3_android_bench.measuring.session import (
+    DeviceSession,
+    ReadyBinary,
+    place_binary,
+    place_model,
+)
+
+
+def measure_fleet(
+    fleet: Fleet, plan: MeasurementPlan, registry: BinaryRegistry, reporter: Reporter = SILENT
+) -> tuple[DeviceBenchResult, ...]:
+    """Measures on all devices at once.
+
+    A device that fails leaves the others alone: it is in the fleet's `failures`. When all are finished the
+    resume file is removed; otherwise the same call goes on where this one ended.
+
+    Args:
+        fleet: The devices.
+        plan: What to measure.
+        registry: The builds.
+        reporter: Told of progress over the launches of all devices, and warned of those that do not count;
+            the calls come from the devices' threads, one at a time.
+
+    Returns:
+        A result for each device, model and build that was finished, in the order asked for.
+
+    Raises:
+        InputFileError: A model cannot be read.
+        KeyboardInterrupt: Ctrl-C. By the time that the fleet is left nothing runs on the devices, and their
+            settings are restored.
+    """
+    shared = _Shared(
+        plan=plan,
+        registry=registry,
+        hashes=_hashes(plan.models),
+        resume=ResumeFile(plan.resume_path) if plan.resume_path else None,
+        stop=fleet.stop,
+        progress=_Progress(reporter),
+    )
+    runs = {session.serial: _DeviceRun(session, shared) for session in fleet.sessions}
+    failures = len(fleet.failures)
+    fleet.on_each(lambda session: runs[session.serial].measure())
+    if shared.resume and len(fleet.failures) == failures:
+        shared.resume.remove()
+    return tuple(cell.result() for run in runs.values() for cell in run.cells if cell.is_done)
+
+
+class _Progress(Reporter):
+    """Tells of launches, which end in several threads: one at a time, counted over all devices."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._counts: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def warn(self, text: str) -> None:
+        """Passes a warning on."""
+        with self._lock:
+            self._reporter.warn(text)
+
+    def launch_ended(self, serial: str, cells: Sequence[Cell], cell: Cell, record: LaunchRecord) -> None:
+        """Says why a launch does not count, and how many count by now."""
+        with self._lock:
+            self._counts[serial] = (
+                sum(cell.counted for cell in cells),
+                sum(cell.min_launches for cell in cells),
+            )
+            for problem in record.problems[:1]:
+                self._reporter.warn(
+                    f"device {serial}: {cell.label}: launch {record.number} does not count: {problem}"
+                )
+            done, wanted = (sum(counts) for counts in zip(*self._counts.values(), strict=True))
+            self._reporter.progress(done, wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shared:
+    """What the devices' runs of one measurement have in common."""
+
+    plan: MeasurementPlan
+    registry: BinaryRegistry
+    hashes: dict[Path, str]
+    resume: ResumeFile | None
+    stop: threading.Event
+    progress: _Progress
+
+
+@dataclass(slots=True)
+class _DeviceRun:
+    """The measurement on one device, in the device's thread."""
+
+    session: DeviceSession
+    shared: _Shared
+    cells: list[Cell] = field(default_factory=list)
+    _binaries: dict[str, ReadyBinary] = field(default_factory=dict)
+    _versions: dict[str, str | None] = field(default_factory=dict)  # of the builds that ran
+    _cool_down_s: float = 0.0
+
+    def measure(self) -> None:
+        """Launches until each cell is done.
+
+        Raises:
+            EdgeMnv3Error: The device, a build or a file failed.
+        """
+        plan = self.shared.plan
+        self._cool_down_s = plan.cool_down.min_s
+        with changed_settings(
+            self.session.folder,
+            fixed_performance=plan.fixed_performance,
+            sdk=self.session.info.sdk,
+            reporter=self.shared.progress,
+        ):
+            self._prepare()
+            for cell in next_cells(self.cells):
+                self._launch(cell)
+
+    def _prepare(self) -> None:
+        """Brings builds and models to the device, and takes up launches of an earlier run."""
+        session, shared = self.session, self.shared
+        protocol = shared.plan.protocol
+        cpus = session.cpus(protocol.cores)
+        for name in shared.plan.binaries:
+            self._binaries[name] = place_binary(session, shared.registry, name, stop=shared.stop)
+        for model in shared.plan.models:
+            remote = place_model(session, model, shared.hashes[model], stop=shared.stop)
+            for ready in self._binaries.values():
+                flags = benchmark_flags(protocol.settings, graph=remote, known=ready.known_flags)
+                cell = Cell(
+                    label=f"{model.name} ({ready.binary.name})",
+                    conditions=self._conditions(cpus, ready, model),
+                    command=session.command(ready.program, flags, cpus, protocol.settings.max_secs),
+                    min_launches=protocol.launches,
+                )
+                self._take_up(cell)
+                self.cells.append(cell)
+
+    def _take_up(self, cell: Cell) -> None:
+        records = self.shared.resume.load(cell.conditions) if self.shared.resume else []
+        for record in records:
+            cell.add(record)
+        if records:
+            self.shared.progress.warn(
+                f"device {self.session.serial}: {cell.label}: taken from the unfinished run of "
+                f"{records[0].started_at}: {len(records)} of its launches"
+            )
+
+    def _launch(self, cell: Cell) -> None:
+        shared, plan = self.shared, self.shared.plan
+        if shared.stop.is_set():
+            raise KeyboardInterrupt
+        number = len(cell.launches) + 1
+        raw = run_launch(self.session.folder, cell.command, self._log_path(cell, number), stop=shared.stop)
+        record = read_launch(
+            raw,
+            number,
+            self.session.info,
+            expected_runs=plan.protocol.settings.num_runs,
+            fixed_performance=plan.fixed_performance,
+        )
+        if record.timings is not None:
+            self._confirm_version(cell, f"{raw.output.stdout}\n{raw.output.stderr}")
+        if shared.resume:
+            shared.resume.append(cell.conditions, record)
+        sets = cell.sets
+        cell.add(record)
+        shared.progress.launch_ended(self.session.serial, self.cells, cell, record)
+        offended = record.timings is not None and bool(record.problems)
+        if (offended or cell.sets > sets) and not all(c.is_done for c in self.cells):
+            self._wait_until_cool()
+        elif not record.problems:
+            self._cool_down_s = plan.cool_down.min_s
+
+    def _wait_until_cool(self) -> None:
+        cool_down = self.shared.plan.cool_down
+        waited_s, at_least_s = 0.0, self._cool_down_s
+        self._cool_down_s = min(2 * at_least_s, cool_down.max_s)
+        while waited_s < cool_down.max_s:
+            if self.shared.stop.wait(cool_down.poll_s):
+                raise KeyboardInterrupt
+            waited_s += cool_down.poll_s
+            if waited_s >= at_least_s and not read_device_state(self.session.folder.device).thermal_status:
+                return
+
+    def _confirm_version(self, cell: Cell, log_text: str) -> None:
+        ready = self._binaries[cell.conditions.binary.name]
+        name = ready.binary.name
+        if name not in self._versions:
+            confirmed = self.shared.registry.confirm(
+                name, ready.binary.abi, help_text=ready.help_text, log_text=log_text
+            )
+            self._versions[name] = confirmed.version
+        binary = replace(cell.conditions.binary, version=self._versions[name])
+        cell.conditions = replace(cell.conditions, binary=binary)
+
+    def _log_path(self, cell: Cell, number: int) -> Path:
+        conditions = cell.conditions
+        stem = f"{Path(conditions.model_path).stem}_{conditions.model_sha256[:8]}_{conditions.binary.name}"
+        folder = self.shared.plan.log_folder / safe_file_name(self.session.serial)
+        return folder / f"{stem}_{number:02d}.log"
+
+    def _conditions(self, cpus: tuple[int, ...], ready: ReadyBinary, model: Path) -> DeviceBenchConditions:
+        plan, binary = self.shared.plan, ready.binary
+        return DeviceBenchConditions(
+            device=self.session.info,
+            binary=BinaryInfo(name=binary.name, sha256=binary.sha256, version=binary.version),
+            protocol=plan.protocol.settings,
+            delegate="unknown",
+            cpus=cpus,
+            cpu_mask=cpu_mask(cpus) if cpus else "all",
+            fixed_performance=plan.fixed_performance,
+            model_path=str(model),
+            model_sha256=self.shared.hashes[model],
+        )
+
+
+def _hashes(models: Sequence[Path]) -> dict[Path, str]:
+    hashes = {}
+    for model in models:
+        try:
+            hashes[model] = sha256_file(model)
+        except OSError as error:
+            raise InputFileError(f"model {model}", error.strerror or str(error), "a .tflite file") from error
+    return hashes

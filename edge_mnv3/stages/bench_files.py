@@ -1,0 +1,72 @@
+"""Where results of `bench` and `reproduce` are written: a file of their own, and the history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from edge_mnv3.core.outputs import check_writable, write_text
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3_android_bench.comparison.history import HistoryResult, append_history, read_history
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultFiles:
+    """The files that a result goes to.
+
+    Attributes:
+        output: For the JSON of the result; None for none.
+        history: To append to; None for none.
+        force: Overwrite `output`.
+        over_unfinished: Overwrite it where it is the report of a measurement that was not finished.
+    """
+
+    output: Path | None = None
+    history: Path | None = None
+    force: bool = False
+    over_unfinished: bool = False
+
+    def check(self) -> None:
+        """Refuses an output that could not be written, before anything is measured.
+
+        Raises:
+            OutputError: It exists and may not be overwritten, or its folder cannot be written to.
+        """
+        if self.output:
+            check_writable([self.output], force=self._may_overwrite(self.output))
+
+    def write(self, result: Any, entries: tuple[HistoryResult, ...], reporter: Reporter = SILENT) -> None:
+        """Writes a result, and appends to the history what is not in it already, with the present time.
+
+        Args:
+            result: For the output.
+            entries: For the history.
+            reporter: Warned of damaged lines in the history.
+
+        Raises:
+            OutputError: The system refused to write.
+        """
+        if self.output:
+            write_text(self.output, to_json(result), force=self._may_overwrite(self.output))
+        if self.history is None:
+            return
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        known = [entry.result for entry in read_history(self.history, reporter)]
+        for entry in entries:
+            if entry not in known:
+                append_history(self.history, entry, recorded_at=now)
+
+    def _may_overwrite(self, output: Path) -> bool:
+        return self.force or (self.over_unfinished and _is_unfinished(output))
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether a file is the report of a measurement that was not finished, and so may be written again."""
+    try:
+        return bool(from_json(DeviceBenchReport, path.read_text(encoding="utf-8")).failures)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,131 @@
+"""Measured files looked at more closely on their phones: operator profiles, and outputs compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3.core.results.device import PhoneOutputs
+from edge_mnv3.core.results.profile import DeviceProfileResult
+from edge_mnv3.core.runtime import Kernels, open_model
+from edge_mnv3.core.tflite.read import read_file
+from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
+from edge_mnv3_android_bench.device.file_names import safe_file_name
+from edge_mnv3_android_bench.device.settings import changed_settings
+from edge_mnv3_android_bench.measuring.fleet import FailedDevice, Fleet
+from edge_mnv3_android_bench.measuring.phone_outputs import check_phone_outputs, seeded_pixels
+from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
+from edge_mnv3_android_bench.measuring.profiling import profile_model
+from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_binary
+
+OUTPUT_IMAGES = 8  # of noise, from coarse to fine; see `seeded_pixels`
+
+
+@dataclass(slots=True, kw_only=True)
+class PhoneChecks:
+    """What was seen on phones beside latencies."""
+
+    profiles: list[DeviceProfileResult] = field(default_factory=list)
+    outputs: list[PhoneOutputs] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneCheckRequest:
+    """What to look at, beside the plan by which the files were measured.
+
+    Attributes:
+        profile: Launch each file once more with the profiler on.
+        check_outputs: Compare each file's outputs with this machine's.
+    """
+
+    plan: MeasurementPlan
+    profile: bool
+    check_outputs: bool
+
+
+def check_phones(
+    fleet: Fleet,
+    request: PhoneCheckRequest,
+    results: Sequence[DeviceBenchResult],
+    registry: BinaryRegistry,
+    reporter: Reporter = SILENT,
+) -> PhoneChecks:
+    """Looks at all measured files on their devices; one that fails leaves the others alone.
+
+    Failures are entered in the fleet's.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, as in `Fleet.on_each`.
+    """
+    measured = {result.conditions.device.serial for result in results}
+    sessions = [session for session in fleet.sessions if session.serial in measured]
+    checks = PhoneChecks()
+    if not (request.profile or request.check_outputs) or not sessions:
+        return checks
+    reporter.step("profiles and outputs")
+
+    def look(session: DeviceSession) -> tuple[PhoneChecks, list[FailedDevice]]:
+        mine = [result for result in results if result.conditions.device.serial == session.serial]
+        return _look_at_all(fleet, session, request, mine, registry, reporter)
+
+    for seen, failures in fleet.on_each(look, sessions):
+        checks.profiles += seen.profiles
+        checks.outputs += seen.outputs
+        fleet.failures += failures
+    return checks
+
+
+def _look_at_all(
+    fleet: Fleet,
+    session: DeviceSession,
+    request: PhoneCheckRequest,
+    results: Sequence[DeviceBenchResult],
+    registry: BinaryRegistry,
+    reporter: Reporter,
+) -> tuple[PhoneChecks, list[FailedDevice]]:
+    """Looks at the files of one device."""
+    checks, failures = PhoneChecks(), []
+    with changed_settings(
+        session.folder,
+        fixed_performance=request.plan.fixed_performance,
+        sdk=session.info.sdk,
+        reporter=reporter,
+    ):
+        for result in results:
+            try:
+                ready = place_binary(session, registry, result.conditions.binary.name, stop=fleet.stop)
+                if request.profile:
+                    checks.profiles.append(_profile(fleet, session, ready, result, request.plan.log_folder))
+                if request.check_outputs:
+                    checks.outputs.append(_compare_outputs(fleet, session, ready, result, request.plan))
+            except EdgeMnv3Error as error:
+                failures.append(FailedDevice(session.serial, error))
+    return checks, failures
+
+
+def _profile(
+    fleet: Fleet, session: DeviceSession, ready: ReadyBinary, result: DeviceBenchResult, log_folder: Path
+) -> DeviceProfileResult:
+    model = Path(result.conditions.model_path)
+    log = f"profile_{model.stem}_{ready.binary.name}_{safe_file_name(session.serial)}.log"
+    graph = read_file(model).main_graph
+    return profile_model(session, ready, result.conditions, graph, log_folder / log, stop=fleet.stop)
+
+
+def _compare_outputs(
+    fleet: Fleet, session: DeviceSession, ready: ReadyBinary, result: DeviceBenchResult, plan: MeasurementPlan
+) -> PhoneOutputs:
+    model, kernels = Path(result.conditions.model_path), plan.protocol.kernels
+    images = seeded_pixels(_side_px(model, kernels), OUTPUT_IMAGES)
+    return check_phone_outputs(session, ready, model, images, kernels=kernels, stop=fleet.stop)
+
+
+def _side_px(model: Path, kernels: Kernels) -> int:
+    shape = open_model(model, kernels=kernels).inputs[0].shape
+    if len(shape) != 4 or shape[1] != shape[2]:
+        raise ModelFileError(f"model {model}", f"an input of shape {shape}", "a square image")
+    return int(shape[1])

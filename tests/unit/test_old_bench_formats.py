@@ -1,0 +1,159 @@
+"""Files of version 1, written by release 0.1: each is read by what reads it today, with its values."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.results.bench import (
+    BinaryInfo,
+    DeviceBenchConditions,
+    DeviceBenchResult,
+    HostBenchResult,
+    ProtocolSettings,
+    flat_conditions,
+    nested_conditions,
+)
+from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.json_format import from_json, to_json, to_jsonable
+from edge_mnv3.core.results.verdicts import ReproduceResult
+from edge_mnv3.packaging.bundle import read_bundle
+from edge_mnv3.packaging.evidence import phone_latencies, read_bench
+from edge_mnv3.packaging.manifest import read_manifest
+from edge_mnv3.packaging.model_card import model_card
+from edge_mnv3.stages.bench import resume_name
+from edge_mnv3_android_bench.comparison.compare import compare, read_bench_results
+from edge_mnv3_android_bench.comparison.history import read_history
+from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom
+from edge_mnv3_android_bench.measuring.resume_file import ResumeFile
+from recording_reporter import RecordingReporter
+
+FORMATS = Path(__file__).parent.parent / "golden" / "formats"
+REPORT = FORMATS / "device-bench-report-v1.json"
+BINARY = BinaryInfo(
+    name="current", sha256="4645292f4127e239d43dd795b4ab7311494195f3187d8c8f67038d0fe0194168", version=None
+)
+SETTINGS = ProtocolSettings(
+    name="custom",
+    kernels="builtin",
+    num_threads=1,
+    num_runs=10,
+    warmup_runs=1,
+    min_secs=0.1,
+    max_secs=5.0,
+    warmup_min_secs=0.5,
+)
+
+
+def test_report() -> None:
+    report = from_json(DeviceBenchReport, REPORT.read_text())
+    (result,) = report.results
+    conditions = result.conditions
+    assert (conditions.binary, conditions.protocol) == (BINARY, SETTINGS)
+    assert (conditions.delegate, conditions.cpus, conditions.cpu_mask) == ("none", (4, 5, 6, 7), "f0")
+    assert (conditions.device.model, conditions.model_path) == ("Generic Phone", "device/model.tflite")
+    assert (result.median_us, result.ci95_us, len(result.launches)) == (20_000.0, (20_000.0, 20_000.0), 4)
+    assert result.launches[0].timings is not None
+    assert result.launches[0].timings.median_us == 20_000.0
+    # What is written now is the present version, and reads back the same.
+    written = json.loads(to_json(report))["results"][0]
+    assert (written["schema_version"], written["conditions"]["binary"]["name"]) == (2, "current")
+    assert from_json(DeviceBenchReport, to_json(report)) == report
+
+
+def test_report_with_profile_and_outputs() -> None:
+    report = from_json(DeviceBenchReport, (FORMATS / "device-bench-profiled-v1.json").read_text())
+    (profile,), (outputs,) = report.profiles, report.outputs
+    assert profile.conditions == report.results[0].conditions
+    assert (profile.conditions.protocol.kernels, profile.conditions.protocol.num_threads) == ("xnnpack", 4)
+    assert (profile.profile.total_us, profile.schema_version) == (19_990.0, 2)
+    assert (outputs.binary, outputs.images) == ("current", 8)
+
+
+def test_comparing() -> None:
+    (old,) = read_bench_results(REPORT)
+    assert isinstance(old, DeviceBenchResult)
+    same = compare(old, from_json(DeviceBenchResult, to_json(old)))
+    assert (same.ratio, same.differ, same.differences) == (1.0, False, ())
+
+
+def test_this_machine() -> None:
+    result = read_bench(FORMATS / "host-bench-v1.json")
+    assert isinstance(result, HostBenchResult)
+    assert (result.median_us, result.conditions.num_runs, len(result.block_medians_us)) == (18.808, 5, 5)
+
+
+def test_evidence() -> None:
+    report = read_bench(REPORT)
+    assert isinstance(report, DeviceBenchReport)
+    (latency,) = phone_latencies([report], report.results[0].conditions.model_sha256)
+    assert (latency.device, latency.binary, latency.protocol) == ("Example Generic Phone", BINARY, SETTINGS)
+    assert (latency.median_us, latency.launches) == (20_000.0, 3)
+
+
+def test_history() -> None:
+    reporter = RecordingReporter()
+    host, device, reproduced = read_history(FORMATS / "history-v1.jsonl", reporter)
+    assert reporter.warnings == []
+    assert isinstance(host.result, HostBenchResult)
+    assert host.result.median_us == 18.808
+    assert isinstance(device.result, DeviceBenchResult)
+    assert (device.result.conditions.binary, device.result.median_us) == (BINARY, 20_000.0)
+    assert isinstance(reproduced.result, ReproduceResult)
+    assert reproduced.result.published_device == "Pixel 1"
+    assert reproduced.result.results[0].conditions.binary.name == "era-2019"
+    assert [entry.recorded_at[:10] for entry in (host, device, reproduced)] == ["2026-11-27"] * 3
+
+
+def test_unfinished_launches() -> None:
+    """The conditions are those of the other file of the same phone; the file's name is that of then."""
+    conditions = from_json(DeviceBenchReport, REPORT.read_text()).results[0].conditions
+    model = FORMATS / "unfinished-launches-v1.tflite"
+    then = dataclasses.replace(
+        conditions,
+        device=dataclasses.replace(conditions.device, emulated=True),
+        model_sha256="ea67f453a2b439996777e6ee9f4f9b37632a1dcf40673abee3d4b6499b4e319f",
+        model_path=str(model),
+    )
+    resume = ResumeFile(FORMATS / "unfinished-launches-v1.jsonl")
+    records = resume.load(then)
+    assert [record.number for record in records] == [1, 2]
+    assert all(record.timings is not None and record.timings.median_us == 20_000.0 for record in records)
+    assert resume.load(conditions) == []
+    protocol = custom(PUBLISHED, num_runs=10, min_secs=0.1, max_secs=5.0, launches=3)
+    plan = MeasurementPlan(models=(model,), binaries=("current",), protocol=protocol, log_folder=Path())
+    assert resume_name(plan, [conditions.device.serial]) == "unfinished-3f0883d7ddecfea1.jsonl"
+
+
+def test_bundle() -> None:
+    files = read_bundle(FORMATS / "bundle-v1.zip").files
+    assert json.loads(files["manifest.json"])["schema_version"] == 1
+    manifest = read_manifest(files)
+    (latency,) = manifest.models[0].phone_latencies
+    assert (latency.device, latency.binary, latency.protocol) == ("Example Generic Phone", BINARY, SETTINGS)
+    assert (latency.median_us, latency.delegate, latency.cpu_mask) == (20_000.0, "none", "f0")
+    # People read what they read then.
+    assert model_card(manifest).encode() == files["model_card.md"]
+
+
+def test_nesting_loses_nothing() -> None:
+    flat = json.loads(REPORT.read_text())["results"][0]["conditions"]
+    nested = nested_conditions(flat)
+    assert flat_conditions(nested) == flat
+    assert to_jsonable(from_json(DeviceBenchConditions, json.dumps(nested))) == nested
+
+
+@pytest.mark.parametrize("damage", [None, 7, [], {}, {"binary": "current"}])
+def test_damaged_conditions_are_refused(tmp_path: Path, damage: Any) -> None:
+    data = json.loads(REPORT.read_text())
+    data["results"][0]["conditions"] = damage
+    path = tmp_path / "damaged.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputFileError, match=r"result .*damaged.json: got no device bench of version 1"):
+        read_bench(path)
