@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.images import SampleRequest, check_labels, manifest_warnings
+from edge_mnv3.core.images import (
+    DEFAULT_PREPROCESS,
+    DEFAULT_SAMPLES,
+    SYNTHETIC,
+    ImageSample,
+    ImageSource,
+    SampleRequest,
+    check_labels,
+    manifest_warnings,
+)
 from edge_mnv3.core.outputs import check_writable, staged
-from edge_mnv3.core.reporting import Reporter, timed
+from edge_mnv3.core.reporting import SILENT, Reporter, timed
 from edge_mnv3.core.result_files import QUANTIZE_FILE
 from edge_mnv3.core.results.json_format import to_json
+from edge_mnv3.core.results.models import ModelChecks
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.versions import versions
-from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
+from edge_mnv3.model.graphs import GraphRequest, ResolvedGraph, build_graph, resolve_graph
+from edge_mnv3_quantization.options import HardSwishPolicy, IoType
+from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES, RecipeConfig
 
 if TYPE_CHECKING:
     from edge_mnv3_quantization.calibration.statistics import Statistics
-    from edge_mnv3_quantization.options import HardSwishPolicy, IoType
+    from edge_mnv3_quantization.recipes.inputs import Quantized
+
+DEFAULT_OUTPUT_DIR = Path("edge_mnv3_out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +42,12 @@ class QuantizeRequest:
     """What to quantize and how.
 
     Attributes:
+        graph: The network and its weights.
         calibration: `synthetic`, `digits`, or the path of a folder, CSV, list, `.npz`, manifest or stored
             calibration.
-        samples: Number of calibration images.
+        samples: Number of calibration images, at least 1.
         seed: Of their choice, and of the recipe.
+        preprocess: Key of `PREPROCESSES`.
         recipe: Key of `RECIPES`.
         hard_swish: What the recipe makes of hard-swish; `auto` for one that has no choice.
         io: dtype of the int8 file's input and output.
@@ -39,93 +56,57 @@ class QuantizeRequest:
     """
 
     graph: GraphRequest
-    calibration: str
-    samples: int
-    seed: int
-    preprocess: str
-    recipe: str
-    hard_swish: HardSwishPolicy
-    io: IoType
-    output_dir: Path
-    force: bool
+    calibration: str = SYNTHETIC
+    samples: int = DEFAULT_SAMPLES
+    seed: int = 0
+    preprocess: str = DEFAULT_PREPROCESS
+    recipe: str = DEFAULT_RECIPE
+    hard_swish: HardSwishPolicy = "auto"
+    io: IoType = "uint8"
+    output_dir: Path = DEFAULT_OUTPUT_DIR
+    force: bool = False
 
 
-def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
+def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeResult:
     """Builds, converts, calibrates, quantizes, checks, and writes the two files and `quantize.json`.
 
-    Nothing is written unless everything could be. A file that fails its checks is written, so that it can be
-    examined, and the result says so: `checks.passed` is False.
+    The float file takes pixels 0..255, float32 of shape (1, input_size_px, input_size_px, 3), RGB; the int8
+    file takes the same pixels as `request.io`. Nothing is written unless everything could be. A file that
+    fails its checks is written, so that it can be examined, and the result says so: `checks.passed` is False.
 
     Raises:
-        EdgeMnv3Error: As the stages raise.
+        ArgumentError: The recipe has no such choice of hard-swish, or the graph's arguments contradict each
+            other.
+        CalibrationDataError: There are no images, or their labels are not of this network.
+        ConversionError: A converter or the recipe refuses the graph.
+        DownloadError: The published weights cannot be downloaded.
+        InputFileError: The weights, a list of images or stored statistics cannot be read.
+        OutputError: A file exists and `force` is off, or it cannot be written.
+        WeightsMismatchError: The weights are those of another network or class count.
     """
     from edge_mnv3_calibration_data.source_kinds import open_images
-    from edge_mnv3_quantization.convert import convert_float
-    from edge_mnv3_quantization.options import QuantizationOptions
-    from edge_mnv3_quantization.recipes import quantize as recipes
-    from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
-    from edge_mnv3_quantization.validation.checks import check_int8
 
     recipe = RECIPES[request.recipe]
-    if request.hard_swish not in recipe.hard_swish_policies:
-        raise ArgumentError(
-            f"--hard-swish with recipe {request.recipe}",
-            request.hard_swish,
-            " or ".join(recipe.hard_swish_policies),
-            f"use --recipe {DEFAULT_RECIPE}",
-        )
+    _check_policy(recipe, request.hard_swish)
     name = f"mobilenet_v3_{request.graph.variant.name}_{request.graph.input_size_px}"
     paths = [
         request.output_dir / file for file in (f"{name}_float.tflite", f"{name}_int8.tflite", QUANTIZE_FILE)
     ]
     check_writable(paths, force=request.force)
-    timings_s: dict[str, float] = {}
-    warnings: list[str] = []
+    run = _Run(reporter)
     source = open_images(request.calibration)
     source.check_size(request.graph.input_size_px)
     if source.synthetic:
-        _warn(recipe.synthetic_warning, reporter, warnings)
+        run.warn(recipe.synthetic_warning)
     graph = resolve_graph(request.graph, reporter)
     check_labels(source, classes=graph.classes, place=str(source.root))
-    with timed(timings_s, "calibration_images", "reading calibration images", reporter):
-        sample = source.sample(
-            SampleRequest(
-                input_size_px=request.graph.input_size_px,
-                samples=request.samples,
-                seed=request.seed,
-                preprocess=request.preprocess,
-            ),
-            reporter,
-        )
-    for warning in manifest_warnings(sample.manifest):
-        _warn(warning, reporter, warnings)
-    with timed(timings_s, "build", "building the Keras graph", reporter):
-        model = build_graph(graph, batch_size=1)
-    with timed(timings_s, "convert_float", "converting to float .tflite (about 10 s)", reporter):
-        float_model = convert_float(model)
-    statistics = _stored_statistics(request.calibration, float_model) if recipe.reuses_statistics else None
-    reused = f" ({len(statistics.images)} images' statistics reused)" if statistics else ""
-    with timed(timings_s, "quantize", f"quantizing with recipe {request.recipe}{reused}", reporter):
-        quantized = recipes.quantize(
-            float_model,
-            sample.pixels,
-            recipe,
-            options=QuantizationOptions(
-                io=request.io,
-                hard_swish=request.hard_swish,
-                seed=request.seed,
-                synthetic=sample.synthetic,
-            ),
-            statistics=statistics,
-            reporter=reporter,
-        )
+    sample = _calibration_sample(request, source, run)
+    float_model = _float_model(graph, run)
+    quantized = _quantized(request, float_model, sample, run)
     with staged(paths, force=request.force) as (float_file, int8_file, json_file):
         float_file.write_bytes(float_model)
         int8_file.write_bytes(quantized.model)
-        with timed(timings_s, "checks", "checking the int8 file", reporter):
-            checks = check_int8(int8_file, io=request.io)
-        for problem in checks.problems:
-            _warn(f"do not ship {paths[1]}: it {problem}", reporter, warnings)
+        checks = _checks(int8_file, request.io, paths[1], run)
         result = QuantizeResult(
             name=name,
             variant=graph.info(),
@@ -142,12 +123,97 @@ def quantize(request: QuantizeRequest, reporter: Reporter) -> QuantizeResult:
             int8_sha256=sha256_file(int8_file),
             checks=checks,
             recipe_report=quantized.report,
-            warnings=tuple(warnings),
-            timings_s={step: round(seconds, 3) for step, seconds in timings_s.items()},
+            warnings=tuple(run.warnings),
+            timings_s={step: round(seconds, 3) for step, seconds in run.timings_s.items()},
             versions=versions(),
         )
         json_file.write_text(to_json(result), encoding="utf-8")
     return result
+
+
+class _Run:
+    """What is noted while the stage runs."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
+        self.timings_s: dict[str, float] = {}
+        self.warnings: list[str] = []
+
+    def timed(self, key: str, text: str) -> AbstractContextManager[None]:
+        """Reports a step, and notes how long it took."""
+        return timed(self.timings_s, key, text, self.reporter)
+
+    def warn(self, text: str) -> None:
+        """Reports a warning, and notes it."""
+        self.warnings.append(text)
+        self.reporter.warn(text)
+
+
+def _check_policy(recipe: RecipeConfig, hard_swish: HardSwishPolicy) -> None:
+    if hard_swish not in recipe.hard_swish_policies:
+        raise ArgumentError(
+            f"--hard-swish with recipe {recipe.name}",
+            hard_swish,
+            " or ".join(recipe.hard_swish_policies),
+            f"use --recipe {DEFAULT_RECIPE}",
+        )
+
+
+def _calibration_sample(request: QuantizeRequest, source: ImageSource, run: _Run) -> ImageSample:
+    wanted = SampleRequest(
+        input_size_px=request.graph.input_size_px,
+        samples=request.samples,
+        seed=request.seed,
+        preprocess=request.preprocess,
+    )
+    with run.timed("calibration_images", "reading calibration images"):
+        sample = source.sample(wanted, run.reporter)
+    for warning in manifest_warnings(sample.manifest):
+        run.warn(warning)
+    return sample
+
+
+def _float_model(graph: ResolvedGraph, run: _Run) -> bytes:
+    from edge_mnv3_quantization.convert import convert_float
+
+    with run.timed("build", "building the Keras graph"):
+        model = build_graph(graph, batch_size=1)
+    with run.timed("convert_float", "converting to float .tflite (about 10 s)"):
+        return convert_float(model)
+
+
+def _quantized(request: QuantizeRequest, float_model: bytes, sample: ImageSample, run: _Run) -> Quantized:
+    from edge_mnv3_quantization.options import QuantizationOptions
+    from edge_mnv3_quantization.recipes import quantize as recipes
+
+    recipe = RECIPES[request.recipe]
+    statistics = _stored_statistics(request.calibration, float_model) if recipe.reuses_statistics else None
+    reused = f" ({len(statistics.images)} images' statistics reused)" if statistics else ""
+    with run.timed("quantize", f"quantizing with recipe {recipe.name}{reused}"):
+        return recipes.quantize(
+            float_model,
+            sample.pixels,
+            recipe,
+            options=QuantizationOptions(
+                io=request.io,
+                hard_swish=request.hard_swish,
+                seed=request.seed,
+                synthetic=sample.synthetic,
+            ),
+            statistics=statistics,
+            reporter=run.reporter,
+        )
+
+
+def _checks(file: Path, io: IoType, final_path: Path, run: _Run) -> ModelChecks:
+    """Checks the int8 file; warnings call it by the path that it will have."""
+    from edge_mnv3_quantization.validation.checks import check_int8
+
+    with run.timed("checks", "checking the int8 file"):
+        checks = check_int8(file, io=io)
+    for problem in checks.problems:
+        run.warn(f"do not ship {final_path}: it {problem}")
+    return checks
 
 
 def _stored_statistics(calibration: str, float_model: bytes) -> Statistics | None:
@@ -161,8 +227,3 @@ def _stored_statistics(calibration: str, float_model: bytes) -> Statistics | Non
 
     path = Path(calibration) / statistics_file(network_sha256(observed_network(float_model)))
     return load_statistics(path) if path.exists() else None
-
-
-def _warn(text: str, reporter: Reporter, warnings: list[str]) -> None:
-    warnings.append(text)
-    reporter.warn(text)
