@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.options import (
-    force_option,
-    graph_options,
-    images_options,
-    json_option,
-)
+from edge_mnv3.commands.options import force_option, graph_options, images_options, json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.calibrate import CalibrateResult
+    from edge_mnv3.stages.calibrate import CalibrateRequest
 
 
 @click.command("calibrate")
@@ -45,21 +41,8 @@ if TYPE_CHECKING:
 )
 @force_option
 @json_option
-def command(
-    variant: str,
-    alpha: float | None,
-    input_size: int,
-    classes: int | None,
-    weights: str,
-    calibration: str | None,
-    samples: int,
-    seed: int,
-    preprocess: str,
-    merge: tuple[Path, ...],
-    output: Path,
-    force: bool,
-    as_json: bool,
-) -> None:
+@requests("edge_mnv3.stages.calibrate.CalibrateRequest")
+def command(request: CalibrateRequest, as_json: bool) -> None:
     """Read the calibration images and run the float model over them once, for many quantizations.
 
     DIR then holds the preprocessed images and the float model's statistics: quantize --calibration DIR reads
@@ -73,24 +56,9 @@ def command(
       edge-mnv3 calibrate --variant small --merge night.calibration -o small.calibration
     """
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.model.arch import parse_variant
-    from edge_mnv3.model.graphs import GraphRequest
-    from edge_mnv3.stages.calibrate import CalibrateRequest, calibrate
+    from edge_mnv3.stages.calibrate import calibrate
 
     reporter = TerminalReporter()
-    graph = GraphRequest(
-        variant=parse_variant(variant, alpha), input_size_px=input_size, classes=classes, weights=weights
-    )
-    request = CalibrateRequest(
-        graph=graph,
-        calibration=calibration,
-        samples=samples,
-        seed=seed,
-        preprocess=preprocess,
-        merge=merge,
-        output=output,
-        force=force,
-    )
     result = calibrate(request, reporter)
     reporter.close()
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)

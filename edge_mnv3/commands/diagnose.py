@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.options import force_option, json_option, preprocess_option
+from edge_mnv3.commands.options import force_option, json_option, preprocess_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from edge_mnv3.core.results.diagnose import DiagnoseResult, LayerNoise, RecipeFindings, TensorCost
     from edge_mnv3.core.results.recipe import RecipeReport
+    from edge_mnv3.stages.diagnose import DiagnoseRequest
 
 _WIDTH = 110
 
@@ -41,13 +42,9 @@ _WIDTH = 110
 )
 @force_option
 @json_option
+@requests("edge_mnv3.stages.diagnose.DiagnoseRequest")
 def command(
-    float_path: Path,
-    int8_path: Path,
-    images: str | None,
-    samples: int,
-    seed: int,
-    preprocess: str,
+    request: DiagnoseRequest,
     all_layers: bool,
     plot: Path | None,
     output: Path | None,
@@ -67,21 +64,13 @@ def command(
     """
     from edge_mnv3.core.outputs import check_writable, staged, write_text
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.stages.diagnose import DiagnoseRequest, diagnose
+    from edge_mnv3.stages.diagnose import diagnose
     from edge_mnv3_quantization.diagnosis.plot import check_plot, plot_diagnosis
 
     check_writable([path for path in (plot, output) if path], force=force)
     if plot:
         check_plot(plot)
     reporter = TerminalReporter()
-    request = DiagnoseRequest(
-        float_path=float_path,
-        int8_path=int8_path,
-        images=images,
-        samples=samples,
-        seed=seed,
-        preprocess=preprocess,
-    )
     result = diagnose(request, reporter)
     reporter.close()
     if output:

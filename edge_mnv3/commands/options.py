@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import importlib
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS
 
 F = TypeVar("F", bound=Callable[..., Any])
+REQUEST_ATTRIBUTE = "request_class"  # of a command's function: the name of the request that it takes
+
+
+def requests(kind: str) -> Callable[[F], F]:
+    """Makes a stage's request of a command's options, which the command then gets as `request`.
+
+    Every option whose name is a field of the request goes into it; the others reach the command as they are.
+    The request's module is imported when the command runs, so that `--help` stays quick.
+
+    Args:
+        kind: Dotted name of the request's class.
+    """
+    module, _, name = kind.rpartition(".")
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def call(**options: Any) -> Any:
+            request_class = getattr(importlib.import_module(module), name)
+            fields = [field.name for field in dataclasses.fields(request_class) if field.name in options]
+            request = request_class(**{field: options.pop(field) for field in fields})
+            return function(request=request, **options)
+
+        vars(call)[REQUEST_ATTRIBUTE] = kind
+        return cast(F, call)
+
+    return decorate
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 force_option = click.option("--force", is_flag=True, help="Overwrite outputs that exist.")
@@ -49,7 +79,26 @@ def images_options(function: F) -> F:
 
 
 def graph_options(function: F) -> F:
-    """Adds --variant, --alpha, --input-size, --classes and --weights."""
+    """Adds --variant, --alpha, --input-size, --classes and --weights, which become a `GraphRequest`: `graph`.
+
+    A command's option `softmax` goes into it too.
+    """
+
+    @functools.wraps(function)
+    def call(**options: Any) -> Any:
+        from edge_mnv3.model.arch import parse_variant
+        from edge_mnv3.model.graphs import GraphRequest
+
+        graph = GraphRequest(
+            variant=parse_variant(options.pop("variant"), options.pop("alpha")),
+            input_size_px=options.pop("input_size"),
+            classes=options.pop("classes"),
+            weights=options.pop("weights"),
+            include_softmax=options.pop("softmax", True),
+        )
+        return function(graph=graph, **options)
+
+    command = cast(F, call)
     for option in reversed(
         (
             click.option(
@@ -78,5 +127,5 @@ def graph_options(function: F) -> F:
             ),
         )
     ):
-        function = option(function)
-    return function
+        command = option(command)
+    return command

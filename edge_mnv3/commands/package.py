@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.options import json_option
+from edge_mnv3.commands.options import json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.package import PackageResult
+    from edge_mnv3.stages.package import PackageRequest
 
 _PATH = click.Path(path_type=Path)
 
@@ -25,7 +26,7 @@ _PATH = click.Path(path_type=Path)
     help="Text file, a name a line, or the folder of class folders.  [default: ImageNet's, for 1000 classes]",
 )
 @click.option("--name", metavar="TEXT", help="Of the model, for people.  [default: the file's]")
-@click.option("--model-version", default="1", show_default=True, metavar="TEXT")
+@click.option("--model-version", "version", default="1", show_default=True, metavar="TEXT")
 @click.option("--description", default="", metavar="TEXT", help="A sentence for people.")
 @click.option("--author", metavar="TEXT")
 @click.option(
@@ -67,24 +68,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--zip", "as_zip", is_flag=True, help="Write one zip in place of a folder.")
 @click.option("--force", is_flag=True, help="Replace the output, and metadata that a model has already.")
 @json_option
-def command(
-    models: tuple[Path, ...],
-    labels: Path | None,
-    name: str | None,
-    model_version: str,
-    description: str,
-    author: str | None,
-    license: str | None,
-    validations: tuple[Path, ...],
-    benches: tuple[Path, ...],
-    golden: Path | None,
-    score_calibration: Path | None,
-    score_transformation: str,
-    output: Path | None,
-    as_zip: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
+@requests("edge_mnv3.stages.package.PackageRequest")
+def command(request: PackageRequest, as_json: bool) -> None:
     """Make a bundle that Android and iOS apps can take as it is.
 
     It holds the models with metadata and labels inside, golden vectors, a model card, hashes of everything,
@@ -98,26 +83,9 @@ def command(
       edge-mnv3 package flowers_int8.tflite --labels photos/ --name "My flowers" --license MIT
     """
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.stages.package import PackageRequest, package
+    from edge_mnv3.stages.package import package
 
     reporter = TerminalReporter()
-    request = PackageRequest(
-        models=models,
-        labels=labels,
-        score_calibration=score_calibration,
-        score_transformation=score_transformation,
-        name=name,
-        version=model_version,
-        description=description,
-        author=author,
-        license=license,
-        validations=validations,
-        benches=benches,
-        golden=golden,
-        output=output,
-        as_zip=as_zip,
-        force=force,
-    )
     result = package(request, reporter)
     reporter.close()
     for warning in result.warnings:

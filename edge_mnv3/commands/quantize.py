@@ -13,13 +13,14 @@ from edge_mnv3.commands.options import (
     graph_options,
     images_options,
     json_option,
+    requests,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.quantize import QuantizeResult
-    from edge_mnv3_quantization.options import HardSwishPolicy, IoType
+    from edge_mnv3.stages.quantize import QuantizeRequest
 
 EXIT_CHECKS_FAILED = 3
 
@@ -70,24 +71,8 @@ EXIT_CHECKS_FAILED = 3
 )
 @force_option
 @json_option
-def command(
-    variant: str,
-    alpha: float | None,
-    input_size: int,
-    classes: int | None,
-    weights: str,
-    calibration: str,
-    samples: int,
-    seed: int,
-    preprocess: str,
-    recipe: str,
-    hard_swish: HardSwishPolicy,
-    io: IoType,
-    softmax: bool,
-    output_dir: Path,
-    force: bool,
-    as_json: bool,
-) -> None:
+@requests("edge_mnv3.stages.quantize.QuantizeRequest")
+def command(request: QuantizeRequest, as_json: bool) -> None:
     """Make a full-integer .tflite of a MobileNetV3, and the float .tflite to compare it with.
 
     Writes DIR/NAME_float.tflite, DIR/NAME_int8.tflite and DIR/quantize.json. Exit code 3: the files were
@@ -100,30 +85,9 @@ def command(
       edge-mnv3 quantize --variant large --weights mine.keras --calibration train.csv
     """
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.model.arch import parse_variant
-    from edge_mnv3.model.graphs import GraphRequest
-    from edge_mnv3.stages.quantize import QuantizeRequest, quantize
+    from edge_mnv3.stages.quantize import quantize
 
     reporter = TerminalReporter()
-    graph = GraphRequest(
-        variant=parse_variant(variant, alpha),
-        input_size_px=input_size,
-        classes=classes,
-        weights=weights,
-        include_softmax=softmax,
-    )
-    request = QuantizeRequest(
-        graph=graph,
-        calibration=calibration,
-        samples=samples,
-        seed=seed,
-        preprocess=preprocess,
-        recipe=recipe,
-        hard_swish=hard_swish,
-        io=io,
-        output_dir=output_dir,
-        force=force,
-    )
     result = quantize(request, reporter)
     reporter.close()
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)

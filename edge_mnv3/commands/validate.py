@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.options import json_option, preprocess_option, runtime_option
+from edge_mnv3.commands.options import json_option, preprocess_option, requests, runtime_option
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.validate import ValidateResult
-    from edge_mnv3.core.runtime import RuntimeName
-    from edge_mnv3_quantization.validation.file_pair import KernelChoice
+    from edge_mnv3.stages.validate import ValidateRequest
 
 EXIT_GATE_FAILED = 3
 
@@ -51,18 +50,8 @@ EXIT_GATE_FAILED = 3
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one a core]")
 @runtime_option
 @json_option
-def command(
-    float_path: Path,
-    int8_path: Path,
-    data: Path,
-    preprocess: str,
-    max_drop_points: float | None,
-    kernels: KernelChoice,
-    class_offset: int | None,
-    workers: int | None,
-    runtime: RuntimeName,
-    as_json: bool,
-) -> None:
+@requests("edge_mnv3.stages.validate.ValidateRequest")
+def command(request: ValidateRequest, as_json: bool) -> None:
     """Compare the accuracy of a float and an int8 file, image by image.
 
     \b
@@ -71,20 +60,9 @@ def command(
       edge-mnv3 validate --float f.tflite --int8 q.tflite --data val/ --max-drop-points 1
     """
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.stages.validate import ValidateRequest, validate
+    from edge_mnv3.stages.validate import validate
 
     reporter = TerminalReporter()
-    request = ValidateRequest(
-        float_path=float_path,
-        int8_path=int8_path,
-        data=data,
-        preprocess=preprocess,
-        kernels=kernels,
-        runtime=runtime,
-        class_offset=class_offset,
-        workers=workers,
-        max_drop_points=max_drop_points,
-    )
     result = validate(request, reporter)
     reporter.close()
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)
