@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from edge_mnv3.stages.inspect import inspect as inspect
     from edge_mnv3.stages.package import PackageRequest as PackageRequest
     from edge_mnv3.stages.package import package as package
+    from edge_mnv3.stages.quantize import QuantizeRequest as QuantizeRequest
+    from edge_mnv3.stages.quantize import quantize as quantize
     from edge_mnv3.stages.validate import ValidateRequest as ValidateRequest
     from edge_mnv3.stages.validate import validate as validate
     from edge_mnv3.stages.verify import VerifyRequest as VerifyRequest
@@ -50,6 +52,7 @@ _PUBLIC = {
     "GraphRequest": "edge_mnv3.model.graphs",
     "InspectRequest": "edge_mnv3.stages.inspect",
     "PackageRequest": "edge_mnv3.stages.package",
+    "QuantizeRequest": "edge_mnv3.stages.quantize",
     "Reporter": "edge_mnv3.core.reporting",
     "ValidateRequest": "edge_mnv3.stages.validate",
     "Variant": "edge_mnv3.model.arch",
@@ -61,6 +64,7 @@ _PUBLIC = {
     "inspect": "edge_mnv3.stages.inspect",
     "package": "edge_mnv3.stages.package",
     "parse_variant": "edge_mnv3.model.arch",
+    "quantize": "edge_mnv3.stages.quantize",
     "to_json": "edge_mnv3.core.results.json_format",
     "validate": "edge_mnv3.stages.validate",
     "verify": "edge_mnv3.stages.verify",
