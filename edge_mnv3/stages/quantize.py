@@ -56,7 +56,7 @@ class QuantizeRequest:
     """
 
     graph: GraphRequest
-    calibration: str = SYNTHETIC
+    calibration: str | Path = SYNTHETIC
     samples: int = DEFAULT_SAMPLES
     seed: int = 0
     preprocess: str = DEFAULT_PREPROCESS
@@ -75,7 +75,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     fails its checks is written, so that it can be examined, and the result says so: `checks.passed` is False.
 
     Raises:
-        ArgumentError: The recipe has no such choice of hard-swish, or the graph's arguments contradict each
+        ArgumentError: The recipe is unknown or has no such choice of hard-swish, or the graph's arguments contradict each
             other.
         CalibrationDataError: There are no images, or their labels are not of this network.
         ConversionError: A converter or the recipe refuses the graph.
@@ -86,8 +86,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     """
     from edge_mnv3_calibration_data.source_kinds import open_images
 
-    recipe = RECIPES[request.recipe]
-    _check_policy(recipe, request.hard_swish)
+    recipe = _recipe(request)
     name = f"mobilenet_v3_{request.graph.variant.name}_{request.graph.input_size_px}"
     paths = [
         request.output_dir / file for file in (f"{name}_float.tflite", f"{name}_int8.tflite", QUANTIZE_FILE)
@@ -149,14 +148,18 @@ class _Run:
         self.reporter.warn(text)
 
 
-def _check_policy(recipe: RecipeConfig, hard_swish: HardSwishPolicy) -> None:
-    if hard_swish not in recipe.hard_swish_policies:
+def _recipe(request: QuantizeRequest) -> RecipeConfig:
+    recipe = RECIPES.get(request.recipe)
+    if recipe is None:
+        raise ArgumentError("recipe", repr(request.recipe), " or ".join(RECIPES))
+    if request.hard_swish not in recipe.hard_swish_policies:
         raise ArgumentError(
             f"--hard-swish with recipe {recipe.name}",
-            hard_swish,
+            request.hard_swish,
             " or ".join(recipe.hard_swish_policies),
             f"use --recipe {DEFAULT_RECIPE}",
         )
+    return recipe
 
 
 def _calibration_sample(request: QuantizeRequest, source: ImageSource, run: _Run) -> ImageSample:
@@ -216,7 +219,7 @@ def _checks(file: Path, io: IoType, final_path: Path, run: _Run) -> ModelChecks:
     return checks
 
 
-def _stored_statistics(calibration: str, float_model: bytes) -> Statistics | None:
+def _stored_statistics(calibration: str | Path, float_model: bytes) -> Statistics | None:
     """Those of a float file that lie in a stored calibration."""
     from edge_mnv3_quantization.calibration.statistics import (
         load_statistics,
