@@ -75,8 +75,8 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     fails its checks is written, so that it can be examined, and the result says so: `checks.passed` is False.
 
     Raises:
-        ArgumentError: The recipe is unknown or has no such choice of hard-swish, or the graph's arguments contradict each
-            other.
+        ArgumentError: The recipe is unknown or has no such choice of hard-swish, or the graph's arguments
+            contradict each other.
         CalibrationDataError: There are no images, or their labels are not of this network.
         ConversionError: A converter or the recipe refuses the graph.
         DownloadError: The published weights cannot be downloaded.
