@@ -236,12 +236,12 @@ def _name(location: str | Path) -> str:
 def _open_images(request: CalibrateRequest) -> ImageSource | None:
     if request.calibration is None:
         return None
+    source = open_images(request.calibration)
+    source.check_size(request.graph.input_size_px)
     if is_stored(request.calibration):
         raise ArgumentError(
             f"images {request.calibration}", "a stored calibration", "images", "use --merge for it"
         )
-    source = open_images(request.calibration)
-    source.check_size(request.graph.input_size_px)
     return source
 
 
