@@ -91,7 +91,7 @@ def files(float_model: bytes, images: Images, seed: int) -> Iterator[tuple[str, 
     yield "+ ranges by measured cost", _written(candidate(plan._replace(scales={}), 1.0))
     compared = images[: fast.measured_images]
     equalized, _ = best_candidate(plan, accurate.equalization_exponents, compared, round_to_nearest)
-    yield "+ factors per channel", _written(equalized)
+    yield "+ equalization scales", _written(equalized)
     forms: Mapping[str, HardSwishPolicy] = {
         "+ weights refitted: `accurate`, `--hard-swish lowered`": "lowered",
         "`accurate`": "auto",

@@ -131,7 +131,7 @@ def _noted(report: RecipeReport | None) -> Iterator[str]:
 def _recipe(recipe: RecipeFindings) -> Iterator[str]:
     if recipe.equalized_values:
         yield (
-            f"{recipe.equalized_values} of {recipe.values} values equalized, factors 1 to "
+            f"{recipe.equalized_values} of {recipe.values} values equalized, scales 1 to "
             f"{recipe.largest_factor_ratio:.3g} at most"
         )
     else:
@@ -139,7 +139,7 @@ def _recipe(recipe: RecipeFindings) -> Iterator[str]:
     lowered = recipe.hard_swishes_as_convolution + recipe.hard_swishes_as_table
     if lowered:
         in_groups = recipe.hard_swishes_in_groups
-        groups = f" ({in_groups} of them in groups of channels)" if in_groups else ""
+        groups = f" ({in_groups} of them in channel groups)" if in_groups else ""
         yield (
             f"{lowered} of {recipe.hard_swishes} hard-swishes lowered, {recipe.hard_swishes_as_convolution} "
             f"channel by channel, {recipe.hard_swishes_as_table} as a table{groups}"
@@ -147,7 +147,7 @@ def _recipe(recipe: RecipeFindings) -> Iterator[str]:
     elif recipe.hard_swishes:
         yield f"{recipe.hard_swishes} hard-swishes kept"
     if recipe.folded_squeeze_excites:
-        yield f"{recipe.folded_squeeze_excites} squeeze-excite gates folded away"
+        yield f"{recipe.folded_squeeze_excites} squeeze-excite excitations folded away"
     yield f"biases moved in {recipe.corrected_operators} of {recipe.weighted_operators} operators"
 
 

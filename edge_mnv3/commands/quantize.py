@@ -48,7 +48,7 @@ EXIT_CHECKS_FAILED = 3
     type=click.Choice(("auto", "lowered", "fused")),
     default="auto",
     show_default=True,
-    help="auto: a table where that loses little; lowered: all with factors per channel, slower; fused: the "
+    help="auto: a table where that loses little; lowered: all with scales per channel, slower; fused: the "
     "operator HARD_SWISH, which XNNPACK does not take.",
 )
 @click.option(

@@ -28,8 +28,8 @@ from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure
 from edge_mnv3_quantization.diagnosis.diagnose import diagnose
 from edge_mnv3_quantization.diagnosis.pairing import pair_files
 from edge_mnv3_quantization.graph.network import Network
-from edge_mnv3_quantization.graph.rewrites import gated_values, logits_value, lower_hard_swish
-from edge_mnv3_quantization.graph.scale_sharing import rescale, ties
+from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, logits_value, lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import rescale, shared_scales
 from edge_mnv3_quantization.graph.writer import write_float, write_int8
 from edge_mnv3_quantization.recipes.notes import CHANNEL_GROUPS, write_notes
 from quantizing import quantized
@@ -47,7 +47,7 @@ IMAGES = random_images(8, side=SIDE)
 
 
 def first_chain(network: Network) -> int:
-    return next(x for x in sorted(gated_values(network)) if chain_of(network, x) is not None)
+    return next(x for x in sorted(hard_swish_inputs(network)) if chain_of(network, x) is not None)
 
 
 @settings(max_examples=10, deadline=None)
@@ -80,7 +80,7 @@ def test_grouping_and_rescaling_change_nothing(
         node.kind == "gate" for node in tables.nodes
     ) + (groups - 1) * (2 if second_table else 1)
     assert grouped.channel_groups == {tables.values[x].name: tuple(tuple(p.tolist()) for p in parts)}
-    free = {tie.group for tie in ties(grouped).values() if tie.group is not None}
+    free = {shared.group for shared in shared_scales(grouped).values() if shared.group is not None}
     factors = {group: np.exp(rng.uniform(-2, 2, grouped.values[group].channels)) for group in free}
     rescaled = rescale(grouped, factors)
     assert np.abs(outputs(rescaled) - wanted).max() < TOLERANCE
@@ -101,7 +101,7 @@ def test_groups_only_where_the_order_of_channels_is_free() -> None:
     assert group_channels(network.up_to(chain.end), x, halves) is None
     assert chain_of(network, chain.depthwise) is None
     per_channel = lower_hard_swish(random_network(1, hard=True, excite=False, shortcut=False))
-    assert [chain_of(per_channel, value) for value in gated_values(per_channel)] == [None] * 4
+    assert [chain_of(per_channel, value) for value in hard_swish_inputs(per_channel)] == [None] * 4
 
 
 def test_best_groups_are_the_best_of_all() -> None:

@@ -22,7 +22,7 @@ from edge_mnv3_quantization.diagnosis.pairing import Pair, pair_files
 from edge_mnv3_quantization.diagnosis.signal_noise import Survey, survey
 from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
-from edge_mnv3_quantization.graph.scale_sharing import rescale, ties, value_factors
+from edge_mnv3_quantization.graph.scale_sharing import rescale, shared_scales, value_scales
 from edge_mnv3_quantization.graph.tensor_names import layer_name
 from edge_mnv3_quantization.graph.types import Quantization
 from int8_pairs import (
@@ -84,12 +84,12 @@ def test_factors_are_recovered(io: str, per_channel: Container[int] | None) -> N
     network = small_network()
     lowered = rescale(lower_hard_swish(network, per_channel=per_channel), {})
     rng = np.random.default_rng(1)
-    groups = {tie.group for tie in ties(lowered).values() if tie.group is not None}
+    groups = {shared.group for shared in shared_scales(lowered).values() if shared.group is not None}
     factors = {group: np.exp(rng.uniform(-2, 2, lowered.values[group].channels)) for group in groups}
     int8 = int8_of(network, factors, per_channel=per_channel)
     pair = pair_of(float_file(network), int8.to_bytes(io))
     got = surveyed(pair).factors.outputs
-    wanted = {lowered.values[i].name: f for i, f in value_factors(lowered, factors).items()}
+    wanted = {lowered.values[i].name: f for i, f in value_scales(lowered, factors).items()}
     # XNNPACK never rounds a table's gate.
     assert len(pair.values) == (11 if per_channel is None else 10)
     for value in pair.values:
@@ -236,7 +236,7 @@ def test_channel_imbalance_is_named_and_what_equalization_does(tmp_path: Path, e
     assert "channel 0 spans 2" in causes(depthwise)["channel_imbalance"]  # two hundred and some
     assert depthwise.suggestion == ""  # lowered already: --recipe accurate would do no more
     equalized = diagnosed(tmp_path, network, int8_of(network, {DEPTHWISE: sizes}))
-    assert found(equalized, "depthwise").recipe_did[0] == "channels equalized, factors 1 to 100"
+    assert found(equalized, "depthwise").recipe_did[0] == "channels equalized, scales 1 to 100"
     assert found(equalized, "depthwise").noise_percent < depthwise.noise_percent / 50
     assert equalized.recipe.equalized_values == 3  # with its mean and the product
     assert equalized.recipe.largest_factor_ratio == pytest.approx(100)

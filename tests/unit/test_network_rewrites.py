@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 
 from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.runtime import open_bytes
-from edge_mnv3_quantization.algorithms.constant_gates import foldable_gates
+from edge_mnv3_quantization.algorithms.constant_excitations import foldable_excitations
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
 from edge_mnv3_quantization.graph.network import WEIGHTED, Network
-from edge_mnv3_quantization.graph.rewrites import fold_constant_gates, gated_values, lower_hard_swish
-from edge_mnv3_quantization.graph.scale_sharing import free_groups, rescale, ties, value_factors
+from edge_mnv3_quantization.graph.rewrites import (
+    fold_constant_excitations,
+    hard_swish_inputs,
+    lower_hard_swish,
+)
+from edge_mnv3_quantization.graph.scale_sharing import costless_groups, rescale, shared_scales, value_scales
 from edge_mnv3_quantization.graph.writer import write_float
 from random_networks import SIDE, TOLERANCE, Builder, original, outputs, random_network
 
@@ -41,8 +45,8 @@ def test_lowering_and_rescaling_change_nothing(
     assert all(node.kind != "hard_swish" for node in lowered.nodes)
     tables = {node.inputs[0] for node in lowered.nodes if node.kind == "gate"}
     assert tables == (set() if chosen is None else set(inputs) - chosen)
-    assert gated_values(lowered) == set(inputs)
-    groups = {tie.group for tie in ties(lowered).values() if tie.group is not None}
+    assert hard_swish_inputs(lowered) == set(inputs)
+    groups = {shared.group for shared in shared_scales(lowered).values() if shared.group is not None}
     factors = {group: np.exp(rng.uniform(-2, 2, lowered.values[group].channels)) for group in groups}
     rescaled = rescale(lowered, factors)
     assert all(node.factor == 1.0 for node in rescaled.nodes)
@@ -72,8 +76,8 @@ def test_free_factors_change_no_stored_weight(seed: int, hard: bool, shortcut: b
             if one.kind in WEIGHTED
         ]
 
-    free = free_groups(network)
-    others = {tie.group for tie in ties(network).values() if tie.group is not None} - free
+    free = costless_groups(network)
+    others = {shared.group for shared in shared_scales(network).values() if shared.group is not None} - free
     assert free
     assert all(stored(free))
     assert not all(stored(others))
@@ -81,26 +85,26 @@ def test_free_factors_change_no_stored_weight(seed: int, hard: bool, shortcut: b
 
 def test_values_are_divided_by_their_factors() -> None:
     network = rescale(lower_hard_swish(random_network(1, hard=True, excite=True, shortcut=True)), {})
-    groups = {tie.group for tie in ties(network).values() if tie.group is not None}
+    groups = {shared.group for shared in shared_scales(network).values() if shared.group is not None}
     factors = {g: np.linspace(0.5, 3, network.values[g].channels) for g in groups}
     rescaled = rescale(network, factors)
     image = np.random.default_rng(2).uniform(-2, 2, (1, SIDE, SIDE, 3)).astype(np.float32)
     values = [node.output for node in network.nodes]
     before = open_bytes(write_float(network, values)).run_raw(image)
     after = open_bytes(write_float(rescaled, values)).run_raw(image)
-    of_value = value_factors(network, factors)
+    of_value = value_scales(network, factors)
     for value, one, other in zip(values, before, after, strict=True):
         np.testing.assert_allclose(other * of_value[value], one, rtol=1e-3, atol=1e-4)
 
 
 def test_hard_swish_group_holds_both_sides() -> None:
     network = lower_hard_swish(random_network(1, hard=True, excite=False, shortcut=False))
-    found = ties(network)
+    found = shared_scales(network)
     (gate, product) = next(
         (node, network.consumers(node.output)[0]) for node in network.nodes if node.clamp == "relu6"
     )
     x = gate.inputs[0]
-    assert gated_values(network) >= {x}
+    assert hard_swish_inputs(network) >= {x}
     assert found[gate.output].group is None
     assert found[product.output].group == found[x].group
     # The product is six times what hard-swish gives.
@@ -109,14 +113,14 @@ def test_hard_swish_group_holds_both_sides() -> None:
 
 def test_constant_gates_move_into_the_weights() -> None:
     network = rescale(random_network(3, hard=False, excite=True, shortcut=True), {})
-    (gate,) = foldable_gates(network)
+    (gate,) = foldable_excitations(network)
     producer = network.producer(gate)
     assert producer is not None
     constant = np.linspace(0.5, 4, network.values[gate].channels)
     # A gate that is constant whatever the image: no weights, the bias alone.
     dead = dataclasses.replace(producer, weights=np.zeros_like(producer.weights), bias=constant)
     network = network.with_nodes(dead if node.output == gate else node for node in network.nodes)
-    folded = fold_constant_gates(network, {gate: constant})
+    folded = fold_constant_excitations(network, {gate: constant})
     assert not any(node.kind == "mul" for node in folded.nodes)
     assert len(folded.nodes) == len(network.nodes) - 4  # mean, two convolutions, product
     assert np.abs(outputs(folded) - outputs(network)).max() < TOLERANCE
@@ -130,7 +134,7 @@ def test_fixed_factors_that_contradict_are_refused() -> None:
     x = builder.plain("add", (x, gate), (1, SIDE, SIDE, 3))
     network = Network(values=builder.values, nodes=tuple(builder.nodes), input=0, output=x)
     with pytest.raises(ConversionError, match="rewriting the network"):
-        ties(network)
+        shared_scales(network)
 
 
 def test_factor_without_operator_is_not_written() -> None:

@@ -7,12 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization.algorithms.equalization import group_factors
+from edge_mnv3_quantization.algorithms.equalization import group_scales
 from edge_mnv3_quantization.algorithms.ranges import GATE, best_range, choose_ranges, margin
 from edge_mnv3_quantization.algorithms.sensitivity import STEPS, Sensitivity, Tail, measure
 from edge_mnv3_quantization.graph.network import Array, Network, Node
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
-from edge_mnv3_quantization.graph.scale_sharing import rescale, value_factors
+from edge_mnv3_quantization.graph.scale_sharing import rescale, value_scales
 from small_networks import (
     IMAGES,
     SIZES,
@@ -31,7 +31,7 @@ def measured(network: Network) -> dict[int, Sensitivity]:
 
 def quantized_outputs(network: Network, factors: dict[int, Array]) -> Array:
     sensitivities = measured(network)
-    divided = value_factors(network, factors)
+    divided = value_scales(network, factors)
     network = rescale(network, factors)
     ranges = choose_ranges(network, {v: s.divided(divided[v]) for v, s in sensitivities.items()})
     return int8_outputs(network, ranges, rounded_weights(network, ranges))
@@ -39,7 +39,7 @@ def quantized_outputs(network: Network, factors: dict[int, Array]) -> Array:
 
 def test_equalization_brings_channels_to_one_range() -> None:
     network = uneven_network()
-    factors = group_factors(network, measured(network))
+    factors = group_scales(network, measured(network))
     wanted = float_outputs(network)
     plain, equal = quantized_outputs(network, {}), quantized_outputs(network, factors)
     # The channel of 0.1 has less than half a step beside that of 100, and a thousand times its weight.
@@ -51,7 +51,7 @@ def test_factors_follow_the_sizes_of_the_channels() -> None:
     network = uneven_network()
     # Rounding and clipping cost every channel the same, relative to its size.
     sensitivity = free_sensitivity(SIZES, 1 / SIZES**2, 1 / SIZES**2)
-    factors = group_factors(network, {1: sensitivity})[1]
+    factors = group_scales(network, {1: sensitivity})[1]
     assert factors.max() == 1.0
     # Candidates lie 5 % apart, and which of them is best moves with the range's own candidates, 4 % apart.
     np.testing.assert_allclose(factors, SIZES / SIZES.max(), rtol=0.1)
@@ -62,7 +62,7 @@ def test_factors_follow_the_sizes_of_the_channels() -> None:
 def test_channel_that_costs_nothing_keeps_its_size() -> None:
     network = uneven_network()
     costs = np.array([1.0, 0.0, 0.0, 1.0]) / SIZES**2
-    factors = group_factors(network, {1: free_sensitivity(SIZES, costs, costs)})[1]
+    factors = group_scales(network, {1: free_sensitivity(SIZES, costs, costs)})[1]
     # Without a preference it must neither shrink, which would clip it, nor outgrow the others.
     np.testing.assert_allclose(factors[1] / factors[0], SIZES[1] / SIZES[0], rtol=0.5)
 

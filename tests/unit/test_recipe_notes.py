@@ -10,10 +10,10 @@ import pytest
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.recipes.notes import (
-    CHANNEL_FACTORS,
     CHANNEL_GROUPS,
-    read_factors,
+    EQUALIZATION_SCALES,
     read_groups,
+    read_scales,
     write_notes,
 )
 from int8_pairs import CHANNELS, DEPTHWISE, STEM, small_network
@@ -24,20 +24,20 @@ FACTORS = {STEM: np.array([0.1, 1, 3, 7]), DEPTHWISE: np.ones(CHANNELS)}
 
 def test_factors_are_noted_by_name_as_float32() -> None:
     notes = write_notes(LOWERED, FACTORS)
-    assert set(notes) == {CHANNEL_FACTORS}  # there are no groups of channels
-    found = read_factors(notes[CHANNEL_FACTORS])
+    assert set(notes) == {EQUALIZATION_SCALES}  # there are no groups of channels
+    found = read_scales(notes[EQUALIZATION_SCALES])
     assert set(found) == {"stem"}  # those that are all 1 take no room
     np.testing.assert_array_equal(found["stem"], np.array([0.1, 1, 3, 7], np.float32))
-    assert len(notes[CHANNEL_FACTORS]) == len('{"stem": 4}\n') + 4 * CHANNELS
+    assert len(notes[EQUALIZATION_SCALES]) == len('{"stem": 4}\n') + 4 * CHANNELS
 
 
 def test_no_factors_are_noted_too() -> None:
-    assert read_factors(write_notes(LOWERED, {})[CHANNEL_FACTORS]) == {}
+    assert read_scales(write_notes(LOWERED, {})[EQUALIZATION_SCALES]) == {}
 
 
 def test_several_groups_keep_their_own() -> None:
     factors = {STEM: np.arange(1.0, 5.0), DEPTHWISE: np.arange(5.0, 9.0)}
-    found = read_factors(write_notes(LOWERED, factors)[CHANNEL_FACTORS])
+    found = read_scales(write_notes(LOWERED, factors)[EQUALIZATION_SCALES])
     np.testing.assert_array_equal(found["stem"], factors[STEM])
     np.testing.assert_array_equal(found["depthwise"], factors[DEPTHWISE])
 
@@ -45,17 +45,17 @@ def test_several_groups_keep_their_own() -> None:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (lambda entry: entry[:-4], "3 numbers for 4 positive factors"),
-        (lambda entry: entry[:-4] + bytes(4), "4 numbers for 4 positive factors"),
+        (lambda entry: entry[:-4], "3 numbers for 4 positive scales"),
+        (lambda entry: entry[:-4] + bytes(4), "4 numbers for 4 positive scales"),
         (lambda entry: entry[1:], "Extra data"),
     ],
     ids=["shortened", "zero", "no_line"],
 )
 def test_damaged_factors_are_refused(change: Callable[[bytes], bytes], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        read_factors(change(write_notes(LOWERED, FACTORS)[CHANNEL_FACTORS]))
+        read_scales(change(write_notes(LOWERED, FACTORS)[EQUALIZATION_SCALES]))
 
 
 def test_groups_are_noted() -> None:
     assert read_groups(b'{"stem":[[0,2],[1,3]]}') == {"stem": [[0, 2], [1, 3]]}
-    assert CHANNEL_GROUPS != CHANNEL_FACTORS
+    assert CHANNEL_GROUPS != EQUALIZATION_SCALES

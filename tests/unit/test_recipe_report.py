@@ -18,7 +18,7 @@ from edge_mnv3.core.results.recipe import (
     RefittedLayer,
     TensorRange,
 )
-from edge_mnv3_quantization.recipes.notes import read_factors, read_groups, read_report, write_report
+from edge_mnv3_quantization.recipes.notes import read_groups, read_report, read_scales, write_report
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "formats"
 REPORT = RecipeReport(
@@ -89,7 +89,7 @@ def test_damaged_note_is_refused(entry: bytes, problem: str) -> None:
 
 
 def test_notes_of_the_release_before_are_read() -> None:
-    scales = read_factors((GOLDEN / "channel_factors-v1.bin").read_bytes())
+    scales = read_scales((GOLDEN / "channel_factors-v1.bin").read_bytes())
     assert len(scales) > 10
     assert all(scale.max() == 1.0 for scale in scales.values())
     groups = read_groups((GOLDEN / "channel_groups-v1.bin").read_bytes())

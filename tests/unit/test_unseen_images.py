@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, evened, measure
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure, shrunk
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics
 from edge_mnv3_quantization.graph.network import Network, Node, Value
 from edge_mnv3_quantization.recipes.synthetic_images import is_refitted, reaching_further
@@ -57,16 +57,16 @@ def test_channels_of_small_maps_are_evened() -> None:
         value: dataclasses.replace(known, mean_square=np.array([100.0, 1.0, 0.0]))
         for value, known in seen().items()
     }
-    found = evened(NETWORK, plain, 10)
+    found = shrunk(NETWORK, plain, 10)
     # The mean of the squares is 101 / 3; 4 / 10 - 4 / 100 of it is added.
     np.testing.assert_allclose(found[SMALL].mean_square, plain[SMALL].mean_square + 0.36 * 101 / 3)
     # 32 by 32 positions are 256 times those of stride 32.
     np.testing.assert_allclose(found[STEM].mean_square, plain[STEM].mean_square + 0.36 * 101 / 3 / 256**2)
     for images in (100, 1000):
         np.testing.assert_array_equal(
-            evened(NETWORK, plain, images)[SMALL].mean_square, plain[SMALL].mean_square
+            shrunk(NETWORK, plain, images)[SMALL].mean_square, plain[SMALL].mean_square
         )
-    always = evened(NETWORK, plain, 1000, least=0.1)
+    always = shrunk(NETWORK, plain, 1000, least=0.1)
     np.testing.assert_allclose(always[SMALL].mean_square, plain[SMALL].mean_square + 0.1 * 101 / 3)
 
 

@@ -111,10 +111,10 @@ class RecipeFindings:
         hard_swishes_as_table: Written as an addition and a product.
         hard_swishes_in_groups: Of those, with a table for each group of channels.
         hard_swishes_as_convolution: Written as a depthwise 1×1 convolution and a product.
-        folded_squeeze_excites: Products with gates that moved into weights.
+        folded_squeeze_excites: Products with squeeze-excite excitations that moved into weights.
         values: Compared.
-        equalized_values: Whose channels were divided by factors of their own.
-        largest_factor_ratio: Largest factor over the smallest of one value.
+        equalized_values: Values whose channels were divided by equalization scales.
+        largest_factor_ratio: Largest equalization scale over the smallest of one value.
         weighted_operators: Compared.
         corrected_operators: Whose biases were moved, or whose weights and biases were refitted.
     """

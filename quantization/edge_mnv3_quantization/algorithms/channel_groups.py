@@ -1,10 +1,10 @@
 """Hard-swish as a table with a scale for each group of channels.
 
-A table of hard-swish takes no factor per channel (`lowering`), so all channels of its input share one step.
+A table of hard-swish takes no equalization scales (`lowering`), so all channels of its input share one step.
 But a convolution's output channels may be computed by several convolutions, each with a scale of its own,
 and so may what follows channel by channel: the table, the depthwise convolution, its table. One
 concatenation then joins the groups again, at one scale. With channels of like numbers in a group, two to four
-groups recover most of what a factor per channel would, at a fraction of its time.
+groups recover most of what a scale per channel would, at a fraction of its time.
 
 `group_channels` is exact in real numbers; `best_groups` chooses by measured cost.
 """

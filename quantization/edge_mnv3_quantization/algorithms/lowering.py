@@ -5,7 +5,7 @@
   that it costs next to nothing; but its input has one scale for all channels.
 * tables by groups: between a convolution and a depthwise one, each group of channels has a table, with scales
   of its own (`channel_groups`). It costs a little more.
-* per channel: the gate is a depthwise 1×1 convolution, which takes a factor per channel (`equalization`). It
+* per channel: the gate is a depthwise 1×1 convolution, which takes an equalization scale per channel. It
   costs seven times a table.
 
 `lowered` makes all of them per channel. `auto` takes the cheapest form that is accurate enough by the
@@ -27,16 +27,16 @@ from edge_mnv3_quantization.algorithms.channel_groups import (
     group_channels,
     moved,
 )
-from edge_mnv3_quantization.algorithms.equalization import group_factors
+from edge_mnv3_quantization.algorithms.equalization import group_scales
 from edge_mnv3_quantization.algorithms.ranges import best_range
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity
 from edge_mnv3_quantization.graph.network import Network
-from edge_mnv3_quantization.graph.rewrites import gated_values, lower_hard_swish
-from edge_mnv3_quantization.graph.scale_sharing import rescale, ties, value_factors
+from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import rescale, shared_scales, value_scales
 from edge_mnv3_quantization.options import HardSwishPolicy
 
 # Shares of the whole network's estimated error that a form must save to be worth its time.
-_WORTH = 0.01  # factors per channel
+_WORTH = 0.01  # scales per channel
 _GROUP_WORTH = 0.003  # one more group
 
 
@@ -51,29 +51,29 @@ class _Costs:
     """Estimated errors of the logits for each form.
 
     Attributes:
-        total: Of the whole network with factors per channel.
+        total: Of the whole network with scales per channel.
     """
 
     def __init__(self, network: Network, sensitivities: Mapping[int, Sensitivity]) -> None:
         self._sensitivities = sensitivities
-        self._ties = ties(network)
-        self._factors = value_factors(network, group_factors(network, sensitivities))
+        self._shared = shared_scales(network)
+        self._scales = value_scales(network, group_scales(network, sensitivities))
         self._plain = {v: best_range(s).cost for v, s in sensitivities.items()}
-        self._equalized = {v: best_range(s.divided(self._factors[v])).cost for v, s in sensitivities.items()}
+        self._equalized = {v: best_range(s.divided(self._scales[v])).cost for v, s in sensitivities.items()}
         self.total = float(np.sum(list(self._equalized.values())))
 
     def table(self, x: int) -> float:
-        """Of all values that would share factors with x, with none."""
-        return sum(self._plain[value] for value in self._tied(x))
+        """The cost of all values that would share scales with x, without any scales."""
+        return sum(self._plain[value] for value in self._sharing(x))
 
     def per_channel(self, x: int) -> float:
-        """Of the same, with factors."""
-        return sum(self._equalized[value] for value in self._tied(x))
+        """The cost of the same values, with scales."""
+        return sum(self._equalized[value] for value in self._sharing(x))
 
     def groups(self, chain: Chain, values: Sequence[int]) -> tuple[list[Channels], float]:
         """The best groups for some values of a chain, and what these cost with them."""
-        # In each value's own order of sizes, channels of like numbers lie together.
-        orders = [np.argsort(self._factors[value], kind="stable") for value in (chain.x, chain.depthwise)]
+        # In each value's order of sizes, channels of like numbers lie together.
+        orders = [np.argsort(self._scales[value], kind="stable") for value in (chain.x, chain.depthwise)]
         members = [self._sensitivities[value] for value in values]
         return best_groups(members, orders, _GROUP_WORTH * self.total)
 
@@ -82,8 +82,8 @@ class _Costs:
         chosen, cost = self.groups(chain, [chain.x, chain.product, chain.depthwise])
         return chosen, cost + self.table(chain.depthwise) - self._plain[chain.depthwise]
 
-    def _tied(self, x: int) -> list[int]:
-        return [v for v in self._sensitivities if self._ties[v].group == self._ties[x].group]
+    def _sharing(self, x: int) -> list[int]:
+        return [v for v in self._sensitivities if self._shared[v].group == self._shared[x].group]
 
 
 def lower(
@@ -96,21 +96,21 @@ def lower(
 
     Args:
         original: With `hard_swish` nodes.
-        measured: The same, lowered per channel and rescaled to products without factors.
+        measured: The same, lowered per channel and rescaled to products without constant factors.
         sensitivities: Of `measured`.
         hard_swish: What to make of them.
 
     Returns:
-        The network, its products without factors, and the sensitivities of its values.
+        The network, its products without constant factors, and the sensitivities of its values.
     """
-    forms = _Forms(frozenset(gated_values(measured)), {})
+    forms = _Forms(frozenset(hard_swish_inputs(measured)), {})
     if hard_swish == "auto":
         forms = _forms(original, measured, sensitivities)
     lowered = original
     if hard_swish != "fused":
         lowered = lower_hard_swish(original, per_channel=forms.per_channel)
     # A value of either network is that of the original, divided by a number.
-    there, here = (value_factors(network, {}) for network in (lower_hard_swish(original), lowered))
+    there, here = (value_scales(network, {}) for network in (lower_hard_swish(original), lowered))
     found = {
         value: known.divided(here[value] / there[value])
         for value, known in sensitivities.items()
@@ -132,7 +132,7 @@ def _forms(original: Network, measured: Network, sensitivities: Mapping[int, Sen
     tables = lower_hard_swish(original, per_channel=())
     groups: dict[int, list[Channels]] = {}
     per_channel, settled = set(), set()
-    for x in sorted(gated_values(measured)):
+    for x in sorted(hard_swish_inputs(measured)):
         chain = chain_of(tables, x)
         if chain is not None:
             chosen, cost = costs.groups(chain, [chain.x, chain.product])

@@ -30,7 +30,7 @@ from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3_quantization.algorithms.backward import Floats, gradients
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images
 from edge_mnv3_quantization.graph.network import GATE_CEILING, GATE_SHIFT, Array, Network
-from edge_mnv3_quantization.graph.rewrites import gated_values
+from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs
 from edge_mnv3_quantization.graph.writer import write_float
 
 _ENDS = 48  # ends of the range for which clipping is measured, per side
@@ -40,7 +40,7 @@ _SMALLEST_END = 0.05  # of the typical size of a channel's numbers
 _POOLED_IMAGES, _POOLED_POSITIONS = 100, 49
 # Of the mean square over all channels, added to each channel's own in small maps, divided by the number of
 # images, up to so many: what stays small in a few images may be large in others.
-_EVENED, _EVENED_IMAGES = 4.0, 100
+_SHRINKAGE, _SHRINKAGE_IMAGES = 4.0, 100
 SMALL_STRIDE = 32  # of small maps: 7 x 7 at 224 px
 _TEMPERATURE = 1.5  # by which probabilities are softened to weigh the classes
 _SMALLEST = 1e-12
@@ -77,9 +77,9 @@ class Tail:
         """The tail of these channels only."""
         return Tail(unit=self.unit[channels], ends=self.ends, costs=self.costs[channels])
 
-    def divided(self, factor: Array) -> Tail:
-        """The tail of the value divided by factors (C,)."""
-        return Tail(unit=self.unit / factor, ends=self.ends, costs=self.costs)
+    def divided(self, scale: Array) -> Tail:
+        """The tail of the value divided by equalization scales (C,)."""
+        return Tail(unit=self.unit / scale, ends=self.ends, costs=self.costs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +104,12 @@ class Sensitivity:
             low=self.low.of_channels(channels) if self.low else None,
         )
 
-    def divided(self, factor: Array) -> Sensitivity:
-        """The sensitivity of the value divided by factors (C,) > 0."""
+    def divided(self, scale: Array) -> Sensitivity:
+        """The sensitivity of the value divided by equalization scales (C,) > 0."""
         return Sensitivity(
-            rounding=self.rounding * np.square(factor),
-            high=self.high.divided(factor),
-            low=self.low.divided(factor) if self.low else None,
+            rounding=self.rounding * np.square(scale),
+            high=self.high.divided(scale),
+            low=self.low.divided(scale) if self.low else None,
         )
 
 
@@ -204,7 +204,7 @@ class _Value:
         )
 
 
-def evened(
+def shrunk(
     network: Network, statistics: Mapping[int, ChannelStatistics], images: int, *, least: float = 0.0
 ) -> dict[int, ChannelStatistics]:
     """Statistics whose channels are nearer to one another in size, the more the fewer images there are.
@@ -219,7 +219,7 @@ def evened(
         least: Of the mean square over all channels that is added to each channel's own.
     """
     small = network.positions_at(SMALL_STRIDE)
-    most = max(least, _EVENED * (1 / images - 1 / _EVENED_IMAGES))
+    most = max(least, _SHRINKAGE * (1 / images - 1 / _SHRINKAGE_IMAGES))
     nearer = {}
     for value, known in statistics.items():
         share = most * min(1.0, small / network.values[value].positions) ** 2
@@ -245,7 +245,7 @@ def measure(
     """Measures the sensitivity of every value up to the logits.
 
     Args:
-        network: Lowered, its products without factors.
+        network: Lowered, its products without constant factors.
         logits: The value whose error is the cost.
         statistics: Of this network's values, over images like these.
         images: (N, H, W, 3) uint8.
@@ -255,7 +255,7 @@ def measure(
     part = network.up_to(logits)
     order = [node.output for node in part.nodes]
     model = open_bytes(write_float(part, order))
-    gated = gated_values(part)
+    gated = hard_swish_inputs(part)
     product = {v: next(n.output for n in part.consumers(v) if n.kind == "mul") for v in gated}
     found = {v: _Value(statistics[v], v in gated) for v in order if v in statistics}
     rng = np.random.default_rng(seed)

@@ -18,7 +18,11 @@ import numpy as np
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3_quantization.calibration.activations import Images
-from edge_mnv3_quantization.diagnosis.factors import SATURATED_BIAS, Factors, moved_biases
+from edge_mnv3_quantization.diagnosis.equalization_scales import (
+    SATURATED_BIAS,
+    EqualizationScales,
+    moved_biases,
+)
 from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue, PairedWeights
 from edge_mnv3_quantization.graph.network import Array
 
@@ -59,7 +63,7 @@ class Costs:
 
 def attribute(
     pair: Pair,
-    factors: Factors,
+    factors: EqualizationScales,
     images: Images,
     *,
     top: int,
@@ -111,7 +115,7 @@ def attribute(
 
 def run_quantized(
     pair: Pair,
-    factors: Factors,
+    factors: EqualizationScales,
     chosen: Iterable[Item],
     images: Images,
     *,
@@ -142,7 +146,7 @@ def run_quantized(
         yield [found.reshape(-1, found.shape[-1]) for found in model.run_all(image)]
 
 
-def _weights_items(pair: Pair, factors: Factors, images: Images) -> Iterator[Item]:
+def _weights_items(pair: Pair, factors: EqualizationScales, images: Images) -> Iterator[Item]:
     """The weights of each operator, less their mean error where the int8 file's biases were moved.
 
     A recipe that corrects biases takes back the mean error of everything before them, and does not say how
@@ -173,12 +177,14 @@ def _weights_items(pair: Pair, factors: Factors, images: Images) -> Iterator[Ite
         yield item
 
 
-def _stored(weights: PairedWeights, factors: Factors) -> Item:
+def _stored(weights: PairedWeights, factors: EqualizationScales) -> Item:
     real = as_float(weights, factors, stored_bias=True)
     return Item(kind="weights", value=weights.output, weights=weights, real=real)
 
 
-def as_float(weights: PairedWeights, factors: Factors, *, stored_bias: bool) -> tuple[Array, Array]:
+def as_float(
+    weights: PairedWeights, factors: EqualizationScales, *, stored_bias: bool
+) -> tuple[Array, Array]:
     """The int8 weights and bias in the float file's place.
 
     Args:

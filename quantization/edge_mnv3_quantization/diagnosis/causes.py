@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.results.diagnose import TensorCause
 from edge_mnv3_quantization.algorithms.weight_quantization import LARGEST_STEP
-from edge_mnv3_quantization.diagnosis.factors import SATURATED_BIAS
+from edge_mnv3_quantization.diagnosis.equalization_scales import SATURATED_BIAS
 from edge_mnv3_quantization.diagnosis.pairing import PairedWeights
 from edge_mnv3_quantization.graph.network import GATE_SHIFT, Array
 

@@ -20,16 +20,16 @@ from edge_mnv3_quantization.algorithms.channel_groups import group_channels
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.reader import read_network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
-from edge_mnv3_quantization.graph.scale_sharing import rescale, value_factors
+from edge_mnv3_quantization.graph.scale_sharing import rescale, value_scales
 from edge_mnv3_quantization.graph.tensor_names import GATE_SUFFIX, layer_name, ungrouped
 from edge_mnv3_quantization.graph.writer import write_float
 from edge_mnv3_quantization.recipes.notes import (
-    CHANNEL_FACTORS,
     CHANNEL_GROUPS,
+    EQUALIZATION_SCALES,
     RECIPE_REPORT,
-    read_factors,
     read_groups,
     read_report,
+    read_scales,
 )
 
 WEIGHTED_OPS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
@@ -162,7 +162,7 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
     gates = _gates(int8_file)
     hard_swishes = sum(step.name == "HARD_SWISH" for step in float_file.operators)
     factors: Mapping[str, Array] = {}
-    if CHANNEL_FACTORS in int8_model.metadata:
+    if EQUALIZATION_SCALES in int8_model.metadata:
         float_content, factors = _rewritten(float_content, int8_model, gates, float_name, int8_name)
         float_file = read_model(float_content, float_name).main_graph
     numbers = _by_name(float_file, int8_file) or _by_position(float_file, int8_file)
@@ -212,7 +212,7 @@ def _rewritten(
 ) -> tuple[bytes, dict[str, Array]]:
     """The float file rewritten as the int8 file was, but for constants that were folded away; the factors."""
     try:
-        noted = read_factors(int8_model.metadata[CHANNEL_FACTORS])
+        noted = read_scales(int8_model.metadata[EQUALIZATION_SCALES])
         groups = read_groups(int8_model.metadata.get(CHANNEL_GROUPS, b"{}"))
         network = _lowered(read_network(float_content), int8_model.main_graph, gates)
         numbers = {value.name: number for number, value in network.values.items()}
@@ -225,7 +225,7 @@ def _rewritten(
         for name, own in noted.items():
             if network.values[numbers[name]].channels != len(own):
                 raise ValueError(f"'{name}' has {len(own)} factors")
-        factors = value_factors(network, {numbers[name]: own for name, own in noted.items()})
+        factors = value_scales(network, {numbers[name]: own for name, own in noted.items()})
         named = {network.values[value].name: own for value, own in factors.items()}
         return write_float(network, [network.output], pixels=True), named
     except (ConversionError, ValueError, LookupError, AttributeError, TypeError) as error:

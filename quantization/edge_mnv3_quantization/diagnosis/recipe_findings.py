@@ -7,7 +7,7 @@ import numpy as np
 from edge_mnv3.core.results.diagnose import RecipeFindings, TensorCause
 from edge_mnv3.core.results.recipe import RecipeReport, RefittedLayer
 from edge_mnv3_quantization.diagnosis.causes import SampledValue
-from edge_mnv3_quantization.diagnosis.factors import Factors, moved_biases
+from edge_mnv3_quantization.diagnosis.equalization_scales import EqualizationScales, moved_biases
 from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue, PairedWeights
 from edge_mnv3_quantization.graph.network import Array
 from edge_mnv3_quantization.graph.tensor_names import layer_name, ungrouped
@@ -31,7 +31,7 @@ _ANY_RECIPE = {
 }
 
 
-def recipe_findings(pair: Pair, factors: Factors) -> RecipeFindings:
+def recipe_findings(pair: Pair, factors: EqualizationScales) -> RecipeFindings:
     """Counts what was done over the whole graph: as noted in the int8 file, or else inferred."""
     ratios = [factor_ratio(factors.outputs[value.int8_tensor]) for value in pair.values]
     counts = _noted_counts(pair.report) if pair.report else _inferred_counts(pair, factors)
@@ -57,7 +57,7 @@ def _noted_counts(report: RecipeReport) -> dict[str, int]:
     }
 
 
-def _inferred_counts(pair: Pair, factors: Factors) -> dict[str, int]:
+def _inferred_counts(pair: Pair, factors: EqualizationScales) -> dict[str, int]:
     producers = [pair.int8_file.producer(gate) for gate in pair.gates]
     kinds = [step.name for step in producers if step is not None]
     # The groups of one hard-swish are one table.
@@ -84,16 +84,14 @@ def factor_ratio(factors: Array) -> float:
 class RecipeDeeds:
     """Tells what was done about single tensors, a phrase each: as the int8 file notes, or else inferred."""
 
-    def __init__(self, pair: Pair, factors: Factors) -> None:
+    def __init__(self, pair: Pair, factors: EqualizationScales) -> None:
         self._pair, self._factors = pair, factors
 
     def for_value(self, value: PairedValue, sampled: SampledValue) -> tuple[str, ...]:
         """What was done about one value."""
         ratio = factor_ratio(self._factors.outputs[value.int8_tensor])
         equalized = (
-            f"channels equalized, factors 1 to {ratio:.3g}"
-            if ratio > _EQUALIZED
-            else "channels not equalized"
+            f"channels equalized, scales 1 to {ratio:.3g}" if ratio > _EQUALIZED else "channels not equalized"
         )
         share, _ = sampled.clipped()
         clipped = (
@@ -118,7 +116,7 @@ class RecipeDeeds:
         equalized: tuple[str, ...] = ()
         if max(given, taken_ratio) > _EQUALIZED:
             equalized = (
-                f"channels equalized, factors 1 to {taken_ratio:.3g} of its input, 1 to {given:.3g} of its "
+                f"channels equalized, scales 1 to {taken_ratio:.3g} of its input, 1 to {given:.3g} of its "
                 "output",
             )
         return (*equalized, *self._fitted(weights))

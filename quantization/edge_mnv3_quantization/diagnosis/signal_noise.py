@@ -12,7 +12,11 @@ from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.runtime import Kernels, LoadedModel, open_bytes
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3_quantization.calibration.activations import Images
-from edge_mnv3_quantization.diagnosis.factors import Factors, recover_factors, unread_inputs
+from edge_mnv3_quantization.diagnosis.equalization_scales import (
+    EqualizationScales,
+    recover_scales,
+    unread_inputs,
+)
 from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue
 from edge_mnv3_quantization.graph.network import GATE_SHIFT, Array
 from edge_mnv3_quantization.graph.tensor_names import is_gate_name
@@ -62,7 +66,7 @@ class Survey:
         int8_logits: Likewise, as real numbers.
     """
 
-    factors: Factors
+    factors: EqualizationScales
     moments: Mapping[int, Moments]
     float_logits: Array
     int8_logits: Array
@@ -196,13 +200,15 @@ class _Sums:
         )
 
 
-def _factors(pair: Pair, images: Images, kernels: Kernels, float_name: str, int8_name: str) -> Factors:
+def _factors(
+    pair: Pair, images: Images, kernels: Kernels, float_name: str, int8_name: str
+) -> EqualizationScales:
     unread = tuple(unread_inputs(pair))
     float_tensors = sorted({v.float_tensor for v in pair.values} | {one for one, _ in unread})
     int8_tensors = sorted({v.int8_tensor for v in pair.values} | {other for _, other in unread})
     float_outputs = _collected(_exposing(pair.float_content, float_tensors), float_tensors, images, "xnnpack")
     int8_outputs = _collected(_exposing(pair.int8_content, int8_tensors), int8_tensors, images, kernels)
-    return recover_factors(pair, float_outputs, int8_outputs, float_name=float_name, int8_name=int8_name)
+    return recover_scales(pair, float_outputs, int8_outputs, float_name=float_name, int8_name=int8_name)
 
 
 def _collected(content: bytes, tensors: Sequence[int], images: Images, kernels: Kernels) -> dict[int, Matrix]:

@@ -62,7 +62,7 @@ def is_gate(node: Node) -> bool:
     )
 
 
-def gated_values(network: Network) -> frozenset[int]:
+def hard_swish_inputs(network: Network) -> frozenset[int]:
     """Values x that only a lowered hard-swish takes: all below -3 give the same result, 0."""
     found = set()
     for node in network.nodes:
@@ -76,7 +76,7 @@ def gated_values(network: Network) -> frozenset[int]:
     return frozenset(found)
 
 
-def fold_constant_gates(network: Network, gates: Mapping[int, Array]) -> Network:
+def fold_constant_excitations(network: Network, gates: Mapping[int, Array]) -> Network:
     """Removes products with gates that are constant, whose values the next weights take.
 
     Args:

@@ -14,7 +14,7 @@ from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weigh
 from edge_mnv3_quantization.calibration.activations import Images, run_float
 from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network
 from edge_mnv3_quantization.graph.rewrites import centre_input, logits_value
-from edge_mnv3_quantization.graph.scale_sharing import free_groups, rescale, value_factors
+from edge_mnv3_quantization.graph.scale_sharing import costless_groups, rescale, value_scales
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 from edge_mnv3_quantization.recipes.plan import Plan
 
@@ -41,10 +41,10 @@ class Candidate(NamedTuple):
 
 def candidate(plan: Plan, exponent: float) -> Candidate:
     """Equalizes with scales raised to a power, but for groups whose scales cost no weight anything."""
-    free = free_groups(plan.lowered)
+    free = costless_groups(plan.lowered)
     scales = {group: scale if group in free else scale**exponent for group, scale in plan.scales.items()}
     reference = rescale(plan.lowered, scales)
-    divided = value_factors(plan.lowered, scales)
+    divided = value_scales(plan.lowered, scales)
     quantizations = choose_ranges(
         reference,
         {value: sensitivity.divided(divided[value]) for value, sensitivity in plan.sensitivities.items()},

@@ -17,33 +17,33 @@ from edge_mnv3.core.results.recipe import RecipeReport
 from edge_mnv3_quantization.graph.network import Array, Network
 
 CHANNEL_GROUPS = "edge_mnv3_channel_groups"
-CHANNEL_FACTORS = "edge_mnv3_channel_factors"
+EQUALIZATION_SCALES = "edge_mnv3_channel_factors"
 RECIPE_REPORT = "edge_mnv3_recipe_report"
 _DTYPE = np.dtype("<f4")
 
 
-def write_notes(network: Network, factors: Mapping[int, Array]) -> dict[str, bytes]:
+def write_notes(network: Network, scales: Mapping[int, Array]) -> dict[str, bytes]:
     """The entries for a network's file.
 
     Args:
         network: Lowered, before its values were divided.
-        factors: By which they were, (C,) each, of the groups of values that `scaling.ties` finds.
+        scales: Equalization scales by which they were, (C,) each, by scale-sharing group.
 
     Returns:
-        By name. Factors are a line of JSON, name of a group's value to the count of its factors, and these in
-        the same order, float32. Groups whose factors are all 1 are left out.
+        By name. Scales are a line of JSON, name of a group's value to the count of its scales, and these in
+        the same order, float32. Groups whose scales are all 1 are left out.
     """
-    told = {group: own for group, own in factors.items() if (own != 1).any()}
-    line = json.dumps({network.values[group].name: len(own) for group, own in told.items()})
-    numbers = np.concatenate([*told.values(), np.zeros(0)])
-    entries = {CHANNEL_FACTORS: line.encode() + b"\n" + numbers.astype(_DTYPE).tobytes()}
+    noted = {group: scale for group, scale in scales.items() if (scale != 1).any()}
+    line = json.dumps({network.values[group].name: len(scale) for group, scale in noted.items()})
+    numbers = np.concatenate([*noted.values(), np.zeros(0)])
+    entries = {EQUALIZATION_SCALES: line.encode() + b"\n" + numbers.astype(_DTYPE).tobytes()}
     if network.channel_groups:
         entries[CHANNEL_GROUPS] = json.dumps(network.channel_groups, separators=(",", ":")).encode()
     return entries
 
 
-def read_factors(entry: bytes) -> dict[str, Array]:
-    """Factors by the name of a group's value, (C,) each; 1 for others.
+def read_scales(entry: bytes) -> dict[str, Array]:
+    """Equalization scales by the name of a group's value, (C,) each; 1 for others.
 
     Raises:
         ValueError: The entry is damaged.
@@ -52,7 +52,7 @@ def read_factors(entry: bytes) -> dict[str, Array]:
     counts = dict(json.loads(line))
     numbers = np.frombuffer(content, _DTYPE).astype(np.float64)
     if sum(counts.values()) != len(numbers) or not (np.isfinite(numbers) & (numbers > 0)).all():
-        raise ValueError(f"{len(numbers)} numbers for {sum(counts.values())} positive factors")
+        raise ValueError(f"{len(numbers)} numbers for {sum(counts.values())} positive scales")
     ends = np.cumsum(list(counts.values()))
     return dict(zip(counts, np.split(numbers, ends[:-1]), strict=True)) if counts else {}
 

@@ -8,16 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_mnv3.core.errors import ConversionError
-from edge_mnv3_quantization.algorithms.constant_gates import constant_gates
-from edge_mnv3_quantization.algorithms.equalization import group_factors
+from edge_mnv3_quantization.algorithms.constant_excitations import constant_excitations
+from edge_mnv3_quantization.algorithms.equalization import group_scales
 from edge_mnv3_quantization.algorithms.lowering import lower
-from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, evened, measure
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure, shrunk
 from edge_mnv3_quantization.calibration.statistics import collect
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.reader import read_network
-from edge_mnv3_quantization.graph.rewrites import fold_constant_gates, logits_value
+from edge_mnv3_quantization.graph.rewrites import fold_constant_excitations, logits_value
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs
-from edge_mnv3_quantization.recipes.synthetic_images import EVENED, reaching_further
+from edge_mnv3_quantization.recipes.synthetic_images import SHRINKAGE, reaching_further
 from edge_mnv3_quantization.recipes.work import Work
 
 _FEWEST_FOR_CONSTANT = 8  # images; over a single one everything is constant
@@ -28,7 +28,7 @@ class Plan(NamedTuple):
 
     Attributes:
         original: The float network, without the excitations that were folded away.
-        lowered: The same with the form of every hard-swish chosen, its products without factors.
+        lowered: The same with the form of every hard-swish chosen, its products without constant factors.
         sensitivities: What errors in the values of `lowered` cost.
         scales: Equalization scales of the scale-sharing groups of `lowered`, (C,) each.
         folded: Tensor names of the excitations that were folded away.
@@ -58,11 +58,11 @@ def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> 
     images, options = inputs.images, inputs.options
     with work.phase("observe"):
         statistics = collect(observed, images, start=inputs.statistics, reporter=work).by_value(observed)
-        constant = constant_gates(observed, statistics) if len(images) >= _FEWEST_FOR_CONSTANT else {}
-        network = fold_constant_gates(observed, constant)
+        constant = constant_excitations(observed, statistics) if len(images) >= _FEWEST_FOR_CONSTANT else {}
+        network = fold_constant_excitations(observed, constant)
     with work.phase("measure"):
         logits = logits_value(network)
-        seen = evened(network, statistics, len(images), least=EVENED if options.synthetic else 0.0)
+        seen = shrunk(network, statistics, len(images), least=SHRINKAGE if options.synthetic else 0.0)
         measured = images[: inputs.config.measured_images]
         sensitivities = measure(network, logits, seen, measured, seed=options.seed, reporter=work)
         if options.synthetic:
@@ -70,8 +70,8 @@ def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> 
     if not all(np.isfinite(sensitivity.rounding).all() for sensitivity in sensitivities.values()):
         raise ConversionError("measuring what errors cost", "a cost that is not finite", "finite weights")
     with work.phase("equalize"):
-        original = fold_constant_gates(read_network(inputs.float_model), constant)
+        original = fold_constant_excitations(read_network(inputs.float_model), constant)
         lowered, sensitivities = lower(original, network, sensitivities, options.hard_swish)
-        scales = group_factors(lowered, sensitivities)
+        scales = group_scales(lowered, sensitivities)
     folded = tuple(observed.values[value].name for value in constant)
     return Plan(original, lowered, sensitivities, scales, folded, len(images))

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 
 from edge_mnv3_quantization.algorithms.sensitivity import SMALL_STRIDE, Sensitivity
 from edge_mnv3_quantization.graph.network import Network, Node
-from edge_mnv3_quantization.graph.rewrites import gated_values
+from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs
 
 _REFITTED_STRIDE = 8  # of the smallest maps whose weights are refitted, 28 x 28
-EVENED = 0.1  # share by which channels of small maps are `sensitivity.evened`
+SHRINKAGE = 0.1  # share by which channels of small maps are `sensitivity.shrunk`
 _FURTHER = 3.0  # times as far photographs' numbers may reach in small maps
 
 
@@ -26,7 +26,7 @@ def reaching_further(
 ) -> dict[int, Sensitivity]:
     """Tails of small maps drawn out; what hard-swish takes ends at -3 as it did, and logits stay."""
     small = network.positions_at(SMALL_STRIDE)
-    gated = gated_values(network)
+    gated = hard_swish_inputs(network)
     found = dict(sensitivities)
     for value, known in sensitivities.items():
         if value == logits or network.values[value].positions > small:

@@ -1,4 +1,4 @@
-"""Squeeze-excite gates that are the same for every image: what `fold_constant_gates` takes."""
+"""Squeeze-excite gates that are the same for every image: what `fold_constant_excitations` takes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_mnv3_quantization.graph.network import Array, Network
 _CONSTANT = 1e-3  # spread of a gate, which goes from 0 to 6, that counts as none
 
 
-def foldable_gates(network: Network) -> frozenset[int]:
+def foldable_excitations(network: Network) -> frozenset[int]:
     """Gates of squeeze-excite blocks whose products only weighted nodes take."""
     gates = {node.output for node in network.nodes if node.kind == "conv" and node.clamp == "relu6"}
     found = set()
@@ -21,10 +21,10 @@ def foldable_gates(network: Network) -> frozenset[int]:
     return frozenset(found)
 
 
-def constant_gates(network: Network, statistics: Mapping[int, ChannelStatistics]) -> dict[int, Array]:
-    """Those of `foldable_gates` that do not change from image to image, and their values (C,)."""
+def constant_excitations(network: Network, statistics: Mapping[int, ChannelStatistics]) -> dict[int, Array]:
+    """Those of `foldable_excitations` that do not change from image to image, and their values (C,)."""
     return {
         value: statistics[value].mean
-        for value in foldable_gates(network)
+        for value in foldable_excitations(network)
         if statistics[value].spread() < _CONSTANT
     }

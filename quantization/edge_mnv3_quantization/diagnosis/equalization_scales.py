@@ -24,7 +24,7 @@ _OTHER_NETWORK = 0.25  # of the weights' energy: that of rounding is a hundred t
 Outputs = Mapping[int, npt.NDArray[np.float32]]
 
 
-class Factors(NamedTuple):
+class EqualizationScales(NamedTuple):
     """Factors by tensor of the int8 file.
 
     Attributes:
@@ -41,9 +41,9 @@ class Factors(NamedTuple):
     image_takers: frozenset[int]
 
 
-def recover_factors(
+def recover_scales(
     pair: Pair, float_outputs: Outputs, int8_outputs: Outputs, *, float_name: str, int8_name: str
-) -> Factors:
+) -> EqualizationScales:
     """Finds the factors of every tensor of the int8 file that is given by an operator.
 
     Args:
@@ -81,7 +81,7 @@ def recover_factors(
             "weights that have nothing to do with the float file's",
             f"the int8 file made from {float_name}",
         )
-    return Factors(found, inputs, image_offset, frozenset(image_takers))
+    return EqualizationScales(found, inputs, image_offset, frozenset(image_takers))
 
 
 def _of_image(weights: PairedWeights, float_outputs: Outputs, int8_outputs: Outputs) -> tuple[Array, float]:
@@ -127,7 +127,7 @@ def _relative_error(weights: PairedWeights, taken: Array, factors: Array) -> flo
     return float(np.square(error).sum() / max(np.square(wanted).sum(), 1e-30))
 
 
-def moved_biases(weights: PairedWeights, factors: Factors) -> Array | None:
+def moved_biases(weights: PairedWeights, factors: EqualizationScales) -> Array | None:
     """By how much the int8 file's biases differ from the float file's, (O,), in steps of the output.
 
     0 for differences that rounding explains; None for the image's operators, whose biases hold its offset.
