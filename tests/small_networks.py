@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_mnv3.core.runtime import open_bytes
-from edge_mnv3_quantization.algorithms.reconstruction import run_int8
+from edge_mnv3_quantization.algorithms.int8_activations import run_int8
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, Tail
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images
@@ -60,7 +60,7 @@ def int8_outputs(
     images: Images = IMAGES,
 ) -> Array:
     own = quantizations[network.output]
-    stored = np.stack(run_int8(network, quantizations, weights, images)).astype(np.float64)
+    stored = run_int8(network, quantizations, weights, images).astype(np.float64)[:, np.newaxis]
     return own.scale * (stored - own.zero_point)
 
 

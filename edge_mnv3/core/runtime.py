@@ -54,8 +54,11 @@ class LoadedModel:
         self._interpreter = interpreter
         self.kernels = kernels
         self.runtime = runtime
-        self.inputs = tuple(map(_tensor_info, interpreter.get_input_details()))
-        self.outputs = tuple(map(_tensor_info, interpreter.get_output_details()))
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        self.inputs = tuple(map(_tensor_info, inputs))
+        self.outputs = tuple(map(_tensor_info, outputs))
+        self._input_indices = [details["index"] for details in inputs]
+        self._output_indices = [details["index"] for details in outputs]
         ops = interpreter._get_ops_details()
         self.partitions = sum(op["op_name"] == "DELEGATE" for op in ops)
         self.undelegated_ops = _undelegated(ops, interpreter) if self.partitions else {}
@@ -75,8 +78,7 @@ class LoadedModel:
         """
         self.set_input(pixels)
         self.invoke()
-        details = self._interpreter.get_output_details()
-        return np.array(self._interpreter.get_tensor(details[0]["index"])).reshape(-1)
+        return self._outputs()[0].reshape(-1)
 
     def set_input(self, pixels: npt.NDArray[np.uint8]) -> None:
         """Copies one image (H, W, 3) uint8 into the input, converted as `run` says."""
@@ -97,8 +99,7 @@ class LoadedModel:
         """
         self._set_pixels(pixels)
         self.invoke()
-        outputs = self._interpreter.get_output_details()
-        return [np.array(self._interpreter.get_tensor(output["index"])) for output in outputs]
+        return self._outputs()
 
     def _set_pixels(self, pixels: npt.NDArray[np.uint8]) -> None:
         wanted = self.inputs[0]
@@ -115,18 +116,22 @@ class LoadedModel:
             values = batch
         else:
             raise ModelFileError("model's input", f"dtype {wanted.dtype}", "uint8, int8 or float32")
-        self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], values)
+        self._interpreter.set_tensor(self._input_indices[0], values)
 
-    def run_raw(self, values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        """Runs the model on an input of its own shape and dtype.
+    def run_raw(self, *values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """Runs the model on its inputs, in the file's order, each of the input's shape and dtype.
 
         Returns:
             Copies of all outputs, in the file's order.
         """
-        self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], values)
+        for index, numbers in zip(self._input_indices, values, strict=True):
+            self._interpreter.set_tensor(index, numbers)
         self.invoke()
-        outputs = self._interpreter.get_output_details()
-        return [np.array(self._interpreter.get_tensor(output["index"])) for output in outputs]
+        return self._outputs()
+
+    def _outputs(self) -> list[npt.NDArray[Any]]:
+        """Copies of all outputs: `get_tensor` gives arrays of their own."""
+        return [self._interpreter.get_tensor(index) for index in self._output_indices]
 
     def invoke(self) -> None:
         """Runs the model on what its inputs hold."""

@@ -143,10 +143,19 @@ def test_patches_equal_a_plain_loop_and_give_the_runtimes_convolution(
     )
     given = rng.normal(size=(1, *side, 3)).astype(np.float32)
     places = np.arange(result[0] * result[1])
-    found = patches(node, given.astype(np.float64), shape, places)
-    np.testing.assert_array_equal(found, naive_patches(node, given, shape))
-    some = places[1::3]
-    np.testing.assert_array_equal(patches(node, given.astype(np.float64), shape, some), found[some])
+    both = np.concatenate([given, rng.normal(size=given.shape).astype(np.float32)])
+    found_in_both = patches(node, both.astype(np.float64), shape, np.stack([places, places]))
+    for image, found in zip(both, found_in_both, strict=True):
+        np.testing.assert_array_equal(found, naive_patches(node, image[np.newaxis], shape))
+    some = np.stack([places[1::3], places[::-3][: len(places[1::3])]])
+    for image, found in enumerate(patches(node, both.astype(np.float64), shape, some)):
+        np.testing.assert_array_equal(found, found_in_both[image, some[image]])
+    stored = rng.integers(-128, 128, size=both.shape, dtype=np.int8)
+    # Stored numbers are cut out as they are; where a tap lies outside, their zero stands.
+    moved = patches(node, stored, shape, some, zero=-7).astype(np.int64) + 7
+    wanted_moved = patches(node, stored.astype(np.int64) + 7, shape, some)
+    np.testing.assert_array_equal(moved, wanted_moved)
+    found = found_in_both[0]
     (wanted,) = open_bytes(write_float(network, [1])).run_raw(given)
     taps = weights.reshape(len(weights), -1, 3)
     formula = "ptc,xtc->pc" if kind == "depthwise" else "ptc,otc->po"
@@ -158,4 +167,6 @@ def test_patches_equal_a_plain_loop_and_give_the_runtimes_convolution(
 def test_patches_of_a_dense_node_are_its_input() -> None:
     node = Node(kind="dense", inputs=(0,), output=1, weights=np.ones((2, 3)), bias=np.zeros(2))
     given = np.array([[1.0, 2.0, 3.0]])
-    np.testing.assert_array_equal(patches(node, given, (1, 2), np.array([0])), given[np.newaxis])
+    np.testing.assert_array_equal(
+        patches(node, given, (1, 2), np.array([[0]])), given[np.newaxis, np.newaxis]
+    )

@@ -7,9 +7,10 @@ import functools
 from collections.abc import Container
 
 import numpy as np
+import pytest
 
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
-from edge_mnv3_quantization.algorithms.reconstruction import reconstruct
+from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, reconstruct
 from edge_mnv3_quantization.algorithms.sensitivity import measure
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.graph.network import Network
@@ -47,13 +48,16 @@ def refitted(
     images: Images,
     seed: int = 0,
     kept: Container[int] = (),
+    workers: int | None = None,
 ) -> dict[int, QuantizedWeights]:
     reporter = RecordingReporter()
     found = reconstruct(
-        *(network, network, quantizations, images),
+        QuantizedNetwork(reference=network, network=network, quantizations=quantizations),
+        images,
         seed=seed,
         refitted=lambda node: node.output not in kept,
         reporter=reporter,
+        workers=workers,
     )
     nodes = len(network.nodes)
     assert len(found) == nodes
@@ -135,12 +139,11 @@ def test_one_image_sets_only_biases() -> None:
     assert not np.array_equal(fitted[2].bias, plain[2].bias)
 
 
-def test_two_runs_give_equal_bytes() -> None:
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_two_runs_give_equal_bytes_with_any_number_of_workers(workers: int) -> None:
     network, quantizations = clipped()
-    for one, other in zip(
-        refitted(network, quantizations, MANY, 3).values(),
-        refitted(network, quantizations, MANY, 3).values(),
-        strict=True,
-    ):
+    one = refitted(network, quantizations, MANY, 3)
+    other = refitted(network, quantizations, MANY, 3, workers=workers)
+    for value in (1, 2):
         for field in ("weights", "scales", "bias"):
-            assert getattr(one, field).tobytes() == getattr(other, field).tobytes()
+            assert getattr(one[value], field).tobytes() == getattr(other[value], field).tobytes()

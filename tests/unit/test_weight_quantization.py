@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_mnv3_quantization.algorithms import weight_quantization
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights, weight_scales
 from edge_mnv3_quantization.graph.network import Array, Node
 from edge_mnv3_quantization.graph.types import QuantizedWeights
@@ -108,3 +110,44 @@ def test_errors_of_inputs_that_go_together_cancel() -> None:
     # What is left depends on the draw: 3 to 16 % of the cost over these 20, 7 % of all together.
     nearest, weighed = (np.sum(costs) for costs in zip(*map(costs_by_row, range(20)), strict=True))
     assert weighed < 0.1 * nearest
+
+
+def nearest(rows: Array, scales: Array) -> Array:
+    return np.clip(np.rint(rows / scales[:, np.newaxis]), -127, 127)
+
+
+def laid_out(rows: Array, order: str) -> Array:
+    return np.asfortranarray(rows) if order == "F" else np.ascontiguousarray(rows)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(1, 9), (2, 24), (3, 30), (70, 1), (513, 9), (1100, 24), (40, 900)])
+def test_errors_are_those_of_one_candidate_after_another(shape: tuple[int, int], order: str) -> None:
+    # Bit by bit: of two candidates that are almost equal, the last bits choose.
+    rows = laid_out(np.random.default_rng(0).normal(size=shape), order)
+    candidates = np.abs(rows).max(axis=1) / np.arange(127, 63, -1)[:, np.newaxis]
+    wanted = [
+        np.square(rows - scales[:, np.newaxis] * nearest(rows, scales)).mean(axis=1) for scales in candidates
+    ]
+    np.testing.assert_array_equal(weight_quantization._errors(rows, candidates), wanted)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(1, 9), (16, 1), (3, 25), (150, 9), (700, 25)])
+def test_sweeps_are_those_of_one_candidate_after_another(shape: tuple[int, int], order: str) -> None:
+    rng = np.random.default_rng(0)
+    rows = laid_out(rng.normal(size=shape), order)
+    root = rng.normal(size=(*shape, shape[1]))
+    metric = root @ root.transpose(0, 2, 1)
+    candidates = np.abs(rows).max(axis=1) / np.array([127, 100, 64])[:, np.newaxis]
+    stored, errors, _ = weight_quantization._swept(rows, candidates, metric)
+    for scales, got, lost in zip(candidates, stored, errors, strict=True):
+        wanted = nearest(rows, scales)
+        for _ in range(3):
+            for tap in range(shape[1]):
+                error = scales[:, np.newaxis] * wanted - rows
+                slope = np.einsum("ot,ot->o", metric[:, tap], error)
+                moved = wanted[:, tap] - np.rint(slope / (metric[:, tap, tap] * scales))
+                wanted[:, tap] = np.clip(moved, -127, 127)
+        np.testing.assert_array_equal(got, wanted)
+        np.testing.assert_array_equal(lost, scales[:, np.newaxis] * wanted - rows)

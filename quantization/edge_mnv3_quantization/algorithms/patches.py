@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3_quantization.algorithms.backward import padding
-from edge_mnv3_quantization.graph.network import Array, Node
+from edge_mnv3_quantization.graph.network import Node
+
+Number = TypeVar("Number", bound=np.generic)
 
 
-def patches(node: Node, given: Array, result: tuple[int, ...], chosen: npt.NDArray[np.int64]) -> Array:
-    """Cuts them out of the node's whole input.
+def patches(
+    node: Node,
+    given: npt.NDArray[Number],
+    result: tuple[int, ...],
+    positions: npt.NDArray[np.int64],
+    *,
+    zero: Any = 0,
+) -> npt.NDArray[Number]:
+    """Cuts them out of the node's whole inputs.
 
     Args:
-        node: conv, depthwise or dense.
-        given: The input, real numbers, (1, H, W, C), or any shape ending in C for dense.
-        result: Shape of the output.
-        chosen: Places, row by row: (positions,).
+        node: A weighted one.
+        given: The inputs for N images, (N, H, W, C), or any shape that ends in C for dense.
+        result: Shape of the output for one image, (1, H, W, C).
+        positions: Places in each image's output, counted row by row: (N, positions).
+        zero: What stands for a zero in `given`.
 
     Returns:
-        (positions, taps, C); zeros where a tap lies outside.
+        (N, positions, taps, C); `zero` where a tap lies outside.
     """
-    channels = given.shape[-1]
-    if node.kind == "dense":
-        return given.reshape(-1, 1, channels)[chosen]
-    rows, columns = node.weights_and_bias()[0].shape[1:3]
-    if (rows, columns) == node.stride == (1, 1):
-        return given.reshape(-1, 1, channels)[chosen]
+    images, channels = len(given), given.shape[-1]
+    image = np.arange(images)[:, None]
+    kernel = (1, 1) if node.kind == "dense" else node.weights_and_bias()[0].shape[1:3]
+    if node.kind == "dense" or kernel == node.stride == (1, 1):
+        taken: npt.NDArray[Number] = given.reshape(images, -1, 1, channels)[image, positions]
+        return taken
     before, padded = padding(node, given.shape, result)
-    whole = np.zeros((*padded, channels))
-    whole[before[0] : before[0] + given.shape[1], before[1] : before[1] + given.shape[2]] = given[0]
-    first_row, first_column = chosen // result[2] * node.stride[0], chosen % result[2] * node.stride[1]
-    row = first_row[:, None, None] + np.arange(rows)[None, :, None]
-    column = first_column[:, None, None] + np.arange(columns)[None, None, :]
-    return np.asarray(whole[row, column].reshape(len(chosen), rows * columns, channels))
+    whole = np.full((images, *padded, channels), zero, given.dtype)
+    whole[:, before[0] : before[0] + given.shape[1], before[1] : before[1] + given.shape[2]] = given
+    first_row, first_column = positions // result[2] * node.stride[0], positions % result[2] * node.stride[1]
+    row = first_row[:, :, None, None] + np.arange(kernel[0])[:, None]
+    column = first_column[:, :, None, None] + np.arange(kernel[1])
+    cut: npt.NDArray[Number] = whole[image[:, :, None, None], row, column]
+    return cut.reshape(images, positions.shape[1], kernel[0] * kernel[1], channels)

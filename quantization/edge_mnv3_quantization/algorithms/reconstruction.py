@@ -18,21 +18,59 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_mnv3.core.parallel import available_cores, map_in_threads
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3_quantization.algorithms.float_results import Floats, drawn_positions, float_results
+from edge_mnv3_quantization.algorithms.int8_activations import Int8Activations, Stored
 from edge_mnv3_quantization.algorithms.patches import patches
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network, Node
 from edge_mnv3_quantization.graph.rewrites import is_gate
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
-from edge_mnv3_quantization.graph.writer import write_float, write_int8
 
-_POSITIONS = 48  # of an image that are used, drawn at random
-_DEPTHWISE_POSITIONS = 16  # likewise; a channel has few weights
 # Candidates for the ridge, of the mean variance of an input; with the last the weights stay.
 _RIDGES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 1e12)
 _TINY = 1e-30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantizedNetwork:
+    """A network all of whose values, but not yet its weights, are quantized.
+
+    Attributes:
+        reference: The float network that it stands for.
+        network: The same network as it will be written.
+        quantizations: Of the input and of every node's output.
+    """
+
+    reference: Network
+    network: Network
+    quantizations: Mapping[int, Quantization]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Samples:
+    """What one node is given and what it should give, at some positions of each of N images.
+
+    Attributes:
+        inputs: (N, positions, taps, C): as stored.
+        quantization: How they are stored.
+        results: (N, positions, O): of the float network.
+    """
+
+    inputs: Stored
+    quantization: Quantization
+    results: Floats
+
+    def real_inputs(self, images: slice, order: tuple[int, ...]) -> Array:
+        """The real numbers of some images' inputs, (samples, taps, C) with the axes in another order."""
+        taps, channels = self.inputs.shape[2:]
+        stored = self.inputs[images].reshape(-1, taps, channels).transpose(order)
+        real = np.ascontiguousarray(stored).astype(np.float64)
+        real -= self.quantization.zero_point
+        real *= self.quantization.scale
+        return real
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,83 +105,59 @@ class RefittedWeights(QuantizedWeights):
 
 
 def reconstruct(
-    reference: Network,
-    network: Network,
-    quantizations: Mapping[int, Quantization],
+    quantized: QuantizedNetwork,
     images: Images,
     *,
     seed: int,
     refitted: Callable[[Node], bool],
     reporter: Reporter = SILENT,
+    workers: int | None = None,
 ) -> dict[int, QuantizedWeights]:
     """Returns the int8 weights and biases of every weighted node.
 
     Args:
-        reference: The float network, rescaled as `network`.
-        network: As it will be written.
-        quantizations: Of all values.
+        quantized: The network.
         images: (N, H, W, 3) uint8.
         seed: Of the positions that are used.
         refitted: Whether a node's weights are; those of others are rounded as they are.
         reporter: Told of the weighted nodes done.
+        workers: Threads; None for as many as there are cores. The result is the same for any number.
     """
-    found: dict[int, QuantizedWeights] = {}
-    rng = np.random.default_rng(seed)
+    network, quantizations = quantized.network, quantized.quantizations
+    workers = workers or available_cores()
     weighted = [node for node in network.nodes if node.kind in WEIGHTED]
+    # A gate is a constant function.
+    fitted = [node for node in weighted if not is_gate(node) and refitted(node)]
+    positions = drawn_positions(network, fitted, len(images), seed)
+    results = float_results(quantized.reference, positions, images, workers)
+    activations = Int8Activations(network, quantizations, images, workers)
+    weights: dict[int, QuantizedWeights] = {}
     for done, node in enumerate(weighted, start=1):
-        taken = quantizations[node.inputs[0]]
-        if is_gate(node) or not refitted(node):  # a gate is a constant function
-            found[node.output] = quantize_weights(node, taken.scale)
+        value = node.inputs[0]
+        if node.output in positions:
+            stored = activations.stored(value, weights)
+            samples = _Samples(
+                inputs=patches(
+                    *(node, stored, network.values[node.output].shape, positions[node.output]),
+                    zero=quantizations[value].zero_point,
+                ),
+                quantization=quantizations[value],
+                results=results.pop(node.output),
+            )
+            weights[node.output] = _fitted(node, samples, workers)
         else:
-            inputs, results = _samples(reference, network, quantizations, found, node, images, rng)
-            found[node.output] = _fitted(node, inputs, results, taken.scale, len(images))
+            weights[node.output] = quantize_weights(node, quantizations[value].scale)
         reporter.progress(done, len(weighted))
-    return found
+    return weights
 
 
-def _samples(
-    reference: Network,
-    network: Network,
-    quantizations: Mapping[int, Quantization],
-    done: Mapping[int, QuantizedWeights],
-    node: Node,
-    images: Images,
-    rng: np.random.Generator,
-) -> tuple[Array, Array]:
-    """The int8 inputs' real numbers, (images, positions, taps, C), and float results, (.., .., O)."""
-    part = reference.up_to(node.output)
-    before_clamp = dataclasses.replace(part.nodes[-1], clamp="none")
-    float_model = open_bytes(write_float(part.with_nodes((*part.nodes[:-1], before_clamp)), [node.output]))
-    value = node.inputs[0]
-    int8_model = None
-    if value != network.input:
-        int8_model = open_bytes(write_int8(network.up_to(value), quantizations, done, io="int8"))
-    own = quantizations[value]
-    inputs, results = [], []
-    for image in images:
-        pixels = image[np.newaxis].astype(np.float32)
-        wanted = float_model.run_raw(
-            pixels * np.float32(reference.input_scale) + np.float32(reference.input_offset)
-        )[0]
-        stored = (image.astype(np.int16) - 128).astype(np.int8)[np.newaxis]
-        if int8_model:
-            stored = int8_model.run_raw(stored)[0]
-        wanted = wanted.reshape(-1, wanted.shape[-1])
-        chosen = np.arange(len(wanted))
-        most = _DEPTHWISE_POSITIONS if node.kind == "depthwise" else _POSITIONS
-        if len(chosen) > most:
-            chosen = np.sort(rng.choice(chosen, most, replace=False))
-        given = own.scale * (stored.astype(np.float64) - own.zero_point)
-        inputs.append(patches(node, given, network.values[node.output].shape, chosen))
-        results.append(wanted[chosen].astype(np.float64))
-    return np.stack(inputs), np.stack(results)
-
-
-def _fitted(node: Node, inputs: Array, results: Array, input_scale: float, images: int) -> RefittedWeights:
+def _fitted(node: Node, samples: _Samples, workers: int) -> RefittedWeights:
     weights, _ = node.weights_and_bias()
     depthwise = node.kind == "depthwise"
+    input_scale = samples.quantization.scale
     rows = _rows(weights, depthwise)
-    halves = [_moments(inputs[i::2], results[i::2], depthwise) for i in range(min(2, images))]
+    parts = [slice(first, None, 2) for first in range(min(2, len(samples.inputs)))]
+    halves = map_in_threads(lambda images: _moments(samples, images, depthwise), parts, workers)
     every, ridges = halves[0], np.array([np.inf])
 
     def rounded(changed: Array) -> Array:
@@ -155,7 +169,7 @@ def _fitted(node: Node, inputs: Array, results: Array, input_scale: float, image
 
     if len(halves) == 2:
         every = _joined(*halves)
-        change, ridges = _change(rows, every, halves, rounded)
+        change, ridges = _change(rows, every, halves, rounded, workers)
         rows = rows + change
     quantized = quantize_weights(
         dataclasses.replace(node, weights=_shaped(rows)),
@@ -188,16 +202,19 @@ def _real(quantized: QuantizedWeights, depthwise: bool) -> Array:
     return np.asarray(stored * (scales[:, None, None] if depthwise else scales))
 
 
-def _moments(inputs: Array, results: Array, depthwise: bool) -> _Moments:
-    taps, channels = inputs.shape[2:]
+def _moments(samples: _Samples, images: slice, depthwise: bool) -> _Moments:
+    results = samples.results[images].astype(np.float64)
+    channels = results.shape[-1]
     if depthwise:
-        x = np.ascontiguousarray(inputs.reshape(-1, taps, channels).transpose(2, 0, 1))
+        x = samples.real_inputs(images, (2, 0, 1))
         y = np.ascontiguousarray(results.reshape(-1, channels).T)[:, :, np.newaxis]
     else:
-        x = inputs.reshape(1, -1, taps * channels)
-        y = results.reshape(1, -1, results.shape[-1])
+        x = samples.real_inputs(images, (0, 1, 2))
+        x = x.reshape(1, len(x), -1)
+        y = results.reshape(1, -1, channels)
     x_mean, y_mean = x.mean(axis=1), y.mean(axis=1)
-    x, y = x - x_mean[:, np.newaxis], y - y_mean[:, np.newaxis]
+    x -= x_mean[:, np.newaxis]
+    y -= y_mean[:, np.newaxis]
     count = x.shape[1]
     across = x.transpose(0, 2, 1)
     return _Moments(count=count, x=x_mean, y=y_mean, xx=across @ x / count, xy=across @ y / count)
@@ -219,24 +236,28 @@ def _joined(one: _Moments, other: _Moments) -> _Moments:
 
 
 def _change(
-    rows: Array, every: _Moments, halves: list[_Moments], rounded: Callable[[Array], Array]
+    rows: Array, every: _Moments, halves: list[_Moments], rounded: Callable[[Array], Array], workers: int
 ) -> tuple[Array, Array]:
     """What to add to the weights (groups, taps, rows), and the ridge of each group, infinite for nothing.
 
     The candidates are compared as they will be stored: where the weights lie on int8 steps already, moving
     them a little may cost more than it gains.
     """
-    errors = np.zeros((len(_RIDGES), len(rows)))
-    for fit, test in (halves, halves[::-1]):
-        values, vectors, slopes = _decomposed(rows, fit)
-        test_slopes = test.xy - test.xx @ rows
-        for index, ridge in enumerate(_RIDGES):
-            step = rounded(rows + vectors @ _step(values, slopes, ridge)) - rows
-            errors[index] += (step * (test.xx @ step)).sum(axis=(1, 2)) - 2 * (step * test_slopes).sum(
-                axis=(1, 2)
-            )
-    best = np.argmin(errors, axis=0)
-    values, vectors, slopes = _decomposed(rows, every)
+    fits = map_in_threads(lambda moments: _decomposed(rows, moments), [*halves, every], workers)
+    test_slopes = [half.xy - half.xx @ rows for half in halves]
+
+    def error(candidate: tuple[int, float]) -> Array:
+        """What is lost, (groups,), on the other half."""
+        half, ridge = candidate
+        values, vectors, slopes = fits[half]
+        step = rounded(rows + vectors @ _step(values, slopes, ridge)) - rows
+        squares = (step * (halves[1 - half].xx @ step)).sum(axis=(1, 2))
+        return np.asarray(squares - 2 * (step * test_slopes[1 - half]).sum(axis=(1, 2)))
+
+    candidates = [(half, ridge) for ridge in _RIDGES for half in (0, 1)]
+    errors = np.stack(map_in_threads(error, candidates, workers)).reshape(len(_RIDGES), 2, len(rows))
+    best = np.argmin(errors[:, 0] + errors[:, 1], axis=0)
+    values, vectors, slopes = fits[2]
     ridges = np.asarray(_RIDGES)[best]
     change = np.asarray(vectors @ _step(values, slopes, ridges[:, np.newaxis]))
     return change, np.where(best == len(_RIDGES) - 1, np.inf, ridges)
@@ -258,14 +279,3 @@ def _step(values: Array, slopes: Array, ridge: float | Array) -> Array:
 def bias_steps(bias: Array, steps: Array) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
     """A bias (O,) in steps (O,), within half of int32: the sum of products must fit as well."""
     return np.clip(np.rint(bias / steps), -(2.0**30), 2.0**30).astype(np.int32)
-
-
-def run_int8(
-    network: Network,
-    quantizations: Mapping[int, Quantization],
-    weights: Mapping[int, QuantizedWeights],
-    images: Images,
-) -> list[np.ndarray[tuple[int, ...], np.dtype[np.int8]]]:
-    """The network's output, as stored, for each image, on XNNPACK's kernels."""
-    model = open_bytes(write_int8(network, quantizations, weights, io="int8"))
-    return [model.run_raw((image.astype(np.int16) - 128).astype(np.int8)[np.newaxis])[0] for image in images]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +18,7 @@ _TRIED = 24  # weights of a row by which candidates are chosen
 _SAME = 1e-9  # of a row's mean square: errors that differ by less are equal
 _SWEEPS = 3  # over the weights of a row
 _RIDGE = 1e-3  # of the mean variance of an input
+_CACHED = 1 << 15  # numbers that are worked on at once
 
 
 def weight_scales(node: Node, input_scale: float) -> Array:
@@ -93,12 +96,59 @@ def _best_scales(rows: Array, least: Array) -> Array:
 
 def _errors(rows: Array, candidates: Array) -> Array:
     """Mean squares of what is lost by each candidate, (candidates, O)."""
-    return np.stack(
-        [
-            np.square(rows - scales[:, np.newaxis] * _nearest(rows, scales)).mean(axis=1)
-            for scales in candidates
-        ]
-    )
+    errors = np.empty(candidates.shape)
+    if len(rows) == 1 or _taps_last(rows) or rows.shape[1] > _TRIED:
+        for part in _parts(len(rows), rows.shape[1] * len(candidates)):
+            _, lost = _rounded(rows[part], candidates[:, part])
+            errors[:, part] = np.square(lost, out=lost).mean(axis=2)
+        return errors
+    for part in _parts(len(rows), len(candidates)):  # in the same order of summing up, but faster
+        scales = candidates[:, part]
+        total = np.zeros(scales.shape)
+        for tap in rows[part].T:
+            lost = np.rint(tap / scales)
+            np.minimum(np.maximum(lost, -LARGEST_STEP, out=lost), LARGEST_STEP, out=lost)
+            np.subtract(np.multiply(lost, scales, out=lost), tap, out=lost)
+            total += np.square(lost, out=lost)
+        errors[:, part] = total / rows.shape[1]
+    return errors
+
+
+def _taps_last(rows: Array) -> bool:
+    """Whether the taps of a row lie side by side in memory."""
+    return abs(rows.strides[1]) <= abs(rows.strides[0])
+
+
+def _parts(count: int, size: int) -> list[slice]:
+    """Cuts `count` things of a size into parts that stay in a processor's cache.
+
+    Unless there is but one, each part has at least two: NumPy sums up a single row in another order.
+    """
+    parts = max(min(count // 2, count * size // _CACHED), 1)
+    ends = [count * part // parts for part in range(parts + 1)]
+    return [slice(*pair) for pair in itertools.pairwise(ends)]
+
+
+def _rounded(rows: Array, scales: Array) -> tuple[Array, Array]:
+    """Rounds rows (O, taps) with each of the scales (candidates, O).
+
+    Returns:
+        Nearest steps and what is lost, (candidates, O, taps) each. The taps lie in memory as those of the
+        rows do: in which order they are summed up depends on it, and so do the last bits of sums.
+    """
+    shape = (len(scales), *rows.shape)
+    wide = scales[:, :, np.newaxis]
+    steps, lost = (_empty(shape, taps_last=_taps_last(rows)) for _ in range(2))
+    np.divide(rows, wide, out=steps)
+    np.rint(steps, out=steps)
+    np.minimum(np.maximum(steps, -LARGEST_STEP, out=steps), LARGEST_STEP, out=steps)
+    np.subtract(np.multiply(wide, steps, out=lost), rows, out=lost)
+    return steps, lost
+
+
+def _empty(shape: tuple[int, int, int], *, taps_last: bool) -> Array:
+    candidates, outputs, taps = shape
+    return np.empty(shape) if taps_last else np.empty((candidates, taps, outputs)).transpose(0, 2, 1)
 
 
 def _first_of_best(errors: Array, rows: Array) -> npt.NDArray[np.intp]:
@@ -113,18 +163,30 @@ def _weighed(rows: Array, least: Array, covariance: Array) -> tuple[Array, Array
     ridge = _RIDGE * variances.mean(axis=1) + _SMALLEST_SCALE
     metric = covariance + ridge[:, np.newaxis, np.newaxis] * np.eye(taps)
     best, best_scales, lowest = np.zeros_like(rows), least, np.full(len(rows), np.inf)
-    for scales in _candidates(rows, least):
-        stored = _nearest(rows, scales)
-        for _ in range(_SWEEPS):
-            for tap in range(taps):
-                error = scales[:, np.newaxis] * stored - rows
-                slope = np.einsum("ot,ot->o", metric[:, tap], error)
-                moved = stored[:, tap] - np.rint(slope / (metric[:, tap, tap] * scales))
-                stored[:, tap] = np.clip(moved, -LARGEST_STEP, LARGEST_STEP)
-        error = scales[:, np.newaxis] * stored - rows
-        cost = np.einsum("ot,otu,ou->o", error, metric, error, optimize=True)
-        better = cost < lowest * (1 - _SAME)
-        lowest = np.where(better, cost, lowest)
-        best = np.where(better[:, np.newaxis], stored, best)
-        best_scales = np.where(better, scales, best_scales)
+    candidates = _candidates(rows, least)
+    for part in _parts(len(candidates), rows.size):
+        for stored, error, scales in zip(*_swept(rows, candidates[part], metric), strict=True):
+            cost = np.einsum("ot,otu,ou->o", error, metric, error, optimize=True)
+            better = cost < lowest * (1 - _SAME)
+            lowest = np.where(better, cost, lowest)
+            best = np.where(better[:, np.newaxis], stored, best)
+            best_scales = np.where(better, scales, best_scales)
     return best, best_scales
+
+
+def _swept(rows: Array, scales: Array, metric: Array) -> tuple[Array, Array, Array]:
+    """Steps and what is lost with them, (candidates, O, taps) each, for scales (candidates, O); and these."""
+    stored, error = _rounded(rows, scales)
+    for _ in range(_SWEEPS):
+        still = True
+        for tap in range(rows.shape[1]):
+            slope = np.einsum("ot,kot->ko", metric[:, tap], error)
+            moved = stored[:, :, tap] - np.rint(slope / (metric[:, tap, tap] * scales))
+            np.minimum(np.maximum(moved, -LARGEST_STEP, out=moved), LARGEST_STEP, out=moved)
+            if (moved != stored[:, :, tap]).any():
+                still = False
+                stored[:, :, tap] = moved
+                error[:, :, tap] = scales * moved - rows[:, tap]
+        if still:
+            break
+    return stored, error, scales

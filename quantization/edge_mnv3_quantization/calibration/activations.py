@@ -94,8 +94,13 @@ def run_float(
     """
     model = open_bytes(write_float(network, values))
     for image in images:
-        pixels = image[np.newaxis].astype(np.float32)
-        outputs: list[npt.NDArray[Any]] = model.run_raw(
-            pixels * np.float32(network.input_scale) + np.float32(network.input_offset)
-        )
+        outputs: list[npt.NDArray[Any]] = model.run_raw(float_input(network, image))
         yield [output.reshape(-1, output.shape[-1]) for output in outputs]
+
+
+def float_input(network: Network, image: Image) -> npt.NDArray[np.float32]:
+    """What a float network takes for an image (H, W, 3), (1, H, W, 3)."""
+    pixels = image[np.newaxis].astype(np.float32)
+    scaled: npt.NDArray[np.float32] = pixels * np.float32(network.input_scale)
+    scaled += np.float32(network.input_offset)
+    return scaled

@@ -10,6 +10,7 @@ import numpy as np
 from edge_mnv3.core.tflite.build import GraphBuilder, Signature
 from edge_mnv3.core.tflite.types import Tensor, constant_tensor
 from edge_mnv3_quantization.graph.network import GATE_SHIFT, WEIGHTED, Network, Node
+from edge_mnv3_quantization.graph.parts import Part
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 
 _OPERATOR_NAMES = {
@@ -80,11 +81,34 @@ def write_int8(
     image = _add_int8_input(writer, quantizations[network.input], io)
     for node in network.nodes:
         constants = _add_int8_constants(writer, node, quantizations, weights, io)
-        value = network.values[node.output]
-        output = writer.add_quantized(value.name, "int8", value.shape, quantizations[node.output])
-        writer.add_node(node, constants, output)
+        writer.add_node(node, constants, writer.add_value(node.output, quantizations))
     result = _add_int8_output(writer, quantizations[network.output], io)
     return writer.to_bytes(image, [result], notes)
+
+
+def write_int8_part(
+    network: Network,
+    part: Part,
+    quantizations: Mapping[int, Quantization],
+    weights: Mapping[int, QuantizedWeights],
+) -> bytes:
+    """Writes a file that runs a part of a network, int8 from end to end.
+
+    Args:
+        network: A network without hard-swish whose products have the factor 1; the shapes of its values say
+            how many images run at once.
+        part: The part; the file's inputs and outputs are in its order.
+        quantizations: Number of a value to how it is stored.
+        weights: Output of each weighted node of the part to its stored weights.
+    """
+    writer = _Writer(network)
+    for value in part.inputs:
+        writer.tensors[value] = writer.add_value(value, quantizations)
+    for node in part.nodes:
+        constants = _add_int8_constants(writer, node, quantizations, weights, "int8")
+        writer.add_node(node, constants, writer.add_value(node.output, quantizations))
+    inputs, outputs = ([writer.tensors[value] for value in ends] for ends in (part.inputs, part.outputs))
+    return writer.file.to_bytes(inputs, outputs)
 
 
 class _Writer:
@@ -114,6 +138,11 @@ class _Writer:
             zero_points=(stored.zero_point,),
         )
         return self.file.add_tensor(tensor)
+
+    def add_value(self, value: int, quantizations: Mapping[int, Quantization]) -> int:
+        """Adds the int8 tensor of a value of the network."""
+        known = self.network.values[value]
+        return self.add_quantized(known.name, "int8", known.shape, quantizations[value])
 
     def add_constant(self, name: str, numbers: Any, *scales: float, quantized_dimension: int = 0) -> int:
         """Adds a constant, whose zero points are 0 if it has scales."""

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_mnv3.core.results.recipe import ExponentTrial
+from edge_mnv3_quantization.algorithms.int8_activations import run_int8
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges, margin
-from edge_mnv3_quantization.algorithms.reconstruction import run_int8
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
 from edge_mnv3_quantization.calibration.activations import Images, run_float
 from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network
@@ -84,7 +84,7 @@ def best_candidate(
         trial = candidate(plan, exponent)
         quantization = trial.quantizations[logits]
         stored = run_int8(trial.network.up_to(logits), trial.quantizations, weights_of(trial), images)
-        steps = np.stack(stored).reshape(wanted.shape).astype(np.float64) - quantization.zero_point
+        steps = stored.reshape(wanted.shape).astype(np.float64) - quantization.zero_point
         error = float(np.square(quantization.scale * steps - wanted).mean())
         candidates.append(trial)
         trials.append(ExponentTrial(exponent=exponent, logits_mse=error))

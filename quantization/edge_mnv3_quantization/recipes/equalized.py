@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from threadpoolctl import threadpool_limits
 
 from edge_mnv3.core.results.recipe import ExponentTrial
-from edge_mnv3_quantization.algorithms.reconstruction import reconstruct
+from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, reconstruct
 from edge_mnv3_quantization.algorithms.rounding_ties import away_from_ties
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.calibration.statistics import observed_network
@@ -99,9 +99,9 @@ def _refitted(
     """Quantizes the weights so that they make up for the errors before them."""
     synthetic = inputs.options.synthetic
     return reconstruct(
-        chosen.reference,
-        chosen.network,
-        chosen.quantizations,
+        QuantizedNetwork(
+            reference=chosen.reference, network=chosen.network, quantizations=chosen.quantizations
+        ),
         images,
         seed=inputs.options.seed,
         refitted=lambda node: not synthetic or is_refitted(chosen.network, node),

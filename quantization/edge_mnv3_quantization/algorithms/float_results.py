@@ -1,0 +1,90 @@
+"""What the float network gives at positions that are drawn in advance, in one run over the images."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core.parallel import map_in_threads
+from edge_mnv3.core.runtime import LoadedModel, open_bytes
+from edge_mnv3_quantization.calibration.activations import Images, float_input
+from edge_mnv3_quantization.graph.network import Network, Node
+from edge_mnv3_quantization.graph.writer import write_float
+
+Positions = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+_POSITIONS = 48  # of an image that are used, drawn at random
+_DEPTHWISE_POSITIONS = 16  # fewer: a channel has few weights
+
+
+def drawn_positions(network: Network, nodes: Sequence[Node], images: int, seed: int) -> dict[int, Positions]:
+    """Draws, node by node and image by image, the positions of each node's output that are used.
+
+    Returns:
+        Node output to positions, counted row by row, (images, positions), ascending for each image.
+    """
+    rng = np.random.default_rng(seed)
+    drawn = {}
+    for node in nodes:
+        positions = np.arange(network.values[node.output].positions)
+        most = _DEPTHWISE_POSITIONS if node.kind == "depthwise" else _POSITIONS
+        if len(positions) > most:
+            chosen = [np.sort(rng.choice(positions, most, replace=False)) for _ in range(images)]
+            drawn[node.output] = np.stack(chosen)
+        else:
+            drawn[node.output] = np.tile(positions, (images, 1))
+    return drawn
+
+
+def float_results(
+    reference: Network, positions: Mapping[int, Positions], images: Images, workers: int
+) -> dict[int, Floats]:
+    """Runs the float network once for each image.
+
+    Args:
+        reference: The float network.
+        positions: Output of each node that is asked for to positions, from `drawn_positions`.
+        images: (N, H, W, 3) uint8.
+        workers: Threads.
+
+    Returns:
+        Node output to its numbers at the positions, before the node's clamp: (N, positions, C).
+    """
+    if not positions:
+        return {}
+    network, outputs = _without_clamps(reference, list(positions))
+    content = write_float(network, outputs)
+    results = {
+        value: np.empty((*places.shape, reference.values[value].channels), np.float32)
+        for value, places in positions.items()
+    }
+
+    def run(share: tuple[LoadedModel, range]) -> None:
+        model, numbers = share
+        for image in numbers:
+            whole = model.run_raw(float_input(reference, images[image]))
+            for (value, places), output in zip(positions.items(), whole, strict=True):
+                results[value][image] = output.reshape(-1, output.shape[-1])[places[image]]
+
+    workers = min(workers, len(images))
+    shares = [(open_bytes(content), range(worker, len(images), workers)) for worker in range(workers)]
+    map_in_threads(run, shares, workers)
+    return results
+
+
+def _without_clamps(network: Network, outputs: Sequence[int]) -> tuple[Network, list[int]]:
+    """Puts beside each of some nodes that clamps another that does not; returns their values, too."""
+    wanted, nodes, values = set(outputs), [], dict(network.values)
+    unclamped = {value: value for value in outputs}
+    for node in network.nodes:
+        nodes.append(node)
+        if node.output in wanted and node.clamp != "none":
+            twin = unclamped[node.output] = max(values) + 1
+            like = values[node.output]
+            values[twin] = dataclasses.replace(like, name=f"{like.name}_unclamped")
+            nodes.append(dataclasses.replace(node, output=twin, clamp="none"))
+    return network.with_nodes(nodes, values), [unclamped[value] for value in outputs]

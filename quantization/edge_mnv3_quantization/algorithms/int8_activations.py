@@ -1,0 +1,107 @@
+"""The values of an int8 network whose weights become known node by node, over all images at once.
+
+Each step runs only the nodes between what is known and what is asked for, in a small file of its own, on
+XNNPACK's kernels. Integers are the same bit by bit whether they are reckoned in parts or whole, one image at
+a time or several.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core.parallel import map_in_threads
+from edge_mnv3.core.runtime import LoadedModel, open_bytes
+from edge_mnv3_quantization.calibration.activations import Images
+from edge_mnv3_quantization.graph.network import Network
+from edge_mnv3_quantization.graph.parts import Part, next_part
+from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
+from edge_mnv3_quantization.graph.writer import write_int8_part
+
+Stored = npt.NDArray[np.int8]
+
+_BATCH = 8  # images that run at once: enough to make calls cheap, few enough to stay in the cache
+
+
+class Int8Activations:
+    """Keeps the values that nodes still have to take; what they all have taken is forgotten."""
+
+    def __init__(
+        self,
+        network: Network,
+        quantizations: Mapping[int, Quantization],
+        images: Images,
+        workers: int,
+    ) -> None:
+        """Starts with the images, (N, H, W, 3) uint8."""
+        self._batch = min(_BATCH, len(images))
+        self._network = network
+        self._batched = dataclasses.replace(
+            network,
+            values={
+                number: dataclasses.replace(value, shape=(self._batch, *value.shape[1:]))
+                for number, value in network.values.items()
+            },
+        )
+        self._quantizations = quantizations
+        self._count = len(images)
+        self._workers = workers
+        self._known = {network.input: stored_pixels(images)}
+        self._done: set[int] = set()
+
+    def stored(self, value: int, weights: Mapping[int, QuantizedWeights]) -> Stored:
+        """What a value is for every image, (N, ...).
+
+        Args:
+            value: One that nodes take that have not run yet, or that no node takes.
+            weights: Those of all weighted nodes that it depends on.
+        """
+        if value not in self._known:
+            part = next_part(self._network, value, self._known, self._done)
+            self._known |= self._run(part, weights)
+            self._done |= {node.output for node in part.nodes}
+            needed = {i for node in self._network.nodes if node.output not in self._done for i in node.inputs}
+            self._known = {known: self._known[known] for known in self._known if known in needed | {value}}
+        return self._known[value]
+
+    def _run(self, part: Part, weights: Mapping[int, QuantizedWeights]) -> dict[int, Stored]:
+        content = write_int8_part(self._batched, part, self._quantizations, weights)
+        values = self._network.values
+        results = {
+            output: np.empty((self._count, *values[output].shape[1:]), np.int8) for output in part.outputs
+        }
+        # The last batch overlaps with the one before; it gives the same numbers again.
+        starts = [min(start, self._count - self._batch) for start in range(0, self._count, self._batch)]
+        workers = min(self._workers, len(starts))
+
+        def run(work: tuple[LoadedModel, list[int]]) -> None:
+            model, own_starts = work
+            for start in own_starts:
+                images = slice(start, start + self._batch)
+                outputs = model.run_raw(*(self._known[taken][images] for taken in part.inputs))
+                for output, numbers in zip(part.outputs, outputs, strict=True):
+                    results[output][images] = numbers
+
+        shares = [(open_bytes(content), starts[worker::workers]) for worker in range(workers)]
+        map_in_threads(run, shares, workers)
+        return results
+
+
+def stored_pixels(images: Images) -> Stored:
+    """Pixels 0..255 as int8 networks take them."""
+    return (images.astype(np.int16) - 128).astype(np.int8)
+
+
+def run_int8(
+    network: Network,
+    quantizations: Mapping[int, Quantization],
+    weights: Mapping[int, QuantizedWeights],
+    images: Images,
+    *,
+    workers: int = 1,
+) -> Stored:
+    """The network's output, as stored, for each image, (N, ...)."""
+    return Int8Activations(network, quantizations, images, workers).stored(network.output, weights)
