@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib import resources
 from typing import Any, ClassVar
 
@@ -59,17 +59,28 @@ class Figure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """All figures with their sources."""
+    """All figures with their sources.
 
-    FORMAT: ClassVar[Format] = Format("published figures")
+    Attributes:
+        phones: What phones call themselves, where the figures' `device` names them otherwise or means a
+            sister with the same chip.
+    """
+
+    FORMAT: ClassVar[Format] = Format("published figures", (lambda old: {**old, "phones": {}},))
     schema_version: int = FORMAT.version
     sources: dict[str, Source]
     figures: tuple[Figure, ...]
+    phones: dict[str, str] = field(default_factory=dict)
+
+    def phone(self, model: str) -> str | None:
+        """Names a phone as the figures' `device` does, by its model; None where it has no figure."""
+        name = self.phones.get(model, model)
+        return name if any(figure.device == name for figure in self.figures) else None
 
     def of_variant(self, variant: str, alpha: float) -> Published:
         """Keeps the figures of one network."""
         kept = tuple(f for f in self.figures if (f.variant, f.alpha) == (variant, alpha))
-        return Published(sources=self.sources, figures=kept)
+        return Published(sources=self.sources, figures=kept, phones=self.phones)
 
 
 def read_published() -> Published:
@@ -88,7 +99,8 @@ def parse_published(text: str) -> Published:
 
     Raises:
         ValueError: A key is unknown or missing, a source is not declared, a precision is neither of the two,
-            or a row has a latency without device or a device without latency.
+            a row has a latency without device or a device without latency, or a phone's name in the figures
+            is in none of them.
     """
     data = tomllib.loads(text)
     sources = {name: _make(Source, row, f"source {name}") for name, row in data["sources"].items()}
@@ -102,7 +114,12 @@ def parse_published(text: str) -> Published:
         if (figure.device is None) != (figure.latency_ms is None):
             raise ValueError(f"figure {number}: a latency needs a device, and a device a latency")
         figures.append(figure)
-    return Published(sources=sources, figures=tuple(figures))
+    phones = dict(data.get("phones", {}))
+    devices = {figure.device for figure in figures}
+    for model, name in phones.items():
+        if name not in devices:
+            raise ValueError(f"phone {model!r}: {name!r} is the device of no figure")
+    return Published(sources=sources, figures=tuple(figures), phones=phones)
 
 
 def _make(kind: Any, row: dict[str, Any], where: str) -> Any:

@@ -25,7 +25,7 @@ def published(*rows: tuple[str, PublishedNetwork, float]) -> Published:
         Figure(source=source, **network._asdict(), device="Pixel 1", latency_ms=latency_ms)
         for source, network, latency_ms in rows
     )
-    return Published(sources=sources, figures=figures)
+    return Published(sources=sources, figures=figures, phones={"Pixel": "Pixel 1"})
 
 
 FIGURES = published(

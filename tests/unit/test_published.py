@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from edge_mnv3.cli import main
-from edge_mnv3.core.published import parse_published, read_published
+from edge_mnv3.core.published import Published, parse_published, read_published
+from edge_mnv3.core.results.json_format import from_json
 
 HEADER = '[sources.s]\ntitle = "t"\naddress = "a"\nconditions = "c"\n'
 ROW = '[[figures]]\nsource = "s"\nvariant = "small"\nalpha = 1.0\nprecision = "float"\n'
@@ -62,11 +64,19 @@ def test_each_row_has_its_source_and_no_row_comes_twice() -> None:
         (HEADER + ROW.replace('"float"', '"fp16"'), "figure 1: precision 'fp16' is none of"),
         (HEADER + ROW.replace("alpha = 1.0\n", ""), "figure 1: .*alpha"),
         (HEADER.replace('title = "t"\n', "") + ROW, "source s: .*title"),
+        (HEADER + '[phones]\n"P" = "Phone"\n' + ROW, "phone 'P': 'Phone' is the device of no figure"),
     ],
 )
 def test_wrong_data_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse_published(text)
+
+
+def test_version_1_is_read() -> None:
+    written = Path(__file__).parent.parent / "golden" / "formats" / "published-v1.json"
+    published = from_json(Published, written.read_text())
+    assert published.figures == read_published().of_variant("large", 0.75).figures
+    assert published.phones == {}
 
 
 def test_command() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from importlib import resources
 from typing import Any
 
 import pytest
 
 from bench_records import PIXEL, changed_conditions, device_result, steady
-from edge_mnv3.core.published import Figure, Published, Source, read_published
+from edge_mnv3.core.published import Figure, Published, Source, parse_published, read_published
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.verdicts import ReproduceResult
@@ -25,7 +26,6 @@ from edge_mnv3_android_bench.published.verdicts import (
     describe,
     describe_nearest,
     judge,
-    published_device,
 )
 
 EMULATED_PIXEL = dataclasses.replace(PIXEL, emulated=True)
@@ -43,7 +43,7 @@ def figure(
 
 def published(*figures: Figure) -> Published:
     source = Source(title="t", address="a", conditions="c")
-    return Published(sources={"a": source, "b": source}, figures=figures)
+    return Published(sources={"a": source, "b": source}, figures=figures, phones={"Pixel": "Pixel 1"})
 
 
 def measured(
@@ -72,7 +72,7 @@ def measured(
     ],
 )
 def test_verdict_by_ratio(measured_ms: float, verdict: str) -> None:
-    cell = judge(device_result(steady(1e3 * measured_ms)), 10.0)
+    cell = judge(device_result(steady(1e3 * measured_ms)), 10.0, phone="Pixel 1")
     assert describe(cell) == verdict
     assert cell.ratio == pytest.approx(measured_ms / 10.0)
     assert cell.measured_ms == pytest.approx(measured_ms)
@@ -81,7 +81,7 @@ def test_verdict_by_ratio(measured_ms: float, verdict: str) -> None:
 
 
 def test_unstable_has_no_ratio() -> None:
-    cell = judge(device_result((1.0, 1.0, 1.0, 1.0, 2.0)), 10.0)
+    cell = judge(device_result((1.0, 1.0, 1.0, 1.0, 2.0)), 10.0, phone="Pixel 1")
     assert (cell.measured_ms, cell.ratio, cell.by_ratio) == (None, None, None)
     assert describe(cell) == "unstable: the launches vary by 37.27 %, at most 2 % are accepted"
 
@@ -116,11 +116,16 @@ def test_unstable_has_no_ratio() -> None:
 )
 def test_conditions_that_differ(changes: dict[str, Any], differences: tuple[str, ...]) -> None:
     conditions = changed_conditions(**changes)
-    assert condition_differences(conditions) == differences
+    phone = read_published().phone(conditions.device.model)
+    assert condition_differences(conditions, phone) == differences
 
 
 def test_other_conditions_have_a_ratio_but_no_verdict() -> None:
-    cell = judge(device_result(steady(5000.0), binary="current"), 10.0, differences=("another graph",))
+    cell = judge(
+        *(device_result(steady(5000.0), binary="current"), 10.0),
+        phone="Pixel 1",
+        differences=("another graph",),
+    )
     assert (cell.verdict, cell.by_ratio, cell.ratio) == ("conditions differ", "faster", 0.5)
     assert describe(cell) == f"conditions differ: {BUILD_ERA}; another graph (by the ratio alone: faster)"
 
@@ -150,7 +155,45 @@ def test_emulated_device_never_gets_a_verdict() -> None:
     ],
 )
 def test_names_of_phones(model: str, name: str | None) -> None:
-    assert published_device(model) == name
+    assert read_published().phone(model) == name
+
+
+TOY_SOURCE = """
+[sources.toy]
+title = "A toy"
+address = "https://example.com"
+conditions = "unstated"
+
+[[figures]]
+source = "toy"
+variant = "small"
+alpha = 1.0
+precision = "float"
+device = "Toy Phone"
+latency_ms = 10.0
+
+[[figures]]
+source = "toy"
+variant = "small"
+alpha = 1.0
+precision = "float"
+device = "Pixel 1"
+latency_ms = 16.0
+"""
+
+
+def test_a_new_source_with_a_new_phone_is_rows_of_the_data_file_alone() -> None:
+    packaged = (resources.files("edge_mnv3") / "data" / "published_mobilenet_v3.toml").read_text()
+    names = packaged.replace("[phones]\n", '[phones]\n"TOY-1" = "Toy Phone"\n')
+    table = parse_published(names + TOY_SOURCE)
+    toy = dataclasses.replace(PIXEL, model="TOY-1")
+    result = reproduce(table, toy, [measured(SMALL, 10.2, device=toy)])
+    assert result.published_device == "Toy Phone"
+    (cell,) = result.cells
+    assert (cell.source, cell.published_ms, cell.measured[0].verdict) == ("toy", 10.0, "reproduced")
+    on_pixel = reproduce(table, PIXEL, [measured(SMALL, 15.9)])
+    assert [cell.source for cell in on_pixel.cells] == ["tf_slim", "keras", "toy"]
+    assert on_pixel.contradictions[0].published_ms["toy"] == 16.0
 
 
 def test_each_source_keeps_its_cell_and_contradictions_are_shown() -> None:

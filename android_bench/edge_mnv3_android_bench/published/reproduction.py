@@ -28,7 +28,6 @@ from edge_mnv3_android_bench.published.verdicts import (
     differs_by_build_alone,
     is_of_the_era,
     judge,
-    published_device,
 )
 
 _MIN_NETWORKS_OF_INTERVAL = 3
@@ -65,17 +64,17 @@ def reproduce(
     Each source keeps its own cell. A phone without published figures gets cells without them, and the phone
     of the published figures whose latencies are nearest.
     """
-    name = published_device(device.model)
+    phone = published.phone(device.model)
     figures = [f for f in published.figures if f.device is not None and f.latency_ms is not None]
-    own = [figure for figure in figures if figure.device == name]
+    on_phone = [figure for figure in figures if figure.device == phone]
     return ReproduceResult(
         device=device,
-        published_device=name,
-        nearest=None if name or device.emulated else nearest_pixel(figures, measurements),
-        cells=tuple(_cells(own, measurements)),
-        contradictions=contradictions(own),
-        rank_orders=() if device.emulated else tuple(_rank_orders(own, measurements)),
-        kernel_era=None if device.emulated else kernel_era_factor(own, measurements),
+        published_device=phone,
+        nearest=None if phone or device.emulated else nearest_pixel(figures, measurements),
+        cells=tuple(_cells(on_phone, measurements, phone)),
+        contradictions=contradictions(on_phone),
+        rank_orders=() if device.emulated else tuple(_rank_orders(on_phone, measurements)),
+        kernel_era=None if device.emulated else kernel_era_factor(on_phone, measurements, phone),
         results=tuple(measurement.result for measurement in measurements),
         warnings=_warnings(device, measurements),
     )
@@ -86,12 +85,14 @@ def network_of(figure: Figure) -> PublishedNetwork:
     return PublishedNetwork(figure.variant, figure.alpha, figure.precision)
 
 
-def _cells(own: Sequence[Figure], measurements: Sequence[MeasuredFile]) -> Iterable[ReproduceCell]:
+def _cells(
+    on_phone: Sequence[Figure], measurements: Sequence[MeasuredFile], phone: str | None
+) -> Iterable[ReproduceCell]:
     files: dict[tuple[PublishedNetwork, str | None], list[MeasuredFile]] = defaultdict(list)
     for measurement in measurements:
         files[measurement.network, measurement.recipe].append(measurement)
     for (network, recipe), measured in files.items():
-        figures: list[Figure | None] = [figure for figure in own if network_of(figure) == network]
+        figures: list[Figure | None] = [figure for figure in on_phone if network_of(figure) == network]
         for figure in figures or [None]:
             latency_ms = figure.latency_ms if figure else None
             yield ReproduceCell(
@@ -103,7 +104,9 @@ def _cells(own: Sequence[Figure], measurements: Sequence[MeasuredFile]) -> Itera
                 source=figure.source if figure else None,
                 published_ms=latency_ms,
                 published_conditions=figure.conditions if figure else None,
-                measured=tuple(judge(m.result, latency_ms, differences=m.differences) for m in measured),
+                measured=tuple(
+                    judge(m.result, latency_ms, phone=phone, differences=m.differences) for m in measured
+                ),
             )
 
 
@@ -140,9 +143,9 @@ def kendall_tau_b(a: Sequence[float], b: Sequence[float]) -> float | None:
     return both / math.sqrt(only_a * only_b) if only_a and only_b else None
 
 
-def _rank_orders(own: Sequence[Figure], measurements: Sequence[MeasuredFile]) -> Iterable[RankOrder]:
+def _rank_orders(on_phone: Sequence[Figure], measurements: Sequence[MeasuredFile]) -> Iterable[RankOrder]:
     recipes: list[str | None] = list(dict.fromkeys(m.recipe for m in measurements if m.recipe is not None))
-    for source, latencies in _by_source(own).items():
+    for source, latencies in _by_source(on_phone).items():
         for binary in dict.fromkeys(m.result.conditions.binary.name for m in measurements):
             for recipe in recipes or [None]:
                 measured = _measured_us(measurements, binary, recipe)
@@ -185,7 +188,9 @@ def _measured_us(
     }
 
 
-def kernel_era_factor(own: Sequence[Figure], measurements: Sequence[MeasuredFile]) -> KernelEraFactor | None:
+def kernel_era_factor(
+    on_phone: Sequence[Figure], measurements: Sequence[MeasuredFile], phone: str | None
+) -> KernelEraFactor | None:
     """Compares today's kernels with those of the published figures' time, over all files that have both.
 
     The reference is the same file measured with a binary `era…`. Without one it is the source that has most
@@ -200,9 +205,11 @@ def kernel_era_factor(own: Sequence[Figure], measurements: Sequence[MeasuredFile
         times = [_by_file(measurements, binary) for binary in (current[0], era[0])]
         pairs = [(times[0][file], times[1][file]) for file in times[0] if file in times[1]]
         return _factor(pairs, current[0], era[0])
-    plain = [m for m in measurements if not m.differences and differs_by_build_alone(m.result.conditions)]
+    plain = [
+        m for m in measurements if not m.differences and differs_by_build_alone(m.result.conditions, phone)
+    ]
     measured = _measured_us(plain, current[0], next((m.recipe for m in plain if m.recipe), None))
-    best = _fullest_source(_by_source(own), measured)
+    best = _fullest_source(_by_source(on_phone), measured)
     if best is None:
         return None
     source, latencies = best

@@ -13,19 +13,6 @@ UNSTABLE, CONDITIONS_DIFFER, NOT_PUBLISHED = "unstable", "conditions differ", "n
 TOLERANCE = 0.15
 ERA_PREFIX = "era"
 _BUILD_ERA = "build era"
-_MODELS = {
-    "Pixel": "Pixel 1",
-    "Pixel XL": "Pixel 1",
-    "Pixel 2": "Pixel 2",
-    "Pixel 2 XL": "Pixel 2",
-    "Pixel 3": "Pixel 3",
-    "Pixel 3 XL": "Pixel 3",
-}
-
-
-def published_device(model: str) -> str | None:
-    """Names a phone as the published figures do; the XL has the chip of its smaller sister."""
-    return _MODELS.get(model)
 
 
 def is_of_the_era(binary: str) -> bool:
@@ -33,15 +20,19 @@ def is_of_the_era(binary: str) -> bool:
     return binary.startswith(ERA_PREFIX)
 
 
-def condition_differences(conditions: DeviceBenchConditions) -> tuple[str, ...]:
+def condition_differences(conditions: DeviceBenchConditions, phone: str | None) -> tuple[str, ...]:
     """Names the conditions that differ from those that the sources state, or that their time implies.
 
     Stated are one thread, a large core and batch 1; the kernels of that time ran without XNNPACK.
+
+    Args:
+        conditions: Of a measurement.
+        phone: The device's name in the published figures; None where it has none there.
     """
     differences = []
     if conditions.device.emulated:
         differences.append("emulated device")
-    if published_device(conditions.device.model) is None:
+    if phone is None:
         differences.append(f"device model: {conditions.device.model}")
     threads, kernels, binary = conditions.protocol.num_threads, conditions.protocol.kernels, conditions.binary
     if threads != 1:
@@ -60,9 +51,9 @@ def condition_differences(conditions: DeviceBenchConditions) -> tuple[str, ...]:
     return tuple(differences)
 
 
-def differs_by_build_alone(conditions: DeviceBenchConditions) -> bool:
+def differs_by_build_alone(conditions: DeviceBenchConditions, phone: str | None) -> bool:
     """Whether nothing but the build sets a measurement apart from the published ones."""
-    return all(text.startswith(_BUILD_ERA) for text in condition_differences(conditions))
+    return all(text.startswith(_BUILD_ERA) for text in condition_differences(conditions, phone))
 
 
 def _core_differences(conditions: DeviceBenchConditions) -> list[str]:
@@ -78,16 +69,21 @@ def _core_differences(conditions: DeviceBenchConditions) -> list[str]:
 
 
 def judge(
-    result: DeviceBenchResult, published_ms: float | None, *, differences: Sequence[str] = ()
+    result: DeviceBenchResult,
+    published_ms: float | None,
+    *,
+    phone: str | None,
+    differences: Sequence[str] = (),
 ) -> MeasuredCell:
     """Holds a measurement against a published latency.
 
     Args:
         result: The measurement.
         published_ms: None where there is none.
+        phone: The device's name in the published figures; None where it has none there.
         differences: Of the file, such as another graph; those of the conditions are found here.
     """
-    found = (*condition_differences(result.conditions), *differences)
+    all_differences = (*condition_differences(result.conditions, phone), *differences)
     measured_ms = result.median_us / 1e3 if result.median_us is not None else None
     interval_ms = _scale(result.ci95_us, 1e-3)
     ratio = measured_ms / published_ms if measured_ms is not None and published_ms else None
@@ -95,8 +91,8 @@ def judge(
     by_ratio = _by_ratio(ratio) if ratio is not None else None
     if published_ms is None and not result.conditions.device.emulated:
         verdict, reasons = NOT_PUBLISHED, result.problems
-    elif found:
-        verdict, reasons = CONDITIONS_DIFFER, (*found, *result.problems)
+    elif all_differences:
+        verdict, reasons = CONDITIONS_DIFFER, (*all_differences, *result.problems)
     elif by_ratio is None:
         verdict, reasons = UNSTABLE, result.problems
     else:
