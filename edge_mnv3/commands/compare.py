@@ -33,7 +33,7 @@ def command(a: Path, b: Path, allow: tuple[str, ...], as_json: bool) -> None:
     """
     from edge_mnv3.commands.bench_tables import compare_table
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3_android_bench.comparison.compare import compare_files
+    from edge_mnv3_android_bench.comparison.latencies import compare_files
 
     result = compare_files(a, b, allow=allow)
     click.echo(to_json(result) if as_json else compare_table(result), nl=not as_json)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from edge_mnv3.commands.device_options import (
 from edge_mnv3.commands.options import force_option, json_option
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE
+
+if TYPE_CHECKING:
+    from edge_mnv3.stages.reproduce import ReproduceRequest
 
 ALL = "all"
 
@@ -77,27 +80,7 @@ ALL = "all"
 @output_option
 @force_option
 @json_option
-def command(
-    variants: str,
-    device: str | None,
-    models_dir: Path,
-    weights: str,
-    calibration: str,
-    samples: int,
-    input_size: int,
-    era_binary: str | None,
-    binary: str,
-    runs: int | None,
-    launches: int | None,
-    max_cool_down: float,
-    logs: Path | None,
-    fresh: bool,
-    adb: Path | None,
-    history: Path | None,
-    output: Path | None,
-    force: bool,
-    as_json: bool,
-) -> None:
+def command(**options: Any) -> None:
     """Measure the published latencies again on a phone, and say of each whether it is reproduced.
 
     Of each network: the float file, the int8 file of TensorFlow's converter and that of the recipe accurate.
@@ -113,42 +96,49 @@ def command(
     """
     from edge_mnv3.commands.bench_tables import reproduce_table
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.model.arch import VARIANTS, parse_variant
     from edge_mnv3.stages.bench_files import ResultFiles
-    from edge_mnv3.stages.reproduce import ReproduceRequest, reproduce_published
-    from edge_mnv3.stages.variant_files import VariantFilesRequest
-    from edge_mnv3_android_bench.measuring.plan import CoolDown
+    from edge_mnv3.stages.reproduce import reproduce_published
 
-    files = ResultFiles(output=output, history=history or HISTORY, force=force)
+    history = options["history"] or HISTORY
+    files = ResultFiles(output=options["output"], history=history, force=options["force"])
     files.check()
-    names = VARIANTS if variants == ALL else [name.strip() for name in variants.split(",")]
-    wanted = VariantFilesRequest(
-        variants=tuple(parse_variant(name) for name in names),
-        models_dir=models_dir,
-        weights=weights,
-        input_size_px=input_size,
-        calibration=calibration,
-        samples=samples,
-    )
-    request = ReproduceRequest(
-        files=wanted,
-        serial=device,
-        era_binary=era_binary,
-        current_binary=binary,
-        launches=launches,
-        runs=runs,
-        adb=adb,
-        log_folder=logs,
-        fresh=fresh,
-        cool_down=CoolDown().at_most(max_cool_down),
-    )
     reporter = TerminalReporter()
-    result, failures = reproduce_published(request, reporter)
+    result, failures = reproduce_published(_request(options), reporter)
     reporter.close()
     if result:
         for warning in result.warnings:
             reporter.warn(warning)
         if not failures:
             files.write(result, (result,), reporter)
+        as_json = options["as_json"]
         click.echo(to_json(result) if as_json else reproduce_table(result), nl=not as_json)
     leave(reporter, failures, stable=result is not None and all(r.stable for r in result.results))
+
+
+def _request(options: dict[str, Any]) -> ReproduceRequest:
+    from edge_mnv3.model.arch import VARIANTS, parse_variant
+    from edge_mnv3.stages.reproduce import ReproduceRequest
+    from edge_mnv3.stages.variant_files import VariantFilesRequest
+    from edge_mnv3_android_bench.measuring.plan import CoolDown
+
+    variants = options["variants"]
+    names = VARIANTS if variants == ALL else [name.strip() for name in variants.split(",")]
+    return ReproduceRequest(
+        files=VariantFilesRequest(
+            variants=tuple(parse_variant(name) for name in names),
+            models_dir=options["models_dir"],
+            weights=options["weights"],
+            input_size_px=options["input_size"],
+            calibration=options["calibration"],
+            samples=options["samples"],
+        ),
+        serial=options["device"],
+        era_binary=options["era_binary"],
+        current_binary=options["binary"],
+        launches=options["launches"],
+        runs=options["runs"],
+        adb=options["adb"],
+        log_folder=options["logs"],
+        fresh=options["fresh"],
+        cool_down=CoolDown().at_most(options["max_cool_down"]),
+    )

@@ -16,6 +16,17 @@ class ProfiledOp(NamedTuple):
     avg_us: float
 
 
+class _Columns(NamedTuple):
+    """The form of a profile's tables; arguments as in `profile_text`."""
+
+    csv: bool
+    with_start: bool
+
+    @property
+    def width(self) -> int:
+        return 24 if self.with_start else 36
+
+
 def count_line(runs: Sequence[int], *, percentiles: bool) -> str:
     """The line that sums up runs, given in microseconds."""
     if not runs:
@@ -55,18 +66,18 @@ def profile_text(ops: Sequence[ProfiledOp], runs: Sequence[int], *, csv: bool, w
     starts = [sum(op.avg_us for op in ops[:index]) for index in range(len(ops))]
     rows = list(zip(ops, starts, strict=True))
     by_time = sorted(rows, key=lambda row: -row[0].avg_us)[:10]
-    width = 24 if with_start else 36
+    columns = _Columns(csv=csv, with_start=with_start)
     parts = []
     for title, shown in (("Run Order", rows), ("Top by Computation Time", by_time)):
         parts.append(_heading(title))
-        parts.append(_column_titles(width, csv=csv, with_start=with_start))
+        parts.append(_column_titles(columns))
         share = 0.0
         for op, start_us in shown:
             share += op.avg_us / total_us * 100
-            parts.append(_row(op, start_us, total_us, share, width, csv=csv, with_start=with_start))
+            parts.append(_row(op, start_us, total_us, share, columns))
         parts.append("")
     parts.append(f"Number of nodes executed: {len(ops)}")
-    parts += _by_type(ops, total_us, width, csv=csv)
+    parts += _by_type(ops, total_us, columns)
     timings = count_line(runs, percentiles=False)
     parts += [
         "",
@@ -81,8 +92,9 @@ def _heading(title: str) -> str:
     return f"{'=' * 30} {title} {'=' * 30}"
 
 
-def _column_titles(width: int, *, csv: bool, with_start: bool) -> str:
-    if csv:
+def _column_titles(columns: _Columns) -> str:
+    width, with_start = columns.width, columns.with_start
+    if columns.csv:
         return (
             f"node type, {'start, ' if with_start else ''}first, avg_ms, %, cdf%, mem KB, times called, name"
         )
@@ -98,13 +110,11 @@ def _row(
     start_us: float,
     total_us: float,
     share_so_far: float,
-    width: int,
-    *,
-    csv: bool,
-    with_start: bool,
+    columns: _Columns,
 ) -> str:
+    width, with_start = columns.width, columns.with_start
     share = op.avg_us / total_us * 100
-    if csv:
+    if columns.csv:
         start = f"{start_us / 1e3:g}, " if with_start else ""
         name = op.name.replace(",", "\t")
         times = f"{start}{op.first_us / 1e3:g}, {op.avg_us / 1e3:g}"
@@ -116,7 +126,8 @@ def _row(
     )
 
 
-def _by_type(ops: Sequence[ProfiledOp], total_us: float, width: int, *, csv: bool) -> list[str]:
+def _by_type(ops: Sequence[ProfiledOp], total_us: float, columns: _Columns) -> list[str]:
+    width, csv = columns.width, columns.csv
     lines = [_heading("Summary by node type")]
     if csv:
         lines.append("node type, count, avg_ms, avg %, cdf %, mem KB, times called")

@@ -3,183 +3,31 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
 
-from device.bench_setup import ABI, FOLDER
-from device.command_setup import Bench
-from device.phone import Phone
-from device.stand_in_behaviour import Behaviour, foreign_binary
-
-DONE, FAILED, UNSTABLE = 0, 1, 3
-FIRST, SECOND = 2, 3  # launches of the program; the very first one is --help
-MEDIAN_US = 20_000
-
-
-class Stage(NamedTuple):
-    """Where a fault happens.
-
-    Attributes:
-        bench: The command line.
-        phone: Not connected yet.
-        model: What is measured.
-        binary: What measures it.
-    """
-
-    bench: Bench
-    phone: Phone
-    model: Path
-    binary: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fault:
-    """One thing that goes wrong.
-
-    Attributes:
-        kind: Heading in the documentation.
-        what: In words.
-        arrange: Makes it happen; may return further arguments of the command.
-        code: Exit code.
-        says: Part of what the command prints: the error, warning or problem; empty where all is well.
-        connected: The phone is connected before the command begins.
-        reachable: The phone can be asked afterwards without anybody's doing.
-    """
-
-    kind: str
-    what: str
-    arrange: Callable[[Stage], tuple[str | Path, ...] | None]
-    code: int
-    says: str = ""
-    connected: bool = True
-    reachable: bool = True
-
-
-def _set(**values: object) -> Callable[[Stage], None]:
-    """Assigns to fields of the phone's faults, cable or conditions, whichever has them."""
-
-    def arrange(stage: Stage) -> None:
-        for name, value in values.items():
-            holders = (stage.phone.faults, stage.phone.cable, stage.phone.conditions)
-            setattr(next(holder for holder in holders if hasattr(holder, name)), name, value)
-
-    return arrange
-
-
-def _program(behaviour: Behaviour, *arguments: str) -> Callable[[Stage], tuple[str, ...]]:
-    """Each launch of the program but its --help behaves so."""
-
-    def arrange(stage: Stage) -> tuple[str, ...]:
-        stage.phone.next_launches = [None, *[behaviour] * 20]
-        return arguments
-
-    return arrange
-
-
-def _at(
-    launch: int, action: Callable[[Stage], None], *, later_s: float = 0.2
-) -> Callable[[Stage], tuple[str, ...]]:
-    """Does something in the middle of a launch, of two that are demanded."""
-
-    def arrange(stage: Stage) -> tuple[str, ...]:
-        phone = stage.phone
-        phone.at_launch(launch, lambda: phone.after(later_s, lambda: action(stage)))
-        return ("--launches", "2")
-
-    return arrange
-
-
-def _without(*commands: str) -> Callable[[Stage], None]:
-    def arrange(stage: Stage) -> None:
-        for command in commands:
-            stage.phone.remove_command(command)
-
-    return arrange
-
-
-def _hot_once(stage: Stage) -> tuple[str, ...]:
-    phone = stage.phone
-
-    def heat() -> None:
-        phone.throttle()
-        phone.cool(after_s=1.6)
-
-    phone.at_launch(FIRST, heat)
-    return ("--launches", "1", "--max-cool-down", "2")
-
-
-def _busy_once(stage: Stage) -> tuple[str, ...]:
-    conditions = stage.phone.conditions
-
-    def load() -> None:
-        conditions.loaded_cpus = frozenset({7})
-
-    def unload() -> None:
-        conditions.loaded_cpus = frozenset()
-
-    stage.phone.at_launch(FIRST, load)
-    stage.phone.at_launch(SECOND, unload)
-    return ("--launches", "2")
-
-
-def _changed_on_the_phone(stage: Stage) -> None:
-    assert stage.bench.measure(stage.phone, *_files(stage)).exit_code == DONE
-    for path in stage.phone.files(FOLDER):
-        if path.endswith(".tflite"):
-            file = stage.phone.host_path(path)
-            file.write_bytes(file.read_bytes()[:-1] + b"?")
-
-
-def _changed_in_the_cache(stage: Stage) -> tuple[str | Path, ...]:
-    bench = stage.bench
-    assert bench.run("benchmark-binary", "add", "mine", stage.binary, "--abi", ABI).exit_code == DONE
-    (cached,) = (bench.folder / "cache").rglob("mine/benchmark_model")
-    cached.write_bytes(cached.read_bytes() + b"#")
-    return ("--benchmark-binary", "mine")
-
-
-def _no_model(stage: Stage) -> None:
-    stage.model.write_bytes(b"no model")
-
-
-def _cut_model(stage: Stage) -> None:
-    stage.model.write_bytes(stage.model.read_bytes()[:-200])
-
-
-def _of_another_processor(stage: Stage) -> None:
-    header = bytearray(foreign_binary())
-    header[18] = 62
-    stage.binary.write_bytes(bytes(header))
-
-
-def _two_answers(stage: Stage) -> tuple[str | Path, ...]:
-    """Another file under a name that is locked."""
-    bench = stage.bench
-    assert bench.run("benchmark-binary", "add", "mine", stage.binary, "--abi", ABI).exit_code == DONE
-    assert bench.measure(stage.phone, stage.model, "--benchmark-binary", "mine").exit_code == DONE
-    stage.phone.behaviour = Behaviour(build="2.3")
-    return ("--benchmark-binary", "mine")
-
-
-def _old_build(stage: Stage) -> tuple[str, ...]:
-    stage.bench.binary(Behaviour(build="1.13"))
-    return ("--kernels", "xnnpack")
-
-
-def _always(behaviour: Behaviour) -> Callable[[Stage], None]:
-    """The program behaves so, at its --help too."""
-
-    def arrange(stage: Stage) -> None:
-        stage.phone.behaviour = behaviour
-
-    return arrange
-
-
-def _files(stage: Stage) -> tuple[Path | str, ...]:
-    return (stage.model, "--benchmark-binary", stage.binary, "--launches", "1")
-
+from device.bench_setup import FOLDER
+from device.fault_setups import (
+    DONE,
+    FAILED,
+    FIRST,
+    SECOND,
+    UNSTABLE,
+    Fault,
+    always_behaves,
+    at_launch,
+    busy_once,
+    changed_in_the_cache,
+    changed_on_the_phone,
+    cut_model,
+    hot_once,
+    no_model,
+    of_another_processor,
+    old_build,
+    program_behaves,
+    set_fields,
+    two_answers,
+    without_commands,
+)
+from device.stand_in_behaviour import Behaviour
 
 CABLE, FILES, PROGRAM, PHONE, INPUT = (
     "Cable and adb",
@@ -201,7 +49,7 @@ FAULTS = (
     Fault(
         kind=CABLE,
         what="unplugged in the push",
-        arrange=_set(cut_after_push_bytes=100),
+        arrange=set_fields(cut_after_push_bytes=100),
         code=FAILED,
         says="the connection broke",
         reachable=False,
@@ -209,7 +57,7 @@ FAULTS = (
     Fault(
         kind=CABLE,
         what="unplugged in the output of a launch",
-        arrange=_at(FIRST, lambda stage: setattr(stage.phone.cable, "cut_after_shell_bytes", 60)),
+        arrange=at_launch(FIRST, lambda stage: setattr(stage.phone.cable, "cut_after_shell_bytes", 60)),
         code=FAILED,
         says="the connection broke",
         reachable=False,
@@ -217,7 +65,7 @@ FAULTS = (
     Fault(
         kind=CABLE,
         what="unplugged in a launch, after another one",
-        arrange=_at(SECOND, lambda stage: stage.phone.unplug()),
+        arrange=at_launch(SECOND, lambda stage: stage.phone.unplug()),
         code=FAILED,
         says="the connection broke",
         reachable=False,
@@ -233,7 +81,7 @@ FAULTS = (
     Fault(
         kind=CABLE,
         what="frozen in a launch",
-        arrange=_at(FIRST, lambda stage: stage.phone.freeze()),
+        arrange=at_launch(FIRST, lambda stage: stage.phone.freeze()),
         code=FAILED,
         says="no end within",
         reachable=False,
@@ -241,7 +89,7 @@ FAULTS = (
     Fault(
         kind=CABLE,
         what="it reboots in a launch",
-        arrange=_at(FIRST, lambda stage: stage.phone.reboot(seconds=0.2)),
+        arrange=at_launch(FIRST, lambda stage: stage.phone.reboot(seconds=0.2)),
         code=FAILED,
         says="the connection broke",
         reachable=False,
@@ -249,7 +97,7 @@ FAULTS = (
     Fault(
         kind=CABLE,
         what="a slow link",
-        arrange=_set(bytes_per_second=100_000.0),
+        arrange=set_fields(bytes_per_second=100_000.0),
         code=DONE,
     ),
     Fault(
@@ -271,14 +119,14 @@ FAULTS = (
     Fault(
         kind=CABLE,
         what="adb without `shell_v2` (Android before 7)",
-        arrange=_set(shell_v2=False),
+        arrange=set_fields(shell_v2=False),
         code=DONE,
         connected=False,
     ),
     Fault(
         kind=CABLE,
         what="lines that end in CR LF",
-        arrange=_set(shell_v2=False, crlf=True),
+        arrange=set_fields(shell_v2=False, crlf=True),
         code=DONE,
         connected=False,
     ),
@@ -292,83 +140,85 @@ FAULTS = (
     Fault(
         kind=FILES,
         what="a read-only file system",
-        arrange=_set(read_only=True),
+        arrange=set_fields(read_only=True),
         code=FAILED,
         says="read-only",
     ),
     Fault(
         kind=FILES,
         what="nothing may be run there (noexec)",
-        arrange=_set(no_execution=True),
+        arrange=set_fields(no_execution=True),
         code=FAILED,
         says="mounted noexec",
     ),
     Fault(
         kind=FILES,
         what="a byte is wrong in what was pushed",
-        arrange=_set(corrupt_pushes=1),
+        arrange=set_fields(corrupt_pushes=1),
         code=FAILED,
         says="other content on the device than in the file",
     ),
-    Fault(kind=FILES, what="no `sha256sum` (Android before 8)", arrange=_without("sha256sum"), code=DONE),
+    Fault(
+        kind=FILES, what="no `sha256sum` (Android before 8)", arrange=without_commands("sha256sum"), code=DONE
+    ),
     Fault(
         kind=FILES,
         what="neither `sha256sum` nor `md5sum`",
-        arrange=_without("sha256sum", "md5sum"),
+        arrange=without_commands("sha256sum", "md5sum"),
         code=DONE,
     ),
     Fault(
         kind=FILES,
         what="a pushed file has changed since the last run",
-        arrange=_changed_on_the_phone,
+        arrange=changed_on_the_phone,
         code=DONE,
     ),
     Fault(
         kind=FILES,
         what="the tool's folder is removed in a launch",
-        arrange=_at(FIRST, lambda stage: shutil.rmtree(stage.phone.host_path(FOLDER))),
+        arrange=at_launch(FIRST, lambda stage: shutil.rmtree(stage.phone.host_path(FOLDER))),
         code=FAILED,
         says="no such folder any more",
     ),
     Fault(
         kind=PROGRAM,
         what="it aborts",
-        arrange=_program(Behaviour(fault="abort")),
+        arrange=program_behaves(Behaviour(fault="abort")),
         code=UNSTABLE,
         says="death by SIGABRT",
     ),
     Fault(
         kind=PROGRAM,
         what="it crashes",
-        arrange=_program(Behaviour(fault="segfault")),
+        arrange=program_behaves(Behaviour(fault="segfault")),
         code=UNSTABLE,
         says="death by SIGSEGV",
     ),
     Fault(
         kind=PROGRAM,
         what="Android kills it for memory",
-        arrange=_program(Behaviour(fault="kill", fault_after_runs=3)),
+        arrange=program_behaves(Behaviour(fault="kill", fault_after_runs=3)),
         code=UNSTABLE,
         says="death by SIGKILL",
     ),
     Fault(
         kind=PROGRAM,
         what="it hangs",
-        arrange=_program(Behaviour(fault="hang"), "--max-secs", "0.7"),
+        arrange=program_behaves(Behaviour(fault="hang"), "--max-secs", "0.7"),
         code=UNSTABLE,
         says="and was killed",
     ),
     Fault(
         kind=PROGRAM,
         what="its output is cut",
-        arrange=_program(Behaviour(cut_output_bytes=300)),
+        arrange=program_behaves(Behaviour(cut_output_bytes=300)),
         code=UNSTABLE,
         says="death by SIGKILL",
     ),
     Fault(
         kind=PROGRAM,
         what="it ends before all runs are done",
-        arrange=_program(Behaviour(at_most_runs=4)),
+        arrange=program_behaves(Behaviour(at_most_runs=4)),
         code=UNSTABLE,
         says="4 runs",
     ),
@@ -382,35 +232,35 @@ FAULTS = (
     Fault(
         kind=PROGRAM,
         what="it is a program for another processor than its header says",
-        arrange=_always(Behaviour(fault="abi")),
+        arrange=always_behaves(Behaviour(fault="abi")),
         code=FAILED,
         says="does not run on device",
     ),
     Fault(
         kind=PROGRAM,
         what="a library that it needs is missing",
-        arrange=_always(Behaviour(fault="linker")),
+        arrange=always_behaves(Behaviour(fault="linker")),
         code=FAILED,
         says="does not run on device",
     ),
     Fault(
         kind=PROGRAM,
         what="it does not know XNNPACK, which is demanded",
-        arrange=_old_build,
+        arrange=old_build,
         code=FAILED,
         says="a build without --use_xnnpack",
     ),
     Fault(
         kind=PROGRAM,
         what="its file in the cache has changed",
-        arrange=_changed_in_the_cache,
+        arrange=changed_in_the_cache,
         code=FAILED,
         says="'mine' for arm64-v8a has changed",
     ),
     Fault(
         kind=PROGRAM,
         what="it has other flags than at its first run",
-        arrange=_two_answers,
+        arrange=two_answers,
         code=FAILED,
         says="got other flags or defaults",
     ),
@@ -424,70 +274,70 @@ FAULTS = (
     Fault(
         kind=PHONE,
         what="it gets hot in a launch, and cools down",
-        arrange=_hot_once,
+        arrange=hot_once,
         code=DONE,
         says="thermal status 3",
     ),
     Fault(
         kind=PHONE,
         what="clocks are held down without heat",
-        arrange=_set(clock_fraction=0.8),
+        arrange=set_fields(clock_fraction=0.8),
         code=UNSTABLE,
         says="core 4 ran at 1920 of 2400 MHz",
     ),
     Fault(
         kind=PHONE,
         what="another process takes the core for one launch",
-        arrange=_busy_once,
+        arrange=busy_once,
         code=DONE,
         says="it belongs to a set of launches that vary by",
     ),
     Fault(
         kind=PHONE,
         what="`taskset` does nothing",
-        arrange=_set(taskset_ignored=True),
+        arrange=set_fields(taskset_ignored=True),
         code=UNSTABLE,
         says="the core mask of the running program was not seen",
     ),
     Fault(
         kind=PHONE,
         what="there is no `taskset`",
-        arrange=_without("taskset"),
+        arrange=without_commands("taskset"),
         code=UNSTABLE,
         says="it did not start: ",
     ),
     Fault(
         kind=PHONE,
         what="clocks cannot be read",
-        arrange=_set(unreadable_clocks=frozenset(range(8))),
+        arrange=set_fields(unreadable_clocks=frozenset(range(8))),
         code=DONE,
         says="the device does not tell its clocks",
     ),
     Fault(
         kind=PHONE,
         what="damaged properties",
-        arrange=_set(garbled_properties=True),
+        arrange=set_fields(garbled_properties=True),
         code=FAILED,
         says="no Android version or ABI",
     ),
     Fault(
         kind=INPUT,
         what="the file is no model",
-        arrange=_no_model,
+        arrange=no_model,
         code=FAILED,
         says="no valid TFLite flatbuffer",
     ),
     Fault(
         kind=INPUT,
         what="the model file is cut",
-        arrange=_cut_model,
+        arrange=cut_model,
         code=FAILED,
         says="expected a whole .tflite file",
     ),
     Fault(
         kind=INPUT,
         what="the binary is a program for another kind of device",
-        arrange=_of_another_processor,
+        arrange=of_another_processor,
         code=FAILED,
         says="got a program for x86_64, expected one for arm64-v8a",
     ),

@@ -15,6 +15,11 @@ from device.stand_in_setup import Bench
 pytestmark = pytest.mark.any_adb
 
 
+@pytest.fixture
+def bench(phone: Phone, adb_server: AdbServer, tmp_path: Path) -> Bench:
+    return Bench(phone, adb_server, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("log", "build", "flags", "warmup_us"),
     [
@@ -33,21 +38,13 @@ pytestmark = pytest.mark.any_adb
     ],
 )
 def test_lines_are_those_of_real_logs(
-    phone: Phone,
-    adb_server: AdbServer,
-    tmp_path: Path,
-    test_data: Path,
-    log: str,
-    build: Build,
-    flags: str | None,
-    warmup_us: list[int],
+    bench: Bench, test_data: Path, log: str, build: Build, flags: str | None, warmup_us: list[int]
 ) -> None:
     """Line by line, with numbers and the model's name taken out; rows of operators belong to the model."""
     text = (test_data / "benchmark_logs" / f"{log}.txt").read_text().replace("/tmp/probe_b/", "/none/")
     if flags is None:
         command, _, text = text.partition("\n")
         flags = command.partition("benchmark_model ")[2].strip()
-    bench = Bench(phone, adb_server, tmp_path)
     bench.put("bad.tflite", b"gargage\n" if "garbage" in log else bench.model.read_bytes()[:200])
     bad = "garbage" in log or "truncated" in log
     model = "none.tflite" if "missing" in log else "bad.tflite" if bad else "tiny.tflite"

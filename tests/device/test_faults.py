@@ -16,7 +16,8 @@ from device.adb_servers import AdbServer
 from device.bench_setup import model_file
 from device.command_setup import SHORT, Bench, assert_clean, printed, shorten
 from device.conftest import MakePhone
-from device.faults import DONE, FAULTS, MEDIAN_US, Fault, Stage
+from device.fault_setups import DONE, MEDIAN_US, Fault, Stage
+from device.faults import FAULTS
 
 LONGEST_S = 20.0  # of any row, on a busy machine; without a timeout the frozen ones would never end
 

@@ -13,7 +13,7 @@ from edge_mnv3.core.errors import ArgumentError, ConditionsDifferError, InputFil
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.verdicts import CompareResult, ConditionDifference
-from edge_mnv3_android_bench.comparison.compare import compare, compare_files, read_bench_results
+from edge_mnv3_android_bench.comparison.latencies import compare, compare_files, read_bench_results
 from edge_mnv3_android_bench.measuring.host import block_medians
 
 HINT = "; measure again under equal conditions, or name what is meant to differ with --allow"

@@ -27,8 +27,8 @@ from edge_mnv3.packaging.evidence import phone_latencies, read_bench
 from edge_mnv3.packaging.manifest import read_manifest
 from edge_mnv3.packaging.model_card import model_card
 from edge_mnv3.stages.bench import resume_name
-from edge_mnv3_android_bench.comparison.compare import compare, read_bench_results
 from edge_mnv3_android_bench.comparison.history import read_history
+from edge_mnv3_android_bench.comparison.latencies import compare, read_bench_results
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom
 from edge_mnv3_android_bench.measuring.resume_file import ResumeFile

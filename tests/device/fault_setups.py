@@ -1,0 +1,180 @@
+"""What a fault is, and how each is made to happen on the emulated phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from device.bench_setup import ABI, FOLDER
+from device.command_setup import Bench
+from device.phone import Phone
+from device.stand_in_behaviour import Behaviour, foreign_binary
+
+DONE, FAILED, UNSTABLE = 0, 1, 3
+FIRST, SECOND = 2, 3  # launches of the program; the very first one is --help
+MEDIAN_US = 20_000
+
+
+class Stage(NamedTuple):
+    """Where a fault happens.
+
+    Attributes:
+        bench: The command line.
+        phone: Not connected yet.
+        model: What is measured.
+        binary: What measures it.
+    """
+
+    bench: Bench
+    phone: Phone
+    model: Path
+    binary: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        kind: Heading in the documentation.
+        what: In words.
+        arrange: Makes it happen; may return further arguments of the command.
+        code: Exit code.
+        says: Part of what the command prints: the error, warning or problem; empty where all is well.
+        connected: The phone is connected before the command begins.
+        reachable: The phone can be asked afterwards without anybody's doing.
+    """
+
+    kind: str
+    what: str
+    arrange: Callable[[Stage], tuple[str | Path, ...] | None]
+    code: int
+    says: str = ""
+    connected: bool = True
+    reachable: bool = True
+
+
+def set_fields(**values: object) -> Callable[[Stage], None]:
+    """Assigns to fields of the phone's faults, cable or conditions, whichever has them."""
+
+    def arrange(stage: Stage) -> None:
+        for name, value in values.items():
+            holders = (stage.phone.faults, stage.phone.cable, stage.phone.conditions)
+            setattr(next(holder for holder in holders if hasattr(holder, name)), name, value)
+
+    return arrange
+
+
+def program_behaves(behaviour: Behaviour, *arguments: str) -> Callable[[Stage], tuple[str, ...]]:
+    """Each launch of the program but its --help behaves so."""
+
+    def arrange(stage: Stage) -> tuple[str, ...]:
+        stage.phone.next_launches = [None, *[behaviour] * 20]
+        return arguments
+
+    return arrange
+
+
+def at_launch(
+    launch: int, action: Callable[[Stage], None], *, later_s: float = 0.2
+) -> Callable[[Stage], tuple[str, ...]]:
+    """Does something in the middle of a launch, of two that are demanded."""
+
+    def arrange(stage: Stage) -> tuple[str, ...]:
+        phone = stage.phone
+        phone.at_launch(launch, lambda: phone.after(later_s, lambda: action(stage)))
+        return ("--launches", "2")
+
+    return arrange
+
+
+def without_commands(*commands: str) -> Callable[[Stage], None]:
+    def arrange(stage: Stage) -> None:
+        for command in commands:
+            stage.phone.remove_command(command)
+
+    return arrange
+
+
+def hot_once(stage: Stage) -> tuple[str, ...]:
+    phone = stage.phone
+
+    def heat() -> None:
+        phone.throttle()
+        phone.cool(after_s=1.6)
+
+    phone.at_launch(FIRST, heat)
+    return ("--launches", "1", "--max-cool-down", "2")
+
+
+def busy_once(stage: Stage) -> tuple[str, ...]:
+    conditions = stage.phone.conditions
+
+    def load() -> None:
+        conditions.loaded_cpus = frozenset({7})
+
+    def unload() -> None:
+        conditions.loaded_cpus = frozenset()
+
+    stage.phone.at_launch(FIRST, load)
+    stage.phone.at_launch(SECOND, unload)
+    return ("--launches", "2")
+
+
+def changed_on_the_phone(stage: Stage) -> None:
+    assert stage.bench.measure(stage.phone, *given_files(stage)).exit_code == DONE
+    for path in stage.phone.files(FOLDER):
+        if path.endswith(".tflite"):
+            file = stage.phone.host_path(path)
+            file.write_bytes(file.read_bytes()[:-1] + b"?")
+
+
+def changed_in_the_cache(stage: Stage) -> tuple[str | Path, ...]:
+    bench = stage.bench
+    assert bench.run("benchmark-binary", "add", "mine", stage.binary, "--abi", ABI).exit_code == DONE
+    (cached,) = (bench.folder / "cache").rglob("mine/benchmark_model")
+    cached.write_bytes(cached.read_bytes() + b"#")
+    return ("--benchmark-binary", "mine")
+
+
+def no_model(stage: Stage) -> None:
+    stage.model.write_bytes(b"no model")
+
+
+def cut_model(stage: Stage) -> None:
+    stage.model.write_bytes(stage.model.read_bytes()[:-200])
+
+
+def of_another_processor(stage: Stage) -> None:
+    header = bytearray(foreign_binary())
+    header[18] = 62
+    stage.binary.write_bytes(bytes(header))
+
+
+def two_answers(stage: Stage) -> tuple[str | Path, ...]:
+    """Another file under a name that is locked."""
+    bench = stage.bench
+    assert bench.run("benchmark-binary", "add", "mine", stage.binary, "--abi", ABI).exit_code == DONE
+    assert bench.measure(stage.phone, stage.model, "--benchmark-binary", "mine").exit_code == DONE
+    stage.phone.behaviour = Behaviour(build="2.3")
+    return ("--benchmark-binary", "mine")
+
+
+def old_build(stage: Stage) -> tuple[str, ...]:
+    stage.bench.binary(Behaviour(build="1.13"))
+    return ("--kernels", "xnnpack")
+
+
+def always_behaves(behaviour: Behaviour) -> Callable[[Stage], None]:
+    """The program behaves so, at its --help too."""
+
+    def arrange(stage: Stage) -> None:
+        stage.phone.behaviour = behaviour
+
+    return arrange
+
+
+def given_files(stage: Stage) -> tuple[Path | str, ...]:
+    return (stage.model, "--benchmark-binary", stage.binary, "--launches", "1")
