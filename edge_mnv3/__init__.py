@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from edge_mnv3.model.arch import Variant as Variant
     from edge_mnv3.model.arch import parse_variant as parse_variant
     from edge_mnv3.model.graphs import GraphRequest as GraphRequest
+    from edge_mnv3.stages.bench import DeviceBenchRequest as DeviceBenchRequest
+    from edge_mnv3.stages.bench import bench as bench
     from edge_mnv3.stages.build import BuildRequest as BuildRequest
     from edge_mnv3.stages.build import build as build
     from edge_mnv3.stages.calibrate import CalibrateRequest as CalibrateRequest
@@ -42,14 +44,17 @@ if TYPE_CHECKING:
     from edge_mnv3.stages.validate import validate as validate
     from edge_mnv3.stages.verify import VerifyRequest as VerifyRequest
     from edge_mnv3.stages.verify import verify as verify
+    from edge_mnv3_android_bench.measuring.host import HostBenchRequest as HostBenchRequest
 
 # Public name to the module that defines it; a type checker reads the imports above.
 _PUBLIC = {
     "BuildRequest": "edge_mnv3.stages.build",
     "CalibrateRequest": "edge_mnv3.stages.calibrate",
+    "DeviceBenchRequest": "edge_mnv3.stages.bench",
     "DiagnoseRequest": "edge_mnv3.stages.diagnose",
     "EdgeMnv3Error": "edge_mnv3.core.errors",
     "GraphRequest": "edge_mnv3.model.graphs",
+    "HostBenchRequest": "edge_mnv3_android_bench.measuring.host",
     "InspectRequest": "edge_mnv3.stages.inspect",
     "PackageRequest": "edge_mnv3.stages.package",
     "QuantizeRequest": "edge_mnv3.stages.quantize",
@@ -57,6 +62,7 @@ _PUBLIC = {
     "ValidateRequest": "edge_mnv3.stages.validate",
     "Variant": "edge_mnv3.model.arch",
     "VerifyRequest": "edge_mnv3.stages.verify",
+    "bench": "edge_mnv3.stages.bench",
     "build": "edge_mnv3.stages.build",
     "calibrate": "edge_mnv3.stages.calibrate",
     "diagnose": "edge_mnv3.stages.diagnose",

@@ -60,6 +60,16 @@ def test_verify_passes_and_tells_what_it_did(bundle: Path) -> None:
     assert "is what was packaged (sha256 " in run("verify", bundle).stdout
 
 
+def test_a_bundle_of_version_1_is_verified() -> None:
+    old = Path(__file__).parent.parent / "golden" / "formats" / "bundle-v1.zip"
+    done = run("verify", old, "--json")
+    assert done.exit_code == 0, done.output
+    result = from_json(VerifyResult, done.stdout)
+    assert result.differences == ()
+    assert [one.passed for one in result.golden] == [True, True]
+    assert any(one.exact for one in result.golden)
+
+
 def test_verify_needs_neither_tensorflow_nor_keras(bundle: Path) -> None:
     code = (
         "import sys\n"
