@@ -87,14 +87,16 @@ def convolutions_alone(content: bytes) -> bytes:
             taken, weights, bias = (tensors[tensor] for tensor in inputs)
             scales = np.float32(taken.scales[0]) * np.asarray(weights.scales, np.float32)
             edit.set_quantization(inputs[2], scales.tolist(), bias.zero_points)
-    # What nothing takes any more, the squeeze-excite gates, would be dropped and not timed.
+    # What nothing takes any more, the squeeze-excite excitations, would be dropped and not timed.
     wanted = {tensor for _, inputs in kept for tensor in inputs} | set(graph.outputs)
     unused = [operator.output for operator, _ in kept if operator.output not in wanted]
     return loadable(edit.with_outputs([*graph.outputs, *unused]).to_bytes())[0]
 
 
 def _removed(operator: Operator, graph: Graph) -> bool:
-    if operator.name == "DEPTHWISE_CONV_2D":  # a gate: the network has no other depthwise convolutions of 1x1
+    if (
+        operator.name == "DEPTHWISE_CONV_2D"
+    ):  # a hard-sigmoid: the network has no other depthwise convolutions of 1x1
         return graph.tensors[operator.inputs[1]].shape[1:3] == (1, 1)
     return operator.name in ("HARD_SWISH", "MUL", "ADD")
 

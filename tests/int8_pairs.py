@@ -19,7 +19,7 @@ from edge_mnv3_quantization.recipes.notes import write_notes
 
 SIDE, CHANNELS, CLASSES = 6, 4, 5
 IMAGES: Images = np.random.default_rng(5).integers(0, 256, (16, SIDE, SIDE, 3), dtype=np.uint8)
-STEM, SWISH, DEPTHWISE, GATE, EXCITED, PROJECT, SUM, POOL, LOGITS = range(1, 10)
+STEM, SWISH, DEPTHWISE, EXCITATION, EXCITED, PROJECT, SUM, POOL, LOGITS = range(1, 10)
 _SHAPE = (1, SIDE, SIDE, CHANNELS)
 
 
@@ -56,8 +56,8 @@ def small_network(seed: int = 0) -> Network:
         Node(kind="hard_swish", inputs=(STEM,), output=SWISH),
         weighted("depthwise", SWISH, DEPTHWISE, 1, 3, 3, CHANNELS, clamp="relu"),
         Node(kind="mean", inputs=(DEPTHWISE,), output=11),
-        weighted("conv", 11, GATE, CHANNELS, 1, 1, CHANNELS, clamp="relu6"),
-        Node(kind="mul", inputs=(DEPTHWISE, GATE), output=EXCITED),
+        weighted("conv", 11, EXCITATION, CHANNELS, 1, 1, CHANNELS, clamp="relu6"),
+        Node(kind="mul", inputs=(DEPTHWISE, EXCITATION), output=EXCITED),
         weighted("conv", EXCITED, PROJECT, CHANNELS, 1, 1, CHANNELS, size=0.2),
         Node(kind="add", inputs=(SWISH, PROJECT), output=SUM),
         Node(kind="mean", inputs=(SUM,), output=POOL),
@@ -68,12 +68,12 @@ def small_network(seed: int = 0) -> Network:
     shapes = {
         0: (1, SIDE, SIDE, 3),
         **dict.fromkeys((STEM, SWISH, DEPTHWISE, EXCITED, PROJECT, SUM), _SHAPE),
-        **dict.fromkeys((11, GATE, POOL), vector),
+        **dict.fromkeys((11, EXCITATION, POOL), vector),
         LOGITS: (1, 1, 1, CLASSES),
         12: (1, CLASSES),
         13: (1, CLASSES),
     }
-    names = {STEM: "stem", SWISH: "swish", DEPTHWISE: "depthwise", GATE: "gate", EXCITED: "excited"}
+    names = {STEM: "stem", SWISH: "swish", DEPTHWISE: "depthwise", EXCITATION: "gate", EXCITED: "excited"}
     names |= {PROJECT: "project", SUM: "sum", POOL: "pool", LOGITS: "logits"}
     values = {i: Value(name=names.get(i, f"value_{i}"), shape=shape) for i, shape in shapes.items()}
     return Network(values=values, nodes=nodes, input=0, output=13)

@@ -61,9 +61,9 @@ class Builder:
 
     def squeeze_excite(self, x: int, factor: float = 1 / 6) -> int:
         channels = self.values[x].channels
-        gate = self.plain("mean", (x,), (1, 1, 1, channels))
-        gate = self.conv(self.conv(gate, 4, clamp="relu"), channels, clamp="relu6")
-        return self.plain("mul", (x, gate), self.values[x].shape, factor)
+        excitation = self.plain("mean", (x,), (1, 1, 1, channels))
+        excitation = self.conv(self.conv(excitation, 4, clamp="relu"), channels, clamp="relu6")
+        return self.plain("mul", (x, excitation), self.values[x].shape, factor)
 
     def finish(self, x: int) -> Network:
         x = self.plain("mean", (x,), (1, 1, 1, self.values[x].channels))

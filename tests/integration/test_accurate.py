@@ -84,7 +84,7 @@ def written(tmp_path: Path, name: str, content: bytes) -> Path:
 
 def assert_rewrites_are_exact(content: bytes, path: Path, images: npt.NDArray[np.uint8]) -> None:
     wanted = answers(path, images)
-    # All gates per channel, and all of them tables.
+    # All hard-sigmoids per channel, and all of them tables.
     for per_channel in (None, frozenset[int]()):
         network = rescale(lower_hard_swish(read_network(content), per_channel=per_channel), {})
         model = open_bytes(write_float(network, [network.output]))

@@ -76,8 +76,8 @@ def test_grouping_and_rescaling_change_nothing(
     assert joined.output == (chain.end if second_table else chain.depthwise)
     assert len(joined.inputs) == groups
     assert [origins[value].channels.tolist() for value in joined.inputs] == [p.tolist() for p in parts]
-    assert sum(node.kind == "gate" for node in grouped.nodes) == sum(
-        node.kind == "gate" for node in tables.nodes
+    assert sum(node.kind == "hard_sigmoid" for node in grouped.nodes) == sum(
+        node.kind == "hard_sigmoid" for node in tables.nodes
     ) + (groups - 1) * (2 if second_table else 1)
     assert grouped.channel_groups == {tables.values[x].name: tuple(tuple(p.tolist()) for p in parts)}
     free = {shared.group for shared in shared_scales(grouped).values() if shared.group is not None}
@@ -242,5 +242,5 @@ def test_over_a_single_image_no_gate_counts_as_constant() -> None:
         int8 = quantized("fast", content, IMAGES[:count], hard_swish="lowered")
         return read_model(int8, "q").op_histogram()["MUL"]
 
-    # Three hard-swishes and the squeeze-excite block, whose gate differs from image to image.
+    # Three hard-swishes and the squeeze-excite block, whose excitation differs from image to image.
     assert products(1) == products(8) == 4

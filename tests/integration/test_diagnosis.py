@@ -28,8 +28,8 @@ from edge_mnv3_quantization.graph.types import Quantization
 from int8_pairs import (
     CHANNELS,
     DEPTHWISE,
+    EXCITATION,
     EXCITED,
-    GATE,
     IMAGES,
     LOGITS,
     POOL,
@@ -90,7 +90,7 @@ def test_factors_are_recovered(io: str, per_channel: Container[int] | None) -> N
     pair = pair_of(float_file(network), int8.to_bytes(io))
     got = surveyed(pair).factors.outputs
     wanted = {lowered.values[i].name: f for i, f in value_scales(lowered, factors).items()}
-    # XNNPACK never rounds a table's gate.
+    # XNNPACK never rounds a table's hard-sigmoid.
     assert len(pair.values) == (11 if per_channel is None else 10)
     for value in pair.values:
         # They are noted as float32.
@@ -102,14 +102,14 @@ def test_folded_gate_is_seen_through(tmp_path: Path, loads: None) -> None:
         weights[:] = 0
         bias[:] = np.linspace(1, 5, len(bias))
 
-    network = with_weights(small_network(), GATE, constant)
-    gate = np.linspace(1, 5, CHANNELS)
+    network = with_weights(small_network(), EXCITATION, constant)
+    excitation = np.linspace(1, 5, CHANNELS)
     folded = [
-        dataclasses.replace(node, inputs=(DEPTHWISE,), weights=node.weights_and_bias()[0] * gate)
+        dataclasses.replace(node, inputs=(DEPTHWISE,), weights=node.weights_and_bias()[0] * excitation)
         if node.output == PROJECT
         else node
         for node in network.nodes
-        if node.output not in (EXCITED, GATE)
+        if node.output not in (EXCITED, EXCITATION)
     ]
     result = diagnosed(tmp_path, network, int8_of(network.with_nodes(folded)))
     assert result.recipe.folded_squeeze_excites == 1
@@ -230,7 +230,7 @@ def test_channel_imbalance_is_named_and_what_equalization_does(tmp_path: Path, e
         weights /= sizes
 
     network = with_weights(with_weights(small_network(), DEPTHWISE, shrink), PROJECT, grow)
-    network = with_weights(network, GATE, grow)
+    network = with_weights(network, EXCITATION, grow)
     result = diagnosed(tmp_path, network, int8_of(network))
     depthwise = found(result, "depthwise")
     assert "channel 0 spans 2" in causes(depthwise)["channel_imbalance"]  # two hundred and some

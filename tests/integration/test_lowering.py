@@ -14,7 +14,7 @@ from edge_mnv3_quantization.algorithms.lowering import lower
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure
 from edge_mnv3_quantization.graph.network import Network
-from edge_mnv3_quantization.graph.rewrites import is_gate, logits_value, lower_hard_swish
+from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid, logits_value, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_int8
 from edge_mnv3_quantization.options import HardSwishPolicy
@@ -47,8 +47,8 @@ def lowered(hard_swish: HardSwishPolicy) -> tuple[Network, dict[int, Sensitivity
     return lower(network(), *per_channel(), hard_swish)
 
 
-def gates(found: Network) -> list[str]:
-    return [node.kind for node in found.nodes if is_gate(node)]
+def hard_sigmoids(found: Network) -> list[str]:
+    return [node.kind for node in found.nodes if is_hard_sigmoid(node)]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def gates(found: Network) -> list[str]:
         ("lowered", None, {"depthwise"}),
         ("fused", None, set()),
         ("auto", 0.0, {"depthwise"}),
-        ("auto", 1e9, {"gate"}),
+        ("auto", 1e9, {"hard_sigmoid"}),
     ],
 )
 def test_forms_of_hard_swish(
@@ -66,9 +66,9 @@ def test_forms_of_hard_swish(
     if worth is not None:
         monkeypatch.setattr(lowering, "_WORTH", worth)
     found, sensitivities = lowered(hard_swish)
-    assert set(gates(found)) == kinds
+    assert set(hard_sigmoids(found)) == kinds
     count = sum(node.kind == "hard_swish" for node in network().nodes)
-    assert len(gates(found)) == (0 if hard_swish == "fused" else count)
+    assert len(hard_sigmoids(found)) == (0 if hard_swish == "fused" else count)
     assert sum(node.kind == "hard_swish" for node in found.nodes) == (count if hard_swish == "fused" else 0)
     assert all(node.factor == 1.0 for node in found.nodes)
     assert np.abs(outputs(found) - outputs(original(network()))).max() < TOLERANCE
@@ -95,7 +95,7 @@ def test_auto_mixes_both_by_what_factors_save(monkeypatch: pytest.MonkeyPatch) -
     counts = []
     for worth in (0.0, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 10.0):
         monkeypatch.setattr(lowering, "_WORTH", worth)
-        counts.append(gates(lowered("auto")[0]).count("depthwise"))
+        counts.append(hard_sigmoids(lowered("auto")[0]).count("depthwise"))
     # The higher the threshold, the fewer; between all and none there are mixes.
     assert counts == sorted(counts, reverse=True)
     assert set(counts) - {counts[0], 0}

@@ -99,8 +99,8 @@ def test_same_seed_gives_same_costs() -> None:
 def test_numbers_below_a_gates_end_cost_nothing() -> None:
     builder = Builder(0)
     x = builder.conv(0, 4)
-    gate = builder.add(Node(kind="gate", inputs=(x,), output=2, clamp="relu6"), (1, 6, 6, 4))
-    x = builder.plain("mul", (x, gate), (1, 6, 6, 4))
+    hard_sigmoid = builder.add(Node(kind="hard_sigmoid", inputs=(x,), output=2, clamp="relu6"), (1, 6, 6, 4))
+    x = builder.plain("mul", (x, hard_sigmoid), (1, 6, 6, 4))
     network = Network(
         values=builder.values,
         nodes=tuple(builder.nodes),

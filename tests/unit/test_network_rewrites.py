@@ -1,4 +1,4 @@
-"""Rewrites change no output, whatever the network: lowering, rescaling, folding of constant gates."""
+"""Rewrites change no output, whatever the network: lowering, rescaling, folding of constant excitations."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def test_lowering_and_rescaling_change_nothing(
     wanted = outputs(original(network))
     rng = np.random.default_rng(seed)
     inputs = [node.inputs[0] for node in network.nodes if node.kind == "hard_swish"]
-    # All gates per channel, or a share of them from none to all; the others are tables.
+    # All hard-sigmoids per channel, or a share of them from none to all; the others are tables.
     chosen = None if per_channel is None else {x for x in inputs if rng.random() < per_channel}
     lowered = lower_hard_swish(network, per_channel=chosen)
     assert all(node.kind != "hard_swish" for node in lowered.nodes)
-    tables = {node.inputs[0] for node in lowered.nodes if node.kind == "gate"}
+    tables = {node.inputs[0] for node in lowered.nodes if node.kind == "hard_sigmoid"}
     assert tables == (set() if chosen is None else set(inputs) - chosen)
     assert hard_swish_inputs(lowered) == set(inputs)
     groups = {shared.group for shared in shared_scales(lowered).values() if shared.group is not None}
@@ -100,12 +100,12 @@ def test_values_are_divided_by_their_factors() -> None:
 def test_hard_swish_group_holds_both_sides() -> None:
     network = lower_hard_swish(random_network(1, hard=True, excite=False, shortcut=False))
     found = shared_scales(network)
-    (gate, product) = next(
+    (hard_sigmoid, product) = next(
         (node, network.consumers(node.output)[0]) for node in network.nodes if node.clamp == "relu6"
     )
-    x = gate.inputs[0]
+    x = hard_sigmoid.inputs[0]
     assert hard_swish_inputs(network) >= {x}
-    assert found[gate.output].group is None
+    assert found[hard_sigmoid.output].group is None
     assert found[product.output].group == found[x].group
     # The product is six times what hard-swish gives.
     assert found[product.output].ratio == pytest.approx(1 / 6)
@@ -113,14 +113,14 @@ def test_hard_swish_group_holds_both_sides() -> None:
 
 def test_constant_gates_move_into_the_weights() -> None:
     network = rescale(random_network(3, hard=False, excite=True, shortcut=True), {})
-    (gate,) = foldable_excitations(network)
-    producer = network.producer(gate)
+    (excitation,) = foldable_excitations(network)
+    producer = network.producer(excitation)
     assert producer is not None
-    constant = np.linspace(0.5, 4, network.values[gate].channels)
-    # A gate that is constant whatever the image: no weights, the bias alone.
+    constant = np.linspace(0.5, 4, network.values[excitation].channels)
+    # An excitation that is constant whatever the image: no weights, the bias alone.
     dead = dataclasses.replace(producer, weights=np.zeros_like(producer.weights), bias=constant)
-    network = network.with_nodes(dead if node.output == gate else node for node in network.nodes)
-    folded = fold_constant_excitations(network, {gate: constant})
+    network = network.with_nodes(dead if node.output == excitation else node for node in network.nodes)
+    folded = fold_constant_excitations(network, {excitation: constant})
     assert not any(node.kind == "mul" for node in folded.nodes)
     assert len(folded.nodes) == len(network.nodes) - 4  # mean, two convolutions, product
     assert np.abs(outputs(folded) - outputs(network)).max() < TOLERANCE
@@ -128,10 +128,10 @@ def test_constant_gates_move_into_the_weights() -> None:
 
 def test_fixed_factors_that_contradict_are_refused() -> None:
     builder = Builder(0)
-    gate = builder.conv(0, 3, clamp="relu6")
+    hard_sigmoid = builder.conv(0, 3, clamp="relu6")
     other = builder.conv(0, 3, clamp="relu6")
-    x = builder.plain("mul", (gate, other), (1, SIDE, SIDE, 3), factor=0.5)
-    x = builder.plain("add", (x, gate), (1, SIDE, SIDE, 3))
+    x = builder.plain("mul", (hard_sigmoid, other), (1, SIDE, SIDE, 3), factor=0.5)
+    x = builder.plain("add", (x, hard_sigmoid), (1, SIDE, SIDE, 3))
     network = Network(values=builder.values, nodes=tuple(builder.nodes), input=0, output=x)
     with pytest.raises(ConversionError, match="rewriting the network"):
         shared_scales(network)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_mnv3_quantization.algorithms.equalization import group_scales
-from edge_mnv3_quantization.algorithms.ranges import GATE, best_range, choose_ranges, margin
+from edge_mnv3_quantization.algorithms.ranges import HARD_SIGMOID, best_range, choose_ranges, margin
 from edge_mnv3_quantization.algorithms.sensitivity import STEPS, Sensitivity, Tail, measure
 from edge_mnv3_quantization.graph.network import Array, Network, Node
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
@@ -143,10 +143,10 @@ def test_gates_have_the_range_of_their_clamp() -> None:
         input_scale=1 / 255,
     )
     lowered = rescale(lower_hard_swish(network, per_channel=frozenset()), {})
-    (gate,) = (node for node in lowered.nodes if node.kind == "gate")
+    (hard_sigmoid,) = (node for node in lowered.nodes if node.kind == "hard_sigmoid")
     ranges = choose_ranges(lowered, measured(lowered))
-    assert ranges[gate.output] == GATE
-    assert GATE.scale * (127 - GATE.zero_point) == pytest.approx(6.0)
+    assert ranges[hard_sigmoid.output] == HARD_SIGMOID
+    assert HARD_SIGMOID.scale * (127 - HARD_SIGMOID.zero_point) == pytest.approx(6.0)
 
 
 def test_few_images_get_wider_ranges() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core.errors import ConversionError
-from edge_mnv3_quantization.graph.network import GATE_CEILING, Network, Node
+from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, Network, Node
 
 Floats = npt.NDArray[np.float32]
 
@@ -32,7 +32,7 @@ def gradients(network: Network, values: Mapping[int, Floats], given: Floats) -> 
         if node.clamp != "none":
             inside = values[node.output] > 0
             if node.clamp == "relu6":
-                inside &= values[node.output] < GATE_CEILING
+                inside &= values[node.output] < HARD_SIGMOID_CEILING
             own = own * inside
         for value in dict.fromkeys(node.inputs):
             if value == network.input:

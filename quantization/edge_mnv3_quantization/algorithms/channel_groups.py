@@ -26,7 +26,16 @@ Channels = npt.NDArray[np.intp]
 
 MULTIPLE = 16  # channels that kernels take at once, on Arm and on x86
 MOST_GROUPS = 4
-_CHANNELWISE: tuple[Kind, ...] = ("depthwise", "gate", "hard_swish", "mean", "mul", "add", "pad", "reshape")
+_CHANNELWISE: tuple[Kind, ...] = (
+    "depthwise",
+    "hard_sigmoid",
+    "hard_swish",
+    "mean",
+    "mul",
+    "add",
+    "pad",
+    "reshape",
+)
 _ENDS = np.geomspace(1e-3, 1.0, 70)  # candidates for an end of a group's range, of the outermost number
 
 
@@ -38,14 +47,14 @@ class Chain(NamedTuple):
         product: x through hard-swish, which only a depthwise convolution takes.
         depthwise: That convolution's output.
         end: The value that is joined again: `depthwise`, or that through hard-swish.
-        gates: Of the hard-swishes.
+        hard_sigmoids: Of the hard-swishes.
     """
 
     x: int
     product: int
     depthwise: int
     end: int
-    gates: tuple[int, ...]
+    hard_sigmoids: tuple[int, ...]
 
 
 class Origin(NamedTuple):
@@ -59,7 +68,7 @@ def chain_of(network: Network, x: int) -> Chain | None:
     """What can be computed group by group from x on; None where that is nothing.
 
     Args:
-        network: With tables of hard-swish (`gate` nodes).
+        network: With tables of hard-swish (`hard_sigmoid` nodes).
         x: Any value.
     """
     made = network.producer(x)
@@ -72,23 +81,27 @@ def chain_of(network: Network, x: int) -> Chain | None:
     depthwise = takers[0].output
     second = _table(network, depthwise)
     if second is None:
-        return Chain(x, first.product, depthwise, depthwise, (first.gate,))
-    return Chain(x, first.product, depthwise, second.product, (first.gate, second.gate))
+        return Chain(x, first.product, depthwise, depthwise, (first.hard_sigmoid,))
+    return Chain(x, first.product, depthwise, second.product, (first.hard_sigmoid, second.hard_sigmoid))
 
 
 class _Table(NamedTuple):
-    gate: int
+    hard_sigmoid: int
     product: int
 
 
 def _table(network: Network, x: int) -> _Table | None:
     """The hard-swish of x as a table, where nothing else takes x."""
     takers = network.consumers(x)
-    gates = [node.output for node in takers if node.kind == "gate"]
+    hard_sigmoids = [node.output for node in takers if node.kind == "hard_sigmoid"]
     products = [node for node in takers if node.kind == "mul"]
-    if len(takers) != 2 or len(gates) != 1 or len(products) != 1:
+    if len(takers) != 2 or len(hard_sigmoids) != 1 or len(products) != 1:
         return None
-    return _Table(gates[0], products[0].output) if set(products[0].inputs) == {x, gates[0]} else None
+    return (
+        _Table(hard_sigmoids[0], products[0].output)
+        if set(products[0].inputs) == {x, hard_sigmoids[0]}
+        else None
+    )
 
 
 def group_channels(
@@ -121,7 +134,7 @@ def group_channels(
     parts: dict[int, list[int]] = {}
     origins = {value: Origin(value, order) for value in moved}
     nodes: list[Node] = []
-    within = {chain.x, chain.product, chain.depthwise, chain.end, *chain.gates}
+    within = {chain.x, chain.product, chain.depthwise, chain.end, *chain.hard_sigmoids}
     for node in ordered.nodes:
         if node.output not in within:
             nodes.append(node)

@@ -1,4 +1,4 @@
-"""Squeeze-excite gates that are the same for every image: what `fold_constant_excitations` takes."""
+"""Squeeze-excite excitations that are the same for every image: what `fold_constant_excitations` takes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics
 from edge_mnv3_quantization.graph.network import Array, Network
 
-_CONSTANT = 1e-3  # spread of a gate, which goes from 0 to 6, that counts as none
+_CONSTANT = 1e-3  # spread of an excitation, which goes from 0 to 6, that counts as none
 
 
 def foldable_excitations(network: Network) -> frozenset[int]:
-    """Gates of squeeze-excite blocks whose products only weighted nodes take."""
-    gates = {node.output for node in network.nodes if node.kind == "conv" and node.clamp == "relu6"}
+    """Excitations of squeeze-excite blocks whose products only weighted nodes take."""
+    excitations = {node.output for node in network.nodes if node.kind == "conv" and node.clamp == "relu6"}
     found = set()
     for node in network.nodes:
         takers = network.consumers(node.output)
         if node.kind == "mul" and takers and all(taker.weights is not None for taker in takers):
-            found |= gates & set(node.inputs)
+            found |= excitations & set(node.inputs)
     return frozenset(found)
 
 

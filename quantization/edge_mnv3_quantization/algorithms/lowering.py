@@ -1,12 +1,12 @@
 """Which form each hard-swish takes in the int8 file.
 
 * `fused`: the operator HARD_SWISH, which XNNPACK leaves to the built-in kernels.
-* a table: a gate that adds 3 and clamps, and a product. XNNPACK makes one table of 256 entries of both, so
-  that it costs next to nothing; but its input has one scale for all channels.
-* tables by groups: between a convolution and a depthwise one, each group of channels has a table, with scales
-  of its own (`channel_groups`). It costs a little more.
-* per channel: the gate is a depthwise 1×1 convolution, which takes an equalization scale per channel. It
-  costs seven times a table.
+* a table: a hard-sigmoid that adds 3 and clamps, and a product. XNNPACK makes one table of 256 entries of
+  both, so that it costs next to nothing; but its input has one scale for all channels.
+* tables by channel groups: between a convolution and a depthwise one, each group of channels has a table,
+  with scales of its own (`channel_groups`). It costs a little more.
+* per channel: the hard-sigmoid is a depthwise 1×1 convolution, which takes an equalization scale per channel.
+  It costs seven times a table.
 
 `lowered` makes all of them per channel. `auto` takes the cheapest form that is accurate enough by the
 measured costs.

@@ -9,11 +9,13 @@ import numpy as np
 
 from edge_mnv3_quantization.algorithms.sensitivity import STEPS, Sensitivity, Tail
 from edge_mnv3_quantization.algorithms.weight_quantization import weight_scales
-from edge_mnv3_quantization.graph.network import GATE_CEILING, WEIGHTED, Array, Network, Node
+from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, WEIGHTED, Array, Network, Node
 from edge_mnv3_quantization.graph.types import Quantization
 
 SOFTMAX = Quantization(scale=1 / 256, zero_point=-128)  # the kernels allow no other
-GATE = Quantization(scale=GATE_CEILING / STEPS, zero_point=-128)  # saturation is the gate's own clamp
+HARD_SIGMOID = Quantization(
+    scale=HARD_SIGMOID_CEILING / STEPS, zero_point=-128
+)  # saturation is the hard-sigmoid's own clamp
 _SMALLEST_SCALE = 1e-8
 _MOST_MARGIN, _MARGIN = 0.5, 2.0  # shares: at most, and divided by the number of images
 _ENOUGH_IMAGES = 100  # for no margin at all
@@ -77,8 +79,8 @@ def choose_ranges(
             found |= dict.fromkeys((value, *node.inputs), own)
         elif node.kind == "softmax":
             found[value] = SOFTMAX
-        elif node.kind == "gate":
-            found[value] = GATE
+        elif node.kind == "hard_sigmoid":
+            found[value] = HARD_SIGMOID
         elif value not in sensitivities:
             found[value] = found[node.inputs[0]]
         else:

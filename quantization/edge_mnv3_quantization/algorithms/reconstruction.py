@@ -26,7 +26,7 @@ from edge_mnv3_quantization.algorithms.patches import patches
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network, Node
-from edge_mnv3_quantization.graph.rewrites import is_gate
+from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 
 # Candidates for the ridge, of the mean variance of an input; with the last the weights stay.
@@ -126,8 +126,8 @@ def reconstruct(
     network, quantizations = quantized.network, quantized.quantizations
     workers = workers or available_cores()
     weighted = [node for node in network.nodes if node.kind in WEIGHTED]
-    # A gate is a constant function.
-    fitted = [node for node in weighted if not is_gate(node) and refitted(node)]
+    # A hard-sigmoid is a constant function.
+    fitted = [node for node in weighted if not is_hard_sigmoid(node) and refitted(node)]
     positions = drawn_positions(network, fitted, len(images), seed)
     results = float_results(quantized.reference, positions, images, workers)
     activations = Int8Activations(network, quantizations, images, workers)

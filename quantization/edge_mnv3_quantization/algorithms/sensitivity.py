@@ -29,7 +29,7 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3_quantization.algorithms.backward import Floats, gradients
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images
-from edge_mnv3_quantization.graph.network import GATE_CEILING, GATE_SHIFT, Array, Network
+from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, HARD_SIGMOID_SHIFT, Array, Network
 from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs
 from edge_mnv3_quantization.graph.writer import write_float
 
@@ -157,25 +157,27 @@ class _Side:
 class _Value:
     """Sums for one value."""
 
-    def __init__(self, statistics: ChannelStatistics, gated: bool) -> None:
+    def __init__(self, statistics: ChannelStatistics, before_hard_swish: bool) -> None:
         self.images, self.positions = 0, 1
-        self.gated = gated
+        self.before_hard_swish = before_hard_swish
         self.rounding = np.zeros(len(statistics.mean))
         lowest = np.minimum(statistics.low, 0.0)
-        if gated:
-            lowest = np.maximum(lowest, -GATE_SHIFT)
+        if before_hard_swish:
+            lowest = np.maximum(lowest, -HARD_SIGMOID_SHIFT)
         self.step = np.maximum((np.maximum(statistics.high, 0.0) - lowest) / STEPS, _SMALLEST)
         self.typical = np.sqrt(np.maximum(statistics.mean_square, _SMALLEST**2))
         furthest = float((statistics.high / self.typical).max())
         self.high = _Side(self.typical, furthest)
         self.low: _Side | None = None
-        if gated:
-            self.low = _Side(np.full_like(self.typical, GATE_SHIFT), -float(lowest.min()) / GATE_SHIFT)
+        if before_hard_swish:
+            self.low = _Side(
+                np.full_like(self.typical, HARD_SIGMOID_SHIFT), -float(lowest.min()) / HARD_SIGMOID_SHIFT
+            )
         elif float(lowest.min()) < 0:
             self.low = _Side(self.typical, float((-lowest / self.typical).max()))
 
     def add(self, numbers: Floats, gradient: Floats, of_product: Floats | None) -> None:
-        """Adds an image: (positions, C) each; `of_product` is the gradient behind a gated value."""
+        """Adds an image: (positions, C) each; `of_product` is the gradient behind a hard-swish."""
         self.images += 1
         self.positions = len(numbers)
         step = self.step.astype(np.float32)
@@ -188,7 +190,7 @@ class _Value:
             if self.low:
                 self.low.add(-numbers, -numbers, gradient, lambda end: end)
             return
-        kept = np.maximum(numbers, np.float32(-GATE_SHIFT))
+        kept = np.maximum(numbers, np.float32(-HARD_SIGMOID_SHIFT))
         effect = hard_swish(kept)
         self.high.add(kept, effect, of_product, hard_swish)
         if self.low:
@@ -230,7 +232,7 @@ def shrunk(
 
 def hard_swish(x: Array | Floats) -> Array:
     """Hard-swish, x · relu6(x + 3), as the lowered network has it: six times the usual."""
-    return np.asarray(x * np.clip(x + GATE_SHIFT, 0, GATE_CEILING))
+    return np.asarray(x * np.clip(x + HARD_SIGMOID_SHIFT, 0, HARD_SIGMOID_CEILING))
 
 
 def measure(
@@ -255,9 +257,9 @@ def measure(
     part = network.up_to(logits)
     order = [node.output for node in part.nodes]
     model = open_bytes(write_float(part, order))
-    gated = hard_swish_inputs(part)
-    product = {v: next(n.output for n in part.consumers(v) if n.kind == "mul") for v in gated}
-    found = {v: _Value(statistics[v], v in gated) for v in order if v in statistics}
+    before_hard_swish = hard_swish_inputs(part)
+    product = {v: next(n.output for n in part.consumers(v) if n.kind == "mul") for v in before_hard_swish}
+    found = {v: _Value(statistics[v], v in before_hard_swish) for v in order if v in statistics}
     rng = np.random.default_rng(seed)
     for done, image in enumerate(images, start=1):
         pixels = image[np.newaxis].astype(np.float32)
@@ -266,7 +268,7 @@ def measure(
         slopes = gradients(part, values, _direction(values[logits], rng))
         for value, sums in found.items():
             channels = values[value].shape[-1]
-            behind = slopes[product[value]].reshape(-1, channels) if value in gated else None
+            behind = slopes[product[value]].reshape(-1, channels) if value in before_hard_swish else None
             sums.add(values[value].reshape(-1, channels), slopes[value].reshape(-1, channels), behind)
         reporter.progress(done, len(images))
     return {value: sums.finish() for value, sums in found.items()}

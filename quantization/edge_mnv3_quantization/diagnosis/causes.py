@@ -16,7 +16,7 @@ from edge_mnv3.core.results.diagnose import TensorCause
 from edge_mnv3_quantization.algorithms.weight_quantization import LARGEST_STEP
 from edge_mnv3_quantization.diagnosis.equalization_scales import SATURATED_BIAS
 from edge_mnv3_quantization.diagnosis.pairing import PairedWeights
-from edge_mnv3_quantization.graph.network import GATE_SHIFT, Array
+from edge_mnv3_quantization.graph.network import HARD_SIGMOID_SHIFT, Array
 
 LOW_STEP, HIGH_STEP = -128, 127
 STEP_COUNT = 256
@@ -44,7 +44,7 @@ class SampledValue:
         low: (C,): smallest number that was seen.
         high: (C,): largest.
         dead: (C,): channels that are constant.
-        gated: Only hard-swish takes it.
+        before_hard_swish: Only hard-swish takes it.
     """
 
     sample: Matrix
@@ -54,7 +54,7 @@ class SampledValue:
     low: Array
     high: Array
     dead: npt.NDArray[np.bool_]
-    gated: bool
+    before_hard_swish: bool
 
     def steps(self, numbers: Array | Matrix) -> Array:
         """What numbers (…, C) would be stored as if nothing were rounded or clipped."""
@@ -63,9 +63,9 @@ class SampledValue:
 
     def harmless_low(self) -> Array:
         """(C,): the step below which all numbers give the same result."""
-        if not self.gated:
+        if not self.before_hard_swish:
             return np.full(len(self.factors), -np.inf)
-        return self.steps(np.full(len(self.factors), -GATE_SHIFT))
+        return self.steps(np.full(len(self.factors), -HARD_SIGMOID_SHIFT))
 
     def clipped(self) -> tuple[float, float]:
         """Share of the numbers beyond the range, and of the squared error that they make."""
@@ -191,7 +191,7 @@ def _spans(value: SampledValue, alive: npt.NDArray[np.bool_]) -> Sequence[Tensor
 
 
 def _below(value: SampledValue) -> Sequence[TensorCause]:
-    if not value.gated:
+    if not value.before_hard_swish:
         return []
     unused = float(np.clip(value.harmless_low() - LOW_STEP, 0, STEP_COUNT - 1).min()) / (STEP_COUNT - 1)
     if unused < BELOW_SHARE:

@@ -270,5 +270,5 @@ class _Inspector:
             low=moments.low,
             high=moments.high,
             dead=moments.dead(),
-            gated=feeds_hard_swish(self._pair, value),
+            before_hard_swish=feeds_hard_swish(self._pair, value),
         )

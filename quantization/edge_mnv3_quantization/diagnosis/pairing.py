@@ -21,7 +21,7 @@ from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.reader import read_network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale, value_scales
-from edge_mnv3_quantization.graph.tensor_names import GATE_SUFFIX, layer_name, ungrouped
+from edge_mnv3_quantization.graph.tensor_names import HARD_SIGMOID_SUFFIX, layer_name, ungrouped
 from edge_mnv3_quantization.graph.writer import write_float
 from edge_mnv3_quantization.recipes.notes import (
     CHANNEL_GROUPS,
@@ -122,7 +122,7 @@ class Pair:
         values: In the order of execution, the logits last.
         weights: Likewise.
         factors: Of values of the int8 file by name, (C,): float value = factor * int8 value; 1 for others.
-        gates: Tensors of the int8 file that are gates of a lowered hard-swish.
+        hard_sigmoids: Tensors of the int8 file that are hard-sigmoids of a lowered hard-swish.
         hard_swishes: Of the float file as it was given.
         report: What the int8 file notes of its recipe; None for files of others and of older releases.
     """
@@ -134,7 +134,7 @@ class Pair:
     values: tuple[PairedValue, ...]
     weights: tuple[PairedWeights, ...]
     factors: Mapping[str, Array]
-    gates: frozenset[int]
+    hard_sigmoids: frozenset[int]
     hard_swishes: int
     report: RecipeReport | None
 
@@ -159,16 +159,16 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
     int8_model = read_model(int8_content, int8_name)
     int8_file = only_graph(int8_model, int8_name)
     _check_kinds(float_file, int8_file, float_name, int8_name)
-    gates = _gates(int8_file)
+    hard_sigmoids = _hard_sigmoids(int8_file)
     hard_swishes = sum(step.name == "HARD_SWISH" for step in float_file.operators)
     factors: Mapping[str, Array] = {}
     if EQUALIZATION_SCALES in int8_model.metadata:
-        float_content, factors = _rewritten(float_content, int8_model, gates, float_name, int8_name)
+        float_content, factors = _rewritten(float_content, int8_model, hard_sigmoids, float_name, int8_name)
         float_file = read_model(float_content, float_name).main_graph
     numbers = _by_name(float_file, int8_file) or _by_position(float_file, int8_file)
     logits = _logits(float_file)
-    # XNNPACK makes one table of such a gate and its product: it never rounds the gate.
-    tables = {gate for gate, step in gates.items() if step.name == "ADD"}
+    # XNNPACK makes one table of such a hard-sigmoid and its product: it never rounds the hard-sigmoid.
+    tables = {hard_sigmoid for hard_sigmoid, step in hard_sigmoids.items() if step.name == "ADD"}
     values = []
     for step in float_file.operators:
         if step.output in numbers and step.name not in _MOVING and numbers[step.output] not in tables:
@@ -191,7 +191,7 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
         values=tuple(values),
         weights=tuple(weights),
         factors=factors,
-        gates=frozenset(gates),
+        hard_sigmoids=frozenset(hard_sigmoids),
         hard_swishes=hard_swishes,
         report=_noted_report(int8_model, int8_name),
     )
@@ -208,13 +208,17 @@ def _noted_report(int8_model: Model, int8_name: str) -> RecipeReport | None:
 
 
 def _rewritten(
-    float_content: bytes, int8_model: Model, gates: Mapping[int, Operator], float_name: str, int8_name: str
+    float_content: bytes,
+    int8_model: Model,
+    hard_sigmoids: Mapping[int, Operator],
+    float_name: str,
+    int8_name: str,
 ) -> tuple[bytes, dict[str, Array]]:
     """The float file rewritten as the int8 file was, but for constants that were folded away; the factors."""
     try:
         noted = read_scales(int8_model.metadata[EQUALIZATION_SCALES])
         groups = read_groups(int8_model.metadata.get(CHANNEL_GROUPS, b"{}"))
-        network = _lowered(read_network(float_content), int8_model.main_graph, gates)
+        network = _lowered(read_network(float_content), int8_model.main_graph, hard_sigmoids)
         numbers = {value.name: number for number, value in network.values.items()}
         for name, channels in groups.items():
             found = group_channels(network, numbers[name], [np.array(one, np.intp) for one in channels])
@@ -236,11 +240,11 @@ def _rewritten(
         ) from error
 
 
-def _lowered(network: Network, int8_file: Graph, gates: Mapping[int, Operator]) -> Network:
+def _lowered(network: Network, int8_file: Graph, hard_sigmoids: Mapping[int, Operator]) -> Network:
     """With the forms of hard-swish that the int8 file has, and products without constants."""
     kinds = {
-        ungrouped(int8_file.tensors[gate].name).removesuffix(GATE_SUFFIX): step.name
-        for gate, step in gates.items()
+        ungrouped(int8_file.tensors[hard_sigmoid].name).removesuffix(HARD_SIGMOID_SUFFIX): step.name
+        for hard_sigmoid, step in hard_sigmoids.items()
     }
     names = {
         node.inputs[0]: network.values[node.output].name
@@ -311,7 +315,7 @@ def _last_int8(file: Graph) -> int | None:
     return tensor if file.tensors[tensor].dtype == "INT8" else None
 
 
-def _gates(file: Graph) -> dict[int, Operator]:
+def _hard_sigmoids(file: Graph) -> dict[int, Operator]:
     """Gates x to relu6(x + 3) whose product with x is taken."""
     found = {}
     for step in file.operators:

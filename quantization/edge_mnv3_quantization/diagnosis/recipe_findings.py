@@ -58,7 +58,7 @@ def _noted_counts(report: RecipeReport) -> dict[str, int]:
 
 
 def _inferred_counts(pair: Pair, factors: EqualizationScales) -> dict[str, int]:
-    producers = [pair.int8_file.producer(gate) for gate in pair.gates]
+    producers = [pair.int8_file.producer(hard_sigmoid) for hard_sigmoid in pair.hard_sigmoids]
     kinds = [step.name for step in producers if step is not None]
     # The groups of one hard-swish are one table.
     names = [pair.int8_file.tensors[step.output].name for step in producers if step and step.name == "ADD"]
@@ -99,7 +99,7 @@ class RecipeDeeds:
             if share
             else "range holds every number that was seen"
         )
-        lowered = self._hard_swish(value) if sampled.gated else ()
+        lowered = self._hard_swish(value) if sampled.before_hard_swish else ()
         fitted = (
             phrase
             for weights in self._pair.weights
@@ -135,7 +135,7 @@ class RecipeDeeds:
                 if by_groups
                 else "table"
                 for step in self._pair.int8_file.consumers(value.int8_tensor)
-                if step.output in self._pair.gates
+                if step.output in self._pair.hard_sigmoids
             ]
         return tuple(_FORMS[form] for form in forms)
 

@@ -18,11 +18,11 @@ from edge_mnv3_quantization.diagnosis.equalization_scales import (
     unread_inputs,
 )
 from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue
-from edge_mnv3_quantization.graph.network import GATE_SHIFT, Array
-from edge_mnv3_quantization.graph.tensor_names import is_gate_name
+from edge_mnv3_quantization.graph.network import HARD_SIGMOID_SHIFT, Array
+from edge_mnv3_quantization.graph.tensor_names import is_hard_sigmoid_name
 
 _CONSTANT = 1e-3  # spread of a channel, of the value's largest number, that counts as none
-_FACTOR_IMAGES = 8  # they tell only constants of products, the scaling of pixels, and constant gates
+_FACTOR_IMAGES = 8  # they tell only constants of products, the scaling of pixels, and constant excitations
 
 Matrix = npt.NDArray[np.float32]
 
@@ -107,7 +107,7 @@ def survey(
     int8_run = _Runner(
         open_bytes(_exposing(pair.int8_content, [v.int8_tensor for v in values]), kernels=kernels)
     )
-    floors = [-GATE_SHIFT if feeds_hard_swish(pair, value) else None for value in values]
+    floors = [-HARD_SIGMOID_SHIFT if feeds_hard_swish(pair, value) else None for value in values]
     sums = [_Sums(value.channels, floor) for value, floor in zip(values, floors, strict=True)]
     float_logits, int8_logits = [], []
     for done, image in enumerate(images, start=1):
@@ -134,8 +134,10 @@ def feeds_hard_swish(pair: Pair, value: PairedValue) -> bool:
     takers = pair.float_file.consumers(value.float_tensor)
     if [taker.name for taker in takers] == ["HARD_SWISH"]:
         return True
-    gates = [taker for taker in takers if is_gate_name(pair.float_file.tensors[taker.output].name)]
-    return len(gates) == 1 and len(takers) == 2
+    hard_sigmoids = [
+        taker for taker in takers if is_hard_sigmoid_name(pair.float_file.tensors[taker.output].name)
+    ]
+    return len(hard_sigmoids) == 1 and len(takers) == 2
 
 
 def sample_value(pair: Pair, tensor: int, images: Images, *, positions: int) -> Matrix:

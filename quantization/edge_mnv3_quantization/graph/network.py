@@ -21,7 +21,7 @@ Kind = Literal[
     "depthwise",
     "dense",
     "hard_swish",
-    "gate",
+    "hard_sigmoid",
     "mean",
     "mul",
     "add",
@@ -31,7 +31,7 @@ Kind = Literal[
     "softmax",
 ]
 Clamp = Literal["none", "relu", "relu6"]
-GATE_SHIFT, GATE_CEILING = 3.0, 6.0
+HARD_SIGMOID_SHIFT, HARD_SIGMOID_CEILING = 3.0, 6.0
 WEIGHTED: tuple[Kind, ...] = ("conv", "depthwise", "dense")
 
 
@@ -39,7 +39,8 @@ WEIGHTED: tuple[Kind, ...] = ("conv", "depthwise", "dense")
 class Node:
     """One operation.
 
-    A `gate` is that of a hard-swish: relu6(input + 3). A `concat` puts the channels of its inputs in a row.
+    A `hard_sigmoid` is six times that of a hard-swish: relu6(input + 3). A `concat` puts the channels of its
+    inputs in a row.
 
     Attributes:
         inputs: The values that it takes; two for `mul` and `add`, two or more for `concat`.

@@ -7,23 +7,24 @@ from collections.abc import Container, Mapping
 
 import numpy as np
 
-from edge_mnv3_quantization.graph.network import GATE_SHIFT, Array, Network, Node, Value
+from edge_mnv3_quantization.graph.network import HARD_SIGMOID_SHIFT, Array, Network, Node, Value
+from edge_mnv3_quantization.graph.tensor_names import HARD_SIGMOID_SUFFIX
 from edge_mnv3_quantization.graph.types import Quantization
 
 HARD_SWISH_FACTOR = 1.0 / 6.0
 
 
 def lower_hard_swish(network: Network, *, per_channel: Container[int] | None = None) -> Network:
-    """Writes hard-swish, x · relu6(x + 3) / 6, as a gate and a product.
+    """Writes hard-swish, x · relu6(x + 3) / 6, as a hard-sigmoid and a product.
 
-    XNNPACK takes no int8 HARD_SWISH, but it takes these. There are two kinds of gates. A `gate` node adds 3
-    and clamps: XNNPACK makes one table of 256 entries of it and the product, so that it costs next to
-    nothing. A depthwise 1×1 convolution of weights 1 and bias 3 lets a factor per channel through: when x is
-    divided by it, the weights take it.
+    XNNPACK takes no int8 HARD_SWISH, but it takes these. There are two kinds of hard-sigmoids. A
+    `hard_sigmoid` node adds 3 and clamps: XNNPACK makes one table of 256 entries of it and the product, so
+    that it costs next to nothing. A depthwise 1×1 convolution of weights 1 and bias 3 lets an equalization
+    scale per channel through: when x is divided by it, the weights take it.
 
     Args:
         network: Any.
-        per_channel: Values x whose gates are to be convolutions; None for all.
+        per_channel: Values x whose hard-sigmoids are to be convolutions; None for all.
     """
     nodes: list[Node] = []
     values = dict(network.values)
@@ -32,29 +33,33 @@ def lower_hard_swish(network: Network, *, per_channel: Container[int] | None = N
             nodes.append(node)
             continue
         (x,) = node.inputs
-        gate = max(values) + 1
-        values[gate] = Value(name=f"{values[node.output].name}_gate", shape=values[x].shape)
-        nodes.append(_gate(x, gate, values[x].channels, per_channel is None or x in per_channel))
-        nodes.append(Node(kind="mul", inputs=(x, gate), output=node.output, factor=HARD_SWISH_FACTOR))
+        hard_sigmoid = max(values) + 1
+        values[hard_sigmoid] = Value(
+            name=f"{values[node.output].name}{HARD_SIGMOID_SUFFIX}", shape=values[x].shape
+        )
+        nodes.append(
+            _hard_sigmoid(x, hard_sigmoid, values[x].channels, per_channel is None or x in per_channel)
+        )
+        nodes.append(Node(kind="mul", inputs=(x, hard_sigmoid), output=node.output, factor=HARD_SWISH_FACTOR))
     return network.with_nodes(nodes, values)
 
 
-def _gate(x: int, output: int, channels: int, per_channel: bool) -> Node:
+def _hard_sigmoid(x: int, output: int, channels: int, per_channel: bool) -> Node:
     if not per_channel:
-        return Node(kind="gate", inputs=(x,), output=output, clamp="relu6")
+        return Node(kind="hard_sigmoid", inputs=(x,), output=output, clamp="relu6")
     return Node(
         kind="depthwise",
         inputs=(x,),
         output=output,
         weights=np.ones((1, 1, 1, channels)),
-        bias=np.full(channels, GATE_SHIFT),
+        bias=np.full(channels, HARD_SIGMOID_SHIFT),
         clamp="relu6",
     )
 
 
-def is_gate(node: Node) -> bool:
-    """Whether a node is the gate of a lowered hard-swish, of either kind."""
-    return node.kind == "gate" or (
+def is_hard_sigmoid(node: Node) -> bool:
+    """Whether a node is the hard-sigmoid of a lowered hard-swish, of either kind."""
+    return node.kind == "hard_sigmoid" or (
         node.kind == "depthwise"
         and node.clamp == "relu6"
         and node.weights is not None
@@ -66,7 +71,7 @@ def hard_swish_inputs(network: Network) -> frozenset[int]:
     """Values x that only a lowered hard-swish takes: all below -3 give the same result, 0."""
     found = set()
     for node in network.nodes:
-        if is_gate(node):
+        if is_hard_sigmoid(node):
             (x,) = node.inputs
             takers = network.consumers(x)
             if len(takers) == 2 and any(
@@ -76,23 +81,23 @@ def hard_swish_inputs(network: Network) -> frozenset[int]:
     return frozenset(found)
 
 
-def fold_constant_excitations(network: Network, gates: Mapping[int, Array]) -> Network:
-    """Removes products with gates that are constant, whose values the next weights take.
+def fold_constant_excitations(network: Network, excitations: Mapping[int, Array]) -> Network:
+    """Removes products with squeeze-excite excitations that are constant, whose values the next weights take.
 
     Args:
         network: Any.
-        gates: Gate value to its constant, (C,).
+        excitations: The value of an excitation to its constant, (C,).
     """
     nodes: list[Node] = []
     same: dict[int, int] = {}
     factors: dict[int, Array] = {}
     for node in network.nodes:
         inputs = tuple(same.get(value, value) for value in node.inputs)
-        constant = [value for value in node.inputs if value in gates]
+        constant = [value for value in node.inputs if value in excitations]
         if node.kind == "mul" and constant:
-            (x,) = (value for value in inputs if value not in gates)
+            (x,) = (value for value in inputs if value not in excitations)
             same[node.output] = x
-            factors[node.output] = node.factor * gates[constant[0]]
+            factors[node.output] = node.factor * excitations[constant[0]]
             continue
         taken = [factors[value] for value in node.inputs if value in factors]
         if taken and node.weights is not None:

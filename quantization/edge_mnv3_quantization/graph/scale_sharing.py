@@ -47,7 +47,7 @@ def shared_scales(network: Network) -> dict[int, SharedScale]:
         if node.kind in WEIGHTED:
             free = node.clamp != "relu6"
             scales[node.output] = SharedScale(group=node.output if free else None, ratio=1.0)
-        elif node.kind in ("softmax", "hard_swish", "gate"):
+        elif node.kind in ("softmax", "hard_swish", "hard_sigmoid"):
             _fix(scales, scales[node.inputs[0]])
             scales[node.output] = SharedScale(group=None, ratio=1.0)
         elif node.kind == "mul":

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-GATE_SUFFIX = "_gate"  # ends the names of the tensors that `lower_hard_swish` adds
-_ADDED = re.compile(rf"({GATE_SUFFIX})?(_group_[0-9]+)?$")  # what rewrites append to names
+HARD_SIGMOID_SUFFIX = "_gate"  # ends the names of tensors that `lower_hard_swish` adds, in users' files too
+_ADDED = re.compile(rf"({HARD_SIGMOID_SUFFIX})?(_group_[0-9]+)?$")  # what rewrites append to names
 _BLOCK = re.compile(r"(expanded_conv(?:_\d+)?)_(?:expand|depthwise|squeeze_excite|project|add)")
 _WITHIN_BLOCK = re.compile(r"(activation|Mul)(_|$)")  # names that the converter numbers through
 _NAMED_SEGMENTS = ("/convolution", "/depthwise", "/MatMul")
@@ -31,8 +31,8 @@ def ungrouped(tensor: str) -> str:
     return tensor.removesuffix(added[2]) if added and added[2] else tensor
 
 
-def is_gate_name(tensor: str) -> bool:
-    """Whether a tensor is the gate of a lowered hard-swish, by its name."""
+def is_hard_sigmoid_name(tensor: str) -> bool:
+    """Whether a tensor is the hard-sigmoid of a lowered hard-swish, by its name."""
     added = _ADDED.search(tensor)
     return bool(added and added[1])
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_mnv3.core.tflite.build import GraphBuilder, Signature
 from edge_mnv3.core.tflite.types import Tensor, constant_tensor
-from edge_mnv3_quantization.graph.network import GATE_SHIFT, WEIGHTED, Network, Node
+from edge_mnv3_quantization.graph.network import HARD_SIGMOID_SHIFT, WEIGHTED, Network, Node
 from edge_mnv3_quantization.graph.parts import Part
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 
@@ -18,7 +18,7 @@ _OPERATOR_NAMES = {
     "depthwise": "DEPTHWISE_CONV_2D",
     "dense": "FULLY_CONNECTED",
     "hard_swish": "HARD_SWISH",
-    "gate": "ADD",
+    "hard_sigmoid": "ADD",
     "mean": "MEAN",
     "mul": "MUL",
     "add": "ADD",
@@ -27,7 +27,7 @@ _OPERATOR_NAMES = {
     "reshape": "RESHAPE",
     "softmax": "SOFTMAX",
 }
-_GATE_SHIFT_STORED = np.full((1,), 127, np.int8)
+_HARD_SIGMOID_SHIFT_STORED = np.full((1,), 127, np.int8)
 _UINT8_SHIFT = 128  # from an int8 zero point to that of the same numbers as uint8
 # An int8 file's float input is centred by an addition, of the largest constant that int8 holds.
 _CENTRING_STORED = np.full((1, 1, 1, 1), -127, np.int8)
@@ -53,8 +53,10 @@ def write_float(network: Network, outputs: Sequence[int], *, pixels: bool = Fals
             weights, bias = node.weights_and_bias()
             constants.append(writer.add_constant(f"{name}_weights", weights.astype(np.float32)))
             constants.append(writer.add_constant(f"{name}_bias", bias.astype(np.float32)))
-        elif node.kind == "gate":
-            constants.append(writer.add_constant(f"{name}_shift", np.full((1,), GATE_SHIFT, np.float32)))
+        elif node.kind == "hard_sigmoid":
+            constants.append(
+                writer.add_constant(f"{name}_shift", np.full((1,), HARD_SIGMOID_SHIFT, np.float32))
+            )
         output = writer.add_float(name, network.values[node.output].shape)
         writer.add_node(node, constants, output)
     return writer.to_bytes(image, [writer.tensors[value] for value in outputs])
@@ -164,7 +166,7 @@ class _Writer:
         operator = _operator(node, self.network.values[node.output].shape)
         if operator.argument is not None:
             inputs.append(self.add_constant(*operator.argument))
-        # The files have an operator code of its own for gates, beside that of other additions.
+        # The files have an operator code of its own for hard-sigmoids, beside that of other additions.
         self.file.add_operator(
             _OPERATOR_NAMES[node.kind], inputs, output, operator.options, code=node.kind.upper()
         )
@@ -184,7 +186,7 @@ class _Operator(NamedTuple):
 
 def _operator(node: Node, shape: Sequence[int]) -> _Operator:
     """Says how a node that gives a value of this shape is written."""
-    if node.kind in WEIGHTED or node.kind == "gate":
+    if node.kind in WEIGHTED or node.kind == "hard_sigmoid":
         options: dict[str, Any] = {"fused_activation_function": node.clamp.upper()}
         if node.kind in ("conv", "depthwise"):
             rows, columns = node.stride
@@ -269,11 +271,11 @@ def _add_int8_constants(
     weights: Mapping[int, QuantizedWeights],
     io: str,
 ) -> list[int]:
-    """Adds the weights and bias of a weighted node, or the shift of a gate."""
+    """Adds the weights and bias of a weighted node, or the shift of a hard-sigmoid."""
     name = writer.network.values[node.output].name
-    if node.kind == "gate":
-        scale = GATE_SHIFT / int(_GATE_SHIFT_STORED[0])
-        return [writer.add_constant(f"{name}_shift", _GATE_SHIFT_STORED, scale)]
+    if node.kind == "hard_sigmoid":
+        scale = HARD_SIGMOID_SHIFT / int(_HARD_SIGMOID_SHIFT_STORED[0])
+        return [writer.add_constant(f"{name}_shift", _HARD_SIGMOID_SHIFT_STORED, scale)]
     if node.kind not in WEIGHTED:
         return []
     stored = weights[node.output]

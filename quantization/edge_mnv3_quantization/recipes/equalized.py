@@ -2,7 +2,8 @@
 
 Post-training, on unlabelled images, deterministic. In order:
 
-1. hard-swish is lowered to a gate and a product, the pixels' scaling moves into the input's zero point;
+1. hard-swish is lowered to a hard-sigmoid and a product, the pixels' scaling moves into the input's zero
+   point;
 2. squeeze-excite excitations that are constant over the calibration images move into the weights that follow;
 3. what rounding and clipping cost at the logits is measured for every channel (`sensitivity`);
 4. equalization scales and ranges are chosen by that cost (`equalization`, `ranges`), and which hard-swishes

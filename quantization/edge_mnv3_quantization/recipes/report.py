@@ -16,7 +16,7 @@ from edge_mnv3.core.results.recipe import (
 )
 from edge_mnv3_quantization.algorithms.reconstruction import RefittedWeights
 from edge_mnv3_quantization.graph.network import Network
-from edge_mnv3_quantization.graph.tensor_names import GATE_SUFFIX, layer_name, ungrouped
+from edge_mnv3_quantization.graph.tensor_names import HARD_SIGMOID_SUFFIX, layer_name, ungrouped
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 from edge_mnv3_quantization.recipes.candidates import Candidate
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs
@@ -81,19 +81,19 @@ def converter_report(inputs: QuantizationInputs, phases_s: Mapping[str, float]) 
 
 
 def _hard_swish_forms(plan: Plan) -> Iterator[HardSwishForm]:
-    """The form of each hard-swish of the float network, by the gates that it has in the lowered one."""
-    gates = Counter(
+    """The form of each hard-swish of the float network, by its hard-sigmoids in the lowered one."""
+    hard_sigmoids = Counter(
         (ungrouped(plan.lowered.values[node.output].name), node.kind) for node in plan.lowered.nodes
     )
     for node in plan.original.nodes:
         if node.kind != "hard_swish":
             continue
         tensor = plan.original.values[node.output].name
-        tables = gates[f"{tensor}{GATE_SUFFIX}", "gate"]
+        tables = hard_sigmoids[f"{tensor}{HARD_SIGMOID_SUFFIX}", "hard_sigmoid"]
         form = "operator"
         if tables:
             form = "table_by_groups" if tables > 1 else "table"
-        elif gates[f"{tensor}{GATE_SUFFIX}", "depthwise"]:
+        elif hard_sigmoids[f"{tensor}{HARD_SIGMOID_SUFFIX}", "depthwise"]:
             form = "per_channel"
         yield HardSwishForm(
             layer=layer_name(tensor),

@@ -26,14 +26,14 @@ def reaching_further(
 ) -> dict[int, Sensitivity]:
     """Tails of small maps drawn out; what hard-swish takes ends at -3 as it did, and logits stay."""
     small = network.positions_at(SMALL_STRIDE)
-    gated = hard_swish_inputs(network)
+    hard_swished = hard_swish_inputs(network)
     found = dict(sensitivities)
     for value, known in sensitivities.items():
         if value == logits or network.values[value].positions > small:
             continue
         high = dataclasses.replace(known.high, unit=_FURTHER * known.high.unit)
         low = known.low
-        if low and value not in gated:
+        if low and value not in hard_swished:
             low = dataclasses.replace(low, unit=_FURTHER * low.unit)
         found[value] = dataclasses.replace(known, high=high, low=low)
     return found
