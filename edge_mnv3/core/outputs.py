@@ -113,7 +113,7 @@ def staged_folder(path: Path, *, replaceable: str, force: bool) -> Iterator[Path
     Args:
         path: The folder to make.
         replaceable: As in `check_folder_writable`.
-        force: Likewise.
+        force: Replace an earlier output.
 
     Raises:
         OutputError: As in `check_folder_writable`, or the system refused to write.

@@ -23,7 +23,7 @@ class Completed(NamedTuple):
     Attributes:
         returncode: Exit code; negative for the number of the signal that killed it; None after a timeout.
         stdout: Text; lines end in a line feed whatever the program wrote. After a timeout what there was.
-        stderr: Likewise.
+        stderr: Text, with the same line ends.
     """
 
     returncode: int | None

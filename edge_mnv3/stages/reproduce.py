@@ -33,7 +33,7 @@ class ReproduceRequest:
             whose name begins with `era`, if there is one.
         current_binary: File or name of today's build.
         launches: As in `Protocol`; None for the usual number.
-        runs: Timed inferences of a launch; None likewise.
+        runs: Timed inferences of a launch; None for the usual number.
         adb: As in `DeviceBenchRequest`, and so the others.
     """
 

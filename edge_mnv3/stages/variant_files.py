@@ -52,7 +52,7 @@ class VariantFilesRequest:
         models_dir: Searched with its subfolders; what is missing is made in it.
         weights: `imagenet`, `none`, or a folder with files under their published names.
         calibration: As in `QuantizeRequest`, for files that must be made.
-        samples: Likewise.
+        samples: Number of these images.
     """
 
     variants: tuple[Variant, ...]

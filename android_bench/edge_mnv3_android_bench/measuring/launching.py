@@ -99,7 +99,7 @@ def run_launch(
         DeviceError: As in `AdbDevice.shell`. The program was killed, if the device could still be reached;
             if not, it ends by itself.
         OutputError: The log cannot be written.
-        KeyboardInterrupt: `stop` was set; the program was killed likewise.
+        KeyboardInterrupt: `stop` was set; the program was killed, if the device could still be reached.
     """
     started_at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     start = time.monotonic()

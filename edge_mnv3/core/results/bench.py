@@ -61,7 +61,7 @@ class Partitioning:
     Attributes:
         delegate: `XNNPACK`, `GPU`, `NNAPI`, or the name that the delegate gives itself.
         replaced_nodes: Nodes that it took; None where the build does not say.
-        nodes: Nodes that the subgraph had; None likewise.
+        nodes: Nodes that the subgraph had; None where the build does not say.
         partitions: Delegate nodes that took their place.
         subgraph: Its number; 0 where the build names none.
     """
@@ -80,7 +80,7 @@ class UnconfirmedFigures:
     Attributes:
         std_us: Standard deviation of the timed inferences, rounded down by the build.
         p5_us: Their 5th percentile; None where the build prints none.
-        p95_us: Their 95th percentile; None likewise.
+        p95_us: Their 95th percentile; None where the build prints none.
         memory_mb: Growth of the process's memory over the whole launch; None where it is not printed.
         peak_memory_mb: Highest memory of the process, as the build means it; None where it is not printed.
     """
@@ -275,7 +275,8 @@ class DeviceBenchResult:
     Attributes:
         statistic: Of each launch: `median`, or `avg` where the build prints no median.
         median_us: Median over the launches of their statistic; None where the result is unstable.
-        ci95_us: 95 % bootstrap interval of `median_us` over launches; None likewise, and with one or two.
+        ci95_us: 95 % bootstrap interval of `median_us` over launches; None where the result is unstable, and
+            with one or two launches.
         coefficient_of_variation_percent: Of the launches' statistic; None with fewer than two launches.
         stable: The launches meet the rules of acceptance.
         problems: Why they do not; empty where `stable`.

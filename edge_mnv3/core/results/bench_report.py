@@ -46,7 +46,7 @@ class DeviceBenchReport:
         results: One for each device, file and binary that was finished.
         published: Of files whose network is known, by the `quantize.json` beside them.
         profiles: With `--profile`, one for each result.
-        outputs: With `--check-outputs`, likewise.
+        outputs: With `--check-outputs`, one for each result.
         failures: Devices that were not finished; the launches that are done are kept for the same command.
     """
 

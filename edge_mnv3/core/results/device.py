@@ -96,7 +96,7 @@ class PhoneOutputs:
         same_top1: Inputs with the same most probable class.
         equal_values_percent: Share of all output values that are equal, bit by bit.
         max_difference: Largest difference of a value: in steps for integer outputs, else in the value's unit.
-        mean_difference: Mean of the absolute differences, likewise.
+        mean_difference: Mean of the absolute differences, in the same unit.
     """
 
     FORMAT: ClassVar[Format] = Format("phone outputs")

@@ -38,7 +38,7 @@ class Provenance:
         weights_source: `imagenet`, `file` or `none` (random).
         weights_sha256: Of the weights file; None for random weights.
         recipe: Name of the quantization recipe; None for the float file.
-        hard_swish: What the recipe was asked to make of hard-swish; None likewise.
+        hard_swish: What the recipe was asked to make of hard-swish; None for the float file.
         warnings: What `quantize` warned of.
         versions: Package to version, when it was made.
     """
@@ -65,8 +65,9 @@ class StatedAccuracy:
         ci95_percent: Lower and upper end of the 95 % interval of `top1_percent`.
         method: How the interval was made.
         drop_points: Float top-1 less this file's, on the same images; None for the float file.
-        drop_ci95_points: Lower and upper end of its 95 % interval; None likewise.
-        agreement_percent: Share of images on which float and int8 answer the same; None likewise.
+        drop_ci95_points: Lower and upper end of its 95 % interval; None for the float file.
+        agreement_percent: Share of images on which float and int8 answer the same; None for the float
+            file.
         warnings: What `validate` warned of.
     """
 
@@ -93,7 +94,7 @@ class EmbeddedFacts:
     Attributes:
         made_with: Name and version of this program.
         measured_sha256: Of the file as it was quantized and measured: it lies unchanged inside this one.
-        measured_size_bytes: Likewise.
+        measured_size_bytes: Size of that file.
         provenance: How it was made; None if no `quantize.json` tells.
         accuracy: None if it was not given.
     """
@@ -143,7 +144,8 @@ class PhoneLatency:
         launches: Those that count.
         statistic: Of each launch: `median` or `avg`.
         median_us: Median over the launches of their statistic; None where the result is unstable.
-        ci95_us: Its 95 % interval over launches; None likewise, and with one or two.
+        ci95_us: Its 95 % interval over launches; None where the result is unstable, and with one or two
+            launches.
         coefficient_of_variation_percent: Of the launches' statistic; None with fewer than two launches.
         stable: The launches met the rules of acceptance.
         warnings: What must be known before the figure is used.
@@ -177,7 +179,7 @@ class PackagedModel:
         file: Its name in the bundle.
         measured_file: Name of the file that it was made of.
         measured_sha256: Of that file.
-        measured_size_bytes: Likewise.
+        measured_size_bytes: Size of that file.
         full_integer: No tensor holds floats.
         xnnpack_partitions: Subgraphs handed to the XNNPACK delegate.
         takes: What each mobile API says to a file of this input type.
@@ -215,7 +217,7 @@ class GoldenImages:
         shape: Height, width, channels of each raw uint8 RGB file.
         files: Their paths in the bundle.
         kernels: Those that gave the golden outputs.
-        runtime: Likewise, with its version.
+        runtime: The one that gave them, with its version.
     """
 
     source: str
@@ -264,8 +266,8 @@ class BundleManifest:
 
     Attributes:
         name: As the user gave it.
-        version: Of the model, likewise.
-        license: Of the model, likewise; None if none was stated.
+        version: Of the model, as the user gave it.
+        license: Of the model, as the user gave it; None if none was stated.
         versions: Package to version, when it was packaged.
         files: Path to size and hash.
     """

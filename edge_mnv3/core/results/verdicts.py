@@ -45,8 +45,8 @@ class ReproduceCell:
         precision: `float` or `int8`.
         recipe: Quantization recipe of the measured file; None for float files.
         published_device: Phone that the source measured; None where no source has a figure.
-        source: Key of the published figures' sources, or None likewise.
-        published_ms: As the source gives it, or None likewise.
+        source: Key of the published figures' sources; None where no source has a figure.
+        published_ms: As the source gives it; None where no source has a figure.
         published_conditions: What sets this figure apart from the source's others.
         measured: One for each binary.
     """
