@@ -69,7 +69,7 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
         request.int8_path,
         sample.pixels,
         image_source=str(location),
-        observer=diagnosis.Observer(step=reporter.step, progress=reporter.progress),
+        reporter=reporter,
     )
     for warning in result.warnings:
         reporter.warn(warning)

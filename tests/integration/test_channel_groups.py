@@ -230,7 +230,7 @@ def test_groups_that_the_float_file_cannot_have(tmp_path: Path, monkeypatch: pyt
     network, other = wide_network(excite=False), wide_network(40, excite=False)
     contents = [write_float(one, [one.output], pixels=True) for one in (network, other)]
     int8 = quantized("fast", contents[0], IMAGES)
-    with pytest.raises(ModelFileError, match="model q: got groups of channels or factors that"):
+    with pytest.raises(ModelFileError, match="model q: got channel groups or equalization scales that"):
         pair_files(contents[1], int8, float_name="f", int8_name="q")
 
 

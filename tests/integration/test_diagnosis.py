@@ -88,7 +88,7 @@ def test_factors_are_recovered(io: str, per_channel: Container[int] | None) -> N
     factors = {group: np.exp(rng.uniform(-2, 2, lowered.values[group].channels)) for group in groups}
     int8 = int8_of(network, factors, per_channel=per_channel)
     pair = pair_of(float_file(network), int8.to_bytes(io))
-    got = surveyed(pair).factors.outputs
+    got = surveyed(pair).equalization.outputs
     wanted = {lowered.values[i].name: f for i, f in value_scales(lowered, factors).items()}
     # XNNPACK never rounds a table's hard-sigmoid.
     assert len(pair.values) == (11 if per_channel is None else 10)
@@ -148,7 +148,7 @@ def two_layers() -> tuple[Network, Int8]:
 def test_costs_equal_an_independent_computation() -> None:
     network, int8 = two_layers()
     pair = pair_of(float_file(network), int8.to_bytes())
-    costs = attribute(pair, surveyed(pair).factors, IMAGES, top=2)
+    costs = attribute(pair, surveyed(pair).equalization, IMAGES, top=2)
     first, second = (
         node.weights_and_bias()[0].reshape(-1, node.weights_and_bias()[0].shape[-1]) for node in network.nodes
     )

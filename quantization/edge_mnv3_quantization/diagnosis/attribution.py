@@ -1,20 +1,21 @@
 """What the quantization of each tensor costs at the logits, alone and together with others.
 
 The float file is run with one of its values rounded to int8 and back, by the int8 file's scale, zero point
-and factors, or with one operator's weights replaced by the int8 file's: the error of the logits is what that
-tensor alone costs.
+and equalization scales, or with one operator's weights replaced by the int8 file's: the error of the logits
+is what that tensor alone costs.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3_quantization.calibration.activations import Images
@@ -26,7 +27,7 @@ from edge_mnv3_quantization.diagnosis.equalization_scales import (
 from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue, PairedWeights
 from edge_mnv3_quantization.graph.network import Array
 
-_EQUAL = 1e-3  # factors this near to 1 are left out: they would move a number by a thousandth of itself
+_EQUAL = 1e-3  # scales this near to 1 are left out: they would move a number by a thousandth of itself
 _MEAN_IMAGES = 16  # for the mean error of an operator's channels
 
 
@@ -63,20 +64,20 @@ class Costs:
 
 def attribute(
     pair: Pair,
-    factors: EqualizationScales,
+    equalization: EqualizationScales,
     images: Images,
     *,
     top: int,
-    on_item: Callable[[int, int], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Costs:
     """Quantizes every tensor alone, then the dearest one after the other, then all.
 
     Args:
         pair: The files.
-        factors: Of the int8 file.
+        equalization: The equalization scales of the int8 file.
         images: (N, H, W, 3) uint8.
         top: How many to accumulate.
-        on_item: Called with (runs over the images done, runs in all).
+        reporter: Its `progress` is told of (runs over the images done, runs in all).
     """
     # A concatenation rounds nothing that its inputs have not rounded.
     values = [Item(kind="value", value=value) for value in pair.values if value.op != "CONCATENATION"]
@@ -86,11 +87,10 @@ def attribute(
 
     def logits(chosen: Iterable[Item]) -> Array:
         nonlocal done
-        runs = run_quantized(pair, factors, chosen, images)
+        runs = run_quantized(pair, equalization, chosen, images)
         found: Array = np.concatenate([outputs[0] for outputs in runs]).astype(np.float64)
         done += 1
-        if on_item:
-            on_item(done, total)
+        reporter.progress(done, total)
         return found
 
     wanted = logits(())
@@ -100,7 +100,7 @@ def attribute(
         return float(np.square(logits(chosen) - wanted).sum()) / max(signal, 1e-30)
 
     items, alone = [], []
-    for item in itertools.chain(values, _weights_items(pair, factors, images[:_MEAN_IMAGES])):
+    for item in itertools.chain(values, _weights_items(pair, equalization, images[:_MEAN_IMAGES])):
         items.append(item)
         alone.append(cost([item]))
     order = sorted(range(len(items)), key=lambda index: -alone[index])
@@ -109,13 +109,13 @@ def attribute(
         items=tuple(ranked),
         alone=tuple(alone[index] for index in order),
         cumulative=tuple(cost(ranked[: count + 1]) for count in range(min(top, len(items)))),
-        together=cost(values + [_stored(weights, factors) for weights in pair.weights]),
+        together=cost(values + [_stored(weights, equalization) for weights in pair.weights]),
     )
 
 
 def run_quantized(
     pair: Pair,
-    factors: EqualizationScales,
+    equalization: EqualizationScales,
     chosen: Iterable[Item],
     images: Images,
     *,
@@ -130,7 +130,7 @@ def run_quantized(
     edit = Edit(pair.float_content, "being diagnosed").with_outputs(wanted)
     for item in chosen:
         if item.weights is None:
-            own = factors.outputs[item.value.int8_tensor]
+            own = equalization.outputs[item.value.int8_tensor]
             edit.fake_quantize(
                 item.value.float_tensor,
                 item.value.scale,
@@ -146,7 +146,7 @@ def run_quantized(
         yield [found.reshape(-1, found.shape[-1]) for found in model.run_all(image)]
 
 
-def _weights_items(pair: Pair, factors: EqualizationScales, images: Images) -> Iterator[Item]:
+def _weights_items(pair: Pair, equalization: EqualizationScales, images: Images) -> Iterator[Item]:
     """The weights of each operator, less their mean error where the int8 file's biases were moved.
 
     A recipe that corrects biases takes back the mean error of everything before them, and does not say how
@@ -156,19 +156,19 @@ def _weights_items(pair: Pair, factors: EqualizationScales, images: Images) -> I
     def means(chosen: Iterable[Item], outputs: Sequence[int]) -> list[Array]:
         rows = [
             [output.mean(axis=0, dtype=np.float64) for output in found]
-            for found in run_quantized(pair, factors, chosen, images, outputs=outputs)
+            for found in run_quantized(pair, equalization, chosen, images, outputs=outputs)
         ]
         return [np.mean(column, axis=0) for column in zip(*rows, strict=True)]
 
     moved = [
         weights
         for weights in pair.weights
-        if (steps := moved_biases(weights, factors)) is not None and steps.any()
+        if (steps := moved_biases(weights, equalization)) is not None and steps.any()
     ]
     outputs = [weights.output.float_tensor for weights in moved]
     plain = dict(zip(outputs, means((), outputs), strict=True)) if moved else {}
     for weights in pair.weights:
-        real, bias = as_float(weights, factors, stored_bias=False)
+        real, bias = as_float(weights, equalization, stored_bias=False)
         item = Item(kind="weights", value=weights.output, weights=weights, real=(real, bias))
         own = weights.output.float_tensor
         if own in plain:
@@ -177,29 +177,29 @@ def _weights_items(pair: Pair, factors: EqualizationScales, images: Images) -> I
         yield item
 
 
-def _stored(weights: PairedWeights, factors: EqualizationScales) -> Item:
-    real = as_float(weights, factors, stored_bias=True)
+def _stored(weights: PairedWeights, equalization: EqualizationScales) -> Item:
+    real = as_float(weights, equalization, stored_bias=True)
     return Item(kind="weights", value=weights.output, weights=weights, real=real)
 
 
 def as_float(
-    weights: PairedWeights, factors: EqualizationScales, *, stored_bias: bool
+    weights: PairedWeights, equalization: EqualizationScales, *, stored_bias: bool
 ) -> tuple[Array, Array]:
     """The int8 weights and bias in the float file's place.
 
     Args:
         weights: Of one operator.
-        factors: Of the int8 file.
+        equalization: The equalization scales of the int8 file.
         stored_bias: The int8 file's bias; else the float file's, but for rows at the limit of int32.
     """
     output = weights.output.int8_tensor
-    given, taken = factors.outputs[output], factors.inputs[output]
+    given, taken = equalization.outputs[output], equalization.inputs[output]
     real = weights.real() * weights.per_output(given) / np.where(taken != 0, taken, 1.0)
     real = np.where(np.broadcast_to(taken != 0, real.shape), real, weights.float_weights)
     bias = weights.real_bias() * given
-    if output in factors.image_takers:
+    if output in equalization.image_takers:
         axes = tuple(range(real.ndim - 1)) if weights.depthwise else tuple(range(1, real.ndim))
-        bias = bias - factors.image_offset * real.sum(axis=axes)
+        bias = bias - equalization.image_offset * real.sum(axis=axes)
     if not stored_bias:
         bias = np.where(np.abs(weights.bias) >= SATURATED_BIAS, bias, weights.float_bias)
     return real, bias

@@ -40,7 +40,7 @@ class SampledValue:
 
     Attributes:
         sample: (numbers, C) of the float value.
-        factors: (C,): float value = factor * int8 value.
+        equalization_scales: (C,): float value = equalization scale * int8 value.
         low: (C,): smallest number that was seen.
         high: (C,): largest.
         dead: (C,): channels that are constant.
@@ -48,7 +48,7 @@ class SampledValue:
     """
 
     sample: Matrix
-    factors: Array
+    equalization_scales: Array
     scale: float
     zero_point: int
     low: Array
@@ -58,20 +58,22 @@ class SampledValue:
 
     def steps(self, numbers: Array | Matrix) -> Array:
         """What numbers (…, C) would be stored as if nothing were rounded or clipped."""
-        found: Array = np.asarray(numbers, np.float64) / (self.factors * self.scale) + self.zero_point
+        found: Array = (
+            np.asarray(numbers, np.float64) / (self.equalization_scales * self.scale) + self.zero_point
+        )
         return found
 
     def harmless_low(self) -> Array:
         """(C,): the step below which all numbers give the same result."""
         if not self.before_hard_swish:
-            return np.full(len(self.factors), -np.inf)
-        return self.steps(np.full(len(self.factors), -HARD_SIGMOID_SHIFT))
+            return np.full(len(self.equalization_scales), -np.inf)
+        return self.steps(np.full(len(self.equalization_scales), -HARD_SIGMOID_SHIFT))
 
     def clipped(self) -> tuple[float, float]:
         """Share of the numbers beyond the range, and of the squared error that they make."""
         steps = np.maximum(self.steps(self.sample), self.harmless_low())
         beyond = steps - np.clip(steps, LOW_STEP - 0.5, HIGH_STEP + 0.5)
-        weight = np.square(self.factors)
+        weight = np.square(self.equalization_scales)
         clipping = float((np.square(beyond).mean(axis=0) * weight).sum())
         rounding = float(weight.sum()) / 12
         return float((beyond != 0).mean()), clipping / (clipping + rounding)
@@ -177,7 +179,9 @@ def _spans(value: SampledValue, alive: npt.NDArray[np.bool_]) -> Sequence[Tensor
         )
     needed = max(float(high[alive].max()), value.zero_point) - min(float(low[alive].min()), value.zero_point)
     if OUTLIER_RATIO * needed <= STEP_COUNT - 1:
-        reached = np.maximum(np.abs(value.low), np.abs(value.high)) / (value.factors * value.scale)
+        reached = np.maximum(np.abs(value.low), np.abs(value.high)) / (
+            value.equalization_scales * value.scale
+        )
         channel = int(np.argmax(reached))
         extreme = value.high[channel] if value.high[channel] > -value.low[channel] else value.low[channel]
         found.append(

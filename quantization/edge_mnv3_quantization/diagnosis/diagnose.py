@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.diagnose import (
     ChannelNoise,
     DiagnoseResult,
@@ -45,19 +44,6 @@ _WORST_CHANNELS = 3
 _SAMPLED_POSITIONS = 196  # of each image, for the shares of a channel's numbers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observer:
-    """Is told how far the work is.
-
-    Attributes:
-        step: A step begins.
-        progress: The current step has done so many of so many.
-    """
-
-    step: Callable[[str], None] = lambda text: None
-    progress: Callable[[int, int], None] = lambda done, total: None
-
-
 def input_size_px(path: Path) -> int:
     """Side of the square image that a file takes.
 
@@ -77,7 +63,7 @@ def diagnose(
     images: Images,
     *,
     image_source: str,
-    observer: Observer | None = None,
+    reporter: Reporter = SILENT,
 ) -> DiagnoseResult:
     """Compares an int8 file with the float file that it was made from.
 
@@ -86,30 +72,29 @@ def diagnose(
         int8_path: Made from it by any recipe of this project, or by TensorFlow's converter.
         images: (N, H, W, 3) uint8 with N >= 2: the signal is what differs between them.
         image_source: For the result: where they came from.
-        observer: Is told of progress.
+        reporter: Is told of steps and progress.
 
     Raises:
         ModelFileError: A file is missing or invalid, or the two are no pair.
     """
-    told = observer or Observer()
     pair = pair_files(
         _read(float_path), _read(int8_path), float_name=str(float_path), int8_name=str(int8_path)
     )
-    told.step("trying XNNPACK")
+    reporter.step("trying XNNPACK")
     check = probe(int8_path, kernels="xnnpack")
     kernels: Kernels = "xnnpack" if check.loads else "builtin"
-    told.step("running both files")
+    reporter.step("running both files")
     surveyed = survey(
         pair,
         images,
         kernels=kernels,
         float_name=str(float_path),
         int8_name=str(int8_path),
-        on_image=told.progress,
+        reporter=reporter,
     )
-    told.step("quantizing one tensor at a time")
-    costs = attribute(pair, surveyed.factors, images, top=TOP, on_item=told.progress)
-    told.step("looking for causes")
+    reporter.step("quantizing one tensor at a time")
+    costs = attribute(pair, surveyed.equalization, images, top=TOP, reporter=reporter)
+    reporter.step("looking for causes")
     inspector = _Inspector(pair, surveyed, images, int8_path)
     problem = None if check.loads else inspector.refusal_text() or check.problem
     logits = surveyed.moments[pair.logits.float_tensor]
@@ -196,8 +181,8 @@ class _Inspector:
 
     def __init__(self, pair: Pair, surveyed: Survey, images: Images, int8_path: Path) -> None:
         self._pair, self._survey, self._images = pair, surveyed, images
-        self.findings = recipe_findings(pair, surveyed.factors)
-        self._deeds = RecipeDeeds(pair, surveyed.factors)
+        self.findings = recipe_findings(pair, surveyed.equalization)
+        self._deeds = RecipeDeeds(pair, surveyed.equalization)
         self._rewritten = is_rewritten(self.findings)
         self._refusals = {refused.output: refused for refused in refused_operators(read_file(int8_path))}
 
@@ -264,7 +249,7 @@ class _Inspector:
         moments = self._survey.moments[value.float_tensor]
         return SampledValue(
             sample=sample_value(self._pair, value.float_tensor, self._images, positions=_SAMPLED_POSITIONS),
-            factors=self._survey.factors.outputs[value.int8_tensor],
+            equalization_scales=self._survey.equalization.outputs[value.int8_tensor],
             scale=value.scale,
             zero_point=value.zero_point,
             low=moments.low,

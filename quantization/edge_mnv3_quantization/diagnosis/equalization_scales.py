@@ -1,6 +1,6 @@
-"""By what each channel of an int8 file's values was divided: float value = factor * int8 value.
+"""By what each channel of an int8 file's values was divided: float value = equalization scale * int8 value.
 
-Equalization divides channels by factors, which the int8 file notes. The two files tell the rest: the scaling
+Equalization divides channels by scales, which the int8 file notes. The two files tell the rest: the scaling
 of pixels may be part of the image's quantization, and constants may have moved into weights.
 """
 
@@ -28,10 +28,10 @@ class EqualizationScales(NamedTuple):
     """Factors by tensor of the int8 file.
 
     Attributes:
-        outputs: (C,): float value = factor * int8 value, of every tensor that an operator gives.
+        outputs: (C,): float value = scale * int8 value, of every tensor that an operator gives.
         inputs: (I,): likewise of what a weighted operator takes, by the tensor that it gives. 0 where the
             float file's operator takes nothing but zeros.
-        image_offset: float image = factor * int8 image + this: half a step where real 0 lies between two.
+        image_offset: float image = scale * int8 image + this: half a step where real 0 lies between two.
         image_takers: Tensors given by the operators that take the image.
     """
 
@@ -44,7 +44,7 @@ class EqualizationScales(NamedTuple):
 def recover_scales(
     pair: Pair, float_outputs: Outputs, int8_outputs: Outputs, *, float_name: str, int8_name: str
 ) -> EqualizationScales:
-    """Finds the factors of every tensor of the int8 file that is given by an operator.
+    """Finds the equalization scales of every tensor of the int8 file that is given by an operator.
 
     Args:
         pair: The files.
@@ -59,7 +59,7 @@ def recover_scales(
     """
     file = pair.int8_file
     found = {
-        step.output: pair.factors.get(
+        step.output: pair.equalization_scales.get(
             file.tensors[step.output].name, np.ones(file.tensors[step.output].shape[-1:] or (1,))
         )
         for step in file.operators
@@ -73,7 +73,7 @@ def recover_scales(
             inputs[output], image_offset = _of_image(weights, float_outputs, int8_outputs)
             image_takers.add(output)
         else:
-            inputs[output] = _input_factors(pair, weights, found, float_outputs)
+            inputs[output] = _input_scales(pair, weights, found, float_outputs)
         errors.append(_relative_error(weights, inputs[output], found[output]))
     if not errors or float(np.median(errors)) > _OTHER_NETWORK:
         raise ModelFileError(
@@ -94,7 +94,7 @@ def _of_image(weights: PairedWeights, float_outputs: Outputs, int8_outputs: Outp
     return np.full(wanted.shape[-1], slope), float(wanted.mean() - slope * got.mean())
 
 
-def _input_factors(
+def _input_scales(
     pair: Pair, weights: PairedWeights, found: Mapping[int, Array], float_outputs: Outputs
 ) -> Array:
     """What an operator's input in int8 is to be multiplied by to give its input in float, (I,).
@@ -109,8 +109,8 @@ def _input_factors(
     before = float_outputs[value.float_tensor].astype(np.float64)
     squares = np.square(before).sum(axis=0)
     ratios = np.where(squares > 0, (wanted * before).sum(axis=0) / np.where(squares > 0, squares, 1.0), 1.0)
-    factors: Array = found[weights.int8_input] * ratios
-    return factors
+    scales: Array = found[weights.int8_input] * ratios
+    return scales
 
 
 def unread_inputs(pair: Pair) -> Iterator[tuple[int, int]]:
@@ -121,21 +121,21 @@ def unread_inputs(pair: Pair) -> Iterator[tuple[int, int]]:
             yield weights.float_input, weights.int8_input
 
 
-def _relative_error(weights: PairedWeights, taken: Array, factors: Array) -> float:
+def _relative_error(weights: PairedWeights, taken: Array, given: Array) -> float:
     wanted = weights.float_weights * taken
-    error = wanted - weights.real() * weights.per_output(factors)
+    error = wanted - weights.real() * weights.per_output(given)
     return float(np.square(error).sum() / max(np.square(wanted).sum(), 1e-30))
 
 
-def moved_biases(weights: PairedWeights, factors: EqualizationScales) -> Array | None:
+def moved_biases(weights: PairedWeights, equalization: EqualizationScales) -> Array | None:
     """By how much the int8 file's biases differ from the float file's, (O,), in steps of the output.
 
     0 for differences that rounding explains; None for the image's operators, whose biases hold its offset.
     """
     output = weights.output
-    if output.int8_tensor in factors.image_takers:
+    if output.int8_tensor in equalization.image_takers:
         return None
-    units = factors.outputs[output.int8_tensor] * weights.steps * weights.input_scale
+    units = equalization.outputs[output.int8_tensor] * weights.steps * weights.input_scale
     plain = weights.float_bias / np.where(units > 0, units, 1.0)
     moved = weights.bias - plain
     explained = (np.abs(moved) <= _ROUNDING + _NEAR_ONE * np.abs(plain)) | (

@@ -97,11 +97,11 @@ class PairedWeights:
         """Whether each output channel has one input channel."""
         return self.output.op == "DEPTHWISE_CONV_2D"
 
-    def per_output(self, factors: Array) -> Array:
-        """Shapes factors (O,) so that they multiply the weights of each output channel."""
+    def per_output(self, numbers: Array) -> Array:
+        """Shapes numbers (O,) so that they multiply the weights of each output channel."""
         if self.depthwise:
-            return factors
-        return factors.reshape(-1, *[1] * (self.float_weights.ndim - 1))
+            return numbers
+        return numbers.reshape(-1, *[1] * (self.float_weights.ndim - 1))
 
     def real(self) -> Array:
         """The stored weights as real numbers."""
@@ -121,7 +121,8 @@ class Pair:
             without their constant, channels in the same groups.
         values: In the order of execution, the logits last.
         weights: Likewise.
-        factors: Of values of the int8 file by name, (C,): float value = factor * int8 value; 1 for others.
+        equalization_scales: Of values of the int8 file by name, (C,): float value = scale * int8 value; 1 for
+            others.
         hard_sigmoids: Tensors of the int8 file that are hard-sigmoids of a lowered hard-swish.
         hard_swishes: Of the float file as it was given.
         report: What the int8 file notes of its recipe; None for files of others and of older releases.
@@ -133,7 +134,7 @@ class Pair:
     int8_content: bytes
     values: tuple[PairedValue, ...]
     weights: tuple[PairedWeights, ...]
-    factors: Mapping[str, Array]
+    equalization_scales: Mapping[str, Array]
     hard_sigmoids: frozenset[int]
     hard_swishes: int
     report: RecipeReport | None
@@ -161,9 +162,9 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
     _check_kinds(float_file, int8_file, float_name, int8_name)
     hard_sigmoids = _hard_sigmoids(int8_file)
     hard_swishes = sum(step.name == "HARD_SWISH" for step in float_file.operators)
-    factors: Mapping[str, Array] = {}
+    scales: Mapping[str, Array] = {}
     if EQUALIZATION_SCALES in int8_model.metadata:
-        float_content, factors = _rewritten(float_content, int8_model, hard_sigmoids, float_name, int8_name)
+        float_content, scales = _rewritten(float_content, int8_model, hard_sigmoids, float_name, int8_name)
         float_file = read_model(float_content, float_name).main_graph
     numbers = _by_name(float_file, int8_file) or _by_position(float_file, int8_file)
     logits = _logits(float_file)
@@ -190,7 +191,7 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
         int8_content=int8_content,
         values=tuple(values),
         weights=tuple(weights),
-        factors=factors,
+        equalization_scales=scales,
         hard_sigmoids=frozenset(hard_sigmoids),
         hard_swishes=hard_swishes,
         report=_noted_report(int8_model, int8_name),
@@ -214,7 +215,7 @@ def _rewritten(
     float_name: str,
     int8_name: str,
 ) -> tuple[bytes, dict[str, Array]]:
-    """The float file rewritten as the int8 file was, but for constants that were folded away; the factors."""
+    """The float file rewritten as the int8 file was, but for constants that were folded away; the scales."""
     try:
         noted = read_scales(int8_model.metadata[EQUALIZATION_SCALES])
         groups = read_groups(int8_model.metadata.get(CHANNEL_GROUPS, b"{}"))
@@ -226,16 +227,16 @@ def _rewritten(
                 raise ValueError(f"'{name}' has no groups of channels")
             network, _ = found
         numbers = {value.name: number for number, value in network.values.items()}
-        for name, own in noted.items():
-            if network.values[numbers[name]].channels != len(own):
-                raise ValueError(f"'{name}' has {len(own)} factors")
-        factors = value_scales(network, {numbers[name]: own for name, own in noted.items()})
-        named = {network.values[value].name: own for value, own in factors.items()}
+        for name, scale in noted.items():
+            if network.values[numbers[name]].channels != len(scale):
+                raise ValueError(f"'{name}' has {len(scale)} equalization scales")
+        scales = value_scales(network, {numbers[name]: scale for name, scale in noted.items()})
+        named = {network.values[value].name: scale for value, scale in scales.items()}
         return write_float(network, [network.output], pixels=True), named
     except (ConversionError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise ModelFileError(
             f"model {int8_name}",
-            f"groups of channels or factors that the float file cannot have ({error})",
+            f"channel groups or equalization scales that the float file cannot have ({error})",
             f"the int8 file made from {float_name}",
         ) from error
 

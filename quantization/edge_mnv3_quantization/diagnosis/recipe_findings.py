@@ -18,7 +18,7 @@ _FORMS = {
     "per_channel": "hard-swish lowered channel by channel",
     "operator": "hard-swish kept as an operator",
 }
-_EQUALIZED = 1.05  # ratio of a value's largest factor to its smallest
+_EQUALIZED = 1.05  # ratio of a value's largest equalization scale to its smallest
 _SUGGESTIONS = {
     "xnnpack_ratio": "--recipe accurate gives it a scale that XNNPACK takes, or folds the block away",
     "channel_imbalance": "--recipe accurate equalizes the channels",
@@ -31,10 +31,10 @@ _ANY_RECIPE = {
 }
 
 
-def recipe_findings(pair: Pair, factors: EqualizationScales) -> RecipeFindings:
+def recipe_findings(pair: Pair, equalization: EqualizationScales) -> RecipeFindings:
     """Counts what was done over the whole graph: as noted in the int8 file, or else inferred."""
-    ratios = [factor_ratio(factors.outputs[value.int8_tensor]) for value in pair.values]
-    counts = _noted_counts(pair.report) if pair.report else _inferred_counts(pair, factors)
+    ratios = [scale_ratio(equalization.outputs[value.int8_tensor]) for value in pair.values]
+    counts = _noted_counts(pair.report) if pair.report else _inferred_counts(pair, equalization)
     return RecipeFindings(
         **counts,
         values=len(pair.values),
@@ -57,7 +57,7 @@ def _noted_counts(report: RecipeReport) -> dict[str, int]:
     }
 
 
-def _inferred_counts(pair: Pair, factors: EqualizationScales) -> dict[str, int]:
+def _inferred_counts(pair: Pair, equalization: EqualizationScales) -> dict[str, int]:
     producers = [pair.int8_file.producer(hard_sigmoid) for hard_sigmoid in pair.hard_sigmoids]
     kinds = [step.name for step in producers if step is not None]
     # The groups of one hard-swish are one table.
@@ -71,25 +71,25 @@ def _inferred_counts(pair: Pair, factors: EqualizationScales) -> dict[str, int]:
         "folded_squeeze_excites": _folded(pair),
         "corrected_operators": sum(
             moved is not None and bool(moved.any())
-            for moved in (moved_biases(weights, factors) for weights in pair.weights)
+            for moved in (moved_biases(weights, equalization) for weights in pair.weights)
         ),
     }
 
 
-def factor_ratio(factors: Array) -> float:
-    """Largest factor over the smallest."""
-    return float(factors.max() / factors.min()) if factors.min() > 0 else 1.0
+def scale_ratio(scales: Array) -> float:
+    """The largest equalization scale over the smallest."""
+    return float(scales.max() / scales.min()) if scales.min() > 0 else 1.0
 
 
 class RecipeDeeds:
     """Tells what was done about single tensors, a phrase each: as the int8 file notes, or else inferred."""
 
-    def __init__(self, pair: Pair, factors: EqualizationScales) -> None:
-        self._pair, self._factors = pair, factors
+    def __init__(self, pair: Pair, equalization: EqualizationScales) -> None:
+        self._pair, self._equalization = pair, equalization
 
     def for_value(self, value: PairedValue, sampled: SampledValue) -> tuple[str, ...]:
         """What was done about one value."""
-        ratio = factor_ratio(self._factors.outputs[value.int8_tensor])
+        ratio = scale_ratio(self._equalization.outputs[value.int8_tensor])
         equalized = (
             f"channels equalized, scales 1 to {ratio:.3g}" if ratio > _EQUALIZED else "channels not equalized"
         )
@@ -110,9 +110,9 @@ class RecipeDeeds:
 
     def for_weights(self, weights: PairedWeights) -> tuple[str, ...]:
         """What was done about one operator's weights."""
-        given = factor_ratio(self._factors.outputs[weights.output.int8_tensor])
-        taken = self._factors.inputs[weights.output.int8_tensor]
-        taken_ratio = factor_ratio(taken[taken > 0]) if (taken > 0).any() else 1.0
+        given = scale_ratio(self._equalization.outputs[weights.output.int8_tensor])
+        taken = self._equalization.inputs[weights.output.int8_tensor]
+        taken_ratio = scale_ratio(taken[taken > 0]) if (taken > 0).any() else 1.0
         equalized: tuple[str, ...] = ()
         if max(given, taken_ratio) > _EQUALIZED:
             equalized = (
@@ -144,7 +144,7 @@ class RecipeDeeds:
         if self._pair.report:
             layers = (one for one in self._pair.report.refitted_layers if one.layer == weights.output.layer)
             return tuple(_refitted_phrase(layer) for layer in layers)
-        moved = moved_biases(weights, self._factors)
+        moved = moved_biases(weights, self._equalization)
         if moved is None or not moved.any():
             return ()
         return (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import Kernels, LoadedModel, open_bytes
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3_quantization.calibration.activations import Images
@@ -22,7 +23,7 @@ from edge_mnv3_quantization.graph.network import HARD_SIGMOID_SHIFT, Array
 from edge_mnv3_quantization.graph.tensor_names import is_hard_sigmoid_name
 
 _CONSTANT = 1e-3  # spread of a channel, of the value's largest number, that counts as none
-_FACTOR_IMAGES = 8  # they tell only constants of products, the scaling of pixels, and constant excitations
+_SCALE_IMAGES = 8  # they tell only constants of products, the scaling of pixels, and constant excitations
 
 Matrix = npt.NDArray[np.float32]
 
@@ -60,13 +61,13 @@ class Survey:
     """What both files make of the images.
 
     Attributes:
-        factors: Of the int8 file's values.
+        equalization: The equalization scales of the int8 file.
         moments: By tensor of the float file.
         float_logits: (N, classes).
         int8_logits: Likewise, as real numbers.
     """
 
-    factors: EqualizationScales
+    equalization: EqualizationScales
     moments: Mapping[int, Moments]
     float_logits: Array
     int8_logits: Array
@@ -86,7 +87,7 @@ def survey(
     kernels: Kernels,
     float_name: str,
     int8_name: str,
-    on_image: Callable[[int, int], None] | None = None,
+    reporter: Reporter = SILENT,
 ) -> Survey:
     """Runs both files over the images.
 
@@ -96,12 +97,12 @@ def survey(
         kernels: For the int8 file.
         float_name: What errors call the float file.
         int8_name: What errors call the int8 file.
-        on_image: Called with (images done, images in all).
+        reporter: Its `progress` is told of (images done, images in all).
 
     Raises:
         ModelFileError: The files are not of one network, or the float file's answers are not finite.
     """
-    factors = _factors(pair, images[:_FACTOR_IMAGES], kernels, float_name, int8_name)
+    equalization = _equalization_scales(pair, images[:_SCALE_IMAGES], kernels, float_name, int8_name)
     values = pair.values
     float_run = _Runner(open_bytes(_exposing(pair.float_content, [v.float_tensor for v in values])))
     int8_run = _Runner(
@@ -113,16 +114,15 @@ def survey(
     for done, image in enumerate(images, start=1):
         wanted, got = float_run(image), int8_run(image)
         for value, total, one, other in zip(values, sums, wanted, got, strict=True):
-            real = other * factors.outputs[value.int8_tensor].astype(np.float32)
+            real = other * equalization.outputs[value.int8_tensor].astype(np.float32)
             total.add(one, real)
         float_logits.append(wanted[-1].reshape(-1))
         int8_logits.append(got[-1].reshape(-1))
-        if on_image:
-            on_image(done, len(images))
+        reporter.progress(done, len(images))
     if not np.isfinite(float_logits).all():
         raise ModelFileError(f"model {float_name}", "answers that are no finite numbers", "finite weights")
     return Survey(
-        factors=factors,
+        equalization=equalization,
         moments={value.float_tensor: total.moments() for value, total in zip(values, sums, strict=True)},
         float_logits=np.stack(float_logits).astype(np.float64),
         int8_logits=np.stack(int8_logits).astype(np.float64),
@@ -202,7 +202,7 @@ class _Sums:
         )
 
 
-def _factors(
+def _equalization_scales(
     pair: Pair, images: Images, kernels: Kernels, float_name: str, int8_name: str
 ) -> EqualizationScales:
     unread = tuple(unread_inputs(pair))
