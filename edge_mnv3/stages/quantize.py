@@ -46,7 +46,7 @@ class QuantizeRequest:
         calibration: `synthetic`, `digits`, or the path of a folder, CSV, list, `.npz`, manifest or stored
             calibration.
         samples: Number of calibration images, at least 1.
-        seed: Of their choice, and of the recipe.
+        seed: The seed of their choice, and of the recipe.
         preprocess: Key of `PREPROCESSES`.
         recipe: Key of `RECIPES`.
         hard_swish: What the recipe makes of hard-swish; `auto` for one that has no choice.

@@ -14,7 +14,7 @@ class ChannelNoise:
     """A channel of a value.
 
     Attributes:
-        noise_share_percent: Of the value's squared error.
+        noise_share_percent: Its share of the value's squared error.
         snr_db: Its own signal to noise; None where it is constant or without noise.
     """
 
@@ -70,8 +70,8 @@ class TensorCost:
         rank: From 1 on, dearest first.
         kind: `value`, or `weights` of the operator that gives it.
         noise_percent: Squared error of the logits with this tensor alone quantized, of their signal.
-        share_percent: Of the sum of that over all tensors.
-        snr_db: Of the logits with this tensor alone quantized; None without noise.
+        share_percent: Its share of the sum of that over all tensors.
+        snr_db: Signal to noise of the logits with this tensor alone quantized; None without noise.
         cumulative_snr_db: With this tensor and all dearer ones.
         causes: What is wrong with it, the weightiest first.
         recipe_did: What the recipe did here: as the int8 file notes, or else inferred.
@@ -109,7 +109,7 @@ class RecipeFindings:
     Attributes:
         hard_swishes: In the float file.
         hard_swishes_as_table: Written as an addition and a product.
-        hard_swishes_in_groups: Of those, with a table for each group of channels.
+        hard_swishes_in_groups: How many of those have a table for each channel group.
         hard_swishes_as_convolution: Written as a depthwise 1×1 convolution and a product.
         folded_squeeze_excites: Products with squeeze-excite excitations that moved into weights.
         values: Compared.
@@ -145,8 +145,8 @@ class DiagnoseResult:
         images: Where they came from.
         kernels: `xnnpack` or `builtin`: which ran the int8 file.
         xnnpack_problem: Why it does not load under XNNPACK; None if it does.
-        snr_db: Of the int8 file's logits as measured; None without noise.
-        predicted_snr_db: Of the float file's logits with everything quantized as in the int8 file.
+        snr_db: Signal to noise of the int8 file's logits as measured; None without noise.
+        predicted_snr_db: The same of the float file's logits with everything quantized as in the int8 file.
         agreement_percent: Images on which both files have the same highest class.
         layers: In the order of execution.
         costs: The dearest tensors.

@@ -27,7 +27,7 @@ class QuantizeResult:
         recipe_report: What the recipe did; None in files of version 1, which does not tell.
         timings_s: Step to seconds of wall time.
         versions: Package to version.
-        checks: Of the int8 file.
+        checks: What was checked of the int8 file.
         warnings: What the user must know before shipping.
     """
 

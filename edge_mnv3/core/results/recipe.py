@@ -48,9 +48,9 @@ class RefittedLayer:
     Attributes:
         channels: Output channels.
         refitted_channels: Output channels whose weights moved; of the others only the biases did.
-        smallest_ridge: Of the channels whose weights moved; None where there are none.
-        median_ridge: Of the same.
-        largest_ridge: Of the same.
+        smallest_ridge: The smallest of the channels whose weights moved; None where there are none.
+        median_ridge: The median of the same channels.
+        largest_ridge: The largest of the same channels.
     """
 
     layer: str

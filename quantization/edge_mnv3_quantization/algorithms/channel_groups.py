@@ -47,7 +47,7 @@ class Chain(NamedTuple):
         product: x through hard-swish, which only a depthwise convolution takes.
         depthwise: That convolution's output.
         end: The value that is joined again: `depthwise`, or that through hard-swish.
-        hard_sigmoids: Of the hard-swishes.
+        hard_sigmoids: The outputs of the hard-sigmoids of its hard-swishes.
     """
 
     x: int
@@ -107,7 +107,7 @@ def _table(network: Network, x: int) -> _Table | None:
 def group_channels(
     network: Network, x: int, groups: Sequence[Channels]
 ) -> tuple[Network, dict[int, Origin]] | None:
-    """Computes the chain from x in groups of channels; the rest of the network takes them in the new order.
+    """Computes the chain from x in channel groups; the rest of the network takes them in the new order.
 
     Args:
         network: With tables of hard-swish.
@@ -200,7 +200,7 @@ def best_groups(
     """Divides channels into groups of like numbers.
 
     Args:
-        members: Of the values that get a range for each group.
+        members: The sensitivities of the values that get a range for each group.
         orders: Channels in the orders to try: groups are consecutive in one of them.
         least: What one more group must save, in squared error of the logits.
 

@@ -36,7 +36,7 @@ def group_scales(network: Network, sensitivities: Mapping[int, Sensitivity]) -> 
 
     Args:
         network: Lowered, its products without constant factors.
-        sensitivities: Of this network's values.
+        sensitivities: What errors in this network's values cost.
     """
     groups: dict[int, list[Sensitivity]] = {}
     for value, shared in shared_scales(network).items():

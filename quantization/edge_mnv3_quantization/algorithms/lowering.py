@@ -51,7 +51,7 @@ class _Costs:
     """Estimated errors of the logits for each form.
 
     Attributes:
-        total: Of the whole network with scales per channel.
+        total: The error of the whole network with scales per channel.
     """
 
     def __init__(self, network: Network, sensitivities: Mapping[int, Sensitivity]) -> None:
@@ -97,7 +97,7 @@ def lower(
     Args:
         original: With `hard_swish` nodes.
         measured: The same, lowered per channel and rescaled to products without constant factors.
-        sensitivities: Of `measured`.
+        sensitivities: What errors in the values of `measured` cost.
         hard_swish: What to make of them.
 
     Returns:

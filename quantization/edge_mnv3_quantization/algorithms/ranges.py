@@ -61,7 +61,7 @@ def choose_ranges(
 
     Args:
         network: Rescaled as it will be written.
-        sensitivities: Of this network's values.
+        sensitivities: What errors in this network's values cost.
         widened: Both ends of the best ranges are multiplied by it (`margin`).
     """
     centre = int(np.rint(-network.input_offset / network.input_scale))

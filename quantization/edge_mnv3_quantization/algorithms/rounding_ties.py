@@ -29,7 +29,7 @@ def away_from_ties(network: Network, quantizations: Mapping[int, Quantization]) 
 
     Args:
         network: As it is written.
-        quantizations: Of the input and every node's output.
+        quantizations: Those of the input and every node's output.
     """
     found = dict(quantizations)
     for node in network.nodes:

@@ -215,10 +215,10 @@ def shrunk(
     channel's size in a few images.
 
     Args:
-        network: Of the values.
+        network: The network of the values.
         statistics: By value.
         images: How many they were taken over.
-        least: Of the mean square over all channels that is added to each channel's own.
+        least: The least share of the mean square over all channels that is added to each channel's.
     """
     small = network.positions_at(SMALL_STRIDE)
     most = max(least, _SHRINKAGE * (1 / images - 1 / _SHRINKAGE_IMAGES))
@@ -249,9 +249,9 @@ def measure(
     Args:
         network: Lowered, its products without constant factors.
         logits: The value whose error is the cost.
-        statistics: Of this network's values, over images like these.
+        statistics: The statistics of this network's values, over images like these.
         images: (N, H, W, 3) uint8.
-        seed: Of the directions.
+        seed: The seed of the directions.
         reporter: Told of the images done.
     """
     part = network.up_to(logits)

@@ -51,9 +51,10 @@ class Costs:
 
     Attributes:
         items: Dearest first.
-        alone: Of each item quantized alone.
-        cumulative: Of the first item, the first two, …, as many as were asked for.
-        together: Of all items at once, with the int8 file's biases: what the int8 kernels should give.
+        alone: The error with each item quantized alone.
+        cumulative: The error with the first item, the first two, …, as many as were asked for.
+        together: The error with all items at once and the int8 file's biases: what the int8 kernels should
+            give.
     """
 
     items: tuple[Item, ...]
@@ -188,7 +189,7 @@ def as_float(
     """The int8 weights and bias in the float file's place.
 
     Args:
-        weights: Of one operator.
+        weights: The weights of one operator.
         equalization: The equalization scales of the int8 file.
         stored_bias: The int8 file's bias; else the float file's, but for rows at the limit of int32.
     """

@@ -29,7 +29,7 @@ class EqualizationScales(NamedTuple):
 
     Attributes:
         outputs: (C,): float value = scale * int8 value, of every tensor that an operator gives.
-        inputs: (I,): likewise of what a weighted operator takes, by the tensor that it gives. 0 where the
+        inputs: (I,): the same of what a weighted operator takes, by the tensor that it gives. 0 where the
             float file's operator takes nothing but zeros.
         image_offset: float image = scale * int8 image + this: half a step where real 0 lies between two.
         image_takers: Tensors given by the operators that take the image.
@@ -50,7 +50,7 @@ def recover_scales(
         pair: The files.
         float_outputs: Values of the float file over some images, (numbers, C), by tensor: all paired ones,
             and the inputs of weighted operators.
-        int8_outputs: Likewise of the int8 file, as real numbers.
+        int8_outputs: The same of the int8 file, as real numbers.
         float_name: What errors call the float file.
         int8_name: What errors call the int8 file.
 

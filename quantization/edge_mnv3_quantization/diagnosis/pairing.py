@@ -70,14 +70,14 @@ class PairedWeights:
     Attributes:
         output: The value that it gives.
         float_input: What it takes in the float file.
-        int8_input: Likewise in the int8 file; past requantization.
+        int8_input: What it takes in the int8 file, before any requantization.
         float_weights: conv (O, kh, kw, I), depthwise (1, kh, kw, C), dense (O, I).
         float_bias: (O,).
         stored: int8, shaped like `float_weights`.
         steps: (O,): real value of one step of each output channel's weights.
         bias: (O,): stored, in steps of input scale * weight step.
         weights_tensor: Number in the float file.
-        bias_tensor: Likewise; -1 for none.
+        bias_tensor: The number of the bias in the float file; -1 for none.
     """
 
     output: PairedValue
@@ -120,11 +120,11 @@ class Pair:
         float_file: Rewritten as the int8 file's notes tell: hard-swish and squeeze-excite as products
             without their constant, channels in the same groups.
         values: In the order of execution, the logits last.
-        weights: Likewise.
-        equalization_scales: Of values of the int8 file by name, (C,): float value = scale * int8 value; 1 for
-            others.
+        weights: In the order of execution.
+        equalization_scales: Those of values of the int8 file by name, (C,): float value = scale * int8
+            value; 1 for others.
         hard_sigmoids: Tensors of the int8 file that are hard-sigmoids of a lowered hard-swish.
-        hard_swishes: Of the float file as it was given.
+        hard_swishes: Number of them in the float file as it was given.
         report: What the int8 file notes of its recipe; None for files of others and of older releases.
     """
 
@@ -224,7 +224,7 @@ def _rewritten(
         for name, channels in groups.items():
             found = group_channels(network, numbers[name], [np.array(one, np.intp) for one in channels])
             if found is None:
-                raise ValueError(f"'{name}' has no groups of channels")
+                raise ValueError(f"'{name}' has no channel groups")
             network, _ = found
         numbers = {value.name: number for number, value in network.values.items()}
         for name, scale in noted.items():

@@ -166,7 +166,7 @@ def suggestion(causes: tuple[TensorCause, ...], *, rewritten: bool) -> str:
     """What to do about the first cause that something can be done about.
 
     Args:
-        causes: Of one tensor.
+        causes: The causes found for one tensor.
         rewritten: The recipe has equalized or lowered the graph already.
     """
     known = _ANY_RECIPE if rewritten else _SUGGESTIONS | _ANY_RECIPE

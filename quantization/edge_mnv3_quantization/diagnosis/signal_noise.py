@@ -64,7 +64,7 @@ class Survey:
         equalization: The equalization scales of the int8 file.
         moments: By tensor of the float file.
         float_logits: (N, classes).
-        int8_logits: Likewise, as real numbers.
+        int8_logits: The same of the int8 file, as real numbers.
     """
 
     equalization: EqualizationScales

@@ -29,7 +29,7 @@ class Candidate(NamedTuple):
         scales: By which the values of the plan's `lowered` were divided, by scale-sharing group.
         reference: The network before any quantization.
         network: The network as it will be written.
-        quantizations: Of the input and of every node's output.
+        quantizations: Those of the input and of every node's output.
     """
 
     exponent: float
