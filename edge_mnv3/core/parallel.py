@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import queue
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Tool = TypeVar("Tool")
+
+_EACH = 4  # items a worker that are worked on before their results are taken
 
 
 def available_cores() -> int:
@@ -30,3 +34,35 @@ def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item], wo
         return [function(item) for item in listed]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(function, listed))
+
+
+def results_in_order(
+    function: Callable[[Tool, Item], Result], tools: Sequence[Tool], items: Sequence[Item]
+) -> Iterator[Result]:
+    """Calls a function with each item and some tool, in as many threads as there are tools.
+
+    Args:
+        function: The result must not depend on which tool it is given.
+        tools: What no two threads can use at once.
+        items: The items.
+
+    Yields:
+        The results, in the items' order. Few are kept before they are taken.
+
+    Raises:
+        Exception: What the function raised.
+    """
+    free: queue.SimpleQueue[Tool] = queue.SimpleQueue()
+    for tool in tools:
+        free.put(tool)
+
+    def call(item: Item) -> Result:
+        tool = free.get()
+        try:
+            return function(tool, item)
+        finally:
+            free.put(tool)
+
+    block = _EACH * len(tools)
+    for start in range(0, len(items), block):
+        yield from map_in_threads(call, items[start : start + block], len(tools))

@@ -114,8 +114,9 @@ def test_killed_in_the_middle_and_run_again(
 ) -> None:
     # Killed, not interrupted, when the file of the sixth checkpoint is half written.
     script = (
-        "import functools, os, signal, sys; import edge_mnv3.stages.calibrate as m\n"
-        "m.collect = functools.partial(m.collect, checkpoint_s=0.0)\n"
+        "import os, signal; import edge_mnv3.stages.calibrate as m\n"
+        "from edge_mnv3_quantization.calibration import statistics\n"
+        "statistics.CHECKPOINT_S = 0.0\n"
         "original = m.save_statistics\n"
         "def save(statistics, path):\n"
         "    if len(statistics.images) == 6:\n"

@@ -138,7 +138,7 @@ def test_fewer_channels_than_two_tiles_stay_together() -> None:
 
 
 def measured(found: Network) -> dict[int, Sensitivity]:
-    return measure(found, logits_value(found), observed(found, IMAGES), IMAGES, seed=0)
+    return measure(found.up_to(logits_value(found)), observed(found, IMAGES), IMAGES, seed=0)
 
 
 def test_auto_groups_where_it_saves_and_runs_as_one_partition(

@@ -34,7 +34,7 @@ def network() -> Network:
 
 
 def measured(found: Network) -> dict[int, Sensitivity]:
-    return measure(found, logits_value(found), observed(found, IMAGES), IMAGES, seed=0)
+    return measure(found.up_to(logits_value(found)), observed(found, IMAGES), IMAGES, seed=0)
 
 
 @functools.cache

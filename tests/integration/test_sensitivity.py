@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ NUMBERS = float_outputs(linear_network(EVEN).up_to(1), IMAGES).reshape(COUNT, 3)
 @functools.cache
 def measured(size: float) -> Sensitivity:
     network = linear_network(size)
-    return measure(network, 2, observed(network, IMAGES), IMAGES, seed=0)[1]
+    return measure(network, observed(network, IMAGES), IMAGES, seed=0)[1]
 
 
 def gains(size: float) -> Array:
@@ -90,7 +91,7 @@ def test_clipping_costs_the_squared_error_of_the_logits(size: float, share: floa
 def test_same_seed_gives_same_costs() -> None:
     few, network = IMAGES[:8], linear_network(EVEN)
     statistics = observed(network, few)
-    one, again, other = (measure(network, 2, statistics, few, seed=seed)[1] for seed in (1, 1, 2))
+    one, again, other = (measure(network, statistics, few, seed=seed)[1] for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.rounding, again.rounding)
     np.testing.assert_array_equal(one.high.costs, again.high.costs)
     assert not np.array_equal(one.rounding, other.rounding)
@@ -110,7 +111,7 @@ def test_numbers_below_a_gates_end_cost_nothing() -> None:
         input_offset=-6.0,
     )
     images = random_images(8, side=6)
-    found = measure(network, x, observed(network, images), images, seed=0)[1]
+    found = measure(network, observed(network, images), images, seed=0)[1]
     assert found.low is not None
     # The numbers go down to -6 and below, but the range needs to hold no more than -3.
     assert observed(network, images)[1].low.min() < -6
@@ -145,3 +146,12 @@ def test_divided_sensitivity_costs_the_same_for_divided_errors() -> None:
         np.testing.assert_allclose(changed.at(ends / factor[:, None]), tail().at(ends))
         np.testing.assert_allclose(changed.last(), tail().last() / factor)
     assert Sensitivity(rounding=one.rounding, high=tail(), low=None).divided(factor).low is None
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_any_number_of_workers_measures_the_same(workers: int) -> None:
+    few, network = IMAGES[:31], linear_network(UNEVEN)
+    statistics = observed(network, few)
+    one, other = (measure(network, statistics, few, seed=0, workers=count)[1] for count in (1, workers))
+    for name in ("rounding", "high", "low"):
+        assert pickle.dumps(getattr(one, name)) == pickle.dumps(getattr(other, name)), name

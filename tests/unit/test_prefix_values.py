@@ -32,7 +32,7 @@ def lowered(seed: int) -> Network:
 
 def ranges(network: Network) -> dict[int, Quantization]:
     logits = logits_value(network)
-    found = measure(network, logits, observed(network, IMAGES), IMAGES, seed=0)
+    found = measure(network.up_to(logits), observed(network, IMAGES), IMAGES, seed=0)
     return {**choose_ranges(network, found), network.input: Quantization(scale=2 / 255, zero_point=0)}
 
 

@@ -26,7 +26,7 @@ from small_networks import (
 
 
 def measured(network: Network) -> dict[int, Sensitivity]:
-    return measure(network, network.output, observed(network, IMAGES), IMAGES, seed=0)
+    return measure(network, observed(network, IMAGES), IMAGES, seed=0)
 
 
 def quantized_outputs(network: Network, factors: dict[int, Array]) -> Array:

@@ -39,7 +39,7 @@ def even_network() -> Network:
 @functools.cache
 def unclipped() -> dict[int, Quantization]:
     network = even_network()
-    return choose_ranges(network, measure(network, network.output, observed(network, IMAGES), IMAGES, seed=0))
+    return choose_ranges(network, measure(network, observed(network, IMAGES), IMAGES, seed=0))
 
 
 def refitted(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge_mnv3.core.errors import CalibrationDataError, ConversionError, InputFileError
 from edge_mnv3.core.hashing import sha256_images
-from edge_mnv3_quantization.calibration import activations
+from edge_mnv3_quantization.calibration import activations, statistics
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.calibration.statistics import (
     Statistics,
@@ -81,7 +81,10 @@ def test_merged_pieces_are_the_same_file_as_all_at_once(
     assert stored(merged, folder) == stored(collected(IMAGES), folder)
 
 
-def test_resumed_after_every_image_is_the_same_file(whole: Statistics, tmp_path: Path) -> None:
+def test_resumed_after_every_image_is_the_same_file(
+    whole: Statistics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "CHECKPOINT_S", 0.0)
     checkpoints: list[int] = []
 
     def keep(so_far: Statistics) -> None:
@@ -94,7 +97,6 @@ def test_resumed_after_every_image_is_the_same_file(whole: Statistics, tmp_path:
         IMAGES,
         reporter=reporter,
         on_checkpoint=keep,
-        checkpoint_s=0.0,
     )
     assert checkpoints == [1, 2, 3, 4, 5, 6, 7]
     assert reporter.done_and_total == [(done, 8) for done in range(1, 9)]
@@ -223,3 +225,9 @@ def test_numbers_that_are_not_finite_are_an_error() -> None:
         ConversionError, match="got numbers over 1e9, infinite or NaN, expected finite weights"
     ):
         collect(broken, IMAGES)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_any_number_of_workers_gives_the_same_file(whole: Statistics, tmp_path: Path, workers: int) -> None:
+    some = collect(network(), IMAGES, workers=workers)
+    assert stored(some, tmp_path) == stored(whole, tmp_path, "whole.npz")

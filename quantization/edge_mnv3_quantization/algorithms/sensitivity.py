@@ -21,14 +21,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.parallel import available_cores, results_in_order
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3.core.runtime import LoadedModel, open_bytes
 from edge_mnv3_quantization.algorithms.backward import Floats, gradients
-from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images
+from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images, float_input
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, HARD_SIGMOID_SHIFT, Array, Network
 from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs
 from edge_mnv3_quantization.graph.writer import write_float
@@ -116,34 +118,41 @@ class Sensitivity:
 class _Side:
     """Sums for one side of one value."""
 
-    def __init__(self, unit: Array, furthest: float) -> None:
+    def __init__(self, unit: Array, furthest: float, effect_of_end: Callable[[Array], Array]) -> None:
         self.unit = np.maximum(unit, _SMALLEST)
         self.ends = np.concatenate(
             ([0.0], np.geomspace(_SMALLEST_END, max(furthest, 2 * _SMALLEST_END), _ENDS - 1))
         )
         self.squares = np.zeros((len(unit), _ENDS))
+        self._at_end = effect_of_end(self.unit[:, None] * self.ends)
 
-    def add(
-        self,
-        numbers: Floats,
-        effect: Floats | Array,
-        weight: Floats,
-        effect_of_end: Callable[[Array], Array],
-    ) -> None:
-        """Adds one image: numbers, effects and gradients (positions, C); this side positive."""
+    def squares_of(self, numbers: Floats, effect: Floats | Array, weight: Floats) -> Array:
+        """One image's part of `squares`.
+
+        Args:
+            numbers: (positions, C): on this side positive.
+            effect: (positions, C): what the numbers bring about.
+            weight: (positions, C): gradients with respect to the effects.
+        """
         channels = numbers.shape[1]
         scaled = (numbers / self.unit.astype(np.float32)).reshape(-1)
         chosen = np.flatnonzero(scaled > 0)
         # Number of ends below each number; the first is 0.
         step = np.log(self.ends[2] / self.ends[1])
-        bins = np.floor(np.log(scaled[chosen] / np.float32(self.ends[1])) / np.float32(step)).astype(np.int32)
-        bins = np.clip(bins + 1, 0, _ENDS - 1) + (chosen % channels).astype(np.int32) * _ENDS
+        places = scaled[chosen]
+        places /= np.float32(self.ends[1])
+        np.log(places, out=places)
+        places /= np.float32(step)
+        bins = np.floor(places, out=places).astype(np.int32)
+        bins += 1
+        np.minimum(np.maximum(bins, 0, out=bins), _ENDS - 1, out=bins)
+        first_bins = np.arange(0, channels * _ENDS, _ENDS, dtype=np.int32)
+        bins += np.broadcast_to(first_bins, numbers.shape).reshape(-1)[chosen]
         weights = weight.reshape(-1)[chosen]
         total = np.bincount(bins, weights * effect.reshape(-1)[chosen], channels * _ENDS)
         plain = np.bincount(bins, weights, channels * _ENDS)
         above = [np.cumsum(s.reshape(channels, _ENDS)[:, ::-1], axis=1)[:, ::-1] for s in (total, plain)]
-        at_end = effect_of_end(self.unit[:, None] * self.ends)
-        self.squares += np.square(above[0] - at_end * above[1])
+        return np.square(above[0] - self._at_end * above[1])
 
     def tail(self, images: int, positions: int, size: Array) -> Tail:
         costs = self.squares / images
@@ -152,6 +161,15 @@ class _Side:
         pooled = _POOLED_IMAGES * min(1.0, _POOLED_POSITIONS / positions) ** 2
         mixed = (images * costs + pooled * size[:, None] * shape) / (images + pooled)
         return Tail(unit=self.unit, ends=self.ends, costs=mixed)
+
+
+class _ImageCosts(NamedTuple):
+    """What one image adds to the sums of a value: to `rounding` and to the `squares` of both sides."""
+
+    positions: int
+    rounding: Array
+    high: Array
+    low: Array | None
 
 
 class _Value:
@@ -167,34 +185,41 @@ class _Value:
         self.step = np.maximum((np.maximum(statistics.high, 0.0) - lowest) / STEPS, _SMALLEST)
         self.typical = np.sqrt(np.maximum(statistics.mean_square, _SMALLEST**2))
         furthest = float((statistics.high / self.typical).max())
-        self.high = _Side(self.typical, furthest)
+        self.high = _Side(self.typical, furthest, hard_swish if before_hard_swish else lambda end: end)
         self.low: _Side | None = None
         if before_hard_swish:
-            self.low = _Side(
-                np.full_like(self.typical, HARD_SIGMOID_SHIFT), -float(lowest.min()) / HARD_SIGMOID_SHIFT
-            )
+            lowest_end = -float(lowest.min()) / HARD_SIGMOID_SHIFT
+            unit = np.full_like(self.typical, HARD_SIGMOID_SHIFT)
+            self.low = _Side(unit, lowest_end, lambda end: hard_swish(-end))
         elif float(lowest.min()) < 0:
-            self.low = _Side(self.typical, float((-lowest / self.typical).max()))
+            self.low = _Side(self.typical, float((-lowest / self.typical).max()), lambda end: end)
 
-    def add(self, numbers: Floats, gradient: Floats, of_product: Floats | None) -> None:
-        """Adds an image: (positions, C) each; `of_product` is the gradient behind a hard-swish."""
-        self.images += 1
-        self.positions = len(numbers)
+    def costs_of(self, numbers: Floats, gradient: Floats, of_product: Floats | None) -> _ImageCosts:
+        """One image's costs: (positions, C) each; `of_product` is the gradient behind a hard-swish."""
         step = self.step.astype(np.float32)
         error = np.rint(numbers / step) * step - numbers
-        self.rounding += (
-            np.square((gradient * error).sum(axis=0, dtype=np.float64)) * 12 / np.square(self.step)
-        )
+        rounding = np.square((gradient * error).sum(axis=0, dtype=np.float64)) * 12 / np.square(self.step)
+        low = None
         if of_product is None:
-            self.high.add(numbers, numbers, gradient, lambda end: end)
+            high = self.high.squares_of(numbers, numbers, gradient)
             if self.low:
-                self.low.add(-numbers, -numbers, gradient, lambda end: end)
-            return
-        kept = np.maximum(numbers, np.float32(-HARD_SIGMOID_SHIFT))
-        effect = hard_swish(kept)
-        self.high.add(kept, effect, of_product, hard_swish)
-        if self.low:
-            self.low.add(-kept, effect, of_product, lambda end: hard_swish(-end))
+                low = self.low.squares_of(-numbers, -numbers, gradient)
+        else:
+            kept = np.maximum(numbers, np.float32(-HARD_SIGMOID_SHIFT))
+            effect = hard_swish(kept)
+            high = self.high.squares_of(kept, effect, of_product)
+            if self.low:
+                low = self.low.squares_of(-kept, effect, of_product)
+        return _ImageCosts(len(numbers), rounding, high, low)
+
+    def add(self, costs: _ImageCosts) -> None:
+        """Adds an image's costs."""
+        self.images += 1
+        self.positions = costs.positions
+        self.rounding += costs.rounding
+        self.high.squares += costs.high
+        if self.low and costs.low is not None:
+            self.low.squares += costs.low
 
     def finish(self) -> Sensitivity:
         rounding = self.rounding / self.images
@@ -237,49 +262,62 @@ def hard_swish(x: Array | Floats) -> Array:
 
 def measure(
     network: Network,
-    logits: int,
     statistics: Mapping[int, ChannelStatistics],
     images: Images,
     *,
     seed: int,
     reporter: Reporter = SILENT,
+    workers: int | None = None,
 ) -> dict[int, Sensitivity]:
-    """Measures the sensitivity of every value up to the logits.
+    """Measures the sensitivity of every value.
 
     Args:
-        network: Lowered, its products without constant factors.
-        logits: The value whose error is the cost.
+        network: Lowered, its products without constant factors; its output is the logits, whose error is the
+            cost.
         statistics: The statistics of this network's values, over images like these.
         images: (N, H, W, 3) uint8.
         seed: The seed of the directions.
         reporter: Told of the images done.
+        workers: Threads; None for as many as there are cores. The result is the same for any number.
     """
-    part = network.up_to(logits)
-    order = [node.output for node in part.nodes]
-    model = open_bytes(write_float(part, order))
-    before_hard_swish = hard_swish_inputs(part)
-    product = {v: next(n.output for n in part.consumers(v) if n.kind == "mul") for v in before_hard_swish}
-    found = {v: _Value(statistics[v], v in before_hard_swish) for v in order if v in statistics}
+    order = [node.output for node in network.nodes]
+    before_hard_swish = hard_swish_inputs(network)
+    product = {v: next(n.output for n in network.consumers(v) if n.kind == "mul") for v in before_hard_swish}
+    sums = {
+        value: _Value(statistics[value], value in before_hard_swish) for value in order if value in statistics
+    }
     rng = np.random.default_rng(seed)
-    for done, image in enumerate(images, start=1):
-        pixels = image[np.newaxis].astype(np.float32)
-        outputs = model.run_raw(pixels * np.float32(network.input_scale) + np.float32(network.input_offset))
-        values = dict(zip(order, outputs, strict=True))
-        slopes = gradients(part, values, _direction(values[logits], rng))
-        for value, sums in found.items():
+    shape = network.values[network.output].shape
+    signs = [rng.choice((-1.0, 1.0), shape) for _ in images]
+
+    def costs(model: LoadedModel, image: int) -> dict[int, _ImageCosts]:
+        values = dict(zip(order, model.run_raw(float_input(network, images[image])), strict=True))
+        slopes = gradients(network, values, _direction(values[network.output], signs[image]))
+        found = {}
+        for value, value_sums in sums.items():
             channels = values[value].shape[-1]
             behind = slopes[product[value]].reshape(-1, channels) if value in before_hard_swish else None
-            sums.add(values[value].reshape(-1, channels), slopes[value].reshape(-1, channels), behind)
+            found[value] = value_sums.costs_of(
+                values[value].reshape(-1, channels), slopes[value].reshape(-1, channels), behind
+            )
+        return found
+
+    content = write_float(network, order)
+    models = [open_bytes(content) for _ in range(min(workers or available_cores(), len(images)))]
+    for done, of_values in enumerate(results_in_order(costs, models, range(len(images))), start=1):
+        for value, of_image in of_values.items():
+            sums[value].add(of_image)
         reporter.progress(done, len(images))
-    return {value: sums.finish() for value, sums in found.items()}
+    return {value: value_sums.finish() for value, value_sums in sums.items()}
 
 
-def _direction(logits: Floats, rng: np.random.Generator) -> Floats:
-    """A random direction with the covariance n (diag(p) - p pᵀ), p being the softened probabilities.
+def _direction(logits: Floats, signs: Array) -> Floats:
+    """The direction of random signs -1 and 1.
 
+    Its covariance is n (diag(p) - p pᵀ), p being the softened probabilities.
     So an error counts where it can change the answer, and what all logits have in common does not count.
     """
     powers = np.exp((logits - logits.max()).astype(np.float64) / _TEMPERATURE)
     chances = powers / powers.sum()
-    signs = np.sqrt(chances) * rng.choice((-1.0, 1.0), logits.shape)
+    signs = np.sqrt(chances) * signs
     return np.asarray((signs - chances * signs.sum()) * np.sqrt(logits.size), np.float32)

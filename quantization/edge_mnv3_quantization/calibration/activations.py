@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core.errors import ConversionError
-from edge_mnv3.core.runtime import open_bytes
-from edge_mnv3_quantization.calibration.channel_totals import ChannelTotals, exact_sum
+from edge_mnv3.core.parallel import results_in_order
+from edge_mnv3.core.runtime import LoadedModel, open_bytes
+from edge_mnv3_quantization.calibration.channel_totals import ChannelTotals, exact_sum, no_totals
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.writer import write_float
 
@@ -40,13 +41,16 @@ class ChannelStatistics:
         return float((self.high - self.low).max())
 
 
-def add_images(network: Network, images: Iterable[Image], totals: ChannelTotals) -> Iterator[int]:
+def add_images(
+    network: Network, images: Sequence[Image], totals: ChannelTotals, workers: int
+) -> Iterator[int]:
     """Runs a network in float over images and adds its numbers to totals.
 
     Args:
         network: Without constant factors in its products.
         images: (H, W, 3) uint8 each.
         totals: Those of the channels of `observed_values`, side by side.
+        workers: Threads; the result is the same for any number.
 
     Yields:
         The number of images that have been added, after each.
@@ -54,14 +58,23 @@ def add_images(network: Network, images: Iterable[Image], totals: ChannelTotals)
     Raises:
         ConversionError: A number is not finite.
     """
-    for done, outputs in enumerate(run_float(network, observed_values(network), images), start=1):
-        try:
-            totals.add(outputs)
-        except FloatingPointError as error:
-            raise ConversionError(
-                "running the float model", "numbers over 1e9, infinite or NaN", "finite weights"
-            ) from error
-        yield done
+
+    def totals_of(model: LoadedModel, image: Image) -> ChannelTotals:
+        outputs = model.run_raw(float_input(network, image))
+        of_image = no_totals(len(totals.low))
+        of_image.add([output.reshape(-1, output.shape[-1]) for output in outputs])
+        return of_image
+
+    content = write_float(network, observed_values(network))
+    models = [open_bytes(content) for _ in range(min(workers, len(images)))]
+    try:
+        for done, of_image in enumerate(results_in_order(totals_of, models, images), start=1):
+            totals.merge(of_image)
+            yield done
+    except FloatingPointError as error:
+        raise ConversionError(
+            "running the float model", "numbers over 1e9, infinite or NaN", "finite weights"
+        ) from error
 
 
 def observed_values(network: Network) -> list[int]:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.hashing import sha256_images
+from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_quantization.calibration.activations import (
     ChannelStatistics,
@@ -153,7 +154,7 @@ def collect(
     start: Statistics | None = None,
     reporter: Reporter = SILENT,
     on_checkpoint: Callable[[Statistics], None] | None = None,
-    checkpoint_s: float = CHECKPOINT_S,
+    workers: int | None = None,
 ) -> Statistics:
     """Counts the images that have not been counted yet.
 
@@ -163,7 +164,7 @@ def collect(
         start: What has been counted; it is left as it is.
         reporter: Told of the images done in this call.
         on_checkpoint: Called now and then with what has been counted so far; it must not keep the arrays.
-        checkpoint_s: Seconds between two such calls.
+        workers: Threads; None for as many as there are cores. The statistics are the same for any number.
 
     Returns:
         The statistics of all `images`.
@@ -191,9 +192,9 @@ def collect(
         return dataclasses.replace(none, images=names, totals=totals)
 
     saved = time.monotonic()
-    for done in add_images(network, (images[place] for place in left), totals):
+    for done in add_images(network, [images[place] for place in left], totals, workers or available_cores()):
         reporter.progress(done, len(left))
-        if on_checkpoint and done < len(left) and time.monotonic() - saved >= checkpoint_s:
+        if on_checkpoint and done < len(left) and time.monotonic() - saved >= CHECKPOINT_S:
             on_checkpoint(reached(done))
             saved = time.monotonic()
     return reached(len(left))

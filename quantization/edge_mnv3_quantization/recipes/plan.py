@@ -64,7 +64,7 @@ def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> 
         logits = logits_value(network)
         seen = shrunk(network, statistics, len(images), least=SHRINKAGE if options.synthetic else 0.0)
         measured = images[: inputs.config.measured_images]
-        sensitivities = measure(network, logits, seen, measured, seed=options.seed, reporter=work)
+        sensitivities = measure(network.up_to(logits), seen, measured, seed=options.seed, reporter=work)
         if options.synthetic:
             sensitivities = reaching_further(network, logits, sensitivities)
     if not all(np.isfinite(sensitivity.rounding).all() for sensitivity in sensitivities.values()):
