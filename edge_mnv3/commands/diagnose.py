@@ -109,7 +109,7 @@ def _head(result: DiagnoseResult) -> Iterator[str]:
         ("int8", f"{result.int8_path}, on {kernels}"),
         ("images", f"{result.n} of {result.images}; {result.agreement_percent:.1f} % get the same answer"),
         ("logits", f"{_db(result.snr_db)} dB signal to noise, {_db(result.predicted_snr_db)} dB predicted"),
-        ("recipe", "; ".join((*_noted(result.recipe_report), *_recipe(result.recipe)))),
+        ("recipe", "; ".join((*_noted(result.recipe_report), *_recipe(result.recipe, noted=result.recipe_report is not None)))),
     )
     for key, value in rows:
         yield from _wrapped(f"{key:<8}", value)
@@ -128,7 +128,7 @@ def _noted(report: RecipeReport | None) -> Iterator[str]:
         )
 
 
-def _recipe(recipe: RecipeFindings) -> Iterator[str]:
+def _recipe(recipe: RecipeFindings, *, noted: bool) -> Iterator[str]:
     if recipe.equalized_values:
         yield (
             f"{recipe.equalized_values} of {recipe.values} values equalized, scales 1 to "
@@ -148,7 +148,8 @@ def _recipe(recipe: RecipeFindings) -> Iterator[str]:
         yield f"{recipe.hard_swishes} hard-swishes kept"
     if recipe.folded_squeeze_excites:
         yield f"{recipe.folded_squeeze_excites} squeeze-excite excitations folded away"
-    yield f"biases moved in {recipe.corrected_operators} of {recipe.weighted_operators} operators"
+    done = "weights and biases refitted" if noted else "biases moved"
+    yield f"{done} in {recipe.corrected_operators} of {recipe.weighted_operators} operators"
 
 
 def _blocks(layers: tuple[LayerNoise, ...]) -> Iterator[str]:

@@ -106,6 +106,8 @@ def test_diagnosis_tells_what_the_file_notes(made: QuantizeResult) -> None:
     assert result.recipe_report == dataclasses.replace(made.recipe_report, ranges=(), phases_s={})
     assert result.recipe.hard_swishes == result.recipe.hard_swishes_as_convolution == 19
     assert result.recipe.corrected_operators == len(made.recipe_report.refitted_layers)
-    assert "recipe  toy; equalization exponent 0, no trials; " in table(result)
+    shown = " ".join(table(result).split())
+    assert "recipe toy; equalization exponent 0, no trials; " in shown
+    assert f"weights and biases refitted in {len(made.recipe_report.refitted_layers)} of " in shown
     phrases = {phrase for cost in result.costs for phrase in cost.recipe_did}
     assert any("biases refitted, ridge" in phrase for phrase in phrases)

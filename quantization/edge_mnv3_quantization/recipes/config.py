@@ -30,7 +30,7 @@ class RecipeConfig:
             enough photographs for trials.
         untried_exponent: The power that is taken without trials.
         hard_swish_policies: What `--hard-swish` may be.
-        benchmarked: `bench --variants`, `reproduce` and the benchmarks make its file where none is named.
+        benchmarked: `bench --variant`, `reproduce` and the benchmarks make its file where none is named.
         synthetic_warning: What the user must know who calibrates on synthetic images.
     """
 
