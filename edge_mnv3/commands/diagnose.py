@@ -109,7 +109,15 @@ def _head(result: DiagnoseResult) -> Iterator[str]:
         ("int8", f"{result.int8_path}, on {kernels}"),
         ("images", f"{result.n} of {result.images}; {result.agreement_percent:.1f} % get the same answer"),
         ("logits", f"{_db(result.snr_db)} dB signal to noise, {_db(result.predicted_snr_db)} dB predicted"),
-        ("recipe", "; ".join((*_noted(result.recipe_report), *_recipe(result.recipe, noted=result.recipe_report is not None)))),
+        (
+            "recipe",
+            "; ".join(
+                (
+                    *_noted(result.recipe_report),
+                    *_recipe(result.recipe, noted=result.recipe_report is not None),
+                )
+            ),
+        ),
     )
     for key, value in rows:
         yield from _wrapped(f"{key:<8}", value)
