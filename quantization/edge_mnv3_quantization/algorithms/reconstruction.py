@@ -32,6 +32,7 @@ from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 # Candidates for the ridge, of the mean variance of an input; with the last the weights stay.
 _RIDGES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 1e12)
 _TINY = 1e-30
+_CHANNELS_AT_ONCE = 64  # of a depthwise convolution whose samples are real numbers at the same time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +64,10 @@ class _Samples:
     quantization: Quantization
     results: Floats
 
-    def real_inputs(self, images: slice, order: tuple[int, ...]) -> Array:
-        """The real numbers of some images' inputs, (samples, taps, C) with the axes in another order."""
-        taps, channels = self.inputs.shape[2:]
-        stored = self.inputs[images].reshape(-1, taps, channels).transpose(order)
+    def real_inputs(self, images: slice, channels: slice, order: tuple[int, ...]) -> Array:
+        """The real numbers of some inputs, (samples, taps, C) with the axes in another order."""
+        stored = self.inputs[images, :, :, channels]
+        stored = stored.reshape(-1, *stored.shape[2:]).transpose(order)
         real = np.ascontiguousarray(stored).astype(np.float64)
         real -= self.quantization.zero_point
         real *= self.quantization.scale
@@ -205,13 +206,25 @@ def _real(quantized: QuantizedWeights, depthwise: bool) -> Array:
 def _moments(samples: _Samples, images: slice, depthwise: bool) -> _Moments:
     results = samples.results[images].astype(np.float64)
     channels = results.shape[-1]
-    if depthwise:
-        x = samples.real_inputs(images, (2, 0, 1))
-        y = np.ascontiguousarray(results.reshape(-1, channels).T)[:, :, np.newaxis]
-    else:
-        x = samples.real_inputs(images, (0, 1, 2))
-        x = x.reshape(1, len(x), -1)
-        y = results.reshape(1, -1, channels)
+    if not depthwise:
+        x = samples.real_inputs(images, slice(None), (0, 1, 2))
+        return _moments_of(x.reshape(1, len(x), -1), results.reshape(1, -1, channels))
+    y = np.ascontiguousarray(results.reshape(-1, channels).T)[:, :, np.newaxis]
+    parts = []
+    for part in np.array_split(np.arange(channels), max(channels // _CHANNELS_AT_ONCE, 1)):
+        some = slice(part[0], part[-1] + 1)
+        parts.append(_moments_of(samples.real_inputs(images, some, (2, 0, 1)), y[some]))
+    return _Moments(
+        count=parts[0].count,
+        x=np.concatenate([part.x for part in parts]),
+        y=np.concatenate([part.y for part in parts]),
+        xx=np.concatenate([part.xx for part in parts]),
+        xy=np.concatenate([part.xy for part in parts]),
+    )
+
+
+def _moments_of(x: Array, y: Array) -> _Moments:
+    """The moments of x (groups, samples, taps) and y (groups, samples, rows), which are overwritten."""
     x_mean, y_mean = x.mean(axis=1), y.mean(axis=1)
     x -= x_mean[:, np.newaxis]
     y -= y_mean[:, np.newaxis]
