@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands import bench, quantize, validate
-from edge_mnv3.commands.options import force_option, json_option
+from edge_mnv3.commands.options import force_option, json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.demo import DemoResult
+    from edge_mnv3.stages.demo import DemoRequest
 
 
 @click.command("demo")
 @click.option(
     "-o",
     "--output-dir",
+    "folder",
     type=click.Path(path_type=Path),
     default=Path("edge_mnv3_demo"),
     show_default=True,
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
 )
 @force_option
 @json_option
-def command(output_dir: Path, force: bool, as_json: bool) -> None:
+@requests("edge_mnv3.stages.demo.DemoRequest")
+def command(request: DemoRequest, as_json: bool) -> None:
     """Run the whole pipeline on bundled weights, without network, in about a minute.
 
     A small_minimalistic classifier of handwritten digits is built, calibrated on real images, quantized,
@@ -38,10 +41,10 @@ def command(output_dir: Path, force: bool, as_json: bool) -> None:
       edge-mnv3 demo -o /tmp/demo --json
     """
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.stages.demo import DemoRequest, demo
+    from edge_mnv3.stages.demo import demo
 
     reporter = TerminalReporter()
-    result = demo(DemoRequest(folder=output_dir, force=force), reporter)
+    result = demo(request, reporter)
     reporter.close()
     click.echo(to_json(result) if as_json else _table(result), nl=not as_json)
 

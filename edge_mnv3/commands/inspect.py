@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.options import json_option, runtime_option
+from edge_mnv3.commands.options import json_option, requests, runtime_option
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.models import InspectResult, KernelCheck, TensorInfo
-    from edge_mnv3.core.runtime import RuntimeName
+    from edge_mnv3.stages.inspect import InspectRequest
 
 
 @click.command("inspect")
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.tflite")
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE.tflite")
 @runtime_option
 @json_option
-def command(file: Path, runtime: RuntimeName, as_json: bool) -> None:
+@requests("edge_mnv3.stages.inspect.InspectRequest")
+def command(request: InspectRequest, as_json: bool) -> None:
     """Show what a .tflite file holds and whether phones can run it.
 
     \b
@@ -27,9 +28,9 @@ def command(file: Path, runtime: RuntimeName, as_json: bool) -> None:
       edge-mnv3 inspect model.tflite --json
     """
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.stages.inspect import InspectRequest, inspect
+    from edge_mnv3.stages.inspect import inspect
 
-    result = inspect(InspectRequest(path=file, runtime=runtime))
+    result = inspect(request)
     click.echo(to_json(result) if as_json else _table(result), nl=not as_json)
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands.device_options import adb_option
-from edge_mnv3.commands.options import json_option
+from edge_mnv3.commands.options import json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.package import VerifyResult
+    from edge_mnv3.stages.verify import VerifyRequest
 
 EXIT_DIFFERENT = 3
-DEFAULT_BINARY = "current"
 
 
 @click.command("verify")
@@ -37,20 +37,12 @@ DEFAULT_BINARY = "current"
 @adb_option
 @click.option(
     "--benchmark-binary",
-    "binary",
     metavar="FILE|NAME",
     help="For --device: a file, or a name of edge-mnv3 benchmark-binary.  [default: current]",
 )
 @json_option
-def command(
-    bundle: Path,
-    data: Path | None,
-    arm: bool,
-    devices: tuple[str, ...],
-    adb: Path | None,
-    binary: str | None,
-    as_json: bool,
-) -> None:
+@requests("edge_mnv3.stages.verify.VerifyRequest")
+def command(request: VerifyRequest, as_json: bool) -> None:
     """Check that a bundle, folder or zip, still does what was measured.
 
     Every hash, the metadata, loading under XNNPACK and under the built-in kernels, and the golden images: bit
@@ -64,24 +56,13 @@ def command(
       edge-mnv3 verify flowers.zip --arm
       edge-mnv3 verify flowers.zip --device SERIAL
     """
-    if not devices and (adb or binary):
+    if not request.devices and (request.adb or request.benchmark_binary):
         raise click.UsageError("--adb and --benchmark-binary are for --device.")
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.stages.verify import HOST_RUNNERS, VerifyRequest, verify
+    from edge_mnv3.stages.verify import verify
 
     reporter = TerminalReporter()
-    runners = list(HOST_RUNNERS)
-    if arm:
-        from edge_mnv3.packaging.arm import find_arm_runner
-
-        runners.append(find_arm_runner())
-    if devices:
-        from edge_mnv3.stages.verify_device import phone_runners
-
-        runners += phone_runners(
-            devices, adb=adb, benchmark_binary=binary or DEFAULT_BINARY, reporter=reporter
-        )
-    result = verify(VerifyRequest(bundle=bundle, data=data, runners=runners), reporter)
+    result = verify(request, reporter)
     reporter.close()
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)
     if not result.passed:

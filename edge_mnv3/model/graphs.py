@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_choice
 from edge_mnv3.core.results.models import VariantInfo, WeightsInfo
 from edge_mnv3.model import arch
-from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, Variant
+from edge_mnv3.model.arch import BLOCKS, DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, Variant
 from edge_mnv3.model.weight_files import check_weights, inspect_weights
 from edge_mnv3.model.weights import published_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GraphRequest:
+class GraphRequest(Request):
     """Which graph to build.
 
     Attributes:
@@ -30,10 +31,19 @@ class GraphRequest:
     """
 
     variant: Variant
-    input_size_px: int = DEFAULT_INPUT_SIZE
-    classes: int | None = None
-    weights: str = "imagenet"
+    input_size_px: Annotated[int, AtLeast(MIN_INPUT_SIZE)] = DEFAULT_INPUT_SIZE
+    classes: Count | None = None
+    weights: AnyPath = "imagenet"
     include_softmax: bool = True
+
+    def check(self) -> None:
+        """Refuses a variant that was put together wrongly.
+
+        Raises:
+            ArgumentError: Its size is unknown, or its alpha is not a finite number > 0.
+        """
+        check_choice("size of the variant", self.variant.size, BLOCKS)
+        arch.check_alpha(self.variant.alpha)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

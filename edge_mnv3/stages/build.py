@@ -9,12 +9,13 @@ from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.outputs import check_writable, staged
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, Request
 from edge_mnv3.core.results.models import BuildResult
 from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildRequest:
+class BuildRequest(Request):
     """What to build, and where to save it.
 
     Attributes:
@@ -24,7 +25,7 @@ class BuildRequest:
     """
 
     graph: GraphRequest
-    output: Path
+    output: AnyPath
     force: bool = False
 
 
@@ -41,7 +42,7 @@ def build(request: BuildRequest, reporter: Reporter = SILENT) -> BuildResult:
         InputFileError: The weights file cannot be read.
         WeightsMismatchError: The weights are those of another network or class count.
     """
-    output = request.output
+    output = Path(request.output)
     if output.suffix != ".keras":
         raise ArgumentError("output", str(output), "a name ending in .keras")
     check_writable([output], force=request.force)

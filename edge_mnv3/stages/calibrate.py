@@ -27,9 +27,11 @@ from edge_mnv3.core.images import (
 )
 from edge_mnv3.core.outputs import STAGING_PREFIX, staged
 from edge_mnv3.core.reporting import SILENT, Reporter, timed
+from edge_mnv3.core.requests import AnyPath, Count, Request, Seed, check_choice
 from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest, ResolvedGraph, build_graph, resolve_graph
+from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from edge_mnv3_calibration_data.source_kinds import is_word, open_images
 from edge_mnv3_calibration_data.sources.stored import (
     DESCRIPTION,
@@ -55,7 +57,7 @@ from edge_mnv3_quantization.calibration.statistics import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrateRequest:
+class CalibrateRequest(Request):
     """What to collect, and where.
 
     Attributes:
@@ -71,13 +73,21 @@ class CalibrateRequest:
     """
 
     graph: GraphRequest
-    output: Path
-    calibration: str | Path | None = None
-    samples: int = DEFAULT_SAMPLES
-    seed: int = 0
+    output: AnyPath
+    calibration: AnyPath | None = None
+    samples: Count = DEFAULT_SAMPLES
+    seed: Seed = 0
     preprocess: str = DEFAULT_PREPROCESS
-    merge: Sequence[Path] = ()
+    merge: Sequence[AnyPath] = ()
     force: bool = False
+
+    def check(self) -> None:
+        """Refuses an unknown preprocessing.
+
+        Raises:
+            ArgumentError: With those that there are.
+        """
+        check_choice("preprocessing", self.preprocess, PREPROCESSES)
 
 
 def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> CalibrateResult:
@@ -89,9 +99,9 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
             not fit.
         EdgeMnv3Error: As the stages raise.
     """
-    folder = request.output
+    folder = Path(request.output)
     stored = _existing(request)
-    others = [(path, _read(path, request)) for path in request.merge]
+    others = [(path, _read(path, request)) for path in map(Path, request.merge)]
     source = _open_images(request) if stored is None else None
     if stored is None and source is None and not others:
         raise ArgumentError("calibration images", "none", "--calibration PATH or --merge PATH")
@@ -175,7 +185,7 @@ def _observe(
 
 def _existing(request: CalibrateRequest) -> StoredCalibration | None:
     """What the output folder holds; leftovers of a killed run are removed."""
-    folder = request.output
+    folder = Path(request.output)
     if not folder.exists():
         return None
     if not folder.is_dir():

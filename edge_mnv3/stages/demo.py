@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_mnv3.core.errors import OutputError
 from edge_mnv3.core.outputs import staged
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, Request
 from edge_mnv3.core.results.demo import DemoResult
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.model.arch import Variant
@@ -44,7 +45,7 @@ def demo_weights() -> Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoRequest:
+class DemoRequest(Request):
     """Where the demo works.
 
     Attributes:
@@ -52,7 +53,7 @@ class DemoRequest:
         force: Use the folder even if it exists.
     """
 
-    folder: Path = Path("edge_mnv3_demo")
+    folder: AnyPath = Path("edge_mnv3_demo")
     force: bool = False
 
 
@@ -63,7 +64,7 @@ def demo(request: DemoRequest, reporter: Reporter = SILENT) -> DemoResult:
         MissingExtraError: scikit-learn is not installed.
         OutputError: The folder exists and `force` is off, or cannot be written.
     """
-    folder = request.folder
+    folder = Path(request.folder)
     existed = folder.exists()
     if existed and not request.force:
         raise OutputError(f"demo folder {folder} exists already", next_step="use --force, or another -o")

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import DEFAULT_PREPROCESS, SampleRequest, skipped_warnings
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, AtLeast, Request, Seed, check_choice
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_int8_sha256
 from edge_mnv3.core.results.diagnose import DiagnoseResult
+from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 
 DEFAULT_SAMPLES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DiagnoseRequest:
+class DiagnoseRequest(Request):
     """What to diagnose, and on which images.
 
     Attributes:
@@ -29,12 +32,20 @@ class DiagnoseRequest:
         preprocess: For images that come from no manifest.
     """
 
-    float_path: Path
-    int8_path: Path
-    images: str | Path | None = None
-    samples: int = DEFAULT_SAMPLES
-    seed: int = 0
+    float_path: AnyPath
+    int8_path: AnyPath
+    images: AnyPath | None = None
+    samples: Annotated[int, AtLeast(2)] = DEFAULT_SAMPLES
+    seed: Seed = 0
     preprocess: str = DEFAULT_PREPROCESS
+
+    def check(self) -> None:
+        """Refuses an unknown preprocessing.
+
+        Raises:
+            ArgumentError: With those that there are.
+        """
+        check_choice("preprocessing", self.preprocess, PREPROCESSES)
 
 
 def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseResult:
@@ -47,14 +58,15 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
     from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.diagnosis import diagnose as diagnosis
 
+    float_path, int8_path = Path(request.float_path), Path(request.int8_path)
     sample_request = SampleRequest(
-        input_size_px=diagnosis.input_size_px(request.float_path),
+        input_size_px=diagnosis.input_size_px(float_path),
         samples=request.samples,
         seed=request.seed,
         preprocess=request.preprocess,
         shorten_recorded=True,
     )
-    location = request.images or _calibration_images(request.int8_path)
+    location = request.images or _calibration_images(int8_path)
     reporter.step("reading images")
     source = open_images(location)
     if source.synthetic:
@@ -65,8 +77,8 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
     for warning in skipped_warnings(sample.manifest.skipped):
         reporter.warn(warning)
     result = diagnosis.diagnose(
-        request.float_path,
-        request.int8_path,
+        float_path,
+        int8_path,
         sample.pixels,
         image_source=str(location),
         reporter=reporter,

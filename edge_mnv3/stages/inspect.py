@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, Request
 from edge_mnv3.core.results.models import InspectResult
-
-if TYPE_CHECKING:
-    from edge_mnv3.core.runtime import RuntimeName
+from edge_mnv3.core.runtime import RuntimeName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InspectRequest:
+class InspectRequest(Request):
     """Which file to inspect, and with what.
 
     Attributes:
@@ -22,7 +20,7 @@ class InspectRequest:
         runtime: `litert`, `tflite-runtime` or `tensorflow`.
     """
 
-    path: Path
+    path: AnyPath
     runtime: RuntimeName = "litert"
 
 
@@ -38,4 +36,4 @@ def inspect(request: InspectRequest, reporter: Reporter = SILENT) -> InspectResu
     from edge_mnv3_quantization.validation.checks import inspect_file
 
     reporter.step("inspecting")
-    return inspect_file(request.path, runtime=request.runtime)
+    return inspect_file(Path(request.path), runtime=request.runtime)

@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy.typing as npt
 
 from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.images import DEFAULT_PREPROCESS
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, Request
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result, read_result
 from edge_mnv3.core.results.package import (
     BundleManifest,
@@ -58,11 +59,12 @@ from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
 from edge_mnv3.stages.package_inputs import GoldenChoice, choose_golden, open_labels, open_score_calibration
 
 APPS_FOLDER = "apps"
+ScoreTransformation = Literal["identity", "log", "inverse-logistic"]
 PUBLISHED_WEIGHTS_LICENSE = "Apache-2.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PackageRequest:
+class PackageRequest(Request):
     """What to package.
 
     Attributes:
@@ -84,21 +86,30 @@ class PackageRequest:
         force: Replace the output, and metadata that a model has.
     """
 
-    models: tuple[Path, ...]
-    labels: Path | None = None
-    score_calibration: Path | None = None
-    score_transformation: str = "identity"
+    models: Sequence[AnyPath]
+    labels: AnyPath | None = None
+    score_calibration: AnyPath | None = None
+    score_transformation: ScoreTransformation = "identity"
     name: str | None = None
     version: str = "1"
     description: str = ""
     author: str | None = None
     license: str | None = None
-    validations: tuple[Path, ...] = ()
-    benches: tuple[Path, ...] = ()
-    golden: str | Path | None = None
-    output: Path | None = None
+    validations: Sequence[AnyPath] = ()
+    benches: Sequence[AnyPath] = ()
+    golden: AnyPath | None = None
+    output: AnyPath | None = None
     as_zip: bool = False
     force: bool = False
+
+    def check(self) -> None:
+        """Refuses a request without models.
+
+        Raises:
+            ArgumentError: There is none.
+        """
+        if not self.models:
+            raise ArgumentError("PackageRequest: models", "none", "at least one .tflite file or folder")
 
 
 class _Evidence(NamedTuple):
@@ -129,13 +140,16 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
         EdgeMnv3Error: As the stages raise.
     """
     reporter.step("checking the models")
-    classifiers = [open_classifier(_model_path(path), force=request.force) for path in request.models]
+    classifiers = [
+        open_classifier(_model_path(path), force=request.force) for path in map(Path, request.models)
+    ]
     _check_together(classifiers)
     first = classifiers[0]
     made = evidence.provenance(first.path, first.sha256)
     description = _describe(request, first, made)
-    output = request.output or Path(
-        first.bundled_name.removesuffix(".tflite") + ("_bundle.zip" if request.as_zip else "_bundle")
+    output = Path(
+        request.output
+        or first.bundled_name.removesuffix(".tflite") + ("_bundle.zip" if request.as_zip else "_bundle")
     )
     check_output(output, as_zip=request.as_zip, force=request.force)
     inputs = _read_inputs(request, description, classifiers, made)
@@ -157,6 +171,10 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     reporter.step("writing the bundle")
     write_bundle(output, sealed, as_zip=request.as_zip, force=request.force)
     return _result(output, sealed, request, models)
+
+
+def _path(location: AnyPath | None) -> Path | None:
+    return None if location is None else Path(location)
 
 
 def _model_path(path: Path) -> Path:
@@ -214,8 +232,8 @@ def _read_inputs(
     made: Provenance | None,
 ) -> _Inputs:
     first = classifiers[0]
-    labels = open_labels(request.labels, first.class_count)
-    calibration = open_score_calibration(request.score_calibration, first.class_count)
+    labels = open_labels(_path(request.labels), first.class_count)
+    calibration = open_score_calibration(_path(request.score_calibration), first.class_count)
     associated = {LABELS_FILE: labels.content()}
     if calibration is not None:
         associated[SCORE_CALIBRATION_FILE] = calibration
@@ -231,9 +249,10 @@ def _read_inputs(
 
 def _read_evidence(request: PackageRequest, hashes: set[str]) -> _Evidence:
     validations = [
-        (path, read_result(ValidateResult, path, command="validate")) for path in request.validations
+        (path, read_result(ValidateResult, path, command="validate"))
+        for path in map(Path, request.validations)
     ]
-    benches = [(path, evidence.read_bench(path)) for path in request.benches]
+    benches = [(path, evidence.read_bench(path)) for path in map(Path, request.benches)]
     evidence.check_all_used(validations, benches, hashes)
     return _Evidence([result for _, result in validations], [result for _, result in benches])
 

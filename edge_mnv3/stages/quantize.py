@@ -21,12 +21,14 @@ from edge_mnv3.core.images import (
 )
 from edge_mnv3.core.outputs import check_writable, staged
 from edge_mnv3.core.reporting import SILENT, Reporter, timed
+from edge_mnv3.core.requests import AnyPath, Count, Request, Seed, check_choice
 from edge_mnv3.core.result_files import QUANTIZE_FILE
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import ModelChecks
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest, ResolvedGraph, build_graph, resolve_graph
+from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from edge_mnv3_quantization.options import HardSwishPolicy, IoType
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES, RecipeConfig
 
@@ -38,7 +40,7 @@ DEFAULT_OUTPUT_DIR = Path("edge_mnv3_out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QuantizeRequest:
+class QuantizeRequest(Request):
     """What to quantize and how.
 
     Attributes:
@@ -46,7 +48,7 @@ class QuantizeRequest:
         calibration: `synthetic`, `digits`, or the path of a folder, CSV, list, `.npz`, manifest or stored
             calibration.
         samples: Number of calibration images, at least 1.
-        seed: The seed of their choice, and of the recipe.
+        seed: Decides which images are drawn, and is the seed of the recipe; at least 0.
         preprocess: Key of `PREPROCESSES`.
         recipe: Key of `RECIPES`.
         hard_swish: What the recipe makes of hard-swish; `auto` for one that has no choice.
@@ -56,15 +58,25 @@ class QuantizeRequest:
     """
 
     graph: GraphRequest
-    calibration: str | Path = SYNTHETIC
-    samples: int = DEFAULT_SAMPLES
-    seed: int = 0
+    calibration: AnyPath = SYNTHETIC
+    samples: Count = DEFAULT_SAMPLES
+    seed: Seed = 0
     preprocess: str = DEFAULT_PREPROCESS
     recipe: str = DEFAULT_RECIPE
     hard_swish: HardSwishPolicy = "auto"
     io: IoType = "uint8"
-    output_dir: Path = DEFAULT_OUTPUT_DIR
+    output_dir: AnyPath = DEFAULT_OUTPUT_DIR
     force: bool = False
+
+    def check(self) -> None:
+        """Refuses what the registries do not have.
+
+        Raises:
+            ArgumentError: The preprocessing or the recipe is unknown, or the recipe has no such choice of
+                hard-swish.
+        """
+        check_choice("preprocessing", self.preprocess, PREPROCESSES)
+        _recipe(self)
 
 
 def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeResult:
@@ -75,8 +87,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     fails its checks is written, so that it can be examined, and the result says so: `checks.passed` is False.
 
     Raises:
-        ArgumentError: The recipe is unknown or has no such choice of hard-swish, or the graph's arguments
-            contradict each other.
+        ArgumentError: The graph's arguments contradict each other.
         CalibrationDataError: There are no images, or their labels are not of this network.
         ConversionError: A converter or the recipe refuses the graph.
         DownloadError: The published weights cannot be downloaded.
@@ -89,7 +100,8 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     recipe = _recipe(request)
     name = f"mobilenet_v3_{request.graph.variant.name}_{request.graph.input_size_px}"
     paths = [
-        request.output_dir / file for file in (f"{name}_float.tflite", f"{name}_int8.tflite", QUANTIZE_FILE)
+        Path(request.output_dir, file)
+        for file in (f"{name}_float.tflite", f"{name}_int8.tflite", QUANTIZE_FILE)
     ]
     check_writable(paths, force=request.force)
     run = _Run(reporter)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
 from edge_mnv3.core.images import DEFAULT_PREPROCESS, check_skipped, skipped_warnings
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_choice
 from edge_mnv3.core.results.validate import ValidateResult
-
-if TYPE_CHECKING:
-    from edge_mnv3.core.runtime import RuntimeName
-    from edge_mnv3_quantization.validation.file_pair import KernelChoice
+from edge_mnv3.core.runtime import RuntimeName
+from edge_mnv3_calibration_data.preprocess import PREPROCESSES
+from edge_mnv3_quantization.validation.file_pair import KernelChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ValidateRequest:
+class ValidateRequest(Request):
     """What to compare.
 
     Attributes:
@@ -34,15 +34,23 @@ class ValidateRequest:
             for no gate.
     """
 
-    float_path: Path
-    int8_path: Path
-    data: str | Path
+    float_path: AnyPath
+    int8_path: AnyPath
+    data: AnyPath
     preprocess: str = DEFAULT_PREPROCESS
     kernels: KernelChoice = "auto"
     runtime: RuntimeName = "litert"
-    class_offset: int | None = None
-    workers: int | None = None
+    class_offset: Annotated[int, AtLeast(0)] | None = None
+    workers: Count | None = None
     max_drop_points: float | None = None
+
+    def check(self) -> None:
+        """Refuses an unknown preprocessing.
+
+        Raises:
+            ArgumentError: With those that there are.
+        """
+        check_choice("preprocessing", self.preprocess, PREPROCESSES)
 
 
 def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateResult:
@@ -67,7 +75,8 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
         max_drop_points=request.max_drop_points,
     )
     reporter.step("validating")
-    result = accuracy.validate(request.float_path, request.int8_path, images, settings, reporter)
+    float_path, int8_path = Path(request.float_path), Path(request.int8_path)
+    result = accuracy.validate(float_path, int8_path, images, settings, reporter)
     check_skipped(result.skipped, images.available or 0)
     for warning in (*result.warnings, *skipped_warnings(result.skipped)):
         reporter.warn(warning)

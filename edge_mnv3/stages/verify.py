@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from edge_mnv3.core.errors import ArgumentError, BundleError
 from edge_mnv3.core.images import check_skipped
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, Request
 from edge_mnv3.core.results.package import (
     BundleManifest,
     GoldenRun,
@@ -29,23 +30,28 @@ from edge_mnv3.packaging.manifest import bundle_sha256, file_differences, read_m
 if TYPE_CHECKING:
     from edge_mnv3_quantization.validation.hits import Hits
 
-HOST_RUNNERS: tuple[GoldenRunner, ...] = (HostRunner("xnnpack"), HostRunner("builtin"))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyRequest:
+class VerifyRequest(Request):
     """What to verify.
 
     Attributes:
         bundle: Folder or zip.
         data: Labelled images to measure the accuracy on, a location for `open_images`; None to leave that
             out.
-        runners: Where the golden images are run.
+        arm: Run the golden images on an emulated Arm processor too, if QEMU and its runtime are there.
+        devices: Phones on which the golden images are run too: serials or addresses of adb, or `all`.
+        adb: The adb binary; None for the one that `find_adb` finds.
+        benchmark_binary: Build of `benchmark_model` for the phones: a file, or a name in the registry; None
+            for today's.
     """
 
-    bundle: Path
-    data: str | Path | None = None
-    runners: Sequence[GoldenRunner] = HOST_RUNNERS
+    bundle: AnyPath
+    data: AnyPath | None = None
+    arm: bool = False
+    devices: Sequence[str] = ()
+    adb: AnyPath | None = None
+    benchmark_binary: AnyPath | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +60,7 @@ class _Findings:
 
     Attributes:
         request: What is verified.
+        runners: Where the golden images are run.
         reporter: Told of each step.
         checks: What was checked, in its order.
         golden: Runs of the golden images.
@@ -61,6 +68,7 @@ class _Findings:
     """
 
     request: VerifyRequest
+    runners: Sequence[GoldenRunner]
     reporter: Reporter
     checks: list[VerifyCheck] = field(default_factory=list)
     golden: list[GoldenRun] = field(default_factory=list)
@@ -82,9 +90,9 @@ def verify(request: VerifyRequest, reporter: Reporter = SILENT) -> VerifyResult:
         ArgumentError: `data` is given, but the bundle states no accuracy.
         EdgeMnv3Error: A runner or the data cannot be used.
     """
-    findings = _Findings(request, reporter)
+    findings = _Findings(request, _runners(request, reporter), reporter)
     reporter.step("reading the bundle")
-    bundle = _read(request.bundle, findings)
+    bundle = _read(Path(request.bundle), findings)
     manifest = None if bundle is None else _check_files(bundle, findings)
     if bundle is not None and manifest is not None and findings.checks[-1].passed:
         _check_models(bundle, manifest, findings)
@@ -100,6 +108,26 @@ def verify(request: VerifyRequest, reporter: Reporter = SILENT) -> VerifyResult:
         differences=differences,
         versions=versions(),
     )
+
+
+def _runners(request: VerifyRequest, reporter: Reporter) -> list[GoldenRunner]:
+    """Both kinds of kernels of this machine, and what the request adds."""
+    runners: list[GoldenRunner] = [HostRunner("xnnpack"), HostRunner("builtin")]
+    if request.arm:
+        from edge_mnv3.packaging.arm import find_arm_runner
+
+        runners.append(find_arm_runner())
+    if request.devices:
+        from edge_mnv3.stages.verify_device import phone_runners
+        from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME
+
+        runners += phone_runners(
+            request.devices,
+            adb=None if request.adb is None else Path(request.adb),
+            benchmark_binary=str(request.benchmark_binary or DEFAULT_NAME),
+            reporter=reporter,
+        )
+    return runners
 
 
 def _read(path: Path, findings: _Findings) -> BundleFiles | None:
@@ -181,7 +209,7 @@ def _check_golden(
         findings.add(f"golden images of {model.file}", [str(error)], "")
         return
     kind = output_kind(read_file(path))
-    for runner in findings.request.runners:
+    for runner in findings.runners:
         run = run_golden(runner, model, path, images, outputs, kind)
         findings.golden.append(run)
         words = describe(run)

@@ -9,11 +9,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request
 from edge_mnv3.core.results.bench import HostBenchConditions, HostBenchResult
 from edge_mnv3.core.runtime import Kernels, LoadedModel, RuntimeName, open_model
 
@@ -23,7 +25,7 @@ _SEED = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostBenchRequest:
+class HostBenchRequest(Request):
     """What to measure on this machine, and how.
 
     Attributes:
@@ -35,12 +37,12 @@ class HostBenchRequest:
         warmup_runs: Untimed inferences before them.
     """
 
-    model: Path
+    model: AnyPath
     kernels: Kernels = "xnnpack"
     runtime: RuntimeName = "litert"
-    num_threads: int = 1
-    num_runs: int = 200
-    warmup_runs: int = 20
+    num_threads: Count = 1
+    num_runs: Count = 200
+    warmup_runs: Annotated[int, AtLeast(0)] = 20
 
 
 def bench_host(request: HostBenchRequest, reporter: Reporter = SILENT) -> HostBenchResult:
@@ -54,9 +56,10 @@ def bench_host(request: HostBenchRequest, reporter: Reporter = SILENT) -> HostBe
         ModelFileError: The file is invalid or does not load under these kernels.
         RuntimeUnavailableError: The runtime cannot be used.
     """
+    path = Path(request.model)
     started = time.perf_counter()
     model = open_model(
-        request.model, kernels=request.kernels, runtime=request.runtime, num_threads=request.num_threads
+        path, kernels=request.kernels, runtime=request.runtime, num_threads=request.num_threads
     )
     init_us = (time.perf_counter() - started) * 1e6
     times_us = _time_runs(model, request, reporter)
@@ -77,8 +80,8 @@ def bench_host(request: HostBenchRequest, reporter: Reporter = SILENT) -> HostBe
             num_runs=request.num_runs,
             warmup_runs=request.warmup_runs,
             cpu_mask=_cpu_mask(),
-            model_path=str(request.model),
-            model_sha256=sha256_file(request.model),
+            model_path=str(path),
+            model_sha256=sha256_file(path),
         ),
         median_us=median,
         block_medians_us=block_medians(times_us),

@@ -1,0 +1,157 @@
+"""Wrong arguments from Python: each is one of this program's errors, when the request is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.requests import AnyPath, Count, Request, expected
+from edge_mnv3.model.arch import Variant, parse_variant
+from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.stages.build import BuildRequest
+from edge_mnv3.stages.calibrate import CalibrateRequest
+from edge_mnv3.stages.demo import DemoRequest
+from edge_mnv3.stages.diagnose import DiagnoseRequest
+from edge_mnv3.stages.inspect import InspectRequest
+from edge_mnv3.stages.package import PackageRequest
+from edge_mnv3.stages.quantize import QuantizeRequest
+from edge_mnv3.stages.validate import ValidateRequest
+from edge_mnv3.stages.verify import VerifyRequest
+from edge_mnv3_android_bench.measuring.host import HostBenchRequest
+
+GRAPH = GraphRequest(variant=parse_variant("small"))
+GRAPHS: Callable[..., Any] = partial(GraphRequest, variant=parse_variant("small"))
+QUANTIZE: Callable[..., Any] = partial(QuantizeRequest, graph=GRAPH)
+CALIBRATE: Callable[..., Any] = partial(CalibrateRequest, graph=GRAPH, output="out")
+VALIDATE: Callable[..., Any] = partial(ValidateRequest, float_path="f", int8_path="q", data="d")
+DIAGNOSE: Callable[..., Any] = partial(DiagnoseRequest, float_path="f", int8_path="q")
+HOST_BENCH: Callable[..., Any] = partial(HostBenchRequest, model="m")
+PACKAGE: Callable[..., Any] = partial(PackageRequest, models=["m"])
+VERIFY: Callable[..., Any] = partial(VerifyRequest, bundle="b")
+
+PREPROCESSINGS = "'slim', 'resize' or 'resize256'"
+COUNT = "a whole number, at least 1"
+WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
+    (GRAPHS, {"variant": "small"}, "GraphRequest: variant: got 'small', expected a Variant"),
+    (GRAPHS, {"variant": Variant("tiny", False, 1.0)},  # type: ignore[arg-type]
+     "size of the variant: got 'tiny', expected 'small' or 'large'"),
+    (GRAPHS, {"variant": Variant("small", False, 0.0)},
+     "alpha: got 0.0, expected a finite number greater than 0"),
+    (GRAPHS, {"input_size_px": 16},
+     "GraphRequest: input_size_px: got 16, expected a whole number, at least 32"),
+    (GRAPHS, {"input_size_px": 224.0},
+     "GraphRequest: input_size_px: got 224.0, expected a whole number, at least 32"),
+    (GRAPHS, {"classes": 0}, f"GraphRequest: classes: got 0, expected {COUNT} or None"),
+    (GRAPHS, {"weights": None}, "GraphRequest: weights: got None, expected a path"),
+    (GRAPHS, {"include_softmax": 1}, "GraphRequest: include_softmax: got 1, expected True or False"),
+    (BuildRequest, {"graph": GRAPH, "output": 3}, "BuildRequest: output: got 3, expected a path"),
+    (QUANTIZE, {"graph": "small"}, "QuantizeRequest: graph: got 'small', expected a GraphRequest"),
+    (QUANTIZE, {"samples": 0}, f"QuantizeRequest: samples: got 0, expected {COUNT}"),
+    (QUANTIZE, {"samples": True}, f"QuantizeRequest: samples: got True, expected {COUNT}"),
+    (QUANTIZE, {"seed": -1}, "QuantizeRequest: seed: got -1, expected a whole number, at least 0"),
+    (QUANTIZE, {"preprocess": "crop"}, f"preprocessing: got 'crop', expected {PREPROCESSINGS}"),
+    (QUANTIZE, {"recipe": "best"}, "recipe: got 'best', expected stock or accurate or fast"),
+    (QUANTIZE, {"recipe": "stock", "hard_swish": "fused"},
+     "--hard-swish with recipe stock: got fused, expected auto; use --recipe accurate"),
+    (QUANTIZE, {"hard_swish": "none"},
+     "QuantizeRequest: hard_swish: got 'none', expected 'auto', 'lowered' or 'fused'"),
+    (QUANTIZE, {"io": "uint16"},
+     "QuantizeRequest: io: got 'uint16', expected 'uint8', 'int8' or 'float32'"),
+    (QUANTIZE, {"io": ["uint8"]},
+     "QuantizeRequest: io: got ['uint8'], expected 'uint8', 'int8' or 'float32'"),
+    (QUANTIZE, {"calibration": None}, "QuantizeRequest: calibration: got None, expected a path"),
+    (QUANTIZE, {"force": "yes"}, "QuantizeRequest: force: got 'yes', expected True or False"),
+    (CALIBRATE, {"samples": -5}, f"CalibrateRequest: samples: got -5, expected {COUNT}"),
+    (CALIBRATE, {"preprocess": ""}, f"preprocessing: got '', expected {PREPROCESSINGS}"),
+    (CALIBRATE, {"merge": "other"},
+     "CalibrateRequest: merge: got 'other', expected a list or tuple, each item a path"),
+    (VALIDATE, {"kernels": "gpu"},
+     "ValidateRequest: kernels: got 'gpu', expected 'auto', 'xnnpack' or 'builtin'"),
+    (VALIDATE, {"runtime": "torch"},
+     "ValidateRequest: runtime: got 'torch', expected 'litert', 'tflite-runtime' or 'tensorflow'"),
+    (VALIDATE, {"preprocess": "crop"}, f"preprocessing: got 'crop', expected {PREPROCESSINGS}"),
+    (VALIDATE, {"class_offset": -1},
+     "ValidateRequest: class_offset: got -1, expected a whole number, at least 0 or None"),
+    (VALIDATE, {"workers": 0}, f"ValidateRequest: workers: got 0, expected {COUNT} or None"),
+    (VALIDATE, {"max_drop_points": float("nan")},
+     "ValidateRequest: max_drop_points: got nan, expected a number or None"),
+    (DIAGNOSE, {"samples": 1}, "DiagnoseRequest: samples: got 1, expected a whole number, at least 2"),
+    (DIAGNOSE, {"preprocess": "crop"}, f"preprocessing: got 'crop', expected {PREPROCESSINGS}"),
+    (InspectRequest, {"path": b"m"}, "InspectRequest: path: got b'm', expected a path"),
+    (InspectRequest, {"path": "m", "runtime": None},
+     "InspectRequest: runtime: got None, expected 'litert', 'tflite-runtime' or 'tensorflow'"),
+    (HOST_BENCH, {"kernels": "auto"},
+     "HostBenchRequest: kernels: got 'auto', expected 'xnnpack' or 'builtin'"),
+    (HOST_BENCH, {"num_runs": 0}, f"HostBenchRequest: num_runs: got 0, expected {COUNT}"),
+    (HOST_BENCH, {"num_threads": 0}, f"HostBenchRequest: num_threads: got 0, expected {COUNT}"),
+    (HOST_BENCH, {"warmup_runs": -1},
+     "HostBenchRequest: warmup_runs: got -1, expected a whole number, at least 0"),
+    (PACKAGE, {"models": "out"},
+     "PackageRequest: models: got 'out', expected a list or tuple, each item a path"),
+    (PACKAGE, {"models": []},
+     "PackageRequest: models: got none, expected at least one .tflite file or folder"),
+    (PACKAGE, {"score_transformation": "exp"},
+     "PackageRequest: score_transformation: got 'exp', expected 'identity', 'log' or 'inverse-logistic'"),
+    (PACKAGE, {"name": 3}, "PackageRequest: name: got 3, expected a text or None"),
+    (VERIFY, {"devices": "all"},
+     "VerifyRequest: devices: got 'all', expected a list or tuple, each item a text"),
+    (VERIFY, {"arm": None}, "VerifyRequest: arm: got None, expected True or False"),
+    (DemoRequest, {"folder": None}, "DemoRequest: folder: got None, expected a path"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "values", "text"), WRONG)
+def test_a_wrong_value_is_an_argument_error(make: Callable[..., Any], values: Any, text: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        make(**values)
+    assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("path", ["a", Path("a")])
+def test_paths_may_be_texts(path: AnyPath) -> None:
+    BuildRequest(graph=GraphRequest(variant=parse_variant("small"), weights=path), output=path)
+    CalibrateRequest(graph=GRAPH, output=path, calibration=path, merge=[path])
+    QuantizeRequest(graph=GRAPH, output_dir=path, calibration=path)
+    ValidateRequest(float_path=path, int8_path=path, data=path)
+    DiagnoseRequest(float_path=path, int8_path=path, images=path)
+    PackageRequest(models=(path,), labels=path, score_calibration=path, validations=[path], benches=[path])
+    VerifyRequest(bundle=path, data=path, adb=path, benchmark_binary=path)
+    InspectRequest(path=path)
+    HostBenchRequest(model=path)
+    DemoRequest(folder=path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toy(Request):
+    """A request that is smaller than its `limit` says."""
+
+    limit: float = 1
+    size: Count | None = None
+
+    def check(self) -> None:
+        if self.size is not None and self.size > self.limit:
+            raise ArgumentError("size", str(self.size), f"at most {self.limit}")
+
+
+def test_a_request_checks_what_annotations_do_not_say() -> None:
+    assert Toy(limit=3, size=3).size == 3
+    assert Toy(limit=2.5).size is None
+    with pytest.raises(ArgumentError, match="size: got 4, expected at most 3"):
+        Toy(limit=3, size=4)
+
+
+def test_fields_are_checked_before_the_request() -> None:
+    with pytest.raises(ArgumentError, match="Toy: size: got '4', expected a whole number, at least 1 or"):
+        Toy(size="4")  # type: ignore[arg-type]
+
+
+def test_annotations_in_words() -> None:
+    assert expected(AnyPath) == "a path"
+    assert expected(Count) == "a whole number, at least 1"
+    assert expected(float | None) == "a number or None"
