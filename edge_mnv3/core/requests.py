@@ -37,6 +37,11 @@ _WORDS: dict[Any, str] = {
 }
 
 
+def optional_path(location: AnyPath | None) -> Path | None:
+    """Turns a location into a path; None stays None."""
+    return None if location is None else Path(location)
+
+
 class Request:
     """The base of all requests, which are frozen dataclasses.
 

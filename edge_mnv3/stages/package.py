@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple
 
 import numpy.typing as npt
 
-from edge_mnv3.core.errors import ArgumentError, InputFileError
+from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.images import DEFAULT_PREPROCESS
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, Request
-from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result, read_result
+from edge_mnv3.core.requests import AnyPath, Request, optional_path
+from edge_mnv3.core.result_files import read_result
 from edge_mnv3.core.results.package import (
     BundleManifest,
     EmbeddedFacts,
@@ -56,7 +56,13 @@ from edge_mnv3.packaging.manifest import bundle_sha256, read_manifest, seal, ver
 from edge_mnv3.packaging.metadata import FLOAT_INPUT_MEAN, FLOAT_INPUT_STD, Description, build_metadata
 from edge_mnv3.packaging.model_card import CARD_FILE, model_card
 from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
-from edge_mnv3.stages.package_inputs import GoldenChoice, choose_golden, open_labels, open_score_calibration
+from edge_mnv3.stages.package_inputs import (
+    GoldenChoice,
+    choose_golden,
+    model_path,
+    open_labels,
+    open_score_calibration,
+)
 
 APPS_FOLDER = "apps"
 ScoreTransformation = Literal["identity", "log", "inverse-logistic"]
@@ -141,7 +147,7 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     """
     reporter.step("checking the models")
     classifiers = [
-        open_classifier(_model_path(path), force=request.force) for path in map(Path, request.models)
+        open_classifier(model_path(path), force=request.force) for path in map(Path, request.models)
     ]
     _check_together(classifiers)
     first = classifiers[0]
@@ -171,25 +177,6 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     reporter.step("writing the bundle")
     write_bundle(output, sealed, as_zip=request.as_zip, force=request.force)
     return _result(output, sealed, request, models)
-
-
-def _path(location: AnyPath | None) -> Path | None:
-    return None if location is None else Path(location)
-
-
-def _model_path(path: Path) -> Path:
-    """A folder of `quantize` stands for its int8 file."""
-    if not path.is_dir():
-        return path
-    described = path / QUANTIZE_FILE
-    if not described.is_file():
-        raise InputFileError(
-            f"model {path}",
-            f"a folder without {QUANTIZE_FILE}",
-            "a .tflite, or a folder of edge-mnv3 quantize",
-        )
-    result = read_quantize_result(described)
-    return path / Path(result.int8_path).name
 
 
 def _check_together(classifiers: Sequence[ClassifierFile]) -> None:
@@ -232,8 +219,8 @@ def _read_inputs(
     made: Provenance | None,
 ) -> _Inputs:
     first = classifiers[0]
-    labels = open_labels(_path(request.labels), first.class_count)
-    calibration = open_score_calibration(_path(request.score_calibration), first.class_count)
+    labels = open_labels(optional_path(request.labels), first.class_count)
+    calibration = open_score_calibration(optional_path(request.score_calibration), first.class_count)
     associated = {LABELS_FILE: labels.content()}
     if calibration is not None:
         associated[SCORE_CALIBRATION_FILE] = calibration

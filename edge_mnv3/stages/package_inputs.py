@@ -8,6 +8,7 @@ from typing import NamedTuple
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import SYNTHETIC, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
 from edge_mnv3.packaging.golden import GOLDEN_COUNT, Pixels
 from edge_mnv3.packaging.labels import Labels, check_labels, default_labels, parse_labels
 from edge_mnv3.packaging.score_calibration import check_score_calibration
@@ -25,6 +26,25 @@ class GoldenChoice(NamedTuple):
 
     source: str
     images: list[Pixels]
+
+
+def model_path(path: Path) -> Path:
+    """Finds the model that is meant: a folder of `quantize` stands for its int8 file.
+
+    Raises:
+        InputFileError: The folder has no `quantize.json`, or one that cannot be read.
+    """
+    if not path.is_dir():
+        return path
+    described = path / QUANTIZE_FILE
+    if not described.is_file():
+        raise InputFileError(
+            f"model {path}",
+            f"a folder without {QUANTIZE_FILE}",
+            "a .tflite, or a folder of edge-mnv3 quantize",
+        )
+    result = read_quantize_result(described)
+    return path / Path(result.int8_path).name
 
 
 def open_labels(path: Path | None, class_count: int) -> Labels:

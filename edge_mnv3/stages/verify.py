@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edge_mnv3.core.errors import ArgumentError, BundleError
 from edge_mnv3.core.images import check_skipped
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, Request
+from edge_mnv3.core.requests import AnyPath, Request, optional_path
 from edge_mnv3.core.results.package import (
     BundleManifest,
     GoldenRun,
@@ -123,7 +123,7 @@ def _runners(request: VerifyRequest, reporter: Reporter) -> list[GoldenRunner]:
 
         runners += phone_runners(
             request.devices,
-            adb=None if request.adb is None else Path(request.adb),
+            adb=optional_path(request.adb),
             benchmark_binary=str(request.benchmark_binary or DEFAULT_NAME),
             reporter=reporter,
         )
