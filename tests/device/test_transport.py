@@ -20,7 +20,6 @@ from edge_mnv3.core.errors import (
     DeviceTimeoutError,
     DeviceUnavailableError,
 )
-from edge_mnv3_android_bench.adb.binary import adb_version
 from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.adb.files import DeviceFolder
 from edge_mnv3_android_bench.device import selection as device_selection
@@ -79,10 +78,6 @@ def test_a_file_is_pushed_once(any_device: AnyDevice, local: Path) -> None:
         assert not folder.ensure(local, "m.tflite")
     finally:
         folder.device.shell(["rm", "-rf", folder.path])
-
-
-def test_the_version_is_that_of_the_binary(adb_server: AdbServer) -> None:
-    assert adb_version(adb_server.binary.path) == adb_server.binary.version
 
 
 @pytest.mark.parametrize(

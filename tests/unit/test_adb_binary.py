@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_mnv3.core.errors import AdbUnavailableError
-from edge_mnv3_android_bench.adb.binary import adb_version, find_adb
+from edge_mnv3_android_bench.adb.binary import find_adb
 
 
 def program(path: Path, commands: str = "exit 0") -> Path:
@@ -72,25 +72,3 @@ def test_what_the_user_names_is_not_replaced_by_another(
     monkeypatch.setenv("ADB", str(nothing / "text"))
     with pytest.raises(AdbUnavailableError, match=r"text of \$ADB: got a file that may not be run"):
         find_adb()
-
-
-@pytest.mark.parametrize(
-    ("printed", "version"),
-    [
-        ("Android Debug Bridge version 1.0.41\\nVersion 36.0.0-13206524\\n", "36.0.0-13206524"),
-        ("Android Debug Bridge version 1.0.41\\nVersion 29.0.6-debian\\n", "29.0.6-debian"),
-        ("Android Debug Bridge version 1.0.32\\n", "1.0.32"),
-    ],
-)
-def test_version(tmp_path: Path, printed: str, version: str) -> None:
-    assert adb_version(program(tmp_path / "adb", f"printf '{printed}'")) == version
-
-
-@pytest.mark.parametrize(
-    ("commands", "text"), [("echo hello", "got hello"), ("exit 1", "got no version"), ("echo x >&2", "got x")]
-)
-def test_what_is_not_adb(tmp_path: Path, commands: str, text: str) -> None:
-    with pytest.raises(AdbUnavailableError, match=f"does not tell its version: {text}"):
-        adb_version(program(tmp_path / "adb", commands))
-    with pytest.raises(AdbUnavailableError, match="does not run: got No such file or directory"):
-        adb_version(tmp_path / "none")

@@ -24,9 +24,9 @@ def parse(text: str, *, runs: int | None = None) -> LaunchTimings:
     return parse_benchmark_log(text, "", 0, expected_runs=runs)
 
 
-def refused(text: str, stderr: str = "", exit_code: int | None = 0, *, complete: bool = True) -> str:
+def refused(text: str, stderr: str = "", exit_code: int | None = 0) -> str:
     with pytest.raises(BenchmarkLogError) as caught:
-        parse_benchmark_log(text, stderr, exit_code, expected_runs=None, complete=complete)
+        parse_benchmark_log(text, stderr, exit_code, expected_runs=None)
     return str(caught.value)
 
 
@@ -246,10 +246,6 @@ def test_unknown_flag_is_refused_although_the_program_ends_well() -> None:
 )
 def test_refusals(stdout: str, stderr: str, exit_code: int | None, text: str) -> None:
     assert text in refused(stdout, stderr, exit_code)
-
-
-def test_cut_stream_is_refused_even_if_the_figures_are_there() -> None:
-    assert "got a stream that was cut" in refused(GOOD, complete=False)
 
 
 def test_other_number_of_runs_than_was_asked_for() -> None:

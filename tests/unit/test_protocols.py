@@ -33,8 +33,10 @@ def test_published_and_app() -> None:
 
 
 def test_command_line() -> None:
+    known = {"graph", "num_threads", "num_runs", "warmup_runs", "use_xnnpack", "enable_op_profiling"}
+    known |= {"min_secs", "max_secs", "warmup_min_secs"}
     assert benchmark_flags(
-        PUBLISHED.settings, graph="/data/m.tflite", extra=["--enable_op_profiling=true"]
+        PUBLISHED.settings, graph="/data/m.tflite", known=known, extra=["--enable_op_profiling=true"]
     ) == [
         "--graph=/data/m.tflite",
         "--num_threads=1",

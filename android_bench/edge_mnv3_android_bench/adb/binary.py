@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_mnv3.core import process
 from edge_mnv3.core.errors import AdbUnavailableError
 
-_TIMEOUT_S = 10.0
 _PROGRAM = "adb.exe" if sys.platform == "win32" else "adb"
 _INSTALL = "install Android's platform-tools or pip install 'edge-mnv3[adb]', or name the binary with --adb"
 
@@ -38,33 +35,12 @@ def find_adb(option: Path | None = None) -> Path:
     on_path = shutil.which("adb")
     if on_path:
         return Path(on_path).absolute()
-    found = next((path for path in _usual_places() if _is_program(path)), None)
-    if found is None:
+    installed = next((path for path in _usual_places() if _is_program(path)), None)
+    if installed is None:
         raise AdbUnavailableError(
             "adb was not found", "none in $ADB, PATH, the Android SDK's folders, adbutils", next_step=_INSTALL
         )
-    return found
-
-
-def adb_version(path: Path) -> str:
-    """Asks a binary for its version, such as `36.0.0-13206524`; `1.0.32` for those before platform-tools.
-
-    Raises:
-        AdbUnavailableError: It does not run, or is not adb.
-    """
-    try:
-        done = process.run([str(path), "version"], timeout_s=_TIMEOUT_S)
-    except OSError as error:
-        raise AdbUnavailableError(
-            f"adb {path} does not run", error.strerror or str(error), next_step=_INSTALL
-        ) from error
-    protocol = re.search(r"Android Debug Bridge version (\S+)", done.stdout)
-    if not protocol:
-        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        got = "no answer in time" if done.returncode is None else (lines or ["no version"])[0]
-        raise AdbUnavailableError(f"adb {path} does not tell its version", got, next_step=_INSTALL)
-    release = re.search(r"^Version (\S+)", done.stdout, re.MULTILINE)
-    return (release or protocol)[1]
+    return installed
 
 
 def _usual_places() -> Iterator[Path]:

@@ -35,7 +35,7 @@ SLOWEST_LINK_BYTES_PER_S = 200_000  # wireless, far from the access point
 
 _LISTED = re.compile(r"^(\(no serial number\)|\S+)\s+(.+?)((?:\s+[\w-]+:\S+)*)\s*$")
 _SERVER_TROUBLE = ("cannot connect to daemon", "failed to start daemon", "failed to check server version")
-_OWN_LINE = re.compile(r"^(?:adb: )?(?:error: )?(.*)$")
+_ADB_LINE = re.compile(r"^(?:adb: )?(?:error: )?(.*)$")
 _CONTINUE = "connect it again and repeat the command: what is finished is kept"
 
 
@@ -45,7 +45,7 @@ class ListedDevice:
 
     Attributes:
         state: adb's word: `device` when usable, else `unauthorized`, `offline`, `recovery`, ….
-        model: As adb spells it; empty while the device has not told.
+        model: The model's name as adb spells it; empty while the device has not told.
     """
 
     serial: str
@@ -60,7 +60,7 @@ class ShellOutput:
     Attributes:
         stdout: Lines end in a line feed. Where `merged`, both streams.
         stderr: Empty where `merged`.
-        exit_code: Of the command; 128 + n when signal n killed it; None when `failure` is set.
+        exit_code: The command's exit code; 128 + n when signal n killed it; None when `failure` is set.
         merged: The device does not keep the streams apart.
         failure: Why the output is not complete; None when it is.
     """
@@ -82,7 +82,7 @@ class Adb:
     """An adb binary and the server that it talks to.
 
     Attributes:
-        path: From `find_adb`.
+        path: The binary that `find_adb` returns.
         server_port: TCP port of the server on this machine; None for adb's own choice.
     """
 
@@ -95,9 +95,9 @@ class Adb:
         """Runs adb once.
 
         Args:
-            arguments: Those after the server's port.
+            arguments: The command line after the server's port.
             timeout_s: Longest time that it may take.
-            stop: As in `process.run`.
+            stop: Ends the call when it is set, as in `process.run`.
 
         Raises:
             AdbUnavailableError: The binary does not run, or its server cannot be reached or started.
@@ -187,7 +187,7 @@ class AdbDevice:
         """The device and this adb speak `shell_v2`: stdout and stderr arrive apart.
 
         Raises:
-            DeviceError: As in `shell`.
+            DeviceError: `shell` failed.
         """
         if self._apart is None:
             done = self._run(["features"], SERVER_TIMEOUT_S)
@@ -208,10 +208,10 @@ class AdbDevice:
         Args:
             script: Text for the device's `sh`, or an argv list, which is quoted.
             timeout_s: Longest time that it may take; None for `SHELL_TIMEOUT_S`.
-            stop: As in `process.run`.
+            stop: Ends the call when it is set, as in `process.run`.
 
         Raises:
-            AdbUnavailableError: As in `Adb.run`.
+            AdbUnavailableError: `Adb.run` failed.
             KeyboardInterrupt: `stop` was set.
         """
         text = script if isinstance(script, str) else shlex.join(script)
@@ -238,7 +238,7 @@ class AdbDevice:
         timeout_s: float | None = None,
         stop: threading.Event | None = None,
     ) -> ShellOutput:
-        """Runs a command on the device; arguments as in `attempt`.
+        """Runs a command on the device; the arguments are those of `attempt`.
 
         Returns:
             All that it printed, and its exit code, which may be any.
@@ -247,7 +247,7 @@ class AdbDevice:
             DeviceTimeoutError: It did not end in time. It may still run on the device.
             DeviceLostError: The connection broke before its end.
             DeviceUnavailableError: The device does not allow debugging any more.
-            AdbUnavailableError: As in `Adb.run`.
+            AdbUnavailableError: `Adb.run` failed.
             KeyboardInterrupt: `stop` was set.
         """
         output = self.attempt(script, timeout_s=timeout_s, stop=stop)
@@ -259,7 +259,7 @@ class AdbDevice:
         """Returns a file's text, or None where it does not exist or may not be read.
 
         Raises:
-            DeviceError: As in `shell`.
+            DeviceError: `shell` failed.
         """
         output = self.shell(["cat", path])
         return output.stdout if output.exit_code == 0 else None
@@ -271,7 +271,7 @@ class AdbDevice:
 
         Raises:
             DeviceFileError: The device refused it.
-            DeviceError: As in `shell`.
+            DeviceError: `shell` failed.
         """
         self._copy(["push", str(local.absolute()), remote], local.stat().st_size, f"push of {local}", stop)
 
@@ -285,7 +285,7 @@ class AdbDevice:
 
         Raises:
             DeviceFileError: It does not exist or cannot be read.
-            DeviceError: As in `shell`.
+            DeviceError: `shell` failed.
         """
         self._copy(["pull", remote, str(local.absolute())], size_bytes, f"pull of {remote}", None)
 
@@ -302,18 +302,18 @@ class AdbDevice:
             raise file_error(f"device {self.serial}: {what}", _last_line(text))
         raise self._failure(done, text, timeout_s)
 
-    def _failure(self, done: Completed, own_text: str, timeout_s: float) -> DeviceError:
-        """Says why a call was not answered whole; `own_text` is what adb itself printed."""
+    def _failure(self, done: Completed, adb_text: str, timeout_s: float) -> DeviceError:
+        """Says why a call was not answered whole; `adb_text` is what adb itself printed."""
         name = f"device {self.serial}"
         if done.returncode is None:
             return DeviceTimeoutError(
                 name, f"no end within {timeout_s:g} s", next_step="if it hangs, unplug it or start it again"
             )
-        if "unauthorized" in own_text:
+        if "unauthorized" in adb_text:
             return DeviceUnavailableError(
                 name, "unauthorized", next_step="unlock it and accept the question about USB debugging"
             )
-        got = _last_line(own_text) or f"no end mark (adb ended with code {done.returncode})"
+        got = _last_line(adb_text) or f"no end mark (adb ended with code {done.returncode})"
         return DeviceLostError(f"{name}: the connection broke", got, next_step=_CONTINUE)
 
     def _run(
@@ -357,7 +357,7 @@ def _marked(script: str, token: str, *, apart: bool) -> str:
     """Wraps a script so that its output lies between marks, the last with its exit code.
 
     The whole mark never stands in the command line, so that a command which prints command lines cannot
-    print one. The script has a shell of its own: `exit` and syntax errors in it do not lose the mark.
+    print one. The script runs in a second shell: `exit` and syntax errors in it do not lose the mark.
     """
     inner = f"sh -c {shlex.quote(script)} </dev/null"
     if not apart:
@@ -377,7 +377,7 @@ def _between_marks(text: str, token: str) -> tuple[str, int | None]:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("* daemon")]
-    own = next((line for line in reversed(lines) if line.startswith(("adb:", "error:"))), None)
-    line = own or (lines[-1] if lines else "")
-    match = _OWN_LINE.match(line)
+    adb_line = next((line for line in reversed(lines) if line.startswith(("adb:", "error:"))), None)
+    line = adb_line or (lines[-1] if lines else "")
+    match = _ADB_LINE.match(line)
     return match[1] if match else line

@@ -57,14 +57,14 @@ class DeviceFolder:
             local: The file.
             name: Its name in the folder.
             executable: Make it a program.
-            stop: As in `process.run`.
+            stop: Ends the call when it is set, as in `process.run`.
 
         Returns:
             Whether it had to be pushed.
 
         Raises:
             DeviceFileError: No space, a read-only or noexec file system, or what arrived differs.
-            DeviceError: As in `AdbDevice.shell`.
+            DeviceError: `AdbDevice.shell` failed.
             OSError: `local` cannot be read.
         """
         target = self.file(name)
@@ -95,7 +95,7 @@ class DeviceFolder:
 
         Raises:
             DeviceFileError: The device refused it.
-            DeviceError: As in `AdbDevice.shell`.
+            DeviceError: `AdbDevice.shell` failed.
         """
         done = self.device.shell(["rm", "-f", *map(self.file, names)])
         if done.exit_code != 0:
@@ -136,14 +136,14 @@ class DeviceFolder:
         arrived = re.match(r"(\d+)\n", done.stdout)
         if arrived and int(arrived[1]) != size_bytes:
             raise self._error(f"push of {local}", f"{arrived[1]} of {size_bytes} bytes arrived")
-        found = _parse_hash(done.stdout)
-        if found == _NO_HASH:
-            found = self._hash_of_copy(remote, size_bytes)
-        if found != _local_hash(local, len(found)):
+        remote_hash = _parse_hash(done.stdout)
+        if remote_hash == _NO_HASH:
+            remote_hash = self._hash_of_copy(remote, size_bytes)
+        if remote_hash != _local_hash(local, len(remote_hash)):
             raise self._error(f"push of {local}", "other content on the device than in the file")
 
     def _hash_of_copy(self, remote: str, size_bytes: int) -> str:
-        """For devices without any program that hashes: what is read back from it."""
+        """Hashes a file on a device without any program that hashes: it is copied back and hashed here."""
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "copy"
             self.device.pull(remote, copy, size_bytes=size_bytes)
@@ -168,7 +168,7 @@ def parse_free_bytes(text: str) -> int | None:
 
 
 def _hash_command(path: str) -> str:
-    """Prints SHA-256 or MD5, whichever the device can, else a dash."""
+    """Returns a command that prints SHA-256 or MD5, whichever the device can, else a dash."""
     return f"sha256sum {path} 2>/dev/null || md5sum {path} 2>/dev/null || echo {_NO_HASH}"
 
 
@@ -178,7 +178,7 @@ def _parse_hash(text: str) -> str:
 
 
 def _local_hash(path: Path, digits: int) -> str:
-    """SHA-256 for 64 digits, else MD5, which guards against accidents."""
+    """Returns the SHA-256 for 64 digits, else the MD5, which guards against accidents."""
     if digits == 64:
         return sha256_file(path)
     return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()

@@ -24,13 +24,13 @@ def ready_binary(
 ) -> str:
     """Has a build ready in the registry for a device; returns its name there.
 
-    A file is registered under its own name and hash, so that two files never meet. The build `current` is
+    A file is registered under its name and hash, so that two files never meet. The build `current` is
     downloaded once, when it is first asked for.
 
     Args:
         registry: The builds.
         wanted: A file, or a name.
-        abis: Of the device, preferred first.
+        abis: The device's ABIs, preferred first.
         reporter: Told of the download, and warned where it has no checksum to compare it with.
 
     Raises:

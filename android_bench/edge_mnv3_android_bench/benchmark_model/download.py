@@ -1,4 +1,4 @@
-"""Files of `benchmark_model`: where the official builds lie, what kind of processor a file is for."""
+"""Files of `benchmark_model`: where the official builds lie, and which kind of processor a file is for."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def pick_abi(abis: Sequence[str]) -> str:
     Raises:
         BenchmarkBinaryError: There is none.
     """
-    found = next((abi for abi in abis if abi in OFFICIAL_FILES), None)
-    if found is None:
+    published = next((abi for abi in abis if abi in OFFICIAL_FILES), None)
+    if published is None:
         raise BenchmarkBinaryError(
             "no benchmark_model is published for this device",
             f"ABI {', '.join(abis)}",
             " or ".join(OFFICIAL_FILES),
             "give one with --benchmark-binary",
         )
-    return found
+    return published
 
 
 def official_address(abi: str) -> str:
@@ -52,7 +52,7 @@ def check_elf(file: Path, abi: str, *, allow_script: bool = False) -> None:
 
     Args:
         file: The file.
-        abi: Of the device.
+        abi: The device's ABI.
         allow_script: Take a shell script as it is, such as one that sets the path of libraries first.
 
     Raises:

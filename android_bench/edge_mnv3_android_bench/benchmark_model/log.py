@@ -71,7 +71,6 @@ def parse_benchmark_log(
     exit_code: int | None,
     *,
     expected_runs: int | None,
-    complete: bool = True,
 ) -> LaunchTimings:
     """Reads the figures of one launch.
 
@@ -80,14 +79,13 @@ def parse_benchmark_log(
         stderr: All that it wrote there.
         exit_code: 128 + n for a death by signal n; None where it is not known.
         expected_runs: Timed inferences that were asked for; None where that is not known.
-        complete: The end of the output was seen.
 
     Raises:
         BenchmarkLogError: The program failed, or the figures are not there beyond doubt.
     """
     out, err = split_log(stdout), split_log(stderr)
     lines = out + err
-    _check_run(lines, exit_code, complete)
+    _check_run(lines, exit_code)
     session, warmup_told, warmup, told, measured, summary = _key_lines(out, err)
     warmup_runs = _check_runs(warmup_told, warmup, "warm-up")
     runs = _check_runs(told, measured, "measurement")
@@ -123,7 +121,7 @@ def _refusal(got: str, expected: str = "", next_step: str = "") -> BenchmarkLogE
     )
 
 
-def _check_run(lines: Sequence[LogLine], exit_code: int | None, complete: bool) -> None:
+def _check_run(lines: Sequence[LogLine], exit_code: int | None) -> None:
     """Refuses what did not run as demanded, with the reason that it printed."""
     for line in lines:
         if "Unconsumed cmdline flags" in line.text:
@@ -141,8 +139,6 @@ def _check_run(lines: Sequence[LogLine], exit_code: int | None, complete: bool) 
         reasons = [line.text for line in lines if _is_reason(line)]
         reason = f": {' / '.join(reasons[:3])}" if reasons else ""
         raise _refusal(f"{_describe_exit(exit_code)}{reason}", "exit code 0")
-    if not complete:
-        raise _refusal("a stream that was cut", "output up to the end marker")
 
 
 def _is_reason(line: LogLine) -> bool:
@@ -159,11 +155,11 @@ def _describe_exit(exit_code: int) -> str:
 
 
 def _key_lines(out: list[LogLine], err: list[LogLine]) -> list[str]:
-    """The six lines that hold the figures, all from one stream (TensorFlow 1 wrote them to stderr)."""
-    found = [_marked(stream) for stream in (out, err)]
-    if all(found):
+    """Returns the six lines with the figures, all from one stream (TensorFlow 1 wrote them to stderr)."""
+    marked_of_streams = [_marked(stream) for stream in (out, err)]
+    if all(marked_of_streams):
         raise _refusal("figures in both streams", "all of them in one")
-    marked = found[0] or found[1]
+    marked = marked_of_streams[0] or marked_of_streams[1]
     kinds = [kind for kind, _ in marked]
     if kinds != list(_ORDER):
         missing = [kind for kind in dict.fromkeys(_ORDER) if kinds.count(kind) < _ORDER.count(kind)]

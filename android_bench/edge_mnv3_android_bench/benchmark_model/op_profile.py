@@ -18,7 +18,7 @@ from edge_mnv3_android_bench.benchmark_model.profile_tables import (
 
 _NODE = re.compile(r"\[(?P<outputs>.*)\](?::(?P<index>\d+))?", re.ASCII)
 _DELEGATE_STEP = "Delegate/"
-_INTERNAL_TYPE = "DelegateOpInvoke"  # builds before the group of its own list it among the operators
+_INTERNAL_TYPE = "DelegateOpInvoke"  # builds without a group for it list it among the operators
 _DELEGATE_TYPE = re.compile(r"DELEGATE|\w*Delegate\w*", re.ASCII)
 
 

@@ -56,12 +56,12 @@ class ProfileRow:
     """One operator of a table.
 
     Attributes:
-        op_type: As printed.
-        name: As printed: `[output, output]:index`, without index in TensorFlow 1; `Delegate/…` for a step of
-            a delegate.
+        op_type: The type as printed.
+        name: The name as printed: `[output, output]:index`, without index in TensorFlow 1; `Delegate/…` for a
+            step of a delegate.
         calls: Times that it ran in an inference, rounded down.
-        time_us: Of an inference, all calls together.
-        share_percent: Of the group's total, as printed.
+        time_us: Time in an inference, all calls together.
+        share_percent: Share of the group's total, as printed.
     """
 
     op_type: str
@@ -77,7 +77,7 @@ class ProfileGroup:
 
     Attributes:
         subgraph: Its number; `INTERNAL` for delegates.
-        total_us: Of an inference.
+        total_us: Time of an inference.
         runs: Inferences that were profiled.
     """
 

@@ -46,10 +46,10 @@ class BenchmarkBinary:
     Attributes:
         name: The user's word for it, such as `current` or `era-2019`.
         abi: Android's name of the processor kind that it runs on.
-        sha256: Of the file.
-        size_bytes: Of the file.
+        sha256: Hash of the file.
+        size_bytes: Size of the file.
         source: Address or file that it came from.
-        help_sha256: Over the flags, types and defaults that it prints; None before its first run.
+        help_sha256: Hash over the flags, types and defaults that it prints; None before its first run.
         version: The version of TFLite that it reports; None before its first run, or where it does not.
     """
 
@@ -122,7 +122,7 @@ class BinaryRegistry:
 
         Args:
             name: Name in the registry.
-            abi: Of the device.
+            abi: The device's ABI.
             address: Where to download from; by default the official build.
             refresh: Download even if it is here, to see whether the file at the address has changed.
             reporter: Told of the bytes done, of all bytes; of 0 where the server does not say how many.
@@ -156,19 +156,19 @@ class BinaryRegistry:
         path = self.path(name, abi)
         if locked is None or not path.is_file():
             raise _missing(name, abi)
-        found = sha256_file(path)
-        if found != locked.sha256:
-            raise _changed(locked, f"{path} with SHA-256 {found[:12]}…", f"remove {path} and fetch it again")
+        sha256 = sha256_file(path)
+        if sha256 != locked.sha256:
+            raise _changed(locked, f"{path} with SHA-256 {sha256[:12]}…", f"remove {path} and fetch it again")
         return locked
 
     def for_device(self, name: str, abis: Sequence[str]) -> BenchmarkBinary:
         """Returns the locked build of a name for the first of a device's ABIs that there is one for.
 
         Raises:
-            BenchmarkBinaryError: As in `get`.
+            BenchmarkBinaryError: `get` failed.
         """
-        found = {binary.abi for binary in self.read().binaries if binary.name == name}
-        return self.get(name, next((abi for abi in abis if abi in found), abis[0]))
+        locked_abis = {binary.abi for binary in self.read().binaries if binary.name == name}
+        return self.get(name, next((abi for abi in abis if abi in locked_abis), abis[0]))
 
     def has(self, name: str, abis: Sequence[str]) -> bool:
         """Whether a build of this name is locked for one of a device's ABIs."""
@@ -200,7 +200,7 @@ class BinaryRegistry:
 
         Args:
             name: Name in the registry.
-            abi: Of the device.
+            abi: The device's ABI.
             help_text: What it prints for `--help`, both streams.
             log_text: What it prints at a run, for its version.
 
@@ -233,20 +233,20 @@ class BinaryRegistry:
     def _settle(self, name: str, abi: str, source: str) -> BenchmarkBinary:
         """Admits the pending file if it is the first or the locked one; else refuses it."""
         pending, locked = self.pending_path(name, abi), self._find(name, abi)
-        found = BenchmarkBinary(
+        binary = BenchmarkBinary(
             name=name,
             abi=abi,
             sha256=sha256_file(pending),
             size_bytes=pending.stat().st_size,
             source=source,
         )
-        if locked is not None and found.sha256 != locked.sha256:
-            self._enter(found, accepted=False)
-            raise _changed(locked, f"SHA-256 {found.sha256[:12]}… from {source}")
+        if locked is not None and binary.sha256 != locked.sha256:
+            self._enter(binary, accepted=False)
+            raise _changed(locked, f"SHA-256 {binary.sha256[:12]}… from {source}")
         pending.replace(self.path(name, abi))
         if locked is None:
-            self._enter(found, accepted=True)
-        return locked or found
+            self._enter(binary, accepted=True)
+        return locked or binary
 
     def _find(self, name: str, abi: str) -> BenchmarkBinary | None:
         return _pick(self.read().binaries, name, abi)

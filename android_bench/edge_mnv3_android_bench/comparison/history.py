@@ -1,8 +1,8 @@
 """The history: every result of `bench` and `reproduce`, one JSON object a line, only ever appended to.
 
 A line is written by one call, so that programs that write at once do not mix their lines, and is on the disk
-before the call returns. A line that a crash cut stays where it is: the next one begins on a line of its
-own, and reading skips what is cut and says so.
+before the call returns. A line that a crash cut stays where it is: the next one begins on a new line,
+and reading skips what is cut and says so.
 """
 
 from __future__ import annotations

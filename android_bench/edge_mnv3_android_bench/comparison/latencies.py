@@ -1,6 +1,6 @@
 """Whether two measured latencies differ: only under equal conditions, and in words.
 
-The ratio is that of the medians over launches (on this machine: over blocks of runs). Its interval comes of
+The ratio is that of the medians over launches (on this machine: over blocks of runs). Its interval comes from
 resampling the launches of both. Two results differ where the interval excludes 1 and the ratio is further
 from 1 than `MIN_DIFFERENCE`, which separates what launches repeat from what anyone would notice.
 
@@ -35,8 +35,8 @@ AnyBenchResult: TypeAlias = HostBenchResult | DeviceBenchResult
 MIN_DIFFERENCE = 0.02
 _MODEL, _KIND = "model", "kind of device"
 _ALLOW_HINT = "measure again under equal conditions, or name what is meant to differ with --allow"
-# By what a condition is named when it is meant to differ. What is no condition of a latency (paths, the
-# battery's charge, names under which a binary is registered) is in none of them.
+# The names of the conditions, for --allow. What is no condition of a latency (paths, the battery's charge,
+# names under which a binary is registered) is in none of them.
 _DEVICE_CONDITIONS = {
     "device": ("serial", "model"),
     "build": ("build_fingerprint",),
@@ -130,8 +130,8 @@ def compare(a: AnyBenchResult, b: AnyBenchResult, *, allow: Collection[str] = ()
     """Compares two measurements.
 
     Args:
-        a: One.
-        b: The other.
+        a: The reference.
+        b: The measurement that is compared with it.
         allow: Names out of `DIFFERENCES` that may differ.
 
     Raises:
@@ -223,13 +223,15 @@ def _pair(
 ) -> list[tuple[int, int]]:
     """Pairs each of the left with the only one of the right whose other conditions are all equal.
 
-    Of several, the one without any difference is meant; else nobody knows which.
+    Where there are several, the one without any difference is taken; else none is.
     """
     pairs = []
     for i, one in enumerate(left):
-        found = [condition_differences(one, other) for other in right]
-        exact = [j for j, differences in enumerate(found) if not differences]
-        allowed = [j for j, differences in enumerate(found) if {d.name for d in differences} <= set(allow)]
+        candidates = [condition_differences(one, other) for other in right]
+        exact = [j for j, differences in enumerate(candidates) if not differences]
+        allowed = [
+            j for j, differences in enumerate(candidates) if {d.name for d in differences} <= set(allow)
+        ]
         meant = exact or allowed
         if len(meant) == 1:
             pairs.append((i, meant[0]))
@@ -239,8 +241,8 @@ def _pair(
 def _no_partner(path: Path, result: AnyBenchResult, others: Sequence[AnyBenchResult]) -> str:
     """Says what keeps a result from the other file's nearest one."""
     told = f"{path}: {describe_result(result)} has no partner"
-    found = sorted((condition_differences(result, other) for other in others), key=len)
-    return f"{told}; the nearest differs by {_tell(found[0])}" if found and found[0] else told
+    nearest = min((condition_differences(result, other) for other in others), key=len, default=())
+    return f"{told}; the nearest differs by {_tell(nearest)}" if nearest else told
 
 
 def _tell(differences: Sequence[ConditionDifference]) -> str:

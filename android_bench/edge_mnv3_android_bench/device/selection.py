@@ -36,7 +36,7 @@ def select_devices(
     """Returns the devices to use, each known to be usable when it was looked at.
 
     Args:
-        adb: From `adb`.
+        adb: The adb binary and its server.
         serials: Serials; addresses `HOST:PORT`, which are connected first; or `all` alone. Empty for the
             only usable device.
         reporter: Warned of each device that `all` leaves out.

@@ -30,16 +30,14 @@ _RECONNECT_S = 3.0
 def changed_settings(
     folder: DeviceFolder,
     *,
-    stay_awake: bool = True,
     fixed_performance: bool = False,
     sdk: int,
     reporter: Reporter = SILENT,
 ) -> Iterator[None]:
-    """Changes settings for the time of the block.
+    """Keeps the screen on while the device has power, for the time of the block.
 
     Args:
         folder: The tool's folder on the device, where the note is kept.
-        stay_awake: Keep the screen on while the device has power.
         fixed_performance: Hold clocks that the device can sustain. They are *lower* than its highest: for
             comparing two builds, not for figures that are published.
         sdk: The device's API level.
@@ -48,7 +46,7 @@ def changed_settings(
     Raises:
         DeviceUnavailableError: The device has no fixed-performance mode.
         DeviceFileError: The note cannot be written.
-        DeviceError: As in `AdbDevice.shell`.
+        DeviceError: `AdbDevice.shell` failed.
     """
     if fixed_performance and sdk < FIXED_PERFORMANCE_SDK:
         raise DeviceUnavailableError(
@@ -59,10 +57,10 @@ def changed_settings(
         )
     if restore_settings(folder):
         reporter.warn(f"device {folder.device.serial}: settings that an earlier run had left were restored")
-    wanted = {_STAY_ON: _STAY_ON_ALWAYS} if stay_awake else {}
+    wanted = {_STAY_ON: _STAY_ON_ALWAYS}
     if fixed_performance:
         wanted[_FIXED] = "true"
-    original = _read(folder.device, wanted)
+    original = _read(folder.device)
     changes = {name: value for name, value in wanted.items() if original[name] != value}
     if not changes:
         yield
@@ -82,14 +80,14 @@ def restore_settings(folder: DeviceFolder, before: Mapping[str, str] | None = No
 
     Args:
         folder: The tool's folder.
-        before: What to restore even if the note is gone, with the whole folder say.
+        before: What to restore even if the note is gone, for instance with the whole folder.
 
     Returns:
         Whether there was a note.
 
     Raises:
         DeviceFileError: The device refused it.
-        DeviceError: As in `AdbDevice.shell`.
+        DeviceError: `AdbDevice.shell` failed.
     """
     note = folder.device.read_text(folder.file(NOTE))
     noted = re.findall(r"^(\w+)=(\w+)$", note or "", re.MULTILINE)
@@ -117,18 +115,13 @@ def _restore_or_warn(folder: DeviceFolder, before: Mapping[str, str], reporter: 
     reporter.warn(f"settings are not restored, the next run on this device restores them: {problem}")
 
 
-def _read(device: AdbDevice, names: Mapping[str, str]) -> dict[str, str]:
+def _read(device: AdbDevice) -> dict[str, str]:
+    done = device.shell(["settings", "get", "global", _STAY_ON])
+    value = done.stdout.strip()
+    if done.exit_code != 0 or not re.fullmatch(rf"\d+|{_UNSET}", value):
+        raise DeviceFileError(f"device {device.serial}: setting {_STAY_ON}", value or done.stderr, "a number")
     # Android tells nobody whether the fixed-performance mode is on; it is off unless a program set it.
-    values = {_FIXED: "false"}
-    if _STAY_ON in names:
-        done = device.shell(["settings", "get", "global", _STAY_ON])
-        value = done.stdout.strip()
-        if done.exit_code != 0 or not re.fullmatch(rf"\d+|{_UNSET}", value):
-            raise DeviceFileError(
-                f"device {device.serial}: setting {_STAY_ON}", value or done.stderr, "a number"
-            )
-        values[_STAY_ON] = value
-    return values
+    return {_STAY_ON: value, _FIXED: "false"}
 
 
 def _apply(device: AdbDevice, name: str, value: str) -> None:

@@ -41,7 +41,7 @@ def read_device_info(device: AdbDevice) -> DeviceInfo:
 
     Raises:
         DeviceUnavailableError: It tells no Android version: its system has not started.
-        DeviceError: As in `AdbDevice.shell`.
+        DeviceError: `AdbDevice.shell` failed.
     """
     return parse_device_info(device.serial, device.shell(INFO_SCRIPT, timeout_s=_DUMP_TIMEOUT_S).stdout)
 
@@ -50,7 +50,7 @@ def read_device_state(device: AdbDevice) -> DeviceState:
     """Reads how a device is just now.
 
     Raises:
-        DeviceError: As in `AdbDevice.shell`.
+        DeviceError: `AdbDevice.shell` failed.
     """
     return parse_device_state(device.shell(STATE_SCRIPT, timeout_s=_DUMP_TIMEOUT_S).stdout)
 
@@ -59,7 +59,7 @@ def parse_device_info(serial: str, text: str) -> DeviceInfo:
     """Reads the output of `INFO_SCRIPT`.
 
     Raises:
-        DeviceUnavailableError: As in `read_device_info`.
+        DeviceUnavailableError: It tells no Android version: its system has not started.
     """
     sections = split_sections(text)
     properties = parse_properties(sections.get("getprop", ""))

@@ -27,7 +27,7 @@ class Fleet:
     """Devices with a session each, and a thread for each; made by `open_fleet`.
 
     Attributes:
-        sessions: Of the devices that are in use, in the order asked for.
+        sessions: Sessions of the devices in use, in the order asked for.
         failures: What failed so far; a device that failed leaves the others alone.
         stop: Set by Ctrl-C. What runs on a device passes it on to the calls of adb, which end then.
     """

@@ -3,7 +3,7 @@
 One adb call does it all: it reads the device's state, starts `benchmark_model` in the background, samples
 clocks, temperature and core mask until that ends, prints its exit code and both of its streams, and reads the
 state again. The sampler keeps off the cores that are measured. It ends the program when its time is up, when
-the connection breaks (its own writing fails then) and when the shell that adb started is gone.
+the connection breaks (its writing fails then) and when the shell that adb started is gone.
 """
 
 from __future__ import annotations
@@ -98,10 +98,10 @@ class LaunchOutput:
     Attributes:
         before: The device before the launch.
         after: The device after it.
-        stdout: Of the program.
-        stderr: Of the program.
-        exit_code: Of the program; None where it was killed because its time was up.
-        samples: While it ran.
+        stdout: The program's standard output.
+        stderr: The program's standard error.
+        exit_code: The program's exit code; None where it was killed because its time was up.
+        samples: Clocks and temperature, sampled while it ran.
         masks: Core mask of the running program at each sample; None where it could not be read.
     """
 
@@ -138,7 +138,7 @@ def parse_launch_output(text: str, cpus: Sequence[int]) -> LaunchOutput | None:
 
     Args:
         text: Standard output of the whole script.
-        cpus: Those of the command.
+        cpus: Cores that the command pins the program to.
     """
     before, ran, rest = text.partition(f"{HEADING}run\n")
     during, ended, after = rest.partition(f"\n{HEADING}after\n")

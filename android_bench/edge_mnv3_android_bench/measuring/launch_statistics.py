@@ -1,4 +1,4 @@
-"""From launches to one figure: which of them count, their median, its interval, and whether to believe it."""
+"""Summarizes launches: which of them count, their median, its interval, and whether it is stable."""
 
 from __future__ import annotations
 

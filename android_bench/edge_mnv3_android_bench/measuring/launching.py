@@ -39,7 +39,7 @@ from edge_mnv3_android_bench.measuring.launch_statistics import SETTLE_S, launch
 
 LOADING_ALLOWANCE_S = 20.0  # for loading a model, beside the time that the protocol allows
 _STATES_ALLOWANCE_S = 40.0  # for reading the device's state before and after
-_LIMIT_FACTOR = 1.5  # the device counts its own time by naps, each a little longer than asked for
+_LIMIT_FACTOR = 1.5  # the device counts time in naps, each a little longer than asked for
 _KILL_TIMEOUT_S = 10.0
 _NOT_STARTED = (126, 127)  # exit codes of a shell for a program that it cannot run or find
 # Kinds of thermal zone that tell the processor's temperature, best first; then what is near it.
@@ -71,7 +71,7 @@ def find_temperature_file(folder: DeviceFolder) -> str | None:
     """Finds the file with the processor's temperature, or with one near it; None where all are unreadable.
 
     Raises:
-        DeviceError: As in `AdbDevice.shell`.
+        DeviceError: `AdbDevice.shell` failed.
     """
     rows = [line.split(maxsplit=1) for line in folder.device.shell(_FIND_ZONES).stdout.splitlines()]
     zones = [(row[0], row[1]) for row in rows if len(row) == 2]
@@ -91,12 +91,12 @@ def run_launch(
         folder: The tool's folder on the device.
         command: What to run.
         log_path: Where to write the raw log.
-        stop: As in `process.run`.
+        stop: Ends the call when it is set, as in `process.run`.
 
     Raises:
         DeviceTimeoutError: The device did not answer in time.
         DeviceFileError: The folder is not there any more.
-        DeviceError: As in `AdbDevice.shell`. The program was killed, if the device could still be reached;
+        DeviceError: `AdbDevice.shell` failed. The program was killed, if the device could still be reached;
             if not, it ends by itself.
         OutputError: The log cannot be written.
         KeyboardInterrupt: `stop` was set; the program was killed, if the device could still be reached.
@@ -135,7 +135,7 @@ def read_launch(
 
     Args:
         raw: The launch.
-        number: Of the launch, from 1 on.
+        number: Number of the launch, from 1 on.
         info: The device.
         expected_runs: Timed inferences that were asked for.
         fixed_performance: Clocks are held below the highest: they are compared with the highest seen.
@@ -184,7 +184,7 @@ def kill_program(folder: DeviceFolder, name: str) -> None:
 
     Raises:
         DeviceTimeoutError: It is still there after it was killed.
-        DeviceError: As in `AdbDevice.shell`.
+        DeviceError: `AdbDevice.shell` failed.
     """
     quoted = shlex.quote(name)
     # A process found by its number may be another one by now: its command line must name the folder.

@@ -25,6 +25,7 @@ from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, benchmark_fla
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_model
 
 IMAGE_ALLOWANCE_S = 30.0
+_SEED = 0
 _ALL_INPUTS, _INPUT, _OUTPUT = "check_inputs", "check_input", "check_output"
 Pixels = npt.NDArray[np.uint8]
 Outputs = list[npt.NDArray[Any]]
@@ -43,7 +44,7 @@ class PhoneAnswers(NamedTuple):
 
 
 class Differences(NamedTuple):
-    """Counts over several inputs; as in `PhoneOutputs`."""
+    """Counts over several inputs; the fields are those of `PhoneOutputs`."""
 
     same_top1: int
     equal_values_percent: float
@@ -51,12 +52,12 @@ class Differences(NamedTuple):
     mean_difference: float
 
 
-def seeded_pixels(side: int, count: int, *, seed: int = 0) -> list[Pixels]:
-    """Makes images of noise, (side, side, 3) uint8, the same for the same seed.
+def seeded_pixels(side: int, count: int) -> list[Pixels]:
+    """Makes images of noise, (side, side, 3) uint8, the same at each call.
 
     Each is rougher than the one before it, so that they do not all fall into one class.
     """
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(_SEED)
     images = []
     for number in range(count):
         cells = min(side, 2 ** (number % 8 + 1))
@@ -82,8 +83,8 @@ def check_phone_outputs(
         ready: The build of `benchmark_model` on it.
         model: A `.tflite` file with one image input of fixed shape.
         images: (H, W, 3) uint8, of the input's size, at least one.
-        kernels: On both sides.
-        stop: As in `process.run`.
+        kernels: Kind of kernels on both sides.
+        stop: Ends the call when it is set, as in `process.run`.
 
     Raises:
         ArgumentError: There are no images, or of another size than the input.
@@ -91,12 +92,12 @@ def check_phone_outputs(
         BenchmarkBinaryError: The build cannot take inputs from files or write outputs.
         BenchmarkLogError: The program failed on the device.
         DeviceFileError: It wrote no outputs, or not all.
-        DeviceError: As in `DeviceFolder.ensure`.
+        DeviceError: `DeviceFolder.ensure` failed.
     """
     host = open_model(model, kernels=kernels)
     expected = [host.run_raw(input_values(image, host.inputs)) for image in images]
-    found = run_on_phone(session, ready, model, images, kernels=kernels, stop=stop).outputs
-    differences = compare_outputs(found, expected)
+    on_phone = run_on_phone(session, ready, model, images, kernels=kernels, stop=stop).outputs
+    differences = compare_outputs(on_phone, expected)
     return PhoneOutputs(
         device=session.info,
         binary=ready.binary.name,
@@ -119,7 +120,7 @@ def run_on_phone(
     kernels: Kernels,
     stop: threading.Event | None = None,
 ) -> PhoneAnswers:
-    """Runs a model on images on the device, in a launch of its own for each.
+    """Runs a model on images on the device, with one launch for each image.
 
     Args and errors are those of `check_phone_outputs`.
     """
@@ -160,11 +161,11 @@ def input_values(image: Pixels, inputs: Sequence[TensorInfo]) -> npt.NDArray[Any
     return shifted.astype(inputs[0].dtype)
 
 
-def compare_outputs(found: Sequence[Outputs], expected: Sequence[Outputs]) -> Differences:
+def compare_outputs(on_phone: Sequence[Outputs], expected: Sequence[Outputs]) -> Differences:
     """Compares the outputs of several inputs; the first output is the one whose top class is compared."""
     same_top1, equal, values = 0, 0, 0
     sums, largest = 0.0, 0.0
-    for ours, theirs in zip(found, expected, strict=True):
+    for ours, theirs in zip(on_phone, expected, strict=True):
         same_top1 += int(np.argmax(ours[0]) == np.argmax(theirs[0]))
         for one, other in zip(ours, theirs, strict=True):
             equal += int(np.count_nonzero(one == other))

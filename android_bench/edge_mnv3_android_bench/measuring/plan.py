@@ -13,9 +13,9 @@ class CoolDown:
     """How long to wait after a launch that does not count.
 
     Attributes:
-        min_s: At first; twice as long after each further one, up to `max_s`.
-        max_s: Then the next launch is tried, cool or not.
-        poll_s: Between looks at the thermal status.
+        min_s: First wait; it doubles after each further such launch, up to `max_s`.
+        max_s: Longest wait; then the next launch is tried, cool or not.
+        poll_s: Time between looks at the thermal status.
     """
 
     min_s: float = 10.0
@@ -36,11 +36,11 @@ class MeasurementPlan:
     Attributes:
         models: `.tflite` files.
         binaries: Names of builds in the registry.
-        protocol: How.
-        log_folder: For the raw logs.
+        protocol: How to measure.
+        log_folder: Folder for the raw logs.
         resume_path: Where finished launches are kept until all are; None keeps none.
         fixed_performance: Hold sustainable clocks, which are lower: for comparing, not for published figures.
-        cool_down: Between a launch that does not count and the next.
+        cool_down: Waits between a launch that does not count and the next.
     """
 
     models: tuple[Path, ...]

@@ -32,15 +32,15 @@ def profile_model(
     Args:
         session: The device.
         ready: The build of `benchmark_model` on it.
-        conditions: Of the measurement; they name the model and the protocol.
+        conditions: Conditions of the measurement; they name the model and the protocol.
         graph: The file's main graph.
         log_path: Where to write the raw log.
-        stop: As in `process.run`.
+        stop: Ends the call when it is set, as in `process.run`.
 
     Raises:
         BenchmarkBinaryError: The build has no profiler.
         BenchmarkLogError: The launch failed, or printed no whole profile of this graph.
-        DeviceError: As in `run_launch`.
+        DeviceError: `run_launch` failed.
         OutputError: The log cannot be written.
     """
     remote = place_model(session, Path(conditions.model_path), conditions.model_sha256, stop=stop)

@@ -1,4 +1,4 @@
-"""How a latency is measured, as data, and the flags of `benchmark_model` that come of it."""
+"""How a latency is measured, as data, and the flags of `benchmark_model` that follow from it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Protocol:
     """A way to measure.
 
     Attributes:
-        settings: Of each launch.
+        settings: Settings of each launch.
         cores: `big`: pinned to the cluster with the highest clock; `all`: not pinned.
         launches: Starts of the program that must count.
     """
@@ -37,7 +37,7 @@ class Protocol:
 
     @property
     def name(self) -> str:
-        """Such as `published`."""
+        """The protocol's name, such as `published`."""
         return self.settings.name
 
     @property
@@ -121,7 +121,7 @@ def benchmark_flags(
     settings: ProtocolSettings,
     *,
     graph: str,
-    known: Collection[str] | None = None,
+    known: Collection[str],
     extra: Sequence[str] = (),
 ) -> list[str]:
     """Writes the command line of a launch, without the program.
@@ -129,8 +129,8 @@ def benchmark_flags(
     Args:
         settings: How to measure.
         graph: Path of the model on the device.
-        known: Flags of the build, as `read_known_flags` finds them; None takes all for known. Limits that an
-            old build lacks are left out, and so is `use_xnnpack=false` for one that has no XNNPACK.
+        known: Flags of the build, as `read_known_flags` finds them. Limits that an old build lacks are left
+            out, and so is `use_xnnpack=false` for one that has no XNNPACK.
         extra: More flags, such as `--enable_op_profiling=true`.
 
     Raises:
@@ -146,16 +146,15 @@ def benchmark_flags(
         "warmup_min_secs": f"{settings.warmup_min_secs:g}",
         _XNNPACK_FLAG: "true" if settings.kernels == "xnnpack" else "false",
     }
-    if known is not None:
-        dispensable = {*_MAY_LACK} if settings.kernels == "xnnpack" else {*_MAY_LACK, _XNNPACK_FLAG}
-        values = {name: value for name, value in values.items() if name in known or name not in dispensable}
-        asked = [*values, *(flag.removeprefix("--").partition("=")[0] for flag in extra)]
-        lacking = [name for name in asked if name not in known]
-        if lacking:
-            raise BenchmarkBinaryError(
-                "benchmark binary",
-                f"a build without {', '.join(f'--{name}' for name in lacking)}",
-                f"one that can measure by protocol {settings.name}",
-                "use another build or protocol",
-            )
+    dispensable = {*_MAY_LACK} if settings.kernels == "xnnpack" else {*_MAY_LACK, _XNNPACK_FLAG}
+    values = {name: value for name, value in values.items() if name in known or name not in dispensable}
+    asked = [*values, *(flag.removeprefix("--").partition("=")[0] for flag in extra)]
+    lacking = [name for name in asked if name not in known]
+    if lacking:
+        raise BenchmarkBinaryError(
+            "benchmark binary",
+            f"a build without {', '.join(f'--{name}' for name in lacking)}",
+            f"one that can measure by protocol {settings.name}",
+            "use another build or protocol",
+        )
     return [*(f"--{name}={value}" for name, value in values.items()), *extra]

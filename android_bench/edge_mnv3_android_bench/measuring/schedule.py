@@ -22,9 +22,8 @@ from edge_mnv3_android_bench.measuring.launch_statistics import (
     variation_percent,
 )
 
-MAX_SETS = (
-    3  # a set whose launches vary too much is repeated as a whole: picking among them would be no measure
-)
+# A set whose launches vary too much is repeated as a whole: to pick among them would bias the figure.
+MAX_SETS = 3
 TRIES_PER_LAUNCH = 2
 MAX_ALIKE = 3  # a program that fails so many times in the same way will go on doing so
 
@@ -34,11 +33,11 @@ class Cell:
     """A model under a build of `benchmark_model`, and its launches so far.
 
     Attributes:
-        label: For messages.
-        conditions: Under which it is measured.
-        command: Of each launch.
-        min_launches: That must count.
-        launches: All, those that do not count included.
+        label: Name in messages.
+        conditions: Conditions of the measurement.
+        command: Command of each launch.
+        min_launches: Number of launches that must count.
+        launches: All launches, those that do not count included.
         sets: Sets of launches begun.
         tries: Launches in the present set.
     """

@@ -32,7 +32,7 @@ class ReadyBinary:
     """A build on the device.
 
     Attributes:
-        binary: As it is locked.
+        binary: The locked build.
         program: Its path on the device.
         help_text: What it prints about its flags.
         known_flags: Their names.
@@ -88,7 +88,7 @@ class DeviceSession:
         Args:
             program: Path on the device.
             flags: Its arguments.
-            cpus: From `cpus`.
+            cpus: The cores that `cpus` returns.
             max_secs: The protocol's; the time for loading the model is added.
         """
         every = {cpu for cluster in self.info.clusters for cpu in cluster.cpus}
@@ -107,7 +107,7 @@ def open_session(device: AdbDevice) -> DeviceSession:
     """Reads what a device is.
 
     Raises:
-        DeviceError: As in `AdbDevice.shell`.
+        DeviceError: `AdbDevice.shell` failed.
     """
     folder = DeviceFolder(device)
     return DeviceSession(
@@ -124,7 +124,7 @@ def place_binary(
 
     Raises:
         BenchmarkBinaryError: It is not in the registry for this device, does not run, or has changed.
-        DeviceError: As in `DeviceFolder.ensure`.
+        DeviceError: `DeviceFolder.ensure` failed.
     """
     binary = registry.for_device(name, session.info.abis)
     remote = _PROGRAM_PREFIX + name
@@ -144,7 +144,7 @@ def place_model(
     """Brings a model to the device; returns its path there.
 
     Raises:
-        DeviceError: As in `DeviceFolder.ensure`.
+        DeviceError: `DeviceFolder.ensure` failed.
     """
     name = f"{sha256[:16]}.tflite"
     session.folder.ensure(model, name, stop=stop)

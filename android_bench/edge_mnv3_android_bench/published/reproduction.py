@@ -34,7 +34,7 @@ _MIN_NETWORKS_OF_INTERVAL = 3
 
 
 class PublishedNetwork(NamedTuple):
-    """What published figures are of."""
+    """The network that a published figure belongs to."""
 
     variant: str
     alpha: float
@@ -61,7 +61,7 @@ def reproduce(
 ) -> ReproduceResult:
     """Holds everything that was measured on a phone against everything that was published of it.
 
-    Each source keeps its own cell. A phone without published figures gets cells without them, and the phone
+    Each source has a cell. A phone without published figures gets cells without them, and the phone
     of the published figures whose latencies are nearest.
     """
     phone = published.phone(device.model)
@@ -262,7 +262,7 @@ def nearest_pixel(figures: Sequence[Figure], measurements: Sequence[MeasuredFile
         return None
     recipe = next((m.recipe for m in measurements if m.recipe), None)
     measured = _measured_us(measurements, binaries[0], recipe)
-    found = []
+    candidates = []
     for device in dict.fromkeys(figure.device for figure in figures if figure.device):
         best = _fullest_source(_by_source(f for f in figures if f.device == device), measured)
         if best is None:
@@ -272,8 +272,8 @@ def nearest_pixel(figures: Sequence[Figure], measurements: Sequence[MeasuredFile
         pixel = NearestPixel(
             device=device, source=source, ratio=math.exp(statistics.median(logs)), networks=len(logs)
         )
-        found.append((statistics.median(abs(value) for value in logs), pixel))
-    return min(found, key=lambda item: item[0])[1] if found else None
+        candidates.append((statistics.median(abs(value) for value in logs), pixel))
+    return min(candidates, key=lambda candidate: candidate[0])[1] if candidates else None
 
 
 def _warnings(device: DeviceInfo, measurements: Sequence[MeasuredFile]) -> tuple[str, ...]:

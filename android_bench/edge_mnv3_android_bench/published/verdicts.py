@@ -26,7 +26,7 @@ def condition_differences(conditions: DeviceBenchConditions, phone: str | None) 
     Stated are one thread, a large core and batch 1; the kernels of that time ran without XNNPACK.
 
     Args:
-        conditions: Of a measurement.
+        conditions: Conditions of a measurement.
         phone: The device's name in the published figures; None where it has none there.
     """
     differences = []
@@ -81,7 +81,7 @@ def judge(
         result: The measurement.
         published_ms: None where there is none.
         phone: The device's name in the published figures; None where it has none there.
-        differences: Of the file, such as another graph; those of the conditions are found here.
+        differences: How the file differs, such as by another graph; this function adds how the conditions do.
     """
     all_differences = (*condition_differences(result.conditions, phone), *differences)
     measured_ms = result.median_us / 1e3 if result.median_us is not None else None
@@ -107,16 +107,6 @@ def judge(
         verdict=verdict,
         reasons=reasons,
     )
-
-
-def describe(cell: MeasuredCell) -> str:
-    """Writes a verdict with what it rests on, on one line."""
-    words = f"reproduced within {100 * TOLERANCE:g} %" if cell.verdict == REPRODUCED else cell.verdict
-    if cell.reasons:
-        words += f": {'; '.join(cell.reasons)}"
-    if cell.by_ratio and cell.verdict != cell.by_ratio:
-        words += f" (by the ratio alone: {cell.by_ratio})"
-    return words
 
 
 def describe_nearest(nearest: NearestPixel) -> str:
