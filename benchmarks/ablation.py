@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -209,6 +210,21 @@ def calibration_images(calibration: str, samples: int, seed: int, size: int, rep
     return open_images(calibration).sample(request, reporter).pixels
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """The command's options."""
+
+    variant: str
+    weights: str
+    calibration: str
+    data: Path
+    samples: int
+    seed: int
+    input_size: int
+    output_dir: Path | None
+    as_json: bool
+
+
 @click.command()
 @click.option("--variant", required=True)
 @click.option("--weights", required=True, type=click.Path(exists=True, dir_okay=False))
@@ -219,45 +235,39 @@ def calibration_images(calibration: str, samples: int, seed: int, size: int, rep
 @click.option("--input-size", default=224, show_default=True)
 @click.option("-o", "--output-dir", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True)
-def main(
-    variant: str,
-    weights: str,
-    calibration: str,
-    data: Path,
-    samples: int,
-    seed: int,
-    input_size: int,
-    output_dir: Path | None,
-    as_json: bool,
-) -> None:
+def main(**options: Any) -> None:
     """Prints a table of what each step is worth."""
+    arguments = Arguments(**options)
     reporter = Reporter()
-    images = calibration_images(calibration, samples, seed, input_size, reporter)
-    held_out = open_images(data, need_labels=True)
+    images = calibration_images(
+        arguments.calibration, arguments.samples, arguments.seed, arguments.input_size, reporter
+    )
+    held_out = open_images(arguments.data, need_labels=True)
     labels = np.array(held_out.labels())
     pixels = np.stack(
         [
-            held_out.load(index, input_size_px=input_size, preprocess=PREPROCESS)
+            held_out.load(index, input_size_px=arguments.input_size, preprocess=PREPROCESS)
             for index in range(len(labels))
         ]
     )
-    float_model = float_file(variant, weights, input_size, reporter)
-    keep = _keeper(output_dir)
+    float_model = float_file(arguments.variant, arguments.weights, arguments.input_size, reporter)
+    keep = _keeper(arguments.output_dir)
     keep("float", float_model)
     wanted = answers(float_model, pixels, "xnnpack")
     if wanted is None:
         raise click.ClickException("the float file does not load under XNNPACK")
     rows = []
-    for number, (step, content) in enumerate(files(float_model, images, seed)):
+    for number, (step, content) in enumerate(files(float_model, images, arguments.seed)):
         keep(f"{number}_int8", content)
         for kernels in KERNELS:
             rows.append(compared(step, kernels, labels, wanted, answers(content, pixels, kernels)))
             click.echo(str(rows[-1]), err=True)
     top1_percent = float(100 * np.mean(wanted.classes == labels))
-    if as_json:
+    if arguments.as_json:
         click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
     else:
-        click.echo(f"{variant}, {len(images)} calibration images, seed {seed}, {len(labels)} images\n")
+        used = f"{len(images)} calibration images, seed {arguments.seed}, {len(labels)} images"
+        click.echo(f"{arguments.variant}, {used}\n")
         click.echo(table(rows, top1_percent))
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from importlib import resources
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -337,6 +337,27 @@ def rows_of(
             yield row
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """The command's options."""
+
+    float_path: Path | None
+    variant: str | None
+    alpha: float | None
+    input_size: int
+    weights: str
+    calibration: str
+    data: Path
+    preprocess: str
+    recipes: tuple[str, ...]
+    sizes: tuple[int, ...]
+    synthetic: int
+    seeds: tuple[int, ...]
+    most_new: int | None
+    output_dir: Path
+    as_json: bool
+
+
 @click.command()
 @click.option("--float", "float_path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--variant", type=click.Choice(tuple(VARIANTS)), help="Instead of --float.")
@@ -355,41 +376,40 @@ def rows_of(
 @click.option("--rows", "most_new", type=click.IntRange(min=0), help="Make at most so many new rows.")
 @click.option("-o", "--output-dir", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True)
-def main(
-    float_path: Path | None,
-    variant: str | None,
-    alpha: float | None,
-    input_size: int,
-    weights: str,
-    calibration: str,
-    data: Path,
-    preprocess: str,
-    recipes: tuple[str, ...],
-    sizes: tuple[int, ...],
-    synthetic: int,
-    seeds: tuple[int, ...],
-    most_new: int | None,
-    output_dir: Path,
-    as_json: bool,
-) -> None:
+def main(**options: Any) -> None:
     """Prints a table of accuracy by number of calibration images."""
+    arguments = Arguments(**options)
     reporter = TerminalReporter()
+    float_path = arguments.float_path
     if float_path is None:
-        if variant is None:
+        if arguments.variant is None:
             raise click.UsageError("give --float or --variant")
         request = GraphRequest(
-            variant=parse_variant(variant, alpha), input_size_px=input_size, classes=None, weights=weights
+            variant=parse_variant(arguments.variant, arguments.alpha),
+            input_size_px=arguments.input_size,
+            classes=None,
+            weights=arguments.weights,
         )
-        float_path = output_dir / f"{request.variant.name}_{input_size}_float.tflite"
+        float_path = arguments.output_dir / f"{request.variant.name}_{arguments.input_size}_float.tflite"
         reporter.step("making the float file")
         float_file(request, float_path, reporter)
-    conditions = conditions_of(float_path, calibration, data, preprocess)
-    wanted = points(calibration, recipes, sizes, synthetic, seeds)
-    rows = tuple(rows_of(wanted, conditions, Files(float_path, data, output_dir), most_new, reporter))
+    conditions = conditions_of(float_path, arguments.calibration, arguments.data, arguments.preprocess)
+    wanted = points(
+        arguments.calibration, arguments.recipes, arguments.sizes, arguments.synthetic, arguments.seeds
+    )
+    rows = tuple(
+        rows_of(
+            wanted,
+            conditions,
+            Files(float_path, arguments.data, arguments.output_dir),
+            arguments.most_new,
+            reporter,
+        )
+    )
     reporter.close()
     result = Table(conditions=conditions, rows=rows)
-    write_text(output_dir / "calibration_size.json", to_json(result), force=True)
-    click.echo(to_json(result) if as_json else table(rows), nl=not as_json)
+    write_text(arguments.output_dir / "calibration_size.json", to_json(result), force=True)
+    click.echo(to_json(result) if arguments.as_json else table(rows), nl=not arguments.as_json)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -137,6 +139,19 @@ def _ratio(above: list[float], below: list[float]) -> str:
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """The command's options."""
+
+    float_path: Path
+    stock: Path
+    accurate: Path
+    lowered: Path
+    rounds: int
+    num_runs: int
+    as_json: bool
+
+
 @click.command()
 @click.option("--float", "float_path", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--stock", required=True, type=click.Path(exists=True, path_type=Path))
@@ -145,31 +160,33 @@ def _ratio(above: list[float], below: list[float]) -> str:
 @click.option("--rounds", default=15, show_default=True)
 @click.option("--num-runs", default=40, show_default=True)
 @click.option("--json", "as_json", is_flag=True)
-def main(
-    float_path: Path,
-    stock: Path,
-    accurate: Path,
-    lowered: Path,
-    rounds: int,
-    num_runs: int,
-    as_json: bool,
-) -> None:
+def main(**options: Any) -> None:
     """Prints times and their ratios."""
-    stock_content, raised = loadable(stock.read_bytes())
+    arguments = Arguments(**options)
+    stock_content, raised = loadable(arguments.stock.read_bytes())
     if raised:
         click.echo(f"stock does not load under XNNPACK as it is; scales raised of: {', '.join(raised)}\n")
     files = {
-        "float": float_path.read_bytes(),
+        "float": arguments.float_path.read_bytes(),
         "stock": stock_content,
-        "accurate": accurate.read_bytes(),
-        "accurate, `--hard-swish lowered`": lowered.read_bytes(),
-        "convolutions alone": convolutions_alone(lowered.read_bytes()),
+        "accurate": arguments.accurate.read_bytes(),
+        "accurate, `--hard-swish lowered`": arguments.lowered.read_bytes(),
+        "convolutions alone": convolutions_alone(arguments.lowered.read_bytes()),
     }
-    found = times_ms(files, rounds, num_runs)
-    if as_json:
-        click.echo(json.dumps({"rounds": rounds, "num_runs": num_runs, "times_ms": found}, indent=2))
+    found = times_ms(files, arguments.rounds, arguments.num_runs)
+    if arguments.as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "rounds": arguments.rounds,
+                    "num_runs": arguments.num_runs,
+                    "times_ms": found,
+                },
+                indent=2,
+            )
+        )
     else:
-        click.echo(f"{rounds} rounds of {num_runs} runs\n")
+        click.echo(f"{arguments.rounds} rounds of {arguments.num_runs} runs\n")
         click.echo(table(found))
 
 

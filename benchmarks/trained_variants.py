@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -262,6 +263,21 @@ def request(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """The command's options."""
+
+    output_dir: Path
+    variants: tuple[str, ...]
+    recipes: tuple[str, ...]
+    epochs: int
+    samples: int
+    seed: int
+    input_size: int
+    images: int | None
+    as_json: bool
+
+
 @click.command()
 @click.option("-o", "--output-dir", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option(
@@ -274,50 +290,42 @@ def request(
 @click.option("--input-size", default=64, show_default=True, type=click.IntRange(min=MIN_INPUT_SIZE))
 @click.option("--images", type=click.IntRange(min=1), help="At most so many to train on, and held out.")
 @click.option("--json", "as_json", is_flag=True)
-def main(
-    output_dir: Path,
-    variants: tuple[str, ...],
-    recipes: tuple[str, ...],
-    epochs: int,
-    samples: int,
-    seed: int,
-    input_size: int,
-    images: int | None,
-    as_json: bool,
-) -> None:
+def main(**values: Any) -> None:
     """Prints what each recipe keeps of each network."""
-    calibration, other = write_digits(output_dir / "digits")
-    training, held_out = (read(csv, input_size, images) for csv in (calibration, other))
+    arguments = Arguments(**values)
+    calibration, other = write_digits(arguments.output_dir / "digits")
+    training, held_out = (read(csv, arguments.input_size, arguments.images) for csv in (calibration, other))
     options = Options(
-        input_size_px=input_size,
-        epochs=epochs,
+        input_size_px=arguments.input_size,
+        epochs=arguments.epochs,
         training_images=len(training.labels),
         held_out_images=len(held_out.labels),
-        calibration_images=samples,
-        seed=seed,
+        calibration_images=arguments.samples,
+        seed=arguments.seed,
     )
     reporter = TerminalReporter()
     rows: list[Row] = []
-    for variant in map(parse_variant, variants):
-        name = f"{variant.name}_{input_size}px_{len(training.labels)}_images_{epochs}_epochs.weights.h5"
-        weights = output_dir / "weights" / name
+    for variant in map(parse_variant, arguments.variants):
+        trained = f"{arguments.input_size}px_{len(training.labels)}_images_{arguments.epochs}_epochs"
+        name = f"{variant.name}_{trained}.weights.h5"
+        weights = arguments.output_dir / "weights" / name
         if not weights.exists():
-            train(variant, training, epochs, weights)
+            train(variant, training, arguments.epochs, weights)
         graph = GraphRequest(
             variant=variant,
-            input_size_px=input_size,
+            input_size_px=arguments.input_size,
             classes=CLASSES,
             weights=str(weights),
             include_softmax=False,
         )
-        for recipe in recipes:
-            made = quantize(request(graph, recipe, calibration, output_dir, options), reporter)
+        for recipe in arguments.recipes:
+            made = quantize(request(graph, recipe, calibration, arguments.output_dir, options), reporter)
             rows.append(compared(recipe, made, held_out))
             click.echo(str(rows[-1]), err=True)
     reporter.close()
     comparison = Comparison(options=options, rows=tuple(rows), margins=margins(rows), versions=versions())
-    write_text(output_dir / f"seed_{seed}.json", to_json(comparison), force=True)
-    click.echo(to_json(comparison) if as_json else table(comparison), nl=not as_json)
+    write_text(arguments.output_dir / f"seed_{arguments.seed}.json", to_json(comparison), force=True)
+    click.echo(to_json(comparison) if arguments.as_json else table(comparison), nl=not arguments.as_json)
 
 
 if __name__ == "__main__":
