@@ -50,7 +50,7 @@ from edge_mnv3_quantization.recipes.quantize import quantize
 KERNELS: tuple[Kernels, ...] = ("xnnpack", "builtin")
 SIZES = (1, 10, 100, 500)
 COMPARED = tuple(config.name for config in RECIPES.values() if config.benchmarked)
-RECIPE_PACKAGE = "edge_mnv3_quantization"
+RECIPE_PACKAGES = ("edge_mnv3_quantization", "edge_mnv3.core.tflite")
 _DIGEST_LENGTH = 12
 
 
@@ -139,20 +139,6 @@ class Point(NamedTuple):
         """Name of its file."""
         kind = f"{SYNTHETIC}_" if self.calibration == SYNTHETIC else ""
         return f"{self.recipe}_{kind}{self.samples}_seed_{self.seed}.json"
-
-
-class Files(NamedTuple):
-    """Where everything is.
-
-    Attributes:
-        float_path: What the int8 files are made from.
-        data: Labelled images.
-        output_dir: Gets the rows and the int8 files.
-    """
-
-    float_path: Path
-    data: Path
-    output_dir: Path
 
 
 def points(
@@ -264,8 +250,11 @@ def _sha256(path: Path) -> str | None:
 
 
 def _source_sha256() -> str:
-    source = Path(str(resources.files(RECIPE_PACKAGE)))
-    digests = [f"{path.relative_to(source)} {sha256_file(path)}" for path in sorted(source.rglob("*.py"))]
+    digests = [
+        f"{path.relative_to(source)} {sha256_file(path)}"
+        for source in (Path(str(resources.files(package))) for package in RECIPE_PACKAGES)
+        for path in sorted(source.rglob("*.py"))
+    ]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
@@ -312,31 +301,6 @@ def float_file(request: GraphRequest, output: Path, reporter: Reporter) -> None:
         temporary.write_bytes(content)
 
 
-def rows_of(
-    wanted: Sequence[Point],
-    conditions: Conditions,
-    files: Files,
-    most_new: int | None,
-    reporter: Reporter,
-) -> Iterator[Row]:
-    """Yields the rows that are there or can be made, in the order wanted."""
-    text = to_json(conditions)
-    folder = files.output_dir / hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
-    write_text(folder / "conditions.json", text, force=True)
-    made = 0
-    for point in wanted:
-        path = folder / point.file
-        if path.exists():
-            yield from_json(Row, path.read_text(encoding="utf-8"))
-        elif most_new is None or made < most_new:
-            int8_path = path.with_suffix(".tflite")
-            row = measure(point, files.float_path, int8_path, files.data, conditions.preprocess, reporter)
-            write_text(path, to_json(row), force=False)
-            made += 1
-            click.echo(str(row), err=True)
-            yield row
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
     """The command's options."""
@@ -356,6 +320,31 @@ class Arguments:
     most_new: int | None
     output_dir: Path
     as_json: bool
+
+
+def rows_of(
+    wanted: Sequence[Point],
+    conditions: Conditions,
+    float_path: Path,
+    arguments: Arguments,
+    reporter: Reporter,
+) -> Iterator[Row]:
+    """Yields the rows that are there or can be made, in the order wanted."""
+    text = to_json(conditions)
+    folder = arguments.output_dir / hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH]
+    write_text(folder / "conditions.json", text, force=True)
+    made = 0
+    for point in wanted:
+        path = folder / point.file
+        if path.exists():
+            yield from_json(Row, path.read_text(encoding="utf-8"))
+        elif arguments.most_new is None or made < arguments.most_new:
+            int8_path = path.with_suffix(".tflite")
+            row = measure(point, float_path, int8_path, arguments.data, arguments.preprocess, reporter)
+            write_text(path, to_json(row), force=False)
+            made += 1
+            click.echo(str(row), err=True)
+            yield row
 
 
 @click.command()
@@ -397,15 +386,7 @@ def main(**options: Any) -> None:
     wanted = points(
         arguments.calibration, arguments.recipes, arguments.sizes, arguments.synthetic, arguments.seeds
     )
-    rows = tuple(
-        rows_of(
-            wanted,
-            conditions,
-            Files(float_path, arguments.data, arguments.output_dir),
-            arguments.most_new,
-            reporter,
-        )
-    )
+    rows = tuple(rows_of(wanted, conditions, float_path, arguments, reporter))
     reporter.close()
     result = Table(conditions=conditions, rows=rows)
     write_text(arguments.output_dir / "calibration_size.json", to_json(result), force=True)

@@ -237,7 +237,7 @@ def main() -> None:
             print("cycle: " + ", ".join(cycle))
         for text in oversized:
             print(f"too long: {text}")
-    sys.exit(bool(structure.uphill or structure.room_cycles or structure.module_cycles))
+    sys.exit(bool(oversized or structure.uphill or structure.room_cycles or structure.module_cycles))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
 from pathlib import Path
 from typing import get_args
 
@@ -319,12 +318,3 @@ def test_outputs_do_not_fit_on_a_full_disk(bench: Bench) -> None:
     done = bench.run(f"--graph=tiny.tflite --output_filepath={FOLDER}/out.bin {QUICK}")
     assert done.returncode == 0
     assert len(bench.phone.read_bytes(f"{FOLDER}/out.bin")) == 2
-
-
-def test_a_launch_starts_quickly(bench: Bench) -> None:
-    """Measured: 0.15 s on two busy cores; the limit is what a launch may cost beside its own run time."""
-    bench.phone.figures = Figures.steady(10_000, launch_s=0)
-    bench.run("--graph=tiny.tflite")
-    began = time.monotonic()
-    bench.run("--graph=tiny.tflite")
-    assert time.monotonic() - began < 1.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from edge_mnv3_android_bench.device import selection as device_selection
 from edge_mnv3_android_bench.device.cpu_topology import big_cores, cpu_mask
 from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.device.state import read_device_info, read_device_state
+from hanging import HANGS_AFTER_S
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB
 
@@ -106,15 +106,14 @@ def test_a_cut_answer_is_never_an_answer(adb_server: AdbServer, phone: Phone, cu
     ("fault", "kind"),
     [(Phone.unplug, DeviceLostError), (Phone.freeze, DeviceTimeoutError), (Phone.reboot, DeviceLostError)],
 )
+@pytest.mark.timeout(HANGS_AFTER_S)
 def test_in_the_middle_of_a_command(
     adb_server: AdbServer, phone: Phone, fault: Callable[[Phone], None], kind: type[DeviceError]
 ) -> None:
     device = device_on(adb_server, phone)
     phone.after(0.3, lambda: fault(phone))
-    started = time.monotonic()
     with pytest.raises(kind):
-        device.shell("sleep 20", timeout_s=1.5)
-    assert time.monotonic() - started < 5  # 1.5 s at most, on a busy machine
+        device.shell("sleep 600", timeout_s=1.5)
     phone.thaw()
 
 
@@ -235,6 +234,7 @@ def test_a_wrong_byte(adb_server: AdbServer, phone: Phone, local: Path) -> None:
     assert folder.ensure(local, "m.tflite")
 
 
+@pytest.mark.timeout(HANGS_AFTER_S)
 def test_frozen_in_a_push(
     adb_server: AdbServer, phone: Phone, local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,10 +242,8 @@ def test_frozen_in_a_push(
     monkeypatch.setattr("edge_mnv3_android_bench.adb.client.SHELL_TIMEOUT_S", 1.0)
     monkeypatch.setattr("edge_mnv3_android_bench.adb.client.SLOWEST_LINK_BYTES_PER_S", 10_000_000)
     monkeypatch.setattr(folder, "_check_space", lambda *_: phone.freeze())
-    started = time.monotonic()
     with pytest.raises(DeviceTimeoutError, match=r"got no end within 1\.1024 s"):
         folder.ensure(local, "m.tflite")
-    assert time.monotonic() - started < 6  # 1.1 s, and 1 s for the removal, on a busy machine
     phone.thaw()
 
 

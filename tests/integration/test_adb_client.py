@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from edge_mnv3.core.errors import (
 )
 from edge_mnv3_android_bench.adb.client import Adb, ListedDevice, parse_devices
 from fake_adb import SERIAL, fake_adb, fake_device
+from hanging import HANGS_AFTER_S
 
 OLD_PHONE = {"features": "echo", "shell": """sh -c "$1" 2>&1 | sed 's/$/\\r/'; exit 0"""}
 
@@ -99,15 +99,14 @@ def test_what_came_before_the_loss_can_be_had(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["shell", "features"])
+@pytest.mark.timeout(HANGS_AFTER_S)
 def test_a_hung_device_costs_the_timeout_only(
     tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge_mnv3_android_bench.adb.client.SERVER_TIMEOUT_S", 0.2)
-    device = fake_device(tmp_path, **{verb: "sleep 30", "get_state": "exit 1"})
-    started = time.monotonic()
+    device = fake_device(tmp_path, **{verb: "sleep 600", "get_state": "exit 1"})
     with pytest.raises(DeviceTimeoutError, match=f"device {SERIAL}: got no end within 0.2 s"):
         device.shell("true", timeout_s=0.2)
-    assert time.monotonic() - started < 3  # 0.2 s and two starts of a shell, on a busy machine
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from edge_mnv3_quantization.diagnosis.signal_noise import Survey, survey
 from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale, shared_scales, value_scales
-from edge_mnv3_quantization.graph.tensor_names import layer_name
 from edge_mnv3_quantization.graph.types import Quantization
 from int8_pairs import (
     CHANNELS,
@@ -384,18 +383,3 @@ def test_files_of_the_wrong_kind_are_refused(tmp_path: Path) -> None:
         pair_of(float_content, int8_content[:40])
     with pytest.raises(ModelFileError, match="gone.tflite: got no such file, expected a .tflite file"):
         diagnose(tmp_path / "gone.tflite", tmp_path / "q.tflite", IMAGES, image_source="test")
-
-
-@pytest.mark.parametrize(
-    ("name", "layer"),
-    [
-        ("Net_1/conv_bn_1/batchnorm/add_1;Net_1/conv_1/convolution;Net_1/conv_bn_1/Cast", "conv_1"),
-        ("Net_1/re_lu_1/Relu;Net_1/expanded_conv_depthwise_1/depthwise;;x", "expanded_conv_depthwise_1"),
-        ("Net_1/activation_1/mul;;Net_1/activation_1/Relu6", "activation_1"),
-        ("Net_1/activation_1/mul;;Net_1/activation_1/truediv_gate", "activation_1_gate"),
-        ("StatefulPartitionedCall:01", "StatefulPartitionedCall:01"),
-        ("", ""),
-    ],
-)
-def test_layer_names(name: str, layer: str) -> None:
-    assert layer_name(name) == layer

@@ -38,6 +38,22 @@ def test_every_room_is_measured(measured: structure.Structure) -> None:
     assert min(measured.lines.values()) >= 1
 
 
+def test_nothing_is_too_long() -> None:
+    assert structure.too_long() == []
+
+
+def test_what_is_too_long_is_named(tmp_path: Path) -> None:
+    body = "".join(f"    x = {number}\n" for number in range(structure.FUNCTION_LINES))
+    (tmp_path / "long.py").write_text(f"def f():\n{body}" + "y = 1\n" * structure.MODULE_LINES)
+    (tmp_path / "short.py").write_text(
+        f'def f():\n    """Says.\n\n    more\n    """\n{body.partition(chr(10))[2]}'
+    )
+    assert structure.too_long(tmp_path) == [
+        "long.py: 461 lines, at most 400",
+        "long.py:1 f: 61 lines, at most 60",
+    ]
+
+
 def write_modules(root: Path, sources: dict[str, str]) -> None:
     for name, source in sources.items():
         package = name.split(".")[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_mnv3.core import process
+from hanging import HANGS_AFTER_S
 
 
 def test_lines_end_in_a_line_feed_only() -> None:
@@ -17,24 +18,22 @@ def test_lines_end_in_a_line_feed_only() -> None:
     assert done == (0, "a\nb\nc\rd\n", "")
 
 
+@pytest.mark.timeout(HANGS_AFTER_S)
 def test_a_timeout_keeps_what_was_printed_and_ends_what_the_program_started(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     script = f"echo begun; echo problem >&2; (sleep 0.3; touch {mark}) & wait"
-    started = time.monotonic()
     done = process.run(["sh", "-c", script], timeout_s=0.15)
     assert done == (None, "begun\n", "problem\n")
-    assert time.monotonic() - started < 2  # 0.15 s and the start of a shell, on a busy machine
     time.sleep(0.2)
     assert not mark.exists()
 
 
+@pytest.mark.timeout(HANGS_AFTER_S)
 def test_a_stop_ends_it_at_once() -> None:
     stop = threading.Event()
     threading.Timer(0.1, stop.set).start()
-    started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        process.run(["sleep", "20"], timeout_s=30, stop=stop)
-    assert time.monotonic() - started < 3  # 0.1 s until the stop, 0.1 s until it is seen
+        process.run(["sleep", "600"], timeout_s=900, stop=stop)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions are a POSIX thing")
