@@ -19,7 +19,7 @@ from device.layouts import generic_phone
 from device.phone import Phone
 from device.stand_in_behaviour import Figures
 from device.stand_in_runner import running_stand_in
-from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom_protocol
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def _measure(
 ) -> tuple[float, float]:
     """Returns the time of the whole measurement, and what a launch took beside its own time."""
     registry = registry_with(_new(folder))
-    protocol = custom(PUBLISHED, launches=options.launches)
+    protocol = custom_protocol(PUBLISHED, launches=options.launches)
     wanted = quick_plan(folder, model_file(folder), protocol=protocol)
     devices = [device_on(server, phone) for phone in phones]
     started = time.monotonic()

@@ -20,6 +20,7 @@ import csv
 import math
 import shlex
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,8 @@ from typing import Any
 import keras
 import numpy as np
 
+import edge_mnv3 as em
 from edge_mnv3 import builder
-from edge_mnv3.core.errors import CalibrationDataError, EdgeMnv3Error
-from edge_mnv3.core.images import ImageSource
-from edge_mnv3.core.reporting import Reporter
-from edge_mnv3.model.arch import VARIANTS, Variant, parse_variant
-from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
-from edge_mnv3_calibration_data.preprocess import PREPROCESSES
-from edge_mnv3_calibration_data.sampling import order
-from edge_mnv3_calibration_data.source_kinds import open_images
 
 # The published 0.999 is made for long training: over a few hundred steps the averages would lag behind the
 # weights, and the network would answer by statistics of other features.
@@ -54,7 +48,7 @@ class Images(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __init__(
         self,
-        source: ImageSource,
+        source: em.ImageSource,
         indices: Sequence[int],
         *,
         size: int,
@@ -93,13 +87,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the images, trains, writes the four files."""
     options = _options(arguments)
     keras.utils.set_random_seed(options.seed)
-    variant = parse_variant(options.variant, options.alpha)
-    source = open_images(options.images, need_labels=True)
-    indices = order(source, seed=options.seed)
+    variant = em.parse_variant(options.variant, options.alpha)
+    source = em.open_images(options.images, need_labels=True)
+    indices = em.sample_order(source, seed=options.seed)
     names = _class_names(source)
     held_out_count = round(len(indices) * options.held_out)
     if not len(names) <= held_out_count <= len(indices) - options.batch_size:
-        raise CalibrationDataError(
+        raise em.CalibrationDataError(
             f"images {options.images}",
             f"{len(indices)} in {len(names)} classes, of which {held_out_count} would be held out",
             f"at least one of each class held out, and one batch of {options.batch_size} left to train on",
@@ -137,7 +131,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Fine-tune a MobileNetV3 on a folder of class folders.")
     parser.add_argument("images", type=Path, help="folder with one subfolder of images a class")
     parser.add_argument("-o", "--output", type=Path, default=Path("mine"), metavar="DIR")
-    parser.add_argument("--variant", choices=tuple(VARIANTS), default="small")
+    parser.add_argument("--variant", choices=tuple(em.VARIANTS), default="small")
     parser.add_argument("--alpha", type=float, help="width multiplier [default: the variant's own]")
     parser.add_argument("--input-size", type=int, default=224, metavar="PX")
     parser.add_argument(
@@ -150,18 +144,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="highest [default: 0.001]")
     parser.add_argument("--held-out", type=float, default=0.2, metavar="SHARE", help="[default: 0.2]")
-    parser.add_argument("--preprocess", choices=tuple(PREPROCESSES), default="slim")
+    parser.add_argument("--preprocess", choices=tuple(em.PREPROCESSES), default="slim")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(arguments)
 
 
-def _class_names(source: ImageSource) -> list[str]:
+def _class_names(source: em.ImageSource) -> list[str]:
     """Names of the subfolders, in the order of the labels."""
     names = {label: source.name(index).split("/")[0] for index, label in enumerate(source.labels())}
     return [names[label] for label in range(len(names))]
 
 
-def _network(variant: Variant, size: int, classes: int, weights: str) -> Any:
+def _network(variant: em.Variant, size: int, classes: int, weights: str) -> Any:
     """Builds a network of `classes` outputs; all but the classifier starts from `weights`."""
     build = builder.MobileNetV3Small if variant.size == "small" else builder.MobileNetV3Large
     network = build(
@@ -176,8 +170,10 @@ def _network(variant: Variant, size: int, classes: int, weights: str) -> Any:
             layer.momentum = BATCH_NORM_MOMENTUM
     if weights != "none":
         # With the classes that the weights were trained for, whatever their number.
-        request = GraphRequest(variant=variant, input_size_px=size, classes=None, weights=weights)
-        trained = build_graph(resolve_graph(request, Reporter()), batch_size=None)
+        graph = em.GraphRequest(variant=variant, input_size_px=size, weights=weights)
+        with tempfile.TemporaryDirectory() as folder:
+            start = em.build(em.BuildRequest(graph=graph, output=Path(folder, "start.keras")))
+            trained = keras.models.load_model(start.path, compile=False)
         for layer in trained.layers:
             if layer.weights and layer.name != CLASSIFIER:
                 network.get_layer(layer.name).set_weights(layer.get_weights())
@@ -220,7 +216,7 @@ def settle_batch_norm(network: Any, images: Images) -> None:
         network(images[index][0], training=True)
 
 
-def _write_csv(path: Path, source: ImageSource, indices: Sequence[int]) -> None:
+def _write_csv(path: Path, source: em.ImageSource, indices: Sequence[int]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("file", "label"))
@@ -229,7 +225,7 @@ def _write_csv(path: Path, source: ImageSource, indices: Sequence[int]) -> None:
         )
 
 
-def _next_steps(options: argparse.Namespace, variant: Variant) -> str:
+def _next_steps(options: argparse.Namespace, variant: em.Variant) -> str:
     out = options.output
     alpha = f" --alpha {options.alpha}" if options.alpha is not None else ""
     weights, training, held_out, labels, results, bundle = (
@@ -251,5 +247,5 @@ edge-mnv3 package {folder} --labels {labels} --validate {results} \\
 if __name__ == "__main__":
     try:
         main()
-    except EdgeMnv3Error as error:
+    except em.EdgeMnv3Error as error:
         sys.exit(f"error: {error}")

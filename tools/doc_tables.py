@@ -30,6 +30,7 @@ from edge_mnv3.core.results import profile as profile_results
 from edge_mnv3.core.results import quantize as quantize_results
 from edge_mnv3.core.results import recipe as recipe_results
 from edge_mnv3.core.results import validate as validate_results
+from edge_mnv3.core.results import verify as verify_results
 from edge_mnv3.core.results import verdicts as verdict_results
 from edge_mnv3.model import arch
 from edge_mnv3.model.weights import PUBLISHED
@@ -52,7 +53,7 @@ TOP_RESULTS = {
     "compare": verdict_results.CompareResult,
     "benchmark-binary list": benchmark_binary.BinaryLock,
     "package": package_results.PackageResult,
-    "verify": package_results.VerifyResult,
+    "verify": verify_results.VerifyResult,
     "build": model_results.BuildResult,
     "published": published.Published,
     "demo": demo_results.DemoResult,
@@ -72,6 +73,7 @@ RESULT_MODULES = (
     verdict_results,
     benchmark_binary,
     package_results,
+    verify_results,
     demo_results,
     published,
 )

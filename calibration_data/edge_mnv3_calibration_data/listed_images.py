@@ -19,7 +19,7 @@ from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, Skip
 from edge_mnv3_calibration_data.decode import decode
 from edge_mnv3_calibration_data.manifests import manifest_sha256
 from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
-from edge_mnv3_calibration_data.sampling import order
+from edge_mnv3_calibration_data.sampling import sample_order
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -124,7 +124,7 @@ class ListedSource(ImageSource):
         pixels: list[Pixels] = []
         records: list[ImageRecord] = []
         skipped: list[SkippedImage] = []
-        for index in order(self, seed=request.seed):
+        for index in sample_order(self, seed=request.seed):
             if len(pixels) == wanted:
                 break
             image = self.images[index]

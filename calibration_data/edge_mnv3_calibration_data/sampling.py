@@ -8,7 +8,7 @@ from collections import defaultdict
 from edge_mnv3.core.images import ImageSource
 
 
-def order(source: ImageSource, *, seed: int) -> list[int]:
+def sample_order(source: ImageSource, *, seed: int) -> list[int]:
     """Orders a source's images, by their index, so that any first n of them are a fair sample.
 
     Each image's place follows from the SHA-256 of seed and name: no random generator whose stream could

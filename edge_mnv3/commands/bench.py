@@ -168,9 +168,9 @@ def _device_request(
     from edge_mnv3.stages.bench import DeviceBenchRequest
     from edge_mnv3.stages.variant_files import VariantFilesRequest
     from edge_mnv3_android_bench.measuring.plan import CoolDown
-    from edge_mnv3_android_bench.measuring.protocols import PROTOCOLS, PUBLISHED, custom
+    from edge_mnv3_android_bench.measuring.protocols import PROTOCOLS, PUBLISHED, custom_protocol
 
-    protocol = custom(
+    protocol = custom_protocol(
         PROTOCOLS.get(options["protocol"], PUBLISHED),
         num_threads=options["threads"],
         cores=options["cores"],

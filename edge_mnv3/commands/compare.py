@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.options import json_option
+from edge_mnv3.commands.options import json_option, requests
+
+if TYPE_CHECKING:
+    from edge_mnv3.stages.compare import CompareRequest
 
 
 @click.command("compare")
@@ -20,7 +24,8 @@ from edge_mnv3.commands.options import json_option
     "repeated.",
 )
 @json_option
-def command(a: Path, b: Path, allow: tuple[str, ...], as_json: bool) -> None:
+@requests("edge_mnv3.stages.compare.CompareRequest")
+def command(request: CompareRequest, as_json: bool) -> None:
     """Say in words whether two results of bench or reproduce differ.
 
     Exit code 0 for any verdict. Exit code 1: nothing is compared, because conditions differ; it says which.
@@ -33,7 +38,7 @@ def command(a: Path, b: Path, allow: tuple[str, ...], as_json: bool) -> None:
     """
     from edge_mnv3.commands.bench_tables import compare_table
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3_android_bench.comparison.latencies import compare_files
+    from edge_mnv3.stages.compare import compare
 
-    result = compare_files(a, b, allow=allow)
+    result = compare(request)
     click.echo(to_json(result) if as_json else compare_table(result), nl=not as_json)

@@ -97,13 +97,14 @@ def command(**options: Any) -> None:
     from edge_mnv3.commands.bench_tables import reproduce_table
     from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.bench_files import ResultFiles
-    from edge_mnv3.stages.reproduce import reproduce_published
+    from edge_mnv3.stages.reproduce import reproduce
 
     history = options["history"] or HISTORY
     files = ResultFiles(output=options["output"], history=history, force=options["force"])
     files.check()
     reporter = TerminalReporter()
-    result, failures = reproduce_published(_request(options), reporter)
+    report = reproduce(_request(options), reporter)
+    result, failures = report.result, report.failures
     reporter.close()
     if result:
         for warning in result.warnings:

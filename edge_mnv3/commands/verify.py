@@ -12,7 +12,7 @@ from edge_mnv3.commands.options import json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
-    from edge_mnv3.core.results.package import VerifyResult
+    from edge_mnv3.core.results.verify import VerifyResult
     from edge_mnv3.stages.verify import VerifyRequest
 
 EXIT_DIFFERENT = 3

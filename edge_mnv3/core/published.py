@@ -22,6 +22,8 @@ class Source:
     """Where figures were published.
 
     Attributes:
+        title: Title of the page or paper.
+        address: Its URL.
         conditions: What it says about how latencies were measured.
     """
 
@@ -37,8 +39,10 @@ class Figure:
     Attributes:
         source: Key of `Published.sources`.
         variant: Such as `small_minimalistic`.
+        alpha: Width multiplier, > 0.
         precision: `float` or `int8`.
         device: Phone whose CPU was measured; None for figures of the network itself.
+        latency_ms: Time of one inference on `device`.
         top1_percent: On the ImageNet validation set.
         multiply_adds_m: Millions, for one image.
         parameters_m: Millions.
@@ -62,6 +66,8 @@ class Published:
     """All figures with their sources.
 
     Attributes:
+        sources: Short name to source.
+        figures: One row of one source each.
         phones: What phones call themselves, where the figures' `device` names them otherwise or means a
             sister with the same chip.
     """

@@ -17,7 +17,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3.core.results.package import GoldenRun, PackagedModel, StepDifference
+from edge_mnv3.core.results.package import (
+    PackagedModel,
+    StepDifference,
+)
+from edge_mnv3.core.results.verify import GoldenRun
 from edge_mnv3.core.runtime import Kernels, open_model
 from edge_mnv3.core.tflite.types import Model
 

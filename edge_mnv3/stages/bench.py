@@ -9,10 +9,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import overload
 
-from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError
+from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error, InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.published import read_published
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, Request, optional_path
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport, DeviceFailure, PublishedCells
 from edge_mnv3.core.results.device import DeviceInfo
@@ -32,42 +33,54 @@ from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
 from edge_mnv3_android_bench.measuring.host import HostBenchRequest, bench_host
 from edge_mnv3_android_bench.measuring.plan import CoolDown, MeasurementPlan
-from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, check_protocol
 from edge_mnv3_android_bench.measuring.runs import measure_fleet
 from edge_mnv3_android_bench.published.reproduction import MeasuredFile, reproduce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceBenchRequest:
+class DeviceBenchRequest(Request):
     """What to measure, on which devices and how.
 
     Attributes:
         models: `.tflite` files.
         variants: Networks whose files are found or made and measured as well; None for none.
-        serials: As in `select_devices`.
+        serials: Serials, or addresses such as `192.168.0.7:5555`, or `all`; empty for the only device.
         binaries: Files, or names in the registry.
         protocol: How each launch measures, and how many there are.
         adb: The adb binary; None for the one that is found.
-        fixed_performance: As in `MeasurementPlan`.
+        fixed_performance: Hold sustainable clocks, which are lower: for comparing files.
         profile: Launch each file once more with the profiler on.
         check_outputs: Compare each file's outputs with this machine's.
         log_folder: For raw logs; None for a new folder in the cache.
         fresh: Forget the launches of an unfinished run.
-        cool_down: As in `MeasurementPlan`.
+        cool_down: How long to wait after a launch that does not count.
     """
 
-    models: tuple[Path, ...] = ()
+    models: Sequence[AnyPath] = ()
     variants: VariantFilesRequest | None = None
-    serials: tuple[str, ...] = ()
-    binaries: tuple[str, ...] = (DEFAULT_NAME,)
+    serials: Sequence[str] = ()
+    binaries: Sequence[AnyPath] = (DEFAULT_NAME,)
     protocol: Protocol = PUBLISHED
-    adb: Path | None = None
+    adb: AnyPath | None = None
     fixed_performance: bool = False
     profile: bool = False
     check_outputs: bool = False
-    log_folder: Path | None = None
+    log_folder: AnyPath | None = None
     fresh: bool = False
     cool_down: CoolDown = field(default_factory=CoolDown)
+
+    def check(self) -> None:
+        """Refuses a request without files, and a protocol that no launch can follow.
+
+        Raises:
+            ArgumentError: There is no file, or a value of the protocol is out of range.
+        """
+        if not self.models and not (self.variants and self.variants.variants):
+            raise ArgumentError(
+                "DeviceBenchRequest: models", "none", "at least one .tflite file, or variants"
+            )
+        check_protocol(self.protocol)
 
 
 @overload
@@ -105,8 +118,8 @@ def bench(
 
 
 def _bench_devices(request: DeviceBenchRequest, reporter: Reporter) -> DeviceBenchReport:
-    models = _distinct(request.models)
-    adb = Adb(find_adb(request.adb))
+    models = _distinct([Path(model) for model in request.models])
+    adb = Adb(find_adb(optional_path(request.adb)))
     reporter.step("devices")
     devices = select_devices(adb, request.serials, reporter)
     registry = BinaryRegistry()
@@ -157,7 +170,8 @@ def _ready_binaries(
     for session in fleet.sessions:
         try:
             ready = [
-                ready_binary(registry, wanted, session.info.abis, reporter) for wanted in request.binaries
+                ready_binary(registry, wanted, session.info.abis, reporter)
+                for wanted in map(str, request.binaries)
             ]
         except EdgeMnv3Error as error:
             fleet.leave_out(session, error)
@@ -174,7 +188,7 @@ def _plan(
         models=models,
         binaries=binaries,
         protocol=request.protocol,
-        log_folder=request.log_folder or cache_folder() / "bench" / "logs" / now,
+        log_folder=optional_path(request.log_folder) or cache_folder() / "bench" / "logs" / now,
         fixed_performance=request.fixed_performance,
         cool_down=request.cool_down,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.published import read_published
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, Count, Request, optional_path
 from edge_mnv3.core.results.bench_report import DeviceFailure
 from edge_mnv3.core.results.verdicts import ReproduceResult
 from edge_mnv3.stages.bench import DeviceBenchRequest, bench, measured_file
@@ -17,13 +18,13 @@ from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME, BinaryRegistry
 from edge_mnv3_android_bench.device.selection import ALL, select_devices
 from edge_mnv3_android_bench.measuring.plan import CoolDown
-from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom, renamed
-from edge_mnv3_android_bench.published.reproduction import reproduce
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom_protocol, renamed
+from edge_mnv3_android_bench.published import reproduction
 from edge_mnv3_android_bench.published.verdicts import ERA_PREFIX, is_of_the_era
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReproduceRequest:
+class ReproduceRequest(Request):
     """What to reproduce, and on which phone.
 
     Attributes:
@@ -34,34 +35,44 @@ class ReproduceRequest:
         current_binary: File or name of today's build.
         launches: As in `Protocol`; None for the usual number.
         runs: Timed inferences of a launch; None for the usual number.
-        adb: As in `DeviceBenchRequest`, and so the others.
+        adb: The adb binary; None for the one that is found.
+        log_folder: For raw logs; None for a new folder in the cache.
+        fresh: Forget the launches of an unfinished run.
+        cool_down: How long to wait after a launch that does not count.
     """
 
     files: VariantFilesRequest
     serial: str | None = None
-    era_binary: str | None = None
-    current_binary: str = DEFAULT_NAME
-    launches: int | None = None
-    runs: int | None = None
-    adb: Path | None = None
-    log_folder: Path | None = None
+    era_binary: AnyPath | None = None
+    current_binary: AnyPath = DEFAULT_NAME
+    launches: Count | None = None
+    runs: Count | None = None
+    adb: AnyPath | None = None
+    log_folder: AnyPath | None = None
     fresh: bool = False
     cool_down: CoolDown = field(default_factory=CoolDown)
 
     @property
     def protocol(self) -> Protocol:
         """That of the published figures; another number of runs or launches does not change its verdicts."""
-        return renamed(custom(PUBLISHED, num_runs=self.runs, launches=self.launches), PUBLISHED.name)
+        return renamed(custom_protocol(PUBLISHED, num_runs=self.runs, launches=self.launches), PUBLISHED.name)
 
 
-def reproduce_published(
-    request: ReproduceRequest, reporter: Reporter = SILENT
-) -> tuple[ReproduceResult | None, tuple[DeviceFailure, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReproduceReport:
+    """What came of measuring the published latencies again.
+
+    Attributes:
+        result: The verdicts; None where no file was measured.
+        failures: Why the phone was not measured to the end; empty where it was.
+    """
+
+    result: ReproduceResult | None
+    failures: tuple[DeviceFailure, ...]
+
+
+def reproduce(request: ReproduceRequest, reporter: Reporter = SILENT) -> ReproduceReport:
     """Measures the files of the published networks, and says of each figure whether it is reproduced.
-
-    Returns:
-        The verdicts, None where no file was finished; and why the phone was not measured to the end, empty
-        where it was.
 
     Raises:
         ArgumentError: The era's build is not named as one, or all phones are asked for.
@@ -72,7 +83,7 @@ def reproduce_published(
     binaries = _binaries(request)
     serials = (request.serial,) if request.serial else ()
     # Making files takes minutes: that there is a phone is seen before.
-    select_devices(Adb(find_adb(request.adb)), serials)
+    select_devices(Adb(find_adb(optional_path(request.adb))), serials)
     files = {str(file.path): file for file in variant_files(request.files, reporter)}
     report = bench(
         DeviceBenchRequest(
@@ -88,15 +99,17 @@ def reproduce_published(
         reporter,
     )
     if not report.results:
-        return None, report.failures
+        return ReproduceReport(result=None, failures=report.failures)
     measured = [measured_file(files[result.conditions.model_path], result) for result in report.results]
     device = report.results[0].conditions.device
-    return reproduce(read_published(), device, measured), report.failures
+    result = reproduction.reproduce(read_published(), device, measured)
+    return ReproduceReport(result=result, failures=report.failures)
 
 
 def _binaries(request: ReproduceRequest) -> tuple[str, ...]:
     """The era's build first, where there is one, then today's."""
-    era = request.era_binary
+    era = None if request.era_binary is None else str(request.era_binary)
+    current = str(request.current_binary)
     if era is None:
         locked = (binary.name for binary in BinaryRegistry().locked())
         era = next((name for name in locked if is_of_the_era(name)), None)
@@ -104,4 +117,4 @@ def _binaries(request: ReproduceRequest) -> tuple[str, ...]:
         raise ArgumentError(
             "build of the published figures' time", era, f"a name that begins with '{ERA_PREFIX}'"
         )
-    return (era, request.current_binary) if era else (request.current_binary,)
+    return (era, current) if era else (current,)

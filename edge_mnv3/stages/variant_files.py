@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.imagenet import IMAGENET_CLASSES
+from edge_mnv3.core.images import DEFAULT_SAMPLES, SYNTHETIC
 from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.tflite.read import read_file
-from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, Variant
+from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, Variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.model.weights import PUBLISHED
 from edge_mnv3.stages.quantize import QuantizeRequest, quantize
@@ -45,22 +48,24 @@ class VariantFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VariantFilesRequest:
+class VariantFilesRequest(Request):
     """Which files are wanted.
 
     Attributes:
+        variants: The networks.
         models_dir: Searched with its subfolders; what is missing is made in it.
         weights: `imagenet`, `none`, or a folder with files under their published names.
+        input_size_px: Side of the square input, at least 32.
         calibration: As in `QuantizeRequest`, for files that must be made.
         samples: Number of these images.
     """
 
-    variants: tuple[Variant, ...]
-    models_dir: Path
-    weights: str
-    input_size_px: int = DEFAULT_INPUT_SIZE
-    calibration: str = "synthetic"
-    samples: int = 200
+    variants: Sequence[Variant]
+    models_dir: AnyPath = "edge_mnv3_models"
+    weights: AnyPath = "imagenet"
+    input_size_px: Annotated[int, AtLeast(MIN_INPUT_SIZE)] = DEFAULT_INPUT_SIZE
+    calibration: AnyPath = SYNTHETIC
+    samples: Count = DEFAULT_SAMPLES
 
 
 def variant_files(request: VariantFilesRequest, reporter: Reporter) -> tuple[VariantFile, ...]:
@@ -75,7 +80,7 @@ def variant_files(request: VariantFilesRequest, reporter: Reporter) -> tuple[Var
     files: dict[Path, VariantFile] = {}
     for variant in request.variants:
         for recipe in (config.name for config in RECIPES.values() if config.benchmarked):
-            weights = _weights(request.weights, variant)
+            weights = _weights(str(request.weights), variant)
             made = _find(request, variant, recipe, weights) or _make(
                 request, variant, recipe, weights, reporter
             )
@@ -103,7 +108,7 @@ def _weights(wanted: str, variant: Variant) -> str:
 
 
 def _find(request: VariantFilesRequest, variant: Variant, recipe: str, weights: str) -> QuantizeResult | None:
-    for manifest in sorted(request.models_dir.rglob(QUANTIZE_FILE)):
+    for manifest in sorted(Path(request.models_dir).rglob(QUANTIZE_FILE)):
         made = _read_manifest(manifest)
         if made and _is_wanted(made, request, variant, recipe, weights) and _is_whole(made):
             return made
@@ -145,7 +150,7 @@ def _is_whole(made: QuantizeResult) -> bool:
 def _make(
     request: VariantFilesRequest, variant: Variant, recipe: str, weights: str, reporter: Reporter
 ) -> QuantizeResult:
-    folder = request.models_dir / f"{variant.name}_{request.input_size_px}_{Path(weights).stem}"
+    folder = Path(request.models_dir) / f"{variant.name}_{request.input_size_px}_{Path(weights).stem}"
     return quantize(
         QuantizeRequest(
             graph=GraphRequest(

@@ -14,9 +14,11 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, optional_path
 from edge_mnv3.core.results.package import (
     BundleManifest,
-    GoldenRun,
     PackagedModel,
     StatedAccuracy,
+)
+from edge_mnv3.core.results.verify import (
+    GoldenRun,
     VerifiedAccuracy,
     VerifyCheck,
     VerifyResult,

@@ -16,7 +16,7 @@ from edge_mnv3_android_bench.adb.client import Adb, AdbDevice
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.measuring.fleet import FailedDevice, open_fleet
 from edge_mnv3_android_bench.measuring.plan import CoolDown, MeasurementPlan
-from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom_protocol
 from edge_mnv3_android_bench.measuring.runs import measure_fleet
 from tiny_models import write_classifier
 
@@ -24,7 +24,7 @@ FOLDER = "/data/local/tmp/edge-mnv3"
 ABI = "arm64-v8a"
 # Short, but with a sample after the half second from which on clocks are looked at.
 LAUNCH_S = 0.85
-QUICK = custom(PUBLISHED, num_runs=10, min_secs=0.1, max_secs=5.0, launches=2)
+QUICK = custom_protocol(PUBLISHED, num_runs=10, min_secs=0.1, max_secs=5.0, launches=2)
 STEADY = Figures.steady(20_000, spread_us=100, launch_s=LAUNCH_S)
 
 

@@ -29,7 +29,7 @@ from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device import settings as device_settings
 from edge_mnv3_android_bench.measuring.fleet import open_fleet
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
-from edge_mnv3_android_bench.measuring.protocols import custom
+from edge_mnv3_android_bench.measuring.protocols import custom_protocol
 from edge_mnv3_android_bench.measuring.runs import measure_fleet
 from hanging import HANGS_AFTER_S
 from recording_reporter import RecordingReporter
@@ -140,7 +140,7 @@ def test_a_phone_that_stays_hot_gives_no_figure(
 ) -> None:
     phone.figures = STEADY
     phone.throttle(clock_fraction=0.6)
-    wanted = quick_plan(tmp_path, model_file(tmp_path), protocol=custom(QUICK, launches=1))
+    wanted = quick_plan(tmp_path, model_file(tmp_path), protocol=custom_protocol(QUICK, launches=1))
     result = measure_one(adb_server, phone, wanted, registry)
     assert (result.median_us, result.stable) == (None, False)
     assert len(result.launches) == 2  # twice as many as demanded, then it is given up
@@ -152,7 +152,7 @@ def test_the_mask_is_verified(
 ) -> None:
     phone.figures = STEADY
     phone.faults.taskset_ignored = True
-    wanted = quick_plan(tmp_path, model_file(tmp_path), protocol=custom(QUICK, launches=1))
+    wanted = quick_plan(tmp_path, model_file(tmp_path), protocol=custom_protocol(QUICK, launches=1))
     result = measure_one(adb_server, phone, wanted, registry)
     assert result.median_us is None
     assert "the core mask of the running program was not seen" in result.launches[0].problems
@@ -179,7 +179,7 @@ def test_a_program_that_hangs_is_killed(
     monkeypatch.setattr("edge_mnv3_android_bench.measuring.session.LOADING_ALLOWANCE_S", 0.5)
     phone.figures = STEADY
     registry = registry_with(tmp_path, current=Behaviour(fault="hang"))
-    quick = custom(QUICK, max_secs=0.7, launches=1)
+    quick = custom_protocol(QUICK, max_secs=0.7, launches=1)
     wanted = quick_plan(tmp_path, model_file(tmp_path), protocol=quick)
     result = measure_one(adb_server, phone, wanted, registry)
     assert result.median_us is None
@@ -233,7 +233,7 @@ def test_a_phone_that_freezes_costs_the_timeout_only(
     monkeypatch.setattr("edge_mnv3_android_bench.measuring.session.LOADING_ALLOWANCE_S", 0.5)
     phone.figures = STEADY
     phone.at_launch(3, lambda: phone.after(0.4, phone.freeze))
-    wanted = quick_plan(tmp_path, model_file(tmp_path), protocol=custom(QUICK, max_secs=1.5))
+    wanted = quick_plan(tmp_path, model_file(tmp_path), protocol=custom_protocol(QUICK, max_secs=1.5))
     monkeypatch.setattr("edge_mnv3_android_bench.adb.client.SHELL_TIMEOUT_S", 1.0)
     error = failure_of(adb_server, phone, wanted, registry)
     assert isinstance(error, DeviceTimeoutError)
@@ -330,7 +330,7 @@ def test_real_inference(
     adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry, test_data: Path
 ) -> None:
     model = test_data / "models/v3-small_224_1.0_uint8.tflite"
-    wanted = quick_plan(tmp_path, model, protocol=custom(QUICK, min_secs=0.6, launches=1))
+    wanted = quick_plan(tmp_path, model, protocol=custom_protocol(QUICK, min_secs=0.6, launches=1))
     result = measure_one(adb_server, phone, wanted, registry)
     timings = [launch.timings for launch in result.launches if launch.timings]
     assert timings

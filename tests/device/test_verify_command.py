@@ -13,7 +13,7 @@ from device.conftest import MakePhone
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
 from edge_mnv3.core.results.json_format import from_json
-from edge_mnv3.core.results.package import VerifyResult
+from edge_mnv3.core.results.verify import VerifyResult
 from edge_mnv3_android_bench.measuring import phone_outputs
 from edge_mnv3_android_bench.measuring.session import DeviceSession
 from tiny_models import write_classifier

@@ -18,7 +18,8 @@ from PIL import Image
 from bench_records import device_result, steady
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json, to_json
-from edge_mnv3.core.results.package import PackageResult, VerifyResult
+from edge_mnv3.core.results.package import PackageResult
+from edge_mnv3.core.results.verify import VerifyResult
 from edge_mnv3.packaging.bundle import read_bundle
 from edge_mnv3.packaging.contents import golden_vectors
 from edge_mnv3.packaging.golden import HostRunner

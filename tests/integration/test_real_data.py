@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from edge_mnv3.cli import main
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.json_format import from_json
-from edge_mnv3.core.results.package import VerifyResult
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.core.results.verify import VerifyResult
 
 # Float top-1 differs between machines by the last bits of a few images only: half a point is three images.
 FLOAT_TOLERANCE_POINTS = 0.5

@@ -16,7 +16,7 @@ import pytest
 
 from edge_mnv3.core.errors import BundleError
 from edge_mnv3.core.results.json_format import from_json
-from edge_mnv3.core.results.package import VerifyResult
+from edge_mnv3.core.results.verify import VerifyResult
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.packaging.arm import FOLDER_VARIABLE, arm_folder
 from edge_mnv3.packaging.bundle import read_bundle, write_bundle

@@ -21,7 +21,7 @@ from edge_mnv3.core.result_files import read_calibration_manifest
 from edge_mnv3.core.results.images import CalibrationManifest, SkippedImage
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
-from edge_mnv3_calibration_data.sampling import order
+from edge_mnv3_calibration_data.sampling import sample_order
 from edge_mnv3_calibration_data.source_kinds import open_images
 from recording_reporter import RecordingReporter
 
@@ -186,20 +186,20 @@ def labelled(labels: list[int | None]) -> ListedSource:
 
 def test_order_is_pinned() -> None:
     # Must never change: a seed stands for the same images in every version.
-    assert order(labelled([None] * 6), seed=0) == sorted(
+    assert sample_order(labelled([None] * 6), seed=0) == sorted(
         range(6), key=lambda i: hashlib.sha256(f"0:{i}.png".encode()).hexdigest()
     )
-    assert order(labelled([None] * 6), seed=1) != order(labelled([None] * 6), seed=0)
+    assert sample_order(labelled([None] * 6), seed=1) != sample_order(labelled([None] * 6), seed=0)
 
 
 @given(labels=st.lists(st.integers(0, 5), min_size=1, max_size=60), seed=st.integers(0, 9), data=st.data())
 def test_sample_is_balanced(labels: list[int], seed: int, data: st.DataObject) -> None:
     source = labelled(list(labels))
     backwards = dataclasses.replace(source, images=source.images[::-1])
-    ordered = order(source, seed=seed)
+    ordered = sample_order(source, seed=seed)
     assert sorted(ordered) == list(range(len(labels)))
     assert [source.name(index) for index in ordered] == [
-        backwards.name(index) for index in order(backwards, seed=seed)
+        backwards.name(index) for index in sample_order(backwards, seed=seed)
     ]
     count = data.draw(st.integers(1, len(labels)))
     there, taken = Counter(labels), Counter(labels[index] for index in ordered[:count])
@@ -235,7 +235,7 @@ def test_fewer_images_than_asked_for(tmp_path: Path) -> None:
 def test_unreadable_images_are_replaced_and_named(tmp_path: Path) -> None:
     write_images(tmp_path, [f"{i:03}.png" for i in range(150)])
     source = open_images(tmp_path)
-    bad = source.name(order(source, seed=0)[4])
+    bad = source.name(sample_order(source, seed=0)[4])
     (tmp_path / bad).write_bytes(b"broken")
     pixels, manifest = load(open_images(tmp_path), count=120)
     assert len(pixels) == 120

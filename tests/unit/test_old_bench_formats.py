@@ -30,7 +30,7 @@ from edge_mnv3.stages.bench import resume_name
 from edge_mnv3_android_bench.comparison.history import read_history
 from edge_mnv3_android_bench.comparison.latencies import compare, read_bench_results
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
-from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom_protocol
 from edge_mnv3_android_bench.measuring.resume_file import ResumeFile
 from recording_reporter import RecordingReporter
 
@@ -126,7 +126,7 @@ def test_unfinished_launches() -> None:
     assert [record.number for record in records] == [1, 2]
     assert all(record.timings is not None and record.timings.median_us == 20_000.0 for record in records)
     assert resume.load(conditions) == []
-    protocol = custom(PUBLISHED, num_runs=10, min_secs=0.1, max_secs=5.0, launches=3)
+    protocol = custom_protocol(PUBLISHED, num_runs=10, min_secs=0.1, max_secs=5.0, launches=3)
     plan = MeasurementPlan(models=(model,), binaries=("current",), protocol=protocol, log_folder=Path())
     assert resume_name(plan, [conditions.device.serial]) == "unfinished-3f0883d7ddecfea1.jsonl"
 

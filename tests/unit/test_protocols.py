@@ -12,7 +12,7 @@ from edge_mnv3_android_bench.measuring.protocols import (
     PROTOCOLS,
     PUBLISHED,
     benchmark_flags,
-    custom,
+    custom_protocol,
     read_known_flags,
 )
 
@@ -75,9 +75,9 @@ def test_build_that_cannot_measure_so(protocol: Any, extra: list[str], lacking: 
 
 
 def test_custom() -> None:
-    assert custom() is PUBLISHED
-    assert custom(APP, num_threads=4) is APP
-    changed = custom(num_threads=2, kernels="xnnpack", warmup_runs=0)
+    assert custom_protocol() is PUBLISHED
+    assert custom_protocol(APP, num_threads=4) is APP
+    changed = custom_protocol(num_threads=2, kernels="xnnpack", warmup_runs=0)
     assert (changed.name, changed.settings.num_threads, changed.kernels, changed.cores) == (
         "custom",
         2,
@@ -102,5 +102,5 @@ def test_custom() -> None:
 )
 def test_values_out_of_range(change: dict[str, Any], text: str) -> None:
     with pytest.raises(ArgumentError) as caught:
-        custom(**change)
+        custom_protocol(**change)
     assert str(caught.value) == text

@@ -21,8 +21,9 @@ from edge_mnv3.core.result_files import (
 )
 from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.results.json_format import to_json
-from edge_mnv3.core.results.package import PackageResult, VerifyResult
+from edge_mnv3.core.results.package import PackageResult
 from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.core.results.verify import VerifyResult
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_calibration_data.sources.stored import read_stored
 

@@ -21,7 +21,7 @@ from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import Kernels, open_model
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.measuring.launching import kill_program
-from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, benchmark_flags, custom
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, benchmark_flags, custom_protocol
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_model
 
 IMAGE_ALLOWANCE_S = 30.0
@@ -129,7 +129,7 @@ def run_on_phone(
     if not inputs:
         raise ArgumentError("images to compare outputs on", "none", "at least one")
     flags = benchmark_flags(
-        custom(
+        custom_protocol(
             PUBLISHED,
             kernels=kernels,
             num_runs=1,

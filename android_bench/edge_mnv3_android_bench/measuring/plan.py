@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_mnv3.core.requests import Request, Seconds
 from edge_mnv3_android_bench.measuring.protocols import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoolDown:
+class CoolDown(Request):
     """How long to wait after a launch that does not count.
 
     Attributes:
@@ -18,9 +19,9 @@ class CoolDown:
         poll_s: Time between looks at the thermal status.
     """
 
-    min_s: float = 10.0
-    max_s: float = 180.0
-    poll_s: float = 5.0
+    min_s: Seconds = 10.0
+    max_s: Seconds = 180.0
+    poll_s: Seconds = 5.0
 
     def at_most(self, max_s: float) -> CoolDown:
         """Returns waits of which none is longer than `max_s` seconds."""

@@ -26,7 +26,7 @@ class Protocol:
     """A way to measure.
 
     Attributes:
-        settings: Settings of each launch.
+        settings: How each launch measures.
         cores: `big`: pinned to the cluster with the highest clock; `all`: not pinned.
         launches: Starts of the program that must count.
     """
@@ -75,7 +75,7 @@ class ProtocolChanges(TypedDict, total=False):
     launches: int | None
 
 
-def custom(base: Protocol = PUBLISHED, **changes: Unpack[ProtocolChanges]) -> Protocol:
+def custom_protocol(base: Protocol = PUBLISHED, **changes: Unpack[ProtocolChanges]) -> Protocol:
     """Changes a protocol; it is called `custom` where anything differs.
 
     Raises:
@@ -84,7 +84,7 @@ def custom(base: Protocol = PUBLISHED, **changes: Unpack[ProtocolChanges]) -> Pr
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     around = {name: given.pop(name) for name in ("cores", "launches") if name in given}
     changed = replace(base, settings=replace(base.settings, **given), **around)
-    _check(changed)
+    check_protocol(changed)
     return base if changed == base else renamed(changed, "custom")
 
 
@@ -93,7 +93,12 @@ def renamed(protocol: Protocol, name: str) -> Protocol:
     return replace(protocol, settings=replace(protocol.settings, name=name))
 
 
-def _check(protocol: Protocol) -> None:
+def check_protocol(protocol: Protocol) -> None:
+    """Refuses values that no launch can have.
+
+    Raises:
+        ArgumentError: A value is out of range.
+    """
     settings = protocol.settings
     values = {**asdict(settings), "launches": protocol.launches}
     for name, least in (("num_threads", 1), ("num_runs", 1), ("warmup_runs", 0), ("launches", 1)):

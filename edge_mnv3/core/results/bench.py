@@ -15,8 +15,15 @@ class HostBenchConditions:
 
     Attributes:
         device: Processor model of this machine.
+        platform: Operating system and its version.
+        runtime: Name and version of the TFLite runtime.
         kernels: `xnnpack` or `builtin`.
+        num_threads: Threads of one inference.
+        num_runs: Timed inferences.
+        warmup_runs: Untimed inferences before them.
         cpu_mask: Hexadecimal mask of the processors that the process was allowed to use.
+        model_path: The `.tflite` file that was measured.
+        model_sha256: SHA-256 of that file.
     """
 
     device: str
@@ -36,7 +43,17 @@ class HostBenchResult:
     """Latency of one inference (batch 1) on this machine, the copying of input and output not included.
 
     Attributes:
+        conditions: Under which conditions it was measured.
+        median_us: Median of the timed inferences.
         block_medians_us: Medians of equal blocks of consecutive runs, in order of time: they show drift.
+        p5_us: Their 5th percentile.
+        p95_us: Their 95th percentile.
+        min_us: Shortest timed inference.
+        max_us: Longest timed inference.
+        mean_us: Their mean.
+        std_us: Their standard deviation.
+        init_us: Loading the model and preparing the graph.
+        warnings: What must be known before the figure is used: that it is unstable.
     """
 
     FORMAT: ClassVar[Format] = Format("host bench")
@@ -78,6 +95,8 @@ class UnconfirmedFigures:
     """Figures that stand once in a log, checked to be possible together.
 
     Attributes:
+        min_us: Shortest timed inference.
+        max_us: Longest timed inference.
         std_us: Standard deviation of the timed inferences, rounded down by the build.
         p5_us: Their 5th percentile; None where the build prints none.
         p95_us: Their 95th percentile; None where the build prints none.
@@ -107,8 +126,10 @@ class LaunchTimings:
         median_us: Their median; None where the build prints none.
         warmup_runs: Inferences before the timed ones.
         warmup_avg_us: Mean of the warm-up; None where there was none.
-        first_inference_us: The very first inference; None without warm-up, or where the log has it only once.
+        first_inference_us: The very first inference; None without warm-up, or where the log has it only
+            once.
         init_us: Loading the model and preparing the graph.
+        unconfirmed: Figures that stand once in the log.
         delegate: `XNNPACK`, `GPU`, `NNAPI` or another name; `none` where the log denies one, `unknown` where
             it says nothing.
         partitionings: What delegates took, in the order of the log; empty where the build does not say.
@@ -154,6 +175,7 @@ class LaunchRecord:
         timings: None where the launch failed or its log was refused.
         before: The device before the launch.
         after: The device after it; None where it could not be read any more.
+        samples: Clocks and temperatures while it ran, in order of time.
         mask_verified: The running process was seen to have the demanded core mask.
         log_path: The raw log.
         problems: Why the launch does not count; empty where it does.
@@ -216,10 +238,15 @@ class DeviceBenchConditions:
     """Under which conditions a latency was measured on a device.
 
     Attributes:
+        device: The device.
+        binary: The build of `benchmark_model`.
+        protocol: How each launch was asked to measure.
         delegate: As in `LaunchTimings`; of the first launch that counts.
         cpus: Cores that the process was pinned to; empty where it was not.
         cpu_mask: The same as a hexadecimal mask; `all` where it was not pinned.
         fixed_performance: Clocks were held at what the device can sustain, below its highest.
+        model_path: The `.tflite` file that was measured.
+        model_sha256: SHA-256 of that file.
     """
 
     device: DeviceInfo
@@ -273,6 +300,8 @@ class DeviceBenchResult:
     """Latency of one inference (batch 1) on a device, over several launches of `benchmark_model`.
 
     Attributes:
+        conditions: Under which conditions it was measured.
+        launches: All launches, those that do not count included.
         statistic: Of each launch: `median`, or `avg` where the build prints no median.
         median_us: Median over the launches of their statistic; None where the result is unstable.
         ci95_us: 95 % bootstrap interval of `median_us` over launches; None where the result is unstable, and

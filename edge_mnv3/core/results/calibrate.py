@@ -16,15 +16,20 @@ class CalibrateResult:
 
     Attributes:
         path: The folder.
+        variant: The network.
+        weights: Where its weights came from.
+        calibration: The calibration images.
         pixels_size_bytes: Of the preprocessed images.
         merged: SHA-256 of the manifests that were joined; of the one manifest where none were.
         float_sha256: Of the float file.
         network_sha256: Of its operators and weights up to the softmax: what the statistics belong to.
         statistics_path: Their file.
+        statistics_size_bytes: Size of the file of statistics.
         values: Outputs of operators whose numbers were counted.
         channels: Of all these values together.
         observed: Images that were run through the float model now.
         reused: Images that had been before.
+        warnings: What the user must know.
         timings_s: Step to seconds of wall time.
         versions: Package to version.
     """

@@ -17,6 +17,8 @@ class DemoResult:
 
     Attributes:
         folder: Where everything lies.
+        quantize: The two files that were made.
+        validate: Their accuracy on images that the network was not trained on.
         bench_float: Latency of the float file on this machine.
         bench_int8: Latency of the int8 file on this machine.
     """

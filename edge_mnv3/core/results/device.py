@@ -33,6 +33,7 @@ class DeviceInfo:
     Attributes:
         serial: Name under which adb knows the device.
         model: Such as `Pixel 2`.
+        manufacturer: Such as `Google`.
         android_version: Such as `8.1.0`.
         sdk: Android's API level, such as 27.
         build_fingerprint: Names the exact system build.
@@ -40,6 +41,7 @@ class DeviceInfo:
         abis: All ABIs that it runs, preferred first.
         soc: Name of the chip, or of its platform where the device has no better name.
         clusters: Slowest first; empty where clocks cannot be read.
+        total_memory_bytes: Memory of the device; None where it does not tell.
         emulated: It is an emulator: its figures say nothing about a phone.
     """
 
@@ -89,13 +91,18 @@ class PhoneOutputs:
     """How a file's outputs on a device compare with those on this machine, under the same kind of kernels.
 
     Attributes:
+        device: The device.
         binary: Name of the `benchmark_model` that ran it on the device.
+        binary_sha256: SHA-256 of that `benchmark_model`.
         kernels: `xnnpack` or `builtin`, on both sides.
         runtime: The runtime on this machine and its version.
+        model_path: The `.tflite` file that was measured.
+        model_sha256: SHA-256 of that file.
         images: Inputs that were compared.
         same_top1: Inputs with the same most probable class.
         equal_values_percent: Share of all output values that are equal, bit by bit.
-        max_difference: Largest difference of a value: in steps for integer outputs, else in the value's unit.
+        max_difference: Largest difference of a value: in steps for integer outputs, else in the value's
+            unit.
         mean_difference: Mean of the absolute differences, in the same unit.
     """
 

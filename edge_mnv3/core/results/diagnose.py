@@ -14,6 +14,7 @@ class ChannelNoise:
     """A channel of a value.
 
     Attributes:
+        channel: Number of the channel, from 0 on.
         noise_share_percent: Its share of the value's squared error.
         snr_db: Its own signal to noise; None where it is constant or without noise.
     """
@@ -32,6 +33,7 @@ class LayerNoise:
         layer: Short name.
         block: The inverted residual that it is part of, or the layer that begins its part of the network.
         op: The float file's operator that gives it.
+        shape: Dimensions of the value.
         snr_db: Signal, about its mean in each channel, to noise; None where it is constant or without noise.
         dead_channels: Channels that are constant over the images.
         worst_channels: Those with the largest shares of the noise, largest first.
@@ -69,6 +71,9 @@ class TensorCost:
     Attributes:
         rank: From 1 on, dearest first.
         kind: `value`, or `weights` of the operator that gives it.
+        tensor: Name of the tensor in the float file.
+        layer: Short name of the layer.
+        op: The float file's operator that gives it.
         noise_percent: Squared error of the logits with this tensor alone quantized, of their signal.
         share_percent: Its share of the sum of that over all tensors.
         snr_db: Signal to noise of the logits with this tensor alone quantized; None without noise.
@@ -94,7 +99,14 @@ class TensorCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedOperator:
-    """An operator whose scales XNNPACK refuses, so that the file does not load on phones."""
+    """An operator whose scales XNNPACK refuses, so that the file does not load on phones.
+
+    Attributes:
+        tensor: Name of the tensor in the float file.
+        layer: Short name of the layer.
+        op: The float file's operator that gives it.
+        causes: Why its scales are refused.
+    """
 
     tensor: str
     layer: str
@@ -141,18 +153,26 @@ class DiagnoseResult:
     """Where an int8 file loses what the float file knows.
 
     Attributes:
+        float_path: The float file.
+        float_sha256: SHA-256 of the float file.
+        int8_path: The int8 file.
+        int8_sha256: SHA-256 of the int8 file.
         n: Images.
         images: Where they came from.
         kernels: `xnnpack` or `builtin`: which ran the int8 file.
         xnnpack_problem: Why it does not load under XNNPACK; None if it does.
+        runtime: Name and version of the TFLite runtime.
         snr_db: Signal to noise of the int8 file's logits as measured; None without noise.
         predicted_snr_db: The same of the float file's logits with everything quantized as in the int8 file.
         agreement_percent: Images on which both files have the same highest class.
         layers: In the order of execution.
         costs: The dearest tensors.
-        recipe_report: What the int8 file notes of its recipe; None for files of others and of older releases,
-            of which `recipe` and `recipe_did` tell what can be inferred.
         other_noise_percent: Sum of `noise_percent` of all tensors that are not among `costs`.
+        refused: Operators that XNNPACK refuses; empty where the file loads under it.
+        recipe: What was done to the whole graph.
+        recipe_report: What the int8 file notes of its recipe; None for files of others and of older
+            releases, of which `recipe` and `recipe_did` tell what can be inferred.
+        warnings: What the user must know.
     """
 
     FORMAT: ClassVar[Format] = Format("diagnose", (_without_report,))

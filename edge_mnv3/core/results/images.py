@@ -22,7 +22,12 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedImage:
-    """An image that could not be used, and why."""
+    """An image that could not be used, and why.
+
+    Attributes:
+        file: Name of the image.
+        reason: Why it could not be read.
+    """
 
     file: str
     reason: str
@@ -40,6 +45,8 @@ class CalibrationManifest:
         seed: Of the sample, or of the generator.
         requested: Number of images asked for.
         available: Number of images the source has; None for synthetic images.
+        images: The images that were used, in this order.
+        skipped: Images that could not be read, with the reasons.
         sha256: Of preprocessing, size and the images' hashes in order; equal manifests give equal pixels.
     """
 

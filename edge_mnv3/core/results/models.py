@@ -74,9 +74,18 @@ class InspectResult:
     """What a `.tflite` file holds.
 
     Attributes:
+        path: The file.
+        size_bytes: Size of the file.
+        sha256: SHA-256 of the file's bytes.
+        inputs: The inputs of the graph.
+        outputs: The outputs of the graph.
         ops: Operator name to count.
         full_integer: No tensor holds floats.
+        float_tensors: Names of tensors that hold floats.
         fixed_shapes: Every dimension is fixed.
+        dynamic_tensors: Names of tensors with an open dimension.
+        xnnpack: Under the XNNPACK delegate, the default on phones.
+        builtin: Under TFLite's built-in kernels.
         runtime: Name and version of the runtime that loaded it.
     """
 
@@ -99,7 +108,19 @@ class InspectResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VariantInfo:
-    """Which network a file holds."""
+    """Which network a file holds.
+
+    Attributes:
+        name: For example `small_minimalistic_1.0`.
+        size: `small` or `large`.
+        minimalistic: Without squeeze-excite, hard-swish and 5×5 kernels.
+        alpha: Width multiplier, > 0.
+        input_size_px: Side of the square input.
+        classes: Outputs of the classifier.
+        include_softmax: The outputs are probabilities; otherwise logits.
+        parameters: Number of weights, those of batch normalization included.
+        multiply_adds: Multiply-adds of one inference.
+    """
 
     name: str
     size: str
@@ -129,7 +150,15 @@ class WeightsInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """A saved Keras model."""
+    """A saved Keras model.
+
+    Attributes:
+        path: The saved `.keras` file.
+        size_bytes: Size of the file.
+        sha256: SHA-256 of the file's bytes.
+        variant: The network.
+        weights: Where its weights came from.
+    """
 
     FORMAT: ClassVar[Format] = Format("build")
     schema_version: int = FORMAT.version

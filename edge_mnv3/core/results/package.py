@@ -1,4 +1,4 @@
-"""The frozen results of packaging and verifying, and the manifest of a bundle."""
+"""The frozen result of packaging, and the manifest of a bundle."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Provenance:
         weights_sha256: Of the weights file; None for random weights.
         recipe: Name of the quantization recipe; None for the float file.
         hard_swish: What the recipe was asked to make of hard-swish; None for the float file.
+        calibration: The calibration images; None for the float file.
         warnings: What `quantize` warned of.
         versions: Package to version, when it was made.
     """
@@ -60,14 +61,17 @@ class StatedAccuracy:
     Attributes:
         n: Images counted.
         data: Name of the labelled images, without folder.
+        preprocess: Name of the preprocessing.
         kernels: `xnnpack` or `builtin`.
         class_offset: Output index less label.
+        top1_percent: Share of images whose highest output is the label.
+        top5_percent: Share of images whose label is among the five highest outputs.
         ci95_percent: Lower and upper end of the 95 % interval of `top1_percent`.
         method: How the interval was made.
         drop_points: Float top-1 less this file's, on the same images; None for the float file.
         drop_ci95_points: Lower and upper end of its 95 % interval; None for the float file.
-        agreement_percent: Share of images on which float and int8 answer the same; None for the float
-            file.
+        agreement_percent: Share of images on which float and int8 answer the same; None for the float file.
+        runtime: Name and version of the TFLite runtime.
         warnings: What `validate` warned of.
     """
 
@@ -137,7 +141,12 @@ class PhoneLatency:
     Attributes:
         device: Maker and model.
         soc: Name of the chip, or of its platform.
+        android_version: Such as `8.1.0`.
         sdk: Android's API level.
+        build_fingerprint: Names the exact system build.
+        abi: Preferred ABI of the phone, such as `arm64-v8a`.
+        binary: The build of `benchmark_model`.
+        protocol: How each launch was asked to measure.
         delegate: That of the log, or `none`, or `unknown`.
         cpu_mask: Hexadecimal mask of the cores that it was pinned to; `all` where it was not.
         fixed_performance: Clocks were held at what the device can sustain, below its highest.
@@ -180,6 +189,8 @@ class PackagedModel:
         measured_file: Name of the file that it was made of.
         measured_sha256: Of that file.
         measured_size_bytes: Size of that file.
+        input: The image input.
+        output: The scores.
         full_integer: No tensor holds floats.
         xnnpack_partitions: Subgraphs handed to the XNNPACK delegate.
         takes: What each mobile API says to a file of this input type.
@@ -233,6 +244,7 @@ class LabelsInfo:
 
     Attributes:
         file: Path in the bundle.
+        count: Number of labels.
         source: `imagenet` for those that come with this program, or the name of the file that was given.
         license: Of the labels themselves, where it is known.
     """
@@ -245,7 +257,12 @@ class LabelsInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRecord:
-    """A file of a bundle."""
+    """A file of a bundle.
+
+    Attributes:
+        size_bytes: Size of the file.
+        sha256: SHA-256 of the file's bytes.
+    """
 
     size_bytes: int
     sha256: str
@@ -267,7 +284,12 @@ class BundleManifest:
     Attributes:
         name: As the user gave it.
         version: Of the model, as the user gave it.
+        description: A sentence for people; may be empty.
+        author: Who made the model; None if that was not stated.
         license: Of the model, as the user gave it; None if none was stated.
+        models: The models, of which app sources are for the first.
+        labels: The labels of the outputs.
+        golden: The images whose exact answers the bundle holds.
         versions: Package to version, when it was packaged.
         files: Path to size and hash.
     """
@@ -295,6 +317,7 @@ class PackageResult:
         size_bytes: Of all files together.
         sha256: Of `SHA256SUMS`, and so of everything: equal bundles, folder or zip, have equal hashes.
         zip_sha256: Of the zip; None for a folder.
+        manifest: What the bundle holds.
         warnings: What the user must know before shipping.
     """
 
@@ -306,81 +329,3 @@ class PackageResult:
     zip_sha256: str | None
     manifest: BundleManifest
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GoldenRun:
-    """The golden images run through one model somewhere.
-
-    Attributes:
-        model: File in the bundle.
-        runner: Where and under which kernels.
-        runtime: Name and version.
-        exact: Bit for bit is asked for; otherwise `limit` holds.
-        limit: Largest difference allowed, in the unit of `difference`.
-        difference: Against the golden outputs.
-    """
-
-    model: str
-    runner: str
-    runtime: str
-    exact: bool
-    limit: int
-    difference: StepDifference
-    passed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedAccuracy:
-    """Accuracy measured now against the stated interval.
-
-    Attributes:
-        data: The labelled images.
-        n: Images counted.
-        stated_ci95_percent: The bundle's interval.
-    """
-
-    model: str
-    data: str
-    n: int
-    top1_percent: float
-    stated_ci95_percent: tuple[float, float]
-    passed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyCheck:
-    """One thing that was verified.
-
-    Attributes:
-        detail: What was found; for a failed check, every difference.
-    """
-
-    name: str
-    passed: bool
-    detail: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifyResult:
-    """Whether a bundle is still what was packaged.
-
-    Attributes:
-        sha256: Of `SHA256SUMS`; None if that file is missing.
-        name: From the manifest; None if it cannot be read.
-        checks: In the order in which they were made; those after a failure may be missing.
-        differences: One line each; empty when `passed`.
-        versions: Package to version, now.
-    """
-
-    FORMAT: ClassVar[Format] = Format("verify")
-    schema_version: int = FORMAT.version
-    path: str
-    sha256: str | None
-    name: str | None
-    checks: tuple[VerifyCheck, ...]
-    golden: tuple[GoldenRun, ...]
-    accuracy: tuple[VerifiedAccuracy, ...]
-    passed: bool
-    differences: tuple[str, ...]
-    versions: dict[str, str]

@@ -36,7 +36,14 @@ class OpCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpTypeShare:
-    """What all operators of one type cost in an inference."""
+    """What all operators of one type cost in an inference.
+
+    Attributes:
+        op_type: TFLite's name, such as `CONV_2D`.
+        count: Operators of this type.
+        time_us: Time of them all in an inference, on the average.
+        share_percent: Share of the profiled time of subgraph 0.
+    """
 
     op_type: str
     count: int
@@ -70,7 +77,14 @@ class OpProfileResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceProfileResult:
-    """One profiled launch on a device."""
+    """One profiled launch on a device.
+
+    Attributes:
+        conditions: Under which conditions it was measured.
+        timings: What the launch printed beside the profile.
+        profile: The time of each operator.
+        warnings: What the user must know.
+    """
 
     FORMAT: ClassVar[Format] = Format("device profile", (nest_conditions_of,))
     schema_version: int = FORMAT.version

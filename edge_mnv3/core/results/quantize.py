@@ -21,14 +21,24 @@ class QuantizeResult:
     """A float and an int8 file made from one graph.
 
     Attributes:
+        name: Start of the two files' names, such as `mobilenet_v3_small_1.0_224`.
+        variant: The network.
+        weights: Where its weights came from.
+        calibration: The calibration images.
         recipe: Name of the quantization recipe.
         hard_swish: What it was asked to make of hard-swish.
         io: dtype of the int8 file's input and output.
+        float_path: The float file.
+        float_size_bytes: Size of the float file.
+        float_sha256: SHA-256 of the float file.
+        int8_path: The int8 file.
+        int8_size_bytes: Size of the int8 file.
+        int8_sha256: SHA-256 of the int8 file.
+        checks: What was checked of the int8 file.
         recipe_report: What the recipe did; None in files of version 1, which does not tell.
+        warnings: What the user must know before shipping.
         timings_s: Step to seconds of wall time.
         versions: Package to version.
-        checks: What was checked of the int8 file.
-        warnings: What the user must know before shipping.
     """
 
     FORMAT: ClassVar[Format] = Format("quantize", (_without_report,))

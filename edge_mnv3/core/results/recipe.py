@@ -46,6 +46,7 @@ class RefittedLayer:
     the float ones. A depthwise convolution has one for each channel, other layers have one for all.
 
     Attributes:
+        layer: Short name of the layer.
         channels: Output channels.
         refitted_channels: Output channels whose weights moved; of the others only the biases did.
         smallest_ridge: The smallest of the channels whose weights moved; None where there are none.
@@ -66,6 +67,7 @@ class TensorRange:
     """The real numbers that a tensor can hold.
 
     Attributes:
+        layer: Short name of the layer.
         low: Smallest.
         high: Largest.
         scale: Real value of one quantization step.

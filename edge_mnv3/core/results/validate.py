@@ -14,6 +14,8 @@ class ModelAccuracy:
     """Accuracy of one file over the labelled images.
 
     Attributes:
+        path: The `.tflite` file.
+        sha256: SHA-256 of the file's bytes.
         kernels: `xnnpack` or `builtin`: which produced these outputs.
         class_offset: Output index less label: 1 for files with a "background" class at 0.
         top1_percent: Share of images whose highest output is the label; ties go to the lower index.
@@ -33,6 +35,8 @@ class AccuracyDelta:
     """int8 less float, on the same images: negative is a loss.
 
     Attributes:
+        top1_points: Difference of top-1, in percentage points.
+        top5_points: Difference of top-5, in percentage points.
         ci95_points: Lower and upper end of the 95 % interval of `top1_points`.
         method: How the interval was made.
         lost: Images that float has right and int8 wrong.
@@ -49,7 +53,14 @@ class AccuracyDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassLoss:
-    """A class on which int8 is right less often than float."""
+    """A class on which int8 is right less often than float.
+
+    Attributes:
+        label: Class, 0-based.
+        n: Images of this class.
+        float_correct: Those that float has right.
+        int8_correct: Those that int8 has right.
+    """
 
     label: int
     n: int
@@ -62,10 +73,12 @@ class Disagreement:
     """An image on which the two files answer differently.
 
     Attributes:
+        file: Name of the image.
+        label: Class, 0-based.
         float_class: Float's highest class, 0-based label.
         int8_class: Likewise of int8.
-        float_margin: Float's output for its own class less its output for int8's class: how clear the
-            answer was that int8 changed. In the unit of the float file's output.
+        float_margin: Float's output for its own class less its output for int8's class: how clear the answer
+            was that int8 changed. In the unit of the float file's output.
     """
 
     file: str
@@ -77,7 +90,14 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """A limit on the accuracy drop: float top-1 less int8 top-1, in percentage points."""
+    """A limit on the accuracy drop: float top-1 less int8 top-1, in percentage points.
+
+    Attributes:
+        max_drop_points: The largest drop that passes.
+        drop_points: The drop that was measured.
+        passed: The drop is not larger, and nothing else is against the int8 file.
+        problems: One line each; empty when `passed`.
+    """
 
     max_drop_points: float
     drop_points: float
@@ -91,10 +111,20 @@ class ValidateResult:
 
     Attributes:
         n: Images counted.
+        data: Where the labelled images came from.
+        preprocess: Name of the preprocessing.
+        float_: Accuracy of the float file.
+        int8: Accuracy of the int8 file.
+        delta: The difference of the two.
         agreement_percent: Share of images on which both have the same highest class.
         per_class_losses: Worst first.
         worst: Disagreements with the largest float margin, largest first.
+        skipped: Images that could not be read, with the reasons.
+        workers: Threads that decoded and ran images.
         images_per_s: Images decoded and run through both files in a second of wall time.
+        runtime: Name and version of the TFLite runtime.
+        gate: The limit on the drop; None where none was asked for.
+        warnings: What the user must know.
     """
 
     FORMAT: ClassVar[Format] = Format("validate")

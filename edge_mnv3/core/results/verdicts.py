@@ -42,6 +42,8 @@ class ReproduceCell:
     """One latency of one source beside what was measured.
 
     Attributes:
+        variant: Name of the network, such as `small_minimalistic`.
+        alpha: Width multiplier, > 0.
         precision: `float` or `int8`.
         recipe: Quantization recipe of the measured file; None for float files.
         published_device: Phone that the source measured; None where no source has a figure.
@@ -67,6 +69,10 @@ class Contradiction:
     """Figures that sources give differently for the same network on the same phone.
 
     Attributes:
+        variant: Name of the network, such as `small_minimalistic`.
+        alpha: Width multiplier, > 0.
+        precision: `float` or `int8`.
+        device: Phone that the sources measured.
         published_ms: Source, with its conditions where it states some, to latency.
         spread_percent: Largest less smallest, of the smallest.
     """
@@ -84,6 +90,8 @@ class RankOrder:
     """Whether a source and a measurement put the networks in the same order.
 
     Attributes:
+        source: Key of the published figures' sources.
+        binary: Name of the `benchmark_model` that measured.
         recipe: Of the int8 files among them; None where there are none.
         networks: Networks that have one figure of each. Those that the source gives twice are left out.
         kendall_tau_b: 1 is the same order, -1 the reverse; None with fewer than two different networks.
@@ -138,10 +146,12 @@ class ReproduceResult:
     """Published latencies against what one device measures.
 
     Attributes:
+        device: The device that measured.
         published_device: The device's name in the published figures; None where it has none there.
         nearest: For devices without published figures; None where nothing can be said.
         cells: One for each measured file and source.
         contradictions: Where the sources differ among themselves.
+        rank_orders: One for each source, binary and kind of file.
         kernel_era: None where no network has both times, and for emulated devices.
         results: The measurements.
         warnings: What must be known before the figures are used; says so where the device is emulated.
@@ -162,7 +172,13 @@ class ReproduceResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConditionDifference:
-    """A condition that two results do not share."""
+    """A condition that two results do not share.
+
+    Attributes:
+        name: The condition.
+        a: Its value in A.
+        b: Its value in B.
+    """
 
     name: str
     a: str
@@ -174,6 +190,10 @@ class Comparison:
     """Two results of the same conditions, but for differences that were allowed.
 
     Attributes:
+        model_a: The model of A.
+        model_b: The model of B.
+        median_a_us: Median latency of A.
+        median_b_us: Median latency of B.
         ratio: Latency of B by that of A.
         ratio_ci95: 95 % bootstrap interval of the ratio, over the launches of both.
         differ: The interval excludes 1, and the ratio is further from 1 than what counts as a difference.
@@ -199,6 +219,7 @@ class CompareResult:
     Attributes:
         a: The first file.
         b: The second file.
+        comparisons: One for each pair of results under equal conditions.
         not_compared: Results without a partner under equal conditions, or without a figure, in words.
     """
 

@@ -1,0 +1,97 @@
+"""The frozen result of verifying a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from edge_mnv3.core.results.formats import Format
+from edge_mnv3.core.results.package import StepDifference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoldenRun:
+    """The golden images run through one model somewhere.
+
+    Attributes:
+        model: File in the bundle.
+        runner: Where and under which kernels.
+        runtime: Name and version.
+        exact: Bit for bit is asked for; otherwise `limit` holds.
+        limit: Largest difference allowed, in the unit of `difference`.
+        difference: Against the golden outputs.
+        passed: No value differs by more than is allowed.
+    """
+
+    model: str
+    runner: str
+    runtime: str
+    exact: bool
+    limit: int
+    difference: StepDifference
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedAccuracy:
+    """Accuracy measured now against the stated interval.
+
+    Attributes:
+        model: File in the bundle.
+        data: The labelled images.
+        n: Images counted.
+        top1_percent: Share of images whose highest output is the label.
+        stated_ci95_percent: The bundle's interval.
+        passed: The accuracy lies in the stated interval.
+    """
+
+    model: str
+    data: str
+    n: int
+    top1_percent: float
+    stated_ci95_percent: tuple[float, float]
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyCheck:
+    """One thing that was verified.
+
+    Attributes:
+        name: What was checked.
+        passed: No difference was seen.
+        detail: What was found; for a failed check, every difference.
+    """
+
+    name: str
+    passed: bool
+    detail: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyResult:
+    """Whether a bundle is still what was packaged.
+
+    Attributes:
+        path: The folder or zip.
+        sha256: Of `SHA256SUMS`; None if that file is missing.
+        name: From the manifest; None if it cannot be read.
+        checks: In the order in which they were made; those after a failure may be missing.
+        golden: The golden images run by each model and runner.
+        accuracy: Accuracies measured now; empty without labelled images.
+        passed: Every check passed.
+        differences: One line each; empty when `passed`.
+        versions: Package to version, now.
+    """
+
+    FORMAT: ClassVar[Format] = Format("verify")
+    schema_version: int = FORMAT.version
+    path: str
+    sha256: str | None
+    name: str | None
+    checks: tuple[VerifyCheck, ...]
+    golden: tuple[GoldenRun, ...]
+    accuracy: tuple[VerifiedAccuracy, ...]
+    passed: bool
+    differences: tuple[str, ...]
+    versions: dict[str, str]
