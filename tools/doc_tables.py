@@ -30,8 +30,8 @@ from edge_mnv3.core.results import profile as profile_results
 from edge_mnv3.core.results import quantize as quantize_results
 from edge_mnv3.core.results import recipe as recipe_results
 from edge_mnv3.core.results import validate as validate_results
-from edge_mnv3.core.results import verify as verify_results
 from edge_mnv3.core.results import verdicts as verdict_results
+from edge_mnv3.core.results import verify as verify_results
 from edge_mnv3.model import arch
 from edge_mnv3.model.weights import PUBLISHED
 from edge_mnv3.packaging.apis import TAKES
