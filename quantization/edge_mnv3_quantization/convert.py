@@ -14,8 +14,8 @@ OUTPUT_NAME = "output_0"  # as Keras's own export names it
 def convert_float(model: Any) -> bytes:
     """Converts a Keras model to a float32 `.tflite` file.
 
-    The result is that of `TFLiteConverter.from_keras_model`, which exports the model with several signatures,
-    traced five times; one signature saves a third of the time.
+    The result is the same as that of `TFLiteConverter.from_keras_model`. That function exports the model with
+    several signatures and traces it five times; one signature saves a third of the time.
 
     Args:
         model: `keras.Model` with one input of fixed shape (1, H, W, 3). With an open batch size the graph
@@ -52,6 +52,6 @@ def convert_float(model: Any) -> bytes:
 
 
 def last_line(error: Exception) -> str:
-    """Returns the end of a converter's message, where the cause stands, or the error's class."""
+    """Returns the last line of a converter's message, which names the cause, or the error's class."""
     lines = str(error).strip().splitlines()
     return lines[-1] if lines else type(error).__name__

@@ -18,7 +18,7 @@ class QuantizationOptions:
         hard_swish: What becomes of each hard-swish; see `algorithms.lowering`.
         seed: The seed of the directions in which costs are measured, and of the positions to which weights
             are fitted.
-        synthetic: The calibration images are no photographs.
+        synthetic: Whether the calibration images are synthetic.
     """
 
     io: IoType = "uint8"

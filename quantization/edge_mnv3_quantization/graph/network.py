@@ -39,19 +39,20 @@ WEIGHTED: tuple[Kind, ...] = ("conv", "depthwise", "dense")
 class Node:
     """One operation.
 
-    A `hard_sigmoid` is six times that of a hard-swish: relu6(input + 3). A `concat` puts the channels of its
-    inputs in a row.
+    A `hard_sigmoid` node gives six times the hard-sigmoid of a hard-swish: relu6(input + 3). A `concat` node
+    puts the channels of its inputs side by side.
 
     Attributes:
         inputs: The values that it takes; two for `mul` and `add`, two or more for `concat`.
         output: The value that it gives.
-        weights: conv (O, kh, kw, I), depthwise (1, kh, kw, C), dense (O, I), else None.
-        bias: (O,), or None.
-        clamp: Applied to the result.
-        stride: Rows, columns.
+        weights: Shape (O, kh, kw, I) for `conv`, (1, kh, kw, C) for `depthwise`, (O, I) for `dense`; None for
+            other kinds.
+        bias: Shape (O,); None for kinds without weights.
+        clamp: The activation function that is applied to the result.
+        stride: The strides of the rows and of the columns.
         same_padding: Zeros around the input so that an output has ceil(input / stride) rows and columns.
-        factor: Of `mul`: output = factor * first input * second input.
-        paddings: Of `pad`: rows before, after, columns before, after.
+        factor: The constant of a `mul`: output = factor * first input * second input.
+        paddings: Rows before and after, columns before and after, that a `pad` adds.
     """
 
     kind: Kind
@@ -66,10 +67,10 @@ class Node:
     paddings: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def weights_and_bias(self) -> tuple[Array, Array]:
-        """Those of a weighted node.
+        """Returns the weights and the bias of a weighted node.
 
         Raises:
-            ValueError: It has none.
+            ValueError: The node has none.
         """
         if self.weights is None or self.bias is None:
             raise ValueError(f"a {self.kind} node has no weights")
@@ -90,7 +91,7 @@ class Value:
 
     @property
     def positions(self) -> int:
-        """Numbers of one channel."""
+        """How many numbers one channel has."""
         return math.prod(self.shape[1:-1])
 
 
@@ -100,9 +101,9 @@ class Network:
 
     Attributes:
         input_scale: The input's real value is input_scale * pixel + input_offset, with pixels 0..255.
-        input_offset: See `input_scale`.
-        channel_groups: Name of a convolution's output to the channels of each group that it was divided into
-            (`channel_groups`).
+        input_offset: The real value of a pixel 0; see `input_scale`.
+        channel_groups: Name of a convolution's output to the channels of each channel group that it was
+            divided into (`algorithms.channel_groups`).
     """
 
     values: Mapping[int, Value]
@@ -122,7 +123,7 @@ class Network:
         return tuple(node for node in self.nodes if value in node.inputs)
 
     def positions_at(self, stride: int) -> int:
-        """Positions of a map of this stride: one in so many of the input's rows and columns."""
+        """Counts the positions of a map that has one row and column for `stride` of the input's."""
         _, height, width, _ = self.values[self.input].shape
         return -(-height // stride) * -(-width // stride)
 

@@ -13,7 +13,7 @@ class Part:
     """Some nodes of a network.
 
     Attributes:
-        nodes: In the order of execution.
+        nodes: The nodes, in the order of execution.
         inputs: The values that they take from elsewhere, in ascending order.
         outputs: The values that they give to others.
     """
@@ -24,10 +24,10 @@ class Part:
 
 
 def next_part(network: Network, value: int, known: Collection[int], done: Collection[int]) -> Part:
-    """What has to run for a value after other parts have run.
+    """Finds what has to run for a value after other parts have run.
 
     Args:
-        network: The whole.
+        network: The whole network.
         value: The value that is wanted; it is among the part's outputs.
         known: Values that are at hand.
         done: Outputs of the nodes that have run.

@@ -35,8 +35,8 @@ def read_network(float_model: bytes) -> Network:
     `input_offset`: the network then begins at the first convolution.
 
     Raises:
-        ConversionError: It holds an operator that this project cannot rewrite; the text names it.
-        ModelFileError: It is no valid `.tflite`.
+        ConversionError: The file holds an operator that this project cannot rewrite; the text names it.
+        ModelFileError: The file is no valid `.tflite`.
     """
     model = read_model(float_model, "float")
     if len(model.graphs) != 1 or len(model.main_graph.inputs) != 1 or len(model.main_graph.outputs) != 1:

@@ -23,7 +23,7 @@ def lower_hard_swish(network: Network, *, per_channel: Container[int] | None = N
     scale per channel through: when x is divided by it, the weights take it.
 
     Args:
-        network: Any.
+        network: Any network.
         per_channel: Values x whose hard-sigmoids are to be convolutions; None for all.
     """
     nodes: list[Node] = []
@@ -68,24 +68,24 @@ def is_hard_sigmoid(node: Node) -> bool:
 
 
 def hard_swish_inputs(network: Network) -> frozenset[int]:
-    """Values x that only a lowered hard-swish takes: all below -3 give the same result, 0."""
-    found = set()
+    """Finds the values x that only a lowered hard-swish takes: all x below -3 give the same result, 0."""
+    inputs = set()
     for node in network.nodes:
         if is_hard_sigmoid(node):
             (x,) = node.inputs
             takers = network.consumers(x)
             if len(takers) == 2 and any(
-                t.kind == "mul" and set(t.inputs) == {x, node.output} for t in takers
+                taker.kind == "mul" and set(taker.inputs) == {x, node.output} for taker in takers
             ):
-                found.add(x)
-    return frozenset(found)
+                inputs.add(x)
+    return frozenset(inputs)
 
 
 def fold_constant_excitations(network: Network, excitations: Mapping[int, Array]) -> Network:
     """Removes products with squeeze-excite excitations that are constant, whose values the next weights take.
 
     Args:
-        network: Any.
+        network: Any network.
         excitations: The value of an excitation to its constant, (C,).
     """
     nodes: list[Node] = []
@@ -109,7 +109,7 @@ def fold_constant_excitations(network: Network, excitations: Mapping[int, Array]
 def centre_input(network: Network, quantization: Quantization) -> Network:
     """Moves the half step between real 0 and the input's zero point into the biases.
 
-    Exact but for the zeros around the image, which then stand for half a step of the input.
+    The result is exact but for the zeros around the image, which then stand for half a step of the input.
     """
     shift = network.input_scale * (quantization.zero_point + 128) + network.input_offset
     nodes = []
@@ -122,7 +122,7 @@ def centre_input(network: Network, quantization: Quantization) -> Network:
 
 
 def logits_value(network: Network) -> int:
-    """The last value with real numbers of any size: the softmax's input, or the output itself."""
+    """Finds the last value with real numbers of any size: the softmax's input, or the output itself."""
     value = network.output
     while (last := network.producer(value)) is not None and last.kind in ("softmax", "reshape"):
         value = last.inputs[0]

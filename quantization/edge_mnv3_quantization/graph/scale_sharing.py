@@ -27,7 +27,7 @@ class SharedScale:
 
     Attributes:
         group: Number of the scale-sharing group; None for values whose scale is `ratio` itself.
-        ratio: See above.
+        ratio: The value's scale over its group's.
         channels: First and last + 1 of the group's channels that the value has; None for all.
     """
 
@@ -116,7 +116,7 @@ def _replace(scales: dict[int, SharedScale], group: int, by: SharedScale) -> Non
 
 
 def value_scales(network: Network, groups: Mapping[int, Array]) -> dict[int, Array]:
-    """Equalization scales of all values, (C,) each, from those of the groups (1 where a group is missing)."""
+    """Derives the equalization scales of every value, (C,), from its group's; a missing group has 1."""
     scales = {}
     for value, shared in shared_scales(network).items():
         scale = groups.get(shared.group) if shared.group is not None else None
@@ -129,10 +129,11 @@ def value_scales(network: Network, groups: Mapping[int, Array]) -> dict[int, Arr
 
 
 def costless_groups(network: Network) -> set[int]:
-    """Groups whose scales change no weight by more than the quantization scale of its whole row.
+    """Finds the scale-sharing groups whose scales make no weights harder to quantize.
 
-    Rows have scales of their own, and a row of a depthwise convolution takes one channel only: where nothing
-    else takes a group's values, its weights lose nothing, whatever the equalization scales are.
+    Every row of weights has a quantization scale of its own, and a row of a depthwise convolution takes one
+    channel only: where nothing else takes a group's values, its equalization scales change whole rows, and
+    the weights lose nothing, whatever these scales are.
     """
     scales = shared_scales(network)
     mixed = {
@@ -148,9 +149,9 @@ def rescale(network: Network, groups: Mapping[int, Array]) -> Network:
     """Replaces every value v by v / s; the products' constant factors become 1.
 
     Args:
-        network: Any.
-        groups: Equalization scales s > 0 of the groups that `shared_scales` finds, (C,) each; 1 for a group
-            that is missing.
+        network: Any network.
+        groups: Equalization scales s > 0 of the groups that `shared_scales` finds, (C,) each; a missing group
+            has 1.
 
     Returns:
         A network with the same output in real numbers.

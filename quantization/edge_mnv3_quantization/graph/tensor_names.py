@@ -26,7 +26,7 @@ def layer_name(tensor: str) -> str:
 
 
 def ungrouped(tensor: str) -> str:
-    """Cuts the number of its group of channels off a tensor's name."""
+    """Cuts the number of its channel group off a tensor's name."""
     added = _ADDED.search(tensor)
     return tensor.removesuffix(added[2]) if added and added[2] else tensor
 

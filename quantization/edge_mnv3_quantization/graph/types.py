@@ -21,9 +21,9 @@ class QuantizedWeights:
     """The weights of one node, as stored.
 
     Attributes:
-        weights: int8, in the shape of the node's weights.
-        scales: (O,) float32: real value of one step for each output channel.
-        bias: (O,) int32, in steps of input scale * weight scale.
+        weights: The weights as int8, in the shape of the node's weights.
+        scales: The quantization scale of each output channel, (O,) float32.
+        bias: The bias as int32, (O,), in steps of input scale * weight scale.
     """
 
     weights: npt.NDArray[np.int8]

@@ -39,7 +39,7 @@ def write_float(network: Network, outputs: Sequence[int], *, pixels: bool = Fals
 
     Args:
         network: Any network whose products have the factor 1.
-        outputs: Numbers of values.
+        outputs: The numbers of these values.
         pixels: The file takes pixels 0..255 instead of the network's input.
     """
     writer = _Writer(network)
@@ -74,10 +74,10 @@ def write_int8(
 
     Args:
         network: A network without hard-swish whose products have the factor 1.
-        quantizations: Number of a value to how it is stored: of the input and every node's output.
+        quantizations: Number of a value to how it is stored, for the input and every node's output.
         weights: Output of each weighted node to its stored weights.
-        io: dtype of input and output: `uint8`, `int8` or `float32`.
-        notes: Name to content of metadata entries.
+        io: The dtype of the input and the output: `uint8`, `int8` or `float32`.
+        notes: Name to content of the metadata entries.
     """
     writer = _Writer(network)
     image = _add_int8_input(writer, quantizations[network.input], io)
@@ -114,7 +114,7 @@ def write_int8_part(
 
 
 class _Writer:
-    """A file in the making.
+    """A file that is being written.
 
     Attributes:
         file: What is written so far.
@@ -166,7 +166,7 @@ class _Writer:
         operator = _operator(node, self.network.values[node.output].shape)
         if operator.argument is not None:
             inputs.append(self.add_constant(*operator.argument))
-        # The files have an operator code of its own for hard-sigmoids, beside that of other additions.
+        # In the file, hard-sigmoids have another entry in the table of operator codes than other additions.
         self.file.add_operator(
             _OPERATOR_NAMES[node.kind], inputs, output, operator.options, code=node.kind.upper()
         )
@@ -209,7 +209,7 @@ def _operator(node: Node, shape: Sequence[int]) -> _Operator:
 
 
 def _add_scaled_pixels(writer: _Writer, image: int) -> int:
-    """Adds what makes the network's input of pixels."""
+    """Adds the operators that make the network's input of pixels."""
     network = writer.network
     shape = network.values[network.input].shape
     scaled, moved = (writer.add_float(name, shape) for name in ("scaled", "moved"))
@@ -223,18 +223,24 @@ def _add_scaled_pixels(writer: _Writer, image: int) -> int:
 
 
 def _add_int8_input(writer: _Writer, stored: Quantization, io: str) -> int:
-    """Adds the file's input and what makes the network's int8 input of it; returns the file's input."""
+    """Adds the file's input and the operators that make the network's int8 input of it.
+
+    Returns:
+        The number of the file's input tensor.
+    """
     network = writer.network
     shape = network.values[network.input].shape
     if io == "float32":
-        # Pixels 0..255 to steps, then the real numbers move so that 0 is what the convolution pads with.
+        # Pixels 0..255 become integers; then the real numbers move so that the convolution pads with 0.
         image = writer.add_float("image", shape)
-        steps = writer.add_quantized("image_int8", "int8", shape, Quantization(scale=1.0, zero_point=-128))
-        writer.file.add_operator("QUANTIZE", [image], steps)
+        stored_image = writer.add_quantized(
+            "image_int8", "int8", shape, Quantization(scale=1.0, zero_point=-128)
+        )
+        writer.file.add_operator("QUANTIZE", [image], stored_image)
         centred = Quantization(scale=1.0, zero_point=stored.zero_point)
         moved = writer.add_quantized("image_centred", "int8", shape, centred)
         shift = writer.add_constant("shift", _CENTRING_STORED, (stored.zero_point + 128) / 127.0)
-        writer.file.add_operator("ADD", [steps, shift], moved)
+        writer.file.add_operator("ADD", [stored_image, shift], moved)
         writer.tensors[network.input] = moved
         return image
     taken = writer.add_quantized("image_int8", "int8", shape, stored)
@@ -247,7 +253,7 @@ def _add_int8_input(writer: _Writer, stored: Quantization, io: str) -> int:
 
 
 def _add_int8_output(writer: _Writer, stored: Quantization, io: str) -> int:
-    """Adds the file's output, made of the network's."""
+    """Adds the file's output and the operator that makes it of the network's output."""
     result = writer.tensors[writer.network.output]
     if io == "int8":
         return result
@@ -282,7 +288,7 @@ def _add_int8_constants(
     scales = stored.scales.astype(np.float64)
     input_scale = quantizations[node.inputs[0]].scale
     if io == "float32" and node.inputs[0] == writer.network.input:
-        scales, input_scale = scales * input_scale, 1.0  # such a file's input has steps of one pixel
+        scales, input_scale = scales * input_scale, 1.0  # the step of such a file's input is one pixel value
     dimension = 3 if node.kind == "depthwise" else 0
     return [
         writer.add_constant(

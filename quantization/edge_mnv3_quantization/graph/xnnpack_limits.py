@@ -40,7 +40,7 @@ class Violation(NamedTuple):
         operator: The operator.
         output: Name of the tensor that it gives.
         ratio: The ratio of its scales that is out of range.
-        text: What it is about them, in one line.
+        text: The operator, the ratio and what XNNPACK accepts, in one line.
     """
 
     operator: Operator

@@ -26,10 +26,11 @@ class Candidate(NamedTuple):
 
     Attributes:
         exponent: The power to which the plan's equalization scales were raised.
-        scales: By which the values of the plan's `lowered` were divided, by scale-sharing group.
+        scales: The equalization scales, by scale-sharing group, that divided the values of the plan's
+            `lowered`.
         reference: The network before any quantization.
         network: The network as it will be written.
-        quantizations: Those of the input and of every node's output.
+        quantizations: How the input and every node's output are stored.
     """
 
     exponent: float
@@ -40,7 +41,10 @@ class Candidate(NamedTuple):
 
 
 def candidate(plan: Plan, exponent: float) -> Candidate:
-    """Equalizes with scales raised to a power, but for groups whose scales cost no weight anything."""
+    """Equalizes a plan's network with scales raised to a power.
+
+    Groups whose scales make no weights harder to quantize (`costless_groups`) keep their scales as they are.
+    """
     free = costless_groups(plan.lowered)
     scales = {group: scale if group in free else scale**exponent for group, scale in plan.scales.items()}
     reference = rescale(plan.lowered, scales)
@@ -55,7 +59,7 @@ def candidate(plan: Plan, exponent: float) -> Candidate:
 
 
 def round_to_nearest(chosen: Candidate) -> dict[int, QuantizedWeights]:
-    """Quantizes the weights as they are."""
+    """Rounds every weight of a candidate to its nearest step."""
     return {
         node.output: quantize_weights(node, chosen.quantizations[node.inputs[0]].scale)
         for node in chosen.network.nodes
@@ -75,7 +79,7 @@ def best_candidate(
         weights_of: Quantizes a candidate's weights.
 
     Returns:
-        The best candidate, and the error of each.
+        The best candidate, and the error of each exponent that was tried.
     """
     logits = logits_value(plan.lowered)
     wanted = np.stack([outputs[0] for outputs in run_float(plan.lowered, [logits], images)])
@@ -84,8 +88,8 @@ def best_candidate(
         trial = candidate(plan, exponent)
         quantization = trial.quantizations[logits]
         stored = run_int8(trial.network.up_to(logits), trial.quantizations, weights_of(trial), images)
-        steps = stored.reshape(wanted.shape).astype(np.float64) - quantization.zero_point
-        error = float(np.square(quantization.scale * steps - wanted).mean())
+        unscaled = stored.reshape(wanted.shape).astype(np.float64) - quantization.zero_point
+        error = float(np.square(quantization.scale * unscaled - wanted).mean())
         candidates.append(trial)
         trials.append(ExponentTrial(exponent=exponent, logits_mse=error))
     best = min(range(len(trials)), key=lambda index: trials[index].logits_mse)

@@ -22,16 +22,16 @@ class RecipeConfig:
         summary: A few words for `--help`.
         description: One sentence for the documentation, in Markdown.
         engine: `equalized` rewrites the graph, equalizes channels and writes the file itself; `converter` is
-            TensorFlow's own. The fields below, down to `hard_swish_policies`, are for `equalized` only.
+            TensorFlow's converter. The fields below, down to `hard_swish_policies`, are for `equalized` only.
         measured_images: The most calibration images on which the cost of errors is measured.
         refits_weights: Weights and biases are fitted to what the int8 network computes; otherwise weights are
-            rounded to the nearest.
+            rounded to nearest.
         equalization_exponents: The powers of the equalization scales that trials compare, where there are
             enough photographs for trials.
         untried_exponent: The power that is taken without trials.
-        hard_swish_policies: What `--hard-swish` may be.
+        hard_swish_policies: The values that `--hard-swish` may have.
         benchmarked: `bench --variant`, `reproduce` and the benchmarks make its file where none is named.
-        synthetic_warning: What the user must know who calibrates on synthetic images.
+        synthetic_warning: The warning to users who calibrate on synthetic images.
     """
 
     name: str
@@ -76,7 +76,7 @@ RECIPES: dict[str, RecipeConfig] = {
         RecipeConfig(
             name="accurate",
             summary="keeps the answers",
-            description="all steps below",
+            description="all points below",
             engine="equalized",
             measured_images=200,
             refits_weights=True,
@@ -89,7 +89,7 @@ RECIPES: dict[str, RecipeConfig] = {
         RecipeConfig(
             name="fast",
             summary="without refitting weights",
-            description="all but step 5: no weight is refitted, and costs are measured on 32 images",
+            description="all points below but 5: no weight is refitted, and costs are measured on 32 images",
             engine="equalized",
             measured_images=32,
             equalization_exponents=_EXPONENTS,

@@ -2,8 +2,8 @@
 
 This is the baseline to compare with. `TFLiteConverter` with `TFLITE_BUILTINS_INT8` and a representative
 dataset does three things: it converts the graph to a float file, runs that file to record each tensor's
-smallest and largest value, and quantizes it. The float file is an output of ours anyway, so the first step is
-not done twice; the other two are the converter's own functions, called as `TFLiteConverter._quantize` calls
+smallest and largest value, and quantizes it. The float file is an output of ours anyway, so the conversion is
+not done twice; for the rest, the converter's own functions are called as `TFLiteConverter._quantize` calls
 them. A test compares the result with that of `TFLiteConverter` itself, tensor by tensor.
 """
 
@@ -26,7 +26,7 @@ from edge_mnv3_quantization.recipes.work import Work
 def quantize_with_converter(inputs: QuantizationInputs) -> Quantized:
     """Quantizes a float file with the converter's min/max calibration; see `recipes.quantize`.
 
-    Chance, the choice of hard-swish, the kind of the images and stored statistics have no part in it.
+    The seed, the choice of hard-swish, the kind of the images and stored statistics have no influence on it.
     """
     import tensorflow as tf
     from tensorflow.lite.python import convert

@@ -1,18 +1,19 @@
-"""The engine `equalized`: a full-integer file that keeps float's answers, whole on XNNPACK.
+"""The engine `equalized`: a full-integer file that keeps float's answers and runs on XNNPACK throughout.
 
-Post-training, on unlabelled images, deterministic. In order:
+It quantizes after training, on images without labels, and its result is deterministic. In order:
 
-1. hard-swish is lowered to a hard-sigmoid and a product, the pixels' scaling moves into the input's zero
+1. hard-swish is lowered to a hard-sigmoid and a product, and the pixels' scaling moves into the input's zero
    point;
 2. squeeze-excite excitations that are constant over the calibration images move into the weights that follow;
 3. what rounding and clipping cost at the logits is measured for every channel (`sensitivity`);
-4. equalization scales and ranges are chosen by that cost (`equalization`, `ranges`), and which hard-swishes
-   need scales per channel at all (`lowering`); scales make the weights' rows less even, so, except in front
-   of depthwise convolutions, they are raised to the power that trial networks on a part of the images tell;
+4. equalization scales and ranges are chosen by that cost (`equalization`, `ranges`), and so are the
+   hard-swishes that need scales per channel at all (`lowering`); scales make the weights' rows less even, so,
+   except in front of depthwise convolutions, they are raised to the power that is best in trial networks on a
+   part of the images;
 5. where the recipe says so, weights and biases are refitted, node by node, to what the int8 network really
    computes (`reconstruction`).
 
-Synthetic images tell less; `synthetic_images` says what is done otherwise with them.
+Synthetic images show less than photographs; `synthetic_images` says what is done differently with them.
 
 The file is written through the schema that LiteRT ships, not by TensorFlow's converter: its scales, zero
 points, weights and biases are exactly those that were computed, but for scales of products that processors
@@ -60,7 +61,7 @@ def quantize_equalized(inputs: QuantizationInputs) -> Quantized:
         if config.refits_weights:
             weights = _refitted(inputs, chosen, images, work)
     work.finish()
-    # A hair's breadth in the scale of a product matters to no weight.
+    # A change in the last bits of a product's scale matters to no weight.
     chosen = chosen._replace(quantizations=away_from_ties(chosen.network, chosen.quantizations))
     report = equalized_report(inputs, plan, chosen, trials, weights, work.phases_s)
     notes = write_notes(plan.lowered, chosen.scales) | {RECIPE_REPORT: write_report(report)}
@@ -71,7 +72,7 @@ def quantize_equalized(inputs: QuantizationInputs) -> Quantized:
 def _chosen(
     inputs: QuantizationInputs, plan: Plan, exponents: Sequence[float], work: Work
 ) -> tuple[Candidate, tuple[ExponentTrial, ...]]:
-    """The candidate of the best exponent, and what trials told; of the usual one where there are none."""
+    """Takes the exponent that is best in trials, or `untried_exponent` where there are no trials."""
     if not exponents:
         return candidate(plan, inputs.config.untried_exponent), ()
     if not inputs.config.refits_weights:
@@ -82,12 +83,12 @@ def _chosen(
 
 
 def _allows_trials(inputs: QuantizationInputs) -> bool:
-    """Whether trials on these images find the exponent that is best for others."""
+    """Whether trials on these images find the exponent that is best for other images."""
     return not inputs.options.synthetic and len(inputs.images) >= 2 * _TRIAL_IMAGES
 
 
 def _units(inputs: QuantizationInputs, trials: int, weighted: int) -> int:
-    """Units of work: images observed and measured, and nodes refitted."""
+    """Counts the units of work: images that are observed or measured, and nodes that are refitted."""
     counted = len(inputs.statistics.images) if inputs.statistics else 0
     measured = min(len(inputs.images), inputs.config.measured_images)
     refitted = (trials + 1) * weighted if inputs.config.refits_weights else 0

@@ -16,7 +16,7 @@ from edge_mnv3_quantization.recipes.config import RecipeConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizationInputs:
-    """All that a recipe's result depends on, and whom it tells of its progress.
+    """Everything that a recipe's result depends on, and the reporter of its progress.
 
     Attributes:
         float_model: A float32 `.tflite` file with one input (1, H, W, 3) of pixels 0..255.
@@ -24,8 +24,8 @@ class QuantizationInputs:
         config: The recipe.
         options: The caller's choices.
         statistics: Statistics of the float model over some of the images, which are not run in float again;
-            None for none.
-        reporter: Is told how many units of work are done.
+            None if there are none.
+        reporter: Its `progress` is told of (units of work done, units in all).
     """
 
     float_model: bytes

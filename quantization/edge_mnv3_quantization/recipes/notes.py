@@ -1,7 +1,7 @@
 """What an int8 file tells of its recipe, in metadata entries: channel groups, equalization scales, a report.
 
-Weights that were refitted no longer tell by what their channels were divided, and diagnosis needs it exactly:
-errors of some percent in every value would count for more than int8's own.
+Equalization scales cannot be recovered exactly from weights that were refitted, and diagnosis needs them
+exactly: an error of some percent in every value would exceed the errors of int8.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ _DTYPE = np.dtype("<f4")
 
 
 def write_notes(network: Network, scales: Mapping[int, Array]) -> dict[str, bytes]:
-    """The entries for a network's file.
+    """Makes the metadata entries for a network's file.
 
     Args:
-        network: Lowered, before its values were divided.
-        scales: Equalization scales by which they were, (C,) each, by scale-sharing group.
+        network: The lowered network, before its values were divided.
+        scales: The equalization scales that divided them, (C,) each, by scale-sharing group.
 
     Returns:
-        By name. Scales are a line of JSON, name of a group's value to the count of its scales, and these in
-        the same order, float32. Groups whose scales are all 1 are left out.
+        Name to content of each entry. The entry of the scales begins with a line of JSON, the name of a
+        group's value to the count of its scales; the scales follow in the same order as float32. Groups whose
+        scales are all 1 are left out.
     """
     noted = {group: scale for group, scale in scales.items() if (scale != 1).any()}
     line = json.dumps({network.values[group].name: len(scale) for group, scale in noted.items()})
@@ -43,7 +44,7 @@ def write_notes(network: Network, scales: Mapping[int, Array]) -> dict[str, byte
 
 
 def read_scales(entry: bytes) -> dict[str, Array]:
-    """Equalization scales by the name of a group's value, (C,) each; 1 for others.
+    """Reads the equalization scales, (C,) each, by the name of a group's value; a missing group has 1.
 
     Raises:
         ValueError: The entry is damaged.
@@ -58,7 +59,7 @@ def read_scales(entry: bytes) -> dict[str, Array]:
 
 
 def read_groups(entry: bytes) -> dict[str, Sequence[Sequence[int]]]:
-    """Channels of each group, by the name of the value where the groups begin.
+    """Reads the channels of each channel group, by the name of the value where the groups begin.
 
     Raises:
         ValueError: The entry is damaged.
@@ -67,7 +68,7 @@ def read_groups(entry: bytes) -> dict[str, Sequence[Sequence[int]]]:
 
 
 def write_report(report: RecipeReport) -> bytes:
-    """The entry `RECIPE_REPORT`: one line of JSON.
+    """Makes the entry `RECIPE_REPORT`, one line of JSON.
 
     Wall times are left out, so that the same inputs give the same file, and so are ranges, which the file's
     tensors have.

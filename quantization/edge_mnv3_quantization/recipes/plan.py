@@ -28,7 +28,7 @@ class Plan(NamedTuple):
 
     Attributes:
         original: The float network, without the excitations that were folded away.
-        lowered: The same with the form of every hard-swish chosen, its products without constant factors.
+        lowered: The same with every hard-swish in its chosen form, and without constant factors in products.
         sensitivities: What errors in the values of `lowered` cost.
         scales: Equalization scales of the scale-sharing groups of `lowered`, (C,) each.
         folded: Tensor names of the excitations that were folded away.
@@ -49,7 +49,7 @@ def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> 
     Args:
         inputs: What to quantize, and how.
         observed: The network whose values are observed, from `observed_network`.
-        work: Is told of each image.
+        work: Its `progress` is told of each image.
 
     Raises:
         ConversionError: The network's numbers are not finite.

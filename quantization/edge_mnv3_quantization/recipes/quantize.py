@@ -33,13 +33,13 @@ def quantize(
     """Quantizes a float file to int8.
 
     Args:
-        float_model: A float32 `.tflite` file with one input (1, H, W, 3) of pixels 0..255; for recipes of the
-            engine `equalized`, of the MobileNetV3 family.
+        float_model: A float32 `.tflite` file with one input (1, H, W, 3) of pixels 0..255. Recipes of the
+            engine `equalized` take networks of the MobileNetV3 family only.
         images: Calibration images, (N, H, W, 3) uint8 with N >= 1.
         config: The recipe, such as `RECIPES["accurate"]`.
         options: The caller's choices; None for the defaults.
-        statistics: Statistics of this network over all or some of the images, so that those are not run in
-            float again. The engine `converter` does not use them.
+        statistics: Statistics of this network over all or some of the images, which are then not run in float
+            again. The engine `converter` does not use them.
         reporter: Its `progress` is told of (units of work done, units in all).
 
     Returns:

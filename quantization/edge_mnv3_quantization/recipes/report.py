@@ -1,4 +1,4 @@
-"""What a recipe's result tells of how it was made."""
+"""The report that comes with a recipe's result: how it was made."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def equalized_report(
 
     Args:
         inputs: What was quantized, and how.
-        plan: What was measured.
+        plan: What was measured and decided.
         chosen: The candidate that is written.
-        trials: What trials of exponents told.
+        trials: The exponents that were tried, with their errors.
         weights: The weights that are written; those that were refitted are `RefittedWeights`.
         phases_s: Phase to seconds of wall time.
     """
@@ -63,7 +63,7 @@ def equalized_report(
 
 
 def converter_report(inputs: QuantizationInputs, phases_s: Mapping[str, float]) -> RecipeReport:
-    """Tells what is known of TensorFlow's converter: nothing but that it ran."""
+    """Tells that TensorFlow's converter ran; nothing else is known of it."""
     return RecipeReport(
         recipe=inputs.config.name,
         engine=inputs.config.engine,
@@ -81,7 +81,7 @@ def converter_report(inputs: QuantizationInputs, phases_s: Mapping[str, float]) 
 
 
 def _hard_swish_forms(plan: Plan) -> Iterator[HardSwishForm]:
-    """The form of each hard-swish of the float network, by its hard-sigmoids in the lowered one."""
+    """Finds the form of each hard-swish of the float network, by its hard-sigmoids in the lowered network."""
     hard_sigmoids = Counter(
         (ungrouped(plan.lowered.values[node.output].name), node.kind) for node in plan.lowered.nodes
     )
@@ -104,7 +104,7 @@ def _hard_swish_forms(plan: Plan) -> Iterator[HardSwishForm]:
 
 
 def _refitted_layers(network: Network, weights: Mapping[int, QuantizedWeights]) -> Iterator[RefittedLayer]:
-    """The layers whose weights were refitted, with their ridges."""
+    """Lists the layers whose weights were refitted, with their ridges."""
     for node in network.nodes:
         fitted = weights.get(node.output)
         if not isinstance(fitted, RefittedWeights):
@@ -122,7 +122,7 @@ def _refitted_layers(network: Network, weights: Mapping[int, QuantizedWeights]) 
 
 
 def _ranges(network: Network, quantizations: Mapping[int, Quantization]) -> Iterator[TensorRange]:
-    """The range of the input and of each node's output."""
+    """Lists the ranges of the input and of each node's output."""
     for value in (network.input, *(node.output for node in network.nodes)):
         stored = quantizations[value]
         yield TensorRange(

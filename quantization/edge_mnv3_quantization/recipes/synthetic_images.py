@@ -1,10 +1,11 @@
-"""What the recipes do otherwise where the calibration images are synthetic.
+"""What the recipes do differently where the calibration images are synthetic.
 
-Synthetic images have the edges and the spectrum of photographs, but show nothing that the late layers answer
-to. So large maps tell what photographs will ask for, and small ones do not: channels that stay small there
-may be large in photographs, all numbers reach further, and weights refitted to such inputs are worse than
-those that were trained. The constants were chosen by the error of the logits on photographs of a calibration
-set; near ones cost up to 2 dB, doing without costs up to 10.
+Synthetic images have the edges and the spectrum of photographs, but show none of the objects that the late
+layers respond to. So the numbers in large maps are like those of photographs, and those in small maps are
+not: channels that stay small there may be large in photographs, all numbers reach further, and weights
+refitted to such inputs are worse than the trained ones. The constants were chosen by the error of the logits
+on photographs of a calibration set; other constants near them cost up to 2 dB, and treating synthetic images
+like photographs costs up to 10 dB.
 """
 
 from __future__ import annotations
@@ -16,18 +17,21 @@ from edge_mnv3_quantization.algorithms.sensitivity import SMALL_STRIDE, Sensitiv
 from edge_mnv3_quantization.graph.network import Network, Node
 from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs
 
-_REFITTED_STRIDE = 8  # of the smallest maps whose weights are refitted, 28 x 28
-SHRINKAGE = 0.1  # share by which channels of small maps are `sensitivity.shrunk`
-_FURTHER = 3.0  # times as far photographs' numbers may reach in small maps
+_REFITTED_STRIDE = 8  # the stride of the smallest maps, 28 x 28, whose weights are refitted
+SHRINKAGE = 0.1  # `least` of `sensitivity.shrunk`
+_FURTHER = 3.0  # how many times as far photographs' numbers may reach in small maps
 
 
 def reaching_further(
     network: Network, logits: int, sensitivities: Mapping[int, Sensitivity]
 ) -> dict[int, Sensitivity]:
-    """Tails of small maps drawn out; what hard-swish takes ends at -3 as it did, and logits stay."""
+    """Stretches the tails of values in small maps, except the logits and the lower ends before a hard-swish.
+
+    Numbers below -3 make no difference to a hard-swish, so its inputs still end there.
+    """
     small = network.positions_at(SMALL_STRIDE)
     hard_swished = hard_swish_inputs(network)
-    found = dict(sensitivities)
+    stretched = dict(sensitivities)
     for value, known in sensitivities.items():
         if value == logits or network.values[value].positions > small:
             continue
@@ -35,8 +39,8 @@ def reaching_further(
         low = known.low
         if low and value not in hard_swished:
             low = dataclasses.replace(low, unit=_FURTHER * low.unit)
-        found[value] = dataclasses.replace(known, high=high, low=low)
-    return found
+        stretched[value] = dataclasses.replace(known, high=high, low=low)
+    return stretched
 
 
 def is_refitted(network: Network, node: Node) -> bool:

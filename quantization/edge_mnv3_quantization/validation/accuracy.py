@@ -38,8 +38,8 @@ class ValidationSettings:
         kernels: `auto` takes XNNPACK, and for an int8 file that does not load under it the built-in kernels,
             with a warning and a failed gate.
         runtime: Which runtime to use.
-        class_offset: Output index of label 0; None: 1 for files with 1001 outputs, else 0.
-        workers: Threads, each with its own interpreters of one thread; None for one a core.
+        class_offset: Output index of label 0; None means 1 for files with 1001 outputs, else 0.
+        workers: Threads, each with interpreters of one thread; None for one a core.
         max_drop_points: Largest drop of top-1 (float less int8, percentage points) that passes the gate; None
             for no gate.
     """
@@ -67,9 +67,9 @@ def validate(
     Args:
         float_path: A float `.tflite` file.
         int8_path: An int8 `.tflite` file of the same input size and classes.
-        images: What to run them on, each with its label.
-        settings: How.
-        reporter: Told of progress, from the calling thread.
+        images: The images to run the files on, each with its label.
+        settings: How the files are compared.
+        reporter: Its `progress` is told of (images done, images in all), from the calling thread.
 
     Raises:
         ModelFileError: A file is invalid, does not load, or the two do not fit each other.
@@ -120,7 +120,7 @@ def validate(
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Reads the answers to one image from both outputs: both files' classes and float's margin."""
+    """Reads the answers to one image from both outputs: each file's classes, and the float file's margin."""
 
     pair: FilePair
 

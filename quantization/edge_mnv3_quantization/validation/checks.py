@@ -22,7 +22,7 @@ def inspect_file(path: Path, *, runtime: RuntimeName = "litert") -> InspectResul
         runtime: Which runtime to try it with.
 
     Raises:
-        ModelFileError: It is missing or no valid `.tflite`.
+        ModelFileError: The file is missing or no valid `.tflite`.
         RuntimeUnavailableError: The runtime cannot be used.
     """
     try:
@@ -52,11 +52,11 @@ def check_int8(path: Path, *, io: str, runtime: RuntimeName = "litert") -> Model
 
     Args:
         path: A `.tflite` file.
-        io: dtype its input and output were asked to have; with `float32` those two tensors may be floats.
+        io: The dtype that its input and output should have; with `float32` those two tensors may be floats.
         runtime: Which runtime to try it with.
 
     Raises:
-        ModelFileError: It is missing or no valid `.tflite`.
+        ModelFileError: The file is missing or no valid `.tflite`.
     """
     inspected = inspect_file(path, runtime=runtime)
     ends = {tensor.name for tensor in (*inspected.inputs, *inspected.outputs)} if io == "float32" else set()

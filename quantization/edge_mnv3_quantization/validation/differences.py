@@ -16,14 +16,15 @@ _Z95 = 1.959963984540054
 
 
 class Answer(NamedTuple):
-    """What both files say of one image.
+    """The answers of both files to one image.
 
     Attributes:
         file: Name of the image.
         label: Its class, 0-based.
-        float_top5: The float file's classes, highest first; -1 for "background".
-        int8_top5: The int8 file's.
-        float_margin: The float file's output for its highest class less that for the int8 file's.
+        float_top5: The float file's five highest classes, highest first; -1 for "background".
+        int8_top5: The int8 file's five highest classes.
+        float_margin: The float file's output for its highest class less its output for the int8 file's
+            highest class.
     """
 
     file: str
@@ -49,12 +50,12 @@ class Answer(NamedTuple):
 
 
 def paired_interval_points(lost: int, won: int, n: int) -> tuple[float, float]:
-    """95 % interval of the accuracy difference on the same images, in percentage points.
+    """Computes the 95 % interval of the accuracy difference on the same images, in percentage points.
 
     Args:
-        lost: Images that only the first model has right.
-        won: Images that only the second model has right.
-        n: Images, at least 1.
+        lost: How many images only the first model has right.
+        won: How many images only the second model has right.
+        n: Number of images, at least 1.
 
     Source: Bonett and Price 2012, "Adjusted Wald confidence interval for a difference of binomial proportions
     based on paired data", Journal of Educational and Behavioral Statistics 37(4): one image is added to each
@@ -68,7 +69,7 @@ def paired_interval_points(lost: int, won: int, n: int) -> tuple[float, float]:
 
 
 def accuracy_delta(answers: Sequence[Answer], float_hits: Hits, int8_hits: Hits) -> AccuracyDelta:
-    """Compares how often both files are right; int8 less float."""
+    """Compares how often each file is right; the differences are int8 less float."""
     n = len(answers)
     lost = sum(answer.float_right and not answer.int8_right for answer in answers)
     won = sum(answer.int8_right and not answer.float_right for answer in answers)
@@ -83,12 +84,12 @@ def accuracy_delta(answers: Sequence[Answer], float_hits: Hits, int8_hits: Hits)
 
 
 def agreement_percent(answers: Sequence[Answer]) -> float:
-    """Share of images on which both files have the same highest class."""
+    """Computes the share of images on which both files have the same highest class."""
     return 100 * sum(answer.agree for answer in answers) / len(answers)
 
 
 def class_losses(answers: Sequence[Answer]) -> tuple[ClassLoss, ...]:
-    """The classes that int8 has right less often than float, the worst first."""
+    """Lists the classes that int8 has right less often than float, the worst first."""
     of_class: dict[int, list[Answer]] = defaultdict(list)
     for answer in answers:
         of_class[answer.label].append(answer)
@@ -106,7 +107,7 @@ def class_losses(answers: Sequence[Answer]) -> tuple[ClassLoss, ...]:
 
 
 def worst_disagreements(answers: Sequence[Answer]) -> tuple[Disagreement, ...]:
-    """The clearest answers of float that int8 changed, clearest first; equal ones in the images' order."""
+    """Lists the answers that int8 changed, those with the largest margin in float first."""
     different = sorted((answer for answer in answers if not answer.agree), key=lambda a: -a.float_margin)
     return tuple(
         Disagreement(

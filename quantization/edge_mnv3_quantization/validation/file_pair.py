@@ -23,10 +23,10 @@ class ComparedFile:
 
     Attributes:
         path: The file.
-        kernels: Those that run it.
+        kernels: The kernels that run it.
         class_offset: Output index of label 0.
-        classes: Outputs from `class_offset` on.
-        runtime: Name and version.
+        classes: Number of outputs from `class_offset` on.
+        runtime: Name and version of the runtime.
     """
 
     path: Path
@@ -43,7 +43,7 @@ class ComparedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePair:
-    """Both files, and what was noticed of them."""
+    """Both files, and what was noticed about them."""
 
     float_: ComparedFile
     int8: ComparedFile
@@ -65,7 +65,7 @@ def open_pair(
         int8_path: An int8 `.tflite` file of the same input size and classes.
         kernels: `auto` takes XNNPACK, and for a file that does not load under it the built-in kernels.
         runtime: Which runtime to use.
-        class_offset: Output index of label 0; None: 1 for files with 1001 outputs, else 0.
+        class_offset: Output index of label 0; None means 1 for files with 1001 outputs, else 0.
 
     Raises:
         ModelFileError: A file is invalid, does not load, or the two do not fit each other.

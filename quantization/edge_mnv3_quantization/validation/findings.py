@@ -1,4 +1,4 @@
-"""What was noticed of the files while they were compared, and the gate that decides by it."""
+"""What was noticed about the files while they were compared, and the gate that decides by it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RefusedByXnnpack:
 
     @property
     def text(self) -> str:
-        """For people."""
+        """The finding as a sentence for people."""
         return (
             f"{self.path} does not load under XNNPACK, the default on phones: do not ship it; "
             "its accuracy was measured with the built-in kernels"
@@ -35,7 +35,7 @@ class BackgroundAssumed:
 
     @property
     def text(self) -> str:
-        """For people."""
+        """The finding as a sentence for people."""
         return f"{self.path} has 1001 outputs: output 0 is taken for 'background', output 1 for label 0"
 
 
@@ -43,12 +43,12 @@ Finding = RefusedByXnnpack | BackgroundAssumed
 
 
 def decide_gate(delta: AccuracyDelta, max_drop_points: float, findings: Sequence[Finding]) -> Gate:
-    """Holds a drop of top-1 against a limit; a file that phones cannot load fails whatever its accuracy.
+    """Compares a drop of top-1 with a limit; a file that phones cannot load fails whatever its accuracy.
 
     Args:
-        delta: int8 less float.
+        delta: The accuracy of int8 less that of float.
         max_drop_points: Largest drop that passes, in percentage points.
-        findings: What was noticed of both files.
+        findings: What was noticed about both files.
     """
     drop = -delta.top1_points
     problems = [finding.text for finding in findings if finding.fails_gate]

@@ -18,9 +18,9 @@ class Hits:
     """How often a model was right.
 
     Attributes:
-        n: Images, at least 1 for a percentage.
-        top1: Images whose highest output is the label.
-        top5: Images whose label is among the five highest outputs.
+        n: Number of images, at least 1 for a percentage.
+        top1: How many images have the label as the highest output.
+        top5: How many images have the label among the five highest outputs.
     """
 
     n: int
@@ -39,7 +39,7 @@ class Hits:
 
 
 def default_class_offset(outputs: int) -> int:
-    """Output index of label 0: 1 where a file has TF-Slim's "background" class, else 0."""
+    """Finds the output index of label 0: 1 where a file has TF-Slim's "background" class, else 0."""
     return int(outputs == BACKGROUND_OUTPUTS)
 
 
@@ -47,22 +47,22 @@ def top_classes(output: npt.NDArray[Any], *, class_offset: int) -> tuple[int, ..
     """Ranks a model's answers.
 
     Args:
-        output: (outputs,), of any dtype.
+        output: The model's output, (outputs,), of any dtype.
         class_offset: Output index of label 0.
 
     Returns:
-        The classes of the five highest outputs, 0-based labels, -1 for "background"; equal outputs in the
-        order of their index.
+        The classes of the five highest outputs as 0-based labels, with -1 for "background"; equal outputs are
+        in the order of their index.
     """
     ranked = np.argsort(-output.astype(np.float32), kind="stable")[:TOP]
     return tuple(int(index) - class_offset for index in ranked)
 
 
 def count_hits(answers: Iterable[tuple[int, tuple[int, ...]]]) -> Hits:
-    """Counts hits.
+    """Counts how many answers have the label first, or among the first five.
 
     Args:
-        answers: For each image its label and what `top_classes` gave.
+        answers: For each image its label and the result of `top_classes`.
     """
     pairs = list(answers)
     return Hits(

@@ -36,7 +36,7 @@ class RunSettings:
     Attributes:
         preprocess: Key of `PREPROCESSES`.
         runtime: TFLite runtime to use.
-        workers: Threads, each with its own interpreters of one thread; None for one a core.
+        workers: Threads, each with interpreters of one thread; None for one a core.
     """
 
     preprocess: str
@@ -49,8 +49,8 @@ class Run(Generic[A]):
     """What files answered.
 
     Attributes:
-        answers: By the image's index, in its order.
-        skipped: Images that could not be read, in their order.
+        answers: The answers by the image's index, in ascending order.
+        skipped: Images that could not be read, in the order of their index.
     """
 
     answers: dict[int, A]
@@ -58,7 +58,7 @@ class Run(Generic[A]):
 
 
 def available_cores() -> int:
-    """Processors that this process may use."""
+    """Counts the processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -72,11 +72,11 @@ def run_files(
     """Runs every file over the same pixels of every image.
 
     Args:
-        files: With one input (1, S, S, 3) of the same size and one output each.
-        images: As many as are available.
-        settings: How to run them.
+        files: Files with one input (1, S, S, 3) of the same size and one output each.
+        images: The images, of which all that are available are used.
+        settings: How to run the files.
         read: Makes an answer of the files' outputs, (outputs,) each; called from several threads.
-        reporter: Told of progress, from the calling thread.
+        reporter: Its `progress` is told of (images done, images in all), from the calling thread.
 
     Raises:
         ModelFileError: A file does not load.
