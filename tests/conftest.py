@@ -6,10 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before anything imports them: TensorFlow's own messages off, Keras on TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+# A busy machine is no error.
+settings.register_profile("edge-mnv3", deadline=None)
+settings.load_profile("edge-mnv3")
 
 CHECKOUT = Path(__file__).parent.parent
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import functools
 import json
 import sys
 from collections import defaultdict
@@ -62,10 +63,15 @@ def modules(root: Path = ROOT) -> dict[str, Path]:
     return found
 
 
+@functools.cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(found: Mapping[str, Path]) -> Iterator[Import]:
     """Reads the imports of project modules, each as the module that defines the name."""
     for name, path in found.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(_parsed(path)):
             if isinstance(node, ast.Import):
                 wanted = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module:
@@ -149,7 +155,7 @@ def too_long(root: Path = ROOT) -> list[str]:
         lines = len(text.splitlines())
         if lines > MODULE_LINES:
             listed.append(f"{where}: {lines} lines, at most {MODULE_LINES}")
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(_parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 body = _function_lines(node)
                 if body > FUNCTION_LINES:

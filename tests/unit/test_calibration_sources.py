@@ -364,19 +364,3 @@ def test_synthetic_images_are_a_source(tmp_path: Path) -> None:
     more = again.sample(SampleRequest(samples=3, seed=1, input_size_px=32, shorten_recorded=True))
     np.testing.assert_array_equal(more.pixels[:2], pixels)
     assert more.manifest.seed == 5
-
-
-def test_digits_are_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
-    monkeypatch.chdir(tmp_path)
-    source = open_images("digits", need_labels=True)
-    assert (source.available, set(source.labels()), source.root) == (1437, set(range(10)), None)
-    pixels, manifest = load(source, count=20)
-    assert manifest.kind == "digits"
-    assert Counter(record.label for record in manifest.images) == dict.fromkeys(range(10), 2)
-    again, reproduced = load(open_images(manifest_file(tmp_path / "q.json", manifest)))
-    np.testing.assert_array_equal(again, pixels)
-    assert reproduced == manifest
-    # A folder of that name goes first.
-    write_images(tmp_path, ["digits/a.png"])
-    assert open_images("digits").kind == "folder"

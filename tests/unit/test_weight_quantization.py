@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_mnv3_quantization.algorithms import weight_quantization
@@ -100,6 +100,7 @@ def costs_by_row(seed: int) -> tuple[Array, Array]:
     return cost(quantize_weights(layer, 0.01)), cost(quantize_weights(layer, 0.01, covariance=covariance))
 
 
+@settings(max_examples=25)  # each sweeps over 64 scales
 @given(st.integers(0, 1000))
 def test_weighing_by_the_covariance_costs_no_row_anything(seed: int) -> None:
     nearest, weighed = costs_by_row(seed)
