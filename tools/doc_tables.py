@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import click
+import structure
 from click.testing import CliRunner
 
 from edge_mnv3.cli import COMMANDS, main
@@ -77,6 +78,26 @@ RESULT_MODULES = (
     demo_results,
     published,
 )
+
+
+# Counted by `structure.py --root` on the release before the layers became folders.
+STRUCTURE_OF_0_1_0 = (122, 552, 374, 0)
+
+
+def structure_counts() -> str:
+    """Rooms, the imports between them, those that run uphill, and cycles: then and now."""
+    now = structure.measure()
+    counts = (
+        len(now.lines),
+        sum(map(len, now.arrows.values())),
+        len(now.uphill),
+        len(now.room_cycles) + len(now.module_cycles),
+    )
+    rows = [
+        (name, *map(str, numbers))
+        for name, numbers in (("release 0.1.0", STRUCTURE_OF_0_1_0), ("now", counts))
+    ]
+    return _table(("", "rooms", "imports between rooms", "uphill", "cycles"), rows)
 
 
 def variants() -> str:
