@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,22 @@ from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.requests import AnyPath, Count, Request, expected
 from edge_mnv3.model.arch import Variant, parse_variant
 from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.stages.bench import DeviceBenchRequest
 from edge_mnv3.stages.build import BuildRequest
 from edge_mnv3.stages.calibrate import CalibrateRequest
+from edge_mnv3.stages.compare import CompareRequest
 from edge_mnv3.stages.demo import DemoRequest
 from edge_mnv3.stages.diagnose import DiagnoseRequest
 from edge_mnv3.stages.inspect import InspectRequest
 from edge_mnv3.stages.package import PackageRequest
 from edge_mnv3.stages.quantize import QuantizeRequest
+from edge_mnv3.stages.reproduce import ReproduceRequest
 from edge_mnv3.stages.validate import ValidateRequest
+from edge_mnv3.stages.variant_files import VariantFilesRequest
 from edge_mnv3.stages.verify import VerifyRequest
 from edge_mnv3_android_bench.measuring.host import HostBenchRequest
+from edge_mnv3_android_bench.measuring.plan import CoolDown
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED
 
 GRAPH = GraphRequest(variant=parse_variant("small"))
 GRAPHS: Callable[..., Any] = partial(GraphRequest, variant=parse_variant("small"))
@@ -33,6 +39,10 @@ VALIDATE: Callable[..., Any] = partial(ValidateRequest, float_path="f", int8_pat
 DIAGNOSE: Callable[..., Any] = partial(DiagnoseRequest, float_path="f", int8_path="q")
 HOST_BENCH: Callable[..., Any] = partial(HostBenchRequest, model="m")
 PACKAGE: Callable[..., Any] = partial(PackageRequest, models=["m"])
+DEVICE_BENCH: Callable[..., Any] = partial(DeviceBenchRequest, models=["m"])
+REPRODUCE: Callable[..., Any] = partial(
+    ReproduceRequest, files=VariantFilesRequest(variants=[parse_variant("small")])
+)
 VERIFY: Callable[..., Any] = partial(VerifyRequest, bundle="b")
 
 PREPROCESSINGS = "'slim', 'resize' or 'resize256'"
@@ -102,6 +112,19 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (VERIFY, {"devices": "all"},
      "VerifyRequest: devices: got 'all', expected a list or tuple, each item a text"),
     (VERIFY, {"arm": None}, "VerifyRequest: arm: got None, expected True or False"),
+    (DEVICE_BENCH, {"models": []},
+     "DeviceBenchRequest: models: got none, expected at least one .tflite file, or variants"),
+    (DEVICE_BENCH, {"serials": "all"},
+     "DeviceBenchRequest: serials: got 'all', expected a list or tuple, each item a text"),
+    (DEVICE_BENCH, {"protocol": "app"},
+     "DeviceBenchRequest: protocol: got 'app', expected a Protocol"),
+    (DEVICE_BENCH, {"protocol": replace(PUBLISHED, launches=0)},
+     "protocol, launches: got 0, expected at least 1"),
+    (CoolDown, {"max_s": -1.0}, "CoolDown: max_s: got -1.0, expected a number, at least 0"),
+    (VariantFilesRequest, {"variants": ["small"]},
+     "VariantFilesRequest: variants: got ['small'], expected a list or tuple, each item a Variant"),
+    (REPRODUCE, {"runs": 0}, f"ReproduceRequest: runs: got 0, expected {COUNT} or None"),
+    (CompareRequest, {"a": "a", "b": None}, "CompareRequest: b: got None, expected a path"),
     (DemoRequest, {"folder": None}, "DemoRequest: folder: got None, expected a path"),
 ]  # fmt: skip
 
