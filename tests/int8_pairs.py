@@ -102,14 +102,14 @@ def _add(bias: Array, moved: Array) -> None:
 
 def int8_of(
     network: Network,
-    factors: Mapping[int, Array] | None = None,
+    scales: Mapping[int, Array] | None = None,
     *,
     per_channel: Container[int] | None = None,
 ) -> Int8:
-    """Lowers, divides by factors, and takes ranges from the smallest to the largest number."""
+    """Lowers, divides by scales, and takes ranges from the smallest to the largest number."""
     lowered = rescale(lower_hard_swish(network, per_channel=per_channel), {})
-    notes = write_notes(lowered, factors or {})
-    lowered = rescale(lowered, factors or {})
+    notes = write_notes(lowered, scales or {})
+    lowered = rescale(lowered, scales or {})
     values = [node.output for node in lowered.nodes if node.kind not in ("softmax", "reshape")]
     ends = {value: [0.0, 1e-6] for value in values}
     for outputs in run_float(lowered, values, IMAGES):

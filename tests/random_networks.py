@@ -97,9 +97,9 @@ def wide_network(channels: int = 48, excite: bool = True) -> Network:
     builder.scale_last(1 / sizes, weights_only=True)
     y = builder.activation(y)
     y = builder.squeeze_excite(y) if excite else y
-    found = builder.finish(builder.conv(y, 4))
+    plain = builder.finish(builder.conv(y, 4))
     return Network(
-        values=found.values, nodes=found.nodes, input=found.input, output=found.output,
+        values=plain.values, nodes=plain.nodes, input=plain.input, output=plain.output,
         input_scale=4 / 255, input_offset=-2.0,
     )  # fmt: skip
 

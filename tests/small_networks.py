@@ -59,9 +59,9 @@ def int8_outputs(
     weights: dict[int, QuantizedWeights],
     images: Images = IMAGES,
 ) -> Array:
-    own = quantizations[network.output]
+    output = quantizations[network.output]
     stored = run_int8(network, quantizations, weights, images).astype(np.float64)[:, np.newaxis]
-    return own.scale * (stored - own.zero_point)
+    return output.scale * (stored - output.zero_point)
 
 
 def float_outputs(network: Network, images: Images = IMAGES) -> Array:

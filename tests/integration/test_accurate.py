@@ -151,11 +151,11 @@ def test_progress_and_determinism(logits_model: bytes, recipe: str) -> None:
 def test_fused_hard_swish_stays_an_operator(logits_model: bytes, tmp_path: Path) -> None:
     content = quantized("fast", logits_model, small_images(33, 4), hard_swish="fused")
     path = written(tmp_path, "fused.tflite", content)
-    found = inspect_file(path)
-    assert found.ops["HARD_SWISH"] == 19
-    assert found.full_integer
-    assert (found.xnnpack.loads, found.builtin.loads) == (True, True)
-    assert found.xnnpack.undelegated_ops["HARD_SWISH"] == 19
+    inspected = inspect_file(path)
+    assert inspected.ops["HARD_SWISH"] == 19
+    assert inspected.full_integer
+    assert (inspected.xnnpack.loads, inspected.builtin.loads) == (True, True)
+    assert inspected.xnnpack.undelegated_ops["HARD_SWISH"] == 19
 
 
 def small_images(side: int, count: int) -> npt.NDArray[np.uint8]:

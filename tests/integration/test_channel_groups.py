@@ -81,10 +81,10 @@ def test_grouping_and_rescaling_change_nothing(
     ) + (groups - 1) * (2 if second_table else 1)
     assert grouped.channel_groups == {tables.values[x].name: tuple(tuple(p.tolist()) for p in parts)}
     free = {shared.group for shared in shared_scales(grouped).values() if shared.group is not None}
-    factors = {group: np.exp(rng.uniform(-2, 2, grouped.values[group].channels)) for group in free}
-    rescaled = rescale(grouped, factors)
+    scales = {group: np.exp(rng.uniform(-2, 2, grouped.values[group].channels)) for group in free}
+    rescaled = rescale(grouped, scales)
     assert np.abs(outputs(rescaled) - wanted).max() < TOLERANCE
-    # What a convolution per channel takes has factors of its own, joined or not.
+    # What a convolution per channel takes has separate equalization scales, joined or not.
     assert (joined.output in free) == (not second_table)
 
 
@@ -116,12 +116,12 @@ def test_best_groups_are_the_best_of_all() -> None:
         return sum(best_range(member.of_channels(part)).cost for part in parts)
 
     for most_saved, count in ((0.0, 4), (1e9, 1)):
-        groups, found = best_groups([member], [order], most_saved)
+        groups, least = best_groups([member], [order], most_saved)
         assert len(groups) == count
         assert sorted(np.concatenate(groups).tolist()) == list(range(4 * MULTIPLE))
         every = [cost(cuts) for n in range(count) for cuts in itertools.combinations(bounds[1:-1], n)]
         # Other candidates for the ends of a range than those of `best_range`.
-        assert found == pytest.approx(min(every), rel=0.15)
+        assert least == pytest.approx(min(every), rel=0.15)
     four, _ = best_groups([member], [order], 0.0)
     assert [sorted(set(sizes[group])) for group in four] == [[0.01], [0.1], [1.0], [30.0]]
     # In an order that mixes sizes groups save nothing; the better of two orders is taken.
@@ -137,8 +137,8 @@ def test_fewer_channels_than_two_tiles_stay_together() -> None:
     assert cost == pytest.approx(best_range(member).cost, rel=0.15)
 
 
-def measured(found: Network) -> dict[int, Sensitivity]:
-    return measure(found.up_to(logits_value(found)), observed(found, IMAGES), IMAGES, seed=0)
+def measured(network: Network) -> dict[int, Sensitivity]:
+    return measure(network.up_to(logits_value(network)), observed(network, IMAGES), IMAGES, seed=0)
 
 
 def test_auto_groups_where_it_saves_and_runs_as_one_partition(
@@ -151,12 +151,12 @@ def test_auto_groups_where_it_saves_and_runs_as_one_partition(
     for worth in (0.001, 1e9):
         monkeypatch.setattr(lowering, "_GROUP_WORTH", worth)
         monkeypatch.setattr(lowering, "_WORTH", 1e9)
-        grouped, own = lower(network, per_channel, sensitivities, "auto")
+        grouped, moved = lower(network, per_channel, sensitivities, "auto")
         assert np.abs(outputs(grouped) - outputs(original(network))).max() < TOLERANCE
         counted = [node for node in grouped.nodes if node.kind == "concat"]
         assert len(counted) == (1 if worth < 1 else 0)
         part = grouped.up_to(logits_value(grouped))
-        quantizations = choose_ranges(part, own)
+        quantizations = choose_ranges(part, moved)
         for node in counted:
             assert {quantizations[value] for value in node.inputs} == {quantizations[node.output]}
         weights = rounded_weights(part, quantizations)

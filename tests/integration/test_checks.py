@@ -15,31 +15,31 @@ from tiny_models import SIZE, write_classifier
 
 def test_inspect_int8(tmp_path: Path) -> None:
     path = write_classifier(tmp_path / "m.tflite", "int8")
-    found = inspect_file(path)
-    assert found.size_bytes == path.stat().st_size
-    assert found.sha256 == sha256_file(path)
-    assert found.ops == {"CONV_2D": 1, "RESHAPE": 1}
-    assert found.full_integer
-    assert found.fixed_shapes
-    assert (found.inputs[0].name, found.inputs[0].shape, found.inputs[0].dtype) == (
+    inspected = inspect_file(path)
+    assert inspected.size_bytes == path.stat().st_size
+    assert inspected.sha256 == sha256_file(path)
+    assert inspected.ops == {"CONV_2D": 1, "RESHAPE": 1}
+    assert inspected.full_integer
+    assert inspected.fixed_shapes
+    assert (inspected.inputs[0].name, inspected.inputs[0].shape, inspected.inputs[0].dtype) == (
         "image",
         (1, SIZE, SIZE, 3),
         "int8",
     )
-    assert (found.inputs[0].scale, found.inputs[0].zero_point) == (1.0, -128)
-    assert (found.outputs[0].scale, found.outputs[0].zero_point) == (8.0, 0)
-    assert found.xnnpack.loads
-    assert found.xnnpack.partitions == 1
-    assert found.builtin.partitions == 0
+    assert (inspected.inputs[0].scale, inspected.inputs[0].zero_point) == (1.0, -128)
+    assert (inspected.outputs[0].scale, inspected.outputs[0].zero_point) == (8.0, 0)
+    assert inspected.xnnpack.loads
+    assert inspected.xnnpack.partitions == 1
+    assert inspected.builtin.partitions == 0
 
 
 def test_inspect_float_with_open_batch(tmp_path: Path) -> None:
-    found = inspect_file(write_classifier(tmp_path / "m.tflite", "float32", open_batch=True))
-    assert not found.full_integer
-    assert found.float_tensors == ("image", "kernel", "bias", "scores", "output")
-    assert not found.fixed_shapes
-    assert found.dynamic_tensors == ("image", "scores", "output")
-    assert found.inputs[0].scale is None
+    inspected = inspect_file(write_classifier(tmp_path / "m.tflite", "float32", open_batch=True))
+    assert not inspected.full_integer
+    assert inspected.float_tensors == ("image", "kernel", "bias", "scores", "output")
+    assert not inspected.fixed_shapes
+    assert inspected.dynamic_tensors == ("image", "scores", "output")
+    assert inspected.inputs[0].scale is None
 
 
 @pytest.mark.parametrize("content", [b"", b"text", None])

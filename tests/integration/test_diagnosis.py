@@ -58,7 +58,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def every_tensor(loads: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not the dearest ones only."""
+    """Makes the result list every tensor, not only the costliest."""
     monkeypatch.setattr(diagnosis, "TOP", 99)
 
 
@@ -69,7 +69,7 @@ def diagnosed(folder: Path, network: Network, int8: Int8) -> DiagnoseResult:
     return diagnose(float_path, int8_path, IMAGES, image_source="test")
 
 
-def found(result: DiagnoseResult, layer: str, kind: str = "value") -> TensorCost:
+def cost_of(result: DiagnoseResult, layer: str, kind: str = "value") -> TensorCost:
     return next(cost for cost in result.costs if (cost.layer, cost.kind) == (layer, kind))
 
 
@@ -79,16 +79,16 @@ def causes(cost: TensorCost) -> dict[str, str]:
 
 @pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
 @pytest.mark.parametrize("per_channel", [None, ()], ids=["convolution", "table"])
-def test_factors_are_recovered(io: str, per_channel: Container[int] | None) -> None:
+def test_equalization_scales_are_recovered(io: str, per_channel: Container[int] | None) -> None:
     network = small_network()
     lowered = rescale(lower_hard_swish(network, per_channel=per_channel), {})
     rng = np.random.default_rng(1)
     groups = {shared.group for shared in shared_scales(lowered).values() if shared.group is not None}
-    factors = {group: np.exp(rng.uniform(-2, 2, lowered.values[group].channels)) for group in groups}
-    int8 = int8_of(network, factors, per_channel=per_channel)
+    scales = {group: np.exp(rng.uniform(-2, 2, lowered.values[group].channels)) for group in groups}
+    int8 = int8_of(network, scales, per_channel=per_channel)
     pair = pair_of(float_file(network), int8.to_bytes(io))
     got = surveyed(pair).equalization.outputs
-    wanted = {lowered.values[i].name: f for i, f in value_scales(lowered, factors).items()}
+    wanted = {lowered.values[i].name: scale for i, scale in value_scales(lowered, scales).items()}
     # XNNPACK never rounds a table's hard-sigmoid.
     assert len(pair.values) == (11 if per_channel is None else 10)
     for value in pair.values:
@@ -114,7 +114,7 @@ def test_folded_gate_is_seen_through(tmp_path: Path, loads: None) -> None:
     assert result.recipe.folded_squeeze_excites == 1
     assert not any(layer.layer == "excited" for layer in result.layers)
     project = next(layer for layer in result.layers if layer.layer == "project")
-    # Rounding to 8 bits only; a factor missed would be an error as large as the signal, 0 dB.
+    # Rounding to 8 bits only; a scale that is missed would be an error as large as the signal, 0 dB.
     assert project.snr_db is not None
     assert project.snr_db > 25
 
@@ -154,14 +154,14 @@ def test_costs_equal_an_independent_computation() -> None:
     pixels = IMAGES.reshape(-1, 3).astype(np.float64)
 
     def rounded(numbers: Array, value: int) -> Array:
-        own = int8.ranges[value]
-        stored = np.clip(np.rint(numbers / own.scale) + own.zero_point, -128, 127)
-        result: Array = own.scale * (stored - own.zero_point)
+        known = int8.ranges[value]
+        stored = np.clip(np.rint(numbers / known.scale) + known.zero_point, -128, 127)
+        result: Array = known.scale * (stored - known.zero_point)
         return result
 
     def stored(value: int) -> Array:
-        own = int8.weights[value]
-        real: Array = own.weights.reshape(len(own.bias), -1) * own.scales.astype(np.float64)[:, None]
+        known = int8.weights[value]
+        real: Array = known.weights.reshape(len(known.bias), -1) * known.scales.astype(np.float64)[:, None]
         return real
 
     hidden = pixels @ first.T
@@ -210,8 +210,8 @@ def test_healthy_file(tmp_path: Path, loads: None) -> None:
 
 def test_outlier_range_is_named(tmp_path: Path, loads: None) -> None:
     int8 = int8_of(small_network())
-    own = int8.ranges[PROJECT]
-    int8.ranges[PROJECT] = Quantization(scale=own.scale * 8, zero_point=0)
+    known = int8.ranges[PROJECT]
+    int8.ranges[PROJECT] = Quantization(scale=known.scale * 8, zero_point=0)
     result = diagnosed(tmp_path, small_network(), int8)
     assert (result.costs[0].layer, result.costs[0].kind) == ("project", "value")
     text = causes(result.costs[0])["outlier_range"]
@@ -231,12 +231,12 @@ def test_channel_imbalance_is_named_and_what_equalization_does(tmp_path: Path, e
     network = with_weights(with_weights(small_network(), DEPTHWISE, shrink), PROJECT, grow)
     network = with_weights(network, EXCITATION, grow)
     result = diagnosed(tmp_path, network, int8_of(network))
-    depthwise = found(result, "depthwise")
+    depthwise = cost_of(result, "depthwise")
     assert "channel 0 spans 2" in causes(depthwise)["channel_imbalance"]  # two hundred and some
     assert depthwise.suggestion == ""  # lowered already: --recipe accurate would do no more
     equalized = diagnosed(tmp_path, network, int8_of(network, {DEPTHWISE: sizes}))
-    assert found(equalized, "depthwise").recipe_did[0] == "channels equalized, scales 1 to 100"
-    assert found(equalized, "depthwise").noise_percent < depthwise.noise_percent / 50
+    assert cost_of(equalized, "depthwise").recipe_did[0] == "channels equalized, scales 1 to 100"
+    assert cost_of(equalized, "depthwise").noise_percent < depthwise.noise_percent / 50
     assert equalized.recipe.equalized_values == 3  # with its mean and the product
     assert equalized.recipe.largest_factor_ratio == pytest.approx(100)
     assert equalized.snr_db is not None
@@ -246,9 +246,9 @@ def test_channel_imbalance_is_named_and_what_equalization_does(tmp_path: Path, e
 
 def test_clipping_is_named(tmp_path: Path, every_tensor: None) -> None:
     int8 = int8_of(small_network())
-    own = int8.ranges[DEPTHWISE]
-    int8.ranges[DEPTHWISE] = Quantization(scale=own.scale / 4, zero_point=-128)
-    cost = found(diagnosed(tmp_path, small_network(), int8), "depthwise")
+    known = int8.ranges[DEPTHWISE]
+    int8.ranges[DEPTHWISE] = Quantization(scale=known.scale / 4, zero_point=-128)
+    cost = cost_of(diagnosed(tmp_path, small_network(), int8), "depthwise")
     assert cost.causes[0].kind == "too_narrow"
     assert "range too narrow: " in cost.causes[0].text
     assert cost.suggestion == "calibrate on images like these"
@@ -263,7 +263,7 @@ def test_dead_channels_are_named(tmp_path: Path, every_tensor: None) -> None:
     result = diagnosed(tmp_path, network, int8_of(network))
     (layer,) = (layer for layer in result.layers if layer.layer == "depthwise")
     assert layer.dead_channels == 3
-    assert "3 of 4 are constant" in causes(found(result, "depthwise"))["dead_channels"]
+    assert "3 of 4 are constant" in causes(cost_of(result, "depthwise"))["dead_channels"]
 
 
 def test_saturated_bias_is_named_and_its_cost_counted(tmp_path: Path, every_tensor: None) -> None:
@@ -273,7 +273,7 @@ def test_saturated_bias_is_named_and_its_cost_counted(tmp_path: Path, every_tens
 
     network = with_weights(small_network(), PROJECT, swamp)
     result = diagnosed(tmp_path, network, int8_of(network))
-    text = causes(found(result, "project", "weights"))["saturated_bias"]
+    text = causes(cost_of(result, "project", "weights"))["saturated_bias"]
     assert "saturated bias in 1 of 4 channels: channel 1's is at 10737" in text
     assert "its weights keep 0 of 127 steps" in text
 
@@ -283,7 +283,7 @@ def test_weights_that_one_dwarfs_are_named(tmp_path: Path, every_tensor: None) -
         weights[..., 0] = 20.0
 
     network = with_weights(small_network(), LOGITS, dwarf)
-    cost = found(diagnosed(tmp_path, network, int8_of(network)), "logits", "weights")
+    cost = cost_of(diagnosed(tmp_path, network, int8_of(network)), "logits", "weights")
     assert cost.causes[0].kind == "uneven_rows"
     assert "half of the weights lie within " in cost.causes[0].text
 
@@ -300,20 +300,20 @@ def test_ratio_that_xnnpack_refuses_is_named(tmp_path: Path) -> None:
     (refused,) = result.refused
     assert (refused.layer, refused.op) == ("logits", "CONV_2D")
     assert refused.causes[0].text.startswith("scale ratio that XNNPACK refuses: operator ")
-    assert found(result, "logits").causes[0].kind == "xnnpack_ratio"
+    assert cost_of(result, "logits").causes[0].kind == "xnnpack_ratio"
 
 
 def test_moved_biases_are_told_and_taken_out_of_the_weights_cost(tmp_path: Path, every_tensor: None) -> None:
     int8 = int8_of(small_network())
-    own = int8.weights[PROJECT]
+    stored = int8.weights[PROJECT]
     taken = int8.network.producer(PROJECT)
     assert taken is not None
-    unit = own.scales.astype(np.float64) * int8.ranges[taken.inputs[0]].scale
+    unit = stored.scales.astype(np.float64) * int8.ranges[taken.inputs[0]].scale
     steps = np.rint(2 * int8.ranges[PROJECT].scale / unit).astype(np.int32)
-    int8.weights[PROJECT] = dataclasses.replace(own, bias=own.bias + steps)
+    int8.weights[PROJECT] = dataclasses.replace(stored, bias=stored.bias + steps)
     result = diagnosed(tmp_path, small_network(), int8)
     assert result.recipe.corrected_operators == 1
-    assert "4 of 4 biases moved by up to 2 steps of the output" in found(result, "project").recipe_did
+    assert "4 of 4 biases moved by up to 2 steps of the output" in cost_of(result, "project").recipe_did
 
 
 def test_files_with_other_names_are_paired_by_position() -> None:

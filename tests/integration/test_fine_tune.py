@@ -174,7 +174,7 @@ def test_packaged_labels_name_the_outputs(
 
 
 def test_averages_taken_anew_are_those_of_the_weights() -> None:
-    """The demo's network without its averages answers by chance; taken anew, they are as good as its own."""
+    """Without its averages the demo's network answers by chance; new averages are as good as the old."""
     import keras
 
     from edge_mnv3.model import builder
@@ -198,7 +198,7 @@ def test_averages_taken_anew_are_those_of_the_weights() -> None:
         answers = np.asarray(model(images, training=False)).argmax(axis=1)
         return 100 * float((answers == wanted.argmax(axis=1)).mean())
 
-    own = top1_percent()
+    before = top1_percent()
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.moving_mean.assign(np.zeros(layer.moving_mean.shape))
@@ -206,7 +206,7 @@ def test_averages_taken_anew_are_those_of_the_weights() -> None:
     assert top1_percent() < 50
     example["settle_batch_norm"](model, training)
     # Statistics of 640 other images: two of 200 may fall otherwise.
-    assert top1_percent() == pytest.approx(own, abs=1.0)
+    assert top1_percent() == pytest.approx(before, abs=1.0)
 
 
 def test_too_few_images_are_refused(tmp_path: Path) -> None:

@@ -25,30 +25,30 @@ IMAGES = random_images(16, side=SIDE)
 
 
 def network() -> Network:
-    found = random_network(5, hard=True, excite=True, shortcut=True)
-    # Pixels to -2..2.
+    plain = random_network(5, hard=True, excite=True, shortcut=True)
+    # The network's input is -2..2 for pixels 0..255.
     return Network(
-        values=found.values, nodes=found.nodes, input=found.input, output=found.output,
+        values=plain.values, nodes=plain.nodes, input=plain.input, output=plain.output,
         input_scale=4 / 255, input_offset=-2.0,
     )  # fmt: skip
 
 
-def measured(found: Network) -> dict[int, Sensitivity]:
-    return measure(found.up_to(logits_value(found)), observed(found, IMAGES), IMAGES, seed=0)
+def measured(given: Network) -> dict[int, Sensitivity]:
+    return measure(given.up_to(logits_value(given)), observed(given, IMAGES), IMAGES, seed=0)
 
 
 @functools.cache
 def per_channel() -> tuple[Network, dict[int, Sensitivity]]:
-    found = rescale(lower_hard_swish(network()), {})
-    return found, measured(found)
+    lowered_network = rescale(lower_hard_swish(network()), {})
+    return lowered_network, measured(lowered_network)
 
 
 def lowered(hard_swish: HardSwishPolicy) -> tuple[Network, dict[int, Sensitivity]]:
     return lower(network(), *per_channel(), hard_swish)
 
 
-def hard_sigmoids(found: Network) -> list[str]:
-    return [node.kind for node in found.nodes if is_hard_sigmoid(node)]
+def hard_sigmoids(given: Network) -> list[str]:
+    return [node.kind for node in given.nodes if is_hard_sigmoid(node)]
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_forms_of_hard_swish(
 ) -> None:
     if worth is not None:
         monkeypatch.setattr(lowering, "_WORTH", worth)
-    found, sensitivities = lowered(hard_swish)
-    assert set(hard_sigmoids(found)) == kinds
+    given, sensitivities = lowered(hard_swish)
+    assert set(hard_sigmoids(given)) == kinds
     count = sum(node.kind == "hard_swish" for node in network().nodes)
-    assert len(hard_sigmoids(found)) == (0 if hard_swish == "fused" else count)
-    assert sum(node.kind == "hard_swish" for node in found.nodes) == (count if hard_swish == "fused" else 0)
-    assert all(node.factor == 1.0 for node in found.nodes)
-    assert np.abs(outputs(found) - outputs(original(network()))).max() < TOLERANCE
-    assert set(sensitivities) <= {node.output for node in found.nodes}
+    assert len(hard_sigmoids(given)) == (0 if hard_swish == "fused" else count)
+    assert sum(node.kind == "hard_swish" for node in given.nodes) == (count if hard_swish == "fused" else 0)
+    assert all(node.factor == 1.0 for node in given.nodes)
+    assert np.abs(outputs(given) - outputs(original(network()))).max() < TOLERANCE
+    assert set(sensitivities) <= {node.output for node in given.nodes}
     # An error of a share of a value's whole range costs the same in either network: the products' constant
     # factors move both.
     before = per_channel()[1]
@@ -83,15 +83,15 @@ def test_forms_of_hard_swish(
 
 def test_sensitivities_are_those_of_the_table_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lowering, "_WORTH", 1e9)
-    found, sensitivities = lowered("auto")
-    anew = measured(found)
+    given, sensitivities = lowered("auto")
+    anew = measured(given)
     for value in set(anew) & set(sensitivities):
         # The same images and directions; float32 rounding moves a number to another step here and there.
         np.testing.assert_allclose(sensitivities[value].rounding, anew[value].rounding, rtol=0.05, atol=1e-9)
         np.testing.assert_allclose(sensitivities[value].high.last(), anew[value].high.last(), rtol=1e-3)
 
 
-def test_auto_mixes_both_by_what_factors_save(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_mixes_both_by_what_scales_save(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = []
     for worth in (0.0, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0, 10.0):
         monkeypatch.setattr(lowering, "_WORTH", worth)
@@ -101,7 +101,7 @@ def test_auto_mixes_both_by_what_factors_save(monkeypatch: pytest.MonkeyPatch) -
     assert set(counts) - {counts[0], 0}
 
 
-def test_table_gates_run_in_int8_as_one_partition(tmp_path: Path) -> None:
+def test_table_hard_sigmoids_run_in_int8_as_one_partition(tmp_path: Path) -> None:
     given = rescale(lower_hard_swish(network(), per_channel=frozenset()), {})
     given = given.up_to(logits_value(given))
     quantizations = choose_ranges(given, measured(given))
@@ -113,6 +113,6 @@ def test_table_gates_run_in_int8_as_one_partition(tmp_path: Path) -> None:
     assert model.undelegated_ops == {}
     error = int8_outputs(given, quantizations, weights, IMAGES) - float_outputs(given, IMAGES)
     steps = error / quantizations[given.output].scale
-    # A dozen nodes round their results and weights, each by up to half a step of its own.
+    # A dozen nodes round their results and weights, each by up to half of its quantization step.
     assert np.sqrt(np.square(steps).mean()) < 6
     assert open_model(path, kernels="builtin").partitions == 0

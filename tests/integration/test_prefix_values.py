@@ -32,8 +32,8 @@ def lowered(seed: int) -> Network:
 
 def ranges(network: Network) -> dict[int, Quantization]:
     logits = logits_value(network)
-    found = measure(network.up_to(logits), observed(network, IMAGES), IMAGES, seed=0)
-    return {**choose_ranges(network, found), network.input: Quantization(scale=2 / 255, zero_point=0)}
+    sensitivities = measure(network.up_to(logits), observed(network, IMAGES), IMAGES, seed=0)
+    return {**choose_ranges(network, sensitivities), network.input: Quantization(scale=2 / 255, zero_point=0)}
 
 
 def weighted(network: Network) -> list[Node]:

@@ -21,10 +21,10 @@ Written = tuple[Network, Mapping[int, Quantization]]
 
 def written(monkeypatch: pytest.MonkeyPatch, channels: int) -> Written:
     """What the recipe hands to the writer."""
-    found: list[Written] = []
+    calls: list[Written] = []
 
     def note(network: Network, quantizations: Mapping[int, Quantization], *_: object, **__: object) -> bytes:
-        found.append((network, quantizations))
+        calls.append((network, quantizations))
         return b""
 
     network = original(wide_network(channels))
@@ -33,7 +33,7 @@ def written(monkeypatch: pytest.MonkeyPatch, channels: int) -> Written:
         patched.setattr(equalized, "write_int8", note)
         float_model = write_float(network, [network.output], pixels=True)
         quantize(float_model, images.astype(np.uint8), RECIPES["fast"])
-    return found[-1]
+    return calls[-1]
 
 
 def ties(network: Network, quantizations: Mapping[int, Quantization]) -> int:

@@ -77,9 +77,9 @@ def test_rounding_costs_the_squared_error_of_the_logits(size: float) -> None:
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
 @pytest.mark.parametrize("size", [EVEN, UNEVEN], ids=["even", "uneven"])
 def test_clipping_costs_the_squared_error_of_the_logits(size: float, share: float) -> None:
-    found = measured(size)
-    assert found.low is not None
-    for tail, numbers in ((found.high, NUMBERS), (found.low, -NUMBERS)):
+    sensitivity = measured(size)
+    assert sensitivity.low is not None
+    for tail, numbers in ((sensitivity.high, NUMBERS), (sensitivity.low, -NUMBERS)):
         ends = numbers.max(axis=0) * share
         errors = np.minimum(numbers, ends) - numbers
         wanted = (gains(size) * np.square(errors)).mean(axis=0)
@@ -97,7 +97,7 @@ def test_same_seed_gives_same_costs() -> None:
     assert not np.array_equal(one.rounding, other.rounding)
 
 
-def test_numbers_below_a_gates_end_cost_nothing() -> None:
+def test_numbers_below_a_hard_sigmoids_end_cost_nothing() -> None:
     builder = Builder(0)
     x = builder.conv(0, 4)
     hard_sigmoid = builder.add(Node(kind="hard_sigmoid", inputs=(x,), output=2, clamp="relu6"), (1, 6, 6, 4))
@@ -111,12 +111,12 @@ def test_numbers_below_a_gates_end_cost_nothing() -> None:
         input_offset=-6.0,
     )
     images = random_images(8, side=6)
-    found = measure(network, observed(network, images), images, seed=0)[1]
-    assert found.low is not None
+    sensitivity = measure(network, observed(network, images), images, seed=0)[1]
+    assert sensitivity.low is not None
     # The numbers go down to -6 and below, but the range needs to hold no more than -3.
     assert observed(network, images)[1].low.min() < -6
-    np.testing.assert_allclose(found.low.last(), 3.0)
-    assert (found.low.at(np.full((4, 1), 1.5)) > 0).all()
+    np.testing.assert_allclose(sensitivity.low.last(), 3.0)
+    assert (sensitivity.low.at(np.full((4, 1), 1.5)) > 0).all()
 
 
 def tail() -> Tail:

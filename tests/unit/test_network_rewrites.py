@@ -47,8 +47,8 @@ def test_lowering_and_rescaling_change_nothing(
     assert tables == (set() if chosen is None else set(inputs) - chosen)
     assert hard_swish_inputs(lowered) == set(inputs)
     groups = {shared.group for shared in shared_scales(lowered).values() if shared.group is not None}
-    factors = {group: np.exp(rng.uniform(-2, 2, lowered.values[group].channels)) for group in groups}
-    rescaled = rescale(lowered, factors)
+    scales = {group: np.exp(rng.uniform(-2, 2, lowered.values[group].channels)) for group in groups}
+    rescaled = rescale(lowered, scales)
     assert all(node.factor == 1.0 for node in rescaled.nodes)
     assert np.abs(outputs(rescaled) - wanted).max() < TOLERANCE
     # The rewrite does something: the weights are other ones.
@@ -61,15 +61,15 @@ def test_lowering_and_rescaling_change_nothing(
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), hard=st.booleans(), shortcut=st.booleans())
-def test_free_factors_change_no_stored_weight(seed: int, hard: bool, shortcut: bool) -> None:
+def test_costless_scales_change_no_stored_weight(seed: int, hard: bool, shortcut: bool) -> None:
     lowered = lower_hard_swish(random_network(seed, hard=hard, excite=True, shortcut=shortcut))
     network = rescale(lowered, {})
     rng = np.random.default_rng(seed)
 
     def stored(groups: set[int]) -> list[bool]:
-        # Powers of two: without rounding of the factors themselves.
-        factors = {group: np.exp2(rng.integers(-3, 4, network.values[group].channels)) for group in groups}
-        pairs = zip(network.nodes, rescale(network, factors).nodes, strict=True)
+        # Powers of two: without rounding of the scales themselves.
+        scales = {group: np.exp2(rng.integers(-3, 4, network.values[group].channels)) for group in groups}
+        pairs = zip(network.nodes, rescale(network, scales).nodes, strict=True)
         return [
             bool((quantize_weights(one, 0.01).weights == quantize_weights(other, 0.01).weights).all())
             for one, other in pairs
@@ -83,32 +83,32 @@ def test_free_factors_change_no_stored_weight(seed: int, hard: bool, shortcut: b
     assert not all(stored(others))
 
 
-def test_values_are_divided_by_their_factors() -> None:
+def test_values_are_divided_by_their_scales() -> None:
     network = rescale(lower_hard_swish(random_network(1, hard=True, excite=True, shortcut=True)), {})
     groups = {shared.group for shared in shared_scales(network).values() if shared.group is not None}
-    factors = {g: np.linspace(0.5, 3, network.values[g].channels) for g in groups}
-    rescaled = rescale(network, factors)
+    scales = {g: np.linspace(0.5, 3, network.values[g].channels) for g in groups}
+    rescaled = rescale(network, scales)
     image = np.random.default_rng(2).uniform(-2, 2, (1, SIDE, SIDE, 3)).astype(np.float32)
     values = [node.output for node in network.nodes]
     before = open_bytes(write_float(network, values)).run_raw(image)
     after = open_bytes(write_float(rescaled, values)).run_raw(image)
-    of_value = value_scales(network, factors)
+    of_value = value_scales(network, scales)
     for value, one, other in zip(values, before, after, strict=True):
         np.testing.assert_allclose(other * of_value[value], one, rtol=1e-3, atol=1e-4)
 
 
 def test_hard_swish_group_holds_both_sides() -> None:
     network = lower_hard_swish(random_network(1, hard=True, excite=False, shortcut=False))
-    found = shared_scales(network)
+    scales = shared_scales(network)
     (hard_sigmoid, product) = next(
         (node, network.consumers(node.output)[0]) for node in network.nodes if node.clamp == "relu6"
     )
     x = hard_sigmoid.inputs[0]
     assert hard_swish_inputs(network) >= {x}
-    assert found[hard_sigmoid.output].group is None
-    assert found[product.output].group == found[x].group
+    assert scales[hard_sigmoid.output].group is None
+    assert scales[product.output].group == scales[x].group
     # The product is six times what hard-swish gives.
-    assert found[product.output].ratio == pytest.approx(1 / 6)
+    assert scales[product.output].ratio == pytest.approx(1 / 6)
 
 
 def test_constant_gates_move_into_the_weights() -> None:
@@ -126,7 +126,7 @@ def test_constant_gates_move_into_the_weights() -> None:
     assert np.abs(outputs(folded) - outputs(network)).max() < TOLERANCE
 
 
-def test_fixed_factors_that_contradict_are_refused() -> None:
+def test_fixed_scales_that_contradict_are_refused() -> None:
     builder = Builder(0)
     hard_sigmoid = builder.conv(0, 3, clamp="relu6")
     other = builder.conv(0, 3, clamp="relu6")

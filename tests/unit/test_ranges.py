@@ -29,42 +29,42 @@ def measured(network: Network) -> dict[int, Sensitivity]:
     return measure(network, observed(network, IMAGES), IMAGES, seed=0)
 
 
-def quantized_outputs(network: Network, factors: dict[int, Array]) -> Array:
+def quantized_outputs(network: Network, scales: dict[int, Array]) -> Array:
     sensitivities = measured(network)
-    divided = value_scales(network, factors)
-    network = rescale(network, factors)
+    divided = value_scales(network, scales)
+    network = rescale(network, scales)
     ranges = choose_ranges(network, {v: s.divided(divided[v]) for v, s in sensitivities.items()})
     return int8_outputs(network, ranges, rounded_weights(network, ranges))
 
 
 def test_equalization_brings_channels_to_one_range() -> None:
     network = uneven_network()
-    factors = group_scales(network, measured(network))
+    scales = group_scales(network, measured(network))
     wanted = float_outputs(network)
-    plain, equal = quantized_outputs(network, {}), quantized_outputs(network, factors)
+    plain, equal = quantized_outputs(network, {}), quantized_outputs(network, scales)
     # The channel of 0.1 has less than half a step beside that of 100, and a thousand times its weight.
     assert np.square(equal - wanted).mean() < np.square(plain - wanted).mean() / 50
-    assert (SIZES / factors[1]).max() / (SIZES / factors[1]).min() < 10
+    assert (SIZES / scales[1]).max() / (SIZES / scales[1]).min() < 10
 
 
-def test_factors_follow_the_sizes_of_the_channels() -> None:
+def test_scales_follow_the_sizes_of_the_channels() -> None:
     network = uneven_network()
     # Rounding and clipping cost every channel the same, relative to its size.
     sensitivity = free_sensitivity(SIZES, 1 / SIZES**2, 1 / SIZES**2)
-    factors = group_scales(network, {1: sensitivity})[1]
-    assert factors.max() == 1.0
+    scales = group_scales(network, {1: sensitivity})[1]
+    assert scales.max() == 1.0
     # Candidates lie 5 % apart, and which of them is best moves with the range's own candidates, 4 % apart.
-    np.testing.assert_allclose(factors, SIZES / SIZES.max(), rtol=0.1)
+    np.testing.assert_allclose(scales, SIZES / SIZES.max(), rtol=0.1)
     # 0.1 beside 100 has a thousandth of the range: its rounding costs a million times as much.
-    assert best_range(sensitivity.divided(factors)).cost < best_range(sensitivity).cost / 1000
+    assert best_range(sensitivity.divided(scales)).cost < best_range(sensitivity).cost / 1000
 
 
 def test_channel_that_costs_nothing_keeps_its_size() -> None:
     network = uneven_network()
     costs = np.array([1.0, 0.0, 0.0, 1.0]) / SIZES**2
-    factors = group_scales(network, {1: free_sensitivity(SIZES, costs, costs)})[1]
+    scales = group_scales(network, {1: free_sensitivity(SIZES, costs, costs)})[1]
     # Without a preference it must neither shrink, which would clip it, nor outgrow the others.
-    np.testing.assert_allclose(factors[1] / factors[0], SIZES[1] / SIZES[0], rtol=0.5)
+    np.testing.assert_allclose(scales[1] / scales[0], SIZES[1] / SIZES[0], rtol=0.5)
 
 
 def outlier(cost: float) -> Sensitivity:

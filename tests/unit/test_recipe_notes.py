@@ -19,27 +19,27 @@ from edge_mnv3_quantization.recipes.notes import (
 from int8_pairs import CHANNELS, DEPTHWISE, STEM, small_network
 
 LOWERED = rescale(lower_hard_swish(small_network()), {})
-FACTORS = {STEM: np.array([0.1, 1, 3, 7]), DEPTHWISE: np.ones(CHANNELS)}
+SCALES = {STEM: np.array([0.1, 1, 3, 7]), DEPTHWISE: np.ones(CHANNELS)}
 
 
-def test_factors_are_noted_by_name_as_float32() -> None:
-    notes = write_notes(LOWERED, FACTORS)
-    assert set(notes) == {EQUALIZATION_SCALES}  # there are no groups of channels
-    found = read_scales(notes[EQUALIZATION_SCALES])
-    assert set(found) == {"stem"}  # those that are all 1 take no room
-    np.testing.assert_array_equal(found["stem"], np.array([0.1, 1, 3, 7], np.float32))
+def test_scales_are_noted_by_name_as_float32() -> None:
+    notes = write_notes(LOWERED, SCALES)
+    assert set(notes) == {EQUALIZATION_SCALES}  # there are no channel groups
+    scales = read_scales(notes[EQUALIZATION_SCALES])
+    assert set(scales) == {"stem"}  # those that are all 1 take no room
+    np.testing.assert_array_equal(scales["stem"], np.array([0.1, 1, 3, 7], np.float32))
     assert len(notes[EQUALIZATION_SCALES]) == len('{"stem": 4}\n') + 4 * CHANNELS
 
 
-def test_no_factors_are_noted_too() -> None:
+def test_no_scales_are_noted_too() -> None:
     assert read_scales(write_notes(LOWERED, {})[EQUALIZATION_SCALES]) == {}
 
 
 def test_several_groups_keep_their_own() -> None:
-    factors = {STEM: np.arange(1.0, 5.0), DEPTHWISE: np.arange(5.0, 9.0)}
-    found = read_scales(write_notes(LOWERED, factors)[EQUALIZATION_SCALES])
-    np.testing.assert_array_equal(found["stem"], factors[STEM])
-    np.testing.assert_array_equal(found["depthwise"], factors[DEPTHWISE])
+    scales = {STEM: np.arange(1.0, 5.0), DEPTHWISE: np.arange(5.0, 9.0)}
+    noted = read_scales(write_notes(LOWERED, scales)[EQUALIZATION_SCALES])
+    np.testing.assert_array_equal(noted["stem"], scales[STEM])
+    np.testing.assert_array_equal(noted["depthwise"], scales[DEPTHWISE])
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,9 @@ def test_several_groups_keep_their_own() -> None:
     ],
     ids=["shortened", "zero", "no_line"],
 )
-def test_damaged_factors_are_refused(change: Callable[[bytes], bytes], problem: str) -> None:
+def test_damaged_scales_are_refused(change: Callable[[bytes], bytes], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        read_scales(change(write_notes(LOWERED, FACTORS)[EQUALIZATION_SCALES]))
+        read_scales(change(write_notes(LOWERED, SCALES)[EQUALIZATION_SCALES]))
 
 
 def test_groups_are_noted() -> None:

@@ -51,7 +51,7 @@ def refitted(
     workers: int | None = None,
 ) -> dict[int, QuantizedWeights]:
     reporter = RecordingReporter()
-    found = reconstruct(
+    weights = reconstruct(
         QuantizedNetwork(reference=network, network=network, quantizations=quantizations),
         images,
         seed=seed,
@@ -60,9 +60,9 @@ def refitted(
         workers=workers,
     )
     nodes = len(network.nodes)
-    assert len(found) == nodes
+    assert len(weights) == nodes
     assert reporter.done_and_total == [(done, nodes) for done in range(1, nodes + 1)]
-    return found
+    return weights
 
 
 def error(
@@ -84,10 +84,10 @@ def test_nodes_that_are_not_refitted_keep_their_weights() -> None:
     network, quantizations = clipped()
     last = network.nodes[-1].output
     plain = rounded_weights(network, quantizations)
-    found, other = (refitted(network, quantizations, MANY, kept=kept) for kept in ((last,), ()))
-    np.testing.assert_array_equal(found[last].weights, plain[last].weights)
-    np.testing.assert_array_equal(found[last].bias, plain[last].bias)
-    assert (other[last].weights != plain[last].weights).any()
+    kept_last, every = (refitted(network, quantizations, MANY, kept=kept) for kept in ((last,), ()))
+    np.testing.assert_array_equal(kept_last[last].weights, plain[last].weights)
+    np.testing.assert_array_equal(kept_last[last].bias, plain[last].bias)
+    assert (every[last].weights != plain[last].weights).any()
 
 
 def test_weights_make_up_for_clipped_inputs() -> None:
@@ -96,8 +96,8 @@ def test_weights_make_up_for_clipped_inputs() -> None:
     fitted = refitted(network, quantizations, MANY)
     # The bias alone takes back the mean of what is clipped.
     biases = {
-        value: dataclasses.replace(found, bias=fitted[value].bias)
-        for value, found in rounded_weights(network, quantizations).items()
+        value: dataclasses.replace(quantized, bias=fitted[value].bias)
+        for value, quantized in rounded_weights(network, quantizations).items()
     }
     assert error(network, quantizations, fitted) < 0.5 * plain
     assert error(network, quantizations, fitted) < error(network, quantizations, biases)
@@ -124,18 +124,18 @@ def test_weights_on_the_grid_stay_when_the_input_is_exact() -> None:
         0: Quantization(scale=1 / 255, zero_point=-128),
         1: Quantization(scale=0.02, zero_point=0),
     }
-    found = refitted(network, quantizations, MANY)[1]
-    np.testing.assert_array_equal(found.weights, weights)
-    np.testing.assert_array_equal(found.bias, 0)
+    quantized = refitted(network, quantizations, MANY)[1]
+    np.testing.assert_array_equal(quantized.weights, weights)
+    np.testing.assert_array_equal(quantized.bias, 0)
 
 
 def test_one_image_sets_only_biases() -> None:
     network, quantizations = clipped()
     fitted = refitted(network, quantizations, MANY[:1])
     plain = rounded_weights(network, quantizations)
-    for value, found in fitted.items():
-        np.testing.assert_array_equal(found.weights, plain[value].weights)
-        np.testing.assert_array_equal(found.scales, plain[value].scales)
+    for value, quantized in fitted.items():
+        np.testing.assert_array_equal(quantized.weights, plain[value].weights)
+        np.testing.assert_array_equal(quantized.scales, plain[value].scales)
     assert not np.array_equal(fitted[2].bias, plain[2].bias)
 
 

@@ -138,14 +138,14 @@ def test_statistics_are_those_of_the_numbers(whole: Statistics, tmp_path: Path) 
     stored(whole, tmp_path)
     loaded = load_statistics(tmp_path / "a.npz").by_value(network())
     assert list(loaded) == [1, 2]
-    for value, found in loaded.items():
+    for value, channels in loaded.items():
         numbers = float_outputs(network().up_to(value), IMAGES)
         numbers = numbers.reshape(-1, numbers.shape[-1])
         # XNNPACK may round otherwise where a value is the only output: a few units in the last place.
-        np.testing.assert_allclose(found.low, numbers.min(axis=0), rtol=1e-6, atol=1e-6)
-        np.testing.assert_allclose(found.high, numbers.max(axis=0), rtol=1e-6)
-        np.testing.assert_allclose(found.mean, numbers.mean(axis=0), rtol=1e-6, atol=1e-6)
-        np.testing.assert_allclose(found.mean_square, np.square(numbers).mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(channels.low, numbers.min(axis=0), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(channels.high, numbers.max(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(channels.mean, numbers.mean(axis=0), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(channels.mean_square, np.square(numbers).mean(axis=0), rtol=1e-6)
 
 
 def test_file_of_the_first_format_is_read_and_merged(tmp_path: Path) -> None:
@@ -156,11 +156,11 @@ def test_file_of_the_first_format_is_read_and_merged(tmp_path: Path) -> None:
     old = load_statistics(FIRST_FORMAT)
     new, rest = collected(IMAGES[:5]), collected(IMAGES[5:])
     assert (old.network_sha256, old.images, old.channels) == (new.network_sha256, new.images, new.channels)
-    for value, found in old.by_value(network()).items():
-        for field in dataclasses.fields(found):
+    for value, channels in old.by_value(network()).items():
+        for field in dataclasses.fields(channels):
             # The file was made on one kind of processor; others may round float32 otherwise.
             wanted = getattr(new.by_value(network())[value], field.name)
-            np.testing.assert_allclose(getattr(found, field.name), wanted, rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(getattr(channels, field.name), wanted, rtol=1e-5, atol=1e-5)
     merged = merge(old, rest)
     assert merged.images == collected(IMAGES).images
     for name in ("sums", "squares"):

@@ -57,11 +57,15 @@ def test_channels_of_small_maps_are_evened() -> None:
         value: dataclasses.replace(known, mean_square=np.array([100.0, 1.0, 0.0]))
         for value, known in seen().items()
     }
-    found = shrunk(NETWORK, plain, 10)
+    shrunk_statistics = shrunk(NETWORK, plain, 10)
     # The mean of the squares is 101 / 3; 4 / 10 - 4 / 100 of it is added.
-    np.testing.assert_allclose(found[SMALL].mean_square, plain[SMALL].mean_square + 0.36 * 101 / 3)
+    np.testing.assert_allclose(
+        shrunk_statistics[SMALL].mean_square, plain[SMALL].mean_square + 0.36 * 101 / 3
+    )
     # 32 by 32 positions are 256 times those of stride 32.
-    np.testing.assert_allclose(found[STEM].mean_square, plain[STEM].mean_square + 0.36 * 101 / 3 / 256**2)
+    np.testing.assert_allclose(
+        shrunk_statistics[STEM].mean_square, plain[STEM].mean_square + 0.36 * 101 / 3 / 256**2
+    )
     for images in (100, 1000):
         np.testing.assert_array_equal(
             shrunk(NETWORK, plain, images)[SMALL].mean_square, plain[SMALL].mean_square
@@ -77,11 +81,11 @@ def reach(sensitivity: Sensitivity) -> tuple[np.ndarray, np.ndarray]:
 
 def test_small_maps_reach_further_and_logits_do_not() -> None:
     plain = measure(NETWORK.up_to(LOGITS), seen(), IMAGES, seed=0)
-    found = reaching_further(NETWORK, LOGITS, plain)
+    stretched = reaching_further(NETWORK, LOGITS, plain)
     for value, factor in ((STEM, 1), (MIDDLE, 1), (SMALL, 3), (MEAN, 3), (LOGITS, 1)):
-        for one, other in zip(reach(found[value]), reach(plain[value]), strict=True):
+        for one, other in zip(reach(stretched[value]), reach(plain[value]), strict=True):
             np.testing.assert_allclose(one, factor * other)
-        np.testing.assert_array_equal(found[value].rounding, plain[value].rounding)
+        np.testing.assert_array_equal(stretched[value].rounding, plain[value].rounding)
 
 
 def test_weights_of_large_maps_are_refitted() -> None:

@@ -28,27 +28,29 @@ def test_weights_are_within_half_a_step(seed: int, kind: str) -> None:
     rng = np.random.default_rng(seed)
     shape = {"conv": (5, 3, 3, 4), "depthwise": (1, 3, 3, 5), "dense": (5, 7)}[kind]
     layer = node(kind, rng.normal(0, 1, shape), rng.normal(0, 1, 5))
-    found = quantize_weights(layer, 0.01)
-    scales = found.scales.astype(np.float64)
+    quantized = quantize_weights(layer, 0.01)
+    scales = quantized.scales.astype(np.float64)
     steps = scales if kind == "depthwise" else scales.reshape(-1, *[1] * (len(shape) - 1))
     weights, bias = layer.weights_and_bias()
-    assert np.abs(found.weights * steps - weights).max() <= 0.5001 * scales.max()
+    assert np.abs(quantized.weights * steps - weights).max() <= 0.5001 * scales.max()
     most = np.abs(
-        found.weights.reshape(-1, 5) if kind == "depthwise" else found.weights.reshape(5, -1).T
+        quantized.weights.reshape(-1, 5) if kind == "depthwise" else quantized.weights.reshape(5, -1).T
     ).max(0)
     assert (most >= 64).all()
     assert (scales >= weight_scales(layer, 0.01)).all()
-    assert np.abs(found.bias * scales * 0.01 - bias).max() <= 0.5001 * scales.max() * 0.01
+    assert np.abs(quantized.bias * scales * 0.01 - bias).max() <= 0.5001 * scales.max() * 0.01
 
 
 def test_row_of_almost_nothing_keeps_its_bias() -> None:
     layer = node("conv", [[[[1e-14, -1e-14]]], [[[1.0, 0.5]]]], [2.5, 0.0])
-    found = quantize_weights(layer, 0.02)
+    quantized = quantize_weights(layer, 0.02)
     # In steps of its largest weight the bias would need 47 bits.
-    assert np.isclose(found.bias[0] * np.float64(found.scales[0]) * 0.02, 2.5, rtol=1e-6)
-    assert abs(int(found.bias[0])) <= 2**30 + 1
-    assert found.weights[0].max() == 0
-    assert np.allclose(found.weights[1].reshape(-1) * np.float64(found.scales[1]), [1.0, 0.5], rtol=1e-6)
+    assert np.isclose(quantized.bias[0] * np.float64(quantized.scales[0]) * 0.02, 2.5, rtol=1e-6)
+    assert abs(int(quantized.bias[0])) <= 2**30 + 1
+    assert quantized.weights[0].max() == 0
+    assert np.allclose(
+        quantized.weights[1].reshape(-1) * np.float64(quantized.scales[1]), [1.0, 0.5], rtol=1e-6
+    )
 
 
 def test_row_of_zeros() -> None:
@@ -57,12 +59,12 @@ def test_row_of_zeros() -> None:
     assert (quantize_weights(node("dense", np.zeros((2, 3)), np.zeros(2)), 0.1).weights == 0).all()
 
 
-def rows_of(found: QuantizedWeights, kind: str) -> Array:
+def rows_of(quantized: QuantizedWeights, kind: str) -> Array:
     """Stored weights as real numbers, (O, taps)."""
-    scales = found.scales.astype(np.float64)
+    scales = quantized.scales.astype(np.float64)
     if kind == "depthwise":
-        return np.asarray(found.weights.reshape(-1, len(scales)).T * scales[:, None])
-    return np.asarray(found.weights.reshape(len(scales), -1) * scales[:, None])
+        return np.asarray(quantized.weights.reshape(-1, len(scales)).T * scales[:, None])
+    return np.asarray(quantized.weights.reshape(len(scales), -1) * scales[:, None])
 
 
 @given(st.integers(0, 1000), st.sampled_from(["conv", "depthwise"]))
@@ -70,9 +72,9 @@ def test_weights_that_lie_on_steps_stay_there(seed: int, kind: str) -> None:
     rng = np.random.default_rng(seed)
     steps = rng.integers(-120, 121, (6, 3, 3, 4) if kind == "conv" else (1, 5, 5, 6)).astype(np.float64)
     unit = rng.uniform(0.001, 1)
-    found = quantize_weights(node(kind, steps * unit, np.zeros(6)), 0.01)
+    quantized = quantize_weights(node(kind, steps * unit, np.zeros(6)), 0.01)
     wanted = steps.reshape(6, -1) if kind == "conv" else steps.reshape(-1, 6).T
-    assert np.allclose(rows_of(found, kind), wanted * unit, rtol=0, atol=1e-5 * unit)
+    assert np.allclose(rows_of(quantized, kind), wanted * unit, rtol=0, atol=1e-5 * unit)
 
 
 def test_steps_are_no_worse_than_the_finest() -> None:

@@ -1,12 +1,12 @@
-"""Hard-swish as a table with a scale for each group of channels.
+"""Hard-swish as a table with a quantization scale for each channel group.
 
 A table of hard-swish takes no equalization scales (`lowering`), so all channels of its input share one step.
-But a convolution's output channels may be computed by several convolutions, each with a scale of its own,
-and so may what follows channel by channel: the table, the depthwise convolution, its table. One
-concatenation then joins the groups again, at one scale. With channels of like numbers in a group, two to four
-groups recover most of what a scale per channel would, at a fraction of its time.
+But several convolutions, each with another scale, may compute a convolution's output channels, and what
+follows channel by channel may be divided in the same way: the table, the depthwise convolution, its table.
+One concatenation then joins the groups again, at one scale. With channels of like numbers in a group, two to
+four groups recover most of what a scale per channel would, in a fraction of its time.
 
-`group_channels` is exact in real numbers; `best_groups` chooses by measured cost.
+`group_channels` is exact in real numbers; `best_groups` chooses groups by measured cost.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from edge_mnv3_quantization.graph.network import Array, Kind, Network, Node, Val
 
 Channels = npt.NDArray[np.intp]
 
-MULTIPLE = 16  # channels that kernels take at once, on Arm and on x86
+MULTIPLE = 16  # kernels take so many channels at once, on Arm and on x86
 MOST_GROUPS = 4
 _CHANNELWISE: tuple[Kind, ...] = (
     "depthwise",
@@ -36,7 +36,7 @@ _CHANNELWISE: tuple[Kind, ...] = (
     "pad",
     "reshape",
 )
-_ENDS = np.geomspace(1e-3, 1.0, 70)  # candidates for an end of a group's range, of the outermost number
+_ENDS = np.geomspace(1e-3, 1.0, 70)  # candidates for an end of a range, as shares of the outermost number
 
 
 class Chain(NamedTuple):
@@ -44,10 +44,10 @@ class Chain(NamedTuple):
 
     Attributes:
         x: The convolution's output, which only hard-swish takes.
-        product: x through hard-swish, which only a depthwise convolution takes.
+        product: The hard-swish of x, which only a depthwise convolution takes.
         depthwise: That convolution's output.
-        end: The value that is joined again: `depthwise`, or that through hard-swish.
-        hard_sigmoids: The outputs of the hard-sigmoids of its hard-swishes.
+        end: The value that is joined again: `depthwise` or its hard-swish.
+        hard_sigmoids: The outputs of the hard-sigmoids of the chain's hard-swishes.
     """
 
     x: int
@@ -58,17 +58,17 @@ class Chain(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """What a value of the grouped network was: these channels of that value of the network before."""
+    """Where a value of the grouped network comes from: some channels of a value of the network before."""
 
     value: int
     channels: Channels
 
 
 def chain_of(network: Network, x: int) -> Chain | None:
-    """What can be computed group by group from x on; None where that is nothing.
+    """Finds what can be computed group by group from x on; None where nothing can.
 
     Args:
-        network: With tables of hard-swish (`hard_sigmoid` nodes).
+        network: A network with tables of hard-swish (`hard_sigmoid` nodes).
         x: Any value.
     """
     made = network.producer(x)
@@ -91,7 +91,7 @@ class _Table(NamedTuple):
 
 
 def _table(network: Network, x: int) -> _Table | None:
-    """The hard-swish of x as a table, where nothing else takes x."""
+    """Finds the hard-swish of x as a table; None where there is none or something else takes x."""
     takers = network.consumers(x)
     hard_sigmoids = [node.output for node in takers if node.kind == "hard_sigmoid"]
     products = [node for node in takers if node.kind == "mul"]
@@ -110,13 +110,13 @@ def group_channels(
     """Computes the chain from x in channel groups; the rest of the network takes them in the new order.
 
     Args:
-        network: With tables of hard-swish.
-        x: Where a chain begins.
-        groups: Every channel of x in one of them.
+        network: A network with tables of hard-swish.
+        x: The value where a chain begins.
+        groups: The channel groups; each channel of x is in one of them.
 
     Returns:
         The network, which remembers the groups, and the origin of each value that is not as it was. None
-        where the channels' order must stay: they reach the network's output.
+        where the channels' order must stay because they reach the network's output.
 
     Raises:
         ValueError: A channel is in none of the groups, or in several.
@@ -159,15 +159,15 @@ def group_channels(
 
 
 def _channelwise(network: Network, x: int) -> frozenset[int]:
-    """The values whose channels must be in the order of x's."""
-    found, before = {x}, 0
-    while len(found) > before:
-        before = len(found)
+    """Finds the values whose channels must be in the same order as those of x."""
+    values, before = {x}, 0
+    while len(values) > before:
+        before = len(values)
         for node in network.nodes:
-            own = {*node.inputs, node.output}
-            if node.kind in _CHANNELWISE and own & found:
-                found |= own
-    return frozenset(found)
+            ends = {*node.inputs, node.output}
+            if node.kind in _CHANNELWISE and ends & values:
+                values |= ends
+    return frozenset(values)
 
 
 def _reordered(node: Node, moved: frozenset[int], order: Channels) -> Node:
@@ -186,7 +186,7 @@ def _reordered(node: Node, moved: frozenset[int], order: Channels) -> Node:
 
 
 def _part(node: Node, low: int, high: int) -> Node:
-    """The same node for some of its channels."""
+    """Makes a copy of a node for some of its channels."""
     if node.weights is None:
         return node
     weights, bias = node.weights_and_bias()
@@ -201,18 +201,18 @@ def best_groups(
 
     Args:
         members: The sensitivities of the values that get a range for each group.
-        orders: Channels in the orders to try: groups are consecutive in one of them.
-        least: What one more group must save, in squared error of the logits.
+        orders: The orders of the channels to try: groups are consecutive in one of them.
+        least: The cost that one more group must save, in squared error of the logits.
 
     Returns:
         The groups, and the cost of the members with the best range for each group.
     """
-    found = [_cut(members, order, least) for order in orders]
-    return min(found, key=lambda one: one[1] + least * len(one[0]))
+    cuts = [_cut(members, order, least) for order in orders]
+    return min(cuts, key=lambda cut: cut[1] + least * len(cut[0]))
 
 
 def _cut(members: Sequence[Sensitivity], order: Channels, least: float) -> tuple[list[Channels], float]:
-    """The best groups of consecutive channels."""
+    """Finds the best groups of consecutive channels, and their cost."""
     count = len(order)
     bounds = [*range(0, count - MULTIPLE + 1, MULTIPLE), count] if count >= 2 * MULTIPLE else [0, count]
     sums = [_Sums(member, order) for member in members]
@@ -220,7 +220,7 @@ def _cut(members: Sequence[Sensitivity], order: Channels, least: float) -> tuple
         (low, high): sum(one.cost(low, high) for one in sums)
         for low, high in itertools.combinations(bounds, 2)
     }
-    # best[groups][bound]: cost of the channels up to it in so many groups, and where the last begins.
+    # best[n][bound] is the cost of the channels before the bound in n + 1 groups, and where the last begins.
     best: list[dict[int, tuple[float, int]]] = [{bound: (costs[0, bound], 0) for bound in bounds[1:]}]
     for _ in range(1, MOST_GROUPS):
         best.append(
@@ -257,7 +257,7 @@ class _Sums:
         return ends, np.concatenate((np.zeros((1, len(ends))), np.cumsum(costs, axis=0)))
 
     def cost(self, low: int, high: int) -> float:
-        """Cost of these channels with the range that is best for them."""
+        """Computes the cost of the channels low to high - 1 with the range that is best for them."""
         width = np.square(self.high_ends + self.low_ends[:, None])
         rounding = (self.rounding[high] - self.rounding[low]) * width
         clipping = (self.high[high] - self.high[low]) + (self.low[high] - self.low[low])[:, None]
@@ -265,10 +265,10 @@ class _Sums:
 
 
 def moved(sensitivities: Mapping[int, Sensitivity], origins: Mapping[int, Origin]) -> dict[int, Sensitivity]:
-    """Sensitivities of the grouped network's values."""
-    found = {
+    """Carries sensitivities over to the values of the grouped network."""
+    of_new_values = {
         value: sensitivities[origin.value].of_channels(origin.channels)
         for value, origin in origins.items()
         if origin.value in sensitivities
     }
-    return {**sensitivities, **found}
+    return {**sensitivities, **of_new_values}

@@ -1,4 +1,4 @@
-"""What the float network gives at positions that are drawn in advance, in one run over the images."""
+"""The float network's numbers at positions that are drawn in advance, from one run over the images."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from edge_mnv3_quantization.graph.writer import write_float
 Positions = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
-_POSITIONS = 48  # of an image that are used, drawn at random
-_DEPTHWISE_POSITIONS = 16  # fewer: a channel has few weights
+_POSITIONS = 48  # how many positions of an image are drawn at random
+_DEPTHWISE_POSITIONS = 16  # fewer positions are enough, because a channel has few weights
 
 
 def drawn_positions(network: Network, nodes: Sequence[Node], images: int, seed: int) -> dict[int, Positions]:
@@ -47,7 +47,7 @@ def float_results(
 
     Args:
         reference: The float network.
-        positions: Output of each node that is asked for to positions, from `drawn_positions`.
+        positions: Output of each node that is asked for to its positions, from `drawn_positions`.
         images: (N, H, W, 3) uint8.
         workers: Threads.
 
@@ -77,7 +77,11 @@ def float_results(
 
 
 def _without_clamps(network: Network, outputs: Sequence[int]) -> tuple[Network, list[int]]:
-    """Puts beside each of some nodes that clamps another that does not; returns their values, too."""
+    """Adds an unclamped copy of each of some nodes that clamp.
+
+    Returns:
+        The network with the copies, and for each of `outputs` the value before the clamp.
+    """
     wanted, nodes, values = set(outputs), [], dict(network.values)
     unclamped = {value: value for value in outputs}
     for node in network.nodes:

@@ -1,8 +1,8 @@
 """The values of an int8 network whose weights become known node by node, over all images at once.
 
-Each step runs only the nodes between what is known and what is asked for, in a small file of its own, on
-XNNPACK's kernels. Integers are the same bit by bit whether they are reckoned in parts or whole, one image at
-a time or several.
+Each call runs only the nodes between what is known and what is asked for, written as a small file, on
+XNNPACK's kernels. Integers are the same bit by bit whether the network runs in parts or whole, on one image
+at a time or on several.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BATCH = 8  # images that run at once: enough to make calls cheap, few enough to
 
 
 class Int8Activations:
-    """Keeps the values that nodes still have to take; what they all have taken is forgotten."""
+    """Keeps the values that nodes still have to take, and forgets a value once all its nodes have run."""
 
     def __init__(
         self,
@@ -53,11 +53,11 @@ class Int8Activations:
         self._done: set[int] = set()
 
     def stored(self, value: int, weights: Mapping[int, QuantizedWeights]) -> Stored:
-        """What a value is for every image, (N, ...).
+        """Computes the stored numbers of a value for every image, (N, ...) int8.
 
         Args:
-            value: One that nodes take that have not run yet, or that no node takes.
-            weights: Those of all weighted nodes that it depends on.
+            value: A value that no node takes, or that a node takes that has not run yet.
+            weights: The weights of all weighted nodes that the value depends on, by the node's output.
         """
         if value not in self._known:
             part = next_part(self._network, value, self._known, self._done)
@@ -78,8 +78,8 @@ class Int8Activations:
         workers = min(self._workers, len(starts))
 
         def run(work: tuple[LoadedModel, list[int]]) -> None:
-            model, own_starts = work
-            for start in own_starts:
+            model, starts_of_worker = work
+            for start in starts_of_worker:
                 images = slice(start, start + self._batch)
                 outputs = model.run_raw(*(self._known[taken][images] for taken in part.inputs))
                 for output, numbers in zip(part.outputs, outputs, strict=True):
@@ -91,7 +91,7 @@ class Int8Activations:
 
 
 def stored_pixels(images: Images) -> Stored:
-    """Pixels 0..255 as int8 networks take them."""
+    """Shifts pixels 0..255 to the int8 numbers that int8 networks take."""
     return (images.astype(np.int16) - 128).astype(np.int8)
 
 
@@ -103,5 +103,5 @@ def run_int8(
     *,
     workers: int = 1,
 ) -> Stored:
-    """The network's output, as stored, for each image, (N, ...)."""
+    """Computes the network's output, as stored, for each image, (N, ...)."""
     return Int8Activations(network, quantizations, images, workers).stored(network.output, weights)

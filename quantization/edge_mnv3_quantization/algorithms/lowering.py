@@ -1,12 +1,12 @@
 """Which form each hard-swish takes in the int8 file.
 
-* `fused`: the operator HARD_SWISH, which XNNPACK leaves to the built-in kernels.
-* a table: a hard-sigmoid that adds 3 and clamps, and a product. XNNPACK makes one table of 256 entries of
-  both, so that it costs next to nothing; but its input has one scale for all channels.
-* tables by channel groups: between a convolution and a depthwise one, each group of channels has a table,
-  with scales of its own (`channel_groups`). It costs a little more.
-* per channel: the hard-sigmoid is a depthwise 1×1 convolution, which takes an equalization scale per channel.
-  It costs seven times a table.
+* Fused: it stays the operator HARD_SWISH, which XNNPACK leaves to the built-in kernels.
+* As a table: it becomes a hard-sigmoid that adds 3 and clamps, and a product. XNNPACK makes one table of 256
+  entries of both, so that it costs next to nothing; but its input has one scale for all channels.
+* As tables by channel groups: between a convolution and a depthwise convolution, each channel group has a
+  table and separate scales (`channel_groups`). This costs a little more time.
+* Per channel: the hard-sigmoid is a depthwise 1×1 convolution, which takes an equalization scale per channel.
+  This costs seven times as much time as a table.
 
 `lowered` makes all of them per channel. `auto` takes the cheapest form that is accurate enough by the
 measured costs.
@@ -35,13 +35,13 @@ from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, lower_hard_
 from edge_mnv3_quantization.graph.scale_sharing import rescale, shared_scales, value_scales
 from edge_mnv3_quantization.options import HardSwishPolicy
 
-# Shares of the whole network's estimated error that a form must save to be worth its time.
-_WORTH = 0.01  # scales per channel
-_GROUP_WORTH = 0.003  # one more group
+# The share of the whole network's estimated error that a form must save to be worth its time.
+_WORTH = 0.01  # for scales per channel
+_GROUP_WORTH = 0.003  # for one more channel group
 
 
 class _Forms(NamedTuple):
-    """What becomes of each value before a hard-swish; the others go through a plain table."""
+    """The values whose hard-swish is per channel or by channel groups; other hard-swishes are tables."""
 
     per_channel: frozenset[int]
     groups: Mapping[int, list[Channels]]
@@ -63,22 +63,25 @@ class _Costs:
         self.total = float(np.sum(list(self._equalized.values())))
 
     def table(self, x: int) -> float:
-        """The cost of all values that would share scales with x, without any scales."""
+        """Adds up the cost, without any scales, of all values in the scale-sharing group of x."""
         return sum(self._plain[value] for value in self._sharing(x))
 
     def per_channel(self, x: int) -> float:
-        """The cost of the same values, with scales."""
+        """Adds up the cost, with equalization scales, of all values in the scale-sharing group of x."""
         return sum(self._equalized[value] for value in self._sharing(x))
 
     def groups(self, chain: Chain, values: Sequence[int]) -> tuple[list[Channels], float]:
-        """The best groups for some values of a chain, and what these cost with them."""
-        # In each value's order of sizes, channels of like numbers lie together.
+        """Finds the best channel groups for some values of a chain, and the cost of these values."""
+        # Sorted by a value's scales, channels of like numbers lie together.
         orders = [np.argsort(self._scales[value], kind="stable") for value in (chain.x, chain.depthwise)]
         members = [self._sensitivities[value] for value in values]
         return best_groups(members, orders, _GROUP_WORTH * self.total)
 
     def table_of_groups(self, chain: Chain) -> tuple[list[Channels], float]:
-        """The best groups when the second hard-swish is a table too; cost of all that follows its input."""
+        """Finds the best channel groups for a chain whose second hard-swish is a table too, and their cost.
+
+        The cost includes the values that share scales with the input of the second hard-swish.
+        """
         chosen, cost = self.groups(chain, [chain.x, chain.product, chain.depthwise])
         return chosen, cost + self.table(chain.depthwise) - self._plain[chain.depthwise]
 
@@ -95,13 +98,13 @@ def lower(
     """Lowers every hard-swish of a network.
 
     Args:
-        original: With `hard_swish` nodes.
-        measured: The same, lowered per channel and rescaled to products without constant factors.
+        original: A network with `hard_swish` nodes.
+        measured: The same network, lowered per channel and rescaled to products without constant factors.
         sensitivities: What errors in the values of `measured` cost.
-        hard_swish: What to make of them.
+        hard_swish: Which forms to choose.
 
     Returns:
-        The network, its products without constant factors, and the sensitivities of its values.
+        The lowered network, its products without constant factors, and the sensitivities of its values.
     """
     forms = _Forms(frozenset(hard_swish_inputs(measured)), {})
     if hard_swish == "auto":
@@ -109,9 +112,9 @@ def lower(
     lowered = original
     if hard_swish != "fused":
         lowered = lower_hard_swish(original, per_channel=forms.per_channel)
-    # A value of either network is that of the original, divided by a number.
+    # A value of either network is the original network's value divided by a number.
     there, here = (value_scales(network, {}) for network in (lower_hard_swish(original), lowered))
-    found = {
+    lowered_sensitivities = {
         value: known.divided(here[value] / there[value])
         for value, known in sensitivities.items()
         if value in here
@@ -121,13 +124,13 @@ def lower(
         grouped = group_channels(network, x, groups)
         if grouped is not None:
             network, origins = grouped
-            found = moved(found, origins)
+            lowered_sensitivities = moved(lowered_sensitivities, origins)
     kept = {node.output for node in network.nodes}
-    return network, {value: known for value, known in found.items() if value in kept}
+    return network, {value: known for value, known in lowered_sensitivities.items() if value in kept}
 
 
 def _forms(original: Network, measured: Network, sensitivities: Mapping[int, Sensitivity]) -> _Forms:
-    """The cheapest forms that are accurate enough."""
+    """Chooses the cheapest forms that are accurate enough."""
     costs = _Costs(measured, sensitivities)
     tables = lower_hard_swish(original, per_channel=())
     groups: dict[int, list[Channels]] = {}

@@ -1,4 +1,4 @@
-"""The int8 range of every value: what is lost by clipping against what is lost by rounding."""
+"""The int8 range of every value, which weighs the cost of clipping against the cost of rounding."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, WEIGHTED,
 from edge_mnv3_quantization.graph.types import Quantization
 
 SOFTMAX = Quantization(scale=1 / 256, zero_point=-128)  # the kernels allow no other
-HARD_SIGMOID = Quantization(
-    scale=HARD_SIGMOID_CEILING / STEPS, zero_point=-128
-)  # saturation is the hard-sigmoid's own clamp
+# The range ends where the hard-sigmoid is clamped.
+HARD_SIGMOID = Quantization(scale=HARD_SIGMOID_CEILING / STEPS, zero_point=-128)
 _SMALLEST_SCALE = 1e-8
-_MOST_MARGIN, _MARGIN = 0.5, 2.0  # shares: at most, and divided by the number of images
-_ENOUGH_IMAGES = 100  # for no margin at all
-# XNNPACK refuses input scale * weight scale / output scale from 256 on, the HARD_SWISH kernel input scale /
-# output scale from 128 on.
+_MOST_MARGIN = 0.5  # the most that is added to a range, as a share of it
+_MARGIN = 2.0  # the share that is added to a range, times the number of images
+_ENOUGH_IMAGES = 100  # with so many images nothing is added
+# XNNPACK refuses input scale * weight scale / output scale from 256 on, and the HARD_SWISH kernel refuses
+# input scale / output scale from 128 on.
 _LARGEST_RATIO = 127.0
-_ENDS = np.geomspace(0.02, 1.0, 100)  # candidates for an end of the range, of the outermost number
+_ENDS = np.geomspace(0.02, 1.0, 100)  # candidates for an end of a range, as shares of the outermost number
 
 
 class Range(NamedTuple):
@@ -34,7 +34,7 @@ class Range(NamedTuple):
 
 
 def best_range(sensitivity: Sensitivity) -> Range:
-    """The range that costs least, for numbers as they are, of all channels together."""
+    """Finds the range with the smallest cost over all channels together."""
     rounding = float(sensitivity.rounding.sum()) / (12 * STEPS**2)
     high_ends, high_costs = _side(sensitivity.high)
     low_ends, low_costs = _side(sensitivity.low) if sensitivity.low else (np.zeros(1), np.zeros(1))
@@ -44,13 +44,13 @@ def best_range(sensitivity: Sensitivity) -> Range:
 
 
 def _side(tail: Tail) -> tuple[Array, Array]:
-    """Candidates (K,) >= 0 and what clipping there costs."""
+    """Lists the candidates for an end, (K,) >= 0, and the cost of clipping there, (K,)."""
     ends = float(tail.last().max()) * _ENDS
     return ends, tail.at(np.broadcast_to(ends, (len(tail.unit), len(ends)))).sum(axis=0)
 
 
 def margin(images: int) -> float:
-    """By how much ranges are wider than so many images ask for: further ones have larger numbers."""
+    """Computes the factor that widens ranges chosen on so many images: other images have larger numbers."""
     return 1.0 + float(np.clip(_MARGIN * (1 / images - 1 / _ENOUGH_IMAGES), 0.0, _MOST_MARGIN))
 
 
@@ -60,38 +60,38 @@ def choose_ranges(
     """Chooses scale and zero point of the input and of every node's output.
 
     Args:
-        network: Rescaled as it will be written.
+        network: The network, rescaled as it will be written.
         sensitivities: What errors in this network's values cost.
-        widened: Both ends of the best ranges are multiplied by it (`margin`).
+        widened: The factor for both ends of the best ranges (`margin`).
     """
     centre = int(np.rint(-network.input_offset / network.input_scale))
-    found = {network.input: Quantization(scale=network.input_scale, zero_point=centre - 128)}
-    # What is concatenated has the result's range.
+    quantizations = {network.input: Quantization(scale=network.input_scale, zero_point=centre - 128)}
+    # The inputs of a concatenation have the range of its output.
     joined = {value: node.output for node in network.nodes if node.kind == "concat" for value in node.inputs}
     floors: dict[int, float] = {}
     for node in network.nodes:
         value = node.output
         if value in joined:
-            floors[joined[value]] = max(floors.get(joined[value], 0.0), _floor(node, found))
+            floors[joined[value]] = max(floors.get(joined[value], 0.0), _floor(node, quantizations))
         elif node.kind == "concat":
             low, high, _ = best_range(sensitivities[value])
-            own = _quantization(widened * low, widened * high, floors[value])
-            found |= dict.fromkeys((value, *node.inputs), own)
+            joint = _quantization(widened * low, widened * high, floors[value])
+            quantizations |= dict.fromkeys((value, *node.inputs), joint)
         elif node.kind == "softmax":
-            found[value] = SOFTMAX
+            quantizations[value] = SOFTMAX
         elif node.kind == "hard_sigmoid":
-            found[value] = HARD_SIGMOID
+            quantizations[value] = HARD_SIGMOID
         elif value not in sensitivities:
-            found[value] = found[node.inputs[0]]
+            quantizations[value] = quantizations[node.inputs[0]]
         else:
             low, high, _ = best_range(sensitivities[value])
-            found[value] = _quantization(widened * low, widened * high, _floor(node, found))
-    return found
+            quantizations[value] = _quantization(widened * low, widened * high, _floor(node, quantizations))
+    return quantizations
 
 
-def _floor(node: Node, found: Mapping[int, Quantization]) -> float:
-    """Smallest scale that XNNPACK accepts for a node's output."""
-    scales = [found[value].scale for value in node.inputs]
+def _floor(node: Node, quantizations: Mapping[int, Quantization]) -> float:
+    """Computes the smallest scale that XNNPACK accepts for a node's output."""
+    scales = [quantizations[value].scale for value in node.inputs]
     if node.kind in WEIGHTED:
         return float(weight_scales(node, scales[0]).max()) * scales[0] / _LARGEST_RATIO
     return float(np.prod(scales) if node.kind == "mul" else max(scales)) / _LARGEST_RATIO

@@ -21,8 +21,8 @@ import numpy as np
 from edge_mnv3.core.parallel import available_cores, map_in_threads
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_quantization.algorithms.float_results import Floats, drawn_positions, float_results
+from edge_mnv3_quantization.algorithms.im2col import im2col
 from edge_mnv3_quantization.algorithms.int8_activations import Int8Activations, Stored
-from edge_mnv3_quantization.algorithms.patches import patches
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network, Node
@@ -138,7 +138,7 @@ def reconstruct(
         if node.output in positions:
             stored = activations.stored(value, weights)
             samples = _Samples(
-                inputs=patches(
+                inputs=im2col(
                     *(node, stored, network.values[node.output].shape, positions[node.output]),
                     zero=quantizations[value].zero_point,
                 ),

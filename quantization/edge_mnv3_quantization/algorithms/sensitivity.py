@@ -29,7 +29,7 @@ import numpy.typing as npt
 from edge_mnv3.core.parallel import available_cores, results_in_order
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import LoadedModel, open_bytes
-from edge_mnv3_quantization.algorithms.backward import Floats, gradients
+from edge_mnv3_quantization.algorithms.gradients import Floats, gradients
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images, float_input
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, HARD_SIGMOID_SHIFT, Array, Network
 from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs

@@ -11,21 +11,21 @@ from edge_mnv3_quantization.graph.network import Array, Node
 from edge_mnv3_quantization.graph.types import QuantizedWeights
 
 LARGEST_STEP = 127
-_LARGEST_BIAS = 2.0**30  # half of int32: the sum of products must fit as well
+_LARGEST_BIAS = 2.0**30  # half of int32, for the sum of products must fit as well
 _SMALLEST_SCALE = 1e-30
-_COUNTS = np.arange(LARGEST_STEP, LARGEST_STEP // 2, -1)  # candidates: steps of a row's largest weight
-_TRIED = 24  # weights of a row by which candidates are chosen
-_SAME = 1e-9  # of a row's mean square: errors that differ by less are equal
-_SWEEPS = 3  # over the weights of a row
-_RIDGE = 1e-3  # of the mean variance of an input
-_CACHED = 1 << 15  # numbers that are worked on at once
+_COUNTS = np.arange(LARGEST_STEP, LARGEST_STEP // 2, -1)  # the numbers of steps a row's largest weight may be
+_TRIED = 24  # how many weights of a row choose among the candidates
+_SAME = 1e-9  # a share of a row's mean square: errors that differ by less are equal
+_SWEEPS = 3  # the most sweeps over the weights of a row
+_RIDGE = 1e-3  # a share of the mean variance of an input
+_CACHED = 1 << 15  # how many numbers are worked on at once
 
 
 def weight_scales(node: Node, input_scale: float) -> Array:
-    """Smallest real value of one step of each output channel's weights, (O,).
+    """Computes the smallest quantization scale of each output channel's weights, (O,).
 
     The largest weight is 127 steps, unless the bias would then need more than int32 in steps of input scale *
-    weight scale: rows of almost nothing are given coarser steps, which costs them nothing that counts.
+    weight scale. Rows of tiny weights get a larger scale for that reason, and their errors do not count.
     """
     _, bias = node.weights_and_bias()
     least = np.maximum(np.abs(bias) / (_LARGEST_BIAS * input_scale), _SMALLEST_SCALE)
@@ -33,16 +33,17 @@ def weight_scales(node: Node, input_scale: float) -> Array:
 
 
 def quantize_weights(node: Node, input_scale: float, *, covariance: Array | None = None) -> QuantizedWeights:
-    """Rounds a node's weights and bias to steps.
+    """Quantizes a node's weights and bias, rounded to nearest or by Hessian-weighted rounding.
 
-    A row's largest weight is between 64 and 127 of its steps, as many as make its errors smallest: weights
-    that lie on steps already, as those of networks that were int8 before, are kept as they are.
+    A row's largest weight is between 64 and 127 of its steps, as many as make its errors smallest. Weights
+    that are multiples of a step already, like those of networks that were int8 before, stay as they are.
 
     Args:
-        node: A weighted one.
-        input_scale: Of what it takes.
-        covariance: Of the inputs of each row, (O, taps, taps), by which errors are weighed together; without
-            it they count alike, and each weight gets its nearest step. Costs time with many taps.
+        node: A weighted node.
+        input_scale: The quantization scale of the node's input.
+        covariance: The covariance of the inputs of each row, (O, taps, taps), which is the Hessian of the
+            output's squared error: rounding then makes this error small, weight by weight, and takes time
+            with many taps. With None, all errors count alike and weights are rounded to nearest.
     """
     _, bias = node.weights_and_bias()
     rows, least = _rows(node), weight_scales(node, input_scale)
@@ -58,7 +59,7 @@ def quantize_weights(node: Node, input_scale: float, *, covariance: Array | None
 
 
 def _rows(node: Node) -> Array:
-    """Weights as (O, taps)."""
+    """Reshapes a node's weights to (O, taps)."""
     weights, bias = node.weights_and_bias()
     if node.kind == "depthwise":
         return np.asarray(weights.reshape(-1, len(bias)).T)
@@ -66,13 +67,13 @@ def _rows(node: Node) -> Array:
 
 
 def _like(node: Node, rows: Array) -> Array:
-    """The reverse of `_rows`."""
+    """Reshapes rows (O, taps) to the shape of a node's weights."""
     weights, _ = node.weights_and_bias()
     return np.asarray((rows.T if node.kind == "depthwise" else rows).reshape(weights.shape))
 
 
 def _single(scales: Array) -> Array:
-    """Scales as the file can hold them."""
+    """Rounds scales to float32, as the file holds them."""
     return scales.astype(np.float32).astype(np.float64)
 
 
@@ -81,12 +82,12 @@ def _nearest(rows: Array, scales: Array) -> Array:
 
 
 def _candidates(rows: Array, least: Array) -> Array:
-    """(candidates, O), the finest first."""
+    """Lists the scales to try, (candidates, O), the smallest first."""
     return _single(np.maximum(np.abs(rows).max(axis=1) / _COUNTS[:, np.newaxis], least))
 
 
 def _best_scales(rows: Array, least: Array) -> Array:
-    """The scales whose nearest steps are nearest; of equal ones the finest."""
+    """Chooses the scales (O,) with which round-to-nearest loses least, and of equal ones the smallest."""
     taps = np.unique(np.linspace(0, rows.shape[1] - 1, _TRIED).astype(int))
     candidates = _candidates(rows, least)
     chosen = _first_of_best(_errors(rows[:, taps], candidates), rows[:, taps])
@@ -95,14 +96,14 @@ def _best_scales(rows: Array, least: Array) -> Array:
 
 
 def _errors(rows: Array, candidates: Array) -> Array:
-    """Mean squares of what is lost by each candidate, (candidates, O)."""
+    """Computes the mean squared rounding error of each row with each candidate, (candidates, O)."""
     errors = np.empty(candidates.shape)
     if len(rows) == 1 or _taps_last(rows) or rows.shape[1] > _TRIED:
         for part in _parts(len(rows), rows.shape[1] * len(candidates)):
             _, lost = _rounded(rows[part], candidates[:, part])
             errors[:, part] = np.square(lost, out=lost).mean(axis=2)
         return errors
-    for part in _parts(len(rows), len(candidates)):  # in the same order of summing up, but faster
+    for part in _parts(len(rows), len(candidates)):  # sums up in the same order, but is faster
         scales = candidates[:, part]
         total = np.zeros(scales.shape)
         for tap in rows[part].T:
@@ -120,9 +121,10 @@ def _taps_last(rows: Array) -> bool:
 
 
 def _parts(count: int, size: int) -> list[slice]:
-    """Cuts `count` things of a size into parts that stay in a processor's cache.
+    """Cuts `count` rows of `size` numbers into parts that stay in a processor's cache.
 
-    Unless there is but one, each part has at least two: NumPy sums up a single row in another order.
+    Each part has at least two rows unless there is only one row, for NumPy sums up a single row in another
+    order.
     """
     parts = max(min(count // 2, count * size // _CACHED), 1)
     ends = [count * part // parts for part in range(parts + 1)]
@@ -130,11 +132,12 @@ def _parts(count: int, size: int) -> list[slice]:
 
 
 def _rounded(rows: Array, scales: Array) -> tuple[Array, Array]:
-    """Rounds rows (O, taps) with each of the scales (candidates, O).
+    """Rounds rows (O, taps) to nearest with each of the scales (candidates, O).
 
     Returns:
-        Nearest steps and what is lost, (candidates, O, taps) each. The taps lie in memory as those of the
-        rows do: in which order they are summed up depends on it, and so do the last bits of sums.
+        The stored weights and their errors, (candidates, O, taps) each. The taps lie in memory in the same
+        order as those of the rows: the order in which they are summed up depends on it, and so do the last
+        bits of the sums.
     """
     shape = (len(scales), *rows.shape)
     wide = scales[:, :, np.newaxis]
@@ -157,7 +160,13 @@ def _first_of_best(errors: Array, rows: Array) -> npt.NDArray[np.intp]:
 
 
 def _weighed(rows: Array, least: Array, covariance: Array) -> tuple[Array, Array]:
-    """Steps and scales with the smallest E[(e x)^2]: weight by weight, the others' errors are made up for."""
+    """Rounds rows with the covariance of their inputs as the Hessian, for the smallest E[(error · x)²].
+
+    Each weight is rounded so that it makes up for the errors of the row's other weights.
+
+    Returns:
+        The stored weights, (O, taps), and the scales, (O,).
+    """
     taps = rows.shape[1]
     variances = np.einsum("ott->ot", covariance)
     ridge = _RIDGE * variances.mean(axis=1) + _SMALLEST_SCALE
@@ -175,7 +184,11 @@ def _weighed(rows: Array, least: Array, covariance: Array) -> tuple[Array, Array
 
 
 def _swept(rows: Array, scales: Array, metric: Array) -> tuple[Array, Array, Array]:
-    """Steps and what is lost with them, (candidates, O, taps) each, for scales (candidates, O); and these."""
+    """Sweeps over the weights of each row with each of the scales (candidates, O).
+
+    Returns:
+        The stored weights and their errors, (candidates, O, taps) each, and the scales.
+    """
     stored, error = _rounded(rows, scales)
     for _ in range(_SWEEPS):
         still = True

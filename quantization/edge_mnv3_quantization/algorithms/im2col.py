@@ -1,4 +1,4 @@
-"""The inputs that a weighted node sees at given places of its output."""
+"""The inputs of a weighted node as rows, one for each position of its output (im2col)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3_quantization.algorithms.backward import padding
+from edge_mnv3_quantization.algorithms.gradients import padding
 from edge_mnv3_quantization.graph.network import Node
 
 Number = TypeVar("Number", bound=np.generic)
 
 
-def patches(
+def im2col(
     node: Node,
     given: npt.NDArray[Number],
     result: tuple[int, ...],
@@ -21,17 +21,17 @@ def patches(
     *,
     zero: Any = 0,
 ) -> npt.NDArray[Number]:
-    """Cuts them out of the node's whole inputs.
+    """Gathers the inputs that make the numbers at some positions of a node's output.
 
     Args:
-        node: A weighted one.
-        given: The inputs for N images, (N, H, W, C), or any shape that ends in C for dense.
+        node: A weighted node.
+        given: The node's whole inputs for N images, (N, H, W, C), or any shape that ends in C for dense.
         result: Shape of the output for one image, (1, H, W, C).
-        positions: Places in each image's output, counted row by row: (N, positions).
-        zero: What stands for a zero in `given`.
+        positions: Positions in each image's output, counted row by row, (N, positions).
+        zero: The number that stands for a zero in `given`.
 
     Returns:
-        (N, positions, taps, C); `zero` where a tap lies outside.
+        The inputs, (N, positions, taps, C), with `zero` where a tap lies outside of the input.
     """
     images, channels = len(given), given.shape[-1]
     image = np.arange(images)[:, None]

@@ -1,4 +1,4 @@
-"""Gradients of a network's values, for one image: the linear effect of an error on the logits."""
+"""Gradients with respect to a network's values, for one image: the effect of errors to first order."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ def gradients(network: Network, values: Mapping[int, Floats], given: Floats) -> 
     """Follows a gradient from the network's output back to every value but the input.
 
     Args:
-        network: Its products without constant factors.
-        values: What every value was for one image, shaped as the network says.
-        given: Gradient with respect to the output.
+        network: A network whose products have no constant factors.
+        values: The numbers of every value for one image, shaped as the network says.
+        given: The gradient with respect to the output.
 
     Returns:
-        The gradients, float32, shaped as the values.
+        Value to the gradient with respect to it, float32, shaped like the value.
     """
-    found = {network.output: given}
+    by_value = {network.output: given}
     for node in reversed(network.nodes):
-        if node.output not in found:
+        if node.output not in by_value:
             continue
-        own = found[node.output]
+        gradient = by_value[node.output]
         if node.clamp != "none":
             inside = values[node.output] > 0
             if node.clamp == "relu6":
                 inside &= values[node.output] < HARD_SIGMOID_CEILING
-            own = own * inside
+            gradient = gradient * inside
         for value in dict.fromkeys(node.inputs):
             if value == network.input:
                 continue
-            through = _through(node, value, values, own).reshape(values[value].shape)
-            found[value] = found[value] + through if value in found else through
-    return found
+            through = _through(node, value, values, gradient).reshape(values[value].shape)
+            by_value[value] = by_value[value] + through if value in by_value else through
+    return by_value
 
 
-def _through(node: Node, value: int, values: Mapping[int, Floats], own: Floats) -> Floats:
+def _through(node: Node, value: int, values: Mapping[int, Floats], gradient: Floats) -> Floats:
     x = values[value]
     if node.kind in ("conv", "dense"):
         weights, _ = node.weights_and_bias()
@@ -52,39 +52,44 @@ def _through(node: Node, value: int, values: Mapping[int, Floats], own: Floats) 
                 "measuring what errors cost", f"a {weights.shape[1]}×{weights.shape[2]} convolution of inner "
                 "values", "1×1 ones", "use --recipe stock"
             )  # fmt: skip
-        return own.reshape(-1, own.shape[-1]) @ rows
+        return gradient.reshape(-1, gradient.shape[-1]) @ rows
     if node.kind == "depthwise":
-        return _through_depthwise(node, x, own)
+        return _through_depthwise(node, x, gradient)
     if node.kind == "mul":
         (other,) = (i for i in node.inputs if i != value)
-        product: Floats = own * values[other]
+        product: Floats = gradient * values[other]
         return product.sum(axis=(1, 2)) if x.size < product.size else product
     if node.kind == "mean":
-        return np.broadcast_to(own.reshape(1, 1, 1, -1) / np.float32(x[0, :, :, 0].size), x.shape)
+        return np.broadcast_to(gradient.reshape(1, 1, 1, -1) / np.float32(x[0, :, :, 0].size), x.shape)
     if node.kind == "pad":
         top, bottom, left, right = node.paddings
-        return own[:, top : own.shape[1] - bottom, left : own.shape[2] - right]
-    return own
+        return gradient[:, top : gradient.shape[1] - bottom, left : gradient.shape[2] - right]
+    return gradient
 
 
-def _through_depthwise(node: Node, x: Floats, own: Floats) -> Floats:
+def _through_depthwise(node: Node, x: Floats, gradient: Floats) -> Floats:
     weights, _ = node.weights_and_bias()
     taps = weights[0].astype(np.float32)
-    before, padded = padding(node, x.shape, own.shape)
+    before, padded = padding(node, x.shape, gradient.shape)
     spread = np.zeros((*padded, x.shape[-1]), np.float32)
-    rows, columns = own.shape[1:3]
+    rows, columns = gradient.shape[1:3]
     down, right = node.stride
     for i, j in np.ndindex(taps.shape[:2]):
         spread[
             i : i + down * (rows - 1) + 1 : down, j : j + right * (columns - 1) + 1 : right
-        ] += own[0] * taps[i, j]  # fmt: skip
+        ] += gradient[0] * taps[i, j]  # fmt: skip
     return spread[before[0] : before[0] + x.shape[1], before[1] : before[1] + x.shape[2]]
 
 
 def padding(
     node: Node, given: tuple[int, ...], result: tuple[int, ...]
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Zeros before the input of a convolution (rows, columns), and its size with the zeros on all sides."""
+    """Counts the zeros around the input of a convolution.
+
+    Returns:
+        The zeros before the first row and the first column, and the numbers of rows and columns with the
+        zeros on all sides.
+    """
     before, padded = [], []
     kernel = node.weights_and_bias()[0].shape[1:3]
     for side, out, taps, stride in zip(given[1:3], result[1:3], kernel, node.stride, strict=True):
