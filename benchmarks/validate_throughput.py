@@ -15,10 +15,10 @@ from pathlib import Path
 import click
 
 from edge_mnv3.core.images import DEFAULT_PREPROCESS, ImageSource
+from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.runtime import Kernels, open_model
 from edge_mnv3.stages.validate import ValidateRequest, validate
 from edge_mnv3_calibration_data.source_kinds import open_images
-from edge_mnv3_quantization.validation.running import available_cores
 
 
 def single_core_rate(images: ImageSource, paths: tuple[Path, Path], kernels: Kernels) -> float:

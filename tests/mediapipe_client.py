@@ -1,7 +1,7 @@
 """What an app with MediaPipe Tasks does, run by a Python that has MediaPipe.
 
 MediaPipe brings half a gigabyte, and libraries that TensorFlow has too, so it lives in a process, and if need
-be in an environment, of its own. Nothing of this project is imported here.
+be in another environment. Nothing of this project is imported here.
 """
 
 from __future__ import annotations

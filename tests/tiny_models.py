@@ -88,7 +88,7 @@ def expected_scores(
 def write_identity(path: Path, side: int) -> Path:
     """Writes a "classifier" whose scores are the pixels that it was given: (1, side, side, 3) uint8 in.
 
-    So a client's own preprocessing can be read off its answers.
+    So a client's preprocessing can be read off its answers.
     """
     graph = _Graph(open_batch=False)
     image = graph.tensor("image", "uint8", (1, side, side, 3), (1.0, 0))
@@ -99,7 +99,7 @@ def write_identity(path: Path, side: int) -> Path:
 
 
 class _Graph:
-    """A flatbuffer in the making, independent of the project's own builder."""
+    """A flatbuffer in the making, independent of the project's builder."""
 
     def __init__(self, open_batch: bool) -> None:
         self._open_batch = open_batch

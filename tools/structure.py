@@ -54,13 +54,13 @@ class Import(NamedTuple):
 
 def modules(root: Path = ROOT) -> dict[str, Path]:
     """Finds every module of the project, by its dotted name."""
-    found = {}
+    paths = {}
     for source_root in SOURCE_ROOTS:
         for package in PACKAGES:
             for path in sorted((root / source_root / package).rglob("*.py")):
                 parts = path.relative_to(root / source_root).with_suffix("").parts
-                found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+                paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return paths
 
 
 @functools.cache
@@ -68,24 +68,24 @@ def _parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports(found: Mapping[str, Path]) -> Iterator[Import]:
+def imports(module_paths: Mapping[str, Path]) -> Iterator[Import]:
     """Reads the imports of project modules, each as the module that defines the name."""
-    for name, path in found.items():
+    for name, path in module_paths.items():
         for node in ast.walk(_parsed(path)):
             if isinstance(node, ast.Import):
                 wanted = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module:
                 inner = [f"{node.module}.{alias.name}" for alias in node.names]
-                wanted = [module if module in found else node.module for module in inner]
+                wanted = [module if module in module_paths else node.module for module in inner]
             else:
                 continue
             for module in wanted:
-                if module in found and module != name:
+                if module in module_paths and module != name:
                     yield Import(name, module, node.lineno)
 
 
 def part_of(module: str) -> tuple[int, str]:
-    """The layer of a module and the prefix that says so: the longest that fits."""
+    """Returns the layer of a module and the prefix that says so: the longest that fits."""
     fitting = [
         (len(prefix), level, prefix)
         for level, prefixes in enumerate(LAYERS)
@@ -97,7 +97,7 @@ def part_of(module: str) -> tuple[int, str]:
 
 
 def room_of(module: str, path: Path) -> str:
-    """The folder of a module; a module at the top of its package is a room of its own."""
+    """Returns the folder of a module; a module at the top of its package is a room by itself."""
     if path.stem == "__init__":
         return module
     folder = module.rpartition(".")[0]
@@ -105,7 +105,7 @@ def room_of(module: str, path: Path) -> str:
 
 
 def is_uphill(each: Import) -> bool:
-    """Whether an import breaks the rule of the layers."""
+    """Tells whether an import breaks the rule of the layers."""
     level, part = part_of(each.importer)
     other_level, other_part = part_of(each.imported)
     if part == other_part:
@@ -118,7 +118,7 @@ def cycles(arrows: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
-    found: list[tuple[str, ...]] = []
+    components: list[tuple[str, ...]] = []
 
     def visit(node: str) -> None:
         index[node] = low[node] = len(index)
@@ -132,13 +132,13 @@ def cycles(arrows: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
         if low[node] == index[node]:
             place = stack.index(node)
             if len(stack) - place > 1:
-                found.append(tuple(sorted(stack[place:])))
+                components.append(tuple(sorted(stack[place:])))
             del stack[place:]
 
     for node in sorted(arrows):
         if node not in index:
             visit(node)
-    return found
+    return components
 
 
 def too_long(root: Path = ROOT) -> list[str]:
@@ -193,15 +193,15 @@ class Structure(NamedTuple):
 
 def measure(root: Path = ROOT) -> Structure:
     """Reads the project and counts."""
-    found = modules(root)
-    rooms = {name: room_of(name, path) for name, path in found.items()}
+    module_paths = modules(root)
+    rooms = {name: room_of(name, path) for name, path in module_paths.items()}
     lines: dict[str, int] = defaultdict(int)
-    for name, path in found.items():
+    for name, path in module_paths.items():
         lines[rooms[name]] += len(path.read_text(encoding="utf-8").splitlines())
     between: dict[str, set[str]] = defaultdict(set)
     inside: dict[str, set[str]] = defaultdict(set)
     uphill = []
-    for each in imports(found):
+    for each in imports(module_paths):
         inside[each.importer].add(each.imported)
         if rooms[each.importer] != rooms[each.imported]:
             between[rooms[each.importer]].add(rooms[each.imported])

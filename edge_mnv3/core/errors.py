@@ -12,7 +12,7 @@ class EdgeMnv3Error(Exception):
 
     Attributes:
         what: What failed, naming the file, option or layer.
-        got: What was found; empty where `what` says it.
+        got: What was there instead; empty where `what` says it.
         expected: What would have been right; empty where there is no choice.
         next_step: What to do about it; empty where `expected` says it.
     """

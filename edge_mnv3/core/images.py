@@ -103,7 +103,7 @@ class ImageSource(ABC):
         """Decodes and preprocesses one image; may be called from several threads.
 
         Args:
-            index: From 0 on, below `available`.
+            index: Number of the image, from 0 on, below `available`.
             input_size_px: Side of the model's input.
             preprocess: Key of `PREPROCESSES`; see `applied_preprocess`.
 

@@ -46,7 +46,7 @@ def staged(paths: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
     to be made are removed again when the block fails. All paths must lie in one folder.
 
     Raises:
-        OutputError: As in `check_writable`, or the system refused to write.
+        OutputError: `check_writable` refused it, or the system refused to write.
     """
     check_writable(paths, force=force)
     target = paths[0].parent
@@ -112,11 +112,11 @@ def staged_folder(path: Path, *, replaceable: str, force: bool) -> Iterator[Path
 
     Args:
         path: The folder to make.
-        replaceable: As in `check_folder_writable`.
+        replaceable: Name of a file that shows that a folder is an earlier output of the same kind.
         force: Replace an earlier output.
 
     Raises:
-        OutputError: As in `check_folder_writable`, or the system refused to write.
+        OutputError: `check_folder_writable` refused it, or the system refused to write.
     """
     check_folder_writable(path, replaceable=replaceable, force=force)
     missing = [folder for folder in path.absolute().parents if not folder.exists()]

@@ -34,7 +34,7 @@ class Completed(NamedTuple):
 def run(argv: Sequence[str], *, timeout_s: float, stop: threading.Event | None = None) -> Completed:
     """Runs a program without standard input; kills it after `timeout_s` seconds.
 
-    It gets a session of its own: Ctrl-C in the terminal reaches this program only, which then ends the
+    It runs in a new session: Ctrl-C in the terminal reaches this program only, which then ends the
     other, so that it may still be spoken to in an orderly way.
 
     Args:

@@ -46,7 +46,7 @@ def read_quantize_result(path: Path) -> QuantizeResult:
 
 
 def read_calibration_manifest(path: Path) -> CalibrationManifest:
-    """Reads a calibration manifest: a file of its own, or the part `calibration` of a `quantize.json`.
+    """Reads a calibration manifest: a whole file, or the part `calibration` of a `quantize.json`.
 
     The rest of a `quantize.json` is not looked at, so that its images serve every version of this program.
 

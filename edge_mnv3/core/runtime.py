@@ -1,10 +1,10 @@
 """The one door to a TFLite interpreter.
 
 Three runtimes: `litert` (ai-edge-litert, the default), `tflite-runtime` (its predecessor) and `tensorflow`
-(`tf.lite`). Two kinds of kernels: `xnnpack`, the delegate that phones use by default, and `builtin`, TFLite's
-own. They round differently, so a result names both.
+(`tf.lite`). Two kinds of kernels: `xnnpack`, the delegate that phones use by default, and `builtin`, those
+of TFLite itself. They round differently, so a result names both.
 
-Run as a module it is its own probe: a file that makes native code crash then costs a child process only.
+Run as a module it is the probe: a file that makes native code crash then costs a child process only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import importlib.metadata
 import json
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ from edge_mnv3.core.results.models import KernelCheck, TensorInfo
 
 Kernels = Literal["xnnpack", "builtin"]
 RuntimeName = Literal["litert", "tflite-runtime", "tensorflow"]
+KERNELS: tuple[Kernels, ...] = get_args(Kernels)
 
 _MODULES: dict[RuntimeName, tuple[str, tuple[str, ...]]] = {
     "litert": ("ai_edge_litert.interpreter", ("ai-edge-litert",)),
@@ -42,7 +43,7 @@ class LoadedModel:
     """A file loaded by a runtime, ready to run; not for use by two threads at once.
 
     Attributes:
-        kernels: Those asked for.
+        kernels: Kernels that were asked for.
         runtime: Name and version.
         inputs: The file's inputs.
         outputs: The file's outputs.
@@ -71,7 +72,7 @@ class LoadedModel:
                 float32 input the values 0..255.
 
         Returns:
-            A copy of the raw output, (classes,), in the file's own dtype.
+            A copy of the raw output, (classes,), in the file's dtype.
 
         Raises:
             ModelFileError: The file has not exactly one input of this shape and one output.
@@ -130,7 +131,7 @@ class LoadedModel:
         return self._outputs()
 
     def _outputs(self) -> list[npt.NDArray[Any]]:
-        """Copies of all outputs: `get_tensor` gives arrays of their own."""
+        """Returns copies of all outputs: `get_tensor` makes new arrays."""
         return [self._interpreter.get_tensor(index) for index in self._output_indices]
 
     def invoke(self) -> None:
@@ -181,7 +182,7 @@ def open_model(
 
 
 def open_bytes(content: bytes, *, kernels: Kernels = "xnnpack") -> LoadedModel:
-    """Loads a model of our own making from memory: default runtime, one thread.
+    """Loads a model that this program made from memory, with the default runtime and one thread.
 
     Raises:
         RuntimeError: It does not load.
@@ -200,7 +201,7 @@ def probe(path: Path, *, kernels: Kernels, runtime: RuntimeName = "litert") -> K
     """Loads a file and runs it once on a constant input, in a child process.
 
     Raises:
-        RuntimeUnavailableError: As in `open_model`.
+        RuntimeUnavailableError: The runtime is not installed or cannot work with this NumPy.
     """
     _import_runtime(runtime)
     argv = [
@@ -274,7 +275,7 @@ def _tensor_info(details: dict[str, Any]) -> TensorInfo:
 def _undelegated(ops: list[dict[str, Any]], interpreter: Any) -> dict[str, int]:
     """Counts the operators outside all partitions.
 
-    The interpreter lists the graph's own operators, then the delegate's, without saying which belongs
+    The interpreter lists the graph's operators, then the delegate's, without saying which belongs
     where. A tensor that leaves a partition is one of its outputs, and one that enters is one of its
     inputs; a tensor that is neither lies inside a partition or between two operators outside. So, from the
     graph's end to its start, each operator's place follows from its consumers'.
@@ -295,7 +296,7 @@ def _undelegated(ops: list[dict[str, Any]], interpreter: Any) -> dict[str, int]:
 def _main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("path", type=Path)
-    parser.add_argument("--kernels", choices=("xnnpack", "builtin"), required=True)
+    parser.add_argument("--kernels", choices=KERNELS, required=True)
     parser.add_argument("--runtime", choices=RUNTIMES, required=True)
     arguments = parser.parse_args()
     check = _probe_here(arguments.path, arguments.kernels, arguments.runtime)

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __version__ = "0.1.0"
 
-_VERSIONED = ("edge-mnv3", "tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "numpy", "pillow")
+PIPELINE_PACKAGES = (
+    "edge-mnv3",
+    "tensorflow",
+    "tensorflow-cpu",
+    "keras",
+    "ai-edge-litert",
+    "numpy",
+    "pillow",
+)
 
 
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a result depends on."""
+def versions(packages: Sequence[str] = PIPELINE_PACKAGES) -> dict[str, str]:
+    """Returns the versions of Python and of those of the packages that are installed."""
     import importlib.metadata
     import platform
 
-    found = {"python": platform.python_version()}
-    for package in _VERSIONED:
+    installed = {"python": platform.python_version()}
+    for package in packages:
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed

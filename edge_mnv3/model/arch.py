@@ -153,7 +153,7 @@ class WeightedLayer(NamedTuple):
     """A layer with weights, in the order of the graph.
 
     Attributes:
-        name: As in Keras.
+        name: Keras's name of the layer.
         kind: `conv` (KH, KW, in, out), `depthwise` (KH, KW, channels, 1) or `batch_norm` (channels,).
         shapes: Shapes of its weights in Keras's order: kernel, bias; or gamma, beta, mean, variance.
         output_pixels: Positions of its output, for the multiply-adds.

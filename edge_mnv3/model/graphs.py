@@ -1,4 +1,4 @@
-"""From a request to a Keras model: weights located and checked, graph built."""
+"""Turns a request into a Keras model: locates and checks the weights, builds the graph."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def check_weights(
     """Checks that a file fits a network.
 
     Args:
-        file: From `inspect_weights`.
+        file: What `inspect_weights` returned.
         variant: The network.
         include_top: With the classifier.
         classes: Wanted outputs; None for those of the file.

@@ -69,7 +69,7 @@ PUBLISHED = {
 
 
 def cache_folder() -> Path:
-    """Keras's own folder for weights: `$KERAS_HOME/models`, by default `~/.keras/models`."""
+    """Returns Keras's folder for weights: `$KERAS_HOME/models`, by default `~/.keras/models`."""
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser() / "models"
 
 
@@ -120,7 +120,7 @@ def load_weights(model: Any, path: Path) -> None:
         path: A `.h5`, `.weights.h5` or `.keras` file.
 
     Raises:
-        InputFileError: As in `inspect_weights`.
+        InputFileError: `inspect_weights` refused the file.
         WeightsMismatchError: The layers' shapes differ.
     """
     file = inspect_weights(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Source: the documentation of MediaPipe's and the Task Library's image classifiers, which demand a uint8 or
-# float32 input, and for float32 normalization in the metadata; LiteRT's own APIs take whatever the file has.
+# float32 input, and for float32 normalization in the metadata; LiteRT's APIs take whatever the file has.
 TAKES: dict[str, dict[str, str]] = {
     "uint8": {
         "LiteRT Interpreter, CompiledModel": "yes: pixels 0..255 as they are",
@@ -21,3 +21,4 @@ TAKES: dict[str, dict[str, str]] = {
         "Task Library ImageClassifier": "yes: it reads the normalization from the metadata",
     },
 }
+DTYPES = tuple(TAKES)

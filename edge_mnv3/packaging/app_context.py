@@ -10,8 +10,8 @@ class AppContext:
     """One packaged model, as its app sources see it.
 
     Attributes:
-        name: Of the model, as the user gave it; may hold spaces and letters of any script. Use it in comments
-            only.
+        name: The model's name, as the user gave it; may hold spaces and letters of any script. Use it in
+            comments only.
         input_size_px: Side of the square RGB input, [1, side, side, 3].
         class_count: Number of outputs, [1, classes].
         model_file: File name of the `.tflite` in the bundle, without folder: ASCII letters, digits, `.`, `_`
@@ -22,9 +22,9 @@ class AppContext:
             input the pixels less 128, a float32 input (pixel - mean) / standard deviation.
         output_dtype: `uint8`, `int8` or `float32`.
         output_scale: Score of one output step; None where the output is float32.
-        output_zero_point: Output value of score 0; None likewise.
+        output_zero_point: Output value of score 0; None where the output is float32.
         float_input_mean: Mean subtracted from pixels 0..255; None where the input is an integer.
-        float_input_std: What the difference is divided by; None likewise.
+        float_input_std: What the difference is divided by; None where the input is an integer.
     """
 
     name: str

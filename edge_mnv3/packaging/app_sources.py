@@ -13,12 +13,12 @@ from importlib import resources
 from typing import NamedTuple
 
 from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.packaging.apis import DTYPES
 from edge_mnv3.packaging.app_context import AppContext
 
 TEMPLATES = "app_templates"
 _FILE_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _QUANTIZED = ("uint8", "int8")
-_DTYPES = (*_QUANTIZED, "float32")
 
 
 class _Template(string.Template):
@@ -74,7 +74,7 @@ class _Source(NamedTuple):
     dtypes: tuple[str, ...]  # that the API takes, of the input and of the output
 
 
-_ALL, _NOT_INT8 = _DTYPES, ("uint8", "float32")
+_ALL, _NOT_INT8 = DTYPES, ("uint8", "float32")
 _LITERT, _TFLITE = "android/LiteRtClassifier.kt", "ios/TensorFlowLiteClassifier.swift"
 _MEDIAPIPE_KT, _MEDIAPIPE_SWIFT = "android/MediaPipeClassifier.kt", "ios/MediaPipeClassifier.swift"
 SOURCES = (
@@ -175,8 +175,8 @@ def _fill(path: str, values: dict[str, str]) -> str:
 
 def _check(context: AppContext) -> None:
     for what, dtype in (("input", context.input_dtype), ("output", context.output_dtype)):
-        if dtype not in _DTYPES:
-            raise ArgumentError(f"type of the {what}", repr(dtype), f"one of {', '.join(_DTYPES)}")
+        if dtype not in DTYPES:
+            raise ArgumentError(f"type of the {what}", repr(dtype), f"one of {', '.join(DTYPES)}")
     for name in (context.model_file, context.labels_file):
         if not _FILE_NAME.fullmatch(name):
             raise ArgumentError("file name in a source for apps", repr(name), "ASCII letters, digits, . _ -")

@@ -39,8 +39,8 @@ class ArmRunner:
 
     Attributes:
         qemu: The emulator.
-        folder: What `arm_sysroot.sh` made.
-        kernels: Under which it runs.
+        folder: Folder that `arm_sysroot.sh` made.
+        kernels: Kernels that it runs.
     """
 
     qemu: Path
@@ -49,7 +49,7 @@ class ArmRunner:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name of the processor and kernels, for people."""
         return f"emulated Arm {_CPU}, {self.kernels}"
 
     def run(self, model: Path, images: Sequence[Pixels]) -> Answers:
@@ -76,7 +76,7 @@ class ArmRunner:
         return Answers(list(outputs), done.stdout.strip().splitlines()[-1])
 
     def _python(self) -> list[str]:
-        """The arm64 interpreter under the emulator, with packages of its own before this one."""
+        """Returns the arm64 interpreter under the emulator; its packages come before this one."""
         package_root = Path(process.__file__).parents[2]
         variables = {
             "PYTHONPATH": os.pathsep.join((str(self.folder / "site"), str(package_root))),
@@ -97,7 +97,7 @@ class ArmRunner:
 
 
 def arm_folder() -> Path:
-    """Where `arm_sysroot.sh` puts its folder, and `find_arm_runner` looks for it."""
+    """Returns where `arm_sysroot.sh` puts its folder, and `find_arm_runner` looks for it."""
     named = os.environ.get(FOLDER_VARIABLE)
     if named:
         return Path(named)
@@ -117,13 +117,13 @@ def find_arm_runner() -> ArmRunner:
         raise RuntimeUnavailableError(
             "--arm needs an emulated Arm processor", f"no {folder / missing[0]}", next_step=_advice()
         )
-    found = [str(folder / "host" / name) for name in _QEMU if (folder / "host" / name).is_file()]
-    found += [path for path in map(shutil.which, _QEMU) if path]
-    if not found:
+    emulators = [str(folder / "host" / name) for name in _QEMU if (folder / "host" / name).is_file()]
+    emulators += [path for path in map(shutil.which, _QEMU) if path]
+    if not emulators:
         raise RuntimeUnavailableError(
             "--arm needs qemu's user emulation", f"no {_QEMU[0]} on the PATH", next_step=_advice()
         )
-    return ArmRunner(Path(found[0]), folder)
+    return ArmRunner(Path(emulators[0]), folder)
 
 
 def _advice() -> str:

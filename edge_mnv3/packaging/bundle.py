@@ -32,7 +32,7 @@ class BundleFiles(NamedTuple):
 
     Attributes:
         files: Path, with `/`, to content.
-        zip_content: Of the zip itself; None for a folder.
+        zip_content: Content of the zip; None for a folder.
     """
 
     files: dict[str, bytes]
@@ -43,7 +43,7 @@ def check_output(path: Path, *, as_zip: bool, force: bool) -> None:
     """Refuses an output that could not be written, before any work.
 
     Raises:
-        OutputError: As the functions of `edge_mnv3.core.outputs` raise.
+        OutputError: It exists and may not be replaced, or cannot be written to.
     """
     if as_zip:
         check_writable([path], force=force)
@@ -55,7 +55,7 @@ def write_bundle(path: Path, files: Mapping[str, bytes], *, as_zip: bool, force:
     """Writes a bundle whole or not at all.
 
     Raises:
-        OutputError: As in `check_output`, or the system refused to write.
+        OutputError: `check_output` refused it, or the system refused to write.
     """
     if as_zip:
         with staged([path], force=force) as (temporary,):
@@ -68,7 +68,7 @@ def write_bundle(path: Path, files: Mapping[str, bytes], *, as_zip: bool, force:
 
 
 def zip_bundle(files: Mapping[str, bytes]) -> bytes:
-    """A zip whose bytes depend on the files only."""
+    """Returns a zip whose bytes depend on the files only."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as opened:
         write_entries(opened, {name: files[name] for name in sorted(files)})
@@ -93,7 +93,7 @@ def read_zip(content: bytes) -> BundleFiles:
     """Reads a zipped bundle.
 
     Raises:
-        BundleError: As `read_bundle` raises.
+        BundleError: It is no bundle, or a damaged or hostile one.
     """
     files: dict[str, bytes] = {}
     try:
@@ -110,7 +110,7 @@ def check_container(bundle: BundleFiles) -> None:
     """Compares a zip with the one that packaging would write of its files.
 
     Raises:
-        BundleError: Another byte, such as in a time or in a name's second copy.
+        BundleError: A byte differs, such as in a time or in a name's second copy.
     """
     if bundle.zip_content is None:
         return

@@ -11,9 +11,9 @@ from edge_mnv3.core.errors import ArgumentError, ModelFileError
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import Kernels, open_model, probe
 from edge_mnv3.core.tflite.attached import flatbuffer_part, measured_model
+from edge_mnv3.packaging.apis import DTYPES
 from edge_mnv3.packaging.metadata import read_packaged
 
-_DTYPES = ("uint8", "int8", "float32")
 _MAX_NAME = 200
 _MUST_LOAD: tuple[tuple[Kernels, str], ...] = (
     ("builtin", "the built-in kernels"),
@@ -27,8 +27,8 @@ class ClassifierFile:
 
     Attributes:
         path: The file.
-        content: Its bytes as they were quantized and measured: without metadata of ours.
-        sha256: Of `content`.
+        content: Its bytes as they were quantized and measured: without the metadata of this program.
+        sha256: SHA-256 of `content`.
         image: Its input, (1, side, side, 3).
         scores: Its output, (1, classes).
         xnnpack_partitions: Subgraphs handed to the XNNPACK delegate.
@@ -43,12 +43,12 @@ class ClassifierFile:
 
     @property
     def side_px(self) -> int:
-        """Of the square input."""
+        """Side of the square input."""
         return self.image.shape[1]
 
     @property
     def class_count(self) -> int:
-        """Outputs."""
+        """Number of outputs."""
         return self.scores.shape[1]
 
     @property
@@ -119,7 +119,7 @@ def _ends(
                 "fixed shapes",
                 "build it with a fixed batch size of 1, as edge-mnv3 quantize does",
             )
-        if tensor.dtype not in _DTYPES:
+        if tensor.dtype not in DTYPES:
             raise ModelFileError(
                 f"model {path}", f"tensor '{tensor.name}' of type {tensor.dtype}", "uint8, int8 or float32"
             )
@@ -136,14 +136,14 @@ def _ends(
 
 
 def _measured(packaged: bytes, path: Path, force: bool) -> bytes:
-    """The file's bytes; those inside, if this program packaged it before."""
-    found = read_packaged(packaged, name=str(path))
-    if found is None:
+    """Returns the file's bytes; those inside, if this program packaged it before."""
+    metadata = read_packaged(packaged, name=str(path))
+    if metadata is None:
         return flatbuffer_part(packaged)
     if not force:
         raise ModelFileError(f"model {path} has metadata already", next_step="use --force to replace it")
-    if found.facts is not None:
-        inside = measured_model(packaged, size_bytes=found.facts.measured_size_bytes)
-        if hashlib.sha256(inside).hexdigest() == found.facts.measured_sha256:
+    if metadata.facts is not None:
+        inside = measured_model(packaged, size_bytes=metadata.facts.measured_size_bytes)
+        if hashlib.sha256(inside).hexdigest() == metadata.facts.measured_sha256:
             return inside
     return flatbuffer_part(packaged)

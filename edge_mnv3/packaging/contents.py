@@ -28,30 +28,31 @@ from edge_mnv3.packaging.metadata_schema import (
 def metadata_differences(
     files: Mapping[str, bytes], manifest: BundleManifest, model: PackagedModel
 ) -> list[str]:
-    """What a model's metadata says otherwise than the manifest and the labels; empty if they agree."""
+    """Lists where a model's metadata disagrees with the manifest or the labels."""
     content = files[model.file]
     try:
-        found = read_packaged(content, name=model.file)
+        packaged = read_packaged(content, name=model.file)
         parse_labels(
             files[manifest.labels.file], name=manifest.labels.file, class_count=model.output.shape[-1]
         )
     except EdgeMnv3Error as error:
         return [str(error)]
-    if found is None:
+    if packaged is None:
         return [f"{model.file} has no metadata"]
     return [
-        f"{model.file}: {difference}" for difference in _differences(found, files, manifest, model, content)
+        f"{model.file}: {difference}"
+        for difference in _differences(packaged, files, manifest, model, content)
     ]
 
 
 def _differences(
-    found: PackagedMetadata,
+    packaged: PackagedMetadata,
     files: Mapping[str, bytes],
     manifest: BundleManifest,
     model: PackagedModel,
     content: bytes,
 ) -> Iterator[str]:
-    metadata, facts = found.metadata, found.facts
+    metadata, facts = packaged.metadata, packaged.facts
     stated = (
         ("name", metadata.name, manifest.name),
         ("version", metadata.version, manifest.version),
@@ -80,7 +81,7 @@ def _differences(
         return
     yield from _input_differences(ends[0][0], model)
     labels = [file.name for file in ends[1][0].associated_files if file.type == TENSOR_AXIS_LABELS]
-    if labels != [manifest.labels.file] or found.files.get(labels[0]) != files[manifest.labels.file]:
+    if labels != [manifest.labels.file] or packaged.files.get(labels[0]) != files[manifest.labels.file]:
         yield f"the labels inside are not {manifest.labels.file}"
 
 
@@ -108,7 +109,7 @@ def _close(values: tuple[float, ...], wanted: float) -> bool:
 def golden_vectors(
     files: Mapping[str, bytes], manifest: BundleManifest, model: PackagedModel
 ) -> tuple[list[Pixels], list[npt.NDArray[Any]]]:
-    """The golden images and a model's golden outputs.
+    """Returns the golden images and a model's golden outputs.
 
     Raises:
         BundleError: They are missing, or not of the size that the manifest says.

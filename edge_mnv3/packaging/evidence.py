@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.intervals import WILSON, wilson_percent
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result, read_result
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.package import CalibrationSummary, PhoneLatency, Provenance, StatedAccuracy
 from edge_mnv3.core.results.validate import ValidateResult
-from edge_mnv3.packaging.intervals import WILSON, wilson_percent
 
 BenchEvidence = HostBenchResult | DeviceBenchReport
 
@@ -41,7 +41,7 @@ def read_bench(path: Path) -> BenchEvidence:
 
 
 def _has_several_results(path: Path) -> bool:
-    """Whether it is the JSON of `bench --device`; what cannot be read is refused when it is read in full."""
+    """Tells whether it is the JSON of `bench --device`; an unreadable file is refused when it is read."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -50,7 +50,7 @@ def _has_several_results(path: Path) -> bool:
 
 
 def provenance(path: Path, sha256: str) -> Provenance | None:
-    """How a model was made, if `quantize.json` beside it says so of a file of this hash.
+    """Returns how a model was made, if `quantize.json` beside it says so of a file of this hash.
 
     Raises:
         InputFileError: There is such a file, but it cannot be read.
@@ -75,7 +75,7 @@ def provenance(path: Path, sha256: str) -> Provenance | None:
 
 
 def accuracy(results: Sequence[ValidateResult], sha256: str) -> StatedAccuracy | None:
-    """The first result that measured a file of this hash."""
+    """Returns the first result that measured a file of this hash."""
     for result in results:
         for measured in (result.int8, result.float_):
             if measured.sha256 == sha256:
@@ -101,7 +101,7 @@ def accuracy(results: Sequence[ValidateResult], sha256: str) -> StatedAccuracy |
 
 
 def latencies(results: Sequence[BenchEvidence], sha256: str, file: str) -> tuple[HostBenchResult, ...]:
-    """This machine's results for a file of this hash, with its name in the bundle in place of its path."""
+    """Returns this machine's results for a file of this hash, with its name in the bundle as the path."""
     return tuple(
         dataclasses.replace(result, conditions=dataclasses.replace(result.conditions, model_path=file))
         for result in results
@@ -110,7 +110,7 @@ def latencies(results: Sequence[BenchEvidence], sha256: str, file: str) -> tuple
 
 
 def phone_latencies(results: Sequence[BenchEvidence], sha256: str) -> tuple[PhoneLatency, ...]:
-    """Phones' results for a file of this hash, unstable ones included."""
+    """Returns phones' results for a file of this hash, unstable ones included."""
     return tuple(
         _phone_latency(result)
         for report in results
@@ -159,8 +159,8 @@ def check_all_used(
         (path, {result.float_.sha256, result.int8.sha256}) for path, result in validations
     ]
     measured += [(path, _benched(result)) for path, result in benches]
-    for path, found in measured:
-        if not found & hashes:
+    for path, measured_sha256s in measured:
+        if not measured_sha256s & hashes:
             raise InputFileError(
                 f"result {path}",
                 "a measurement of other files than those that are packaged",
@@ -170,7 +170,7 @@ def check_all_used(
 
 
 def _benched(evidence: BenchEvidence) -> set[str]:
-    """The hashes of the files that were measured."""
+    """Returns the hashes of the files that were measured."""
     results = evidence.results if isinstance(evidence, DeviceBenchReport) else (evidence,)
     return {result.conditions.model_sha256 for result in results}
 

@@ -3,7 +3,7 @@
 A runner is anything that answers images with a model's raw outputs: this machine under either kind of
 kernels, an emulated Arm processor, a phone. It says under which kernels it runs, and that decides what is
 asked of it. Integer outputs under XNNPACK are the same bits on every processor, unless a product lies halfway
-between two steps, and the recipes `accurate` and `fast` leave none. The softmax is TFLite's own kernel, whose
+between two steps, and the recipes `accurate` and `fast` leave none. The softmax is TFLite's kernel, whose
 last step may differ. The built-in kernels round in other places.
 """
 
@@ -44,7 +44,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Answers(NamedTuple):
-    """Raw outputs, (classes,) each in the file's own dtype, and the runtime that gave them."""
+    """Raw outputs, (classes,) each in the file's dtype, and the runtime that gave them."""
 
     outputs: list[npt.NDArray[Any]]
     runtime: str
@@ -54,7 +54,7 @@ class OutputKind(NamedTuple):
     """What decides how near a model's outputs must come to the golden ones.
 
     Attributes:
-        softmax: The model has one.
+        softmax: The model has a softmax.
         step: Real value of a step where float outputs are integers times it; None for others.
     """
 
@@ -66,17 +66,17 @@ class GoldenRunner(Protocol):
     """Answers images with a model.
 
     Attributes:
-        name: For people, such as `host, xnnpack`.
-        kernels: Under which it runs.
+        name: Name for people, such as `host, xnnpack`.
+        kernels: Kernels that it runs.
     """
 
     @property
     def name(self) -> str:
-        """For people, such as `host, xnnpack`."""
+        """Name for people, such as `host, xnnpack`."""
 
     @property
     def kernels(self) -> Kernels:
-        """Under which it runs."""
+        """Kernels that it runs."""
 
     def run(self, model: Path, images: Sequence[Pixels]) -> Answers:
         """Runs a file on (side, side, 3) uint8 RGB images.
@@ -94,7 +94,7 @@ class HostRunner:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name for people."""
         return f"host, {self.kernels}"
 
     def run(self, model: Path, images: Sequence[Pixels]) -> Answers:
@@ -119,7 +119,7 @@ def output_kind(contents: Model) -> OutputKind:
 
 
 def compare(
-    expected: Sequence[npt.NDArray[Any]], found: Sequence[npt.NDArray[Any]], *, step: float | None = None
+    expected: Sequence[npt.NDArray[Any]], answers: Sequence[npt.NDArray[Any]], *, step: float | None = None
 ) -> StepDifference:
     """Compares outputs value by value; NaN is as far away as can be.
 
@@ -127,10 +127,10 @@ def compare(
 
     Args:
         expected: Golden outputs.
-        found: Those to compare.
-        step: As in `OutputKind`.
+        answers: The outputs to compare with them.
+        step: Step of the output's numbers, as in `OutputKind`.
     """
-    wanted, got = np.stack(expected), np.stack(found)
+    wanted, got = np.stack(expected), np.stack(answers)
     if step is not None:
         wanted, got = (_in_steps(values, step) for values in (wanted, got))
     if np.issubdtype(wanted.dtype, np.floating):
@@ -150,13 +150,13 @@ def compare(
 
 
 def _in_steps(values: npt.NDArray[Any], step: float) -> npt.NDArray[np.int64]:
-    """Floats as the integers that they are made of."""
+    """Turns dequantized floats back into integer steps."""
     whole = np.rint(values.astype(np.float64) / step)
     return np.nan_to_num(whole, nan=2**53, posinf=2**53, neginf=-(2**53)).astype(np.int64)
 
 
 def largest_allowed(kernels: Kernels, output_dtype: str, kind: OutputKind) -> int:
-    """Largest difference that is allowed; 0 asks for the same bits."""
+    """Returns the largest difference that is allowed; 0 demands the same bits."""
     if output_dtype == "float32" and kind.step is None:
         return FLOAT_LIMIT_MILLIONTHS
     if kernels == "builtin":
@@ -175,12 +175,12 @@ def run_golden(
     """Runs the golden images and compares.
 
     Args:
-        runner: Where.
-        model: Which.
-        path: Its file.
+        runner: What runs them.
+        model: The model of the bundle.
+        path: The model's file.
         images: The golden images.
         expected: Their golden outputs.
-        kind: Of its outputs.
+        kind: Kind of its outputs.
 
     Raises:
         EdgeMnv3Error: The runner cannot run it.
@@ -200,17 +200,17 @@ def run_golden(
 
 
 def image_file(index: int) -> str:
-    """Path of a golden image in the bundle: raw uint8 RGB, row by row."""
+    """Returns the path of a golden image in the bundle: raw uint8 RGB, row by row."""
     return f"{GOLDEN_FOLDER}/image_{index:02}.rgb"
 
 
 def output_file(model_file: str, index: int) -> str:
-    """Path of a golden output in the bundle: raw values, little endian, in the file's own dtype."""
+    """Returns the path of a golden output in the bundle: raw values, little endian, in the file's dtype."""
     return f"{GOLDEN_FOLDER}/{model_file.removesuffix('.tflite')}_{index:02}.bin"
 
 
 def to_bytes(output: npt.NDArray[Any]) -> bytes:
-    """A raw output, little endian."""
+    """Returns a raw output as bytes, little endian."""
     return output.astype(output.dtype.newbyteorder("<")).tobytes()
 
 

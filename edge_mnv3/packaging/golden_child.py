@@ -1,4 +1,4 @@
-"""Runs golden images in a process of its own, such as one under an emulator.
+"""Runs golden images in a child process, such as one under an emulator.
 
 Images come from a NumPy file, outputs go to another.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.runtime import KERNELS, open_model
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("images", type=Path)
     parser.add_argument("outputs", type=Path)
-    parser.add_argument("--kernels", choices=("xnnpack", "builtin"), required=True)
+    parser.add_argument("--kernels", choices=KERNELS, required=True)
     arguments = parser.parse_args()
     model = open_model(arguments.model, kernels=arguments.kernels)
     np.save(arguments.outputs, np.stack([model.run(image) for image in np.load(arguments.images)]))

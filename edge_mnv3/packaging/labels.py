@@ -19,9 +19,9 @@ class Labels(NamedTuple):
     """Names of the classes.
 
     Attributes:
-        names: In the order of the outputs, all different.
+        names: Names in the order of the outputs, all different.
         source: `imagenet`, or the name of the file or folder that was given.
-        license: Of the list, where it is known.
+        license: License of the list, where it is known.
     """
 
     names: tuple[str, ...]
@@ -29,23 +29,23 @@ class Labels(NamedTuple):
     license: str | None
 
     def content(self) -> bytes:
-        """As apps read them: UTF-8, a line each."""
+        """Returns the names as apps read them: UTF-8, a line each."""
         return ("\n".join(self.names) + "\n").encode()
 
 
 def imagenet_labels() -> Labels:
-    """The 1000 ImageNet classes in the order of their WordNet ids, as all published weights have them."""
+    """Returns the 1000 ImageNet classes in the order of their WordNet ids, as in all published weights."""
     text = (resources.files("edge_mnv3") / "data" / "imagenet_labels.txt").read_text(encoding="utf-8")
     return Labels(tuple(text.splitlines()), IMAGENET, IMAGENET_LICENSE)
 
 
 def imagenet_labels_license() -> bytes:
-    """The notice that goes with `imagenet_labels`."""
+    """Returns the notice that goes with `imagenet_labels`."""
     return (resources.files("edge_mnv3") / "data" / "imagenet_labels_license.txt").read_bytes()
 
 
 def default_labels(class_count: int) -> Labels:
-    """ImageNet's names for 1000 classes.
+    """Returns ImageNet's names for 1000 classes.
 
     Raises:
         InputFileError: There are others, whose names nobody but the user knows.
@@ -64,8 +64,8 @@ def parse_labels(content: bytes, *, name: str, class_count: int) -> Labels:
     """Reads a label file: UTF-8, a name a line, in the order of the outputs.
 
     Args:
-        content: Of the file.
-        name: Of the file.
+        content: The file's content.
+        name: The file's name.
         class_count: Outputs of the model.
 
     Raises:
@@ -92,12 +92,13 @@ def check_labels(names: list[str], *, source: str, class_count: int) -> Labels:
     """Takes names that are fit to be labels.
 
     Args:
-        names: In the order of the outputs.
+        names: Names in the order of the outputs.
         source: Name of the file or folder that they come from.
         class_count: Outputs of the model.
 
     Raises:
-        InputFileError: As `parse_labels` says.
+        InputFileError: A name is empty, has control characters or stands twice, or their number is not that
+            of the classes.
     """
     seen: dict[str, int] = {}
     for number, label in enumerate(names, start=1):

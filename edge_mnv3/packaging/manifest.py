@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.metadata
-import platform
 from collections.abc import Mapping
 
 from edge_mnv3.core.errors import BundleError
@@ -14,18 +12,8 @@ from edge_mnv3.core.results.package import BundleManifest, FileRecord
 
 MANIFEST_FILE = "manifest.json"
 SUMS_FILE = "SHA256SUMS"
-_VERSIONED = ("edge-mnv3", "ai-edge-litert", "flatbuffers", "numpy", "pillow")
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that packaging and verifying depend on."""
-    found = {"python": platform.python_version()}
-    for package in _VERSIONED:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+# What packaging and verifying depend on.
+PACKAGING_PACKAGES = ("edge-mnv3", "ai-edge-litert", "flatbuffers", "numpy", "pillow")
 
 
 def seal(files: Mapping[str, bytes], manifest: BundleManifest) -> dict[str, bytes]:
@@ -61,28 +49,28 @@ def read_manifest(files: Mapping[str, bytes]) -> BundleManifest:
 
 def file_differences(files: Mapping[str, bytes], manifest: BundleManifest) -> list[str]:
     """Names every file that is missing, extra or altered."""
-    found = []
+    differences = []
     for name, record in manifest.files.items():
         if name not in files:
-            found.append(f"{name} is missing")
+            differences.append(f"{name} is missing")
         elif len(files[name]) != record.size_bytes:
-            found.append(f"{name} has {len(files[name])} bytes, {record.size_bytes} were packaged")
+            differences.append(f"{name} has {len(files[name])} bytes, {record.size_bytes} were packaged")
         elif _sha256(files[name]) != record.sha256:
-            found.append(f"{name} was altered: its SHA-256 is not that of the manifest")
+            differences.append(f"{name} was altered: its SHA-256 is not that of the manifest")
     named = {manifest.labels.file, *manifest.golden.files}
     named |= {name for model in manifest.models for name in (model.file, *model.golden_outputs)}
-    found += [f"{name} has no hash in the manifest" for name in sorted(named - manifest.files.keys())]
+    differences += [f"{name} has no hash in the manifest" for name in sorted(named - manifest.files.keys())]
     extra = files.keys() - manifest.files.keys() - {MANIFEST_FILE, SUMS_FILE}
-    found += [f"{name} is no part of the bundle" for name in sorted(extra)]
+    differences += [f"{name} is no part of the bundle" for name in sorted(extra)]
     if SUMS_FILE not in files:
-        found.append(f"{SUMS_FILE} is missing")
-    elif not found and files[SUMS_FILE] != _sums(files):
-        found.append(f"{MANIFEST_FILE} or {SUMS_FILE} was altered: they do not agree")
-    return found
+        differences.append(f"{SUMS_FILE} is missing")
+    elif not differences and files[SUMS_FILE] != _sums(files):
+        differences.append(f"{MANIFEST_FILE} or {SUMS_FILE} was altered: they do not agree")
+    return differences
 
 
 def _sums(files: Mapping[str, bytes]) -> bytes:
-    """As `sha256sum -c` reads them."""
+    """Writes the hashes in the form that `sha256sum -c` reads."""
     lines = [f"{_sha256(content)}  {name}\n" for name, content in sorted(files.items()) if name != SUMS_FILE]
     return "".join(lines).encode()
 

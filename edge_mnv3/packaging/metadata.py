@@ -35,7 +35,7 @@ from edge_mnv3.packaging.metadata_schema import (
 from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
 
 FACTS_ENTRY = "EDGE_MNV3"
-# A float file takes pixels 0..255 as they are: its own first operator brings them to -1..1.
+# A float file takes pixels 0..255 as they are: its first operator brings them to -1..1.
 FLOAT_INPUT_MEAN, FLOAT_INPUT_STD = 0.0, 1.0
 _PIXEL_RANGES = {"uint8": (0.0, 255.0), "int8": (-128.0, 127.0), "float32": (0.0, 255.0)}
 
@@ -54,9 +54,9 @@ class PackagedMetadata(NamedTuple):
     """What a file carries.
 
     Attributes:
-        metadata: The standard's part.
-        facts: Ours; None where another program wrote the metadata.
-        files: Associated files.
+        metadata: The part that TensorFlow Lite's metadata schema defines.
+        facts: The part of this program; None where another program wrote the metadata.
+        files: Name of each associated file to its content.
     """
 
     metadata: ModelMetadata
@@ -75,7 +75,7 @@ def build_metadata(
     """Builds the flatbuffer.
 
     Args:
-        description: Of the model.
+        description: What the user says of the model.
         facts: What this program knows of it.
         image: Its input, (1, side, side, 3).
         scores: Its output, (1, classes).
@@ -140,7 +140,7 @@ def _input(image: TensorInfo) -> TensorMetadata:
 
 
 def _normalization(image: TensorInfo) -> NormalizationOptions:
-    """From the input's numbers to the real values that they stand for."""
+    """Returns what turns the input's numbers into the real values that they stand for."""
     if image.scale is None or image.zero_point is None:
         return NormalizationOptions(mean=(FLOAT_INPUT_MEAN,), std=(FLOAT_INPUT_STD,))
     return NormalizationOptions(mean=(float(image.zero_point),), std=(1.0 / image.scale,))

@@ -5,7 +5,7 @@ its fields stand in the order of their ids, so nothing may be sorted, left out o
 takes two ids, the first for its type. `edge_mnv3.core.tflite.tables` writes and reads them. The generated
 classes are in no wheel that is fit to depend on: `tflite-support` ended at Python 3.11, `mediapipe` brings
 half a gigabyte.
-The tests compare these tables with MediaPipe's own classes and with its reader.
+The tests compare these tables with MediaPipe's classes and with its reader.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class FeatureProperties:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSize:
-    """In pixels."""
+    """Size of an image in pixels."""
 
     width: UInt32 = 0
     height: UInt32 = 0

@@ -148,7 +148,7 @@ def _latencies(results: Sequence[HostBenchResult]) -> str:
 
 
 def phone_latency_table(results: Sequence[PhoneLatency]) -> str:
-    """Latencies on phones; an unstable one has no figure."""
+    """Writes a table of latencies on phones; an unstable one has no figure."""
     return _table(
         ("median", "95 % interval", "phone", "conditions"),
         [
@@ -185,32 +185,32 @@ def _phone_conditions(result: PhoneLatency) -> str:
 
 
 def _limits(manifest: BundleManifest) -> Iterator[str]:
-    """Each once, in the order of the models."""
-    found: dict[str, None] = {}
+    """Yields each limit once, in the order of the models."""
+    limits: dict[str, None] = {}
     for model in manifest.models:
         if model.provenance is not None:
-            found |= dict.fromkeys(model.provenance.warnings)
+            limits |= dict.fromkeys(model.provenance.warnings)
             if model.provenance.weights_source == "none":
-                found["The weights are random: the answers mean nothing."] = None
+                limits["The weights are random: the answers mean nothing."] = None
         if model.accuracy is None:
-            found[f"The accuracy of `{model.file}` is not stated."] = None
+            limits[f"The accuracy of `{model.file}` is not stated."] = None
         else:
-            found |= dict.fromkeys(model.accuracy.warnings)
-            found[
+            limits |= dict.fromkeys(model.accuracy.warnings)
+            limits[
                 f"The accuracy of `{model.file}` holds for images like those that it was measured on, "
                 f"preprocessed by {model.accuracy.preprocess}."
             ] = None
         for result in model.latencies:
-            found |= dict.fromkeys(result.warnings)
+            limits |= dict.fromkeys(result.warnings)
         for on_phone in model.phone_latencies:
-            found |= dict.fromkeys(on_phone.warnings)
+            limits |= dict.fromkeys(on_phone.warnings)
             if not on_phone.stable:
                 unstable = (
                     f"The latency of `{model.file}` on {on_phone.device} is unstable: it has no figure."
                 )
-                found[unstable] = None
-    found["It knows its own classes only: an image of anything else gets one of them."] = None
-    yield from map(_text, found)
+                limits[unstable] = None
+    limits["It knows its own classes only: an image of anything else gets one of them."] = None
+    yield from map(_text, limits)
 
 
 def _verify(manifest: BundleManifest) -> Iterator[str]:

@@ -20,8 +20,8 @@ def check_score_calibration(content: bytes, *, name: str, class_count: int) -> b
     class without calibration.
 
     Args:
-        content: Of the file.
-        name: Of the file.
+        content: The file's content.
+        name: The file's name.
         class_count: Outputs of the model.
 
     Raises:

@@ -29,7 +29,7 @@ from edge_mnv3.core.results.package import (
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.tflite.attached import with_metadata
 from edge_mnv3.core.tflite.read import read_model
-from edge_mnv3.core.versions import __version__
+from edge_mnv3.core.versions import __version__, versions
 from edge_mnv3.packaging import evidence
 from edge_mnv3.packaging.apis import TAKES
 from edge_mnv3.packaging.app_context import AppContext
@@ -52,7 +52,7 @@ from edge_mnv3.packaging.labels import (
     Labels,
     imagenet_labels_license,
 )
-from edge_mnv3.packaging.manifest import bundle_sha256, read_manifest, seal, versions
+from edge_mnv3.packaging.manifest import PACKAGING_PACKAGES, bundle_sha256, read_manifest, seal
 from edge_mnv3.packaging.metadata import FLOAT_INPUT_MEAN, FLOAT_INPUT_STD, Description, build_metadata
 from edge_mnv3.packaging.model_card import CARD_FILE, model_card
 from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
@@ -353,9 +353,9 @@ def _manifest(inputs: _Inputs, models: Sequence[PackagedModel], first: Classifie
             shape=(first.side_px, first.side_px, 3),
             files=tuple(image_file(index) for index in range(len(golden.images))),
             kernels="xnnpack",
-            runtime=f"litert {versions()['ai-edge-litert']}",
+            runtime=f"litert {versions(PACKAGING_PACKAGES)['ai-edge-litert']}",
         ),
-        versions=versions(),
+        versions=versions(PACKAGING_PACKAGES),
         files={},
     )
 

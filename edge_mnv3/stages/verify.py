@@ -24,10 +24,11 @@ from edge_mnv3.core.results.verify import (
     VerifyResult,
 )
 from edge_mnv3.core.tflite.read import read_file
+from edge_mnv3.core.versions import versions
 from edge_mnv3.packaging.bundle import BundleFiles, check_container, read_bundle
 from edge_mnv3.packaging.contents import golden_vectors, metadata_differences
 from edge_mnv3.packaging.golden import GoldenRunner, HostRunner, output_kind, run_golden
-from edge_mnv3.packaging.manifest import bundle_sha256, file_differences, read_manifest, versions
+from edge_mnv3.packaging.manifest import PACKAGING_PACKAGES, bundle_sha256, file_differences, read_manifest
 
 if TYPE_CHECKING:
     from edge_mnv3_quantization.validation.hits import Hits
@@ -108,7 +109,7 @@ def verify(request: VerifyRequest, reporter: Reporter = SILENT) -> VerifyResult:
         accuracy=tuple(findings.accuracy),
         passed=not differences,
         differences=differences,
-        versions=versions(),
+        versions=versions(PACKAGING_PACKAGES),
     )
 
 

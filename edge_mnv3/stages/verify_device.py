@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edge_mnv3.core.errors import BenchmarkBinaryError, ModelFileError
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.bench import LaunchTimings
+from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.core.runtime import Kernels
 from edge_mnv3.packaging.golden import Answers, Pixels
 from edge_mnv3_android_bench.adb.binary import find_adb
@@ -23,7 +24,6 @@ from edge_mnv3_android_bench.measuring.fleet import open_fleet
 from edge_mnv3_android_bench.measuring.phone_outputs import Outputs, run_on_phone
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_binary
 
-EMULATED = "emulated device, not a phone"
 _XNNPACK = "XNNPACK"
 
 
@@ -45,7 +45,7 @@ class PhoneRunner:
     def name(self) -> str:
         """For people; an emulated device is said to be one."""
         info = self.session.info
-        where = f"{info.serial}, {EMULATED}" if info.emulated else info.serial
+        where = f"{info.serial}, {EMULATED_DEVICE}" if info.emulated else info.serial
         return f"{info.model} ({where}), benchmark_model {self.ready.binary.name}, {self.kernels}"
 
     def run(self, model: Path, images: Sequence[Pixels]) -> Answers:

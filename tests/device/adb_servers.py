@@ -1,4 +1,4 @@
-"""adb binaries that are on this computer, and adb servers of our own that disturb no other."""
+"""adb binaries that are on this computer, and adb servers for these tests alone."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def find_adb_binaries() -> tuple[AdbBinary, ...]:
         candidates.append(Path(on_path))
     if (wheel := importlib.util.find_spec("adbutils")) and wheel.origin:
         candidates.append(Path(wheel.origin).parent / "binaries/adb")
-    found: dict[str, AdbBinary] = {}
+    binaries: dict[str, AdbBinary] = {}
     for path in candidates:
-        if (version := _version(path)) and version not in found:
+        if (version := _version(path)) and version not in binaries:
             name = f"adb-{version.partition('.')[0]}"
-            found[version] = AdbBinary(path=path, version=version, name=name)
-    return tuple(sorted(found.values(), key=lambda adb: adb.major))
+            binaries[version] = AdbBinary(path=path, version=version, name=name)
+    return tuple(sorted(binaries.values(), key=lambda adb: adb.major))
 
 
 def _version(path: Path) -> str | None:
@@ -75,7 +75,7 @@ class AdbServer:
     Attributes:
         binary: Its adb, to be used as the client too.
         port: For `adb -P`.
-        environment: In which clients must run: a home folder of its own, no look at USB or the network.
+        environment: Environment of the clients: a separate home folder, no look at USB or the network.
     """
 
     binary: AdbBinary

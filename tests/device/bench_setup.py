@@ -29,7 +29,7 @@ STEADY = Figures.steady(20_000, spread_us=100, launch_s=LAUNCH_S)
 
 
 def device_on(server: AdbServer, phone: Phone) -> AdbDevice:
-    """The phone through our own client."""
+    """Returns the phone through the product's client."""
     return Adb(server.binary.path, server_port=server.port).device(phone.serial)
 
 

@@ -35,10 +35,12 @@ def profiled_ops(interpreter: Any) -> tuple[list[ProfiledOp], int, int, int]:
     details = interpreter._get_ops_details()
     names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
     partitions = [op for op in details if op["op_name"] == "DELEGATE"]
-    own = [op for op in details if op["op_name"] != "DELEGATE"]
-    outside = _outside(own, partitions, interpreter) if partitions else {op["index"] for op in own}
+    graph_ops = [op for op in details if op["op_name"] != "DELEGATE"]
+    outside = (
+        _outside(graph_ops, partitions, interpreter) if partitions else {op["index"] for op in graph_ops}
+    )
     rows: list[ProfiledOp] = []
-    for op in own:
+    for op in graph_ops:
         kind = op["op_name"]
         weight = _WEIGHTS.get(kind, 1.0)
         if op["index"] in outside:
@@ -48,7 +50,7 @@ def profiled_ops(interpreter: Any) -> tuple[list[ProfiledOp], int, int, int]:
             dtype = _KINDS.get(op["result_types"][0].__name__, "F32")
             spoken = _XNNPACK_NAMES.get(kind, f"{kind.title()} ({{kind}})").format(kind=dtype)
             rows.append(ProfiledOp(spoken, f"Delegate/{spoken}:{len(rows)}", 0, weight))
-    return rows, len(partitions), len(own) - len(outside), len(own)
+    return rows, len(partitions), len(graph_ops) - len(outside), len(graph_ops)
 
 
 def profile_texts(
@@ -77,7 +79,7 @@ def profile_texts(
     ]
 
 
-def _outside(own: list[dict[str, Any]], partitions: list[dict[str, Any]], interpreter: Any) -> set[int]:
+def _outside(graph_ops: list[dict[str, Any]], partitions: list[dict[str, Any]], interpreter: Any) -> set[int]:
     """Indices of operators that the delegate has not taken.
 
     From the graph's end to its start: a tensor that leaves a partition is one of its outputs, one that is
@@ -86,10 +88,10 @@ def _outside(own: list[dict[str, Any]], partitions: list[dict[str, Any]], interp
     given = {int(tensor) for op in partitions for tensor in op["outputs"]}
     needed = {int(tensor) for op in partitions for tensor in op["inputs"]}
     needed |= {int(details["index"]) for details in interpreter.get_output_details()}
-    found = set()
-    for op in reversed(own):
+    outside = set()
+    for op in reversed(graph_ops):
         results = {int(tensor) for tensor in op["outputs"]}
         if results & needed and not results & given:
-            found.add(op["index"])
+            outside.add(op["index"])
             needed |= {int(tensor) for tensor in op["inputs"]}
-    return found
+    return outside

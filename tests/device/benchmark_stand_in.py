@@ -35,7 +35,7 @@ def load_runtime() -> None:
 
 
 def run(request: dict[str, Any]) -> int:
-    """Plays one launch in the present process, which must be a child of its own; returns the exit code."""
+    """Plays one launch in the present process, which must be a child process; returns the exit code."""
     return _Launch(request).run()
 
 
@@ -87,7 +87,7 @@ class _Launch:
         self._write(1, f"{prefix}{text}\n")
 
     def complain(self, text: str) -> None:
-        """The tool's own errors; the runtime's carry a prefix in every build."""
+        """Writes the tool's errors; the runtime's carry a prefix in every build."""
         prefix = "ERROR: " if self.prefixed and not text.startswith("ERROR: ") else ""
         self._write(2, f"{prefix}{text}\n")
 

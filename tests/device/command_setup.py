@@ -37,7 +37,7 @@ SHORT = Figures.steady(20_000, spread_us=100, launch_s=0.5)
 
 
 class Bench(NamedTuple):
-    """The command line in a folder of its own."""
+    """The command line in a new folder."""
 
     folder: Path
     server: AdbServer
@@ -75,7 +75,7 @@ def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def assert_clean(phone: Phone) -> None:
-    """Nothing runs on the phone, no file of a launch is left on it, its settings are its own."""
+    """Nothing runs on the phone, no file of a launch is left on it, its settings are restored."""
     assert phone.wait_for(lambda: not phone.processes(), timeout_s=4.0), phone.processes()
     names = {path.removeprefix(f"{FOLDER}/") for path in phone.files()}
     left = ("run.", ".push-", "settings_", "check_")

@@ -1,4 +1,4 @@
-"""Fixtures: adb binaries, servers of our own, emulated phones; with `--run-device`, a real one."""
+"""Fixtures: adb binaries, adb servers, emulated phones; with `--run-device`, a real one."""
 
 from __future__ import annotations
 

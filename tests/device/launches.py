@@ -42,7 +42,7 @@ class Launches:
         return sorted(pid for pid in self._pids() if self._read(pid) == "asks")
 
     def answer(self, pid: int, behaviour: Behaviour | None) -> None:
-        """Lets a process begin, with a behaviour of its own or none."""
+        """Lets a process begin, with another behaviour or none."""
         if behaviour is not None:
             (self._behaviours / f"{pid}.json").write_text(json.dumps(asdict(behaviour)))
         part = self._state / "answer"

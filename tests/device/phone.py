@@ -174,17 +174,17 @@ class Phone:
     # What tests ask of a phone.
 
     def processes(self) -> list[PhoneProcess]:
-        """What runs on the phone, oldest first; the emulator's own helpers are not among it."""
-        found = []
+        """What runs on the phone, oldest first; the emulator's helpers are not among it."""
+        processes = []
         for pid in phone_processes.marked_pids(self._mark):
             if argv := phone_processes.command_line(str(self.root), pid):
-                found.append(PhoneProcess(pid, argv[0].rpartition("/")[2], tuple(argv)))
-        return found
+                processes.append(PhoneProcess(pid, argv[0].rpartition("/")[2], tuple(argv)))
+        return processes
 
     def files(self, under: str = "/data/local/tmp") -> list[str]:
         """Paths of all files below a folder of the phone, sorted."""
-        found = (path for path in self.host_path(under).rglob("*") if not path.is_dir())
-        return sorted("/" + path.relative_to(self.root).as_posix() for path in found)
+        files = (path for path in self.host_path(under).rglob("*") if not path.is_dir())
+        return sorted("/" + path.relative_to(self.root).as_posix() for path in files)
 
     def read_bytes(self, path: str) -> bytes:
         """Content of a file of the phone."""

@@ -1,6 +1,6 @@
 """The programs in the phone's /system/bin: which there are on which Android, and how they are emulated.
 
-Most are this computer's own, under the same name. Those that ask Android's services read and write files in
+Most are this computer's, under the same name. Those that ask Android's services read and write files in
 the emulator's state folder, so that no process has to answer.
 """
 

@@ -89,8 +89,8 @@ class PhoneFolder:
         size = 0
         for path in self.host_path("/data").rglob("*"):
             with contextlib.suppress(FileNotFoundError):
-                found = path.lstat()
-                size += found.st_size if stat.S_ISREG(found.st_mode) else 0
+                status = path.lstat()
+                size += status.st_size if stat.S_ISREG(status.st_mode) else 0
         return size
 
     def free_data_bytes(self) -> int:

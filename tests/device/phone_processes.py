@@ -18,11 +18,11 @@ CORES = "EDGE_PHONE_CORES"
 def marked_pids(mark: str) -> list[int]:
     """Numbers of the running processes of the phone with this mark, oldest first."""
     wanted = f"{MARK}={mark}".encode()
-    found = []
+    pids = []
     for name in os.listdir("/proc"):
         if name.isdigit() and wanted in _read(f"/proc/{name}/environ").split(b"\0") and is_running(int(name)):
-            found.append(int(name))
-    return sorted(found)
+            pids.append(int(name))
+    return sorted(pids)
 
 
 def is_running(pid: int) -> bool:
@@ -77,13 +77,13 @@ def shown_mask(root: str, pid: int) -> int | None:
 
 
 def _ranges(cpus: list[int]) -> list[str]:
-    found: list[list[int]] = []
+    runs: list[list[int]] = []
     for cpu in cpus:
-        if found and found[-1][-1] == cpu - 1:
-            found[-1].append(cpu)
+        if runs and runs[-1][-1] == cpu - 1:
+            runs[-1].append(cpu)
         else:
-            found.append([cpu])
-    return [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in found]
+            runs.append([cpu])
+    return [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
 
 
 def _read(path: str) -> bytes:

@@ -92,10 +92,10 @@ def _name(pid: int) -> str:
 
 def _pidof(arguments: list[str]) -> int:
     names = [word for word in arguments if not word.startswith("-")]
-    found = [str(pid) for pid in reversed(_everyone()) if _name(pid) in names]
-    if found:
-        sys.stdout.write(" ".join(found) + "\n")
-    return 0 if found else 1
+    pids = [str(pid) for pid in reversed(_everyone()) if _name(pid) in names]
+    if pids:
+        sys.stdout.write(" ".join(pids) + "\n")
+    return 0 if pids else 1
 
 
 def _matching(arguments: list[str]) -> tuple[list[int], int]:
@@ -115,28 +115,28 @@ def _matching(arguments: list[str]) -> tuple[list[int], int]:
         else:
             patterns.append(word)
     pattern = re.compile(patterns[0])
-    found = []
+    pids = []
     for pid in _everyone():
         text = " ".join(processes.command_line(_root(), pid)) if whole else _name(pid)[:15]
         if pattern.fullmatch(text) if exact else pattern.search(text):
-            found.append(pid)
-    return found, number
+            pids.append(pid)
+    return pids, number
 
 
 def _pkill(arguments: list[str]) -> int:
-    found, number = _matching(arguments)
-    for pid in found:
+    pids, number = _matching(arguments)
+    for pid in pids:
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             continue
-    return 0 if found else 1
+    return 0 if pids else 1
 
 
 def _pgrep(arguments: list[str]) -> int:
-    found, _number = _matching(arguments)
-    sys.stdout.write("".join(f"{pid}\n" for pid in found))
-    return 0 if found else 1
+    pids, _number = _matching(arguments)
+    sys.stdout.write("".join(f"{pid}\n" for pid in pids))
+    return 0 if pids else 1
 
 
 def _ps(arguments: list[str]) -> int:

@@ -79,38 +79,38 @@ def _fail(text: str) -> bytes:
 
 def _stat_v1(path: Path) -> bytes:
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return struct.pack("<4sIII", b"STAT", 0, 0, 0)
-    size = min(found.st_size, 0xFFFFFFFF)
-    return struct.pack("<4sIII", b"STAT", found.st_mode, size, int(found.st_mtime))
+    size = min(status.st_size, 0xFFFFFFFF)
+    return struct.pack("<4sIII", b"STAT", status.st_mode, size, int(status.st_mtime))
 
 
 def _stat_v2(kind: bytes, path: Path, *, follow: bool) -> bytes:
     try:
-        found = path.stat() if follow else path.lstat()
+        status = path.stat() if follow else path.lstat()
     except OSError as error:
         return struct.pack("<4sIQQIIIIQqqq", kind, error.errno or errno.EIO, *[0] * 10)
-    return struct.pack("<4sIQQIIIIQqqq", kind, 0, *_stat_fields(found))
+    return struct.pack("<4sIQQIIIIQqqq", kind, 0, *_stat_fields(status))
 
 
-def _stat_fields(found: os.stat_result) -> tuple[int, ...]:
-    times = (int(found.st_atime), int(found.st_mtime), int(found.st_ctime))
-    owner = (found.st_uid, found.st_gid)
-    return (found.st_dev, found.st_ino, found.st_mode, found.st_nlink, *owner, found.st_size, *times)
+def _stat_fields(status: os.stat_result) -> tuple[int, ...]:
+    times = (int(status.st_atime), int(status.st_mtime), int(status.st_ctime))
+    owner = (status.st_uid, status.st_gid)
+    return (status.st_dev, status.st_ino, status.st_mode, status.st_nlink, *owner, status.st_size, *times)
 
 
 def _listing(kind: bytes, folder: Path) -> Iterator[bytes]:
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     for entry in entries:
         name = entry.name.encode("utf-8", "surrogateescape")
-        found = entry.lstat()
+        status = entry.lstat()
         if kind == b"LIST":
-            size = min(found.st_size, 0xFFFFFFFF)
-            fields = (found.st_mode, size, int(found.st_mtime), len(name))
+            size = min(status.st_size, 0xFFFFFFFF)
+            fields = (status.st_mode, size, int(status.st_mtime), len(name))
             yield struct.pack("<4sIIII", b"DENT", *fields) + name
         else:
-            yield struct.pack("<4sIQQIIIIQqqqI", b"DNT2", 0, *_stat_fields(found), len(name)) + name
+            yield struct.pack("<4sIQQIIIIQqqqI", b"DNT2", 0, *_stat_fields(status), len(name)) + name
     if kind == b"LIST":
         yield struct.pack("<4sIIII", b"DONE", 0, 0, 0, 0)
     else:

@@ -255,9 +255,9 @@ def test_files_that_are_missing_are_made_and_found_again(
     assert "input: 32 px, published 224" in cells[0]["measured"][0]["reasons"]
     monkeypatch.setattr("edge_mnv3.stages.variant_files.quantize", None)
     (bench.folder / "models").rename(bench.folder / "elsewhere")
-    found = bench.run(*command, "--models-dir", "elsewhere")
-    assert found.exit_code == 0, found.output
-    assert len(printed(found)["results"]) == 3
+    finished = bench.run(*command, "--models-dir", "elsewhere")
+    assert finished.exit_code == 0, finished.output
+    assert len(printed(finished)["results"]) == 3
 
 
 def test_ctrl_c_and_the_same_command_again(bench: Bench, phone: Phone) -> None:

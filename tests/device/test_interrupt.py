@@ -1,4 +1,4 @@
-"""Ctrl-C in a real process: nothing runs on the phone then, its settings are its own, launches are kept."""
+"""Ctrl-C in a real process: nothing runs on the phone then, its settings are restored, launches are kept."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def failure_of(
 
 
 def assert_clean(phone: Phone) -> None:
-    """Nothing runs, no file of a launch is left, settings are the phone's own."""
+    """Nothing runs, no file of a launch is left, settings are restored."""
     assert phone.wait_for(lambda: not phone.processes(), timeout_s=3.0), phone.processes()
     names = {path.removeprefix(f"{FOLDER}/") for path in phone.files()}
     assert not {name for name in names if name.startswith(("run.", ".push-", "settings_"))}, names

@@ -191,8 +191,8 @@ see [http://developer.android.com/tools/device.html] usb:1-4 transport_id:9
 
 
 def test_parse_devices() -> None:
-    found = [(device.serial, device.state.split(" (")[0], device.model) for device in parse_devices(DEVICES)]
-    assert found == [
+    listed = [(device.serial, device.state.split(" (")[0], device.model) for device in parse_devices(DEVICES)]
+    assert listed == [
         ("HT69C0200", "device", "Pixel"),
         ("192.168.1.20:5555", "device", "Pixel 2 XL"),
         ("emulator-5554", "offline", ""),

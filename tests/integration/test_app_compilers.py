@@ -191,7 +191,7 @@ def kotlin_home() -> Path:
 
 @pytest.fixture(scope="module")
 def kotlin_classes(kotlin_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All three types in one compilation, each with a preprocessing of its own."""
+    """All three types in one compilation, each with another preprocessing."""
     folder = tmp_path_factory.mktemp("kotlin")
     files = [str(path) for path in sorted((DOUBLES / "kotlin").glob("*.kt"))]
     for package, dtype, name in KOTLIN_CASES:
@@ -237,12 +237,12 @@ def test_kotlin_gives_the_model_the_pixels_of_the_measurement(
             kind, rest = line.split(" ", 1)
             label, score = rest.rsplit(" ", 1)
             answers.setdefault(kind, []).append((label, float(score)))
-        assert {kind: [label for label, _ in found] for kind, found in answers.items()} == {
-            kind: [label for label, _ in found] for kind, found in expected.items()
+        assert {kind: [label for label, _ in ranked] for kind, ranked in answers.items()} == {
+            kind: [label for label, _ in ranked] for kind, ranked in expected.items()
         }
-        for kind, found in answers.items():
+        for kind, ranked in answers.items():
             # float32 and its decimal digits.
-            assert [s for _, s in found] == pytest.approx([s for _, s in expected[kind]], rel=1e-6)
+            assert [s for _, s in ranked] == pytest.approx([s for _, s in expected[kind]], rel=1e-6)
         for _, dtype, name in KOTLIN_CASES:
             pixels = preprocess(image, name=name, size=SIZE).astype(np.int16)
             wanted = {"uint8": pixels, "int8": pixels - 128, "float32": pixels}[dtype].astype(dtype)

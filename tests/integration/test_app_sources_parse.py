@@ -18,13 +18,13 @@ GRAMMARS = {".kt": tree_sitter_kotlin, ".kts": tree_sitter_kotlin, ".swift": tre
 def mistakes(suffix: str, text: str) -> list[str]:
     language = tree_sitter.Language(GRAMMARS[suffix].language())
     tree = tree_sitter.Parser(language).parse(text.encode())
-    found, waiting = [], [tree.root_node]
+    errors, waiting = [], [tree.root_node]
     while waiting:
         node = waiting.pop()
         if node.is_error or node.is_missing:
-            found.append(f"line {node.start_point.row + 1}: {node.type}")
+            errors.append(f"line {node.start_point.row + 1}: {node.type}")
         waiting += node.children
-    return found
+    return errors
 
 
 @pytest.mark.parametrize("preprocess", ["slim", "resize", "resize256"])

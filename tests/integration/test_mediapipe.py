@@ -74,7 +74,7 @@ def classify(
 
 
 def own_scores(model: Path, images: Sequence[Pixels]) -> Scores:
-    """Our own pipeline's, as real values in float32."""
+    """Returns the scores of our pipeline, as real values in float32."""
     loaded = open_model(model)
     outputs = np.stack([loaded.run(image) for image in images])
     info = loaded.outputs[0]
@@ -160,8 +160,8 @@ def test_uint8_scores_are_the_same_numbers(python: str, tiny: dict[str, Path], t
     expected = own_scores(tiny["uint8"], IMAGES)
     assert len(set(expected.argmax(axis=1).tolist())) > 1
     assert np.array_equal(scores, expected)
-    for named, own in zip(labels, expected, strict=True):
-        assert named[0] == LABELS[int(own.argmax())]
+    for named, scores in zip(labels, expected, strict=True):
+        assert named[0] == LABELS[int(scores.argmax())]
 
 
 def test_float_scores(python: str, tiny: dict[str, Path], tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def fed(python: str, photographs: list[Pixels], tmp_path_factory: pytest.TempPat
 def test_real_networks(
     python: str, test_data: Path, photographs: list[Pixels], fed: list[Pixels], tmp_path: Path, variant: str
 ) -> None:
-    """Every score of every class, also after MediaPipe's own resizing.
+    """Every score of every class, also after MediaPipe's resizing.
 
     There are no real weights of small_minimalistic here: its are random.
     """

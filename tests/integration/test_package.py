@@ -46,13 +46,13 @@ def test_bundle_holds_everything(bundle: Path) -> None:
     assert {len(files[f"golden/image_{index:02}.rgb"]) for index in range(10)} == {SIDE * SIDE * 3}
     assert {len(files[f"golden/my_drinks_uint8_{index:02}.bin"]) for index in range(10)} == {CLASSES}
     assert b"my_drinks_uint8.tflite" in files["apps/android/LiteRtClassifier.kt"]
-    found = read_packaged(files["my_drinks_uint8.tflite"], name="m")
-    assert found is not None
-    assert found.files == {"labels.txt": LABELS.encode()}
-    assert (found.metadata.name, found.metadata.license) == ("My drinks", "MIT")
-    assert found.facts is not None
-    assert found.facts.accuracy is not None
-    assert found.facts.accuracy.n == 30
+    packaged = read_packaged(files["my_drinks_uint8.tflite"], name="m")
+    assert packaged is not None
+    assert packaged.files == {"labels.txt": LABELS.encode()}
+    assert (packaged.metadata.name, packaged.metadata.license) == ("My drinks", "MIT")
+    assert packaged.facts is not None
+    assert packaged.facts.accuracy is not None
+    assert packaged.facts.accuracy.n == 30
 
 
 def test_no_path_of_this_machine_is_in_a_bundle(inputs: Path, bundle: Path) -> None:
@@ -189,9 +189,9 @@ def test_score_calibration_goes_into_the_file(inputs: Path, tmp_path: Path) -> N
     (tmp_path / "c.txt").write_text("1,1,0\n" * CLASSES)
     done = package(inputs, tmp_path / "b", "--score-calibration", tmp_path / "c.txt")
     assert done.exit_code == 0, done.output
-    found = read_packaged((tmp_path / "b" / "my_drinks_uint8.tflite").read_bytes(), name="m")
-    assert found is not None
-    assert found.files["score_calibration.txt"] == b"\n".join([b"1,1,0"] * CLASSES)
+    packaged = read_packaged((tmp_path / "b" / "my_drinks_uint8.tflite").read_bytes(), name="m")
+    assert packaged is not None
+    assert packaged.files["score_calibration.txt"] == b"\n".join([b"1,1,0"] * CLASSES)
     assert run("verify", tmp_path / "b").exit_code == 0
 
 

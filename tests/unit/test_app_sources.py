@@ -32,10 +32,10 @@ def test_every_template_is_written_where_its_api_takes_the_type(dtype: str, path
 
 def test_each_template_file_is_one_source() -> None:
     folder = resources.files("edge_mnv3.packaging") / TEMPLATES
-    found = {"README.md"}
+    written = {"README.md"}
     for part in ("android", "ios", "cpp"):
-        found |= {f"{part}/{file.name}" for file in (folder / part).iterdir()}
-    assert found == ALL
+        written |= {f"{part}/{file.name}" for file in (folder / part).iterdir()}
+    assert written == ALL
 
 
 def test_size_files_and_numbers_are_the_models_own() -> None:

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from edge_mnv3.core.errors import BundleError, InputFileError, OutputError
+from edge_mnv3.core.intervals import wilson_percent
 from edge_mnv3.core.results.package import BundleManifest, GoldenImages, LabelsInfo
 from edge_mnv3.packaging.bundle import check_container, read_bundle, read_zip, write_bundle, zip_bundle
 from edge_mnv3.packaging.golden import OutputKind, compare, from_bytes, largest_allowed, to_bytes
-from edge_mnv3.packaging.intervals import wilson_percent
 from edge_mnv3.packaging.manifest import bundle_sha256, file_differences, read_manifest, seal
 
 MANIFEST = BundleManifest(
@@ -176,11 +176,11 @@ def test_every_altered_byte_of_a_zip_is_found() -> None:
     for at in range(0, len(content), 3):  # steps of 3 come to every kind of field
         try:
             bundle = read_zip(content[:at] + bytes([content[at] ^ 0x40]) + content[at + 1 :])
-            found = bool(differences(bundle.files))
+            noticed = bool(differences(bundle.files))
             check_container(bundle)
         except BundleError:
-            found = True
-        if not found:
+            noticed = True
+        if not noticed:
             missed.append(at)
     assert missed == []
 

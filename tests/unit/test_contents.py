@@ -161,8 +161,8 @@ def test_each_difference_is_named(measured: bytes, change: Change, expected: lis
 
 
 def test_other_labels_inside(measured: bytes) -> None:
-    found = differences(measured, lambda metadata: metadata, {"labels.txt": LABELS.upper()})
-    assert found == ["m.tflite: the labels inside are not labels.txt"]
+    lines = differences(measured, lambda metadata: metadata, {"labels.txt": LABELS.upper()})
+    assert lines == ["m.tflite: the labels inside are not labels.txt"]
 
 
 def test_card_escapes_and_says_what_is_not_stated(measured: bytes) -> None:

@@ -86,11 +86,11 @@ def test_masks() -> None:
 def test_real_phones(
     tmp_path: Path, test_data: Path, phone: str, clusters: dict[tuple[int, ...], int], mask: str
 ) -> None:
-    # The masks of the first two are those of TensorFlow Lite's own benchmark pages: 0c and f0.
+    # The masks of the first two are those of TensorFlow Lite's benchmark pages: 0c and f0.
     root = test_data / "device_captures" / phone
     output = fake_device(tmp_path).shell(re.sub("/sys/", f"{root}/sys/", SCRIPT))
-    found = parse_clusters(output.stdout)
-    assert {cluster.cpus: cluster.max_khz for cluster in found} == clusters
-    assert cpu_mask(big_cores(found)) == mask
-    assert all(cluster.governor for cluster in found)
+    parsed = parse_clusters(output.stdout)
+    assert {cluster.cpus: cluster.max_khz for cluster in parsed} == clusters
+    assert cpu_mask(big_cores(parsed)) == mask
+    assert all(cluster.governor for cluster in parsed)
     assert None not in parse_current_khz(output.stdout)

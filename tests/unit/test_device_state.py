@@ -1,4 +1,4 @@
-"""What Android's own texts say, in the forms of several versions."""
+"""What Android's texts say, in the forms of several versions."""
 
 from __future__ import annotations
 

@@ -83,16 +83,16 @@ def write_modules(root: Path, sources: dict[str, str]) -> None:
 def test_the_rule_of_the_layers(importer: str, imported: str, uphill: bool, tmp_path: Path) -> None:
     parent, _, name = imported.rpartition(".")
     write_modules(tmp_path, {importer: f"def late():\n    from {parent} import {name}\n", imported: ""})
-    found = structure.measure(tmp_path)
-    assert [each.importer for each in found.uphill] == ([importer] if uphill else [])
+    measured = structure.measure(tmp_path)
+    assert [each.importer for each in measured.uphill] == ([importer] if uphill else [])
 
 
 def test_circles_are_found(tmp_path: Path) -> None:
     one, other = "edge_mnv3_quantization.graph.a", "edge_mnv3_quantization.recipes.b"
     write_modules(tmp_path, {one: f"import {other}\n", other: f"from {one} import x\n"})
-    found = structure.measure(tmp_path)
-    assert found.module_cycles == [(one, other)]
-    assert found.room_cycles == [(one.rpartition(".")[0], other.rpartition(".")[0])]
+    measured = structure.measure(tmp_path)
+    assert measured.module_cycles == [(one, other)]
+    assert measured.room_cycles == [(one.rpartition(".")[0], other.rpartition(".")[0])]
 
 
 def test_results_need_the_standard_library_only() -> None:

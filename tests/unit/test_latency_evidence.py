@@ -29,8 +29,8 @@ def written(path: Path, result: object) -> Path:
 
 
 def one(result: DeviceBenchResult) -> PhoneLatency:
-    (found,) = phone_latencies([report(result)], SHA256)
-    return found
+    (latency,) = phone_latencies([report(result)], SHA256)
+    return latency
 
 
 def test_either_kind_is_read(tmp_path: Path) -> None:
@@ -62,9 +62,9 @@ def test_each_result_goes_to_the_file_that_it_measured() -> None:
         host_result([1.0, 2.0, 3.0]),
         report(device_result(steady(20_000)), device_result(steady(30_000), model_sha256="c" * 64)),
     )
-    assert [found.median_us for found in phone_latencies([host, phones], SHA256)] == [20_000.0]
-    assert [found.median_us for found in phone_latencies([host, phones], "c" * 64)] == [30_000.0]
-    assert [found.conditions.model_path for found in latencies([host, phones], SHA256, "m.tflite")] == [
+    assert [latency.median_us for latency in phone_latencies([host, phones], SHA256)] == [20_000.0]
+    assert [latency.median_us for latency in phone_latencies([host, phones], "c" * 64)] == [30_000.0]
+    assert [latency.conditions.model_path for latency in latencies([host, phones], SHA256, "m.tflite")] == [
         "m.tflite"
     ]
     path = Path("r.json")
@@ -75,12 +75,12 @@ def test_each_result_goes_to_the_file_that_it_measured() -> None:
 
 
 def test_conditions_are_kept_and_the_serial_is_not() -> None:
-    found = one(device_result(steady(20_000), delegate="XNNPACK", kernels="xnnpack", num_threads=4))
-    assert found.device == "Maker Pixel"
-    assert (found.android_version, found.sdk, found.protocol.name) == ("10", 29, "published")
-    assert (found.delegate, found.protocol.num_threads, found.launches) == ("XNNPACK", 4, 5)
-    assert found.ci95_us == (19_960.0, 20_040.0)  # five launches: the interval is their range
-    assert f'"{PIXEL.serial}"' not in to_json(found)
+    latency = one(device_result(steady(20_000), delegate="XNNPACK", kernels="xnnpack", num_threads=4))
+    assert latency.device == "Maker Pixel"
+    assert (latency.android_version, latency.sdk, latency.protocol.name) == ("10", 29, "published")
+    assert (latency.delegate, latency.protocol.num_threads, latency.launches) == ("XNNPACK", 4, 5)
+    assert latency.ci95_us == (19_960.0, 20_040.0)  # five launches: the interval is their range
+    assert f'"{PIXEL.serial}"' not in to_json(latency)
 
 
 def test_a_maker_is_named_once() -> None:

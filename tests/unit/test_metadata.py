@@ -142,15 +142,21 @@ def test_output_has_labels_and_score_calibration_where_given() -> None:
 
 
 def test_model_says_what_the_user_said() -> None:
-    found = metadata()
-    assert (found.name, found.version, found.description, found.author, found.license) == (
+    described = metadata()
+    assert (
+        described.name,
+        described.version,
+        described.description,
+        described.author,
+        described.license,
+    ) == (
         "Café",
         "1.2",
         "Names drinks.",
         "A",
         "",
     )
-    assert found.min_parser_version == "1.5.0"
+    assert described.min_parser_version == "1.5.0"
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])
@@ -195,9 +201,9 @@ def test_file_without_metadata(tmp_path: Path) -> None:
 def test_metadata_of_another_program_has_no_facts(tmp_path: Path) -> None:
     model = tiny_models.write_classifier(tmp_path / "m.tflite", "uint8").read_bytes()
     other = pack(schema.ModelMetadata(name="other"), identifier=b"M001")
-    found = read_packaged(with_metadata(model, other, {}, name="m"), name="m")
-    assert found is not None
-    assert (found.metadata.name, found.facts, found.files) == ("other", None, {})
+    packaged = read_packaged(with_metadata(model, other, {}, name="m"), name="m")
+    assert packaged is not None
+    assert (packaged.metadata.name, packaged.facts, packaged.files) == ("other", None, {})
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"\x20\0\0\0TFL3", b"\xff\xff\xff\xffTFL3" + bytes(64)])

@@ -16,8 +16,8 @@ def tensor(dtype: str, *shape: int) -> TensorInfo:
 
 def test_differences() -> None:
     expected = [[np.array([[1, 9, 3]], np.uint8)], [np.array([[7, 0, 0]], np.uint8)]]
-    found = [[np.array([[1, 7, 3]], np.uint8)], [np.array([[7, 0, 9]], np.uint8)]]
-    same, equal_percent, largest, mean = compare_outputs(found, expected)
+    on_phone = [[np.array([[1, 7, 3]], np.uint8)], [np.array([[7, 0, 9]], np.uint8)]]
+    same, equal_percent, largest, mean = compare_outputs(on_phone, expected)
     assert (same, largest) == (1, 9.0)  # no wrap-around of unsigned bytes
     assert equal_percent == pytest.approx(100 * 4 / 6)
     assert mean == pytest.approx(11 / 6)
@@ -26,8 +26,8 @@ def test_differences() -> None:
 def test_several_outputs_and_nan() -> None:
     expected = [[np.array([0.5, 0.1], np.float32), np.array([[1.0], [np.nan]], np.float32)]]
     assert compare_outputs(expected, expected) == (1, 75.0, 0.0, 0.0)  # a NaN equals nothing
-    found = [[np.array([0.5, np.nan], np.float32), np.array([[1.0], [np.nan]], np.float32)]]
-    assert compare_outputs(found, expected).max_difference == np.inf
+    on_phone = [[np.array([0.5, np.nan], np.float32), np.array([[1.0], [np.nan]], np.float32)]]
+    assert compare_outputs(on_phone, expected).max_difference == np.inf
 
 
 @pytest.mark.parametrize(("dtype", "first"), [("uint8", 0), ("int8", -128), ("float32", 0.0)])

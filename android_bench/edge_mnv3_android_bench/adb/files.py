@@ -17,7 +17,7 @@ from edge_mnv3_android_bench.adb.client import SHELL_TIMEOUT_S, AdbDevice, file_
 
 FOLDER = "/data/local/tmp/edge-mnv3"
 TEMPORARY_PREFIX = ".push-"
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _MARGIN_BYTES = 1 << 20  # left free beside a file, for the system
 _HASH_BYTES_PER_S = 20_000_000  # slow flash on an old phone
 _NO_HASH = "-"
@@ -41,7 +41,7 @@ class DeviceFolder:
         Raises:
             ArgumentError: The name has characters other than letters, digits, dot, dash and underscore.
         """
-        if not _NAME.fullmatch(name):
+        if not FILE_NAME.fullmatch(name):
             raise ArgumentError("name of a file on the device", repr(name), "letters, digits, '.', '-', '_'")
         return f"{self.path}/{name}"
 

@@ -23,6 +23,7 @@ from edge_mnv3.core.outputs import staged, write_text
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3_android_bench.adb.files import FILE_NAME
 from edge_mnv3_android_bench.benchmark_model.download import (
     BY_HAND,
     ELF_KINDS,
@@ -34,7 +35,6 @@ from edge_mnv3_android_bench.benchmark_model.download import (
 CACHE_VARIABLE = "EDGE_MNV3_CACHE"
 DEFAULT_NAME = "current"
 _LOCK_FILE = "lock.json"
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _FLAG = re.compile(r"^\s*(--\w+=\S*)\s+(u?int\d*|float|double|bool|string)\b", re.MULTILINE)
 _VERSION = re.compile(r"(?:TFLite|TensorFlow Lite|LiteRT)(?: runtime)? version:? *v?(\d+\.\d+[\w.+-]*)", re.I)
 
@@ -280,7 +280,7 @@ class BinaryRegistry:
             write_text(self.folder / _LOCK_FILE, to_json(lock), force=True)
 
     def _check_names(self, name: str, abi: str) -> None:
-        if not _NAME.fullmatch(name):
+        if not FILE_NAME.fullmatch(name):
             raise ArgumentError("name of a benchmark binary", repr(name), "letters, digits, '.', '-', '_'")
         if abi not in ELF_KINDS:
             raise ArgumentError("ABI of a benchmark binary", repr(abi), " or ".join(ELF_KINDS))

@@ -23,6 +23,7 @@ import numpy as np
 from edge_mnv3.core.errors import ArgumentError, ConditionsDifferError, InputFileError
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.verdicts import CompareResult, Comparison, ConditionDifference, ReproduceResult
 from edge_mnv3_android_bench.measuring.launch_statistics import (
@@ -277,7 +278,7 @@ def _words(
     percent = 100 * (ratio - 1)
     low, high = (100 * (end - 1) for end in interval)
     emulated = isinstance(a, DeviceBenchResult) and a.conditions.device.emulated
-    mark = "; emulated device, not a phone" if emulated else ""
+    mark = f"; {EMULATED_DEVICE}" if emulated else ""
     spread = f"{percent:+.1f} % (95 % interval {low:+.1f} to {high:+.1f} %{mark})"
     names = ("A", "B") if _model(a) == _model(b) else (f"A ({_model(a)})", f"B ({_model(b)})")
     if differ:

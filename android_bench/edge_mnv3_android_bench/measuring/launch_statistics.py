@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult, LaunchRecord, LaunchTimings
+from edge_mnv3.core.results.device import EMULATED_DEVICE
 
 MIN_CLOCK_SHARE = 0.98
 MAX_VARIATION_PERCENT = 2.0
@@ -16,7 +17,7 @@ MIN_LAUNCHES_OF_INTERVAL = 3
 SETTLE_S = 0.5  # the governor raises the clock while the program loads and warms up
 RESAMPLES = 10_000
 SEED = 0
-EMULATED = "emulated device, not a phone: the figures say nothing about a phone"
+EMULATED = f"{EMULATED_DEVICE}: the figures say nothing about a phone"
 
 
 def launch_problems(

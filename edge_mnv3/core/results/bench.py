@@ -154,7 +154,7 @@ class ClockSample:
     """Clocks and temperature at one moment of a launch.
 
     Attributes:
-        time_s: Since the launch began.
+        time_s: Time since the launch began.
         khz: Clock of each core in `DeviceBenchConditions.cpus`, in that order; None where it is unreadable.
         celsius: Temperature of the processor, or of the battery where the processor's cannot be read.
     """
@@ -169,15 +169,15 @@ class LaunchRecord:
     """One launch of `benchmark_model` on a device.
 
     Attributes:
-        number: Of the launch, from 1 on, those that failed included.
+        number: Number of the launch, from 1 on, those that failed included.
         started_at: ISO 8601, UTC, of the host's clock.
         duration_s: Wall time on the host.
-        timings: None where the launch failed or its log was refused.
+        timings: The printed figures; None where the launch failed or its log was refused.
         before: The device before the launch.
         after: The device after it; None where it could not be read any more.
         samples: Clocks and temperatures while it ran, in order of time.
         mask_verified: The running process was seen to have the demanded core mask.
-        log_path: The raw log.
+        log_path: Path of the raw log.
         problems: Why the launch does not count; empty where it does.
     """
 
@@ -199,7 +199,7 @@ class BinaryInfo:
 
     Attributes:
         name: Name under which it is registered.
-        sha256: Of its file.
+        sha256: SHA-256 of its file.
         version: TFLite version that it reports; None where it reports none.
     """
 
@@ -214,13 +214,13 @@ class ProtocolSettings:
 
     Attributes:
         name: Name of the protocol.
-        kernels: `xnnpack` or `builtin` as demanded, or `default` where the choice is the build's own.
-        num_threads: Of one inference; -1 where the build chooses.
+        kernels: `xnnpack` or `builtin` as demanded, or `default` where the build chooses.
+        num_threads: Threads of one inference; -1 where the build chooses.
         num_runs: Timed inferences of a launch, at least.
         warmup_runs: Untimed inferences before them, at least.
-        min_secs: The timed inferences go on at least as long.
+        min_secs: The timed inferences go on for at least so many seconds.
         max_secs: A launch that takes longer is refused: its runs would be cut.
-        warmup_min_secs: The untimed inferences go on at least as long.
+        warmup_min_secs: The untimed inferences go on for at least so many seconds.
     """
 
     name: str
@@ -241,9 +241,9 @@ class DeviceBenchConditions:
         device: The device.
         binary: The build of `benchmark_model`.
         protocol: How each launch was asked to measure.
-        delegate: As in `LaunchTimings`; of the first launch that counts.
+        delegate: Delegate of the first launch that counts, as `LaunchTimings` names it.
         cpus: Cores that the process was pinned to; empty where it was not.
-        cpu_mask: The same as a hexadecimal mask; `all` where it was not pinned.
+        cpu_mask: These cores as a hexadecimal mask; `all` where it was not pinned.
         fixed_performance: Clocks were held at what the device can sustain, below its highest.
         model_path: The `.tflite` file that was measured.
         model_sha256: SHA-256 of that file.
@@ -302,11 +302,12 @@ class DeviceBenchResult:
     Attributes:
         conditions: Under which conditions it was measured.
         launches: All launches, those that do not count included.
-        statistic: Of each launch: `median`, or `avg` where the build prints no median.
+        statistic: Which figure of each launch is used: `median`, or `avg` where the build prints no median.
         median_us: Median over the launches of their statistic; None where the result is unstable.
         ci95_us: 95 % bootstrap interval of `median_us` over launches; None where the result is unstable, and
             with one or two launches.
-        coefficient_of_variation_percent: Of the launches' statistic; None with fewer than two launches.
+        coefficient_of_variation_percent: Coefficient of variation of the launches' statistic; None with fewer
+            than two launches.
         stable: The launches meet the rules of acceptance.
         problems: Why they do not; empty where `stable`.
         warnings: What must be known before the figure is used; says so where the device is emulated.

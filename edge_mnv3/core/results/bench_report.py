@@ -44,7 +44,7 @@ class DeviceBenchReport:
 
     Attributes:
         results: One for each device, file and binary that was finished.
-        published: Of files whose network is known, by the `quantize.json` beside them.
+        published: Published latencies of files whose network is known, by the `quantize.json` beside them.
         profiles: With `--profile`, one for each result.
         outputs: With `--check-outputs`, one for each result.
         failures: Devices that were not finished; the launches that are done are kept for the same command.

@@ -19,16 +19,16 @@ class CalibrateResult:
         variant: The network.
         weights: Where its weights came from.
         calibration: The calibration images.
-        pixels_size_bytes: Of the preprocessed images.
+        pixels_size_bytes: Size of the preprocessed images.
         merged: SHA-256 of the manifests that were joined; of the one manifest where none were.
-        float_sha256: Of the float file.
-        network_sha256: Of its operators and weights up to the softmax: what the statistics belong to.
-        statistics_path: Their file.
+        float_sha256: SHA-256 of the float file.
+        network_sha256: SHA-256 of its operators and weights up to the softmax: what the statistics belong to.
+        statistics_path: File of the statistics.
         statistics_size_bytes: Size of the file of statistics.
         values: Outputs of operators whose numbers were counted.
-        channels: Of all these values together.
+        channels: Channels of all these values together.
         observed: Images that were run through the float model now.
-        reused: Images that had been before.
+        reused: Images that an earlier run had observed.
         warnings: What the user must know.
         timings_s: Step to seconds of wall time.
         versions: Package to version.

@@ -10,6 +10,8 @@ from typing import ClassVar
 
 from edge_mnv3.core.results.formats import Format
 
+EMULATED_DEVICE = "emulated device, not a phone"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuCluster:
@@ -32,15 +34,15 @@ class DeviceInfo:
 
     Attributes:
         serial: Name under which adb knows the device.
-        model: Such as `Pixel 2`.
-        manufacturer: Such as `Google`.
-        android_version: Such as `8.1.0`.
+        model: Name of the model, such as `Pixel 2`.
+        manufacturer: Name of the maker, such as `Google`.
+        android_version: Version of Android, such as `8.1.0`.
         sdk: Android's API level, such as 27.
-        build_fingerprint: Names the exact system build.
+        build_fingerprint: Name of the exact system build.
         abi: Preferred ABI, such as `arm64-v8a`.
         abis: All ABIs that it runs, preferred first.
         soc: Name of the chip, or of its platform where the device has no better name.
-        clusters: Slowest first; empty where clocks cannot be read.
+        clusters: Clusters of cores, slowest first; empty where clocks cannot be read.
         total_memory_bytes: Memory of the device; None where it does not tell.
         emulated: It is an emulator: its figures say nothing about a phone.
     """
@@ -71,8 +73,8 @@ class DeviceState:
         governors: Clock governor of each of the device's clusters, in their order.
         current_khz: Clock of each core by its number; None for one that is switched off.
         screen_on: The screen is lit.
-        free_memory_bytes: Available to new programs without swapping.
-        uptime_s: Since the device was started.
+        free_memory_bytes: Memory available to new programs without swapping.
+        uptime_s: Time since the device was started.
     """
 
     battery_percent: float | None

@@ -11,12 +11,12 @@ from edge_mnv3.core.results.recipe import RecipeReport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelNoise:
-    """A channel of a value.
+    """The noise in one channel of a value.
 
     Attributes:
         channel: Number of the channel, from 0 on.
         noise_share_percent: Its share of the value's squared error.
-        snr_db: Its own signal to noise; None where it is constant or without noise.
+        snr_db: The channel's signal to noise; None where it is constant or without noise.
     """
 
     channel: int
@@ -36,7 +36,7 @@ class LayerNoise:
         shape: Dimensions of the value.
         snr_db: Signal, about its mean in each channel, to noise; None where it is constant or without noise.
         dead_channels: Channels that are constant over the images.
-        worst_channels: Those with the largest shares of the noise, largest first.
+        worst_channels: Channels with the largest shares of the noise, largest first.
     """
 
     tensor: str
@@ -57,7 +57,7 @@ class TensorCause:
         kind: `xnnpack_ratio`, `too_narrow`, `clipping`, `channel_imbalance`, `outlier_range`,
             `below_minus_3`, `dead_channels`, `saturated_bias`, `uneven_rows`, or `rounding` where no rule
             holds.
-        text: With the numbers.
+        text: The cause in words, with its numbers.
     """
 
     kind: str
@@ -69,17 +69,18 @@ class TensorCost:
     """What the quantization of one tensor costs at the logits.
 
     Attributes:
-        rank: From 1 on, dearest first.
+        rank: Place in the order of cost, from 1 on, costliest first.
         kind: `value`, or `weights` of the operator that gives it.
         tensor: Name of the tensor in the float file.
         layer: Short name of the layer.
         op: The float file's operator that gives it.
-        noise_percent: Squared error of the logits with this tensor alone quantized, of their signal.
+        noise_percent: Squared error of the logits with this tensor alone quantized, in percent of their
+            signal.
         share_percent: Its share of the sum of that over all tensors.
         snr_db: Signal to noise of the logits with this tensor alone quantized; None without noise.
-        cumulative_snr_db: With this tensor and all dearer ones.
+        cumulative_snr_db: Signal to noise of the logits with this tensor and all costlier ones quantized.
         causes: What is wrong with it, the weightiest first.
-        recipe_did: What the recipe did here: as the int8 file notes, or else inferred.
+        recipe_did: What the recipe did here, as the int8 file notes, or else as inferred.
         suggestion: What to do; empty where nothing is known.
     """
 
@@ -119,16 +120,16 @@ class RecipeFindings:
     """What was done to the whole graph: as the int8 file notes, or else inferred from it and the float file.
 
     Attributes:
-        hard_swishes: In the float file.
-        hard_swishes_as_table: Written as an addition and a product.
+        hard_swishes: Hard-swishes in the float file.
+        hard_swishes_as_table: Those written as an addition and a product.
         hard_swishes_in_groups: How many of those have a table for each channel group.
-        hard_swishes_as_convolution: Written as a depthwise 1×1 convolution and a product.
+        hard_swishes_as_convolution: Those written as a depthwise 1×1 convolution and a product.
         folded_squeeze_excites: Products with squeeze-excite excitations that moved into weights.
-        values: Compared.
+        values: Values that were compared.
         equalized_values: Values whose channels were divided by equalization scales.
         largest_factor_ratio: Largest equalization scale over the smallest of one value.
-        weighted_operators: Compared.
-        corrected_operators: Whose biases were moved, or whose weights and biases were refitted.
+        weighted_operators: Operators with weights that were compared.
+        corrected_operators: Those whose biases were moved, or whose weights and biases were refitted.
     """
 
     hard_swishes: int
@@ -163,10 +164,11 @@ class DiagnoseResult:
         xnnpack_problem: Why it does not load under XNNPACK; None if it does.
         runtime: Name and version of the TFLite runtime.
         snr_db: Signal to noise of the int8 file's logits as measured; None without noise.
-        predicted_snr_db: The same of the float file's logits with everything quantized as in the int8 file.
+        predicted_snr_db: Signal to noise of the float file's logits with everything quantized as in the int8
+            file.
         agreement_percent: Images on which both files have the same highest class.
-        layers: In the order of execution.
-        costs: The dearest tensors.
+        layers: Noise of each value, in the order of execution.
+        costs: The costliest tensors.
         other_noise_percent: Sum of `noise_percent` of all tensors that are not among `costs`.
         refused: Operators that XNNPACK refuses; empty where the file loads under it.
         recipe: What was done to the whole graph.

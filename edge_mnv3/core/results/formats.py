@@ -1,4 +1,4 @@
-"""The versions of the JSON formats that users hold, each with its own history."""
+"""The versions of the JSON formats that users hold, each with its history."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ class ImageRecord:
 
     Attributes:
         file: Path relative to the manifest's root, or `NAME.npz[3]`, or `synthetic[3]`.
-        sha256: Of the file's bytes, or of the pixels' where there is no file.
+        sha256: Hash of the file's bytes, or of the pixels where there is no file.
         label: Class, 0-based, or None.
     """
 
@@ -42,12 +42,12 @@ class CalibrationManifest:
         root: Folder that `images[].file` is relative to; None for synthetic images.
         preprocess: Name of the preprocessing.
         input_size_px: Side of the preprocessed square images.
-        seed: Of the sample, or of the generator.
+        seed: Seed of the sample, or of the generator.
         requested: Number of images asked for.
         available: Number of images the source has; None for synthetic images.
         images: The images that were used, in this order.
         skipped: Images that could not be read, with the reasons.
-        sha256: Of preprocessing, size and the images' hashes in order; equal manifests give equal pixels.
+        sha256: Hash over preprocessing, size and the images' hashes in order; equal hashes mean equal pixels.
     """
 
     kind: str

@@ -17,7 +17,7 @@ class TensorInfo:
         shape: Dimensions; -1 where the file leaves one open.
         dtype: NumPy name, such as `uint8`.
         scale: Real value of one step, or None where the tensor is not quantized per tensor.
-        zero_point: Stored value of real 0, or None likewise.
+        zero_point: Stored value of real 0, or None where the tensor is not quantized per tensor.
     """
 
     name: str
@@ -50,11 +50,11 @@ class ModelChecks:
 
     Attributes:
         full_integer: No tensor holds floats.
-        float_tensors: Names of those that do.
+        float_tensors: Names of the tensors that do.
         fixed_shapes: Every dimension is fixed.
         dynamic_tensors: Names of tensors with an open dimension.
-        xnnpack: Under the XNNPACK delegate, the default on phones.
-        builtin: Under TFLite's built-in kernels.
+        xnnpack: The check under the XNNPACK delegate, the default on phones.
+        builtin: The check under TFLite's built-in kernels.
         passed: All of the above are as they must be.
         problems: One line each; empty when `passed`.
     """
@@ -84,8 +84,8 @@ class InspectResult:
         float_tensors: Names of tensors that hold floats.
         fixed_shapes: Every dimension is fixed.
         dynamic_tensors: Names of tensors with an open dimension.
-        xnnpack: Under the XNNPACK delegate, the default on phones.
-        builtin: Under TFLite's built-in kernels.
+        xnnpack: The check under the XNNPACK delegate, the default on phones.
+        builtin: The check under TFLite's built-in kernels.
         runtime: Name and version of the runtime that loaded it.
     """
 
@@ -140,7 +140,7 @@ class WeightsInfo:
     Attributes:
         source: `imagenet`, `file` or `none` (random).
         path: The file; None for random weights.
-        sha256: Of the file; None for random weights.
+        sha256: SHA-256 of the file; None for random weights.
     """
 
     source: str

@@ -18,8 +18,8 @@ class CalibrationSummary:
         kind: `folder`, `csv`, `list`, `npz`, `synthetic` or `merged`.
         n: Number of images.
         preprocess: Name of the preprocessing.
-        seed: Of the sample, or of the generator.
-        manifest_sha256: Of preprocessing, size and the images' hashes in order.
+        seed: Seed of the sample, or of the generator.
+        manifest_sha256: Hash over preprocessing, size and the images' hashes in order.
     """
 
     kind: str
@@ -34,9 +34,9 @@ class Provenance:
     """How a file was made, from the `quantize.json` beside it; without paths.
 
     Attributes:
-        variant: Which network.
+        variant: The network.
         weights_source: `imagenet`, `file` or `none` (random).
-        weights_sha256: Of the weights file; None for random weights.
+        weights_sha256: SHA-256 of the weights file; None for random weights.
         recipe: Name of the quantization recipe; None for the float file.
         hard_swish: What the recipe was asked to make of hard-swish; None for the float file.
         calibration: The calibration images; None for the float file.
@@ -97,10 +97,10 @@ class EmbeddedFacts:
 
     Attributes:
         made_with: Name and version of this program.
-        measured_sha256: Of the file as it was quantized and measured: it lies unchanged inside this one.
+        measured_sha256: SHA-256 of the file as it was quantized and measured; it lies unchanged inside.
         measured_size_bytes: Size of that file.
         provenance: How it was made; None if no `quantize.json` tells.
-        accuracy: None if it was not given.
+        accuracy: The accuracy that `validate` measured; None if it was not given.
     """
 
     FORMAT: ClassVar[Format] = Format("embedded facts")
@@ -117,13 +117,13 @@ class StepDifference:
     """Two sets of outputs compared value by value.
 
     Attributes:
-        values: Compared.
-        differing: Those that are not equal.
+        values: Number of values compared.
+        differing: Number of values that are not equal.
         max_apart: Largest difference, in `unit`.
         unit: `steps` of the output's last bit, or `millionths` of an image's largest output, for
             floats.
         top1_equal: Images whose highest output is at the same index.
-        images: Compared.
+        images: Number of images compared.
     """
 
     values: int
@@ -141,21 +141,22 @@ class PhoneLatency:
     Attributes:
         device: Maker and model.
         soc: Name of the chip, or of its platform.
-        android_version: Such as `8.1.0`.
+        android_version: Version of Android, such as `8.1.0`.
         sdk: Android's API level.
         build_fingerprint: Names the exact system build.
         abi: Preferred ABI of the phone, such as `arm64-v8a`.
         binary: The build of `benchmark_model`.
         protocol: How each launch was asked to measure.
-        delegate: That of the log, or `none`, or `unknown`.
+        delegate: Delegate that the log names, or `none`, or `unknown`.
         cpu_mask: Hexadecimal mask of the cores that it was pinned to; `all` where it was not.
         fixed_performance: Clocks were held at what the device can sustain, below its highest.
-        launches: Those that count.
-        statistic: Of each launch: `median` or `avg`.
+        launches: Number of launches that count.
+        statistic: Which figure of each launch is used: `median` or `avg`.
         median_us: Median over the launches of their statistic; None where the result is unstable.
         ci95_us: Its 95 % interval over launches; None where the result is unstable, and with one or two
             launches.
-        coefficient_of_variation_percent: Of the launches' statistic; None with fewer than two launches.
+        coefficient_of_variation_percent: Coefficient of variation of the launches' statistic; None with fewer
+            than two launches.
         stable: The launches met the rules of acceptance.
         warnings: What must be known before the figure is used.
     """
@@ -186,8 +187,8 @@ class PackagedModel:
 
     Attributes:
         file: Its name in the bundle.
-        measured_file: Name of the file that it was made of.
-        measured_sha256: Of that file.
+        measured_file: Name of the file that it was made from.
+        measured_sha256: SHA-256 of that file.
         measured_size_bytes: Size of that file.
         input: The image input.
         output: The scores.
@@ -195,11 +196,11 @@ class PackagedModel:
         xnnpack_partitions: Subgraphs handed to the XNNPACK delegate.
         takes: What each mobile API says to a file of this input type.
         golden_outputs: Paths of the raw outputs, one for each golden image.
-        builtin: The built-in kernels of the machine that packaged, against the golden outputs.
-        provenance: None if no `quantize.json` tells.
-        accuracy: None if it was not given.
-        latencies: From `bench --host`; `conditions` say where.
-        phone_latencies: From `bench --device`.
+        builtin: What the built-in kernels of the machine that packaged answer, against the golden outputs.
+        provenance: How it was made; None if no `quantize.json` tells.
+        accuracy: The accuracy that `validate` measured; None if it was not given.
+        latencies: What `bench --host` measured; `conditions` say where.
+        phone_latencies: What `bench --device` measured.
     """
 
     file: str
@@ -227,8 +228,8 @@ class GoldenImages:
         source: `synthetic`, or `images` for those that were given.
         shape: Height, width, channels of each raw uint8 RGB file.
         files: Their paths in the bundle.
-        kernels: Those that gave the golden outputs.
-        runtime: The one that gave them, with its version.
+        kernels: Kernels that gave the golden outputs.
+        runtime: Runtime that gave them, with its version.
     """
 
     source: str
@@ -246,7 +247,7 @@ class LabelsInfo:
         file: Path in the bundle.
         count: Number of labels.
         source: `imagenet` for those that come with this program, or the name of the file that was given.
-        license: Of the labels themselves, where it is known.
+        license: License of the labels, where it is known.
     """
 
     file: str
@@ -282,11 +283,11 @@ class BundleManifest:
     """`manifest.json` of a bundle: what it holds, and the hash of every file but itself and `SHA256SUMS`.
 
     Attributes:
-        name: As the user gave it.
-        version: Of the model, as the user gave it.
+        name: Name that the user gave.
+        version: Version of the model that the user gave.
         description: A sentence for people; may be empty.
         author: Who made the model; None if that was not stated.
-        license: Of the model, as the user gave it; None if none was stated.
+        license: License of the model that the user gave; None if none was stated.
         models: The models, of which app sources are for the first.
         labels: The labels of the outputs.
         golden: The images whose exact answers the bundle holds.
@@ -314,9 +315,9 @@ class PackageResult:
 
     Attributes:
         path: The folder or zip.
-        size_bytes: Of all files together.
-        sha256: Of `SHA256SUMS`, and so of everything: equal bundles, folder or zip, have equal hashes.
-        zip_sha256: Of the zip; None for a folder.
+        size_bytes: Size of all files together.
+        sha256: SHA-256 of `SHA256SUMS`, and so of everything: equal bundles, folder or zip, share it.
+        zip_sha256: SHA-256 of the zip; None for a folder.
         manifest: What the bundle holds.
         warnings: What the user must know before shipping.
     """

@@ -14,14 +14,14 @@ class OpCost:
     """What one operator costs in an inference.
 
     Attributes:
-        op_type: TFLite's name, such as `HARD_SWISH`; a delegate's own name for what it runs.
+        op_type: TFLite's name, such as `HARD_SWISH`; for what a delegate runs, the delegate's name.
         outputs: Names of the tensors that it makes; empty for what a delegate does not name.
         graph_index: Number of the operator in the file; None for a delegate's.
         subgraph: Number of its subgraph; operators of others than 0 run inside one of 0.
         by_delegate: A delegate runs it, or it is a delegate's partition.
         calls: Times that it runs in an inference.
-        time_us: Of an inference, on the average, all calls together.
-        share_percent: Of the profiled time of subgraph 0.
+        time_us: Mean time in an inference, all calls together.
+        share_percent: Share of the profiled time of subgraph 0.
     """
 
     op_type: str
@@ -57,13 +57,12 @@ class OpProfileResult:
 
     Attributes:
         runs: Inferences that were profiled.
-        total_us: Of an inference, on the average: the operators of subgraph 0.
-        costs: In the order of running, subgraph after subgraph.
-        by_type: Of subgraph 0, dearest first.
+        total_us: Mean time of the operators of subgraph 0 in an inference.
+        costs: Costs in the order of running, subgraph after subgraph.
+        by_type: Costs of the operators of subgraph 0 by type, costliest first.
         partitions: Rows of subgraph 0 that stand for a delegate's partition.
-        delegated_ops: Operator to count of those in the file that have no row of their own: a delegate took
-            them.
-        delegate_internal: What delegates say of their own steps; part of the partitions' time.
+        delegated_ops: Operator to count of those in the file that have no row: a delegate took them.
+        delegate_internal: What delegates say of their steps; part of the partitions' time.
     """
 
     runs: int

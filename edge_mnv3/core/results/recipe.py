@@ -68,8 +68,8 @@ class TensorRange:
 
     Attributes:
         layer: Short name of the layer.
-        low: Smallest.
-        high: Largest.
+        low: Smallest number.
+        high: Largest number.
         scale: Real value of one quantization step.
         zero_point: Stored int8 value of real 0.
     """
@@ -85,21 +85,21 @@ class TensorRange:
 class RecipeReport:
     """What a recipe decided, layer by layer.
 
-    The engine `converter` is TensorFlow's own and tells nothing: its lists are empty.
+    The engine `converter` is TensorFlow's quantizer and tells nothing: its lists are empty.
 
     Attributes:
         recipe: Name of the recipe.
         engine: `equalized` or `converter`.
         images: Calibration images.
-        measured_images: Those on which the cost of errors was measured.
+        measured_images: Calibration images on which the cost of errors was measured.
         equalization_exponent: The power to which equalization scales were raised; None for `converter`.
         exponent_trials: The powers that were tried; empty where the images do not allow trials.
-        hard_swishes: In the order of execution.
+        hard_swishes: What became of each hard-swish, in the order of execution.
         channel_groups: Layer of a divided convolution to the number of channels of each group.
         folded_excitations: Layers of the squeeze-excite excitations that were constant, and are folded into
             the next weights.
-        refitted_layers: In the order of execution; empty for recipes that refit none.
-        ranges: One for each value of the network, in the order of execution. Empty where the report is read
+        refitted_layers: Refitted layers, in the order of execution; empty for recipes that refit none.
+        ranges: Range of each value of the network, in the order of execution. Empty where the report is read
             from an int8 file, whose tensors hold them.
         phases_s: Phase to seconds of wall time; empty where the report is read from an int8 file.
     """

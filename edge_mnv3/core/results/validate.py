@@ -58,8 +58,8 @@ class ClassLoss:
     Attributes:
         label: Class, 0-based.
         n: Images of this class.
-        float_correct: Those that float has right.
-        int8_correct: Those that int8 has right.
+        float_correct: Images of the class that float has right.
+        int8_correct: Images of the class that int8 has right.
     """
 
     label: int
@@ -76,8 +76,8 @@ class Disagreement:
         file: Name of the image.
         label: Class, 0-based.
         float_class: Float's highest class, 0-based label.
-        int8_class: Likewise of int8.
-        float_margin: Float's output for its own class less its output for int8's class: how clear the answer
+        int8_class: Int8's highest class, 0-based label.
+        float_margin: Float's output for float's class less its output for int8's class: how clear the answer
             was that int8 changed. In the unit of the float file's output.
     """
 
@@ -117,7 +117,7 @@ class ValidateResult:
         int8: Accuracy of the int8 file.
         delta: The difference of the two.
         agreement_percent: Share of images on which both have the same highest class.
-        per_class_losses: Worst first.
+        per_class_losses: Classes on which int8 is right less often, worst first.
         worst: Disagreements with the largest float margin, largest first.
         skipped: Images that could not be read, with the reasons.
         workers: Threads that decoded and ran images.

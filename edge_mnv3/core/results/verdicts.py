@@ -16,13 +16,13 @@ class MeasuredCell:
 
     Attributes:
         binary: Name of the `benchmark_model` that measured it.
-        measured_ms: None where it is unstable or was not measured.
+        measured_ms: Measured latency; None where it is unstable or was not measured.
         ci95_ms: 95 % interval of `measured_ms`.
         ratio: Measured by published; None where one of the two is missing.
-        ratio_ci95: 95 % interval of the ratio; the published figure has none of its own.
+        ratio_ci95: 95 % interval of the ratio; the published figure has no interval.
         by_ratio: `reproduced`, `faster` or `slower`: what the ratio says, whatever the conditions; None
             without a ratio.
-        verdict: The same where the conditions are the published ones, as far as those are stated; else
+        verdict: `by_ratio` where the conditions are the published ones, as far as those are stated; else
             `conditions differ`, `unstable` or `no published figure`.
         reasons: Which conditions differ, why the result is unstable, that the interval crosses a limit.
     """
@@ -48,9 +48,9 @@ class ReproduceCell:
         recipe: Quantization recipe of the measured file; None for float files.
         published_device: Phone that the source measured; None where no source has a figure.
         source: Key of the published figures' sources; None where no source has a figure.
-        published_ms: As the source gives it; None where no source has a figure.
+        published_ms: Latency that the source gives; None where no source has a figure.
         published_conditions: What sets this figure apart from the source's others.
-        measured: One for each binary.
+        measured: What each binary measured.
     """
 
     variant: str
@@ -74,7 +74,7 @@ class Contradiction:
         precision: `float` or `int8`.
         device: Phone that the sources measured.
         published_ms: Source, with its conditions where it states some, to latency.
-        spread_percent: Largest less smallest, of the smallest.
+        spread_percent: Largest less smallest latency, in percent of the smallest.
     """
 
     variant: str
@@ -92,8 +92,8 @@ class RankOrder:
     Attributes:
         source: Key of the published figures' sources.
         binary: Name of the `benchmark_model` that measured.
-        recipe: Of the int8 files among them; None where there are none.
-        networks: Networks that have one figure of each. Those that the source gives twice are left out.
+        recipe: Recipe of the int8 files among them; None where there are none.
+        networks: Networks that have one figure from each. Those that the source gives twice are left out.
         kendall_tau_b: 1 is the same order, -1 the reverse; None with fewer than two different networks.
     """
 
@@ -129,8 +129,8 @@ class NearestPixel:
     """The phone with published figures whose latencies are nearest to those of a phone without.
 
     Attributes:
-        device: Such as `Pixel 3`: its median distance |ln(measured / published)| is the least.
-        source: Of the published figures: the one that has most of the measured networks.
+        device: Name, such as `Pixel 3`: its median distance |ln(measured / published)| is the least.
+        source: Source of the published figures: the one that has most of the measured networks.
         ratio: Exponential of the median of ln(measured / published).
         networks: Networks that have both figures.
     """
@@ -148,11 +148,12 @@ class ReproduceResult:
     Attributes:
         device: The device that measured.
         published_device: The device's name in the published figures; None where it has none there.
-        nearest: For devices without published figures; None where nothing can be said.
+        nearest: The nearest phone, for devices without published figures; None where nothing can be said.
         cells: One for each measured file and source.
-        contradictions: Where the sources differ among themselves.
+        contradictions: Figures on which the sources differ.
         rank_orders: One for each source, binary and kind of file.
-        kernel_era: None where no network has both times, and for emulated devices.
+        kernel_era: Today's kernels against those of the published figures' time; None where no network has
+            both times, and for emulated devices.
         results: The measurements.
         warnings: What must be known before the figures are used; says so where the device is emulated.
     """

@@ -17,9 +17,9 @@ class GoldenRun:
         model: File in the bundle.
         runner: Where and under which kernels.
         runtime: Name and version.
-        exact: Bit for bit is asked for; otherwise `limit` holds.
+        exact: Equality bit for bit is demanded; otherwise `limit` holds.
         limit: Largest difference allowed, in the unit of `difference`.
-        difference: Against the golden outputs.
+        difference: The outputs compared with the golden outputs.
         passed: No value differs by more than is allowed.
     """
 
@@ -60,7 +60,7 @@ class VerifyCheck:
     Attributes:
         name: What was checked.
         passed: No difference was seen.
-        detail: What was found; for a failed check, every difference.
+        detail: What the check says; for a failed one, every difference.
     """
 
     name: str
@@ -74,14 +74,14 @@ class VerifyResult:
 
     Attributes:
         path: The folder or zip.
-        sha256: Of `SHA256SUMS`; None if that file is missing.
-        name: From the manifest; None if it cannot be read.
-        checks: In the order in which they were made; those after a failure may be missing.
+        sha256: SHA-256 of `SHA256SUMS`; None if that file is missing.
+        name: Name in the manifest; None if it cannot be read.
+        checks: The checks in the order in which they were made; those after a failure may be missing.
         golden: The golden images run by each model and runner.
         accuracy: Accuracies measured now; empty without labelled images.
         passed: Every check passed.
         differences: One line each; empty when `passed`.
-        versions: Package to version, now.
+        versions: Package to version, when it was verified.
     """
 
     FORMAT: ClassVar[Format] = Format("verify")

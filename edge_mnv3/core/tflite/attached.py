@@ -1,6 +1,6 @@
 """Metadata and associated files put on a `.tflite`, and read from it.
 
-The model's own bytes are not touched. A new root, with the metadata, is written in front of the old file,
+The model's bytes are not touched. A new root, with the metadata, is written in front of the old file,
 whose offsets are relative and stay right; the associated files are zipped behind. So the quantized file that
 was measured lies inside the packaged one byte for byte, with its alignment, and can be compared by its hash.
 """
@@ -21,7 +21,7 @@ from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.stored_zip import write_entries
 from edge_mnv3.core.tflite.objects import IDENTIFIER, invalid_file
 
-MODEL_ENTRY = "TFLITE_METADATA"  # name of the metadata entry that holds the file's own description
+MODEL_ENTRY = "TFLITE_METADATA"  # name of the metadata entry that holds the file's description
 _ALIGNMENT_BYTES = 16  # of weights in a .tflite
 # Ids of the root's fields, from the TFLite schema. All but the version are references.
 _VERSION, _BUFFERS, _METADATA, _FIELDS = 0, 4, 6, 10
@@ -117,7 +117,7 @@ def _new_root(body: bytes, metadata: bytes) -> bytes | None:
     fields = _references(root)
     buffers = [root.Buffers(index) for index in range(root.BuffersLength())]
     entries = [root.Metadata(index) for index in range(root.MetadataLength())]
-    # Buffers beyond the flatbuffer are found by their place in the file, which a new root would move.
+    # Buffers beyond the flatbuffer are addressed by their place in the file, which a new root would move.
     if fields is None or any(buffer.Offset() > 1 for buffer in buffers):
         return None
     builder = flatbuffers.Builder(len(body) + len(metadata) + 4 * len(buffers) + 4096)

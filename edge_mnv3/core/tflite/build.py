@@ -60,7 +60,7 @@ class GraphBuilder:
             name: The schema's name, such as `CONV_2D`.
             inputs: Numbers of the tensors that it takes.
             output: Number of the tensor that it gives.
-            options: As in `Operator`; those left out keep the schema's defaults.
+            options: Options of the operator, as in `Operator`; those left out keep the schema's defaults.
             code: Operators of one name share an entry among the file's operator codes if this is the same
                 too. A runtime does not care; the bytes of a file do.
 

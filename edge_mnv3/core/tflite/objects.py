@@ -160,7 +160,7 @@ def operator_object(
     elif options:
         raise ValueError(f"{name} has no options")
     for option, value in options.items():
-        camel = re.sub("_([a-z])", lambda found: found[1].upper(), option)
+        camel = re.sub("_([a-z])", lambda match: match[1].upper(), option)
         if not hasattr(new.builtinOptions, camel):
             raise ValueError(f"{name} has no option {option}")
         if option in _ENUMERATED_OPTIONS:

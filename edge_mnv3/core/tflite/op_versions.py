@@ -1,6 +1,6 @@
 """The version of each operator that this project writes.
 
-Source: what TFLite's own converter writes for int8 operands, see GetBuiltinOperatorVersion in
+Source: what TFLite's converter writes for int8 operands, see GetBuiltinOperatorVersion in
 tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc. A runtime that has a version runs the types of
 all earlier ones too, so float operators carry the same.
 """

@@ -83,7 +83,7 @@ def constant_tensor(
     zero_points: Sequence[int] = (),
     quantized_dimension: int = 0,
 ) -> Tensor:
-    """Makes a tensor that holds these numbers, in their own shape and dtype."""
+    """Makes a tensor that holds these numbers, with their shape and dtype."""
     return Tensor(
         name=name,
         dtype=numbers.dtype.name.upper(),
@@ -102,7 +102,7 @@ class Operator:
     Attributes:
         index: Its place in the order of execution.
         name: The schema's name, such as `CONV_2D`; the custom code of a custom operator.
-        version: As its entry among the file's operator codes says.
+        version: Version in its entry among the file's operator codes.
         inputs: Numbers of the tensors that it takes, `NO_TENSOR` for an absent optional one.
         outputs: Numbers of the tensors that it gives.
         options: The schema's fields, such as `stride_h`; `padding` and `fused_activation_function` as the
@@ -132,7 +132,7 @@ class Graph:
     """A graph of a file; tensors are known by their numbers, from 0.
 
     Attributes:
-        operators: In the order of execution.
+        operators: Operators in the order of execution.
         inputs: Numbers of tensors.
         outputs: Numbers of tensors.
     """

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import DEFAULT_PREPROCESS, ImageSource, check_labelled, check_labels
+from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.validate import ModelAccuracy, ValidateResult
 from edge_mnv3.core.runtime import RuntimeName
@@ -26,7 +27,7 @@ from edge_mnv3_quantization.validation.differences import (
 from edge_mnv3_quantization.validation.file_pair import ComparedFile, FilePair, KernelChoice, open_pair
 from edge_mnv3_quantization.validation.findings import decide_gate
 from edge_mnv3_quantization.validation.hits import Hits, count_hits, top_classes
-from edge_mnv3_quantization.validation.running import RunSettings, available_cores, run_files
+from edge_mnv3_quantization.validation.running import RunSettings, run_files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from edge_mnv3.core.intervals import Z95
 from edge_mnv3.core.results.validate import AccuracyDelta, ClassLoss, Disagreement
 from edge_mnv3_quantization.validation.hits import Hits
 
 WORST_LISTED = 20
 INTERVAL_METHOD = "Bonett-Price adjusted Wald interval for the difference of paired proportions"
-_Z95 = 1.959963984540054
 
 
 class Answer(NamedTuple):
@@ -64,7 +64,7 @@ def paired_interval_points(lost: int, won: int, n: int) -> tuple[float, float]:
     """
     p_lost, p_won = (lost + 1) / (n + 2), (won + 1) / (n + 2)
     difference = p_won - p_lost
-    half = _Z95 * math.sqrt((p_won + p_lost - difference**2) / (n + 2))
+    half = Z95 * math.sqrt((p_won + p_lost - difference**2) / (n + 2))
     return max(-100.0, 100 * (difference - half)), min(100.0, 100 * (difference + half))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import ImageSource
+from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import SkippedImage
 from edge_mnv3.core.runtime import Kernels, LoadedModel, RuntimeName, open_model
@@ -55,11 +55,6 @@ class Run(Generic[A]):
 
     answers: dict[int, A]
     skipped: tuple[SkippedImage, ...]
-
-
-def available_cores() -> int:
-    """Counts the processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_files(

@@ -1,0 +1,22 @@
+"""Intervals of measured shares."""
+
+from __future__ import annotations
+
+import math
+
+WILSON = "Wilson score interval of a proportion"
+Z95 = 1.959963984540054  # the normal distribution's quantile at 0.975
+
+
+def wilson_percent(hits: int, n: int) -> tuple[float, float]:
+    """Returns the 95 % interval of a share of `n`, in percent.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference", J. Amer.
+        Stat. Assoc. 22, 209-212.
+
+    It stays within 0 and 100 and keeps its coverage near them, where Wald's does not.
+    """
+    share, z2 = hits / n, Z95**2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return 100 * max(0.0, middle - half), 100 * min(1.0, middle + half)
