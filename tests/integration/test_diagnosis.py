@@ -18,7 +18,8 @@ from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weigh
 from edge_mnv3_quantization.diagnosis import diagnose as diagnosis
 from edge_mnv3_quantization.diagnosis.attribution import attribute
 from edge_mnv3_quantization.diagnosis.diagnose import diagnose
-from edge_mnv3_quantization.diagnosis.pairing import Pair, pair_files
+from edge_mnv3_quantization.diagnosis.pair import Pair
+from edge_mnv3_quantization.diagnosis.pairing import pair_files
 from edge_mnv3_quantization.diagnosis.signal_noise import Survey, survey
 from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish

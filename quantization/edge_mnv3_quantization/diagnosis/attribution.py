@@ -24,11 +24,11 @@ from edge_mnv3_quantization.diagnosis.equalization_scales import (
     EqualizationScales,
     moved_biases,
 )
-from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue, PairedWeights
+from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue, PairedWeights
 from edge_mnv3_quantization.graph.network import Array
 
-_EQUAL = 1e-3  # scales this near to 1 are left out: they would move a number by a thousandth of itself
-_MEAN_IMAGES = 16  # for the mean error of an operator's channels
+_EQUAL = 1e-3  # scales this near to 1 are left out: they would change a number by a thousandth of itself
+_MEAN_IMAGES = 16  # how many images give the mean error of an operator's channels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Item:
     """A tensor that was quantized: a value, or the weights of the operator that gives it.
 
     Attributes:
-        real: Weights and bias to put in the float file's place.
+        real: The weights and the bias that replace those of the float file.
     """
 
     kind: Literal["value", "weights"]
@@ -50,7 +50,7 @@ class Costs:
     """Squared errors of the logits relative to their signal: 0.01 is 20 dB.
 
     Attributes:
-        items: Dearest first.
+        items: The items, the costliest first.
         alone: The error with each item quantized alone.
         cumulative: The error with the first item, the first two, …, as many as were asked for.
         together: The error with all items at once and the int8 file's biases: what the int8 kernels should
@@ -71,13 +71,13 @@ def attribute(
     top: int,
     reporter: Reporter = SILENT,
 ) -> Costs:
-    """Quantizes every tensor alone, then the dearest one after the other, then all.
+    """Quantizes every tensor alone, then the costliest one after the other, then all.
 
     Args:
         pair: The files.
         equalization: The equalization scales of the int8 file.
         images: (N, H, W, 3) uint8.
-        top: How many to accumulate.
+        top: How many of the costliest tensors to accumulate.
         reporter: Its `progress` is told of (runs over the images done, runs in all).
     """
     # A concatenation rounds nothing that its inputs have not rounded.
@@ -89,10 +89,10 @@ def attribute(
     def logits(chosen: Iterable[Item]) -> Array:
         nonlocal done
         runs = run_quantized(pair, equalization, chosen, images)
-        found: Array = np.concatenate([outputs[0] for outputs in runs]).astype(np.float64)
+        rows: Array = np.concatenate([outputs[0] for outputs in runs]).astype(np.float64)
         done += 1
         reporter.progress(done, total)
-        return found
+        return rows
 
     wanted = logits(())
     signal = float(np.square(wanted - wanted.mean(axis=0)).sum())
@@ -131,12 +131,12 @@ def run_quantized(
     edit = Edit(pair.float_content, "being diagnosed").with_outputs(wanted)
     for item in chosen:
         if item.weights is None:
-            own = equalization.outputs[item.value.int8_tensor]
+            scales = equalization.outputs[item.value.int8_tensor]
             edit.fake_quantize(
                 item.value.float_tensor,
                 item.value.scale,
                 item.value.zero_point,
-                own if np.abs(own - 1).max() > _EQUAL else None,
+                scales if np.abs(scales - 1).max() > _EQUAL else None,
             )
         elif item.real is not None:
             edit.set_constant(item.weights.weights_tensor, item.real[0].astype(np.float32))
@@ -144,20 +144,21 @@ def run_quantized(
                 edit.set_constant(item.weights.bias_tensor, item.real[1].astype(np.float32))
     model = open_bytes(edit.to_bytes())
     for image in images:
-        yield [found.reshape(-1, found.shape[-1]) for found in model.run_all(image)]
+        yield [output.reshape(-1, output.shape[-1]) for output in model.run_all(image)]
 
 
 def _weights_items(pair: Pair, equalization: EqualizationScales, images: Images) -> Iterator[Item]:
-    """The weights of each operator, less their mean error where the int8 file's biases were moved.
+    """Yields the weights of each operator, without their mean error where the int8 file's biases were moved.
 
     A recipe that corrects biases takes back the mean error of everything before them, and does not say how
-    much of a correction is for these weights; with the rest exact, it would be all of their mean error.
+    much of a correction is for these weights. With everything else exact, the correction would be their mean
+    error.
     """
 
     def means(chosen: Iterable[Item], outputs: Sequence[int]) -> list[Array]:
         rows = [
-            [output.mean(axis=0, dtype=np.float64) for output in found]
-            for found in run_quantized(pair, equalization, chosen, images, outputs=outputs)
+            [output.mean(axis=0, dtype=np.float64) for output in values]
+            for values in run_quantized(pair, equalization, chosen, images, outputs=outputs)
         ]
         return [np.mean(column, axis=0) for column in zip(*rows, strict=True)]
 
@@ -171,10 +172,10 @@ def _weights_items(pair: Pair, equalization: EqualizationScales, images: Images)
     for weights in pair.weights:
         real, bias = as_float(weights, equalization, stored_bias=False)
         item = Item(kind="weights", value=weights.output, weights=weights, real=(real, bias))
-        own = weights.output.float_tensor
-        if own in plain:
-            (changed,) = means([item], [own])
-            item = dataclasses.replace(item, real=(real, bias - (changed - plain[own])))
+        tensor = weights.output.float_tensor
+        if tensor in plain:
+            (changed,) = means([item], [tensor])
+            item = dataclasses.replace(item, real=(real, bias - (changed - plain[tensor])))
         yield item
 
 
@@ -186,12 +187,13 @@ def _stored(weights: PairedWeights, equalization: EqualizationScales) -> Item:
 def as_float(
     weights: PairedWeights, equalization: EqualizationScales, *, stored_bias: bool
 ) -> tuple[Array, Array]:
-    """The int8 weights and bias in the float file's place.
+    """Converts an operator's int8 weights and bias to numbers that can replace those of the float file.
 
     Args:
         weights: The weights of one operator.
         equalization: The equalization scales of the int8 file.
-        stored_bias: The int8 file's bias; else the float file's, but for rows at the limit of int32.
+        stored_bias: Whether to take the int8 file's bias. Otherwise the float file's is taken, except for
+            rows whose bias is at the limit of int32.
     """
     output = weights.output.int8_tensor
     given, taken = equalization.outputs[output], equalization.inputs[output]

@@ -1,7 +1,7 @@
 """Why a tensor loses so much in int8, in words, by rules with fixed thresholds.
 
-Every rule that holds is reported, in the order of this module: what forbids the file first, then what is
-worst for the numbers. `docs/diagnosis.md` explains the thresholds.
+Every rule that applies is reported, in the order of this module: first what keeps the file from loading, then
+what is worst for the numbers. `docs/diagnosis.md` explains the thresholds.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import numpy.typing as npt
 from edge_mnv3.core.results.diagnose import TensorCause
 from edge_mnv3_quantization.algorithms.weight_quantization import LARGEST_STEP
 from edge_mnv3_quantization.diagnosis.equalization_scales import SATURATED_BIAS
-from edge_mnv3_quantization.diagnosis.pairing import PairedWeights
+from edge_mnv3_quantization.diagnosis.pair import PairedWeights
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_SHIFT, Array
 
 LOW_STEP, HIGH_STEP = -128, 127
 STEP_COUNT = 256
-TAIL_PERCENT = 0.1  # of a channel's numbers on either side are its tails
-OUTLIER_RATIO = 2.0  # of the range to what all channels need without their tails: a bit is lost
-IMBALANCE_PERCENTILE = 25  # of the channels, by the steps that their numbers span without tails
-IMBALANCE_STEPS = 32  # for that channel: three of eight bits are lost
-IMBALANCE_RATIO = 4.0  # of the widest channel to that channel
-CLIPPED_SHARE = 0.5  # of a value's squared error
-TOO_NARROW_SHARE = 0.95  # likewise: more than any range that was weighed against these numbers
-DEAD_SHARE = 0.5  # of the channels: fewer explain nothing
-BELOW_SHARE = 0.25  # of the steps
-UNEVEN_ROW_STEPS = 8  # of 127, for the median weight of the median channel: four of seven bits are lost
+TAIL_PERCENT = 0.1  # the tails of a channel are this share of its numbers on either side
+OUTLIER_RATIO = 2.0  # the range over what all channels need without their tails: one bit is lost
+IMBALANCE_PERCENTILE = 25  # the channel at this percentile, by the steps its numbers span without tails, ...
+IMBALANCE_STEPS = 32  # ... spans fewer steps than these: three of eight bits are lost
+IMBALANCE_RATIO = 4.0  # ... and the widest channel spans more than so many times as many
+CLIPPED_SHARE = 0.5  # the share of a value's squared error that is due to clipping
+TOO_NARROW_SHARE = 0.95  # a larger share of it than with any range that was weighed against these numbers
+DEAD_SHARE = 0.5  # the share of dead channels: with fewer dead channels rounding is named as well
+BELOW_SHARE = 0.25  # the share of the steps that hold numbers below -3
+UNEVEN_ROW_STEPS = 8  # the median weight of the median channel, of 127 steps: four of seven bits are lost
 
 Matrix = npt.NDArray[np.float32]
 
@@ -39,12 +39,12 @@ class SampledValue:
     """Numbers of one value and how int8 holds them.
 
     Attributes:
-        sample: (numbers, C) of the float value.
-        equalization_scales: (C,): float value = equalization scale * int8 value.
-        low: (C,): smallest number that was seen.
-        high: (C,): largest.
-        dead: (C,): channels that are constant.
-        before_hard_swish: Only hard-swish takes it.
+        sample: Some numbers of the float value, (numbers, C).
+        equalization_scales: The scales in float value = equalization scale * int8 value, (C,).
+        low: The smallest number that was seen in each channel, (C,).
+        high: The largest number that was seen in each channel, (C,).
+        dead: Whether each channel is constant, (C,).
+        before_hard_swish: Whether only a hard-swish takes the value.
     """
 
     sample: Matrix
@@ -57,20 +57,20 @@ class SampledValue:
     before_hard_swish: bool
 
     def steps(self, numbers: Array | Matrix) -> Array:
-        """What numbers (…, C) would be stored as if nothing were rounded or clipped."""
-        found: Array = (
+        """Converts numbers (…, C) to what would be stored if nothing were rounded or clipped."""
+        steps: Array = (
             np.asarray(numbers, np.float64) / (self.equalization_scales * self.scale) + self.zero_point
         )
-        return found
+        return steps
 
     def harmless_low(self) -> Array:
-        """(C,): the step below which all numbers give the same result."""
+        """Returns the stored number (C,) below which all numbers give the same result."""
         if not self.before_hard_swish:
             return np.full(len(self.equalization_scales), -np.inf)
         return self.steps(np.full(len(self.equalization_scales), -HARD_SIGMOID_SHIFT))
 
     def clipped(self) -> tuple[float, float]:
-        """Share of the numbers beyond the range, and of the squared error that they make."""
+        """Returns the share of the numbers beyond the range, and the share of the squared error they make."""
         steps = np.maximum(self.steps(self.sample), self.harmless_low())
         beyond = steps - np.clip(steps, LOW_STEP - 0.5, HIGH_STEP + 0.5)
         weight = np.square(self.equalization_scales)
@@ -83,31 +83,31 @@ def value_causes(value: SampledValue, refusal: str | None = None) -> tuple[Tenso
     """Names what is wrong with a value's range and channels.
 
     Args:
-        value: With at least one number.
-        refusal: What XNNPACK refuses about the operator that gives it.
+        value: A value with at least one sampled number.
+        refusal: What XNNPACK refuses about the operator that gives the value.
     """
-    found = []
+    causes = []
     if refusal:
-        found.append(TensorCause(kind="xnnpack_ratio", text=f"scale ratio that XNNPACK refuses: {refusal}"))
-    found += _clipping(value)
+        causes.append(TensorCause(kind="xnnpack_ratio", text=f"scale ratio that XNNPACK refuses: {refusal}"))
+    causes += _clipping(value)
     alive = ~value.dead
     if alive.any():
-        found += _spans(value, alive)
-        found += _below(value)
-    if value.dead.mean() < DEAD_SHARE and not found:
-        found.append(_rounding(value))
-    return (*found, _dead(value)) if value.dead.any() else tuple(found)
+        causes += _spans(value, alive)
+        causes += _below(value)
+    if value.dead.mean() < DEAD_SHARE and not causes:
+        causes.append(_rounding(value))
+    return (*causes, _dead(value)) if value.dead.any() else tuple(causes)
 
 
 def weights_causes(weights: PairedWeights) -> tuple[TensorCause, ...]:
     """Names what is wrong with an operator's weights and bias."""
-    found = []
+    causes = []
     saturated = np.flatnonzero(np.abs(weights.bias) >= SATURATED_BIAS)
     rows = np.moveaxis(weights.stored, -1, 0) if weights.depthwise else weights.stored
     rows = rows.reshape(len(weights.bias), -1)
     if len(saturated):
         first = saturated[0]
-        found.append(
+        causes.append(
             TensorCause(
                 kind="saturated_bias",
                 text=f"saturated bias in {len(saturated)} of {len(rows)} channels: channel {first}'s is at "
@@ -121,7 +121,7 @@ def weights_causes(weights: PairedWeights) -> tuple[TensorCause, ...]:
         sizes = np.where(plain.reshape(rows.shape) != 0, np.abs(rows), np.nan)[used]
         typical = float(np.median(np.nanmedian(sizes, axis=1)))
         if typical < UNEVEN_ROW_STEPS:
-            found.append(
+            causes.append(
                 TensorCause(
                     kind="uneven_rows",
                     text="a channel's largest weight dwarfs the rest: in half of the channels half of the "
@@ -129,14 +129,14 @@ def weights_causes(weights: PairedWeights) -> tuple[TensorCause, ...]:
                 )
             )
     if not used.all():
-        found.append(
+        causes.append(
             TensorCause(
                 kind="dead_channels",
                 text=f"dead channels: {(~used).sum()} of {len(rows)} channels have no weights but 0",
             )
         )
-    if found:
-        return tuple(found)
+    if causes:
+        return tuple(causes)
     return (
         TensorCause(
             kind="rounding", text=f"no single cause: {rows.shape[1]} weights a channel, rounded to 8 bits"
@@ -156,7 +156,7 @@ def _clipping(value: SampledValue) -> Sequence[TensorCause]:
 
 
 def _ends(value: SampledValue) -> tuple[Array, Array]:
-    """Steps (C,) and (C,) between which each channel's numbers lie without their tails."""
+    """Returns the stored numbers, (C,) and (C,), between which each channel lies without its tails."""
     low, high = np.percentile(value.sample, (TAIL_PERCENT, 100 - TAIL_PERCENT), axis=0)
     one, other = value.steps(low), value.steps(high)
     floor = value.harmless_low()
@@ -168,9 +168,9 @@ def _spans(value: SampledValue, alive: npt.NDArray[np.bool_]) -> Sequence[Tensor
     widths = np.clip(high, LOW_STEP, HIGH_STEP) - np.clip(low, LOW_STEP, HIGH_STEP)
     widest = int(np.argmax(np.where(alive, widths, -1.0)))
     narrow = float(np.percentile(widths[alive], IMBALANCE_PERCENTILE))
-    found = []
+    causes = []
     if narrow < IMBALANCE_STEPS and widths[widest] > IMBALANCE_RATIO * narrow:
-        found.append(
+        causes.append(
             TensorCause(
                 kind="channel_imbalance",
                 text=f"channel imbalance: a quarter of the channels spans {narrow:.2g} of {STEP_COUNT} "
@@ -184,14 +184,14 @@ def _spans(value: SampledValue, alive: npt.NDArray[np.bool_]) -> Sequence[Tensor
         )
         channel = int(np.argmax(reached))
         extreme = value.high[channel] if value.high[channel] > -value.low[channel] else value.low[channel]
-        found.append(
+        causes.append(
             TensorCause(
                 kind="outlier_range",
                 text=f"outlier range: {needed:.0f} of {STEP_COUNT} steps hold all channels' numbers but "
                 f"{TAIL_PERCENT} % on each side; channel {channel} reaches {extreme:.3g}",
             )
         )
-    return found
+    return causes
 
 
 def _below(value: SampledValue) -> Sequence[TensorCause]:

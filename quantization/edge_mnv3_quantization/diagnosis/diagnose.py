@@ -1,4 +1,4 @@
-"""Where an int8 file loses what its float file knows: noise along the graph, dearest tensors, causes."""
+"""Where an int8 file loses accuracy: noise along the graph, the costliest tensors and their causes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.diagnosis.attribution import Costs, attribute
 from edge_mnv3_quantization.diagnosis.causes import SampledValue, value_causes, weights_causes
-from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue, pair_files
+from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue
+from edge_mnv3_quantization.diagnosis.pairing import pair_files
 from edge_mnv3_quantization.diagnosis.recipe_findings import (
     RecipeDeeds,
     is_rewritten,
@@ -41,14 +42,14 @@ from edge_mnv3_quantization.graph.xnnpack_limits import refused_operators
 
 TOP = 10
 _WORST_CHANNELS = 3
-_SAMPLED_POSITIONS = 196  # of each image, for the shares of a channel's numbers
+_SAMPLED_POSITIONS = 196  # how many positions of each image give the shares of a channel's numbers
 
 
 def input_size_px(path: Path) -> int:
-    """Side of the square image that a file takes.
+    """Returns the side of the square image that a file takes, in pixels.
 
     Raises:
-        ModelFileError: It is missing, no valid `.tflite`, or takes something else.
+        ModelFileError: The file is missing, no valid `.tflite`, or takes something else.
     """
     model = open_model(path, kernels="builtin")
     shape = model.inputs[0].shape if len(model.inputs) == 1 else ()
@@ -68,14 +69,14 @@ def diagnose(
     """Compares an int8 file with the float file that it was made from.
 
     Args:
-        float_path: Takes pixels 0..255.
-        int8_path: Made from it by any recipe of this project, or by TensorFlow's converter.
-        images: (N, H, W, 3) uint8 with N >= 2: the signal is what differs between them.
-        image_source: For the result: where they came from.
-        reporter: Is told of steps and progress.
+        float_path: A float file that takes pixels 0..255.
+        int8_path: The file made from it by any recipe of this project or by TensorFlow's converter.
+        images: Images, (N, H, W, 3) uint8 with N >= 2, because the signal is what differs between images.
+        image_source: Where the images came from, for the result.
+        reporter: Its `step` is told what begins, its `progress` how far that is.
 
     Raises:
-        ModelFileError: A file is missing or invalid, or the two are no pair.
+        ModelFileError: A file is missing or invalid, or the int8 file was not made from the float file.
     """
     pair = pair_files(
         _read(float_path), _read(int8_path), float_name=str(float_path), int8_name=str(int8_path)
@@ -117,7 +118,7 @@ def diagnose(
                 pair.values, block_names([value.layer for value in pair.values]), strict=True
             )
         ),
-        costs=inspector.dearest(costs),
+        costs=inspector.costliest(costs),
         other_noise_percent=100 * sum(costs.alone[TOP:]),
         refused=inspector.refused(),
         recipe=inspector.findings,
@@ -133,12 +134,14 @@ def _read(path: Path) -> bytes:
 
 
 def _warnings(problem: str | None, images: Images) -> tuple[str, ...]:
-    found = []
+    warnings = []
     if problem:
-        found.append(f"the int8 file does not load under XNNPACK, so the built-in kernels ran it: {problem}")
+        warnings.append(
+            f"the int8 file does not load under XNNPACK, so the built-in kernels ran it: {problem}"
+        )
     if len(images) < 16:
-        found.append(f"{len(images)} images are few: take 64 for figures that another draw repeats")
-    return tuple(found)
+        warnings.append(f"{len(images)} images are few: take 64 for figures that another draw repeats")
+    return tuple(warnings)
 
 
 def _agreement_percent(surveyed: Survey) -> float:
@@ -187,12 +190,12 @@ class _Inspector:
         self._refusals = {refused.output: refused for refused in refused_operators(read_file(int8_path))}
 
     def refusal_text(self) -> str:
-        """What XNNPACK refuses, in one line; empty if nothing is known."""
-        return "; ".join(found.text for found in self._refusals.values())
+        """Says in one line what XNNPACK refuses; the text is empty if nothing is known."""
+        return "; ".join(refusal.text for refusal in self._refusals.values())
 
     def refused(self) -> tuple[RefusedOperator, ...]:
-        """The operators that XNNPACK refuses, worst first."""
-        found = []
+        """Lists the operators that XNNPACK refuses, worst first."""
+        operators = []
         for name, refusal in self._refusals.items():
             value = next(
                 (v for v in self._pair.values if self._pair.int8_file.tensors[v.int8_tensor].name == name),
@@ -208,15 +211,15 @@ class _Inspector:
                     for cause in weights_causes(weights)
                     if cause.kind != "rounding"
                 )
-            found.append(
+            operators.append(
                 RefusedOperator(tensor=name, layer=layer_name(name), op=refusal.operator.name, causes=causes)
             )
-        return tuple(found)
+        return tuple(operators)
 
-    def dearest(self, costs: Costs) -> tuple[TensorCost, ...]:
-        """The tensors that cost most, with their causes."""
+    def costliest(self, costs: Costs) -> tuple[TensorCost, ...]:
+        """Lists the tensors that cost most, with their causes."""
         total = max(sum(costs.alone), 1e-30)
-        found = []
+        ranked = []
         for rank, cumulative in enumerate(costs.cumulative, start=1):
             item, alone = costs.items[rank - 1], costs.alone[rank - 1]
             if item.weights is None:
@@ -227,7 +230,7 @@ class _Inspector:
             else:
                 causes = weights_causes(item.weights)
                 done = self._deeds.for_weights(item.weights)
-            found.append(
+            ranked.append(
                 TensorCost(
                     rank=rank,
                     kind=item.kind,
@@ -243,7 +246,7 @@ class _Inspector:
                     suggestion=suggestion(causes, rewritten=self._rewritten),
                 )
             )
-        return tuple(found)
+        return tuple(ranked)
 
     def _sampled(self, value: PairedValue) -> SampledValue:
         moments = self._survey.moments[value.float_tensor]

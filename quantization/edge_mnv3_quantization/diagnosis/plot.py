@@ -15,7 +15,7 @@ SUFFIXES = (".png", ".svg")
 _SIZE_INCHES = (12.0, 9.0)
 _DOTS_PER_INCH = 120
 _BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9822b", "#8a8a8a"
-_MOST_NAMES = 70  # side by side under an axis, slanted
+_MOST_NAMES = 70  # how many slanted names fit side by side under an axis
 
 
 def check_plot(path: Path) -> None:
@@ -31,11 +31,11 @@ def check_plot(path: Path) -> None:
 
 
 def plot_diagnosis(result: DiagnoseResult, path: Path) -> None:
-    """Draws the signal to noise along the graph and the dearest tensors.
+    """Draws the signal-to-noise ratio along the graph and the cost of the costliest tensors.
 
     Args:
-        result: From `diagnose`.
-        path: `.png` or `.svg`.
+        result: The result of `diagnose`.
+        path: A file name that ends in `.png` or `.svg`.
 
     Raises:
         MissingExtraError: matplotlib is not installed.

@@ -1,4 +1,4 @@
-"""What the recipe of an int8 file did: as the file notes, or else inferred from it and its float file."""
+"""What an int8 file's recipe did: read from the file's notes, or else inferred from both files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edge_mnv3.core.results.diagnose import RecipeFindings, TensorCause
 from edge_mnv3.core.results.recipe import RecipeReport, RefittedLayer
 from edge_mnv3_quantization.diagnosis.causes import SampledValue
 from edge_mnv3_quantization.diagnosis.equalization_scales import EqualizationScales, moved_biases
-from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue, PairedWeights
+from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue, PairedWeights
 from edge_mnv3_quantization.graph.network import Array
 from edge_mnv3_quantization.graph.tensor_names import layer_name, ungrouped
 
@@ -32,7 +32,7 @@ _ANY_RECIPE = {
 
 
 def recipe_findings(pair: Pair, equalization: EqualizationScales) -> RecipeFindings:
-    """Counts what was done over the whole graph: as noted in the int8 file, or else inferred."""
+    """Counts what was done over the whole graph, from the int8 file's notes or else by inference."""
     ratios = [scale_ratio(equalization.outputs[value.int8_tensor]) for value in pair.values]
     counts = _noted_counts(pair.report) if pair.report else _inferred_counts(pair, equalization)
     return RecipeFindings(
@@ -59,9 +59,13 @@ def _noted_counts(report: RecipeReport) -> dict[str, int]:
 
 def _inferred_counts(pair: Pair, equalization: EqualizationScales) -> dict[str, int]:
     producers = [pair.int8_file.producer(hard_sigmoid) for hard_sigmoid in pair.hard_sigmoids]
-    kinds = [step.name for step in producers if step is not None]
-    # The groups of one hard-swish are one table.
-    names = [pair.int8_file.tensors[step.output].name for step in producers if step and step.name == "ADD"]
+    kinds = [operator.name for operator in producers if operator is not None]
+    # The channel groups of one hard-swish count as one table.
+    names = [
+        pair.int8_file.tensors[operator.output].name
+        for operator in producers
+        if operator and operator.name == "ADD"
+    ]
     tables = {ungrouped(name) for name in names}
     return {
         "hard_swishes": pair.hard_swishes,
@@ -77,18 +81,18 @@ def _inferred_counts(pair: Pair, equalization: EqualizationScales) -> dict[str, 
 
 
 def scale_ratio(scales: Array) -> float:
-    """The largest equalization scale over the smallest."""
+    """Divides the largest equalization scale by the smallest."""
     return float(scales.max() / scales.min()) if scales.min() > 0 else 1.0
 
 
 class RecipeDeeds:
-    """Tells what was done about single tensors, a phrase each: as the int8 file notes, or else inferred."""
+    """Tells in phrases what was done about single tensors, from the int8 file's notes or by inference."""
 
     def __init__(self, pair: Pair, equalization: EqualizationScales) -> None:
         self._pair, self._equalization = pair, equalization
 
     def for_value(self, value: PairedValue, sampled: SampledValue) -> tuple[str, ...]:
-        """What was done about one value."""
+        """Tells what was done about one value."""
         ratio = scale_ratio(self._equalization.outputs[value.int8_tensor])
         equalized = (
             f"channels equalized, scales 1 to {ratio:.3g}" if ratio > _EQUALIZED else "channels not equalized"
@@ -109,7 +113,7 @@ class RecipeDeeds:
         return (equalized, clipped, *lowered, *fitted)
 
     def for_weights(self, weights: PairedWeights) -> tuple[str, ...]:
-        """What was done about one operator's weights."""
+        """Tells what was done about one operator's weights."""
         given = scale_ratio(self._equalization.outputs[weights.output.int8_tensor])
         taken = self._equalization.inputs[weights.output.int8_tensor]
         taken_ratio = scale_ratio(taken[taken > 0]) if (taken > 0).any() else 1.0
@@ -122,7 +126,7 @@ class RecipeDeeds:
         return (*equalized, *self._fitted(weights))
 
     def _hard_swish(self, value: PairedValue) -> tuple[str, ...]:
-        """The form of the hard-swish that takes a value."""
+        """Tells the form of the hard-swish that takes a value."""
         if self._pair.report:
             layer = layer_name(ungrouped(value.name))
             forms = [one.form for one in self._pair.report.hard_swishes if one.input_layer == layer]
@@ -130,17 +134,17 @@ class RecipeDeeds:
             by_groups = value.name != ungrouped(value.name)
             forms = [
                 "per_channel"
-                if step.name == "DEPTHWISE_CONV_2D"
+                if operator.name == "DEPTHWISE_CONV_2D"
                 else "table_by_groups"
                 if by_groups
                 else "table"
-                for step in self._pair.int8_file.consumers(value.int8_tensor)
-                if step.output in self._pair.hard_sigmoids
+                for operator in self._pair.int8_file.consumers(value.int8_tensor)
+                if operator.output in self._pair.hard_sigmoids
             ]
         return tuple(_FORMS[form] for form in forms)
 
     def _fitted(self, weights: PairedWeights) -> tuple[str, ...]:
-        """How an operator's weights and biases were moved."""
+        """Tells how an operator's weights and biases were refitted."""
         if self._pair.report:
             layers = (one for one in self._pair.report.refitted_layers if one.layer == weights.output.layer)
             return tuple(_refitted_phrase(layer) for layer in layers)
@@ -163,18 +167,18 @@ def _refitted_phrase(layer: RefittedLayer) -> str:
 
 
 def suggestion(causes: tuple[TensorCause, ...], *, rewritten: bool) -> str:
-    """What to do about the first cause that something can be done about.
+    """Suggests what to do about the first cause that something can be done about.
 
     Args:
-        causes: The causes found for one tensor.
-        rewritten: The recipe has equalized or lowered the graph already.
+        causes: The causes of one tensor's loss.
+        rewritten: Whether the recipe has equalized or lowered the graph already.
     """
     known = _ANY_RECIPE if rewritten else _SUGGESTIONS | _ANY_RECIPE
     return next((known[cause.kind] for cause in causes if cause.kind in known), "")
 
 
 def is_rewritten(findings: RecipeFindings) -> bool:
-    """Whether the int8 file is of a recipe that changes the graph."""
+    """Whether the int8 file was made by a recipe that changes the graph."""
     return bool(
         findings.equalized_values
         or findings.hard_swishes_as_table
@@ -184,11 +188,11 @@ def is_rewritten(findings: RecipeFindings) -> bool:
 
 
 def _folded(pair: Pair) -> int:
-    """Products of two values that the int8 file has no tensor for."""
+    """Counts the products of two values that the int8 file has no tensor for."""
     known = {value.float_tensor for value in pair.values}
     count = 0
-    for step in pair.float_file.operators:
-        values = [i for i in step.inputs if pair.float_file.producer(i) is not None]
-        named = bool(pair.float_file.tensors[step.output].name)  # those put in by lowering have no names
-        count += step.name == "MUL" and len(values) == 2 and named and step.output not in known
+    for operator in pair.float_file.operators:
+        values = [i for i in operator.inputs if pair.float_file.producer(i) is not None]
+        named = bool(pair.float_file.tensors[operator.output].name)  # those put in by lowering have no names
+        count += operator.name == "MUL" and len(values) == 2 and named and operator.output not in known
     return count

@@ -1,4 +1,4 @@
-"""Signal to noise of every value of an int8 file, over images, against the float file."""
+"""The signal-to-noise ratio of every value of an int8 file, over images, against the float file."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from edge_mnv3_quantization.diagnosis.equalization_scales import (
     recover_scales,
     unread_inputs,
 )
-from edge_mnv3_quantization.diagnosis.pairing import Pair, PairedValue
+from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_SHIFT, Array
 from edge_mnv3_quantization.graph.tensor_names import is_hard_sigmoid_name
 
-_CONSTANT = 1e-3  # spread of a channel, of the value's largest number, that counts as none
-_SCALE_IMAGES = 8  # they tell only constants of products, the scaling of pixels, and constant excitations
+_CONSTANT = 1e-3  # a channel is constant if its spread is no larger share of the value's largest number
+_SCALE_IMAGES = 8  # enough for the constants of products, the scaling of pixels, and constant excitations
 
 Matrix = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
-    """Of one value over the images and positions, (C,) each.
+    """Moments of one value over the images and positions, (C,) each.
 
-    Where only hard-swish takes a value, numbers below -3 count as -3 in signal and noise: all give 0.
+    Where only hard-swish takes a value, numbers below -3 count as -3 in signal and noise: all of them give 0.
 
     Attributes:
         signal: Mean square of the float numbers about their mean.
         noise: Mean square of the error of int8.
         low: Smallest float number.
-        high: Largest.
+        high: Largest float number.
     """
 
     signal: Array
@@ -47,12 +47,12 @@ class Moments:
     high: Array
 
     def dead(self) -> npt.NDArray[np.bool_]:
-        """Channels that are constant over the images."""
+        """Tells which channels are constant over the images, (C,)."""
         largest = max(float(np.abs(self.low).max()), float(np.abs(self.high).max()))
         return self.high - self.low <= _CONSTANT * largest
 
     def decibels(self) -> float | None:
-        """Signal to noise of the whole value; None where it is constant, or without noise."""
+        """Computes the signal-to-noise ratio of the whole value; None if it is constant or has no noise."""
         return None if self.dead().all() else decibels(float(self.signal.sum()), float(self.noise.sum()))
 
 
@@ -62,9 +62,9 @@ class Survey:
 
     Attributes:
         equalization: The equalization scales of the int8 file.
-        moments: By tensor of the float file.
-        float_logits: (N, classes).
-        int8_logits: The same of the int8 file, as real numbers.
+        moments: The moments of each value, by its tensor in the float file.
+        float_logits: The float file's logits, (N, classes).
+        int8_logits: The int8 file's logits as real numbers, (N, classes).
     """
 
     equalization: EqualizationScales
@@ -74,7 +74,7 @@ class Survey:
 
 
 def decibels(signal: float, noise: float) -> float | None:
-    """10 · log10(signal / noise); None where that is no finite number."""
+    """Computes 10 · log10(signal / noise); None where that is no finite number."""
     if not (signal > 0 and noise > 0 and np.isfinite(signal) and np.isfinite(noise)):
         return None
     return float(10 * np.log10(signal / noise))
@@ -141,14 +141,14 @@ def feeds_hard_swish(pair: Pair, value: PairedValue) -> bool:
 
 
 def sample_value(pair: Pair, tensor: int, images: Images, *, positions: int) -> Matrix:
-    """Numbers of one value of the float file, (numbers, C), at evenly spread positions of each image."""
+    """Samples one value of the float file, (numbers, C), at evenly spread positions of each image."""
     run = _Runner(open_bytes(_exposing(pair.float_content, [tensor])))
-    found = []
+    samples = []
     for index, image in enumerate(images):
         (output,) = run(image)
         stride = -(-len(output) // positions)
-        found.append(output[index % stride :: stride])
-    return np.concatenate(found)
+        samples.append(output[index % stride :: stride])
+    return np.concatenate(samples)
 
 
 def _exposing(content: bytes, tensors: Sequence[int]) -> bytes:
@@ -156,24 +156,24 @@ def _exposing(content: bytes, tensors: Sequence[int]) -> bytes:
 
 
 class _Runner:
-    """Runs a file of any input type on images; its outputs as real numbers, (positions, C) each.
+    """Runs a file of any input type on images and gives its outputs as real numbers, (positions, C) each.
 
-    A runtime lists an output that is asked for twice once only, so tensors must differ.
+    A runtime lists an output that is asked for twice only once, so the tensors must differ.
     """
 
     def __init__(self, model: LoadedModel) -> None:
         self._model = model
 
     def __call__(self, image: npt.NDArray[np.uint8]) -> list[Matrix]:
-        found = []
+        outputs = []
         for info, stored in zip(self._model.outputs, self._model.run_all(image), strict=True):
             matrix = stored.reshape(-1, stored.shape[-1] if stored.ndim else 1)
             if info.scale is None or stored.dtype.kind == "f":
-                found.append(matrix.astype(np.float32))
+                outputs.append(matrix.astype(np.float32))
             else:
                 moved = matrix.astype(np.float32) - np.float32(info.zero_point or 0)
-                found.append(moved * np.float32(info.scale))
-        return found
+                outputs.append(moved * np.float32(info.scale))
+        return outputs
 
 
 class _Sums:
