@@ -40,22 +40,22 @@ TOY = RecipeConfig(
 def made(tmp_path_factory: pytest.TempPathFactory) -> QuantizeResult:
     folder = tmp_path_factory.mktemp("toy")
     keras.utils.set_random_seed(3)
-    request = QuantizeRequest(
-        graph=GraphRequest(
-            variant=parse_variant("small", 0.35), input_size_px=SIDE, classes=3, weights="none"
-        ),
-        calibration="synthetic",
-        samples=IMAGES,
-        seed=0,
-        preprocess="slim",
-        recipe=TOY.name,
-        hard_swish="lowered",
-        io="uint8",
-        output_dir=folder,
-        force=False,
-    )
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(RECIPES, TOY.name, TOY)
+        request = QuantizeRequest(
+            graph=GraphRequest(
+                variant=parse_variant("small", 0.35), input_size_px=SIDE, classes=3, weights="none"
+            ),
+            calibration="synthetic",
+            samples=IMAGES,
+            seed=0,
+            preprocess="slim",
+            recipe=TOY.name,
+            hard_swish="lowered",
+            io="uint8",
+            output_dir=folder,
+            force=False,
+        )
         return quantize(request, SILENT)
 
 
