@@ -77,15 +77,15 @@ def published_weights(
     variant: Variant,
     *,
     include_top: bool = True,
-    base_url: str | None = None,
     reporter: Reporter = SILENT,
 ) -> Path:
     """Returns the verified local copy of a published file, downloading it if need be.
 
+    `$EDGE_MNV3_WEIGHTS_URL` names the folder to download from; without it, it is the official one.
+
     Args:
         variant: One of those in `PUBLISHED`.
         include_top: With the classifier.
-        base_url: Folder to download from; by default `$EDGE_MNV3_WEIGHTS_URL`, else the official one.
         reporter: Told of progress in bytes, and warned of a corrupt cached file that is replaced.
 
     Raises:
@@ -107,7 +107,7 @@ def published_weights(
         if _md5(path) == file.md5:
             return path
         reporter.warn(f"{path} is corrupt (its MD5 is not {file.md5}): downloading it again")
-    url = (base_url or os.environ.get(URL_VARIABLE) or BASE_URL).rstrip("/") + "/" + file.name
+    url = (os.environ.get(URL_VARIABLE) or BASE_URL).rstrip("/") + "/" + file.name
     _download(url, path, file.md5, reporter)
     return path
 

@@ -127,9 +127,10 @@ def test_failed_download(server: Any, mode: str | int, problem: str, cached: boo
     assert left_in_cache() == ([NAME] if cached else [])
 
 
-def test_no_server(server: Any) -> None:
+def test_no_server(monkeypatch: pytest.MonkeyPatch, server: Any) -> None:
+    monkeypatch.setenv(weights.URL_VARIABLE, "http://127.0.0.1:9")  # the discard port: nobody listens
     with pytest.raises(DownloadError, match=r"got no connection \(ConnectionError\); put the file at "):
-        published_weights(SMALL, base_url="http://127.0.0.1:9")  # the discard port: nobody listens
+        published_weights(SMALL)
     assert left_in_cache() == []
 
 
