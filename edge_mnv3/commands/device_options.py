@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from edge_mnv3.commands.exit_codes import EXPECTED_ERROR, GATE_FAILED
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench_report import DeviceFailure
 
 F = TypeVar("F", bound=Callable[..., Any])
-EXIT_FAILED, EXIT_UNSTABLE = 1, 3
 HISTORY = Path("edge_mnv3_history.jsonl")
 
 adb_option = click.option(
@@ -81,6 +81,6 @@ def leave(reporter: TerminalReporter, failures: tuple[DeviceFailure, ...], *, st
         click.echo(f"error: {failure.error}", err=True)
     if failures:
         reporter.warn("what was measured is kept: the same command goes on where this one ended")
-        click.get_current_context().exit(EXIT_FAILED)
+        click.get_current_context().exit(EXPECTED_ERROR)
     if not stable:
-        click.get_current_context().exit(EXIT_UNSTABLE)
+        click.get_current_context().exit(GATE_FAILED)

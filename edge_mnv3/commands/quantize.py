@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_mnv3.commands.exit_codes import GATE_FAILED
 from edge_mnv3.commands.inspect import builtin_kernels, xnnpack
 from edge_mnv3.commands.options import (
     force_option,
@@ -21,8 +22,6 @@ from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
 if TYPE_CHECKING:
     from edge_mnv3.core.results.quantize import QuantizeResult
     from edge_mnv3.stages.quantize import QuantizeRequest
-
-EXIT_CHECKS_FAILED = 3
 
 
 @click.command("quantize")
@@ -92,7 +91,7 @@ def command(request: QuantizeRequest, as_json: bool) -> None:
     reporter.close()
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)
     if not result.checks.passed:
-        click.get_current_context().exit(EXIT_CHECKS_FAILED)
+        click.get_current_context().exit(GATE_FAILED)
 
 
 def table(result: QuantizeResult) -> str:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_mnv3.commands.exit_codes import GATE_FAILED
 from edge_mnv3.commands.options import json_option, preprocess_option, requests, runtime_option
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.validate import ValidateResult
     from edge_mnv3.stages.validate import ValidateRequest
-
-EXIT_GATE_FAILED = 3
 
 
 @click.command("validate")
@@ -67,7 +66,7 @@ def command(request: ValidateRequest, as_json: bool) -> None:
     reporter.close()
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)
     if result.gate and not result.gate.passed:
-        click.get_current_context().exit(EXIT_GATE_FAILED)
+        click.get_current_context().exit(GATE_FAILED)
 
 
 def table(result: ValidateResult) -> str:

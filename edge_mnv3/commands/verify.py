@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands.device_options import adb_option
+from edge_mnv3.commands.exit_codes import GATE_FAILED
 from edge_mnv3.commands.options import json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.verify import VerifyResult
     from edge_mnv3.stages.verify import VerifyRequest
-
-EXIT_DIFFERENT = 3
 
 
 @click.command("verify")
@@ -66,7 +65,7 @@ def command(request: VerifyRequest, as_json: bool) -> None:
     reporter.close()
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)
     if not result.passed:
-        click.get_current_context().exit(EXIT_DIFFERENT)
+        click.get_current_context().exit(GATE_FAILED)
 
 
 def table(result: VerifyResult) -> str:

@@ -1,0 +1,8 @@
+"""Exit codes of all commands; click gives 2 to wrong usage."""
+
+from __future__ import annotations
+
+from edge_mnv3.core.errors import EdgeMnv3Error
+
+EXPECTED_ERROR = EdgeMnv3Error.exit_code
+GATE_FAILED = 3  # the work was done, and its result is not good enough or differs
