@@ -13,7 +13,7 @@ from edge_mnv3_quantization.algorithms.int8_activations import Int8Activations, 
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
 from edge_mnv3_quantization.algorithms.sensitivity import measure
 from edge_mnv3_quantization.calibration.activations import float_input
-from edge_mnv3_quantization.graph.network import WEIGHTED, Network, Node
+from edge_mnv3_quantization.graph.network import WEIGHTED, Network, Node, Value
 from edge_mnv3_quantization.graph.rewrites import logits_value, lower_hard_swish
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 from edge_mnv3_quantization.graph.writer import write_float, write_int8
@@ -40,9 +40,29 @@ def weighted(network: Network) -> list[Node]:
     return [node for node in network.nodes if node.kind in WEIGHTED]
 
 
+def with_a_vector(network: Network) -> Network:
+    """The network with a mean, a 1×1 map, reshaped to a vector: converters do so to 1×1 maps in sums."""
+    mean = next(node for node in network.nodes if node.kind == "mean")
+    vector, after = max(network.values) + 1, max(network.values) + 2
+    shape = network.values[mean.output].shape
+    values = {
+        **network.values,
+        vector: Value(name="vector", shape=shape[-1:]),
+        after: Value(name="after", shape=shape),
+    }
+    nodes: list[Node] = []
+    for node in network.nodes:
+        taken = tuple(after if value == mean.output else value for value in node.inputs)
+        nodes.append(dataclasses.replace(node, inputs=taken))
+        if node is mean:
+            nodes.append(Node(kind="reshape", inputs=(mean.output,), output=vector))
+            nodes.append(Node(kind="add", inputs=(mean.output, vector), output=after))
+    return network.with_nodes(nodes, values)
+
+
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_int8_values_of_parts_are_those_of_the_whole(workers: int) -> None:
-    network = lowered(2)
+@pytest.mark.parametrize("network", [lowered(2), with_a_vector(lowered(2))], ids=["maps", "vector"])
+def test_int8_values_of_parts_are_those_of_the_whole(network: Network, workers: int) -> None:
     quantizations = ranges(network)
     weights = rounded_weights(network, quantizations)
     activations = Int8Activations(network, quantizations, IMAGES, workers)

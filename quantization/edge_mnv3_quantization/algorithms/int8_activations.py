@@ -37,15 +37,13 @@ class Int8Activations:
         workers: int,
     ) -> None:
         """Starts with the images, (N, H, W, 3) uint8."""
-        self._batch = min(_BATCH, len(images))
+        self._batch = min(_BATCH, len(images)) if _is_batchable(network) else 1
         self._network = network
-        self._batched = dataclasses.replace(
-            network,
-            values={
-                number: dataclasses.replace(value, shape=(self._batch, *value.shape[1:]))
-                for number, value in network.values.items()
-            },
-        )
+        self._batched = network
+        if self._batch > 1:
+            shapes = {number: (self._batch, *value.shape[1:]) for number, value in network.values.items()}
+            values = {n: dataclasses.replace(value, shape=shapes[n]) for n, value in network.values.items()}
+            self._batched = dataclasses.replace(network, values=values)
         self._quantizations = quantizations
         self._count = len(images)
         self._workers = workers
@@ -69,9 +67,10 @@ class Int8Activations:
 
     def _run(self, part: Part, weights: Mapping[int, QuantizedWeights]) -> dict[int, Stored]:
         content = write_int8_part(self._batched, part, self._quantizations, weights)
-        values = self._network.values
+        values = self._batched.values
         results = {
-            output: np.empty((self._count, *values[output].shape[1:]), np.int8) for output in part.outputs
+            output: np.empty((self._count, *self._network.values[output].image_shape), np.int8)
+            for output in part.outputs
         }
         # The last batch overlaps with the one before; it gives the same numbers again.
         starts = [min(start, self._count - self._batch) for start in range(0, self._count, self._batch)]
@@ -81,13 +80,19 @@ class Int8Activations:
             model, starts_of_worker = work
             for start in starts_of_worker:
                 images = slice(start, start + self._batch)
-                outputs = model.run_raw(*(self._known[taken][images] for taken in part.inputs))
-                for output, numbers in zip(part.outputs, outputs, strict=True):
-                    results[output][images] = numbers
+                given = (self._known[taken][images].reshape(values[taken].shape) for taken in part.inputs)
+                for output, numbers in zip(part.outputs, model.run_raw(*given), strict=True):
+                    results[output][images] = numbers.reshape(self._batch, *results[output].shape[1:])
 
         shares = [(open_bytes(content), starts[worker::workers]) for worker in range(workers)]
         map_in_threads(run, shares, workers)
         return results
+
+
+def _is_batchable(network: Network) -> bool:
+    """Whether several images can run at once: some converters reshape 1×1 maps to vectors without a batch."""
+    produced = (network.values[node.output].shape for node in network.nodes)
+    return all(len(shape) > 1 and shape[0] == 1 for shape in produced)
 
 
 def stored_pixels(images: Images) -> Stored:

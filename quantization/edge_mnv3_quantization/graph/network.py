@@ -85,6 +85,11 @@ class Value:
     shape: tuple[int, ...]
 
     @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of one image's numbers: without the batch, which a vector of channels has not."""
+        return self.shape[1:] if len(self.shape) > 1 else self.shape
+
+    @property
     def channels(self) -> int:
         """The last dimension."""
         return self.shape[-1]
