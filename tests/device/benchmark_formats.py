@@ -57,7 +57,7 @@ def profile_text(ops: Sequence[ProfiledOp], runs: Sequence[int], *, csv: bool, w
     """The four parts of an op profile.
 
     Args:
-        ops: In the order in which they ran.
+        ops: Operators in the order in which they ran.
         runs: Durations of the whole, microseconds.
         csv: Comma-separated instead of columns.
         with_start: Whether there is a column for the start, as up to TFLite 2.6.

@@ -25,7 +25,7 @@ class Conditions:
         cpu_celsius: Temperature of all cores.
         skin_celsius: Temperature of the case.
         clock_fraction: Highest clock that is allowed, as a part of the highest that there is.
-        governor: Of all cores; None for what the layout says.
+        governor: Governor of all cores; None for what the layout says.
         ramps: Whether idle cores clock down; else they always run as fast as they may.
         unreadable_clocks: Cores whose present clock, and that of their cluster, cannot be read.
         loaded_cpus: Cores on which another process computes; they are clocked up and inference takes twice

@@ -39,7 +39,7 @@ class Fault:
 
     Attributes:
         kind: Heading in the documentation.
-        what: In words.
+        what: What happens, in words.
         arrange: Makes it happen; may return further arguments of the command.
         code: Exit code.
         says: Part of what the command prints: the error, warning or problem; empty where all is well.

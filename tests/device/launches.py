@@ -26,7 +26,7 @@ class Launches:
             folder.mkdir()
 
     def command_lines(self) -> list[list[str]]:
-        """Of all launches so far."""
+        """Reads the command lines of all launches so far."""
         path = self._state / "launches.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 

@@ -67,7 +67,7 @@ def to_host_script(script: str, root: Path) -> str:
 
 
 def sed_rewriting(root: Path) -> str:
-    """The same for `sed -E`, which rewrites script files when the phone's `sh` is given one."""
+    """Returns that rewriting as a program of `sed -E`, for script files that the phone's `sh` is given."""
     # Paths that were rewritten when the file was written come back first.
     return rf"s#{root}/#/#g; s#(^|[^A-Za-z0-9_./}})*?-])/({_TOP_FOLDERS})(/|[^A-Za-z0-9_-]|$)#\1{root}/\2\3#g"
 

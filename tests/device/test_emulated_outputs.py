@@ -1,4 +1,4 @@
-"""The same file's answers on the emulated phone and here."""
+"""Compares a file's answers on the emulated phone with those on this machine."""
 
 from __future__ import annotations
 
