@@ -286,7 +286,9 @@ class Arguments:
 @click.option("--recipe", "recipes", multiple=True, type=click.Choice(tuple(RECIPES)), default=tuple(RECIPES))
 @click.option("--epochs", default=30, show_default=True)
 @click.option("--samples", default=200, show_default=True, help="Calibration images.")
-@click.option("--seed", default=0, show_default=True, help="Of their choice, and of the recipes.")
+@click.option(
+    "--seed", default=0, show_default=True, help="Decides which images are taken, and where recipes measure."
+)
 @click.option("--input-size", default=64, show_default=True, type=click.IntRange(min=MIN_INPUT_SIZE))
 @click.option("--images", type=click.IntRange(min=1), help="At most so many to train on, and held out.")
 @click.option("--json", "as_json", is_flag=True)

@@ -67,7 +67,7 @@ _HOST_FIELDS = {
     help="published: one thread, big core, built-in kernels, 50 runs; app: 4 threads, all cores, XNNPACK; "
     "custom: published, but for the options that follow.",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Of one inference.  [host: 1]")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference.  [host: 1]")
 @click.option("--cores", type=click.Choice(("big", "all")), help="Pin to the fastest cores, or do not.")
 @click.option("--kernels", type=click.Choice(("xnnpack", "builtin")), help="[host: xnnpack]")
 @click.option("--runs", type=click.IntRange(min=1), help="Timed inferences, of a launch.  [host: 200]")

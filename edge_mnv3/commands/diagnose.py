@@ -33,7 +33,7 @@ _WIDTH = 110
     help="Folder, CSV, list, .npz or quantize.json.  [default: the quantize.json beside the int8 file]",
 )
 @click.option("--samples", type=click.IntRange(min=2), default=64, show_default=True, help="Images to run.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of images.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides which images are taken.")
 @preprocess_option
 @click.option("--layers", "all_layers", is_flag=True, help="List every value, not one line a block.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.png|.svg", help="Draw a picture.")

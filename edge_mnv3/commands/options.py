@@ -70,7 +70,9 @@ def images_options(function: F) -> F:
                 show_default=True,
                 help="Calibration images.",
             ),
-            click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of images."),
+            click.option(
+                "--seed", type=int, default=0, show_default=True, help="Decides which images are taken."
+            ),
             preprocess_option,
         )
     ):

@@ -25,12 +25,12 @@ _PATH = click.Path(path_type=Path)
     metavar="PATH",
     help="Text file, a name a line, or the folder of class folders.  [default: ImageNet's, for 1000 classes]",
 )
-@click.option("--name", metavar="TEXT", help="Of the model, for people.  [default: the file's]")
+@click.option("--name", metavar="TEXT", help="The model's name for people.  [default: the file's]")
 @click.option("--model-version", "version", default="1", show_default=True, metavar="TEXT")
 @click.option("--description", default="", metavar="TEXT", help="A sentence for people.")
 @click.option("--author", metavar="TEXT")
 @click.option(
-    "--license", metavar="TEXT", help="Of the model.  [default: Apache-2.0 for the published weights]"
+    "--license", metavar="TEXT", help="The model's licence.  [default: Apache-2.0 for the published weights]"
 )
 @click.option(
     "--validate",
@@ -62,7 +62,7 @@ _PATH = click.Path(path_type=Path)
     type=click.Choice(("identity", "log", "inverse-logistic")),
     default="identity",
     show_default=True,
-    help="Of scores before the sigmoid.",
+    help="How scores are transformed before the sigmoid.",
 )
 @click.option("-o", "--output", type=_PATH, metavar="PATH", help="[default: the model's name + _bundle]")
 @click.option("--zip", "as_zip", is_flag=True, help="Write one zip in place of a folder.")

@@ -50,7 +50,11 @@ ALL = "all"
     help="For files that must be made, as in edge-mnv3 quantize.",
 )
 @click.option(
-    "--samples", type=click.IntRange(min=1), default=200, show_default=True, help="Of these images."
+    "--samples",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="How many of these images are used.",
 )
 @click.option(
     "--input-size",

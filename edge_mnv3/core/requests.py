@@ -24,7 +24,6 @@ class AtLeast:
 
 
 Count: TypeAlias = Annotated[int, AtLeast(1)]
-Seed: TypeAlias = Annotated[int, AtLeast(0)]
 Seconds: TypeAlias = Annotated[float, AtLeast(0)]
 
 _WORDS: dict[Any, str] = {

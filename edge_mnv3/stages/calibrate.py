@@ -27,7 +27,7 @@ from edge_mnv3.core.images import (
 )
 from edge_mnv3.core.outputs import STAGING_PREFIX, staged
 from edge_mnv3.core.reporting import SILENT, Reporter, timed
-from edge_mnv3.core.requests import AnyPath, Count, Request, Seed, check_choice
+from edge_mnv3.core.requests import AnyPath, Count, Request, check_choice
 from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest, ResolvedGraph, build_graph, resolve_graph
@@ -76,7 +76,7 @@ class CalibrateRequest(Request):
     output: AnyPath
     calibration: AnyPath | None = None
     samples: Count = DEFAULT_SAMPLES
-    seed: Seed = 0
+    seed: int = 0
     preprocess: str = DEFAULT_PREPROCESS
     merge: Sequence[AnyPath] = ()
     force: bool = False

@@ -10,7 +10,7 @@ from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import DEFAULT_PREPROCESS, SampleRequest, skipped_warnings
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, AtLeast, Request, Seed, check_choice
+from edge_mnv3.core.requests import AnyPath, AtLeast, Request, check_choice
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_int8_sha256
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
@@ -36,7 +36,7 @@ class DiagnoseRequest(Request):
     int8_path: AnyPath
     images: AnyPath | None = None
     samples: Annotated[int, AtLeast(2)] = DEFAULT_SAMPLES
-    seed: Seed = 0
+    seed: int = 0
     preprocess: str = DEFAULT_PREPROCESS
 
     def check(self) -> None:

@@ -21,7 +21,7 @@ from edge_mnv3.core.images import (
 )
 from edge_mnv3.core.outputs import check_writable, staged
 from edge_mnv3.core.reporting import SILENT, Reporter, timed
-from edge_mnv3.core.requests import AnyPath, Count, Request, Seed, check_choice
+from edge_mnv3.core.requests import AnyPath, Count, Request, check_choice
 from edge_mnv3.core.result_files import QUANTIZE_FILE
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import ModelChecks
@@ -60,7 +60,7 @@ class QuantizeRequest(Request):
     graph: GraphRequest
     calibration: AnyPath = SYNTHETIC
     samples: Count = DEFAULT_SAMPLES
-    seed: Seed = 0
+    seed: int = 0
     preprocess: str = DEFAULT_PREPROCESS
     recipe: str = DEFAULT_RECIPE
     hard_swish: HardSwishPolicy = "auto"

@@ -64,7 +64,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (QUANTIZE, {"graph": "small"}, "QuantizeRequest: graph: got 'small', expected a GraphRequest"),
     (QUANTIZE, {"samples": 0}, f"QuantizeRequest: samples: got 0, expected {COUNT}"),
     (QUANTIZE, {"samples": True}, f"QuantizeRequest: samples: got True, expected {COUNT}"),
-    (QUANTIZE, {"seed": -1}, "QuantizeRequest: seed: got -1, expected a whole number, at least 0"),
+    (QUANTIZE, {"seed": 1.5}, "QuantizeRequest: seed: got 1.5, expected a whole number"),
     (QUANTIZE, {"preprocess": "crop"}, f"preprocessing: got 'crop', expected {PREPROCESSINGS}"),
     (QUANTIZE, {"recipe": "best"}, "recipe: got 'best', expected stock or accurate or fast"),
     (QUANTIZE, {"recipe": "stock", "hard_swish": "fused"},

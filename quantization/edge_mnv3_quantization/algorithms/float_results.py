@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.parallel import map_in_threads
 from edge_mnv3.core.runtime import LoadedModel, open_bytes
+from edge_mnv3_quantization.algorithms.draws import random_generator
 from edge_mnv3_quantization.calibration.activations import Images, float_input
 from edge_mnv3_quantization.graph.network import Network, Node
 from edge_mnv3_quantization.graph.writer import write_float
@@ -27,7 +28,7 @@ def drawn_positions(network: Network, nodes: Sequence[Node], images: int, seed: 
     Returns:
         Node output to positions, counted row by row, (images, positions), ascending for each image.
     """
-    rng = np.random.default_rng(seed)
+    rng = random_generator(seed)
     drawn = {}
     for node in nodes:
         positions = np.arange(network.values[node.output].positions)

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from edge_mnv3.core.parallel import available_cores, results_in_order
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import LoadedModel, open_bytes
+from edge_mnv3_quantization.algorithms.draws import random_generator
 from edge_mnv3_quantization.algorithms.gradients import Floats, gradients
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images, float_input
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, HARD_SIGMOID_SHIFT, Array, Network
@@ -286,7 +287,7 @@ def measure(
     sums = {
         value: _Value(statistics[value], value in before_hard_swish) for value in order if value in statistics
     }
-    rng = np.random.default_rng(seed)
+    rng = random_generator(seed)
     shape = network.values[network.output].shape
     signs = [rng.choice((-1.0, 1.0), shape) for _ in images]
 
