@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     type=click.Choice(("auto", "xnnpack", "builtin")),
     default="auto",
     show_default=True,
-    help="auto: XNNPACK, and for an int8 file that does not load under it the built-in kernels, with a warning.",
+    help="auto: XNNPACK, and for an int8 file that does not load under it the built-in kernels; it is said.",
 )
 @click.option(
     "--class-offset",
