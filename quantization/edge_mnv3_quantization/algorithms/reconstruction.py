@@ -1,10 +1,10 @@
 """Weights and biases that make up for the errors of the values they take: least squares, node by node.
 
-Rounding, clipping and the weights' own steps distort what a node is given. In the order of execution, each
-weighted node's int8 inputs are collected over the calibration images, behind the nodes that are done already,
-together with what the float network gives at the same place. The weights move so that they predict the float
-result from the int8 inputs, as far as that holds for images that were not used: half of the images choose how
-far, for the weights that fit the other half. The bias takes the rest of the mean error.
+Rounding and clipping distort what a node is given, and so do the rounded weights before it. In the order of
+execution, each weighted node's int8 inputs are collected over the calibration images, behind the nodes that
+are done already, together with what the float network gives at the same place. The weights move so that they
+predict the float result from the int8 inputs, as far as that holds for images that were not used: half of the
+images choose how far, for the weights that fit the other half. The bias takes the rest of the mean error.
 
 Sources: Nagel et al. 2019 (arXiv 1906.04721), section 4.2, for the bias; Hubara et al. 2021, "Accurate Post
 Training Quantization With Small Calibration Sets" (PMLR 139), for layer-wise reconstruction of weights.
@@ -29,20 +29,20 @@ from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network, Node
 from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 
-# Candidates for the ridge, of the mean variance of an input; with the last the weights stay.
+# The candidates for the ridge are multiples of the mean variance of an input; with the last the weights stay.
 _RIDGES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 1e12)
 _TINY = 1e-30
-_CHANNELS_AT_ONCE = 64  # of a depthwise convolution whose samples are real numbers at the same time
+_CHANNELS_AT_ONCE = 64  # so many channels of a depthwise convolution have real samples at the same time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizedNetwork:
-    """A network all of whose values, but not yet its weights, are quantized.
+    """A network whose values are quantized, and whose weights are still to be.
 
     Attributes:
-        reference: The float network that it stands for.
+        reference: The float network.
         network: The same network as it will be written.
-        quantizations: Of the input and of every node's output.
+        quantizations: How the input and every node's output are stored.
     """
 
     reference: Network
@@ -55,9 +55,9 @@ class _Samples:
     """What one node is given and what it should give, at some positions of each of N images.
 
     Attributes:
-        inputs: (N, positions, taps, C): as stored.
-        quantization: How they are stored.
-        results: (N, positions, O): of the float network.
+        inputs: The node's inputs as stored, (N, positions, taps, C).
+        quantization: How the inputs are stored.
+        results: The float network's results, (N, positions, O).
     """
 
     inputs: Stored
@@ -65,7 +65,7 @@ class _Samples:
     results: Floats
 
     def real_inputs(self, images: slice, channels: slice, order: tuple[int, ...]) -> Array:
-        """The real numbers of some inputs, (samples, taps, C) with the axes in another order."""
+        """Returns some inputs as real numbers, (samples, taps, C) with the axes in the given order."""
         stored = self.inputs[images, :, :, channels]
         stored = stored.reshape(-1, *stored.shape[2:]).transpose(order)
         real = np.ascontiguousarray(stored).astype(np.float64)
@@ -76,14 +76,16 @@ class _Samples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Moments:
-    """Of inputs x (taps) and float results y (rows) of one node, in groups that share no weights.
+    """Moments of the inputs x (taps) and float results y (rows) of one node.
+
+    A depthwise convolution has C groups of one row each, which share no weights; other nodes have one group.
 
     Attributes:
         count: Number of samples.
-        x: (groups, taps): means.
-        y: (groups, rows): means.
-        xx: (groups, taps, taps): covariance.
-        xy: (groups, taps, rows): covariance.
+        x: The means of x, (groups, taps).
+        y: The means of y, (groups, rows).
+        xx: The covariance of x, (groups, taps, taps).
+        xy: The covariance of x and y, (groups, taps, rows).
     """
 
     count: int
@@ -95,11 +97,11 @@ class _Moments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefittedWeights(QuantizedWeights):
-    """Weights that were fitted.
+    """Weights that were refitted.
 
     Attributes:
-        ridges: (O,): of each output channel, of the mean variance of an input; infinite where the weights
-            stayed and only the bias moved.
+        ridges: The ridge of each output channel, (O,), as a multiple of the mean variance of an input;
+            infinite where the weights stayed and only the bias moved.
     """
 
     ridges: Array
@@ -114,20 +116,20 @@ def reconstruct(
     reporter: Reporter = SILENT,
     workers: int | None = None,
 ) -> dict[int, QuantizedWeights]:
-    """Returns the int8 weights and biases of every weighted node.
+    """Quantizes the weights and biases of every weighted node.
 
     Args:
         quantized: The network.
-        images: (N, H, W, 3) uint8.
-        seed: Of the positions that are used.
-        refitted: Whether a node's weights are; those of others are rounded as they are.
-        reporter: Told of the weighted nodes done.
+        images: Images to fit the weights to, (N, H, W, 3) uint8.
+        seed: The seed of the positions that are used.
+        refitted: Tells whether a node is refitted; the weights of other nodes are rounded to nearest.
+        reporter: Its `progress` is told of (weighted nodes done, weighted nodes in all).
         workers: Threads; None for as many as there are cores. The result is the same for any number.
     """
     network, quantizations = quantized.network, quantized.quantizations
     workers = workers or available_cores()
     weighted = [node for node in network.nodes if node.kind in WEIGHTED]
-    # A hard-sigmoid is a constant function.
+    # The weights of a hard-sigmoid are constants of the function, and are not refitted.
     fitted = [node for node in weighted if not is_hard_sigmoid(node) and refitted(node)]
     positions = drawn_positions(network, fitted, len(images), seed)
     results = float_results(quantized.reference, positions, images, workers)
@@ -188,14 +190,14 @@ def _fitted(node: Node, samples: _Samples, workers: int) -> RefittedWeights:
 
 
 def _rows(weights: Array, depthwise: bool) -> Array:
-    """Weights as (groups, taps, rows)."""
+    """Reshapes weights to (groups, taps, rows)."""
     if depthwise:
         return np.asarray(weights.reshape(-1, weights.shape[-1]).T[:, :, np.newaxis])
     return np.asarray(weights.reshape(len(weights), -1).T[np.newaxis])
 
 
 def _real(quantized: QuantizedWeights, depthwise: bool) -> Array:
-    """Stored weights as real numbers, (groups, taps, rows)."""
+    """Converts stored weights to real numbers, (groups, taps, rows)."""
     stored, scales = (
         _rows(quantized.weights.astype(np.float64), depthwise),
         quantized.scales.astype(np.float64),
@@ -224,7 +226,7 @@ def _moments(samples: _Samples, images: slice, depthwise: bool) -> _Moments:
 
 
 def _moments_of(x: Array, y: Array) -> _Moments:
-    """The moments of x (groups, samples, taps) and y (groups, samples, rows), which are overwritten."""
+    """Computes the moments of x (groups, samples, taps) and y (groups, samples, rows); overwrites both."""
     x_mean, y_mean = x.mean(axis=1), y.mean(axis=1)
     x -= x_mean[:, np.newaxis]
     y -= y_mean[:, np.newaxis]
@@ -234,7 +236,7 @@ def _moments_of(x: Array, y: Array) -> _Moments:
 
 
 def _joined(one: _Moments, other: _Moments) -> _Moments:
-    """Of the samples of both."""
+    """Joins the moments of two sets of samples."""
     count = one.count + other.count
     share = other.count / count
     apart_x, apart_y = other.x - one.x, other.y - one.y
@@ -251,44 +253,44 @@ def _joined(one: _Moments, other: _Moments) -> _Moments:
 def _change(
     rows: Array, every: _Moments, halves: list[_Moments], rounded: Callable[[Array], Array], workers: int
 ) -> tuple[Array, Array]:
-    """What to add to the weights (groups, taps, rows), and the ridge of each group, infinite for nothing.
+    """Chooses what to add to the weights, (groups, taps, rows), and the ridge of each group.
 
-    The candidates are compared as they will be stored: where the weights lie on int8 steps already, moving
-    them a little may cost more than it gains.
+    The candidates are compared as they will be stored: where the weights are multiples of a step already, a
+    small change may cost more than it gains. The ridge is infinite where nothing is added.
     """
     fits = map_in_threads(lambda moments: _decomposed(rows, moments), [*halves, every], workers)
     test_slopes = [half.xy - half.xx @ rows for half in halves]
 
     def error(candidate: tuple[int, float]) -> Array:
-        """What is lost, (groups,), on the other half."""
+        """Computes the error, (groups,), on the half that the candidate was not fitted to."""
         half, ridge = candidate
         values, vectors, slopes = fits[half]
-        step = rounded(rows + vectors @ _step(values, slopes, ridge)) - rows
-        squares = (step * (halves[1 - half].xx @ step)).sum(axis=(1, 2))
-        return np.asarray(squares - 2 * (step * test_slopes[1 - half]).sum(axis=(1, 2)))
+        change = rounded(rows + vectors @ _solution(values, slopes, ridge)) - rows
+        squares = (change * (halves[1 - half].xx @ change)).sum(axis=(1, 2))
+        return np.asarray(squares - 2 * (change * test_slopes[1 - half]).sum(axis=(1, 2)))
 
     candidates = [(half, ridge) for ridge in _RIDGES for half in (0, 1)]
     errors = np.stack(map_in_threads(error, candidates, workers)).reshape(len(_RIDGES), 2, len(rows))
     best = np.argmin(errors[:, 0] + errors[:, 1], axis=0)
     values, vectors, slopes = fits[2]
     ridges = np.asarray(_RIDGES)[best]
-    change = np.asarray(vectors @ _step(values, slopes, ridges[:, np.newaxis]))
+    change = np.asarray(vectors @ _solution(values, slopes, ridges[:, np.newaxis]))
     return change, np.where(best == len(_RIDGES) - 1, np.inf, ridges)
 
 
 def _decomposed(rows: Array, moments: _Moments) -> tuple[Array, Array, Array]:
-    """Eigenvalues and eigenvectors of the inputs' covariance, and the residual's covariance with them."""
+    """Computes the inputs' eigenvalues and eigenvectors, and the residual's covariance with them."""
     values, vectors = np.linalg.eigh(moments.xx)
     return values, vectors, vectors.transpose(0, 2, 1) @ (moments.xy - moments.xx @ rows)
 
 
-def _step(values: Array, slopes: Array, ridge: float | Array) -> Array:
-    """The ridge regression's weights in the eigenvectors' coordinates."""
+def _solution(values: Array, slopes: Array, ridge: float | Array) -> Array:
+    """Solves the ridge regression in the eigenvectors' coordinates."""
     values = np.maximum(values, 0.0)
     weight = ridge * values.mean(axis=1, keepdims=True) + values + _TINY
     return np.asarray(slopes / weight[:, :, np.newaxis])
 
 
 def bias_steps(bias: Array, steps: Array) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-    """A bias (O,) in steps (O,), within half of int32: the sum of products must fit as well."""
+    """Rounds a bias (O,) to steps (O,), within half of int32, for the sum of products must fit as well."""
     return np.clip(np.rint(bias / steps), -(2.0**30), 2.0**30).astype(np.int32)

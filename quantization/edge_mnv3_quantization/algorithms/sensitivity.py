@@ -36,16 +36,18 @@ from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, HARD_SIGM
 from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs
 from edge_mnv3_quantization.graph.writer import write_float
 
-_ENDS = 48  # ends of the range for which clipping is measured, per side
-_SMALLEST_END = 0.05  # of the typical size of a channel's numbers
-# The mean over all channels counts as much as so many images of the channel itself, in maps of up to so many
-# positions, and less by the square in larger ones, which tell enough of every channel's own tail.
+_ENDS = 48  # how many ends of the range clipping is measured for, per side
+_SMALLEST_END = 0.05  # the smallest end but 0, as a multiple of the typical size of a channel's numbers
+# The mean over all channels counts as much as this many images of the channel itself in maps of up to this
+# many positions. In larger maps, which show every channel's tail, it counts less, by the square of the
+# positions.
 _POOLED_IMAGES, _POOLED_POSITIONS = 100, 49
-# Of the mean square over all channels, added to each channel's own in small maps, divided by the number of
-# images, up to so many: what stays small in a few images may be large in others.
+# Shrinkage adds a share of the mean square over all channels to the mean square of each channel of small
+# maps: this number divided by the number of images, and nothing from this many images on. What stays small in
+# a few images may be large in others.
 _SHRINKAGE, _SHRINKAGE_IMAGES = 4.0, 100
-SMALL_STRIDE = 32  # of small maps: 7 x 7 at 224 px
-_TEMPERATURE = 1.5  # by which probabilities are softened to weigh the classes
+SMALL_STRIDE = 32  # the stride of small maps, 7 x 7 at 224 px
+_TEMPERATURE = 1.5  # the temperature of the softmax that weighs the classes
 _SMALLEST = 1e-12
 STEPS = 255  # between the smallest and the largest int8
 
@@ -55,9 +57,9 @@ class Tail:
     """The cost of clipping one side.
 
     Attributes:
-        unit: (C,): the ends are multiples of it; positive on both sides.
-        ends: (J,): ascending multiples, from 0 on.
-        costs: (C, J): squared error of the logits when the channel is clipped there; 0 at the last end.
+        unit: The unit of each channel's ends, (C,), positive on both sides.
+        ends: The ends as multiples of the unit, (J,), ascending from 0.
+        costs: The squared error of the logits when a channel is clipped at an end, (C, J); 0 at the last end.
     """
 
     unit: Array
@@ -65,7 +67,7 @@ class Tail:
     costs: Array
 
     def at(self, ends: Array) -> Array:
-        """Costs (C, K) at ends (C, K) >= 0, linear in between."""
+        """Interpolates the costs (C, K) at ends (C, K) >= 0 linearly."""
         position = np.clip(ends / self.unit[:, None], 0.0, self.ends[-1])
         before = np.clip(np.searchsorted(self.ends, position, side="right") - 1, 0, len(self.ends) - 2)
         low, high = (np.take_along_axis(self.costs, before + i, axis=1) for i in (0, 1))
@@ -73,26 +75,26 @@ class Tail:
         return np.asarray(low + (high - low) * share)
 
     def last(self) -> Array:
-        """The end (C,) beyond which nothing is clipped."""
+        """Returns the end (C,) beyond which nothing is clipped."""
         return np.asarray(self.unit * self.ends[-1])
 
     def of_channels(self, channels: npt.NDArray[np.intp]) -> Tail:
-        """The tail of these channels only."""
+        """Returns the tail of some channels only."""
         return Tail(unit=self.unit[channels], ends=self.ends, costs=self.costs[channels])
 
     def divided(self, scale: Array) -> Tail:
-        """The tail of the value divided by equalization scales (C,)."""
+        """Returns the tail of the value divided by equalization scales (C,)."""
         return Tail(unit=self.unit / scale, ends=self.ends, costs=self.costs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensitivity:
-    """What errors in a value cost, in squared error of the logits, all classes together, mean over images.
+    """What errors in a value cost: the squared error of all logits together, as the mean over images.
 
     Attributes:
-        rounding: (C,): for rounding to steps of √12, which have an error of variance 1.
-        high: Clipping from above.
-        low: Clipping from below; None where no number is negative.
+        rounding: The cost of rounding to steps of √12, which has an error of variance 1, (C,).
+        high: The cost of clipping from above.
+        low: The cost of clipping from below; None where no number is negative.
     """
 
     rounding: Array
@@ -100,7 +102,7 @@ class Sensitivity:
     low: Tail | None
 
     def of_channels(self, channels: npt.NDArray[np.intp]) -> Sensitivity:
-        """The sensitivity of these channels only."""
+        """Returns the sensitivity of some channels only."""
         return Sensitivity(
             rounding=self.rounding[channels],
             high=self.high.of_channels(channels),
@@ -108,7 +110,7 @@ class Sensitivity:
         )
 
     def divided(self, scale: Array) -> Sensitivity:
-        """The sensitivity of the value divided by equalization scales (C,) > 0."""
+        """Returns the sensitivity of the value divided by equalization scales (C,) > 0."""
         return Sensitivity(
             rounding=self.rounding * np.square(scale),
             high=self.high.divided(scale),
@@ -128,17 +130,17 @@ class _Side:
         self._at_end = effect_of_end(self.unit[:, None] * self.ends)
 
     def squares_of(self, numbers: Floats, effect: Floats | Array, weight: Floats) -> Array:
-        """One image's part of `squares`.
+        """Computes what one image adds to `squares`.
 
         Args:
-            numbers: (positions, C): on this side positive.
-            effect: (positions, C): what the numbers bring about.
-            weight: (positions, C): gradients with respect to the effects.
+            numbers: The value's numbers, (positions, C), with the sign that makes this side positive.
+            effect: What the next operator makes of the numbers, (positions, C).
+            weight: The gradients with respect to the effects, (positions, C).
         """
         channels = numbers.shape[1]
         scaled = (numbers / self.unit.astype(np.float32)).reshape(-1)
         chosen = np.flatnonzero(scaled > 0)
-        # Number of ends below each number; the first is 0.
+        # A number's bin is the number of ends below it; the first end is 0.
         step = np.log(self.ends[2] / self.ends[1])
         places = scaled[chosen]
         places /= np.float32(self.ends[1])
@@ -196,7 +198,14 @@ class _Value:
             self.low = _Side(self.typical, float((-lowest / self.typical).max()), lambda end: end)
 
     def costs_of(self, numbers: Floats, gradient: Floats, of_product: Floats | None) -> _ImageCosts:
-        """One image's costs: (positions, C) each; `of_product` is the gradient behind a hard-swish."""
+        """Computes one image's costs.
+
+        Args:
+            numbers: The value's numbers, (positions, C).
+            gradient: The gradients with respect to them, (positions, C).
+            of_product: The gradients with respect to the hard-swish of the value, (positions, C); None where
+                no hard-swish takes it.
+        """
         step = self.step.astype(np.float32)
         error = np.rint(numbers / step) * step - numbers
         rounding = np.square((gradient * error).sum(axis=0, dtype=np.float64)) * 12 / np.square(self.step)
@@ -235,15 +244,15 @@ class _Value:
 def shrunk(
     network: Network, statistics: Mapping[int, ChannelStatistics], images: int, *, least: float = 0.0
 ) -> dict[int, ChannelStatistics]:
-    """Statistics whose channels are nearer to one another in size, the more the fewer images there are.
+    """Applies shrinkage: moves the channels of a value nearer to one another in size.
 
-    In maps larger than those of stride 32 it is less, by the square of their positions: they tell every
-    channel's size in a few images.
+    The fewer images there are, the stronger the shrinkage. In maps larger than those of stride 32 it is
+    weaker, by the square of their positions: they show every channel's size in a few images.
 
     Args:
         network: The network of the values.
-        statistics: By value.
-        images: How many they were taken over.
+        statistics: The statistics by value.
+        images: How many images they were taken over.
         least: The least share of the mean square over all channels that is added to each channel's.
     """
     small = network.positions_at(SMALL_STRIDE)
@@ -257,7 +266,7 @@ def shrunk(
 
 
 def hard_swish(x: Array | Floats) -> Array:
-    """Hard-swish, x · relu6(x + 3), as the lowered network has it: six times the usual."""
+    """Computes x · relu6(x + 3), which is six times hard-swish, as the lowered network does."""
     return np.asarray(x * np.clip(x + HARD_SIGMOID_SHIFT, 0, HARD_SIGMOID_CEILING))
 
 
@@ -273,12 +282,12 @@ def measure(
     """Measures the sensitivity of every value.
 
     Args:
-        network: Lowered, its products without constant factors; its output is the logits, whose error is the
-            cost.
+        network: A lowered network whose products have no constant factors; its output is the logits, whose
+            error is the cost.
         statistics: The statistics of this network's values, over images like these.
-        images: (N, H, W, 3) uint8.
+        images: Images, (N, H, W, 3) uint8.
         seed: The seed of the directions.
-        reporter: Told of the images done.
+        reporter: Its `progress` is told of (images done, images in all).
         workers: Threads; None for as many as there are cores. The result is the same for any number.
     """
     order = [node.output for node in network.nodes]
@@ -293,15 +302,15 @@ def measure(
 
     def costs(model: LoadedModel, image: int) -> dict[int, _ImageCosts]:
         values = dict(zip(order, model.run_raw(float_input(network, images[image])), strict=True))
-        slopes = gradients(network, values, _direction(values[network.output], signs[image]))
-        found = {}
+        by_value = gradients(network, values, _direction(values[network.output], signs[image]))
+        image_costs = {}
         for value, value_sums in sums.items():
             channels = values[value].shape[-1]
-            behind = slopes[product[value]].reshape(-1, channels) if value in before_hard_swish else None
-            found[value] = value_sums.costs_of(
-                values[value].reshape(-1, channels), slopes[value].reshape(-1, channels), behind
+            behind = by_value[product[value]].reshape(-1, channels) if value in before_hard_swish else None
+            image_costs[value] = value_sums.costs_of(
+                values[value].reshape(-1, channels), by_value[value].reshape(-1, channels), behind
             )
-        return found
+        return image_costs
 
     content = write_float(network, order)
     models = [open_bytes(content) for _ in range(min(workers or available_cores(), len(images)))]
@@ -313,10 +322,10 @@ def measure(
 
 
 def _direction(logits: Floats, signs: Array) -> Floats:
-    """The direction of random signs -1 and 1.
+    """Makes a direction of the logits from random signs -1 and 1.
 
-    Its covariance is n (diag(p) - p pᵀ), p being the softened probabilities.
-    So an error counts where it can change the answer, and what all logits have in common does not count.
+    Its covariance is n (diag(p) - p pᵀ), where p are the softened probabilities. So an error counts where it
+    can change the answer, and an error that all logits have in common does not count.
     """
     powers = np.exp((logits - logits.max()).astype(np.float64) / _TEMPERATURE)
     chances = powers / powers.sum()

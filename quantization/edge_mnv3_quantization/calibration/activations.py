@@ -25,10 +25,10 @@ class ChannelStatistics:
     """The statistics of one value's C channels.
 
     Attributes:
-        mean: (C,): of all numbers.
-        mean_square: (C,): mean of the squares of all numbers.
-        low: (C,): the smallest of all numbers.
-        high: (C,): the largest of all numbers.
+        mean: The mean of all numbers, (C,).
+        mean_square: The mean of the squares of all numbers, (C,).
+        low: The smallest number, (C,).
+        high: The largest number, (C,).
     """
 
     mean: Array
@@ -37,7 +37,7 @@ class ChannelStatistics:
     high: Array
 
     def spread(self) -> float:
-        """Distance between the smallest and the largest number of the channel that varies most."""
+        """Returns the distance between the ends of the channel that varies most."""
         return float((self.high - self.low).max())
 
 
@@ -47,9 +47,9 @@ def add_images(
     """Runs a network in float over images and adds its numbers to totals.
 
     Args:
-        network: Without constant factors in its products.
-        images: (H, W, 3) uint8 each.
-        totals: Those of the channels of `observed_values`, side by side.
+        network: A network whose products have no constant factors.
+        images: Images, (H, W, 3) uint8 each.
+        totals: The totals to add to, those of the channels of `observed_values` side by side.
         workers: Threads; the result is the same for any number.
 
     Yields:
@@ -78,12 +78,12 @@ def add_images(
 
 
 def observed_values(network: Network) -> list[int]:
-    """The values that have statistics: all but the softmax's and those that repeat another's numbers."""
+    """Lists the values with statistics: all but the softmax's and those that repeat another's numbers."""
     return [node.output for node in network.nodes if node.kind not in ("reshape", "softmax")]
 
 
 def channel_statistics(network: Network, totals: ChannelTotals, images: int) -> dict[int, ChannelStatistics]:
-    """The statistics of each of `observed_values`, from the totals of a number of images."""
+    """Computes the statistics of each of `observed_values` from the totals of a number of images."""
     mean, mean_square = (exact_sum(sums) / images for sums in (totals.sums, totals.squares))
     low, high = (ends.astype(np.float64) for ends in (totals.low, totals.high))
     statistics = {}
@@ -112,7 +112,7 @@ def run_float(
 
 
 def float_input(network: Network, image: Image) -> npt.NDArray[np.float32]:
-    """What a float network takes for an image (H, W, 3), (1, H, W, 3)."""
+    """Scales an image (H, W, 3) to what the float network takes, (1, H, W, 3)."""
     pixels = image[np.newaxis].astype(np.float32)
     scaled: npt.NDArray[np.float32] = pixels * np.float32(network.input_scale)
     scaled += np.float32(network.input_offset)

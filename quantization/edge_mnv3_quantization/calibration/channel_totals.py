@@ -1,4 +1,4 @@
-"""Ends and sums of numbers, channel by channel, that can be merged in any order and grouping.
+"""The smallest and largest numbers and the sums of each channel, which can be merged in any order.
 
 Sums are kept as integers in three units, and are therefore exact in any order: however the images were split,
 and in whichever order they came, the totals are the same bit by bit.
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-LARGEST_NUMBER = 1e9  # squares and their sums stay far within their integers
+LARGEST_NUMBER = 1e9  # the squares of such numbers, and their sums, fit into the integers by far
 
 _FAST_ROW = 2048
-# Each is the unit of an integer sum that takes what the one before leaves over, at most half its unit, which
-# is 2^39 of the next: room for 2^24 images.
+# The units of three integer sums. Each sum takes what the one before leaves over, at most half of that one's
+# unit, which is 2^39 units of the next: there is room for 2^24 images.
 _UNITS = (2.0**10, 2.0**-30, 2.0**-70)
 
 Floats = npt.NDArray[np.float32]
@@ -30,10 +30,10 @@ class ChannelTotals:
     """Totals of C channels, those of all values of a network side by side; the arrays are added to in place.
 
     Attributes:
-        low: (C,): smallest number; infinity before the first.
-        high: (C,): largest number; -infinity before the first.
-        sums: (3, C): sum over the images of their means, in `_UNITS`.
-        squares: (3, C): sum over the images of their mean squares, in `_UNITS`.
+        low: The smallest number, (C,); infinity before the first.
+        high: The largest number, (C,); -infinity before the first.
+        sums: The sum over the images of their means, (3, C), in `_UNITS`.
+        squares: The sum over the images of their mean squares, (3, C), in `_UNITS`.
     """
 
     low: Floats
@@ -45,7 +45,8 @@ class ChannelTotals:
         """Adds the numbers of one image.
 
         Args:
-            outputs: (positions, channels) of each value; their channels side by side are those of `self`.
+            outputs: The numbers of each value, (positions, channels); their channels side by side are those
+                of `self`.
 
         Raises:
             FloatingPointError: One of them is not finite, or over `LARGEST_NUMBER`; nothing was added.
@@ -65,7 +66,7 @@ class ChannelTotals:
         self.squares[...] += other.squares
 
     def copy(self) -> ChannelTotals:
-        """The same numbers in arrays of their own."""
+        """Copies the arrays."""
         return ChannelTotals(
             low=self.low.copy(), high=self.high.copy(), sums=self.sums.copy(), squares=self.squares.copy()
         )
@@ -76,7 +77,7 @@ class ChannelTotals:
 
 
 def no_totals(channels: int) -> ChannelTotals:
-    """The totals of no images at all."""
+    """Makes the totals of no images at all."""
     return ChannelTotals(
         low=np.full(channels, np.inf, np.float32),
         high=np.full(channels, -np.inf, np.float32),
@@ -86,7 +87,7 @@ def no_totals(channels: int) -> ChannelTotals:
 
 
 def exact_sum(integers: Integers) -> Doubles:
-    """The sum (C,) that integers (3, C) in `_UNITS` stand for."""
+    """Computes the sum (C,) that integers (3, C) in `_UNITS` stand for."""
     total: Doubles = sum(
         (part.astype(np.float64) * unit for part, unit in zip(integers[::-1], _UNITS[::-1], strict=True)),
         start=np.zeros(integers.shape[1]),

@@ -1,10 +1,10 @@
-"""What a float model's values are like over images, to be kept: collected once, resumed, merged, stored.
+"""Statistics of a float model's values over images, which can be resumed, merged and stored.
 
 Statistics belong to one network, known by a hash of its operators and weights, and name every image that they
 count by the SHA-256 of its pixels. So they cannot be used with another model, no image counts twice, and what
-is still to be done is known after an interruption. The hash is not that of the float file, in which Keras
-numbers layers anew from model to model, and which ends with or without a softmax. The sums are exact
-(`channel_totals`): however the work was divided, the file that comes out is the same, byte by byte.
+is still to be done is known after an interruption. The hash is not that of the float file: there Keras
+numbers layers differently from model to model, and the file may end with a softmax or without. The sums are
+exact (`channel_totals`): however the work was divided, the file that comes out is the same, byte by byte.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from edge_mnv3_quantization.graph.reader import read_network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 
-# To be raised when the file's arrays, or the numbers that they stand for, change. Format 1 held `exponents`
-# and `counts` besides, the bins of histograms that no recipe took; they are left unread.
+# The number rises when the file's arrays, or the numbers that they stand for, change. Format 1 also held
+# `exponents` and `counts`, the bins of histograms that no recipe used; they are left unread.
 FORMAT = 2
 CHECKPOINT_S = 5.0
 FILE_PREFIX = "statistics-"
@@ -55,10 +55,10 @@ class Statistics:
     """The statistics of one float model over some images.
 
     Attributes:
-        network_sha256: From `network_sha256`.
+        network_sha256: The network's hash, from `network_sha256`.
         images: SHA-256 of the pixels of every image that was counted, in ascending order.
         channels: Number of channels of each of `observed_values`; side by side they are those of `totals`.
-        totals: The numbers.
+        totals: The totals over the images.
     """
 
     network_sha256: str
@@ -75,16 +75,16 @@ class Statistics:
         return channel_statistics(network, self.totals, len(self.images))
 
     def left(self, hashes: Sequence[str]) -> list[int]:
-        """Which images have not been counted yet.
+        """Finds the images that have not been counted yet.
 
         Args:
-            hashes: From `sha256_images`, of all that are to be counted.
+            hashes: The hashes of all images that are to be counted, from `sha256_images`.
 
         Returns:
-            Their places, in ascending order.
+            Their places in `hashes`, in ascending order.
 
         Raises:
-            CalibrationDataError: Others have been counted.
+            CalibrationDataError: Other images have been counted.
         """
         counted = Counter(self.images)
         uncounted = []
@@ -105,7 +105,7 @@ class Statistics:
 
 
 def observed_network(float_model: bytes) -> Network:
-    """The network whose values are observed: lowered, no factors in its products.
+    """Makes the network whose values are observed: lowered, without constant factors in its products.
 
     Raises:
         ConversionError: The file holds an operator that cannot be rewritten.
@@ -114,7 +114,7 @@ def observed_network(float_model: bytes) -> Network:
 
 
 def network_sha256(network: Network) -> str:
-    """A hash of the operators and weights up to the softmax, whatever values are called and numbered."""
+    """Hashes the operators and weights up to the softmax, but no names and numbers of values."""
     digest = hashlib.sha256(repr((network.input_scale, network.input_offset)).encode())
     places = {network.input: 0}
     for node in network.nodes:
@@ -132,12 +132,12 @@ def network_sha256(network: Network) -> str:
 
 
 def statistics_file(sha256: str) -> str:
-    """Name of the file for the statistics of a network."""
+    """Names the file for the statistics of a network."""
     return f"{FILE_PREFIX}{sha256[:16]}.npz"
 
 
 def _no_statistics(network: Network) -> Statistics:
-    """The statistics of no images."""
+    """Makes the statistics of no images."""
     channels = tuple(network.values[value].channels for value in observed_values(network))
     return Statistics(
         network_sha256=network_sha256(network),
@@ -160,9 +160,9 @@ def collect(
 
     Args:
         network: From `observed_network`.
-        images: (N, H, W, 3) uint8: all that are to be counted in the end.
+        images: All images that are to be counted in the end, (N, H, W, 3) uint8.
         start: What has been counted; it is left as it is.
-        reporter: Told of the images done in this call.
+        reporter: Its `progress` is told of (images done, images in all) in this call.
         on_checkpoint: Called now and then with what has been counted so far; it must not keep the arrays.
         workers: Threads; None for as many as there are cores. The statistics are the same for any number.
 
@@ -201,7 +201,7 @@ def collect(
 
 
 def merge(one: Statistics, other: Statistics) -> Statistics:
-    """The statistics of the images of both.
+    """Merges the statistics of different images.
 
     Raises:
         CalibrationDataError: They are of different networks, or an image is in both.
@@ -226,7 +226,7 @@ def save_statistics(statistics: Statistics, path: Path) -> None:
     """Writes an `.npz` file; the same statistics give the same bytes.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     arrays: dict[str, npt.NDArray[Any]] = {
         "format": np.array(FORMAT),
@@ -245,7 +245,7 @@ def load_statistics(path: Path) -> Statistics:
     """Reads what `save_statistics` wrote, now or in format 1.
 
     Raises:
-        InputFileError: It is missing, damaged, or of another format.
+        InputFileError: The file is missing, damaged, or of another format.
     """
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
