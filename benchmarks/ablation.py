@@ -133,19 +133,19 @@ def answers(content: bytes, images: Images, kernels: Kernels) -> _Answers | None
         model = open_bytes(file.with_outputs([output, logits]).to_bytes(), kernels=kernels)
     except RuntimeError:
         return None
-    found = [model.run_all(image) for image in images]
+    outputs = [model.run_all(image) for image in images]
     return _Answers(
-        classes=np.array([int(one[0].reshape(-1).argmax()) for one in found]),
-        logits=_real(model, np.stack([one[1].reshape(-1) for one in found])),
+        classes=np.array([int(output[0].reshape(-1).argmax()) for output in outputs]),
+        logits=_real(model, np.stack([output[1].reshape(-1) for output in outputs])),
     )
 
 
 def _real(model: LoadedModel, stored: npt.NDArray[np.generic]) -> Array:
     numbers = stored.astype(np.float64)
-    own = model.outputs[1]
-    if own.scale is None or own.dtype == "float32":
+    logits = model.outputs[1]
+    if logits.scale is None or logits.dtype == "float32":
         return numbers
-    return np.asarray(own.scale * (numbers - (own.zero_point or 0)))
+    return np.asarray(logits.scale * (numbers - (logits.zero_point or 0)))
 
 
 def compared(step: str, kernels: Kernels, labels: Array, wanted: _Answers, got: _Answers | None) -> Row:

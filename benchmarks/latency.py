@@ -111,7 +111,7 @@ def times_ms(files: dict[str, bytes], rounds: int, num_runs: int) -> dict[str, l
         pixels = np.random.default_rng(0).integers(0, 256, model.inputs[0].shape[1:], dtype=np.uint8)
         for _ in range(WARMUP_RUNS):
             model.run_all(pixels)
-    found: dict[str, list[float]] = {name: [] for name in files}
+    times: dict[str, list[float]] = {name: [] for name in files}
     for _ in range(rounds):
         for name, model in models.items():
             runs = []
@@ -119,18 +119,18 @@ def times_ms(files: dict[str, bytes], rounds: int, num_runs: int) -> dict[str, l
                 started = time.perf_counter_ns()
                 model.invoke()
                 runs.append((time.perf_counter_ns() - started) / 1e6)
-            found[name].append(statistics.median(runs))
-    return found
+            times[name].append(statistics.median(runs))
+    return times
 
 
-def table(found: dict[str, list[float]]) -> str:
+def table(times: dict[str, list[float]]) -> str:
     """Writes times and ratios as Markdown."""
     lines = ["| file | ms, median | of float |", "|---|---|---|"]
-    for name, rounds in found.items():
-        lines.append(f"| {name} | {statistics.median(rounds):.2f} | {_ratio(rounds, found['float'])} |")
+    for name, rounds in times.items():
+        lines.append(f"| {name} | {statistics.median(rounds):.2f} | {_ratio(rounds, times['float'])} |")
     lines += ["", "| ratio | median, smallest to largest round |", "|---|---|"]
     for above, below in _PAIRS:
-        lines.append(f"| {above} / {below} | {_ratio(found[above], found[below])} |")
+        lines.append(f"| {above} / {below} | {_ratio(times[above], times[below])} |")
     return "\n".join(lines)
 
 
@@ -173,21 +173,21 @@ def main(**options: Any) -> None:
         "accurate, `--hard-swish lowered`": arguments.lowered.read_bytes(),
         "convolutions alone": convolutions_alone(arguments.lowered.read_bytes()),
     }
-    found = times_ms(files, arguments.rounds, arguments.num_runs)
+    times = times_ms(files, arguments.rounds, arguments.num_runs)
     if arguments.as_json:
         click.echo(
             json.dumps(
                 {
                     "rounds": arguments.rounds,
                     "num_runs": arguments.num_runs,
-                    "times_ms": found,
+                    "times_ms": times,
                 },
                 indent=2,
             )
         )
     else:
         click.echo(f"{arguments.rounds} rounds of {arguments.num_runs} runs\n")
-        click.echo(table(found))
+        click.echo(table(times))
 
 
 if __name__ == "__main__":

@@ -227,14 +227,14 @@ def table(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _least(recipe: str, found: Sequence[Margin]) -> str:
-    logits = min(found, key=attrgetter("logits_snr_db"))
-    probabilities = min(found, key=attrgetter("probabilities_snr_db"))
+def _least(recipe: str, margins: Sequence[Margin]) -> str:
+    logits = min(margins, key=attrgetter("logits_snr_db"))
+    probabilities = min(margins, key=attrgetter("probabilities_snr_db"))
     return (
         f"`{recipe}` less `{BASELINE}`, at least: logits {logits.logits_snr_db:+.1f} dB ({logits.network}, "
         f"{logits.kernels}), probabilities {probabilities.probabilities_snr_db:+.1f} dB "
         f"({probabilities.network}, {probabilities.kernels}), agreement "
-        f"{min(margin.agreement_points for margin in found):+.1f} points."
+        f"{min(margin.agreement_points for margin in margins):+.1f} points."
     )
 
 
