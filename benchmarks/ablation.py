@@ -63,7 +63,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answers:
-    """Of one file: (images,) and (images, classes)."""
+    """The classes (images,) and logits (images, classes) of one file."""
 
     classes: npt.NDArray[np.int64]
     logits: Array

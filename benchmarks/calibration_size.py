@@ -76,7 +76,7 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """Of an int8 file under one kind of kernels.
+    """The accuracy of an int8 file under one kind of kernels.
 
     Attributes:
         ci95_points: 95 % interval of int8 top-1 less float top-1.

@@ -96,7 +96,7 @@ def untrained(variant: Variant, size: int) -> Any:
 def _augmented(
     images: Pixels, epochs: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
-    """For each epoch an order of the images, and the images in it, each shifted by its own few pixels."""
+    """Yields for each epoch an order of the images, and the images in it, each shifted by a few pixels."""
     random = np.random.default_rng(0)
     size = images.shape[1]
     most = round(LARGEST_SHIFT * size)

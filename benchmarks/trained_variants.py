@@ -45,7 +45,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """Of an int8 file under one kind of kernels, against float under XNNPACK.
+    """The agreement of an int8 file under one kind of kernels with float under XNNPACK.
 
     Attributes:
         logits_snr_db: Signal to noise of the logits, the signal being what differs from image to image.
@@ -169,7 +169,7 @@ def softmax(logits: Array) -> Array:
 
 
 def signal_to_noise_db(wanted: Array, got: Array) -> float:
-    """Of numbers (images, classes); the images' mean is no signal."""
+    """Computes the ratio over (images, classes); the mean over the images is no signal."""
     signal = float(np.square(wanted - wanted.mean(axis=0)).sum())
     return float(10 * np.log10(signal / float(np.square(got - wanted).sum())))
 

@@ -142,5 +142,5 @@ class Network:
         return dataclasses.replace(self, nodes=tuple(reversed(kept)), output=value)
 
     def with_nodes(self, nodes: Iterable[Node], values: Mapping[int, Value] | None = None) -> Network:
-        """The same network with other nodes, and values for their outputs."""
+        """Returns a copy of the network with other nodes, and values for their outputs."""
         return dataclasses.replace(self, nodes=tuple(nodes), values=values or self.values)
