@@ -59,8 +59,8 @@ class Conditions:
     """What every row of a table depends on.
 
     Attributes:
-        calibration_sha256: Of the file; None for a folder.
-        data_sha256: Likewise.
+        calibration_sha256: SHA-256 of the file of calibration images; None for a folder.
+        data_sha256: SHA-256 of the file of labelled images; None for a folder.
         recipe_sha256: Of the source of all recipes.
     """
 

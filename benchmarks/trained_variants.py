@@ -49,7 +49,7 @@ class Accuracy:
 
     Attributes:
         logits_snr_db: Signal to noise of the logits, the signal being what differs from image to image.
-        probabilities_snr_db: Likewise of their softmax.
+        probabilities_snr_db: The same for their softmax.
         output_snr_db: What rounding and clipping float's own logits to the 256 output levels leaves: no file
             with this output is better, but by chance.
     """
@@ -88,7 +88,7 @@ class Margin:
 
     Attributes:
         logits_snr_db: Difference of the logits' signal to noise.
-        probabilities_snr_db: Likewise of their softmax.
+        probabilities_snr_db: The same for their softmax.
         agreement_points: Difference of the agreement with float.
     """
 

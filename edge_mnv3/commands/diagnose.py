@@ -114,7 +114,7 @@ def _head(result: DiagnoseResult) -> Iterator[str]:
             "; ".join(
                 (
                     *_noted(result.recipe_report),
-                    *_recipe(result.recipe, noted=result.recipe_report is not None),
+                    *_recipe(result.recipe, result.recipe_report),
                 )
             ),
         ),
@@ -136,7 +136,7 @@ def _noted(report: RecipeReport | None) -> Iterator[str]:
         )
 
 
-def _recipe(recipe: RecipeFindings, *, noted: bool) -> Iterator[str]:
+def _recipe(recipe: RecipeFindings, report: RecipeReport | None) -> Iterator[str]:
     if recipe.equalized_values:
         yield (
             f"{recipe.equalized_values} of {recipe.values} values equalized, scales 1 to "
@@ -156,8 +156,12 @@ def _recipe(recipe: RecipeFindings, *, noted: bool) -> Iterator[str]:
         yield f"{recipe.hard_swishes} hard-swishes kept"
     if recipe.folded_squeeze_excites:
         yield f"{recipe.folded_squeeze_excites} squeeze-excite excitations folded away"
-    done = "weights and biases refitted" if noted else "biases moved"
-    yield f"{done} in {recipe.corrected_operators} of {recipe.weighted_operators} operators"
+    operators = f"{recipe.corrected_operators} of {recipe.weighted_operators} operators"
+    if report is None:
+        yield f"biases moved in {operators}"
+        return
+    weights = sum(layer.refitted_channels > 0 for layer in report.refitted_layers)
+    yield f"biases refitted in {operators}, weights in {weights}"
 
 
 def _blocks(layers: tuple[LayerNoise, ...]) -> Iterator[str]:

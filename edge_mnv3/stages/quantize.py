@@ -48,7 +48,7 @@ class QuantizeRequest(Request):
         calibration: `synthetic`, `digits`, or the path of a folder, CSV, list, `.npz`, manifest or stored
             calibration.
         samples: Number of calibration images, at least 1.
-        seed: Decides which images are drawn, and is the seed of the recipe; at least 0.
+        seed: Decides which images are drawn, and is the seed of the recipe.
         preprocess: Key of `PREPROCESSES`.
         recipe: Key of `RECIPES`.
         hard_swish: What the recipe makes of hard-swish; `auto` for one that has no choice.

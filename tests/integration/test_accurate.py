@@ -13,6 +13,7 @@ import pytest
 
 from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.runtime import open_bytes, open_model
+from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.model import builder
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from edge_mnv3_quantization.convert import convert_float
@@ -133,6 +134,16 @@ def test_io_types_give_the_same_answers(float_model: bytes, tmp_path: Path, io: 
     model = open_model(other)
     assert model.inputs[0].dtype == model.outputs[0].dtype == io
     np.testing.assert_allclose(answers(other, HELD_OUT[:6]), answers(first, HELD_OUT[:6]), atol=1e-6)
+
+
+@pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
+def test_the_reports_ranges_are_those_of_the_file(logits_model: bytes, io: IoType) -> None:
+    made = quantize(logits_model, small_images(33, 4), RECIPES["fast"], options=QuantizationOptions(io=io))
+    graph = read_model(made.model, "m").main_graph
+    stored = {tensor.name: (tensor.scales, tensor.zero_points) for tensor in graph.tensors}
+    reported = {one.tensor: ((np.float32(one.scale),), (one.zero_point,)) for one in made.report.ranges}
+    assert len(reported) == len(made.report.ranges)
+    assert {name: stored[name] for name in reported} == reported
 
 
 @pytest.mark.parametrize("recipe", ["accurate", "fast"])

@@ -108,6 +108,9 @@ def test_diagnosis_tells_what_the_file_notes(made: QuantizeResult) -> None:
     assert result.recipe.corrected_operators == len(made.recipe_report.refitted_layers)
     shown = " ".join(table(result).split())
     assert "recipe toy; equalization exponent 0, no trials; " in shown
-    assert f"weights and biases refitted in {len(made.recipe_report.refitted_layers)} of " in shown
+    layers = made.recipe_report.refitted_layers
+    weights = sum(layer.refitted_channels > 0 for layer in layers)
+    assert 0 < weights < len(layers)
+    assert f"biases refitted in {len(layers)} of {len(layers)} operators, weights in {weights}" in shown
     phrases = {phrase for cost in result.costs for phrase in cost.recipe_did}
     assert any("biases refitted, ridge" in phrase for phrase in phrases)

@@ -55,7 +55,7 @@ REPORT = RecipeReport(
             largest_ridge=10.0,
         ),
     ),
-    ranges=(TensorRange(layer="conv", low=-3.0, high=2.1, scale=0.02, zero_point=22),),
+    ranges=(TensorRange(layer="conv", tensor="net/conv;", low=-3.0, high=2.1, scale=0.02, zero_point=22),),
     phases_s={"observe": 1.5},
 )
 

@@ -1,4 +1,4 @@
-"""The frozen results of `bench`, on this machine and on devices; `result_json` writes and reads them."""
+"""The frozen results of `bench`, on this machine and on devices; `json_format` writes and reads them."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class LaunchTimings:
     """Figures that one launch of `benchmark_model` printed.
 
     The averages, the start-up and the first inference stand twice in a log and were compared. Median and
-    number of runs stand once: they were held against the others, as `benchmark_log` says.
+    number of runs stand once: they were held against the others, as `benchmark_model.log` says.
 
     Attributes:
         num_runs: Timed inferences.

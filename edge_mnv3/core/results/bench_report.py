@@ -1,4 +1,4 @@
-"""All that one `bench --device` measured; `result_json` writes and reads it."""
+"""All that one `bench --device` measured; `json_format` writes and reads it."""
 
 from __future__ import annotations
 

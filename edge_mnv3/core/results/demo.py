@@ -1,4 +1,4 @@
-"""The frozen result of `demo`; `result_json` writes and reads it."""
+"""The frozen result of `demo`; `json_format` writes and reads it."""
 
 from __future__ import annotations
 

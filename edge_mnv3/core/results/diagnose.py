@@ -1,4 +1,4 @@
-"""The frozen results of `diagnose`; `result_json` writes and reads them."""
+"""The frozen results of `diagnose`; `json_format` writes and reads them."""
 
 from __future__ import annotations
 
@@ -129,7 +129,8 @@ class RecipeFindings:
         equalized_values: Values whose channels were divided by equalization scales.
         largest_factor_ratio: Largest equalization scale over the smallest of one value.
         weighted_operators: Operators with weights that were compared.
-        corrected_operators: Those whose biases were moved, or whose weights and biases were refitted.
+        corrected_operators: Those whose biases were moved or refitted; `recipe_report` says whose weights were
+            refitted too.
     """
 
     hard_swishes: int

@@ -1,4 +1,4 @@
-"""The frozen results of `bench --profile`; `result_json` writes and reads them."""
+"""The frozen results of `bench --profile`; `json_format` writes and reads them."""
 
 from __future__ import annotations
 

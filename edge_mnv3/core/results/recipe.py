@@ -40,7 +40,7 @@ class HardSwishForm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefittedLayer:
-    """A layer whose weights were fitted to what the int8 network computes, and whose biases were corrected.
+    """A layer whose biases, and weights where that is better, were fitted to what the int8 network computes.
 
     Ridges are in units of the mean variance of the layer's inputs: the larger, the nearer the weights stay to
     the float ones. A depthwise convolution has one for each channel, other layers have one for all.
@@ -67,7 +67,8 @@ class TensorRange:
     """The real numbers that a tensor can hold.
 
     Attributes:
-        layer: Short name of the layer.
+        layer: Short name of the layer; several tensors may have the same.
+        tensor: Name of the tensor in the int8 file.
         low: Smallest number.
         high: Largest number.
         scale: Real value of one quantization step.
@@ -75,6 +76,7 @@ class TensorRange:
     """
 
     layer: str
+    tensor: str
     low: float
     high: float
     scale: float

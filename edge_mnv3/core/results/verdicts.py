@@ -1,4 +1,4 @@
-"""The frozen results of `reproduce` and `compare`; `result_json` writes and reads them."""
+"""The frozen results of `reproduce` and `compare`; `json_format` writes and reads them."""
 
 from __future__ import annotations
 

@@ -222,6 +222,18 @@ def _add_scaled_pixels(writer: _Writer, image: int) -> int:
     return moved
 
 
+def stored_input(network_input: Quantization, io: str) -> tuple[str, Quantization]:
+    """Says how a file stores the network's input: the name of the int8 tensor, and its quantization.
+
+    Args:
+        network_input: How the network takes its input.
+        io: dtype of the file's input and output. With `float32` the tensor holds pixels in steps of 1.
+    """
+    if io == "float32":
+        return "image_centred", Quantization(scale=1.0, zero_point=network_input.zero_point)
+    return "image_int8", network_input
+
+
 def _add_int8_input(writer: _Writer, stored: Quantization, io: str) -> int:
     """Adds the file's input and the operators that make the network's int8 input of it.
 
@@ -230,6 +242,7 @@ def _add_int8_input(writer: _Writer, stored: Quantization, io: str) -> int:
     """
     network = writer.network
     shape = network.values[network.input].shape
+    name, taken_as = stored_input(stored, io)
     if io == "float32":
         # Pixels 0..255 become integers; then the real numbers move so that the convolution pads with 0.
         image = writer.add_float("image", shape)
@@ -237,13 +250,12 @@ def _add_int8_input(writer: _Writer, stored: Quantization, io: str) -> int:
             "image_int8", "int8", shape, Quantization(scale=1.0, zero_point=-128)
         )
         writer.file.add_operator("QUANTIZE", [image], stored_image)
-        centred = Quantization(scale=1.0, zero_point=stored.zero_point)
-        moved = writer.add_quantized("image_centred", "int8", shape, centred)
+        moved = writer.add_quantized(name, "int8", shape, taken_as)
         shift = writer.add_constant("shift", _CENTRING_STORED, (stored.zero_point + 128) / 127.0)
         writer.file.add_operator("ADD", [stored_image, shift], moved)
         writer.tensors[network.input] = moved
         return image
-    taken = writer.add_quantized("image_int8", "int8", shape, stored)
+    taken = writer.add_quantized(name, "int8", shape, taken_as)
     writer.tensors[network.input] = taken
     if io == "int8":
         return taken

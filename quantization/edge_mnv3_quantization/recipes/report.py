@@ -18,6 +18,7 @@ from edge_mnv3_quantization.algorithms.reconstruction import RefittedWeights
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.tensor_names import HARD_SIGMOID_SUFFIX, layer_name, ungrouped
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
+from edge_mnv3_quantization.graph.writer import stored_input
 from edge_mnv3_quantization.recipes.candidates import Candidate
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs
 from edge_mnv3_quantization.recipes.plan import Plan
@@ -57,7 +58,7 @@ def equalized_report(
         },
         folded_excitations=tuple(layer_name(tensor) for tensor in plan.folded),
         refitted_layers=tuple(_refitted_layers(chosen.network, weights)),
-        ranges=tuple(_ranges(chosen.network, chosen.quantizations)),
+        ranges=tuple(_ranges(chosen.network, chosen.quantizations, inputs.options.io)),
         phases_s=dict(phases_s),
     )
 
@@ -121,12 +122,15 @@ def _refitted_layers(network: Network, weights: Mapping[int, QuantizedWeights]) 
         )
 
 
-def _ranges(network: Network, quantizations: Mapping[int, Quantization]) -> Iterator[TensorRange]:
-    """Lists the ranges of the input and of each node's output."""
+def _ranges(network: Network, quantizations: Mapping[int, Quantization], io: str) -> Iterator[TensorRange]:
+    """Lists the ranges of the input and of each node's output, as the file stores them."""
     for value in (network.input, *(node.output for node in network.nodes)):
-        stored = quantizations[value]
+        tensor, stored = network.values[value].name, quantizations[value]
+        if value == network.input:
+            tensor, stored = stored_input(stored, io)
         yield TensorRange(
             layer=layer_name(network.values[value].name),
+            tensor=tensor,
             low=stored.scale * (_LOW - stored.zero_point),
             high=stored.scale * (_HIGH - stored.zero_point),
             scale=stored.scale,
