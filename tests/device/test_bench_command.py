@@ -57,7 +57,8 @@ def test_float_stock_and_accurate_of_two_networks_in_one_command(bench: Bench, p
         assert conditions.protocol.name == "published"
         assert conditions.device.build_fingerprint
         assert len(conditions.model_sha256) == len(conditions.binary.sha256) == 64
-        (launch,) = one.launches
+        # On a busy machine the emulated clock may be seen idle: such a launch does not count and is repeated.
+        (launch,) = (launch for launch in one.launches if not launch.problems)
         assert launch.before.battery_percent == 80
         assert launch.after is not None
         assert launch.samples

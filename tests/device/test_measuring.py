@@ -128,8 +128,9 @@ def test_heat_in_the_middle_is_waited_for(
     result = measure_one(adb_server, phone, quick_plan(tmp_path, model_file(tmp_path)), registry)
     bad = [launch for launch in result.launches if launch.problems]
     assert bad
-    assert "thermal status 3 after it, 0 is demanded" in bad[0].problems
-    assert any("core 4 ran at 1440 of 2400 MHz" in problem for problem in bad[0].problems)
+    # On a busy machine another launch may be refused first, because the emulated clock was seen idle.
+    (hot, *_) = (one for one in bad if "thermal status 3 after it, 0 is demanded" in one.problems)
+    assert any("core 4 ran at 1440 of 2400 MHz" in problem for problem in hot.problems)
     if result.stable:
         assert result.median_us == 20_000.0  # never a figure of the hot launches
     assert_clean(phone)

@@ -129,8 +129,8 @@ class RecipeFindings:
         equalized_values: Values whose channels were divided by equalization scales.
         largest_factor_ratio: Largest equalization scale over the smallest of one value.
         weighted_operators: Operators with weights that were compared.
-        corrected_operators: Those whose biases were moved or refitted; `recipe_report` says whose weights were
-            refitted too.
+        corrected_operators: Those whose biases were moved or refitted; `recipe_report` tells whose weights
+            were refitted too.
     """
 
     hard_swishes: int
