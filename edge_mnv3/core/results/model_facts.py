@@ -1,0 +1,67 @@
+"""What a model takes and gives: the facts that whoever feeds it and reads it must know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Activation = Literal["softmax", "sigmoid", "none"]
+Task = Literal["classes", "binary", "labels", "embedding", "map"]
+RangeSource = Literal["stated", "metadata", "graph", "quantization", "pair", "definition"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputFacts:
+    """What a model takes.
+
+    A float input takes (pixel - mean) / std for a pixel of 0 to 255: mean 0 and std 1 are pixels as they are,
+    127.5 and 127.5 the range -1 to 1, 0 and 255 the range 0 to 1. A uint8 input takes the pixel itself.
+
+    Attributes:
+        height_px: Rows of the input.
+        width_px: Columns of the input.
+        channels: 3 for RGB, 1 for grey.
+        mean: One number, or one for each channel.
+        std: One number, or one for each channel; none is 0.
+        range_source: What told `mean` and `std`: the user (`stated`), the file's own metadata, its first
+            layers (`graph`), the scale of its quantized input (`quantization`), the other file of a pair, or
+            the definition of the network (`definition`).
+    """
+
+    height_px: int
+    width_px: int
+    channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    range_source: RangeSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFacts:
+    """What one output of a model gives.
+
+    Attributes:
+        name: Name of the output.
+        shape: Dimensions without the batch: (classes,) for a vector, (rows, columns, channels) for a map.
+        activation: The function that made the numbers; `none` for logits and features.
+        task: What the numbers mean: one of `shape[0]` classes, one score of two classes (`binary`), a score
+            for each of several labels that may hold together, an `embedding`, or a feature `map`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    activation: Activation
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What a model takes and gives.
+
+    Attributes:
+        input: Its one input.
+        outputs: Its outputs, at least one.
+    """
+
+    input: InputFacts
+    outputs: tuple[OutputFacts, ...]
