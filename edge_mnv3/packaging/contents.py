@@ -12,10 +12,7 @@ import numpy.typing as npt
 from edge_mnv3.core.errors import BundleError, EdgeMnv3Error
 from edge_mnv3.core.results.package import BundleManifest, PackagedModel
 from edge_mnv3.core.tflite.attached import measured_model
-from edge_mnv3.packaging.golden import Pixels, from_bytes
-from edge_mnv3.packaging.labels import parse_labels
-from edge_mnv3.packaging.metadata import PackagedMetadata, read_packaged
-from edge_mnv3.packaging.metadata_schema import (
+from edge_mnv3.core.tflite.metadata_schema import (
     RGB,
     TENSOR_AXIS_LABELS,
     Content,
@@ -23,6 +20,9 @@ from edge_mnv3.packaging.metadata_schema import (
     NormalizationOptions,
     TensorMetadata,
 )
+from edge_mnv3.packaging.golden import Pixels, from_bytes
+from edge_mnv3.packaging.labels import parse_labels
+from edge_mnv3.packaging.metadata import PackagedMetadata, read_packaged
 
 
 def metadata_differences(

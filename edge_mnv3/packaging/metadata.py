@@ -9,9 +9,7 @@ from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.results.package import EmbeddedFacts
 from edge_mnv3.core.tflite.attached import read_metadata
-from edge_mnv3.core.tflite.tables import pack, unpack
-from edge_mnv3.packaging.labels import LABELS_FILE
-from edge_mnv3.packaging.metadata_schema import (
+from edge_mnv3.core.tflite.metadata_schema import (
     FILE_IDENTIFIER,
     MIN_PARSER_VERSION,
     RGB,
@@ -32,6 +30,8 @@ from edge_mnv3.packaging.metadata_schema import (
     SubGraphMetadata,
     TensorMetadata,
 )
+from edge_mnv3.core.tflite.tables import pack, unpack
+from edge_mnv3.packaging.labels import LABELS_FILE
 from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
 
 FACTS_ENTRY = "EDGE_MNV3"

@@ -24,8 +24,8 @@ from PIL import Image
 import mediapipe_client
 from edge_mnv3.cli import main
 from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.tflite import metadata_schema
 from edge_mnv3.core.tflite.attached import read_metadata
-from edge_mnv3.packaging import metadata_schema
 from edge_mnv3.packaging.golden import HostRunner
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_calibration_data.synthetic import synthetic_image

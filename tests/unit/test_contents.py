@@ -19,9 +19,9 @@ from edge_mnv3.core.results.package import (
     PackagedModel,
     StepDifference,
 )
+from edge_mnv3.core.tflite import metadata_schema as schema
 from edge_mnv3.core.tflite.attached import with_metadata
 from edge_mnv3.core.tflite.tables import pack, unpack
-from edge_mnv3.packaging import metadata_schema as schema
 from edge_mnv3.packaging.contents import metadata_differences
 from edge_mnv3.packaging.metadata import Description, build_metadata
 from edge_mnv3.packaging.model_card import model_card

@@ -17,9 +17,9 @@ from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.results.package import EmbeddedFacts
 from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.tflite import metadata_schema as schema
 from edge_mnv3.core.tflite.attached import flatbuffer_part, measured_model, read_metadata, with_metadata
 from edge_mnv3.core.tflite.tables import pack, unpack
-from edge_mnv3.packaging import metadata_schema as schema
 from edge_mnv3.packaging.metadata import Description, build_metadata, read_packaged
 
 FACTS = EmbeddedFacts(
