@@ -48,7 +48,7 @@ class InputRange:
         )
 
     def is_near(self, other: InputRange) -> bool:
-        """Whether no pixel's number differs from `other`'s by more than half a pixel's step, as zero points are rounded."""
+        """Whether no pixel's number differs from `other`'s by more than half a pixel's step."""
         mine, theirs = self.ends(), other.ends()
         channels = max(len(mine), len(theirs))
         mine, theirs = (each if len(each) > 1 else each * channels for each in (mine, theirs))
