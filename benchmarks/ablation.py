@@ -19,9 +19,10 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.choices import KERNELS, HardSwishPolicy, Kernels, PreprocessName
 from edge_mnv3.core.images import SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.runtime import Kernels, LoadedModel, open_bytes
+from edge_mnv3.core.runtime import LoadedModel, open_bytes
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.model.arch import parse_variant
@@ -37,7 +38,7 @@ from edge_mnv3_quantization.graph.network import Array
 from edge_mnv3_quantization.graph.rewrites import centre_input
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_int8
-from edge_mnv3_quantization.options import HardSwishPolicy, QuantizationOptions
+from edge_mnv3_quantization.options import QuantizationOptions
 from edge_mnv3_quantization.recipes.candidates import Candidate, best_candidate, candidate, round_to_nearest
 from edge_mnv3_quantization.recipes.config import RECIPES
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs
@@ -45,8 +46,7 @@ from edge_mnv3_quantization.recipes.plan import measured_plan
 from edge_mnv3_quantization.recipes.quantize import quantize
 from edge_mnv3_quantization.recipes.work import Work
 
-KERNELS: tuple[Kernels, ...] = ("xnnpack", "builtin")
-PREPROCESS = "slim"
+PREPROCESS: PreprocessName = "slim"
 _TINY = 1e-9
 
 

@@ -15,6 +15,7 @@ recipe starts anew.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import time
@@ -29,14 +30,15 @@ import click
 
 from edge_mnv3.commands.options import preprocess_option
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.choices import KERNELS, SYNTHETIC, Kernels, PreprocessName
 from edge_mnv3.core.errors import CalibrationDataError, ModelFileError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.images import SYNTHETIC, SampleRequest, manifest_warnings
+from edge_mnv3.core.images import ImageSample, SampleRequest, manifest_warnings
 from edge_mnv3.core.outputs import staged, write_text
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.validate import ValidateResult
-from edge_mnv3.core.runtime import Kernels, open_model, probe
+from edge_mnv3.core.runtime import open_model, probe
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS, parse_variant
 from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
@@ -47,7 +49,6 @@ from edge_mnv3_quantization.options import QuantizationOptions
 from edge_mnv3_quantization.recipes.config import RECIPES
 from edge_mnv3_quantization.recipes.quantize import quantize
 
-KERNELS: tuple[Kernels, ...] = ("xnnpack", "builtin")
 SIZES = (1, 10, 100, 500)
 COMPARED = tuple(config.name for config in RECIPES.values() if config.benchmarked)
 RECIPE_PACKAGES = ("edge_mnv3_quantization", "edge_mnv3.core.tflite")
@@ -69,7 +70,7 @@ class Conditions:
     calibration_sha256: str | None
     data: str
     data_sha256: str | None
-    preprocess: str
+    preprocess: PreprocessName
     recipe_sha256: str
     versions: dict[str, str]
 
@@ -152,10 +153,10 @@ def points(
     ]
 
 
-def measure(
-    point: Point, float_path: Path, int8_path: Path, data: Path, preprocess: str, reporter: Reporter
-) -> Row:
-    """Makes one int8 file and validates it."""
+def chosen_images(
+    point: Point, float_path: Path, preprocess: PreprocessName, reporter: Reporter
+) -> ImageSample:
+    """Reads the calibration images of one row, of the size that the float file takes."""
     request = SampleRequest(
         samples=point.samples,
         seed=point.seed,
@@ -163,15 +164,22 @@ def measure(
         input_size_px=open_model(float_path).inputs[0].shape[1],
     )
     sample = open_images(point.calibration).sample(request, reporter)
-    images, manifest = sample.pixels, sample.manifest
-    if manifest.requested != point.samples:
+    if sample.manifest.requested != point.samples:
         raise CalibrationDataError(
             f"calibration {point.calibration}",
-            f"a list of {len(images)} chosen images",
+            f"a list of {len(sample.pixels)} chosen images",
             f"a folder, CSV, list or .npz to choose {point.samples} from",
         )
-    for warning in manifest_warnings(manifest):
+    for warning in manifest_warnings(sample.manifest):
         reporter.warn(warning)
+    return sample
+
+
+def measure(point: Point, wanted: ValidateRequest, reporter: Reporter) -> Row:
+    """Makes the int8 file that `wanted` names, and validates it under each kind of kernels."""
+    float_path, int8_path = Path(wanted.float_path), Path(wanted.int8_path)
+    sample = chosen_images(point, float_path, wanted.preprocess, reporter)
+    images, manifest = sample.pixels, sample.manifest
     reporter.step(f"{point.recipe}, {len(images)} images, {manifest.kind}, seed {point.seed}")
     started = time.perf_counter()
     quantized = quantize(
@@ -186,8 +194,8 @@ def measure(
         temporary.write_bytes(quantized.model)
     started = time.perf_counter()
     checks = {kernels: probe(int8_path, kernels=kernels) for kernels in KERNELS}
-    validated = {
-        kernels: validation(float_path, int8_path, data, preprocess, kernels, reporter)
+    validated: dict[Kernels, ValidateResult] = {
+        kernels: validate(dataclasses.replace(wanted, kernels=kernels), reporter)
         for kernels in KERNELS
         if checks[kernels].loads
     }
@@ -211,16 +219,6 @@ def measure(
     )
 
 
-def validation(
-    float_path: Path, int8_path: Path, data: Path, preprocess: str, kernels: Kernels, reporter: Reporter
-) -> ValidateResult:
-    """Validates under one kind of kernels."""
-    request = ValidateRequest(
-        float_path=float_path, int8_path=int8_path, data=data, preprocess=preprocess, kernels=kernels
-    )
-    return validate(request, reporter)
-
-
 def _accuracy(result: ValidateResult | None) -> Accuracy | None:
     if result is None:
         return None
@@ -231,7 +229,7 @@ def _accuracy(result: ValidateResult | None) -> Accuracy | None:
     )
 
 
-def conditions_of(float_path: Path, calibration: str, data: Path, preprocess: str) -> Conditions:
+def conditions_of(float_path: Path, calibration: str, data: Path, preprocess: PreprocessName) -> Conditions:
     """Takes down what rows depend on."""
     return Conditions(
         float_sha256=sha256_file(float_path),
@@ -312,7 +310,7 @@ class Arguments:
     weights: str
     calibration: str
     data: Path
-    preprocess: str
+    preprocess: PreprocessName
     recipes: tuple[str, ...]
     sizes: tuple[int, ...]
     synthetic: int
@@ -340,7 +338,13 @@ def rows_of(
             yield from_json(Row, path.read_text(encoding="utf-8"))
         elif arguments.most_new is None or made < arguments.most_new:
             int8_path = path.with_suffix(".tflite")
-            row = measure(point, float_path, int8_path, arguments.data, arguments.preprocess, reporter)
+            wanted = ValidateRequest(
+                float_path=float_path,
+                int8_path=int8_path,
+                data=arguments.data,
+                preprocess=arguments.preprocess,
+            )
+            row = measure(point, wanted, reporter)
             write_text(path, to_json(row), force=False)
             made += 1
             click.echo(str(row), err=True)

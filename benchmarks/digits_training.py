@@ -11,12 +11,14 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.choices import PreprocessName
+from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.outputs import staged
 from edge_mnv3.model.arch import Variant
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_calibration_data.sources.digits import CLASSES
 
-PREPROCESS = "resize"
+PREPROCESS: PreprocessName = "resize"
 BATCH_SIZE = 32
 PEAK_LEARNING_RATE = 2e-3
 LABEL_SMOOTHING = 0.1
@@ -24,8 +26,6 @@ LARGEST_SHIFT = 0.1  # of the image's side, as augmentation
 # The published 0.999 is made for long training. At 0.95 the averages have forgotten all but the last epochs,
 # when the learning rate is next to 0 and the statistics stand still.
 BATCH_NORM_MOMENTUM = 0.95
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class Labelled(NamedTuple):

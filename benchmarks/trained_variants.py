@@ -23,13 +23,15 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.digits_training import PREPROCESS, Labelled, Pixels, read, train
+from benchmarks.digits_training import PREPROCESS, Labelled, read, train
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.choices import Kernels
+from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.outputs import write_text
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.results.quantize import QuantizeResult
-from edge_mnv3.core.runtime import Kernels, open_model
+from edge_mnv3.core.runtime import open_model
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.arch import MIN_INPUT_SIZE, VARIANTS, parse_variant
 from edge_mnv3.model.graphs import GraphRequest

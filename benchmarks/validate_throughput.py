@@ -14,9 +14,10 @@ from pathlib import Path
 
 import click
 
-from edge_mnv3.core.images import DEFAULT_PREPROCESS, ImageSource
+from edge_mnv3.core.choices import DEFAULT_PREPROCESS, Kernels
+from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.parallel import available_cores
-from edge_mnv3.core.runtime import Kernels, open_model
+from edge_mnv3.core.runtime import open_model
 from edge_mnv3.stages.validate import ValidateRequest, validate
 from edge_mnv3_calibration_data.source_kinds import open_images
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +17,7 @@ from click.testing import CliRunner
 from edge_mnv3.cli import COMMANDS, main
 from edge_mnv3.core import published
 from edge_mnv3.core.imagenet import IMAGENET_CLASSES
+from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results import bench as bench_results
 from edge_mnv3.core.results import bench_report
 from edge_mnv3.core.results import calibrate as calibrate_results
@@ -97,7 +97,7 @@ def structure_counts() -> str:
         (name, *map(str, numbers))
         for name, numbers in (("release 0.1.0", STRUCTURE_OF_0_1_0), ("now", counts))
     ]
-    return _table(("", "rooms", "imports between rooms", "uphill", "cycles"), rows)
+    return markdown_table(("", "rooms", "imports between rooms", "uphill", "cycles"), rows)
 
 
 def variants() -> str:
@@ -116,14 +116,14 @@ def variants() -> str:
                 "yes" if (variant, True) in PUBLISHED else "no",
             )
         )
-    return _table(("`--variant`", "parameters", "multiply-adds", "published weights"), rows)
+    return markdown_table(("`--variant`", "parameters", "multiply-adds", "published weights"), rows)
 
 
 def weight_files() -> str:
     """Table of the published weight files."""
     files = {variant: [PUBLISHED[variant, top].name for top in (True, False)] for variant, _ in PUBLISHED}
     rows = [(variant.name, *(f"`{name}`" for name in names)) for variant, names in files.items()]
-    return _table(("network", "with classifier", "without"), rows)
+    return markdown_table(("network", "with classifier", "without"), rows)
 
 
 def recipes() -> str:
@@ -132,20 +132,20 @@ def recipes() -> str:
         (f"`{name}`{' (default)' * (name == DEFAULT_RECIPE)}", RECIPES[name].description)
         for name in sorted(RECIPES)
     ]
-    return _table(("`--recipe`", "what"), rows)
+    return markdown_table(("`--recipe`", "what"), rows)
 
 
 def preprocesses() -> str:
     """Table of the ways to preprocess."""
     rows = [(f"`{name}`", entry.description) for name, entry in PREPROCESSES.items()]
-    return _table(("`--preprocess`", "what"), rows)
+    return markdown_table(("`--preprocess`", "what"), rows)
 
 
 def mobile_apis() -> str:
     """Table of what each mobile API says to each input type."""
     names = list(TAKES["uint8"])
     rows = [(name, *(TAKES[dtype][name] for dtype in TAKES)) for name in names]
-    return _table(("", *TAKES), rows)
+    return markdown_table(("", *TAKES), rows)
 
 
 def diagnosis_rules() -> str:
@@ -188,7 +188,7 @@ def diagnosis_rules() -> str:
         ),
         ("`rounding`", "none of these: what 8 bits cost"),
     )
-    return _table(("cause", "when"), rows)
+    return markdown_table(("cause", "when"), rows)
 
 
 def command_helps() -> str:
@@ -217,7 +217,7 @@ def faults() -> str:
         for fault in FAULTS:
             if fault.kind == kind:
                 rows.append((fault.what, str(fault.code), f"…{fault.says}…" if fault.says else "the figure"))
-    return _table(("what happens", "exit code", "what is said"), rows)
+    return markdown_table(("what happens", "exit code", "what is said"), rows)
 
 
 def result_tables() -> str:
@@ -249,7 +249,7 @@ def _section(heading: str, kind: Any, kinds: dict[str, Any]) -> str:
         for name in set(re.findall(r"\w+", shown)) & kinds.keys():
             shown = re.sub(rf"\b{name}\b", f"[{name}](#{anchors.get(name, name).lower()})", shown)
         rows.append((f"`{field.name.rstrip('_')}`", shown, notes.get(field.name, "")))
-    return f"{heading}\n\n{kind.__doc__.splitlines()[0]}\n\n{_table(('key', 'type', ''), rows)}\n"
+    return f"{heading}\n\n{kind.__doc__.splitlines()[0]}\n\n{markdown_table(('key', 'type', ''), rows)}\n"
 
 
 def _attribute_notes(docstring: str) -> dict[str, str]:
@@ -264,7 +264,3 @@ def _attribute_notes(docstring: str) -> dict[str, str]:
         elif line.strip():
             notes[name] += f" {line.strip()}"
     return notes
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows))

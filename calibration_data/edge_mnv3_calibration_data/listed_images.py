@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from edge_mnv3.core.errors import InputFileError
-from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest, check_skipped
+from edge_mnv3.core.images import ImageSample, ImageSource, Pixels, SampleRequest, check_skipped
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, SkippedImage
 from edge_mnv3_calibration_data.decode import decode
 from edge_mnv3_calibration_data.manifests import manifest_sha256
 from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
 from edge_mnv3_calibration_data.sampling import sample_order
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class LoadedImage(NamedTuple):

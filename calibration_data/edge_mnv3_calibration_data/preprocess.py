@@ -11,10 +11,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from edge_mnv3.core.choices import PreprocessName
 from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.images import Pixels
 
 CENTRAL_FRACTION = 0.875  # TF-Slim's evaluation crop (preprocessing/inception_preprocessing.py)
 Box = tuple[float, float, float, float]
@@ -50,14 +51,14 @@ def _short_side_box(width: int, height: int, side: int) -> Box:
     return left, upper, left + square, upper + square
 
 
-PREPROCESSES: dict[str, Preprocess] = {
+PREPROCESSES: dict[PreprocessName, Preprocess] = {
     "slim": Preprocess("central 87.5 % of each side, resized to the input, aspect not kept", _central_box),
     "resize": Preprocess("the whole image, resized to the input, aspect not kept", _whole_box),
     "resize256": Preprocess("short side to 256/224 of the input, then the central square", _short_side_box),
 }
 
 
-def preprocess(image: Image.Image, *, name: str, size: int) -> npt.NDArray[np.uint8]:
+def preprocess(image: Image.Image, *, name: str, size: int) -> Pixels:
     """Crops and resizes an image.
 
     Args:

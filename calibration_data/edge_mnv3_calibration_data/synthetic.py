@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.images import Pixels
+
 Field = npt.NDArray[np.float64]
 
 _LEAVES = 220
@@ -46,7 +48,7 @@ class _Uniform:
         return total - 6.0
 
 
-def synthetic_image(index: int, *, size: int, seed: int) -> npt.NDArray[np.uint8]:
+def synthetic_image(index: int, *, size: int, seed: int) -> Pixels:
     """Makes one image.
 
     Args:
@@ -134,7 +136,7 @@ def _blur(picture: Field, share: float) -> Field:
     return blurred
 
 
-def _expose(picture: Field, uniform: _Uniform) -> npt.NDArray[np.uint8]:
+def _expose(picture: Field, uniform: _Uniform) -> Pixels:
     """Scales to a random mean and contrast with a tint, and clips to 0..255."""
     fixed = np.rint(picture * _FIXED_POINT).astype(np.int64)
     count = fixed.size
@@ -147,5 +149,5 @@ def _expose(picture: Field, uniform: _Uniform) -> npt.NDArray[np.uint8]:
     # Cameras compress highlights and shadows: few pixels of a photograph are clipped.
     values = np.where(values > _KNEE_HIGH, _KNEE_HIGH + (values - _KNEE_HIGH) * _KNEE_SLOPE, values)
     values = np.where(values < _KNEE_LOW, _KNEE_LOW + (values - _KNEE_LOW) * _KNEE_SLOPE, values)
-    pixels: npt.NDArray[np.uint8] = np.rint(np.clip(values, 0.0, 255.0)).astype(np.uint8)
+    pixels: Pixels = np.rint(np.clip(values, 0.0, 255.0)).astype(np.uint8)
     return pixels

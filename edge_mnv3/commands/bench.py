@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_mnv3.commands.device_options import (
-    HISTORY,
     adb_option,
     history_option,
     leave,
@@ -18,6 +17,14 @@ from edge_mnv3.commands.device_options import (
 )
 from edge_mnv3.commands.options import force_option, json_option, runtime_option
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.choices import (
+    CORES,
+    CURRENT_BINARY,
+    DEFAULT_KERNELS,
+    HISTORY_FILE,
+    IMAGENET_WEIGHTS,
+    KERNELS,
+)
 from edge_mnv3.model.arch import VARIANTS
 
 if TYPE_CHECKING:
@@ -53,7 +60,7 @@ _HOST_FIELDS = {
 @models_dir_option
 @click.option(
     "--weights",
-    default="imagenet",
+    default=IMAGENET_WEIGHTS,
     show_default=True,
     metavar="imagenet|none|DIR",
     help="For files of a variant that must be made; latency depends on weights only by what the recipe "
@@ -68,8 +75,8 @@ _HOST_FIELDS = {
     "custom: published, but for the options that follow.",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference.  [host: 1]")
-@click.option("--cores", type=click.Choice(("big", "all")), help="Pin to the fastest cores, or do not.")
-@click.option("--kernels", type=click.Choice(("xnnpack", "builtin")), help="[host: xnnpack]")
+@click.option("--cores", type=click.Choice(CORES), help="Pin to the fastest cores, or do not.")
+@click.option("--kernels", type=click.Choice(KERNELS), help=f"[host: {DEFAULT_KERNELS}]")
 @click.option("--runs", type=click.IntRange(min=1), help="Timed inferences, of a launch.  [host: 200]")
 @click.option("--warmup-runs", type=click.IntRange(min=0), help="Untimed ones before them.  [host: 20]")
 @click.option("--min-secs", type=click.FloatRange(min=0), help="A launch's timed inferences last as long.")
@@ -79,7 +86,7 @@ _HOST_FIELDS = {
     "--benchmark-binary",
     "binaries",
     multiple=True,
-    default=("current",),
+    default=(CURRENT_BINARY,),
     show_default=True,
     metavar="FILE|NAME",
     help="benchmark_model: a file, or a name of edge-mnv3 benchmark-binary; may be repeated.  'current' is "
@@ -143,7 +150,7 @@ def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], option
     from edge_mnv3.stages.bench import bench
     from edge_mnv3.stages.bench_files import ResultFiles
 
-    history = options["history"] or HISTORY
+    history = options["history"] or HISTORY_FILE
     files = ResultFiles(
         output=options["output"], history=history, force=options["force"], over_unfinished=True
     )

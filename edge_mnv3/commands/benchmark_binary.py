@@ -10,6 +10,7 @@ import click
 from edge_mnv3.commands.device_options import adb_option
 from edge_mnv3.commands.options import json_option
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.choices import CURRENT_BINARY
 
 if TYPE_CHECKING:
     from edge_mnv3_android_bench.benchmark_model.registry import BenchmarkBinary, BinaryLock
@@ -50,7 +51,7 @@ def add(name: str, file: Path, abi: str) -> None:
 
 
 @command.command("fetch")
-@click.argument("name", default="current")
+@click.argument("name", default=CURRENT_BINARY)
 @click.option("--abi", metavar="ABI", help="Android's name of the processor kind.  [default: --device's]")
 @click.option("--device", metavar="SERIAL", help="Fetch for this phone.")
 @click.option("--address", metavar="URL", help="[default: TensorFlow's nightly build]")

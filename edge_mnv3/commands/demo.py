@@ -10,6 +10,7 @@ import click
 from edge_mnv3.commands import bench, quantize, validate
 from edge_mnv3.commands.options import force_option, json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.choices import DEMO_FOLDER
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.demo import DemoResult
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     "--output-dir",
     "folder",
     type=click.Path(path_type=Path),
-    default=Path("edge_mnv3_demo"),
+    default=DEMO_FOLDER,
     show_default=True,
     metavar="DIR",
 )

@@ -10,12 +10,12 @@ import click
 
 from edge_mnv3.commands.exit_codes import EXPECTED_ERROR, GATE_FAILED
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.choices import HISTORY_FILE, MODELS_FOLDER
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench_report import DeviceFailure
 
 F = TypeVar("F", bound=Callable[..., Any])
-HISTORY = Path("edge_mnv3_history.jsonl")
 
 adb_option = click.option(
     "--adb",
@@ -26,7 +26,7 @@ adb_option = click.option(
 models_dir_option = click.option(
     "--models-dir",
     type=click.Path(path_type=Path),
-    default=Path("edge_mnv3_models"),
+    default=MODELS_FOLDER,
     show_default=True,
     metavar="DIR",
     help="Where a variant's files are looked for, and made if they are not there.",
@@ -35,7 +35,7 @@ history_option = click.option(
     "--history",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help=f"Append the results to this file.  [default: {HISTORY} for phones]",
+    help=f"Append the results to this file.  [default: {HISTORY_FILE} for phones]",
 )
 output_option = click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.json", help="Write the result there too."

@@ -11,6 +11,7 @@ import click
 
 from edge_mnv3.commands.options import force_option, json_option, preprocess_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.choices import DIAGNOSIS_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,13 @@ _WIDTH = 110
     metavar="PATH|synthetic",
     help="Folder, CSV, list, .npz or quantize.json.  [default: the quantize.json beside the int8 file]",
 )
-@click.option("--samples", type=click.IntRange(min=2), default=64, show_default=True, help="Images to run.")
+@click.option(
+    "--samples",
+    type=click.IntRange(min=2),
+    default=DIAGNOSIS_SAMPLES,
+    show_default=True,
+    help="Images to run.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides which images are taken.")
 @preprocess_option
 @click.option("--layers", "all_layers", is_flag=True, help="List every value, not one line a block.")

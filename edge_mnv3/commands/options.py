@@ -10,6 +10,14 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from edge_mnv3.core.choices import (
+    CALIBRATION_SAMPLES,
+    DEFAULT_PREPROCESS,
+    DEFAULT_RUNTIME,
+    IMAGENET_WEIGHTS,
+    PREPROCESS_NAMES,
+    RUNTIMES,
+)
 from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,15 +53,15 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 force_option = click.option("--force", is_flag=True, help="Overwrite outputs that exist.")
 runtime_option = click.option(
     "--runtime",
-    type=click.Choice(("litert", "tflite-runtime", "tensorflow")),
-    default="litert",
+    type=click.Choice(RUNTIMES),
+    default=DEFAULT_RUNTIME,
     show_default=True,
     help="TFLite runtime to use.",
 )
 preprocess_option = click.option(
     "--preprocess",
-    type=click.Choice(("slim", "resize", "resize256")),
-    default="slim",
+    type=click.Choice(PREPROCESS_NAMES),
+    default=DEFAULT_PREPROCESS,
     show_default=True,
     help="slim: central 87.5 % crop; resize: the whole image; resize256: short side 256, central crop.",
 )
@@ -66,7 +74,7 @@ def images_options(function: F) -> F:
             click.option(
                 "--samples",
                 type=click.IntRange(min=1),
-                default=200,
+                default=CALIBRATION_SAMPLES,
                 show_default=True,
                 help="Calibration images.",
             ),
@@ -122,7 +130,7 @@ def graph_options(function: F) -> F:
             ),
             click.option(
                 "--weights",
-                default="imagenet",
+                default=IMAGENET_WEIGHTS,
                 show_default=True,
                 metavar="imagenet|none|PATH",
                 help="Published weights, random ones, or a .h5, .weights.h5 or .keras file.",

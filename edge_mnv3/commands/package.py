@@ -9,6 +9,7 @@ import click
 
 from edge_mnv3.commands.options import json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.choices import DEFAULT_SCORE_TRANSFORMATION, SCORE_TRANSFORMATIONS
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.package import PackageResult
@@ -59,8 +60,8 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--score-transformation",
-    type=click.Choice(("identity", "log", "inverse-logistic")),
-    default="identity",
+    type=click.Choice(SCORE_TRANSFORMATIONS),
+    default=DEFAULT_SCORE_TRANSFORMATION,
     show_default=True,
     help="How scores are transformed before the sigmoid.",
 )

@@ -17,6 +17,14 @@ from edge_mnv3.commands.options import (
     requests,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.choices import (
+    DEFAULT_HARD_SWISH,
+    DEFAULT_IO,
+    HARD_SWISH_POLICIES,
+    IO_TYPES,
+    QUANTIZED_FOLDER,
+    SYNTHETIC,
+)
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
 
 if TYPE_CHECKING:
@@ -28,7 +36,7 @@ if TYPE_CHECKING:
 @graph_options
 @click.option(
     "--calibration",
-    default="synthetic",
+    default=SYNTHETIC,
     show_default=True,
     metavar="PATH|synthetic",
     help="Folder, CSV with a column 'file', text list, .npz, an earlier run's quantize.json, or a folder of "
@@ -44,16 +52,16 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--hard-swish",
-    type=click.Choice(("auto", "lowered", "fused")),
-    default="auto",
+    type=click.Choice(HARD_SWISH_POLICIES),
+    default=DEFAULT_HARD_SWISH,
     show_default=True,
     help="auto: a table where that loses little; lowered: all with scales per channel, slower; fused: the "
     "operator HARD_SWISH, which XNNPACK does not take.",
 )
 @click.option(
     "--io",
-    type=click.Choice(("uint8", "int8", "float32")),
-    default="uint8",
+    type=click.Choice(IO_TYPES),
+    default=DEFAULT_IO,
     show_default=True,
     help="Type of the input and output; mobile APIs take uint8.",
 )
@@ -64,7 +72,7 @@ if TYPE_CHECKING:
     "-o",
     "--output-dir",
     type=click.Path(path_type=Path),
-    default=Path("edge_mnv3_out"),
+    default=QUANTIZED_FOLDER,
     show_default=True,
     metavar="DIR",
 )

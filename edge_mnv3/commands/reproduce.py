@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_mnv3.commands.device_options import (
-    HISTORY,
     adb_option,
     history_option,
     leave,
@@ -17,6 +16,13 @@ from edge_mnv3.commands.device_options import (
 )
 from edge_mnv3.commands.options import force_option, json_option
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.choices import (
+    CALIBRATION_SAMPLES,
+    CURRENT_BINARY,
+    HISTORY_FILE,
+    IMAGENET_WEIGHTS,
+    SYNTHETIC,
+)
 from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE
 
 if TYPE_CHECKING:
@@ -37,14 +43,14 @@ ALL = "all"
 @models_dir_option
 @click.option(
     "--weights",
-    default="imagenet",
+    default=IMAGENET_WEIGHTS,
     show_default=True,
     metavar="imagenet|none|DIR",
     help="For files that must be made: published weights, random ones, or a folder with the published files.",
 )
 @click.option(
     "--calibration",
-    default="synthetic",
+    default=SYNTHETIC,
     show_default=True,
     metavar="PATH|synthetic",
     help="For files that must be made, as in edge-mnv3 quantize.",
@@ -52,7 +58,7 @@ ALL = "all"
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
-    default=200,
+    default=CALIBRATION_SAMPLES,
     show_default=True,
     help="How many of these images are used.",
 )
@@ -72,7 +78,7 @@ ALL = "all"
 @click.option(
     "--benchmark-binary",
     "binary",
-    default="current",
+    default=CURRENT_BINARY,
     show_default=True,
     metavar="FILE|NAME",
     help="benchmark_model of today.",
@@ -103,7 +109,7 @@ def command(**options: Any) -> None:
     from edge_mnv3.stages.bench_files import ResultFiles
     from edge_mnv3.stages.reproduce import reproduce
 
-    history = options["history"] or HISTORY
+    history = options["history"] or HISTORY_FILE
     files = ResultFiles(output=options["output"], history=history, force=options["force"])
     files.check()
     reporter = TerminalReporter()

@@ -10,6 +10,7 @@ import click
 from edge_mnv3.commands.exit_codes import GATE_FAILED
 from edge_mnv3.commands.options import json_option, preprocess_option, requests, runtime_option
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.choices import DEFAULT_KERNEL_CHOICE, KERNEL_CHOICES
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.validate import ValidateResult
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--kernels",
-    type=click.Choice(("auto", "xnnpack", "builtin")),
-    default="auto",
+    type=click.Choice(KERNEL_CHOICES),
+    default=DEFAULT_KERNEL_CHOICE,
     show_default=True,
     help="auto: XNNPACK, and for an int8 file that does not load under it the built-in kernels; it is said.",
 )

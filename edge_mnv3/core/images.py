@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from edge_mnv3.core.choices import CALIBRATION_SAMPLES, DEFAULT_PREPROCESS, SYNTHETIC
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import CalibrationManifest, SkippedImage
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-SYNTHETIC = "synthetic"
-DEFAULT_SAMPLES = 200
-DEFAULT_PREPROCESS = "slim"
+Pixels: TypeAlias = "npt.NDArray[np.uint8]"  # RGB, 0..255, of the shape that is told where it stands
 MAX_SKIPPED_SHARE = 0.01
 _NAMED_SKIPPED = 3
 
@@ -42,7 +41,7 @@ class SampleRequest:
     """
 
     input_size_px: int
-    samples: int = DEFAULT_SAMPLES
+    samples: int = CALIBRATION_SAMPLES
     seed: int = 0
     preprocess: str = DEFAULT_PREPROCESS
     shorten_recorded: bool = False
@@ -57,7 +56,7 @@ class ImageSample:
         manifest: Which images they are, in this order.
     """
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: Pixels
     manifest: CalibrationManifest
 
     @property
@@ -99,7 +98,7 @@ class ImageSource(ABC):
         """Class of an image, 0-based; None where it is not known."""
 
     @abstractmethod
-    def load(self, index: int, *, input_size_px: int, preprocess: str) -> npt.NDArray[np.uint8]:
+    def load(self, index: int, *, input_size_px: int, preprocess: str) -> Pixels:
         """Decodes and preprocesses one image; may be called from several threads.
 
         Args:

@@ -15,27 +15,31 @@ import importlib.metadata
 import json
 import sys
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core import process
+from edge_mnv3.core.choices import (
+    DEFAULT_KERNELS,
+    DEFAULT_RUNTIME,
+    KERNELS,
+    RUNTIMES,
+    Kernels,
+    RuntimeName,
+)
 from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError, ModelNotLoadedError, RuntimeUnavailableError
+from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.native_output import RUNTIME_LOG, captured_native_output
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.models import KernelCheck, TensorInfo
-
-Kernels = Literal["xnnpack", "builtin"]
-RuntimeName = Literal["litert", "tflite-runtime", "tensorflow"]
-KERNELS: tuple[Kernels, ...] = get_args(Kernels)
 
 _MODULES: dict[RuntimeName, tuple[str, tuple[str, ...]]] = {
     "litert": ("ai_edge_litert.interpreter", ("ai-edge-litert",)),
     "tflite-runtime": ("tflite_runtime.interpreter", ("tflite-runtime",)),
     "tensorflow": ("tensorflow.lite.python.interpreter", ("tensorflow-cpu", "tensorflow")),
 }
-RUNTIMES = tuple(_MODULES)
 _PROBE_TIMEOUT_S = 300.0
 
 
@@ -64,7 +68,7 @@ class LoadedModel:
         self.partitions = sum(op["op_name"] == "DELEGATE" for op in ops)
         self.undelegated_ops = _undelegated(ops, interpreter) if self.partitions else {}
 
-    def run(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+    def run(self, pixels: Pixels) -> npt.NDArray[Any]:
         """Classifies one image as an app does.
 
         Args:
@@ -81,7 +85,7 @@ class LoadedModel:
         self.invoke()
         return self._outputs()[0].reshape(-1)
 
-    def set_input(self, pixels: npt.NDArray[np.uint8]) -> None:
+    def set_input(self, pixels: Pixels) -> None:
         """Copies one image (H, W, 3) uint8 into the input, converted as `run` says."""
         if len(self.inputs) != 1 or len(self.outputs) != 1:
             raise ModelFileError(
@@ -89,7 +93,7 @@ class LoadedModel:
             )
         self._set_pixels(pixels)
 
-    def run_all(self, pixels: npt.NDArray[np.uint8]) -> list[npt.NDArray[Any]]:
+    def run_all(self, pixels: Pixels) -> list[npt.NDArray[Any]]:
         """Runs a model of several outputs on one image, given as to `run`.
 
         Returns:
@@ -102,7 +106,7 @@ class LoadedModel:
         self.invoke()
         return self._outputs()
 
-    def _set_pixels(self, pixels: npt.NDArray[np.uint8]) -> None:
+    def _set_pixels(self, pixels: Pixels) -> None:
         wanted = self.inputs[0]
         if wanted.shape[1:] != pixels.shape or wanted.shape[0] not in (1, -1):
             raise ModelFileError(
@@ -142,8 +146,8 @@ class LoadedModel:
 def open_model(
     path: Path,
     *,
-    kernels: Kernels = "xnnpack",
-    runtime: RuntimeName = "litert",
+    kernels: Kernels = DEFAULT_KERNELS,
+    runtime: RuntimeName = DEFAULT_RUNTIME,
     num_threads: int = 1,
 ) -> LoadedModel:
     """Loads a `.tflite` file and allocates its tensors.
@@ -181,23 +185,23 @@ def open_model(
     return LoadedModel(interpreter, kernels, f"{runtime} {version}")
 
 
-def open_bytes(content: bytes, *, kernels: Kernels = "xnnpack") -> LoadedModel:
+def open_bytes(content: bytes, *, kernels: Kernels = DEFAULT_KERNELS) -> LoadedModel:
     """Loads a model that this program made from memory, with the default runtime and one thread.
 
     Raises:
         RuntimeError: It does not load.
     """
-    module, version = _import_runtime("litert")
+    module, version = _import_runtime(DEFAULT_RUNTIME)
     options: dict[str, Any] = {"model_content": content, "num_threads": 1}
     if kernels == "builtin":
         options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     with captured_native_output(RUNTIME_LOG):
         interpreter = module.Interpreter(**options)
         interpreter.allocate_tensors()
-    return LoadedModel(interpreter, kernels, f"litert {version}")
+    return LoadedModel(interpreter, kernels, f"{DEFAULT_RUNTIME} {version}")
 
 
-def probe(path: Path, *, kernels: Kernels, runtime: RuntimeName = "litert") -> KernelCheck:
+def probe(path: Path, *, kernels: Kernels, runtime: RuntimeName = DEFAULT_RUNTIME) -> KernelCheck:
     """Loads a file and runs it once on a constant input, in a child process.
 
     Raises:

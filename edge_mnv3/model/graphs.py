@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from edge_mnv3.core.choices import IMAGENET_WEIGHTS, RANDOM_WEIGHTS
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.native_output import captured_native_output
@@ -33,7 +34,7 @@ class GraphRequest(Request):
     variant: Variant
     input_size_px: Annotated[int, AtLeast(MIN_INPUT_SIZE)] = DEFAULT_INPUT_SIZE
     classes: Count | None = None
-    weights: AnyPath = "imagenet"
+    weights: AnyPath = IMAGENET_WEIGHTS
     include_softmax: bool = True
 
     def check(self) -> None:
@@ -85,13 +86,13 @@ def resolve_graph(request: GraphRequest, reporter: Reporter) -> ResolvedGraph:
         InputFileError: The weights file cannot be read.
         WeightsMismatchError: It holds weights of another network or class count.
     """
-    if request.weights == "none":
+    if request.weights == RANDOM_WEIGHTS:
         reporter.warn("random weights were asked for: the model's answers are chance")
-        random = WeightsInfo(source="none", path=None, sha256=None)
+        random = WeightsInfo(source=RANDOM_WEIGHTS, path=None, sha256=None)
         return ResolvedGraph(
             request=request, classes=request.classes or IMAGENET_CLASSES, weights_path=None, weights=random
         )
-    if request.weights == "imagenet":
+    if request.weights == IMAGENET_WEIGHTS:
         if request.classes not in (None, IMAGENET_CLASSES):
             raise ArgumentError(
                 "classes with the ImageNet weights",
@@ -105,7 +106,7 @@ def resolve_graph(request: GraphRequest, reporter: Reporter) -> ResolvedGraph:
         path = Path(request.weights)
     file = inspect_weights(path)
     classes = check_weights(file, request.variant, include_top=True, classes=request.classes)
-    source = "imagenet" if request.weights == "imagenet" else "file"
+    source = IMAGENET_WEIGHTS if request.weights == IMAGENET_WEIGHTS else "file"
     return ResolvedGraph(
         request=request,
         classes=classes or IMAGENET_CLASSES,

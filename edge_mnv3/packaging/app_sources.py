@@ -13,6 +13,7 @@ from importlib import resources
 from typing import NamedTuple
 
 from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.packaging.apis import DTYPES
 from edge_mnv3.packaging.app_context import AppContext
 
@@ -240,5 +241,5 @@ def _in_comment(name: str) -> str:
 
 
 def _table(sources: list[_Source]) -> str:
-    rows = "".join(f"| `{source.path}` | {source.what} |\n" for source in sources)
-    return f"| file | what |\n|---|---|\n{rows}"
+    rows = [(f"`{source.path}`", source.what) for source in sources]
+    return markdown_table(("file", "what"), rows) + "\n"

@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from edge_mnv3.core import process
+from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import RuntimeUnavailableError
-from edge_mnv3.core.runtime import Kernels
-from edge_mnv3.packaging.golden import Answers, Pixels
+from edge_mnv3.core.images import Pixels
+from edge_mnv3.packaging.golden import Answers
 
 FOLDER_VARIABLE = "EDGE_MNV3_ARM"
 _QEMU = ("qemu-aarch64", "qemu-aarch64-static")

@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ArgumentError, ModelFileError
 from edge_mnv3.core.results.models import TensorInfo
-from edge_mnv3.core.runtime import Kernels, open_model, probe
+from edge_mnv3.core.runtime import open_model, probe
 from edge_mnv3.core.tflite.attached import flatbuffer_part, measured_model
 from edge_mnv3.packaging.apis import DTYPES
 from edge_mnv3.packaging.metadata import read_packaged

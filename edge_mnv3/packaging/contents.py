@@ -10,6 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from edge_mnv3.core.errors import BundleError, EdgeMnv3Error
+from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.results.package import BundleManifest, PackagedModel
 from edge_mnv3.core.tflite.attached import measured_model
 from edge_mnv3.core.tflite.metadata_schema import (
@@ -20,7 +21,7 @@ from edge_mnv3.core.tflite.metadata_schema import (
     NormalizationOptions,
     TensorMetadata,
 )
-from edge_mnv3.packaging.golden import Pixels, from_bytes
+from edge_mnv3.packaging.golden import from_bytes
 from edge_mnv3.packaging.labels import parse_labels
 from edge_mnv3.packaging.metadata import PackagedMetadata, read_packaged
 

@@ -17,12 +17,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.choices import Kernels
+from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.results.package import (
     PackagedModel,
     StepDifference,
 )
 from edge_mnv3.core.results.verify import GoldenRun
-from edge_mnv3.core.runtime import Kernels, open_model
+from edge_mnv3.core.runtime import open_model
 from edge_mnv3.core.tflite.types import Model
 
 GOLDEN_COUNT = 10
@@ -39,8 +41,6 @@ SOFTMAX_LIMIT_STEPS = 1
 # far below any difference that changes an answer.
 FLOAT_LIMIT_MILLIONTHS = 1000
 _MILLION = 1e6
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class Answers(NamedTuple):

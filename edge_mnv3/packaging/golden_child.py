@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_mnv3.core.runtime import KERNELS, open_model
+from edge_mnv3.core.choices import KERNELS
+from edge_mnv3.core.runtime import open_model
 
 
 def main() -> None:

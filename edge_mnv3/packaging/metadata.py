@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from edge_mnv3.core.choices import ScoreTransformation
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.models import TensorInfo
@@ -13,7 +14,7 @@ from edge_mnv3.core.tflite.metadata_schema import (
     FILE_IDENTIFIER,
     MIN_PARSER_VERSION,
     RGB,
-    SCORE_TRANSFORMATIONS,
+    SCORE_TRANSFORMATION_TYPES,
     TENSOR_AXIS_LABELS,
     TENSOR_AXIS_SCORE_CALIBRATION,
     AssociatedFile,
@@ -70,7 +71,7 @@ def build_metadata(
     *,
     image: TensorInfo,
     scores: TensorInfo,
-    score_transformation: str | None,
+    score_transformation: ScoreTransformation | None,
 ) -> bytes:
     """Builds the flatbuffer.
 
@@ -79,7 +80,7 @@ def build_metadata(
         facts: What this program knows of it.
         image: Its input, (1, side, side, 3).
         scores: Its output, (1, classes).
-        score_transformation: Key of `SCORE_TRANSFORMATIONS` where the file gets a score calibration.
+        score_transformation: `identity`, `log` or `inverse-logistic` where the file gets a score calibration.
     """
     graph = SubGraphMetadata(
         name=description.name,
@@ -146,7 +147,7 @@ def _normalization(image: TensorInfo) -> NormalizationOptions:
     return NormalizationOptions(mean=(float(image.zero_point),), std=(1.0 / image.scale,))
 
 
-def _output(scores: TensorInfo, score_transformation: str | None) -> TensorMetadata:
+def _output(scores: TensorInfo, score_transformation: ScoreTransformation | None) -> TensorMetadata:
     files = [
         AssociatedFile(
             name=LABELS_FILE, description="Names of the classes, one a line.", type=TENSOR_AXIS_LABELS
@@ -155,7 +156,7 @@ def _output(scores: TensorInfo, score_transformation: str | None) -> TensorMetad
     units = []
     if score_transformation is not None:
         calibration = ScoreCalibrationOptions(
-            score_transformation=SCORE_TRANSFORMATIONS[score_transformation]
+            score_transformation=SCORE_TRANSFORMATION_TYPES[score_transformation]
         )
         units.append(ProcessUnit(options=calibration))
         files.append(

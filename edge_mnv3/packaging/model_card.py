@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results.bench import HostBenchResult
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.results.package import BundleManifest, PackagedModel, PhoneLatency, StatedAccuracy
@@ -19,7 +20,7 @@ def model_card(manifest: BundleManifest) -> str:
         "",
         f"Image classifier, {manifest.labels.count} classes. {_text(manifest.description)}".rstrip(),
         "",
-        _table(
+        markdown_table(
             ("", ""),
             [
                 ("version", _text(manifest.version)),
@@ -51,14 +52,14 @@ def _model(model: PackagedModel) -> Iterator[str]:
         *model.takes.items(),
         ("made of", f"`{model.measured_file}`, SHA-256 `{model.measured_sha256}`: unchanged inside"),
     ]
-    yield _table(("", ""), rows)
+    yield markdown_table(("", ""), rows)
     yield from ("", "### How it was made", "")
     yield from _made(model)
     yield from ("", "### Accuracy", "")
     if model.accuracy is None:
         yield "Not stated: no result of `edge-mnv3 validate` was packaged."
     else:
-        yield _table(("", ""), _accuracy(model.accuracy))
+        yield markdown_table(("", ""), _accuracy(model.accuracy))
     yield from ("", "### Latency", "")
     if not model.latencies and not model.phone_latencies:
         yield "Not stated: no result of `edge-mnv3 bench` was packaged."
@@ -103,7 +104,7 @@ def _made(model: PackagedModel) -> Iterator[str]:
             ("SHA-256 of the calibration", f"`{calibration.manifest_sha256}`"),
         ]
     rows.append(("versions", ", ".join(f"{name} {version}" for name, version in made.versions.items())))
-    yield _table(("", ""), rows)
+    yield markdown_table(("", ""), rows)
 
 
 def _accuracy(stated: StatedAccuracy) -> list[tuple[str, str]]:
@@ -144,12 +145,12 @@ def _latencies(results: Sequence[HostBenchResult]) -> str:
         )
         for result in results
     ]
-    return _table(("median", "p5 to p95", "device", "conditions"), rows)
+    return markdown_table(("median", "p5 to p95", "device", "conditions"), rows)
 
 
 def phone_latency_table(results: Sequence[PhoneLatency]) -> str:
     """Writes a table of latencies on phones; an unstable one has no figure."""
-    return _table(
+    return markdown_table(
         ("median", "95 % interval", "phone", "conditions"),
         [
             (
@@ -227,10 +228,6 @@ def _verify(manifest: BundleManifest) -> Iterator[str]:
             f"{difference.unit}; "
             f"the same class on {difference.top1_equal} of {difference.images} images."
         )
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ("---",) * len(head), *rows))
 
 
 def _text(text: str) -> str:

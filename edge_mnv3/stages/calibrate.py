@@ -15,23 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_mnv3.core.choices import CALIBRATION_SAMPLES, DEFAULT_PREPROCESS, SYNTHETIC, PreprocessName
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, OutputError
-from edge_mnv3.core.images import (
-    DEFAULT_PREPROCESS,
-    DEFAULT_SAMPLES,
-    SYNTHETIC,
-    ImageSource,
-    SampleRequest,
-    check_labels,
-    manifest_warnings,
-)
+from edge_mnv3.core.images import ImageSource, SampleRequest, check_labels, manifest_warnings
 from edge_mnv3.core.outputs import STAGING_PREFIX, staged
 from edge_mnv3.core.reporting import SILENT, Reporter, timed
-from edge_mnv3.core.requests import AnyPath, Count, Request, check_choice
+from edge_mnv3.core.requests import AnyPath, Count, Request
 from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest, ResolvedGraph, build_graph, resolve_graph
-from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from edge_mnv3_calibration_data.source_kinds import is_word, open_images
 from edge_mnv3_calibration_data.sources.stored import (
     DESCRIPTION,
@@ -75,19 +67,11 @@ class CalibrateRequest(Request):
     graph: GraphRequest
     output: AnyPath
     calibration: AnyPath | None = None
-    samples: Count = DEFAULT_SAMPLES
+    samples: Count = CALIBRATION_SAMPLES
     seed: int = 0
-    preprocess: str = DEFAULT_PREPROCESS
+    preprocess: PreprocessName = DEFAULT_PREPROCESS
     merge: Sequence[AnyPath] = ()
     force: bool = False
-
-    def check(self) -> None:
-        """Refuses an unknown preprocessing.
-
-        Raises:
-            ArgumentError: With those that there are.
-        """
-        check_choice("preprocessing", self.preprocess, PREPROCESSES)
 
 
 def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> CalibrateResult:

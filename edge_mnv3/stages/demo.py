@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from edge_mnv3.core.choices import DEMO_FOLDER, PreprocessName
 from edge_mnv3.core.errors import OutputError
 from edge_mnv3.core.outputs import staged
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -18,7 +19,6 @@ from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages.quantize import QuantizeRequest, quantize
 from edge_mnv3.stages.validate import ValidateRequest, validate
 from edge_mnv3_calibration_data.sources.digits import CLASSES, write_digits
-from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class DemoModel:
     weights_file: str
     variant: Variant
     input_size_px: int
-    preprocess: str
+    preprocess: PreprocessName
 
 
 DEMO = DemoModel(
@@ -53,7 +53,7 @@ class DemoRequest(Request):
         force: Use the folder even if it exists.
     """
 
-    folder: AnyPath = Path("edge_mnv3_demo")
+    folder: AnyPath = DEMO_FOLDER
     force: bool = False
 
 
@@ -91,12 +91,7 @@ def _run(folder: Path, *, force: bool, reporter: Reporter) -> DemoResult:
             weights=str(demo_weights()),
         ),
         calibration=str(training),
-        samples=200,
-        seed=0,
         preprocess=DEMO.preprocess,
-        recipe=DEFAULT_RECIPE,
-        hard_swish="auto",
-        io="uint8",
         output_dir=folder,
         force=force,
     )

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from edge_mnv3.core.choices import DEFAULT_PREPROCESS, DIAGNOSIS_SAMPLES, PreprocessName
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.images import DEFAULT_PREPROCESS, SampleRequest, skipped_warnings
+from edge_mnv3.core.images import SampleRequest, skipped_warnings
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, AtLeast, Request, check_choice
+from edge_mnv3.core.requests import AnyPath, AtLeast, Request
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_int8_sha256
 from edge_mnv3.core.results.diagnose import DiagnoseResult
-from edge_mnv3_calibration_data.preprocess import PREPROCESSES
-
-DEFAULT_SAMPLES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +33,9 @@ class DiagnoseRequest(Request):
     float_path: AnyPath
     int8_path: AnyPath
     images: AnyPath | None = None
-    samples: Annotated[int, AtLeast(2)] = DEFAULT_SAMPLES
+    samples: Annotated[int, AtLeast(2)] = DIAGNOSIS_SAMPLES
     seed: int = 0
-    preprocess: str = DEFAULT_PREPROCESS
-
-    def check(self) -> None:
-        """Refuses an unknown preprocessing.
-
-        Raises:
-            ArgumentError: With those that there are.
-        """
-        check_choice("preprocessing", self.preprocess, PREPROCESSES)
+    preprocess: PreprocessName = DEFAULT_PREPROCESS
 
 
 def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseResult:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_mnv3.core.choices import DEFAULT_RUNTIME, RuntimeName
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request
 from edge_mnv3.core.results.models import InspectResult
-from edge_mnv3.core.runtime import RuntimeName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class InspectRequest(Request):
     """
 
     path: AnyPath
-    runtime: RuntimeName = "litert"
+    runtime: RuntimeName = DEFAULT_RUNTIME
 
 
 def inspect(request: InspectRequest, reporter: Reporter = SILENT) -> InspectResult:

@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy.typing as npt
 
+from edge_mnv3.core.choices import DEFAULT_PREPROCESS, DEFAULT_SCORE_TRANSFORMATION, ScoreTransformation
 from edge_mnv3.core.errors import ArgumentError
-from edge_mnv3.core.images import DEFAULT_PREPROCESS
+from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, optional_path
 from edge_mnv3.core.result_files import read_result
@@ -36,15 +37,7 @@ from edge_mnv3.packaging.app_context import AppContext
 from edge_mnv3.packaging.app_sources import app_sources
 from edge_mnv3.packaging.bundle import check_output, write_bundle, zip_bundle
 from edge_mnv3.packaging.classifier_file import ClassifierFile, check_name, open_classifier
-from edge_mnv3.packaging.golden import (
-    HostRunner,
-    Pixels,
-    compare,
-    image_file,
-    output_file,
-    output_kind,
-    to_bytes,
-)
+from edge_mnv3.packaging.golden import HostRunner, compare, image_file, output_file, output_kind, to_bytes
 from edge_mnv3.packaging.labels import (
     IMAGENET,
     LABELS_FILE,
@@ -65,7 +58,6 @@ from edge_mnv3.stages.package_inputs import (
 )
 
 APPS_FOLDER = "apps"
-ScoreTransformation = Literal["identity", "log", "inverse-logistic"]
 PUBLISHED_WEIGHTS_LICENSE = "Apache-2.0"
 
 
@@ -95,7 +87,7 @@ class PackageRequest(Request):
     models: Sequence[AnyPath]
     labels: AnyPath | None = None
     score_calibration: AnyPath | None = None
-    score_transformation: ScoreTransformation = "identity"
+    score_transformation: ScoreTransformation = DEFAULT_SCORE_TRANSFORMATION
     name: str | None = None
     version: str = "1"
     description: str = ""
@@ -133,7 +125,7 @@ class _Inputs(NamedTuple):
 
     description: Description
     labels: Labels
-    score_transformation: str | None
+    score_transformation: ScoreTransformation | None
     associated: dict[str, bytes]
     measured: _Evidence
     golden: GoldenChoice

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_mnv3.core.choices import SYNTHETIC
 from edge_mnv3.core.errors import InputFileError
-from edge_mnv3.core.images import SYNTHETIC, SampleRequest
+from edge_mnv3.core.images import Pixels, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
-from edge_mnv3.packaging.golden import GOLDEN_COUNT, Pixels
+from edge_mnv3.packaging.golden import GOLDEN_COUNT
 from edge_mnv3.packaging.labels import Labels, check_labels, default_labels, parse_labels
 from edge_mnv3.packaging.score_calibration import check_score_calibration
 

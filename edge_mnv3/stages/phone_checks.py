@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.device import PhoneOutputs
 from edge_mnv3.core.results.profile import DeviceProfileResult
-from edge_mnv3.core.runtime import Kernels, open_model
+from edge_mnv3.core.runtime import open_model
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.file_names import safe_file_name

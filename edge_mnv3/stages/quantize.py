@@ -7,36 +7,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_mnv3.core.choices import (
+    CALIBRATION_SAMPLES,
+    DEFAULT_HARD_SWISH,
+    DEFAULT_IO,
+    DEFAULT_PREPROCESS,
+    QUANTIZED_FOLDER,
+    SYNTHETIC,
+    HardSwishPolicy,
+    IoType,
+    PreprocessName,
+)
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.images import (
-    DEFAULT_PREPROCESS,
-    DEFAULT_SAMPLES,
-    SYNTHETIC,
-    ImageSample,
-    ImageSource,
-    SampleRequest,
-    check_labels,
-    manifest_warnings,
-)
+from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest, check_labels, manifest_warnings
 from edge_mnv3.core.outputs import check_writable, staged
 from edge_mnv3.core.reporting import SILENT, Reporter, timed
-from edge_mnv3.core.requests import AnyPath, Count, Request, check_choice
+from edge_mnv3.core.requests import AnyPath, Count, Request
 from edge_mnv3.core.result_files import QUANTIZE_FILE
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import ModelChecks
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest, ResolvedGraph, build_graph, resolve_graph
-from edge_mnv3_calibration_data.preprocess import PREPROCESSES
-from edge_mnv3_quantization.options import HardSwishPolicy, IoType
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES, RecipeConfig
 
 if TYPE_CHECKING:
     from edge_mnv3_quantization.calibration.statistics import Statistics
     from edge_mnv3_quantization.recipes.inputs import Quantized
-
-DEFAULT_OUTPUT_DIR = Path("edge_mnv3_out")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,23 +57,21 @@ class QuantizeRequest(Request):
 
     graph: GraphRequest
     calibration: AnyPath = SYNTHETIC
-    samples: Count = DEFAULT_SAMPLES
+    samples: Count = CALIBRATION_SAMPLES
     seed: int = 0
-    preprocess: str = DEFAULT_PREPROCESS
+    preprocess: PreprocessName = DEFAULT_PREPROCESS
     recipe: str = DEFAULT_RECIPE
-    hard_swish: HardSwishPolicy = "auto"
-    io: IoType = "uint8"
-    output_dir: AnyPath = DEFAULT_OUTPUT_DIR
+    hard_swish: HardSwishPolicy = DEFAULT_HARD_SWISH
+    io: IoType = DEFAULT_IO
+    output_dir: AnyPath = QUANTIZED_FOLDER
     force: bool = False
 
     def check(self) -> None:
         """Refuses what the registries do not have.
 
         Raises:
-            ArgumentError: The preprocessing or the recipe is unknown, or the recipe has no such choice of
-                hard-swish.
+            ArgumentError: The recipe is unknown, or it has no such choice of hard-swish.
         """
-        check_choice("preprocessing", self.preprocess, PREPROCESSES)
         _recipe(self)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.published import read_published
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -15,7 +16,7 @@ from edge_mnv3.stages.bench import DeviceBenchRequest, bench, measured_file
 from edge_mnv3.stages.variant_files import VariantFilesRequest, variant_files
 from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb
-from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME, BinaryRegistry
+from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.selection import ALL, select_devices
 from edge_mnv3_android_bench.measuring.plan import CoolDown
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom_protocol, renamed
@@ -44,7 +45,7 @@ class ReproduceRequest(Request):
     files: VariantFilesRequest
     serial: str | None = None
     era_binary: AnyPath | None = None
-    current_binary: AnyPath = DEFAULT_NAME
+    current_binary: AnyPath = CURRENT_BINARY
     launches: Count | None = None
     runs: Count | None = None
     adb: AnyPath | None = None

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from edge_mnv3.core.images import DEFAULT_PREPROCESS, check_skipped, skipped_warnings
+from edge_mnv3.core.choices import (
+    DEFAULT_KERNEL_CHOICE,
+    DEFAULT_PREPROCESS,
+    DEFAULT_RUNTIME,
+    KernelChoice,
+    PreprocessName,
+    RuntimeName,
+)
+from edge_mnv3.core.images import check_skipped, skipped_warnings
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_choice
+from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request
 from edge_mnv3.core.results.validate import ValidateResult
-from edge_mnv3.core.runtime import RuntimeName
-from edge_mnv3_calibration_data.preprocess import PREPROCESSES
-from edge_mnv3_quantization.validation.file_pair import KernelChoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +42,12 @@ class ValidateRequest(Request):
     float_path: AnyPath
     int8_path: AnyPath
     data: AnyPath
-    preprocess: str = DEFAULT_PREPROCESS
-    kernels: KernelChoice = "auto"
-    runtime: RuntimeName = "litert"
+    preprocess: PreprocessName = DEFAULT_PREPROCESS
+    kernels: KernelChoice = DEFAULT_KERNEL_CHOICE
+    runtime: RuntimeName = DEFAULT_RUNTIME
     class_offset: Annotated[int, AtLeast(0)] | None = None
     workers: Count | None = None
     max_drop_points: float | None = None
-
-    def check(self) -> None:
-        """Refuses an unknown preprocessing.
-
-        Raises:
-            ArgumentError: With those that there are.
-        """
-        check_choice("preprocessing", self.preprocess, PREPROCESSES)
 
 
 def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateResult:

@@ -8,10 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from edge_mnv3.core.choices import (
+    CALIBRATION_SAMPLES,
+    DEFAULT_HARD_SWISH,
+    DEFAULT_IO,
+    DEFAULT_PREPROCESS,
+    IMAGENET_WEIGHTS,
+    MODELS_FOLDER,
+    RANDOM_WEIGHTS,
+    SYNTHETIC,
+)
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.imagenet import IMAGENET_CLASSES
-from edge_mnv3.core.images import DEFAULT_SAMPLES, SYNTHETIC
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
@@ -21,14 +30,12 @@ from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, Variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.model.weights import PUBLISHED
 from edge_mnv3.stages.quantize import QuantizeRequest, quantize
-from edge_mnv3_quantization.options import HardSwishPolicy
 from edge_mnv3_quantization.recipes.config import RECIPES
 
 if TYPE_CHECKING:
     from edge_mnv3_android_bench.published.reproduction import PublishedNetwork
 
 _HARD_SWISH = "HARD_SWISH"
-_HARD_SWISH_POLICY: HardSwishPolicy = "auto"
 _BACKGROUND_CLASS = 1  # TF-Slim's networks have it
 
 
@@ -61,11 +68,11 @@ class VariantFilesRequest(Request):
     """
 
     variants: Sequence[Variant]
-    models_dir: AnyPath = "edge_mnv3_models"
-    weights: AnyPath = "imagenet"
+    models_dir: AnyPath = MODELS_FOLDER
+    weights: AnyPath = IMAGENET_WEIGHTS
     input_size_px: Annotated[int, AtLeast(MIN_INPUT_SIZE)] = DEFAULT_INPUT_SIZE
     calibration: AnyPath = SYNTHETIC
-    samples: Count = DEFAULT_SAMPLES
+    samples: Count = CALIBRATION_SAMPLES
 
 
 def variant_files(request: VariantFilesRequest, reporter: Reporter) -> tuple[VariantFile, ...]:
@@ -100,7 +107,7 @@ def identify(path: Path) -> VariantFile | None:
 
 
 def _weights(wanted: str, variant: Variant) -> str:
-    if wanted in ("imagenet", "none"):
+    if wanted in (IMAGENET_WEIGHTS, RANDOM_WEIGHTS):
         return wanted
     folder = Path(wanted)
     published = PUBLISHED.get((variant, True))
@@ -134,11 +141,11 @@ def _is_wanted(
 ) -> bool:
     info = made.variant
     same_weights = made.weights.source == weights
-    if weights not in ("imagenet", "none"):
+    if weights not in (IMAGENET_WEIGHTS, RANDOM_WEIGHTS):
         same_weights = Path(weights).is_file() and made.weights.sha256 == sha256_file(Path(weights))
     return (
         (info.size, info.minimalistic, info.alpha, info.input_size_px, made.recipe, made.hard_swish)
-        == (*variant, request.input_size_px, recipe, _HARD_SWISH_POLICY)
+        == (*variant, request.input_size_px, recipe, DEFAULT_HARD_SWISH)
     ) and same_weights
 
 
@@ -159,10 +166,10 @@ def _make(
             calibration=request.calibration,
             samples=request.samples,
             seed=0,
-            preprocess="slim",
+            preprocess=DEFAULT_PREPROCESS,
             recipe=recipe,
-            hard_swish=_HARD_SWISH_POLICY,
-            io="uint8",
+            hard_swish=DEFAULT_HARD_SWISH,
+            io=DEFAULT_IO,
             output_dir=folder / recipe,
             force=True,  # what lies there is not whole, or of other weights: it was looked for first
         ),

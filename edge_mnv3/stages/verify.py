@@ -121,13 +121,13 @@ def _runners(request: VerifyRequest, reporter: Reporter) -> list[GoldenRunner]:
 
         runners.append(find_arm_runner())
     if request.devices:
+        from edge_mnv3.core.choices import CURRENT_BINARY
         from edge_mnv3.stages.verify_device import phone_runners
-        from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME
 
         runners += phone_runners(
             request.devices,
             adb=optional_path(request.adb),
-            benchmark_binary=str(request.benchmark_binary or DEFAULT_NAME),
+            benchmark_binary=str(request.benchmark_binary or CURRENT_BINARY),
             reporter=reporter,
         )
     return runners

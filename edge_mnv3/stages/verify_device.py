@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy.typing as npt
 
+from edge_mnv3.core.choices import CURRENT_BINARY, Kernels
 from edge_mnv3.core.errors import BenchmarkBinaryError, ModelFileError
+from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.bench import LaunchTimings
 from edge_mnv3.core.results.device import EMULATED_DEVICE
-from edge_mnv3.core.runtime import Kernels
-from edge_mnv3.packaging.golden import Answers, Pixels
+from edge_mnv3.packaging.golden import Answers
 from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
-from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME, BinaryRegistry
+from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.measuring.fleet import open_fleet
 from edge_mnv3_android_bench.measuring.phone_outputs import Outputs, run_on_phone
@@ -76,7 +77,7 @@ class PhoneRunner:
                 f"benchmark binary '{self.ready.binary.name}' on device {self.session.info.serial}",
                 f"a launch whose delegate is: {others[0]}",
                 f"{_XNNPACK}, which gave the golden outputs",
-                f"use another build: --benchmark-binary {DEFAULT_NAME}",
+                f"use another build: --benchmark-binary {CURRENT_BINARY}",
             )
         parts = launches[0].partitionings
         nodes = [

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-HardSwishPolicy = Literal["auto", "lowered", "fused"]
-IoType = Literal["uint8", "int8", "float32"]
+from edge_mnv3.core.choices import DEFAULT_HARD_SWISH, DEFAULT_IO, HardSwishPolicy, IoType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +19,7 @@ class QuantizationOptions:
         synthetic: Whether the calibration images are synthetic.
     """
 
-    io: IoType = "uint8"
-    hard_swish: HardSwishPolicy = "auto"
+    io: IoType = DEFAULT_IO
+    hard_swish: HardSwishPolicy = DEFAULT_HARD_SWISH
     seed: int = 0
     synthetic: bool = False

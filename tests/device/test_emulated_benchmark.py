@@ -14,7 +14,8 @@ from device.adb_servers import AdbServer
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour, Build, Figures, benchmark_binary
 from device.stand_in_setup import FOLDER, QUICK, Bench
-from edge_mnv3.core.runtime import Kernels, open_model
+from edge_mnv3.core.choices import Kernels
+from edge_mnv3.core.runtime import open_model
 from tiny_models import SIZE
 
 pytestmark = pytest.mark.any_adb

@@ -11,8 +11,8 @@ from device.adb_servers import AdbServer
 from device.bench_setup import FOLDER, device_on, registry_with
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
+from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, BenchmarkLogError, DeviceFileError
-from edge_mnv3.core.runtime import Kernels
 from edge_mnv3_android_bench.measuring.phone_outputs import check_phone_outputs, seeded_pixels
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, open_session, place_binary
 from tiny_models import SIZE, write_classifier

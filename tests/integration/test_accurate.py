@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from edge_mnv3.core.choices import IoType
 from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.runtime import open_bytes, open_model
 from edge_mnv3.core.tflite.read import read_model
@@ -21,7 +22,7 @@ from edge_mnv3_quantization.graph.reader import read_network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_float
-from edge_mnv3_quantization.options import IoType, QuantizationOptions
+from edge_mnv3_quantization.options import QuantizationOptions
 from edge_mnv3_quantization.recipes.config import RECIPES
 from edge_mnv3_quantization.recipes.quantize import quantize
 from edge_mnv3_quantization.validation.checks import check_int8, inspect_file

@@ -42,8 +42,6 @@ KOTLIN_CASES = (("u8", "uint8", "slim"), ("i8", "int8", "resize256"), ("f32", "f
 COMPILE_TIMEOUT_S = 300.0
 RUN_TIMEOUT_S = 60.0
 
-Pixels = npt.NDArray[np.uint8]
-
 
 def picture(width: int, height: int) -> Image.Image:
     """Noise over a slope: any wrong weight or shift shows."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_mnv3.core.choices import HardSwishPolicy
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3_quantization.algorithms import lowering
 from edge_mnv3_quantization.algorithms.lowering import lower
@@ -17,7 +18,6 @@ from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid, logits_value, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_int8
-from edge_mnv3_quantization.options import HardSwishPolicy
 from random_networks import SIDE, TOLERANCE, original, outputs, random_network
 from small_networks import float_outputs, int8_outputs, observed, random_images, rounded_weights
 

@@ -23,6 +23,7 @@ from PIL import Image
 
 import mediapipe_client
 from edge_mnv3.cli import main
+from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.core.tflite import metadata_schema
 from edge_mnv3.core.tflite.attached import read_metadata
@@ -38,7 +39,6 @@ PYTHON_VARIABLE = "EDGE_MNV3_MEDIAPIPE_PYTHON"
 PROBED_IMAGES = int(os.environ.get("EDGE_MNV3_MEDIAPIPE_IMAGES", "20"))
 SIDE, CLASSES = 32, 5
 LABELS = ("tea", "coffee", "water", "milk", "juice")
-Pixels = npt.NDArray[np.uint8]
 Scores = npt.NDArray[np.float32]
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from edge_mnv3.core import process, runtime
+from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ModelFileError, RuntimeUnavailableError
-from edge_mnv3.core.runtime import Kernels, open_model, probe
+from edge_mnv3.core.runtime import open_model, probe
 from tiny_models import SIZE, expected_scores, weights, write_classifier
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)

@@ -11,13 +11,13 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
+from edge_mnv3.core.choices import IoType
 from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.model import builder
 from edge_mnv3_quantization.convert import convert_float
-from edge_mnv3_quantization.options import IoType
 from edge_mnv3_quantization.recipes.config import RECIPES
 from edge_mnv3_quantization.recipes.quantize import quantize
 from edge_mnv3_quantization.validation.checks import check_int8

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app_contexts import app_context
+from edge_mnv3.core.choices import PreprocessName
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.packaging.app_sources import SOURCES, TEMPLATES, app_sources, crop
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
@@ -94,7 +95,7 @@ def test_the_preprocessing_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", PREPROCESSES)
 @given(width=st.integers(1, 5000), height=st.integers(1, 5000), size=st.sampled_from((32, 96, 100, 224, 512)))
-def test_crops_are_those_of_the_measurement(name: str, width: int, height: int, size: int) -> None:
+def test_crops_are_those_of_the_measurement(name: PreprocessName, width: int, height: int, size: int) -> None:
     box = crop(name, size)
     # The expressions are Python as well.
     values: dict[str, Any] = {"width": float(width), "height": float(height), "min": min, "floor": _floor}

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_mnv3.core.choices import DEFAULT_PREPROCESS
 from edge_mnv3.core.errors import ArgumentError, InputFileError
-from edge_mnv3.core.images import DEFAULT_PREPROCESS
 from edge_mnv3_calibration_data.decode import decode
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES, preprocess
 

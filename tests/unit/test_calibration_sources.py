@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from edge_mnv3.core.choices import SYNTHETIC
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
-from edge_mnv3.core.images import SYNTHETIC, ImageSource, SampleRequest, check_skipped
+from edge_mnv3.core.images import ImageSource, SampleRequest, check_skipped
 from edge_mnv3.core.result_files import read_calibration_manifest
 from edge_mnv3.core.results.images import CalibrationManifest, SkippedImage
 from edge_mnv3.core.results.json_format import to_json

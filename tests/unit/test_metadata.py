@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tiny_models
+from edge_mnv3.core.choices import ScoreTransformation
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.results.package import EmbeddedFacts
@@ -40,7 +41,7 @@ def tensor(dtype: str, *shape: int, scale: float | None = 0.5, zero_point: int |
     )
 
 
-def metadata(dtype: str = "uint8", transformation: str | None = None) -> schema.ModelMetadata:
+def metadata(dtype: str = "uint8", transformation: ScoreTransformation | None = None) -> schema.ModelMetadata:
     built = build_metadata(
         DESCRIPTION,
         FACTS,

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_mnv3.core.choices import SYNTHETIC
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
-from edge_mnv3.core.images import SYNTHETIC, SampleRequest
+from edge_mnv3.core.images import SampleRequest
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_calibration_data.sources.stored import (
     DESCRIPTION,

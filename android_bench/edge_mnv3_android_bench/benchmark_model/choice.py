@@ -6,11 +6,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import BenchmarkBinaryError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_android_bench.benchmark_model.download import ELF_KINDS, official_address, pick_abi
-from edge_mnv3_android_bench.benchmark_model.registry import DEFAULT_NAME, BinaryRegistry
+from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.file_names import safe_file_name
 
 _HASH_DIGITS = 8
@@ -44,7 +45,7 @@ def ready_binary(
         return _register(registry, path, abis)
     if os.sep in wanted or path.is_dir():
         raise InputFileError(f"benchmark binary {wanted}", "no such file", "a file, or a registered name")
-    if wanted == DEFAULT_NAME and not registry.has(wanted, abis):
+    if wanted == CURRENT_BINARY and not registry.has(wanted, abis):
         abi = pick_abi(abis)
         binary = registry.fetch(wanted, abi, reporter=reporter)
         reporter.warn(

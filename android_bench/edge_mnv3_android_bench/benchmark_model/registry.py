@@ -33,7 +33,6 @@ from edge_mnv3_android_bench.benchmark_model.download import (
 )
 
 CACHE_VARIABLE = "EDGE_MNV3_CACHE"
-DEFAULT_NAME = "current"
 _LOCK_FILE = "lock.json"
 _FLAG = re.compile(r"^\s*(--\w+=\S*)\s+(u?int\d*|float|double|bool|string)\b", re.MULTILINE)
 _VERSION = re.compile(r"(?:TFLite|TensorFlow Lite|LiteRT)(?: runtime)? version:? *v?(\d+\.\d+[\w.+-]*)", re.I)

@@ -13,11 +13,12 @@ from typing import Annotated
 
 import numpy as np
 
+from edge_mnv3.core.choices import DEFAULT_KERNELS, DEFAULT_RUNTIME, Kernels, RuntimeName
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request
 from edge_mnv3.core.results.bench import HostBenchConditions, HostBenchResult
-from edge_mnv3.core.runtime import Kernels, LoadedModel, RuntimeName, open_model
+from edge_mnv3.core.runtime import LoadedModel, open_model
 
 UNSTABLE_SPREAD = 0.10  # (p95 - p5) / median above which a result is called unstable
 BLOCKS = 10  # of consecutive runs: enough for an interval over them, each still a median of 20 by default
@@ -38,8 +39,8 @@ class HostBenchRequest(Request):
     """
 
     model: AnyPath
-    kernels: Kernels = "xnnpack"
-    runtime: RuntimeName = "litert"
+    kernels: Kernels = DEFAULT_KERNELS
+    runtime: RuntimeName = DEFAULT_RUNTIME
     num_threads: Count = 1
     num_runs: Count = 200
     warmup_runs: Annotated[int, AtLeast(0)] = 20

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ArgumentError, DeviceError, DeviceFileError, ModelFileError
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.results.bench import LaunchTimings
 from edge_mnv3.core.results.device import PhoneOutputs
 from edge_mnv3.core.results.models import TensorInfo
-from edge_mnv3.core.runtime import Kernels, open_model
+from edge_mnv3.core.runtime import open_model
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.measuring.launching import kill_program
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, benchmark_flags, custom_protocol
@@ -27,7 +29,6 @@ from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary
 IMAGE_ALLOWANCE_S = 30.0
 _SEED = 0
 _ALL_INPUTS, _INPUT, _OUTPUT = "check_inputs", "check_input", "check_output"
-Pixels = npt.NDArray[np.uint8]
 Outputs = list[npt.NDArray[Any]]
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from edge_mnv3.core.choices import CORES, KERNELS, Cores, Kernels
 from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError
 from edge_mnv3.core.results.bench import ProtocolSettings
-from edge_mnv3.core.runtime import Kernels
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-Cores = Literal["big", "all"]
 _HELP_FLAG = re.compile(r"^\s*--(\w+)=", re.MULTILINE)
 # A build without one of these has no such limit; one without `use_xnnpack` has no XNNPACK.
 _MAY_LACK = ("min_secs", "max_secs", "warmup_min_secs")
@@ -110,8 +109,8 @@ def check_protocol(protocol: Protocol) -> None:
     if not settings.min_secs < settings.max_secs < float("inf"):
         raise ArgumentError("protocol, max_secs", str(settings.max_secs), f"more than {settings.min_secs:g}")
     for name, value, known in (
-        ("cores", protocol.cores, get_args(Cores)),
-        ("kernels", settings.kernels, get_args(Kernels)),
+        ("cores", protocol.cores, CORES),
+        ("kernels", settings.kernels, KERNELS),
     ):
         if value not in known:
             raise ArgumentError(f"protocol, {name}", repr(value), " or ".join(known))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_mnv3.core.choices import Cores
 from edge_mnv3.core.errors import BenchmarkBinaryError, DeviceUnavailableError
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3_android_bench.adb.client import AdbDevice
@@ -20,7 +21,7 @@ from edge_mnv3_android_bench.measuring.launching import (
     find_temperature_file,
     kill_program,
 )
-from edge_mnv3_android_bench.measuring.protocols import Cores, read_known_flags
+from edge_mnv3_android_bench.measuring.protocols import read_known_flags
 
 _PROGRAM_PREFIX = "benchmark_model_"
 # Builds that do not know --help print their usage when a flag's value cannot be read.

@@ -10,17 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from edge_mnv3.core.errors import CalibrationDataError, EdgeMnv3Error, InputFileError
-from edge_mnv3.core.images import ImageSample, SampleRequest
+from edge_mnv3.core.images import ImageSample, Pixels, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import read_calibration_manifest
 from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord
-from edge_mnv3_calibration_data.listed_images import (
-    FileImage,
-    ListedImage,
-    ListedSource,
-    LoadedImage,
-    Pixels,
-)
+from edge_mnv3_calibration_data.listed_images import FileImage, ListedImage, ListedSource, LoadedImage
 from edge_mnv3_calibration_data.manifests import manifest_sha256
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix, source_kinds
 from edge_mnv3_calibration_data.sources.synthetic import SyntheticImages

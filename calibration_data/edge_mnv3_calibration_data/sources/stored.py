@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.hashing import sha256_images
-from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest
+from edge_mnv3.core.images import ImageSample, ImageSource, Pixels, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import CalibrationManifest
@@ -31,8 +30,6 @@ DESCRIPTION = "calibration.json"
 PIXELS_FILES = "pixels-*.npy"
 SUFFIX = ".calibration"
 MERGED = "merged"
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_mnv3.core.images import SYNTHETIC, ImageSample, ImageSource, SampleRequest
+from edge_mnv3.core.choices import SYNTHETIC
+from edge_mnv3.core.images import ImageSample, ImageSource, Pixels, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord
-from edge_mnv3_calibration_data.listed_images import ListedImage, LoadedImage, Pixels
+from edge_mnv3_calibration_data.listed_images import ListedImage, LoadedImage
 from edge_mnv3_calibration_data.manifests import manifest_sha256
 from edge_mnv3_calibration_data.source_kinds import SourceKind
 from edge_mnv3_calibration_data.synthetic import synthetic_image

@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Union
 
+from edge_mnv3.core.choices import ScoreTransformation
+
 FILE_IDENTIFIER = b"M001"
 MIN_PARSER_VERSION = "1.5.0"  # the first that knows CustomMetadata
 
@@ -28,7 +30,7 @@ TENSOR_AXIS_SCORE_CALIBRATION = 4
 # ColorSpaceType
 RGB = 1
 # ScoreTransformationType
-SCORE_TRANSFORMATIONS = {"identity": 0, "log": 1, "inverse-logistic": 2}
+SCORE_TRANSFORMATION_TYPES: dict[ScoreTransformation, int] = {"identity": 0, "log": 1, "inverse-logistic": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

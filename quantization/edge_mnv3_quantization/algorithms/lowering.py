@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge_mnv3.core.choices import HardSwishPolicy
 from edge_mnv3_quantization.algorithms.channel_groups import (
     Chain,
     Channels,
@@ -33,7 +34,6 @@ from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale, shared_scales, value_scales
-from edge_mnv3_quantization.options import HardSwishPolicy
 
 # The share of the whole network's estimated error that a form must save to be worth its time.
 _WORTH = 0.01  # for scales per channel

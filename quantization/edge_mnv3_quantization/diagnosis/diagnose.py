@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -17,7 +18,7 @@ from edge_mnv3.core.results.diagnose import (
     TensorCause,
     TensorCost,
 )
-from edge_mnv3.core.runtime import Kernels, open_model, probe
+from edge_mnv3.core.runtime import open_model, probe
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.diagnosis.attribution import Costs, attribute

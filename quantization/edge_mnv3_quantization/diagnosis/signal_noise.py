@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.runtime import Kernels, LoadedModel, open_bytes
+from edge_mnv3.core.runtime import LoadedModel, open_bytes
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.diagnosis.equalization_scales import (

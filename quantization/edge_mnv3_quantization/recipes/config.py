@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_mnv3_quantization.options import HardSwishPolicy
+from edge_mnv3.core.choices import DEFAULT_HARD_SWISH, HARD_SWISH_POLICIES, HardSwishPolicy
 
 Engine = Literal["equalized", "converter"]
 
@@ -42,7 +42,7 @@ class RecipeConfig:
     refits_weights: bool = False
     equalization_exponents: tuple[float, ...] = ()
     untried_exponent: float = 0.0
-    hard_swish_policies: tuple[HardSwishPolicy, ...] = ("auto",)
+    hard_swish_policies: tuple[HardSwishPolicy, ...] = (DEFAULT_HARD_SWISH,)
     benchmarked: bool = False
     synthetic_warning: str
 
@@ -54,7 +54,6 @@ class RecipeConfig:
 
 _EXPONENTS = (1.0, 0.5, 0.0)
 _UNTRIED_EXPONENT = 0.5  # few images and synthetic ones do not tell which exponent is best for others
-_ALL_POLICIES: tuple[HardSwishPolicy, ...] = ("auto", "lowered", "fused")
 _SYNTHETIC_COSTS = (
     "calibrating on synthetic images, which costs up to two or three points of accuracy: "
     "use --calibration with your app's own images"
@@ -82,7 +81,7 @@ RECIPES: dict[str, RecipeConfig] = {
             refits_weights=True,
             equalization_exponents=_EXPONENTS,
             untried_exponent=_UNTRIED_EXPONENT,
-            hard_swish_policies=_ALL_POLICIES,
+            hard_swish_policies=HARD_SWISH_POLICIES,
             benchmarked=True,
             synthetic_warning=_SYNTHETIC_COSTS,
         ),
@@ -94,7 +93,7 @@ RECIPES: dict[str, RecipeConfig] = {
             measured_images=32,
             equalization_exponents=_EXPONENTS,
             untried_exponent=_UNTRIED_EXPONENT,
-            hard_swish_policies=_ALL_POLICIES,
+            hard_swish_policies=HARD_SWISH_POLICIES,
             synthetic_warning=_SYNTHETIC_COSTS,
         ),
     )

@@ -10,13 +10,19 @@ from typing import Any
 
 import numpy.typing as npt
 
+from edge_mnv3.core.choices import (
+    DEFAULT_KERNEL_CHOICE,
+    DEFAULT_PREPROCESS,
+    DEFAULT_RUNTIME,
+    KernelChoice,
+    RuntimeName,
+)
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.images import DEFAULT_PREPROCESS, ImageSource, check_labelled, check_labels
+from edge_mnv3.core.images import ImageSource, check_labelled, check_labels
 from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.validate import ModelAccuracy, ValidateResult
-from edge_mnv3.core.runtime import RuntimeName
 from edge_mnv3_quantization.validation.differences import (
     Answer,
     accuracy_delta,
@@ -24,7 +30,7 @@ from edge_mnv3_quantization.validation.differences import (
     class_losses,
     worst_disagreements,
 )
-from edge_mnv3_quantization.validation.file_pair import ComparedFile, FilePair, KernelChoice, open_pair
+from edge_mnv3_quantization.validation.file_pair import ComparedFile, FilePair, open_pair
 from edge_mnv3_quantization.validation.findings import decide_gate
 from edge_mnv3_quantization.validation.hits import Hits, count_hits, top_classes
 from edge_mnv3_quantization.validation.running import RunSettings, run_files
@@ -46,8 +52,8 @@ class ValidationSettings:
     """
 
     preprocess: str = DEFAULT_PREPROCESS
-    kernels: KernelChoice = "auto"
-    runtime: RuntimeName = "litert"
+    kernels: KernelChoice = DEFAULT_KERNEL_CHOICE
+    runtime: RuntimeName = DEFAULT_RUNTIME
     class_offset: int | None = None
     workers: int | None = None
     max_drop_points: float | None = None

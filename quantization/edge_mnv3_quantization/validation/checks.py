@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from edge_mnv3.core.choices import DEFAULT_RUNTIME, RuntimeName
 from edge_mnv3.core.errors import ModelFileError, ModelNotLoadedError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.results.models import InspectResult, KernelCheck, ModelChecks
-from edge_mnv3.core.runtime import RuntimeName, open_model, probe
+from edge_mnv3.core.runtime import open_model, probe
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.core.tflite.types import Model
 from edge_mnv3_quantization.graph.xnnpack_limits import violations
 
 
-def inspect_file(path: Path, *, runtime: RuntimeName = "litert") -> InspectResult:
+def inspect_file(path: Path, *, runtime: RuntimeName = DEFAULT_RUNTIME) -> InspectResult:
     """Reads a file and tries it under both kinds of kernels.
 
     Args:
@@ -47,7 +48,7 @@ def inspect_file(path: Path, *, runtime: RuntimeName = "litert") -> InspectResul
     )
 
 
-def check_int8(path: Path, *, io: str, runtime: RuntimeName = "litert") -> ModelChecks:
+def check_int8(path: Path, *, io: str, runtime: RuntimeName = DEFAULT_RUNTIME) -> ModelChecks:
     """Checks that an int8 file is integer throughout, of fixed shape, and runs under all kernels.
 
     Args:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from edge_mnv3.core.choices import KernelChoice, Kernels, RuntimeName
 from edge_mnv3.core.errors import ModelFileError
-from edge_mnv3.core.runtime import Kernels, LoadedModel, RuntimeName, open_model, probe
+from edge_mnv3.core.runtime import LoadedModel, open_model, probe
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3_quantization.validation.findings import BackgroundAssumed, Finding, RefusedByXnnpack
 from edge_mnv3_quantization.validation.hits import default_class_offset
 from edge_mnv3_quantization.validation.running import RunnableFile
-
-KernelChoice = Literal["auto", "xnnpack", "builtin"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,13 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy.typing as npt
 
+from edge_mnv3.core.choices import DEFAULT_RUNTIME, Kernels, RuntimeName
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import SkippedImage
-from edge_mnv3.core.runtime import Kernels, LoadedModel, RuntimeName, open_model
+from edge_mnv3.core.runtime import LoadedModel, open_model
 
 _POLL_S = 0.1
 A = TypeVar("A")
@@ -40,7 +41,7 @@ class RunSettings:
     """
 
     preprocess: str
-    runtime: RuntimeName = "litert"
+    runtime: RuntimeName = DEFAULT_RUNTIME
     workers: int | None = None
 
 

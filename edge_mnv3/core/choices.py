@@ -1,0 +1,49 @@
+"""The values that options of commands and fields of requests choose from, and their defaults.
+
+Commands and stages both read them here, so that neither repeats a literal of the other. Needs the standard
+library only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+Kernels = Literal["xnnpack", "builtin"]
+KernelChoice = Literal["auto", "xnnpack", "builtin"]  # auto: XNNPACK, or built-in where a file does not load
+RuntimeName = Literal["litert", "tflite-runtime", "tensorflow"]
+PreprocessName = Literal["slim", "resize", "resize256"]
+HardSwishPolicy = Literal["auto", "lowered", "fused"]
+IoType = Literal["uint8", "int8", "float32"]
+Cores = Literal["big", "all"]
+ScoreTransformation = Literal["identity", "log", "inverse-logistic"]
+
+KERNELS: tuple[Kernels, ...] = get_args(Kernels)
+KERNEL_CHOICES: tuple[KernelChoice, ...] = get_args(KernelChoice)
+RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
+PREPROCESS_NAMES: tuple[PreprocessName, ...] = get_args(PreprocessName)
+HARD_SWISH_POLICIES: tuple[HardSwishPolicy, ...] = get_args(HardSwishPolicy)
+IO_TYPES: tuple[IoType, ...] = get_args(IoType)
+CORES: tuple[Cores, ...] = get_args(Cores)
+SCORE_TRANSFORMATIONS: tuple[ScoreTransformation, ...] = get_args(ScoreTransformation)
+
+DEFAULT_KERNELS: Kernels = "xnnpack"
+DEFAULT_KERNEL_CHOICE: KernelChoice = "auto"
+DEFAULT_RUNTIME: RuntimeName = "litert"
+DEFAULT_PREPROCESS: PreprocessName = "slim"
+DEFAULT_HARD_SWISH: HardSwishPolicy = "auto"
+DEFAULT_IO: IoType = "uint8"
+DEFAULT_SCORE_TRANSFORMATION: ScoreTransformation = "identity"
+
+SYNTHETIC = "synthetic"  # the location of images that are made, not read
+CALIBRATION_SAMPLES = 200  # images that `calibrate` and `quantize` take where no number is given
+DIAGNOSIS_SAMPLES = 64  # images that `diagnose` runs where no number is given
+
+IMAGENET_WEIGHTS = "imagenet"
+RANDOM_WEIGHTS = "none"
+
+QUANTIZED_FOLDER = Path("edge_mnv3_out")
+MODELS_FOLDER = Path("edge_mnv3_models")
+DEMO_FOLDER = Path("edge_mnv3_demo")
+HISTORY_FILE = Path("edge_mnv3_history.jsonl")
+CURRENT_BINARY = "current"  # the name of today's official build of benchmark_model
