@@ -175,10 +175,10 @@ def chosen_images(
     return sample
 
 
-def measure(point: Point, wanted: ValidateRequest, reporter: Reporter) -> Row:
-    """Makes the int8 file that `wanted` names, and validates it under each kind of kernels."""
-    float_path, int8_path = Path(wanted.float_path), Path(wanted.int8_path)
-    sample = chosen_images(point, float_path, wanted.preprocess, reporter)
+def measure(point: Point, validation: ValidateRequest, reporter: Reporter) -> Row:
+    """Makes the int8 file that `validation` names, and validates it under each kind of kernels."""
+    float_path, int8_path = Path(validation.float_path), Path(validation.int8_path)
+    sample = chosen_images(point, float_path, validation.preprocess, reporter)
     images, manifest = sample.pixels, sample.manifest
     reporter.step(f"{point.recipe}, {len(images)} images, {manifest.kind}, seed {point.seed}")
     started = time.perf_counter()
@@ -195,7 +195,7 @@ def measure(point: Point, wanted: ValidateRequest, reporter: Reporter) -> Row:
     started = time.perf_counter()
     checks = {kernels: probe(int8_path, kernels=kernels) for kernels in KERNELS}
     validated: dict[Kernels, ValidateResult] = {
-        kernels: validate(dataclasses.replace(wanted, kernels=kernels), reporter)
+        kernels: validate(dataclasses.replace(validation, kernels=kernels), reporter)
         for kernels in KERNELS
         if checks[kernels].loads
     }
@@ -337,14 +337,13 @@ def rows_of(
         if path.exists():
             yield from_json(Row, path.read_text(encoding="utf-8"))
         elif arguments.most_new is None or made < arguments.most_new:
-            int8_path = path.with_suffix(".tflite")
-            wanted = ValidateRequest(
+            validation = ValidateRequest(
                 float_path=float_path,
-                int8_path=int8_path,
+                int8_path=path.with_suffix(".tflite"),
                 data=arguments.data,
                 preprocess=arguments.preprocess,
             )
-            row = measure(point, wanted, reporter)
+            row = measure(point, validation, reporter)
             write_text(path, to_json(row), force=False)
             made += 1
             click.echo(str(row), err=True)
