@@ -31,6 +31,7 @@ from edge_mnv3.core.choices import (
 )
 from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError, ModelNotLoadedError, RuntimeUnavailableError
 from edge_mnv3.core.images import Pixels
+from edge_mnv3.core.input_range import LARGEST_PIXEL, InputRange
 from edge_mnv3.core.native_output import RUNTIME_LOG, captured_native_output
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.models import KernelCheck, TensorInfo
@@ -49,16 +50,20 @@ class LoadedModel:
     Attributes:
         kernels: Kernels that were asked for.
         runtime: Name and version.
+        input_range: What pixels are fed as; None for the numbers 0 to 255.
         inputs: The file's inputs.
         outputs: The file's outputs.
         partitions: Subgraphs handed to the delegate.
         undelegated_ops: Operator to count of those left to the built-in kernels by the delegate.
     """
 
-    def __init__(self, interpreter: Any, kernels: Kernels, runtime: str) -> None:
+    def __init__(
+        self, interpreter: Any, kernels: Kernels, runtime: str, input_range: InputRange | None
+    ) -> None:
         self._interpreter = interpreter
         self.kernels = kernels
         self.runtime = runtime
+        self.input_range = input_range
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         self.inputs = tuple(map(_tensor_info, inputs))
         self.outputs = tuple(map(_tensor_info, outputs))
@@ -72,8 +77,9 @@ class LoadedModel:
         """Classifies one image as an app does.
 
         Args:
-            pixels: (H, W, 3) uint8, RGB. A uint8 input gets these bytes, an int8 input the bytes less 128, a
-                float32 input the values 0..255.
+            pixels: (H, W, channels) uint8. A float32 input gets their numbers in `input_range`. A uint8 input
+                gets these bytes, an int8 input the bytes less 128; where the steps of such an input are not
+                those of `input_range`, it gets the numbers rounded to its steps.
 
         Returns:
             A copy of the raw output, (classes,), in the file's dtype.
@@ -112,15 +118,7 @@ class LoadedModel:
             raise ModelFileError(
                 "model's input", f"shape {wanted.shape}", f"(1, {', '.join(map(str, pixels.shape))})"
             )
-        batch = pixels[np.newaxis]
-        if wanted.dtype == "float32":
-            values: npt.NDArray[Any] = batch.astype(np.float32)
-        elif wanted.dtype == "int8":
-            values = (batch.astype(np.int16) - 128).astype(np.int8)
-        elif wanted.dtype == "uint8":
-            values = batch
-        else:
-            raise ModelFileError("model's input", f"dtype {wanted.dtype}", "uint8, int8 or float32")
+        values = fed_numbers(pixels[np.newaxis], wanted, self.input_range)
         self._interpreter.set_tensor(self._input_indices[0], values)
 
     def run_raw(self, *values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
@@ -143,12 +141,43 @@ class LoadedModel:
         self._interpreter.invoke()
 
 
+def fed_numbers(
+    pixels: Pixels, tensor: TensorInfo, input_range: InputRange | None
+) -> npt.NDArray[Any]:
+    """Turns pixels into what an input takes, as `LoadedModel.run` says.
+
+    Args:
+        pixels: (..., channels) uint8.
+        tensor: The input.
+        input_range: What the network is fed; None for the numbers 0 to 255, and for the bytes of integers.
+
+    Raises:
+        ModelFileError: The input is of another type than `uint8`, `int8` and `float32`.
+    """
+    if tensor.dtype == "float32":
+        return pixels.astype(np.float32) if input_range is None else input_range.apply(pixels)
+    lowest = {"uint8": 0, "int8": -128}.get(tensor.dtype)
+    if lowest is None:
+        raise ModelFileError("model's input", f"dtype {tensor.dtype}", "uint8, int8 or float32")
+    as_they_are: npt.NDArray[Any] = (pixels.astype(np.int16) + lowest).astype(tensor.dtype)
+    if input_range is None or tensor.scale is None or tensor.zero_point is None:
+        return as_they_are
+    levels = np.repeat(np.arange(LARGEST_PIXEL + 1, dtype=np.uint8)[:, np.newaxis], pixels.shape[-1], axis=1)
+    rounded = np.rint(input_range.apply(levels) / np.float32(tensor.scale)) + tensor.zero_point
+    stored = rounded.clip(lowest, lowest + LARGEST_PIXEL)
+    if np.abs(stored - (levels.astype(np.float32) + lowest)).max() <= 1:
+        return as_they_are
+    exact: npt.NDArray[Any] = stored.astype(tensor.dtype)[pixels, np.arange(pixels.shape[-1])]
+    return exact
+
+
 def open_model(
     path: Path,
     *,
     kernels: Kernels = DEFAULT_KERNELS,
     runtime: RuntimeName = DEFAULT_RUNTIME,
     num_threads: int = 1,
+    input_range: InputRange | None = None,
 ) -> LoadedModel:
     """Loads a `.tflite` file and allocates its tensors.
 
@@ -157,6 +186,7 @@ def open_model(
         kernels: `xnnpack` or `builtin`.
         runtime: One of `RUNTIMES`.
         num_threads: Threads of one inference, at least 1.
+        input_range: What pixels are fed as; None for the numbers 0 to 255.
 
     Raises:
         RuntimeUnavailableError: The runtime is not installed or cannot work with this NumPy.
@@ -182,11 +212,18 @@ def open_model(
                 f"model {path}", "no valid TFLite flatbuffer", "a whole .tflite file", "it may be truncated"
             ) from error
         raise ModelNotLoadedError(f"model {path} does not load under {kernels}", problem) from error
-    return LoadedModel(interpreter, kernels, f"{runtime} {version}")
+    return LoadedModel(interpreter, kernels, f"{runtime} {version}", input_range)
 
 
-def open_bytes(content: bytes, *, kernels: Kernels = DEFAULT_KERNELS) -> LoadedModel:
+def open_bytes(
+    content: bytes, *, kernels: Kernels = DEFAULT_KERNELS, input_range: InputRange | None = None
+) -> LoadedModel:
     """Loads a model that this program made from memory, with the default runtime and one thread.
+
+    Args:
+        content: The file's bytes.
+        kernels: `xnnpack` or `builtin`.
+        input_range: What pixels are fed as; None for the numbers 0 to 255.
 
     Raises:
         RuntimeError: It does not load.
@@ -198,7 +235,7 @@ def open_bytes(content: bytes, *, kernels: Kernels = DEFAULT_KERNELS) -> LoadedM
     with captured_native_output(RUNTIME_LOG):
         interpreter = module.Interpreter(**options)
         interpreter.allocate_tensors()
-    return LoadedModel(interpreter, kernels, f"{DEFAULT_RUNTIME} {version}")
+    return LoadedModel(interpreter, kernels, f"{DEFAULT_RUNTIME} {version}", input_range)
 
 
 def probe(path: Path, *, kernels: Kernels, runtime: RuntimeName = DEFAULT_RUNTIME) -> KernelCheck:

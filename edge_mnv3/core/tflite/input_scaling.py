@@ -1,0 +1,136 @@
+"""What the first operators of a graph tell of the numbers that its float input takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core.input_range import COMMON_RANGES, InputRange, range_of_ends
+from edge_mnv3.core.tflite.types import Graph, Operator
+
+Numbers = npt.NDArray[np.float64]
+
+# What networks are fed inside, as the numbers for pixels 0 and 255.
+_INNER_ENDS = ((-1.0, 1.0), (0.0, 1.0), (-0.5, 0.5), (0.0, 255.0), (-127.5, 127.5))
+_SAME = 0.02  # a share of the range: far above rounding, far below the difference of two of them
+# Where the images' own mean is taken off and divided by their deviation, pixel 0 and 255 fall within these.
+_STANDARDIZED_LOW, _STANDARDIZED_HIGH = (-4.0, -0.2), (0.8, 8.0)
+# ImageNet's mean alone is taken off by networks that came from Caffe.
+_CENTRED_LOW, _CENTRED_HIGH = (-135.0, -95.0), (120.0, 160.0)
+
+
+class _Scaling(NamedTuple):
+    """x becomes factor * x + offset; (1,) or (channels,) each."""
+
+    factor: Numbers
+    offset: Numbers
+
+    def ends(self, pixels: InputRange) -> tuple[Numbers, Numbers]:
+        low, high = pixels.ends()[0]
+        return self.factor * low + self.offset, self.factor * high + self.offset
+
+
+def range_of_graph(graph: Graph, tensor: int) -> InputRange | None:
+    """Reads from its first operators which numbers a float input takes.
+
+    A first QUANTIZE has the range of the input as its own. A first multiplication and addition, as a layer
+    for rescaling or normalization leaves them, make the numbers that a network works with of exactly one of
+    the common ranges.
+
+    Args:
+        graph: The graph.
+        tensor: Number of its float input, (1, height, width, channels).
+
+    Returns:
+        None where they do not tell.
+    """
+    quantized = _quantized_range(graph, tensor)
+    if quantized is not None:
+        return next((each for each in COMMON_RANGES if quantized.is_near(each)), None)
+    for scaling in reversed(list(_scalings(graph, tensor))):
+        for is_inner in (_is_inner, _is_standardized):
+            fitting = [each for each in COMMON_RANGES if is_inner(*scaling.ends(each))]
+            if len(fitting) == 1:
+                return fitting[0]
+    return None
+
+
+def _quantized_range(graph: Graph, tensor: int) -> InputRange | None:
+    takers = graph.consumers(tensor)
+    if len(takers) != 1 or takers[0].name != "QUANTIZE":
+        return None
+    stored = graph.tensors[takers[0].output]
+    return range_of_integers(stored.dtype.lower(), stored.scales, stored.zero_point)
+
+
+def range_of_integers(dtype: str, scales: tuple[float, ...], zero_point: int) -> InputRange | None:
+    """Returns the real numbers that a quantized input's 256 steps stand for, as those of pixels 0 to 255.
+
+    Args:
+        dtype: `uint8` or `int8`; others have other steps.
+        scales: Real value of one step; none where the integers themselves are the real numbers.
+        zero_point: Stored value of real 0.
+    """
+    lowest = {"uint8": 0, "int8": -128}.get(dtype)
+    scale = scales[0] if scales else 1.0
+    if lowest is None or len(scales) > 1 or not scale > 0:
+        return None
+    low, high = (scale * (lowest + step - zero_point) for step in (0, 255))
+    return range_of_ends(low, high)
+
+
+def _scalings(graph: Graph, tensor: int) -> Iterator[_Scaling]:
+    """Yields what the first operator makes of the input, then the first two, and so on."""
+    channels = graph.tensors[tensor].shape[-1]
+    factor, offset = np.ones(1), np.zeros(1)
+    while True:
+        takers = graph.consumers(tensor)
+        if len(takers) != 1:
+            return
+        operator = takers[0]
+        if operator.name == "TRANSPOSE":
+            tensor = operator.output
+            continue
+        constant = _constant(graph, operator, tensor, channels)
+        if constant is None:
+            return
+        if operator.name in ("MUL", "DIV"):
+            by = constant if operator.name == "MUL" else 1 / constant
+            factor, offset = factor * by, offset * by
+        else:
+            offset = offset + (constant if operator.name == "ADD" else -constant)
+        yield _Scaling(factor, offset)
+        tensor = operator.output
+
+
+def _constant(graph: Graph, operator: Operator, tensor: int, channels: int) -> Numbers | None:
+    """The numbers, one or one for each channel, that an operator of arithmetic joins with a tensor."""
+    if operator.name not in ("MUL", "DIV", "ADD", "SUB") or operator.activation != "NONE":
+        return None
+    first, second = operator.inputs
+    other = second if first == tensor else first
+    if other == first and operator.name in ("DIV", "SUB"):
+        return None
+    numbers = graph.constant(other)
+    if numbers is None or numbers.size not in (1, channels) or numbers.dtype != np.float32:
+        return None
+    if operator.name == "DIV" and not numbers.all():
+        return None
+    return numbers.reshape(-1).astype(np.float64)
+
+
+def _is_inner(low: Numbers, high: Numbers) -> bool:
+    return any(
+        bool(np.all(np.maximum(abs(low - first), abs(high - last)) <= _SAME * (last - first)))
+        for first, last in _INNER_ENDS
+    )
+
+
+def _is_standardized(low: Numbers, high: Numbers) -> bool:
+    return any(
+        bool(np.all((lows[0] <= low) & (low <= lows[1]) & (highs[0] <= high) & (high <= highs[1])))
+        for lows, highs in ((_STANDARDIZED_LOW, _STANDARDIZED_HIGH), (_CENTRED_LOW, _CENTRED_HIGH))
+    )
