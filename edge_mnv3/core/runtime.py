@@ -141,9 +141,7 @@ class LoadedModel:
         self._interpreter.invoke()
 
 
-def fed_numbers(
-    pixels: Pixels, tensor: TensorInfo, input_range: InputRange | None
-) -> npt.NDArray[Any]:
+def fed_numbers(pixels: Pixels, tensor: TensorInfo, input_range: InputRange | None) -> npt.NDArray[Any]:
     """Turns pixels into what an input takes, as `LoadedModel.run` says.
 
     Args:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from edge_mnv3.core.errors import ModelFileError
-from edge_mnv3.core.input_facts import FileInput, decide_inputs, input_of
 from edge_mnv3.core.input_range import (
     MINUS_ONE_TO_ONE,
     PIXELS,
@@ -20,6 +19,7 @@ from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import fed_numbers
 from edge_mnv3.core.tflite.attached import with_metadata
 from edge_mnv3.core.tflite.build import GraphBuilder
+from edge_mnv3.core.tflite.input_facts import FileInput, decide_inputs, input_of
 from edge_mnv3.core.tflite.input_scaling import range_of_graph
 from edge_mnv3.core.tflite.metadata_schema import (
     FILE_IDENTIFIER,
