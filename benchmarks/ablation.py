@@ -22,6 +22,7 @@ import numpy.typing as npt
 from edge_mnv3.core.choices import KERNELS, HardSwishPolicy, Kernels, PreprocessName
 from edge_mnv3.core.images import SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.runtime import LoadedModel, open_bytes
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3.core.tflite.read import read_model
@@ -206,7 +207,7 @@ def float_file(variant: str, weights: str, size: int, reporter: Reporter) -> byt
 
 def calibration_images(calibration: str, samples: int, seed: int, size: int, reporter: Reporter) -> Images:
     """Loads the calibration images as `quantize` does."""
-    request = SampleRequest(samples=samples, seed=seed, preprocess=PREPROCESS, input_size_px=size)
+    request = SampleRequest(samples=samples, seed=seed, preprocess=PREPROCESS, shape=ImageShape.square(size))
     return open_images(calibration).sample(request, reporter).pixels
 
 
@@ -246,7 +247,7 @@ def main(**options: Any) -> None:
     labels = np.array(held_out.labels())
     pixels = np.stack(
         [
-            held_out.load(index, input_size_px=arguments.input_size, preprocess=PREPROCESS)
+            held_out.load(index, shape=ImageShape.square(arguments.input_size), preprocess=PREPROCESS)
             for index in range(len(labels))
         ]
     )

@@ -36,6 +36,7 @@ from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import ImageSample, SampleRequest, manifest_warnings
 from edge_mnv3.core.outputs import staged, write_text
 from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.runtime import open_model, probe
@@ -161,7 +162,7 @@ def chosen_images(
         samples=point.samples,
         seed=point.seed,
         preprocess=preprocess,
-        input_size_px=open_model(float_path).inputs[0].shape[1],
+        shape=ImageShape.square(open_model(float_path).inputs[0].shape[1]),
     )
     sample = open_images(point.calibration).sample(request, reporter)
     if sample.manifest.requested != point.samples:

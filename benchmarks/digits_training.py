@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edge_mnv3.core.choices import PreprocessName
 from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.outputs import staged
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.model.arch import Variant
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_calibration_data.sources.digits import CLASSES
@@ -39,7 +40,10 @@ def read(csv: Path, size: int, most: int | None) -> Labelled:
     """Reads at most so many images as `quantize` does."""
     images = open_images(csv, need_labels=True)
     labels = images.labels()[:most]
-    pixels = [images.load(index, input_size_px=size, preprocess=PREPROCESS) for index in range(len(labels))]
+    pixels = [
+        images.load(index, shape=ImageShape.square(size), preprocess=PREPROCESS)
+        for index in range(len(labels))
+    ]
     return Labelled(np.stack(pixels), np.array(labels))
 
 

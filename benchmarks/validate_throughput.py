@@ -17,6 +17,7 @@ import click
 from edge_mnv3.core.choices import DEFAULT_PREPROCESS, Kernels
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.parallel import available_cores
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.stages.validate import ValidateRequest, validate
 from edge_mnv3_calibration_data.source_kinds import open_images
@@ -29,7 +30,7 @@ def single_core_rate(images: ImageSource, paths: tuple[Path, Path], kernels: Ker
     count = images.available or 0
     started = time.perf_counter()
     for index in range(count):
-        pixels = images.load(index, input_size_px=size, preprocess=DEFAULT_PREPROCESS)
+        pixels = images.load(index, shape=ImageShape.square(size), preprocess=DEFAULT_PREPROCESS)
         for model in models:
             model.run(pixels)
     return count / (time.perf_counter() - started)

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from edge_mnv3.core.results.calibrate import CalibrateResult as CalibrateResult
     from edge_mnv3.core.results.demo import DemoResult as DemoResult
     from edge_mnv3.core.results.diagnose import DiagnoseResult as DiagnoseResult
+    from edge_mnv3.core.results.images import ImageShape as ImageShape
     from edge_mnv3.core.results.json_format import from_json as from_json
     from edge_mnv3.core.results.json_format import to_json as to_json
     from edge_mnv3.core.results.models import BuildResult as BuildResult
@@ -140,6 +141,7 @@ _PUBLIC = {
     "HostBenchRequest": "edge_mnv3_android_bench.measuring.host",
     "HostBenchResult": "edge_mnv3.core.results.bench",
     "ImageSample": "edge_mnv3.core.images",
+    "ImageShape": "edge_mnv3.core.results.images",
     "ImageSource": "edge_mnv3.core.images",
     "InputFileError": "edge_mnv3.core.errors",
     "InspectRequest": "edge_mnv3.stages.inspect",

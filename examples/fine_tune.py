@@ -72,7 +72,8 @@ class Images(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         batch = self.indices[index * self.batch_size : (index + 1) * self.batch_size]
         pixels = [
-            self.source.load(image, input_size_px=self.size, preprocess=self.preprocess) for image in batch
+            self.source.load(image, shape=em.ImageShape.square(self.size), preprocess=self.preprocess)
+            for image in batch
         ]
         labels = keras.utils.to_categorical([self.source.label(image) for image in batch], self.classes)
         return np.stack(pixels).astype(np.float32), labels

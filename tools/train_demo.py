@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.model import builder
 from edge_mnv3.stages.demo import DEMO
 from edge_mnv3_calibration_data.sources.digits import CLASSES, TRAINING_IMAGES, open_digits
@@ -36,7 +37,7 @@ def main(output: Path) -> None:
     labels = np.array(digits.labels())
     pixels = np.stack(
         [
-            digits.load(index, input_size_px=DEMO.input_size_px, preprocess=DEMO.preprocess)
+            digits.load(index, shape=ImageShape.square(DEMO.input_size_px), preprocess=DEMO.preprocess)
             for index in range(digits.available)
         ]
     ).astype(np.float32)

@@ -14,7 +14,7 @@ from PIL import Image
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import ImageSample, ImageSource, Pixels, SampleRequest, check_skipped
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, SkippedImage
+from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, ImageShape, SkippedImage
 from edge_mnv3_calibration_data.decode import decode
 from edge_mnv3_calibration_data.manifests import manifest_sha256
 from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
@@ -25,7 +25,7 @@ class LoadedImage(NamedTuple):
     """An image as a model takes it.
 
     Attributes:
-        pixels: (size, size, 3) uint8, RGB.
+        pixels: (rows, columns, channels) uint8, RGB or grey.
         sha256: Hash of the file's bytes, or of the unprocessed pixels where there is no file.
     """
 
@@ -40,13 +40,15 @@ class ListedImage(ABC):
     Attributes:
         name: For people and manifests, relative to the source's root.
         label: Class, 0-based, or None.
+        label_name: Name of the class, or None.
     """
 
     name: str
     label: int | None
+    label_name: str | None = None
 
     @abstractmethod
-    def load(self, *, input_size_px: int, preprocess: str) -> LoadedImage:
+    def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
         """Reads, decodes and preprocesses the image; may be called from several threads.
 
         Raises:
@@ -60,14 +62,14 @@ class FileImage(ListedImage):
 
     path: Path
 
-    def load(self, *, input_size_px: int, preprocess: str) -> LoadedImage:
+    def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
         """Reads the file."""
         try:
             data = self.path.read_bytes()
         except OSError as error:
             raise InputFileError(f"image {self.name}", (error.strerror or str(error)).lower()) from error
         image = decode(data, name=self.name)
-        pixels = apply_preprocess(image, name=preprocess, size=input_size_px)
+        pixels = apply_preprocess(image, name=preprocess, shape=shape)
         return LoadedImage(pixels, hashlib.sha256(data).hexdigest())
 
 
@@ -81,10 +83,10 @@ class ArrayImage(ListedImage):
 
     unprocessed: Pixels
 
-    def load(self, *, input_size_px: int, preprocess: str) -> LoadedImage:
+    def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
         """Preprocesses the array."""
         image = Image.fromarray(self.unprocessed).convert("RGB")
-        pixels = apply_preprocess(image, name=preprocess, size=input_size_px)
+        pixels = apply_preprocess(image, name=preprocess, shape=shape)
         return LoadedImage(pixels, hashlib.sha256(self.unprocessed.tobytes()).hexdigest())
 
 
@@ -111,9 +113,13 @@ class ListedSource(ImageSource):
         """Class of an image."""
         return self.images[index].label
 
-    def load(self, index: int, *, input_size_px: int, preprocess: str) -> Pixels:
+    def label_name(self, index: int) -> str | None:
+        """Name of an image's class."""
+        return self.images[index].label_name
+
+    def load(self, index: int, *, shape: ImageShape, preprocess: str) -> Pixels:
         """Reads and preprocesses one image."""
-        return self.images[index].load(input_size_px=input_size_px, preprocess=preprocess).pixels
+        return self.images[index].load(shape=shape, preprocess=preprocess).pixels
 
     def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:
         """Takes the first images of the seed's order."""
@@ -126,7 +132,7 @@ class ListedSource(ImageSource):
                 break
             image = self.images[index]
             try:
-                loaded = image.load(input_size_px=request.input_size_px, preprocess=request.preprocess)
+                loaded = image.load(shape=request.shape, preprocess=request.preprocess)
             except InputFileError as error:
                 skipped.append(SkippedImage(file=image.name, reason=error.got))
                 continue
@@ -138,12 +144,12 @@ class ListedSource(ImageSource):
             kind=self.kind,
             root=None if self.root is None else str(self.root.resolve()),
             preprocess=request.preprocess,
-            input_size_px=request.input_size_px,
+            input_shape=request.shape,
             seed=request.seed,
             requested=request.samples,
             available=self.available,
             images=tuple(records),
             skipped=tuple(skipped),
-            sha256=manifest_sha256(request.preprocess, request.input_size_px, records),
+            sha256=manifest_sha256(request.preprocess, request.shape, records),
         )
         return ImageSample(pixels=np.stack(pixels), manifest=manifest)

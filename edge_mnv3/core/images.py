@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from edge_mnv3.core.choices import CALIBRATION_SAMPLES, DEFAULT_PREPROCESS, SYNTHETIC
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.results.images import CalibrationManifest, SkippedImage
+from edge_mnv3.core.results.images import CalibrationManifest, ImageShape, SkippedImage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,14 +33,14 @@ class SampleRequest:
     preprocessing that it was made with, unless `shorten_recorded` is set.
 
     Attributes:
-        input_size_px: Side of the model's input.
+        shape: Shape of the model's input.
         samples: Number of images; all are taken if there are fewer.
         seed: Decides which images are drawn, or what the generator of synthetic ones makes.
         preprocess: Key of `PREPROCESSES`.
         shorten_recorded: Take the first `samples` images of a recorded sample, at any size.
     """
 
-    input_size_px: int
+    shape: ImageShape
     samples: int = CALIBRATION_SAMPLES
     seed: int = 0
     preprocess: str = DEFAULT_PREPROCESS
@@ -52,7 +52,7 @@ class ImageSample:
     """Images that were read.
 
     Attributes:
-        pixels: (N, size, size, 3) uint8, RGB.
+        pixels: (N, rows, columns, channels) uint8, RGB or grey.
         manifest: Which images they are, in this order.
     """
 
@@ -95,19 +95,26 @@ class ImageSource(ABC):
 
     @abstractmethod
     def label(self, index: int) -> int | None:
-        """Class of an image, 0-based; None where it is not known."""
+        """Class of an image, 0-based; None where it is not known by a number."""
+
+    def label_name(self, index: int) -> str | None:
+        """Name of an image's class, as a folder or a table gives it; None where it has none.
+
+        An image may have a name only, a number only, both, or neither.
+        """
+        return None
 
     @abstractmethod
-    def load(self, index: int, *, input_size_px: int, preprocess: str) -> Pixels:
+    def load(self, index: int, *, shape: ImageShape, preprocess: str) -> Pixels:
         """Decodes and preprocesses one image; may be called from several threads.
 
         Args:
             index: Number of the image, from 0 on, below `available`.
-            input_size_px: Side of the model's input.
+            shape: Shape of the model's input. Grey is the luminance of ITU-R 601, as Pillow's mode L has it.
             preprocess: Key of `PREPROCESSES`; see `applied_preprocess`.
 
         Returns:
-            (size, size, 3) uint8, RGB.
+            (rows, columns, channels) uint8, RGB or grey.
 
         Raises:
             InputFileError: It is missing or unreadable, with the reason in `got`, or differs from its
@@ -119,7 +126,7 @@ class ImageSource(ABC):
         """Reads a sample; unreadable images are replaced by the next ones and named in the manifest.
 
         Raises:
-            CalibrationDataError: No image can be read, more than 1 % cannot, the size is not that of a
+            CalibrationDataError: No image can be read, more than 1 % cannot, the shape is not that of a
                 recorded sample, or its images are not what they were.
         """
 
@@ -137,23 +144,32 @@ class ImageSource(ABC):
         """What messages call the source."""
         return f"images {self.location}"
 
-    def check_size(self, input_size_px: int) -> None:
-        """Refuses early a recorded sample of another size than the model's.
+    def check_shape(self, shape: ImageShape) -> None:
+        """Refuses early a recorded sample of another shape than the model's.
 
         Raises:
-            CalibrationDataError: With both sizes.
+            CalibrationDataError: With both shapes.
         """
-        if self.recorded is not None and self.recorded.input_size_px != input_size_px:
-            raise CalibrationDataError(
-                self.description,
-                f"images of {self.recorded.input_size_px} px",
-                f"{input_size_px} px",
-                f"use --input-size {self.recorded.input_size_px}",
-            )
+        if self.recorded is None or self.recorded.input_shape == shape:
+            return
+        theirs = self.recorded.input_shape
+        both_square = theirs.side_px and shape.side_px and theirs.channels == shape.channels
+        raise CalibrationDataError(
+            self.description,
+            f"images of {theirs.text}",
+            shape.text,
+            f"use --input-size {theirs.side_px}"
+            if both_square
+            else "give the images themselves, as a folder or a list",
+        )
 
     def labels(self) -> list[int | None]:
         """The classes of all images in their order; empty where there is no end."""
         return [self.label(index) for index in range(self.available or 0)]
+
+    def label_names(self) -> list[str | None]:
+        """The names of the classes of all images in their order; empty where there is no end."""
+        return [self.label_name(index) for index in range(self.available or 0)]
 
 
 def check_labels(source: ImageSource, *, classes: int, place: str, reason: str = "") -> None:

@@ -12,6 +12,7 @@ from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_choice
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.models import VariantInfo, WeightsInfo
 from edge_mnv3.model import arch
 from edge_mnv3.model.arch import BLOCKS, DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, Variant
@@ -36,6 +37,11 @@ class GraphRequest(Request):
     classes: Count | None = None
     weights: AnyPath = IMAGENET_WEIGHTS
     include_softmax: bool = True
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """Shape of the images that the graph takes."""
+        return ImageShape.square(self.input_size_px)
 
     def check(self) -> None:
         """Refuses a variant that was put together wrongly.

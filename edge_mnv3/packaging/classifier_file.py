@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ArgumentError, ModelFileError
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import open_model, probe
 from edge_mnv3.core.tflite.attached import flatbuffer_part, measured_model
@@ -46,6 +47,12 @@ class ClassifierFile:
     def side_px(self) -> int:
         """Side of the square input."""
         return self.image.shape[1]
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """Shape of the images that it takes."""
+        _, height_px, width_px, channels = self.image.shape
+        return ImageShape(height_px=height_px, width_px=width_px, channels=channels)
 
     @property
     def class_count(self) -> int:

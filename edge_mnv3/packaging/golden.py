@@ -79,7 +79,7 @@ class GoldenRunner(Protocol):
         """Kernels that it runs."""
 
     def run(self, model: Path, images: Sequence[Pixels]) -> Answers:
-        """Runs a file on (side, side, 3) uint8 RGB images.
+        """Runs a file on (rows, columns, channels) uint8 images, RGB or grey.
 
         Raises:
             EdgeMnv3Error: It cannot be run here.
@@ -200,7 +200,7 @@ def run_golden(
 
 
 def image_file(index: int) -> str:
-    """Returns the path of a golden image in the bundle: raw uint8 RGB, row by row."""
+    """Returns the path of a golden image in the bundle: raw uint8, row by row."""
     return f"{GOLDEN_FOLDER}/image_{index:02}.rgb"
 
 

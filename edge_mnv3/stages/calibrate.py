@@ -191,7 +191,7 @@ def _existing(request: CalibrateRequest) -> StoredCalibration | None:
 
 def _read(folder: Path, request: CalibrateRequest) -> StoredCalibration:
     stored = read_stored(folder)
-    stored.check_size(request.graph.input_size_px)
+    stored.check_shape(request.graph.image_shape)
     return stored
 
 
@@ -231,7 +231,7 @@ def _open_images(request: CalibrateRequest) -> ImageSource | None:
     if request.calibration is None:
         return None
     source = open_images(request.calibration)
-    source.check_size(request.graph.input_size_px)
+    source.check_shape(request.graph.image_shape)
     if is_stored(request.calibration):
         raise ArgumentError(
             f"images {request.calibration}", "a stored calibration", "images", "use --merge for it"
@@ -241,7 +241,7 @@ def _open_images(request: CalibrateRequest) -> ImageSource | None:
 
 def _sample(request: CalibrateRequest) -> SampleRequest:
     return SampleRequest(
-        input_size_px=request.graph.input_size_px,
+        shape=request.graph.image_shape,
         samples=request.samples,
         seed=request.seed,
         preprocess=request.preprocess,

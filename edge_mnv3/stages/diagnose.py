@@ -50,7 +50,7 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
 
     float_path, int8_path = Path(request.float_path), Path(request.int8_path)
     sample_request = SampleRequest(
-        input_size_px=diagnosis.input_size_px(float_path),
+        shape=diagnosis.input_shape(float_path),
         samples=request.samples,
         seed=request.seed,
         preprocess=request.preprocess,

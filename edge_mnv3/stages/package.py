@@ -222,7 +222,7 @@ def _read_inputs(
         score_transformation=None if calibration is None else request.score_transformation,
         associated=associated,
         measured=_read_evidence(request, {classifier.sha256 for classifier in classifiers}),
-        golden=choose_golden(request.golden, input_size_px=first.side_px, preprocess=_preprocess(made)),
+        golden=choose_golden(request.golden, shape=first.image_shape, preprocess=_preprocess(made)),
     )
 
 
@@ -342,7 +342,7 @@ def _manifest(inputs: _Inputs, models: Sequence[PackagedModel], first: Classifie
         ),
         golden=GoldenImages(
             source=golden.source,
-            shape=(first.side_px, first.side_px, 3),
+            shape=first.image_shape.dimensions,
             files=tuple(image_file(index) for index in range(len(golden.images))),
             kernels="xnnpack",
             runtime=f"litert {versions(PACKAGING_PACKAGES)['ai-edge-litert']}",

@@ -10,6 +10,7 @@ from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import Pixels, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.packaging.golden import GOLDEN_COUNT
 from edge_mnv3.packaging.labels import Labels, check_labels, default_labels, parse_labels
 from edge_mnv3.packaging.score_calibration import check_score_calibration
@@ -22,7 +23,7 @@ class GoldenChoice(NamedTuple):
 
     Attributes:
         source: `synthetic`, or `images` for the user's.
-        images: (side, side, 3) uint8 RGB.
+        images: (rows, columns, channels) uint8, RGB or grey.
     """
 
     source: str
@@ -78,13 +79,13 @@ def open_score_calibration(path: Path | None, class_count: int) -> bytes | None:
 
 
 def choose_golden(
-    location: str | Path | None, *, input_size_px: int, preprocess: str, reporter: Reporter = SILENT
+    location: str | Path | None, *, shape: ImageShape, preprocess: str, reporter: Reporter = SILENT
 ) -> GoldenChoice:
     """Takes images for the golden vectors from the user's, or makes synthetic ones.
 
     Args:
         location: As `open_images` takes it; None for synthetic ones.
-        input_size_px: Side of the model's input.
+        shape: Shape of the model's input.
         preprocess: Key of `PREPROCESSES`, for images that come from no manifest.
         reporter: Told of progress.
 
@@ -94,7 +95,7 @@ def choose_golden(
     from edge_mnv3_calibration_data.source_kinds import open_images
 
     request = SampleRequest(
-        input_size_px=input_size_px,
+        shape=shape,
         samples=GOLDEN_COUNT,
         seed=_GOLDEN_SEED,
         preprocess=preprocess,

@@ -11,6 +11,7 @@ from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.device import PhoneOutputs
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.profile import DeviceProfileResult
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.core.tflite.read import read_file
@@ -121,12 +122,13 @@ def _compare_outputs(
     fleet: Fleet, session: DeviceSession, ready: ReadyBinary, result: DeviceBenchResult, plan: MeasurementPlan
 ) -> PhoneOutputs:
     model, kernels = Path(result.conditions.model_path), plan.protocol.kernels
-    images = seeded_pixels(_side_px(model, kernels), OUTPUT_IMAGES)
+    images = seeded_pixels(_image_shape(model, kernels), OUTPUT_IMAGES)
     return check_phone_outputs(session, ready, model, images, kernels=kernels, stop=fleet.stop)
 
 
-def _side_px(model: Path, kernels: Kernels) -> int:
-    shape = open_model(model, kernels=kernels).inputs[0].shape
-    if len(shape) != 4 or shape[1] != shape[2]:
-        raise ModelFileError(f"model {model}", f"an input of shape {shape}", "a square image")
-    return int(shape[1])
+def _image_shape(model: Path, kernels: Kernels) -> ImageShape:
+    dimensions = open_model(model, kernels=kernels).inputs[0].shape
+    shape = ImageShape.of_input(dimensions)
+    if shape is None:
+        raise ModelFileError(f"model {model}", f"an input of shape {dimensions}", "one RGB or grey image")
+    return shape

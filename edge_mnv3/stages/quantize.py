@@ -102,7 +102,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     check_writable(paths, force=request.force)
     run = _Run(reporter)
     source = open_images(request.calibration)
-    source.check_size(request.graph.input_size_px)
+    source.check_shape(request.graph.image_shape)
     if source.synthetic:
         run.warn(recipe.synthetic_warning)
     graph = resolve_graph(request.graph, reporter)
@@ -172,7 +172,7 @@ def _recipe(request: QuantizeRequest) -> RecipeConfig:
 
 def _calibration_sample(request: QuantizeRequest, source: ImageSource, run: _Run) -> ImageSample:
     wanted = SampleRequest(
-        input_size_px=request.graph.input_size_px,
+        shape=request.graph.image_shape,
         samples=request.samples,
         seed=request.seed,
         preprocess=request.preprocess,

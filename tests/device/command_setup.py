@@ -15,7 +15,7 @@ from device.phone import Phone
 from device.stand_in_behaviour import Behaviour, Figures, benchmark_binary
 from edge_mnv3.cli import main
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.results.images import CalibrationManifest
+from edge_mnv3.core.results.images import CalibrationManifest, ImageShape
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import KernelCheck, ModelChecks, VariantInfo, WeightsInfo
 from edge_mnv3.core.results.quantize import QuantizeResult
@@ -123,7 +123,7 @@ def _write_variant(folder: Path, name: str, recipe: str, classes: int) -> None:
             kind="synthetic",
             root=None,
             preprocess="slim",
-            input_size_px=224,
+            input_shape=ImageShape.square(224),
             seed=0,
             requested=0,
             available=None,

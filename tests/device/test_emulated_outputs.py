@@ -13,6 +13,7 @@ from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
 from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, BenchmarkLogError, DeviceFileError
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_android_bench.measuring.phone_outputs import check_phone_outputs, seeded_pixels
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, open_session, place_binary
 from tiny_models import SIZE, write_classifier
@@ -31,7 +32,9 @@ def test_the_same_kernels_give_the_same_bytes(
 ) -> None:
     session, binary = ready(adb_server, phone, tmp_path)
     model = write_classifier(tmp_path / "m.tflite", dtype)
-    result = check_phone_outputs(session, binary, model, seeded_pixels(SIZE, 3), kernels=kernels)
+    result = check_phone_outputs(
+        session, binary, model, seeded_pixels(ImageShape.square(SIZE), 3), kernels=kernels
+    )
     assert (result.images, result.same_top1) == (3, 3)
     assert (result.equal_values_percent, result.max_difference, result.mean_difference) == (100.0, 0.0, 0.0)
     assert (result.kernels, result.binary, result.device.emulated) == (kernels, "current", True)
@@ -50,7 +53,9 @@ def test_another_model_on_the_phone_is_seen(
     monkeypatch.setattr(
         "edge_mnv3_android_bench.measuring.phone_outputs.place_model", lambda *_, **__: f"{FOLDER}/n.tflite"
     )
-    result = check_phone_outputs(session, binary, model, seeded_pixels(SIZE, 3), kernels="xnnpack")
+    result = check_phone_outputs(
+        session, binary, model, seeded_pixels(ImageShape.square(SIZE), 3), kernels="xnnpack"
+    )
     assert result.equal_values_percent < 100
     assert result.max_difference >= 1
 
@@ -59,12 +64,14 @@ def test_what_fails_is_said(adb_server: AdbServer, phone: Phone, tmp_path: Path)
     session, binary = ready(adb_server, phone, tmp_path)
     model = write_classifier(tmp_path / "m.tflite", "uint8")
     with pytest.raises(ArgumentError, match=r"image: got uint8 \(8, 8, 3\), expected uint8 \(4, 4, 3\)"):
-        check_phone_outputs(session, binary, model, seeded_pixels(8, 1), kernels="xnnpack")
+        check_phone_outputs(session, binary, model, seeded_pixels(ImageShape.square(8), 1), kernels="xnnpack")
     with pytest.raises(ArgumentError, match="images to compare outputs on: got none"):
         check_phone_outputs(session, binary, model, [], kernels="xnnpack")
     phone.behaviour = Behaviour(fault="segfault")
     with pytest.raises(BenchmarkLogError, match="death by SIGSEGV"):
-        check_phone_outputs(session, binary, model, seeded_pixels(SIZE, 1), kernels="xnnpack")
+        check_phone_outputs(
+            session, binary, model, seeded_pixels(ImageShape.square(SIZE), 1), kernels="xnnpack"
+        )
     assert not [path for path in phone.files() if "check_" in path]
 
 
@@ -72,7 +79,9 @@ def test_a_build_that_writes_no_outputs(adb_server: AdbServer, phone: Phone, tmp
     session, binary = ready(adb_server, phone, tmp_path, Behaviour(build="2.3"))
     model = write_classifier(tmp_path / "m.tflite", "uint8")
     with pytest.raises(BenchmarkBinaryError, match="a build without --output_filepath"):
-        check_phone_outputs(session, binary, model, seeded_pixels(SIZE, 1), kernels="builtin")
+        check_phone_outputs(
+            session, binary, model, seeded_pixels(ImageShape.square(SIZE), 1), kernels="builtin"
+        )
 
 
 def test_cut_outputs(
@@ -86,13 +95,15 @@ def test_cut_outputs(
 
     monkeypatch.setattr(session.folder.device, "pull", pull_half)
     with pytest.raises(DeviceFileError, match="outputs of the model: got 2 bytes, expected 5 bytes"):
-        check_phone_outputs(session, binary, model, seeded_pixels(SIZE, 1), kernels="xnnpack")
+        check_phone_outputs(
+            session, binary, model, seeded_pixels(ImageShape.square(SIZE), 1), kernels="xnnpack"
+        )
 
 
 def test_a_real_network(adb_server: AdbServer, phone: Phone, tmp_path: Path, test_data: Path) -> None:
     session, binary = ready(adb_server, phone, tmp_path)
     model = test_data / "models/v3-small_224_1.0_uint8.tflite"
-    images = seeded_pixels(224, 2)
+    images = seeded_pixels(ImageShape.square(224), 2)
     assert not np.array_equal(images[0], images[1])
     result = check_phone_outputs(session, binary, model, images, kernels="builtin")
     assert (result.same_top1, result.equal_values_percent) == (2, 100.0)

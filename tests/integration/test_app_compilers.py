@@ -23,6 +23,7 @@ from PIL import Image
 import tiny_models
 from app_contexts import app_context
 from edge_mnv3.core.process import run
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.packaging.app_context import AppContext
 from edge_mnv3.packaging.app_sources import app_sources
@@ -117,7 +118,7 @@ def test_cpp_pixels_are_those_of_the_measurement(name: str, tmp_path: Path) -> N
             timeout_s=RUN_TIMEOUT_S,
         )
         assert done.returncode == 0, done.stderr
-        expected = preprocess(image, name=name, size=SIZE)
+        expected = preprocess(image, name=name, shape=ImageShape.square(SIZE))
         got = np.frombuffer((tmp_path / "out").read_bytes(), np.uint8).reshape(expected.shape)
         assert np.array_equal(got, expected), (width, height)
 
@@ -148,7 +149,7 @@ def test_cpp_gives_the_answers_of_the_interpreter(dtype: str, litert_library: Pa
         done = run([str(program), str(folder), str(tmp_path / "image.ppm")], timeout_s=RUN_TIMEOUT_S)
         assert done.returncode == 0, done.stderr
         answers = [line.split("\t") for line in done.stdout.splitlines()]
-        expected = best(real_scores(model.run(preprocess(image, name="slim", size=SIZE))))
+        expected = best(real_scores(model.run(preprocess(image, name="slim", shape=ImageShape.square(SIZE)))))
         assert [label for _, label in answers] == [label for label, _ in expected]
         # The program prints six digits.
         assert [float(score) for score, _ in answers] == pytest.approx([s for _, s in expected], rel=1e-5)
@@ -221,7 +222,7 @@ def test_kotlin_gives_the_model_the_pixels_of_the_measurement(
         image.save(tmp_path / "image.ppm")
         expected: dict[str, list[tuple[str, float]]] = {"mediapipe": [("first", 1.0), ("second", 0.5)]}
         for _, dtype, name in KOTLIN_CASES:
-            raw = models[dtype].run(preprocess(image, name=name, size=SIZE))
+            raw = models[dtype].run(preprocess(image, name=name, shape=ImageShape.square(SIZE)))
             (tmp_path / f"{dtype}.tflite.output").write_bytes(raw.tobytes())
             expected[dtype] = best(real_scores(raw))[:3]
         done = run(
@@ -242,12 +243,14 @@ def test_kotlin_gives_the_model_the_pixels_of_the_measurement(
             # float32 and its decimal digits.
             assert [s for _, s in ranked] == pytest.approx([s for _, s in expected[kind]], rel=1e-6)
         for _, dtype, name in KOTLIN_CASES:
-            pixels = preprocess(image, name=name, size=SIZE).astype(np.int16)
+            pixels = preprocess(image, name=name, shape=ImageShape.square(SIZE)).astype(np.int16)
             wanted = {"uint8": pixels, "int8": pixels - 128, "float32": pixels}[dtype].astype(dtype)
             given = np.frombuffer((tmp_path / f"{dtype}.tflite.input").read_bytes(), dtype)
             assert np.array_equal(given.reshape(wanted.shape), wanted), (dtype, width, height)
         shown = np.frombuffer((tmp_path / "uint8.tflite.mediapipe").read_bytes(), np.uint8)
-        assert np.array_equal(shown.reshape(SIZE, SIZE, 3), preprocess(image, name="slim", size=SIZE)), (
+        assert np.array_equal(
+            shown.reshape(SIZE, SIZE, 3), preprocess(image, name="slim", shape=ImageShape.square(SIZE))
+        ), (
             width,
             height,
         )

@@ -14,6 +14,7 @@ from edge_mnv3.cli import main
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import SampleRequest
 from edge_mnv3.core.results.diagnose import DiagnoseResult
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.graph.types import Quantization
@@ -88,7 +89,7 @@ def test_images_of_the_run_that_made_the_file(folder: Path) -> None:
     assert missing.exit_code == 1
     assert "got no quantize.json beside it" in missing.stderr
     assert missing.stderr.endswith("use --images\n")
-    request = SampleRequest(samples=9, seed=1, preprocess="resize", input_size_px=SIDE)
+    request = SampleRequest(samples=9, seed=1, preprocess="resize", shape=ImageShape.square(SIDE))
     sample = open_images(folder / "images.npz").sample(request)
     made = {"int8_sha256": sha256_file(folder / "q.tflite"), "calibration": to_jsonable(sample.manifest)}
     (folder / "quantize.json").write_text(json.dumps(made))

@@ -11,12 +11,15 @@ import pytest
 from PIL import Image
 
 from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3_calibration_data.source_kinds import open_images
 
 
 def sample_of(source: ImageSource, count: int = 20) -> ImageSample:
-    return source.sample(SampleRequest(samples=count, seed=0, preprocess="resize", input_size_px=8))
+    return source.sample(
+        SampleRequest(samples=count, seed=0, preprocess="resize", shape=ImageShape.square(8))
+    )
 
 
 def test_digits_are_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

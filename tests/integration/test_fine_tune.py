@@ -23,6 +23,7 @@ from edge_mnv3.cli import main
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.process import run
 from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.validate import ValidateResult
@@ -165,7 +166,7 @@ def test_packaged_labels_name_the_outputs(
     source = open_images(photos, need_labels=True)
     indices = range(0, source.available or 0, 5)
     for index in indices:
-        pixels = source.load(index, input_size_px=DEMO.input_size_px, preprocess=DEMO.preprocess)
+        pixels = source.load(index, shape=ImageShape.square(DEMO.input_size_px), preprocess=DEMO.preprocess)
         right += labels[int(np.argmax(model.run(pixels)))] == source.name(index).split("/")[0]
     assert 100 * right / len(indices) >= LEAST_TOP1_PERCENT
     preprocessing = (bundle / "apps" / "android" / "Preprocessing.kt").read_text(encoding="utf-8")

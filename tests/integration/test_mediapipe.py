@@ -24,6 +24,7 @@ from PIL import Image
 import mediapipe_client
 from edge_mnv3.cli import main
 from edge_mnv3.core.images import Pixels
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.core.tflite import metadata_schema
 from edge_mnv3.core.tflite.attached import read_metadata
@@ -232,7 +233,7 @@ def test_real_networks(
     assert done.exit_code == 0, done.output
     packaged = package(tmp_path / "q", tmp_path / "b")
     source = open_images(test_data / "imagenet" / "val.csv")
-    resized = [source.load(index, input_size_px=224, preprocess="resize") for index in range(100)]
+    resized = [source.load(index, shape=ImageShape.square(224), preprocess="resize") for index in range(100)]
     labels = (tmp_path / "b" / "labels.txt").read_text().splitlines()
     for shown, given in ((resized, resized), (photographs, fed)):
         scores, named = classify(python, packaged, shown, tmp_path)

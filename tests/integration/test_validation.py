@@ -12,6 +12,7 @@ import pytest
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError, ModelFileError
 from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource, LoadedImage
 from edge_mnv3_quantization.validation.accuracy import ValidationSettings, validate
 from recording_reporter import RecordingReporter
@@ -27,8 +28,8 @@ class PreparedImage(ListedImage):
 
     pixels: npt.NDArray[np.uint8] | None
 
-    def load(self, *, input_size_px: int, preprocess: str) -> LoadedImage:
-        assert input_size_px == SIZE
+    def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
+        assert shape == ImageShape.square(SIZE)
         if self.pixels is None:
             raise InputFileError(f"image {self.name}", "corrupt")
         return LoadedImage(self.pixels, "")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app_contexts import app_context
 from edge_mnv3.core.choices import PreprocessName
 from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.packaging.app_sources import SOURCES, TEMPLATES, app_sources, crop
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 
@@ -103,7 +104,9 @@ def test_crops_are_those_of_the_measurement(name: PreprocessName, width: int, he
         values[side] = eval(getattr(box, side), {"__builtins__": {}}, values)
     got = tuple(values[side] for side in ("left", "upper", "right", "lower"))
     # Double precision on both sides, in another order of operations.
-    assert got == pytest.approx(PREPROCESSES[name].box(width, height, size), rel=1e-12, abs=1e-9)
+    assert got == pytest.approx(
+        PREPROCESSES[name].box(width, height, ImageShape.square(size)), rel=1e-12, abs=1e-9
+    )
 
 
 def _floor(number: float) -> float:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from edge_mnv3.core.choices import DEFAULT_PREPROCESS
 from edge_mnv3.core.errors import ArgumentError, InputFileError
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data.decode import decode
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES, preprocess
 
@@ -136,7 +137,7 @@ def test_slim_by_hand() -> None:
     # 32 wide: margin int((32 - 28) / 2) = 2; 16 high: int((16 - 14) / 2) = 1. The crop of 28x14 is resized to
     # 14x14: along x each pixel is the mean of what falls into a triangle of two pixels' half width.
     ramp = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, :, None] * 8, (16, 32, 3)).copy()
-    out = preprocess(Image.fromarray(ramp), name="slim", size=14)
+    out = preprocess(Image.fromarray(ramp), name="slim", shape=ImageShape.square(14))
     assert out.shape == (14, 14, 3)
     assert out.dtype == np.uint8
     # Away from the edges a ramp stays a ramp: pixel i covers source 2 + 2i and 3 + 2i, mean (2.5 + 2i) * 8.
@@ -145,21 +146,21 @@ def test_slim_by_hand() -> None:
 
 def test_slim_rounds_the_margin_down_as_tf_does() -> None:
     # 227 px: (227 - 198.625) / 2 = 14.19, so 14 on each side and 199 px are left.
-    assert PREPROCESSES["slim"].box(227, 227, 224) == (14, 14, 213, 213)
+    assert PREPROCESSES["slim"].box(227, 227, ImageShape.square(224)) == (14, 14, 213, 213)
 
 
 def test_resize_takes_the_whole_image() -> None:
     halves = np.zeros((10, 20, 3), np.uint8)
     halves[:, 10:] = 200
-    out = preprocess(Image.fromarray(halves), name="resize", size=32)
+    out = preprocess(Image.fromarray(halves), name="resize", shape=ImageShape.square(32))
     assert out[0, 0, 0] == 0
     assert out[0, -1, 0] == 200
 
 
 def test_resize256_equals_resize_then_crop() -> None:
     # Short side 224 -> 256, then the central 224: of the source it is the central 196.
-    assert PREPROCESSES["resize256"].box(224, 224, 224) == (14.0, 14.0, 210.0, 210.0)
-    left, upper, right, lower = PREPROCESSES["resize256"].box(300, 200, 96)
+    assert PREPROCESSES["resize256"].box(224, 224, ImageShape.square(224)) == (14.0, 14.0, 210.0, 210.0)
+    left, upper, right, lower = PREPROCESSES["resize256"].box(300, 200, ImageShape.square(96))
     assert (right - left, lower - upper) == pytest.approx((200 * 96 / 110,) * 2)
     assert (left + right, upper + lower) == pytest.approx((300, 200))
 
@@ -167,13 +168,18 @@ def test_resize256_equals_resize_then_crop() -> None:
 @pytest.mark.parametrize("name", PREPROCESSES)
 def test_any_shape_becomes_square(name: str) -> None:
     for width, height in ((1, 1), (500, 3), (3, 500)):
-        assert preprocess(Image.new("RGB", (width, height), (9, 8, 7)), name=name, size=33).shape == (
+        assert preprocess(
+            Image.new("RGB", (width, height), (9, 8, 7)), name=name, shape=ImageShape.square(33)
+        ).shape == (
             33,
             33,
             3,
         )
         assert (
-            preprocess(Image.new("RGB", (width, height), (9, 8, 7)), name=name, size=33)[0, 0] == (9, 8, 7)
+            preprocess(Image.new("RGB", (width, height), (9, 8, 7)), name=name, shape=ImageShape.square(33))[
+                0, 0
+            ]
+            == (9, 8, 7)
         ).all()
 
 
@@ -182,4 +188,4 @@ def test_unknown_preprocessing() -> None:
     with pytest.raises(
         ArgumentError, match="preprocessing: got 'crop', expected one of slim, resize, resize256"
     ):
-        preprocess(Image.new("RGB", (4, 4)), name="crop", size=4)
+        preprocess(Image.new("RGB", (4, 4)), name="crop", shape=ImageShape.square(4))

@@ -19,7 +19,7 @@ from edge_mnv3.core.choices import SYNTHETIC
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.images import ImageSource, SampleRequest, check_skipped
 from edge_mnv3.core.result_files import read_calibration_manifest
-from edge_mnv3.core.results.images import CalibrationManifest, SkippedImage
+from edge_mnv3.core.results.images import CalibrationManifest, ImageShape, SkippedImage
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
 from edge_mnv3_calibration_data.sampling import sample_order
@@ -35,7 +35,7 @@ def write_images(folder: Path, names: list[str]) -> None:
 
 
 def load(source: ImageSource, count: int = 10, seed: int = 0) -> tuple[Any, CalibrationManifest]:
-    request = SampleRequest(samples=count, seed=seed, preprocess="resize", input_size_px=8)
+    request = SampleRequest(samples=count, seed=seed, preprocess="resize", shape=ImageShape.square(8))
     sample = source.sample(request)
     return sample.pixels, sample.manifest
 
@@ -67,7 +67,7 @@ def test_csv(tmp_path: Path) -> None:
     source = open_images(tmp_path / "l.csv", need_labels=True)
     assert listed(source) == [("x/a.png", 3), ("b.png", 0)]
     write_images(tmp_path, ["other.png", "x/a.png"])
-    assert source.load(0, input_size_px=4, preprocess="resize")[0, 0].tolist() == [1, 0, 0]
+    assert source.load(0, shape=ImageShape.square(4), preprocess="resize")[0, 0].tolist() == [1, 0, 0]
     (tmp_path / "u.csv").write_text("file\na.png\n")
     assert listed(open_images(tmp_path / "u.csv")) == [("a.png", None)]
 
@@ -212,7 +212,7 @@ def test_sample_is_balanced(labels: list[int], seed: int, data: st.DataObject) -
 def test_calibration_manifest(tmp_path: Path) -> None:
     write_images(tmp_path, [f"{i}.png" for i in range(5)])
     reporter = RecordingReporter()
-    request = SampleRequest(samples=3, seed=7, preprocess="slim", input_size_px=16)
+    request = SampleRequest(samples=3, seed=7, preprocess="slim", shape=ImageShape.square(16))
     sample = open_images(tmp_path).sample(request, reporter)
     pixels, manifest = sample.pixels, sample.manifest
     assert pixels.shape == (3, 16, 16, 3)
@@ -319,7 +319,7 @@ def test_manifest_of_another_size_or_hash(tmp_path: Path) -> None:
     write_images(tmp_path, ["a.png", "b.png", "c.png"])
     manifest = load(open_images(tmp_path))[1]
     source = open_images(manifest_file(tmp_path / "q.json", manifest))
-    other_size = SampleRequest(input_size_px=16)
+    other_size = SampleRequest(shape=ImageShape.square(16))
     with pytest.raises(CalibrationDataError, match="got images of 8 px, expected 16 px; use --input-size 8"):
         source.sample(other_size)
     shortened = source.sample(dataclasses.replace(other_size, samples=2, shorten_recorded=True))
@@ -337,7 +337,7 @@ def test_synthetic_images_are_a_source(tmp_path: Path) -> None:
     source = open_images(SYNTHETIC)
     assert (source.available, source.labels(), source.root) == (None, [], None)
     reporter = RecordingReporter()
-    sample = source.sample(SampleRequest(samples=2, seed=5, input_size_px=32), reporter)
+    sample = source.sample(SampleRequest(samples=2, seed=5, shape=ImageShape.square(32)), reporter)
     pixels, manifest = sample.pixels, sample.manifest
     assert sample.synthetic
     assert pixels.shape == (2, 32, 32, 3)
@@ -345,11 +345,13 @@ def test_synthetic_images_are_a_source(tmp_path: Path) -> None:
     assert (manifest.kind, manifest.root, manifest.available) == ("synthetic", None, None)
     assert (manifest.preprocess, source.applied_preprocess("slim")) == ("none", "none")
     assert manifest.images[1].file == source.name(1) == "synthetic[1]"
-    fewer = source.sample(SampleRequest(samples=1, seed=5, input_size_px=32)).manifest
+    fewer = source.sample(SampleRequest(samples=1, seed=5, shape=ImageShape.square(32))).manifest
     assert fewer.images == manifest.images[:1]
     assert dataclasses.replace(fewer, images=()).sha256 != manifest.sha256
-    of_seed_0 = source.sample(SampleRequest(samples=2, input_size_px=32)).pixels
-    np.testing.assert_array_equal(source.load(1, input_size_px=32, preprocess="slim"), of_seed_0[1])
+    of_seed_0 = source.sample(SampleRequest(samples=2, shape=ImageShape.square(32))).pixels
+    np.testing.assert_array_equal(
+        source.load(1, shape=ImageShape.square(32), preprocess="slim"), of_seed_0[1]
+    )
     with pytest.raises(CalibrationDataError, match="images synthetic: got images without labels"):
         open_images(SYNTHETIC, need_labels=True)
     # A path is never a word.
@@ -358,10 +360,10 @@ def test_synthetic_images_are_a_source(tmp_path: Path) -> None:
 
     again = open_images(manifest_file(tmp_path / "q.json", manifest))
     assert again.synthetic
-    reproduced = again.sample(SampleRequest(samples=7, seed=1, input_size_px=32))
+    reproduced = again.sample(SampleRequest(samples=7, seed=1, shape=ImageShape.square(32)))
     np.testing.assert_array_equal(reproduced.pixels, pixels)
     assert reproduced.manifest == manifest
     # The generator goes on where the manifest ends.
-    more = again.sample(SampleRequest(samples=3, seed=1, input_size_px=32, shorten_recorded=True))
+    more = again.sample(SampleRequest(samples=3, seed=1, shape=ImageShape.square(32), shorten_recorded=True))
     np.testing.assert_array_equal(more.pixels[:2], pixels)
     assert more.manifest.seed == 5

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edge_mnv3.core.errors import ArgumentError, ModelFileError
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3_android_bench.measuring.phone_outputs import compare_outputs, input_values, seeded_pixels
 
@@ -50,8 +51,8 @@ def test_what_does_not_fit() -> None:
 
 
 def test_images_are_seeded_and_differ() -> None:
-    images = seeded_pixels(224, 10)
-    again = seeded_pixels(224, 10)
+    images = seeded_pixels(ImageShape.square(224), 10)
+    again = seeded_pixels(ImageShape.square(224), 10)
     assert all(np.array_equal(one, other) for one, other in zip(images, again, strict=True))
     assert len({image.tobytes() for image in images}) == 10
     assert {(image.shape, image.dtype.name) for image in images} == {((224, 224, 3), "uint8")}

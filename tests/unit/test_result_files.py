@@ -20,6 +20,7 @@ from edge_mnv3.core.result_files import (
     read_result,
 )
 from edge_mnv3.core.results.calibrate import CalibrateResult
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.package import PackageResult
 from edge_mnv3.core.results.validate import ValidateResult
@@ -64,7 +65,7 @@ def test_images_of_a_run_of_the_first_release(tmp_path: Path) -> None:
     manifest = read_calibration_manifest(FORMATS / "quantize-v1.json")
     here = dataclasses.replace(manifest, root=str(IMAGES.resolve()))
     (tmp_path / "manifest.json").write_text(to_json(here))
-    request = SampleRequest(samples=20, preprocess="resize", input_size_px=32)
+    request = SampleRequest(samples=20, preprocess="resize", shape=ImageShape.square(32))
     again = open_images(tmp_path / "manifest.json").sample(request)
     assert again.manifest == here
     # The same draw from the images themselves: a seed stands for the same images in every version.
@@ -76,7 +77,7 @@ def test_images_of_a_run_of_the_first_release(tmp_path: Path) -> None:
 def test_synthetic_images_of_the_first_release() -> None:
     path = FORMATS / "quantize-synthetic-v1.json"
     manifest = read_calibration_manifest(path)
-    request = SampleRequest(samples=len(manifest.images), input_size_px=manifest.input_size_px)
+    request = SampleRequest(samples=len(manifest.images), shape=manifest.input_shape)
     assert open_images(path).sample(request).manifest == manifest
     assert open_images("synthetic").sample(request).manifest == manifest
 
@@ -85,14 +86,29 @@ def test_stored_calibration_of_the_first_release(tmp_path: Path) -> None:
     folder = FORMATS / "stored-v1.calibration"
     stored = read_stored(folder)
     assert stored.pixels.shape == (12, 32, 32, 3)
-    request = SampleRequest(samples=12, preprocess="resize", input_size_px=32)
+    request = SampleRequest(samples=12, preprocess="resize", shape=ImageShape.square(32))
     for name in ("first.txt", *(record.file for record in stored.contents.manifest.images)):
         shutil.copy(IMAGES / name, tmp_path)
     drawn = open_images(tmp_path / "first.txt").sample(request)
     np.testing.assert_array_equal(drawn.pixels, stored.pixels)
     assert dataclasses.replace(drawn.manifest, root=stored.contents.manifest.root) == stored.contents.manifest
-    # Written again, it is the same file.
-    assert to_json(stored.contents) == (folder / "calibration.json").read_text()
+    # Written again, only the shape of its images is said in another way.
+    then, now = (
+        json.loads(text) for text in ((folder / "calibration.json").read_text(), to_json(stored.contents))
+    )
+    assert then["manifest"].pop("input_size_px") == 32
+    assert now["manifest"].pop("schema_version") > 1
+    assert now["manifest"].pop("input_shape") == {"height_px": 32, "width_px": 32, "channels": 3}
+    assert now == then
+
+
+def test_manifest_of_wide_grey_images() -> None:
+    path = FORMATS / "manifest-v2.json"
+    manifest = read_calibration_manifest(path)
+    assert manifest.input_shape == ImageShape(height_px=24, width_px=32, channels=1)
+    assert json.loads(path.read_text())["schema_version"] == 2
+    request = SampleRequest(samples=3, seed=5, shape=manifest.input_shape)
+    assert open_images(path).sample(request).manifest == manifest
 
 
 @pytest.mark.parametrize(

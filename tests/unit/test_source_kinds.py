@@ -13,6 +13,7 @@ from PIL import Image
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import SampleRequest
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data import sources
 from edge_mnv3_calibration_data.source_kinds import open_images, source_kinds
 
@@ -67,11 +68,11 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_new_module_is_a_new_kind(toy: Path, tmp_path: Path) -> None:
     source = open_images(toy, need_labels=True)
     assert source.labels() == [0, 1, 0, 1]
-    sample = source.sample(SampleRequest(samples=3, preprocess="resize", input_size_px=4))
+    sample = source.sample(SampleRequest(samples=3, preprocess="resize", shape=ImageShape.square(4)))
     assert sample.pixels.shape == (3, 4, 4, 3)
     assert sample.manifest.kind == "greys"
     (tmp_path / "q.json").write_text(json.dumps(dataclasses.asdict(sample.manifest)))
-    again = open_images(tmp_path / "q.json").sample(SampleRequest(input_size_px=4))
+    again = open_images(tmp_path / "q.json").sample(SampleRequest(shape=ImageShape.square(4)))
     np.testing.assert_array_equal(again.pixels, sample.pixels)
     with pytest.raises(InputFileError, match=r"expected a folder, \.csv, \.txt, \.npz, \.json or \.grey"):
         open_images(tmp_path / "nothing")

@@ -13,6 +13,7 @@ from PIL import Image
 from edge_mnv3.core.choices import SYNTHETIC
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.images import SampleRequest
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_calibration_data.sources.stored import (
     DESCRIPTION,
@@ -36,7 +37,7 @@ def photos(folder: Path, numbers: range) -> Path:
 
 
 def stored(source: Path, *, preprocess: str = "slim") -> StoredCalibration:
-    request = SampleRequest(samples=100, preprocess=preprocess, input_size_px=SIDE)
+    request = SampleRequest(samples=100, preprocess=preprocess, shape=ImageShape.square(SIDE))
     return new_stored(open_images(source).sample(request), str(source))
 
 
@@ -68,20 +69,20 @@ def test_stored_images_are_a_source(tmp_path: Path) -> None:
     assert [source.name(index) for index in range(5)] == names
     assert source.applied_preprocess("slim") == "resize"
     np.testing.assert_array_equal(
-        source.load(3, input_size_px=SIDE, preprocess="slim"), calibration.pixels[3]
+        source.load(3, shape=ImageShape.square(SIDE), preprocess="slim"), calibration.pixels[3]
     )
-    whole = source.sample(SampleRequest(samples=2, seed=9, preprocess="slim", input_size_px=SIDE))
+    whole = source.sample(SampleRequest(samples=2, seed=9, preprocess="slim", shape=ImageShape.square(SIDE)))
     assert whole.manifest == calibration.contents.manifest
     np.testing.assert_array_equal(whole.pixels, calibration.pixels)
-    first = source.sample(SampleRequest(samples=2, input_size_px=SIDE, shorten_recorded=True))
+    first = source.sample(SampleRequest(samples=2, shape=ImageShape.square(SIDE), shorten_recorded=True))
     np.testing.assert_array_equal(first.pixels, calibration.pixels[:2])
     assert first.manifest.images == calibration.contents.manifest.images[:2]
     assert first.manifest.sha256 != calibration.contents.manifest.sha256
     expected = rf"stored calibration {folder}: got images of 32 px, expected 64 px; use --input-size 32"
     with pytest.raises(CalibrationDataError, match=expected):
-        source.check_size(64)
+        source.check_shape(ImageShape.square(64))
     with pytest.raises(CalibrationDataError, match=expected):
-        source.sample(SampleRequest(input_size_px=64, shorten_recorded=True))
+        source.sample(SampleRequest(shape=ImageShape.square(64), shorten_recorded=True))
     with pytest.raises(CalibrationDataError, match="images without labels"):
         open_images(folder, need_labels=True)
 
@@ -109,7 +110,7 @@ def test_joined_manifest_gives_the_joined_pixels(tmp_path: Path) -> None:
     )
     path = tmp_path / "quantize.json"
     path.write_text(json.dumps(dataclasses.asdict(root)))
-    again = open_images(path).sample(SampleRequest(samples=1, seed=5, input_size_px=SIDE))
+    again = open_images(path).sample(SampleRequest(samples=1, seed=5, shape=ImageShape.square(SIDE)))
     np.testing.assert_array_equal(again.pixels, both.pixels)
     assert again.manifest.sha256 == manifest.sha256
 
@@ -126,7 +127,7 @@ def test_what_cannot_be_joined_is_refused(tmp_path: Path) -> None:
         match=r"got preprocessing resize to 32 px, expected slim to 32 px as in the first",
     ):
         join(first, stored(second, preprocess="resize"))
-    synthetic = open_images(SYNTHETIC).sample(SampleRequest(samples=2, input_size_px=SIDE))
+    synthetic = open_images(SYNTHETIC).sample(SampleRequest(samples=2, shape=ImageShape.square(SIDE)))
     made = new_stored(synthetic, SYNTHETIC)
     assert made.synthetic
     with pytest.raises(CalibrationDataError, match=r"got synthetic images, .*; use more --samples instead"):

@@ -19,6 +19,7 @@ from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.results.bench import LaunchTimings
 from edge_mnv3.core.results.device import PhoneOutputs
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
@@ -53,18 +54,19 @@ class Differences(NamedTuple):
     mean_difference: float
 
 
-def seeded_pixels(side: int, count: int) -> list[Pixels]:
-    """Makes images of noise, (side, side, 3) uint8, the same at each call.
+def seeded_pixels(shape: ImageShape, count: int) -> list[Pixels]:
+    """Makes images of noise, (rows, columns, channels) uint8, the same at each call.
 
     Each is rougher than the one before it, so that they do not all fall into one class.
     """
     generator = np.random.default_rng(_SEED)
     images = []
     for number in range(count):
-        cells = min(side, 2 ** (number % 8 + 1))
-        coarse = generator.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
-        rows = np.arange(side) * cells // side
-        images.append(np.ascontiguousarray(coarse[rows][:, rows]))
+        cells = [min(side, 2 ** (number % 8 + 1)) for side in (shape.height_px, shape.width_px)]
+        coarse = generator.integers(0, 256, (*cells, shape.channels), dtype=np.uint8)
+        rows = np.arange(shape.height_px) * cells[0] // shape.height_px
+        columns = np.arange(shape.width_px) * cells[1] // shape.width_px
+        images.append(np.ascontiguousarray(coarse[rows][:, columns]))
     return images
 
 
@@ -83,7 +85,7 @@ def check_phone_outputs(
         session: The device.
         ready: The build of `benchmark_model` on it.
         model: A `.tflite` file with one image input of fixed shape.
-        images: (H, W, 3) uint8, of the input's size, at least one.
+        images: (H, W, C) uint8, of the input's shape, at least one.
         kernels: Kind of kernels on both sides.
         stop: Ends the call when it is set, as in `process.run`.
 

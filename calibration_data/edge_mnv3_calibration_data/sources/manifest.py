@@ -13,7 +13,7 @@ from edge_mnv3.core.errors import CalibrationDataError, EdgeMnv3Error, InputFile
 from edge_mnv3.core.images import ImageSample, Pixels, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import read_calibration_manifest
-from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord
+from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, ImageShape
 from edge_mnv3_calibration_data.listed_images import FileImage, ListedImage, ListedSource, LoadedImage
 from edge_mnv3_calibration_data.manifests import manifest_sha256
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix, source_kinds
@@ -32,9 +32,9 @@ class ManifestSource(ListedSource):
 
     manifest: CalibrationManifest
 
-    def load(self, index: int, *, input_size_px: int, preprocess: str) -> Pixels:
+    def load(self, index: int, *, shape: ImageShape, preprocess: str) -> Pixels:
         """Reads and preprocesses one image, and compares its hash with the manifest's."""
-        return self._checked(index, input_size_px, preprocess).pixels
+        return self._checked(index, shape, preprocess).pixels
 
     @property
     def recorded(self) -> CalibrationManifest:
@@ -48,17 +48,17 @@ class ManifestSource(ListedSource):
 
     def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:
         """Takes the manifest's images as they are, with its seed and preprocessing."""
-        manifest, size = self.manifest, request.input_size_px
+        manifest, shape = self.manifest, request.shape
         if request.shorten_recorded and self.synthetic:
             return SyntheticImages().sample(dataclasses.replace(request, seed=manifest.seed), reporter)
         count = min(request.samples, self.available) if request.shorten_recorded else self.available
         if not request.shorten_recorded:
-            self.check_size(size)
+            self.check_shape(shape)
         pixels: list[Pixels] = []
         records: list[ImageRecord] = []
         for index in range(count):
             try:
-                loaded = self._checked(index, size, manifest.preprocess)
+                loaded = self._checked(index, shape, manifest.preprocess)
             except InputFileError as error:
                 raise CalibrationDataError(
                     f"the manifest's {error.what}", error.got, error.expected
@@ -66,7 +66,7 @@ class ManifestSource(ListedSource):
             pixels.append(loaded.pixels)
             records.append(ImageRecord(file=self.name(index), sha256=loaded.sha256, label=self.label(index)))
             reporter.progress(len(pixels), count)
-        sha256 = manifest_sha256(manifest.preprocess, size, records)
+        sha256 = manifest_sha256(manifest.preprocess, shape, records)
         if not request.shorten_recorded and sha256 != manifest.sha256:
             raise CalibrationDataError(
                 self.description, f"images of SHA-256 {sha256[:12]}…", f"{manifest.sha256[:12]}…"
@@ -74,16 +74,16 @@ class ManifestSource(ListedSource):
         again = dataclasses.replace(
             manifest,
             root=None if self.root is None else str(self.root.resolve()),
-            input_size_px=size,
+            input_shape=shape,
             images=tuple(records),
             skipped=(),
             sha256=sha256,
         )
         return ImageSample(pixels=np.stack(pixels), manifest=again)
 
-    def _checked(self, index: int, input_size_px: int, preprocess: str) -> LoadedImage:
+    def _checked(self, index: int, shape: ImageShape, preprocess: str) -> LoadedImage:
         record = self.manifest.images[index]
-        loaded = self.images[index].load(input_size_px=input_size_px, preprocess=preprocess)
+        loaded = self.images[index].load(shape=shape, preprocess=preprocess)
         if loaded.sha256 != record.sha256:
             raise InputFileError(
                 f"image {record.file}",

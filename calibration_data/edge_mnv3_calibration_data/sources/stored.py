@@ -21,7 +21,7 @@ from edge_mnv3.core.hashing import sha256_images
 from edge_mnv3.core.images import ImageSample, ImageSource, Pixels, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.formats import Format
-from edge_mnv3.core.results.images import CalibrationManifest
+from edge_mnv3.core.results.images import CalibrationManifest, ImageShape
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3_calibration_data.manifests import manifest_sha256
 from edge_mnv3_calibration_data.source_kinds import SourceKind
@@ -59,7 +59,7 @@ class StoredCalibration(ImageSource):
 
     Attributes:
         contents: What is stored beside the pixels.
-        pixels: (N, size, size, 3) uint8, RGB.
+        pixels: (N, rows, columns, channels) uint8, RGB or grey.
     """
 
     contents: Contents
@@ -78,13 +78,13 @@ class StoredCalibration(ImageSource):
         """Class of an image."""
         return self.contents.manifest.images[index].label
 
-    def load(self, index: int, *, input_size_px: int, preprocess: str) -> Pixels:
+    def load(self, index: int, *, shape: ImageShape, preprocess: str) -> Pixels:
         """Takes an image's pixels as they are stored.
 
         Raises:
-            CalibrationDataError: They are of another size.
+            CalibrationDataError: They are of another shape.
         """
-        self.check_size(input_size_px)
+        self.check_shape(shape)
         return np.asarray(self.pixels[index])
 
     def applied_preprocess(self, preprocess: str) -> str:
@@ -103,7 +103,7 @@ class StoredCalibration(ImageSource):
 
     def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:
         """Takes the stored pixels, mapped into memory."""
-        self.check_size(request.input_size_px)
+        self.check_shape(request.shape)
         manifest = self.contents.manifest
         if not request.shorten_recorded or request.samples >= self.available:
             return ImageSample(pixels=self.pixels, manifest=manifest)
@@ -111,7 +111,7 @@ class StoredCalibration(ImageSource):
         shortened = dataclasses.replace(
             manifest,
             images=records,
-            sha256=manifest_sha256(manifest.preprocess, manifest.input_size_px, records),
+            sha256=manifest_sha256(manifest.preprocess, manifest.input_shape, records),
         )
         return ImageSample(pixels=self.pixels[: request.samples], manifest=shortened)
 
@@ -174,10 +174,10 @@ def join(one: StoredCalibration, other: StoredCalibration) -> StoredCalibration:
 
     Args:
         one: A stored calibration.
-        other: Another, of images of the same size and preprocessing.
+        other: Another, of images of the same shape and preprocessing.
 
     Raises:
-        CalibrationDataError: Size or preprocessing differ, an image is in both, or one is synthetic: its
+        CalibrationDataError: Shape or preprocessing differ, an image is in both, or one is synthetic: its
             manifest would not tell how to make the images again.
     """
     manifests = one.contents.manifest, other.contents.manifest
@@ -188,12 +188,12 @@ def join(one: StoredCalibration, other: StoredCalibration) -> StoredCalibration:
             "images of files",
             "use more --samples instead",
         )
-    first, second = ((m.preprocess, m.input_size_px) for m in manifests)
+    first, second = ((m.preprocess, m.input_shape) for m in manifests)
     if first != second:
         raise CalibrationDataError(
             "calibrations to merge",
-            f"preprocessing {second[0]} to {second[1]} px",
-            f"{first[0]} to {first[1]} px as in the first",
+            f"preprocessing {second[0]} to {second[1].text}",
+            f"{first[0]} to {first[1].text} as in the first",
         )
     common = len(set(sha256_images(one.pixels)) & set(sha256_images(other.pixels)))
     if common:
@@ -223,13 +223,13 @@ def _joined_manifest(one: CalibrationManifest, other: CalibrationManifest) -> Ca
         kind=MERGED,
         root=root,
         preprocess=one.preprocess,
-        input_size_px=one.input_size_px,
+        input_shape=one.input_shape,
         seed=one.seed,
         requested=one.requested + other.requested,
         available=(one.available or 0) + (other.available or 0),
         images=images,
         skipped=skipped,
-        sha256=manifest_sha256(one.preprocess, one.input_size_px, images),
+        sha256=manifest_sha256(one.preprocess, one.input_shape, images),
     )
 
 

@@ -12,13 +12,32 @@ import numpy as np
 from edge_mnv3.core.choices import SYNTHETIC
 from edge_mnv3.core.images import ImageSample, ImageSource, Pixels, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord
+from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, ImageShape
 from edge_mnv3_calibration_data.listed_images import ListedImage, LoadedImage
 from edge_mnv3_calibration_data.manifests import manifest_sha256
+from edge_mnv3_calibration_data.preprocess import luminance
 from edge_mnv3_calibration_data.source_kinds import SourceKind
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 
 PREPROCESS = "none"  # synthetic images are made at the input's size
+
+
+def made_image(index: int, *, shape: ImageShape, seed: int) -> Pixels:
+    """Makes one image of any shape: the central part of a square one, or its luminance.
+
+    Args:
+        index: Which of the seed's images, at least 0.
+        shape: What the model takes.
+        seed: Any integer.
+
+    Returns:
+        (rows, columns, channels) uint8; the same bytes for the same arguments, everywhere.
+    """
+    side = max(shape.height_px, shape.width_px)
+    upper, left = (side - shape.height_px) // 2, (side - shape.width_px) // 2
+    whole = synthetic_image(index, size=side, seed=seed)
+    part = np.ascontiguousarray(whole[upper : upper + shape.height_px, left : left + shape.width_px])
+    return luminance(part) if shape.is_grey else part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,9 +52,9 @@ class SyntheticImage(ListedImage):
     index: int
     seed: int
 
-    def load(self, *, input_size_px: int, preprocess: str) -> LoadedImage:
+    def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
         """Makes the image; it is not preprocessed."""
-        pixels = synthetic_image(self.index, size=input_size_px, seed=self.seed)
+        pixels = made_image(self.index, shape=shape, seed=self.seed)
         return LoadedImage(pixels, hashlib.sha256(pixels.tobytes()).hexdigest())
 
 
@@ -63,9 +82,9 @@ class SyntheticImages(ImageSource):
     def label(self, index: int) -> None:
         """No image has a class."""
 
-    def load(self, index: int, *, input_size_px: int, preprocess: str) -> Pixels:
+    def load(self, index: int, *, shape: ImageShape, preprocess: str) -> Pixels:
         """Makes an image; it is not preprocessed."""
-        return synthetic_image(index, size=input_size_px, seed=self.seed)
+        return made_image(index, shape=shape, seed=self.seed)
 
     def applied_preprocess(self, preprocess: str) -> str:
         """Images are made at the input's size."""
@@ -73,12 +92,11 @@ class SyntheticImages(ImageSource):
 
     def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:
         """Makes the first images of the request's seed."""
-        size = request.input_size_px
         pixels: list[Pixels] = []
         records: list[ImageRecord] = []
         for index in range(request.samples):
             image = SyntheticImage(name=self.name(index), label=None, index=index, seed=request.seed)
-            loaded = image.load(input_size_px=size, preprocess=PREPROCESS)
+            loaded = image.load(shape=request.shape, preprocess=PREPROCESS)
             pixels.append(loaded.pixels)
             records.append(ImageRecord(file=image.name, sha256=loaded.sha256, label=None))
             reporter.progress(len(pixels), request.samples)
@@ -86,13 +104,13 @@ class SyntheticImages(ImageSource):
             kind=SYNTHETIC,
             root=None,
             preprocess=PREPROCESS,
-            input_size_px=size,
+            input_shape=request.shape,
             seed=request.seed,
             requested=request.samples,
             available=None,
             images=tuple(records),
             skipped=(),
-            sha256=manifest_sha256(PREPROCESS, size, records),
+            sha256=manifest_sha256(PREPROCESS, request.shape, records),
         )
         return ImageSample(pixels=np.stack(pixels), manifest=manifest)
 

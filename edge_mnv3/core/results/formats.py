@@ -20,10 +20,12 @@ class Format:
     Attributes:
         name: What messages call it.
         upgrades: The first turns version 1 into version 2, and so on. Each gets a copy that it may change.
+        first_is_silent: Objects of version 1 do not say their version.
     """
 
     name: str
     upgrades: tuple[Upgrade, ...] = ()
+    first_is_silent: bool = False
 
     @property
     def version(self) -> int:
@@ -36,7 +38,7 @@ class Format:
         Raises:
             ValueError: The version is not one that this program reads, or the object is not of its version.
         """
-        version = data[VERSION_KEY]
+        version = data.get(VERSION_KEY, 1) if self.first_is_silent else data[VERSION_KEY]
         if type(version) is not int or not 1 <= version <= self.version:
             known = "1" if self.version == 1 else f"1 to {self.version}"
             raise ValueError(f"{VERSION_KEY} {version!r} is not supported, this program reads {known}")

@@ -18,6 +18,7 @@ from edge_mnv3.core.results.diagnose import (
     TensorCause,
     TensorCost,
 )
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.runtime import open_model, probe
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3_quantization.calibration.activations import Images
@@ -46,17 +47,18 @@ _WORST_CHANNELS = 3
 _SAMPLED_POSITIONS = 196  # how many positions of each image give the shares of a channel's numbers
 
 
-def input_size_px(path: Path) -> int:
-    """Returns the side of the square image that a file takes, in pixels.
+def input_shape(path: Path) -> ImageShape:
+    """Returns the shape of the image that a file takes.
 
     Raises:
         ModelFileError: The file is missing, no valid `.tflite`, or takes something else.
     """
     model = open_model(path, kernels="builtin")
-    shape = model.inputs[0].shape if len(model.inputs) == 1 else ()
-    if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
-        raise ModelFileError(f"model {path}", f"input of shape {shape}", "one square RGB image")
-    return shape[1]
+    dimensions = model.inputs[0].shape if len(model.inputs) == 1 else ()
+    shape = ImageShape.of_input(dimensions)
+    if shape is None:
+        raise ModelFileError(f"model {path}", f"input of shape {dimensions}", "one RGB or grey image")
+    return shape
 
 
 def diagnose(

@@ -12,7 +12,7 @@ from edge_mnv3.core.runtime import LoadedModel, open_model, probe
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3_quantization.validation.findings import BackgroundAssumed, Finding, RefusedByXnnpack
 from edge_mnv3_quantization.validation.hits import default_class_offset
-from edge_mnv3_quantization.validation.running import RunnableFile
+from edge_mnv3_quantization.validation.running import RunnableFile, image_shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ def open_pair(
 
     Args:
         float_path: A float `.tflite` file.
-        int8_path: An int8 `.tflite` file of the same input size and classes.
+        int8_path: An int8 `.tflite` file of the same input shape and classes.
         kernels: `auto` takes XNNPACK, and for a file that does not load under it the built-in kernels.
         runtime: Which runtime to use.
         class_offset: Output index of label 0; None means 1 for files with 1001 outputs, else 0.
@@ -75,7 +75,7 @@ def open_pair(
         open_model(path, kernels=each, runtime=runtime) for path, each in zip(paths, chosen, strict=True)
     )
     _check_kinds(float_path, int8_path, float_model)
-    _check_sizes(float_model, int8_model)
+    _check_shapes(float_path, float_model, int8_model)
     outputs = [math.prod(model.outputs[0].shape[1:]) for model in (float_model, int8_model)]
     offsets = _class_offsets(outputs, class_offset)
     if class_offset is None:
@@ -126,13 +126,11 @@ def _check_kinds(float_path: Path, int8_path: Path, float_model: LoadedModel) ->
         )
 
 
-def _check_sizes(float_model: LoadedModel, int8_model: LoadedModel) -> None:
+def _check_shapes(float_path: Path, float_model: LoadedModel, int8_model: LoadedModel) -> None:
     shapes = [model.inputs[0].shape for model in (float_model, int8_model)]
     if shapes[0][1:] != shapes[1][1:]:
         raise ModelFileError("input shapes of the two models", f"{shapes[0]} and {shapes[1]}", "equal shapes")
-    height, width, channels = shapes[0][1:] if len(shapes[0]) == 4 else (0, 0, 0)
-    if height != width or channels != 3 or height < 1:
-        raise ModelFileError("input shape", str(shapes[0]), "(1, S, S, 3)")
+    image_shape(float_path, float_model)
 
 
 def _class_offsets(outputs: list[int], class_offset: int | None) -> list[int]:

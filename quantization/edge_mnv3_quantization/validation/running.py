@@ -12,11 +12,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy.typing as npt
 
 from edge_mnv3.core.choices import DEFAULT_RUNTIME, Kernels, RuntimeName
-from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.errors import InputFileError, ModelFileError
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.results.images import SkippedImage
+from edge_mnv3.core.results.images import ImageShape, SkippedImage
 from edge_mnv3.core.runtime import LoadedModel, open_model
 
 _POLL_S = 0.1
@@ -68,14 +68,14 @@ def run_files(
     """Runs every file over the same pixels of every image.
 
     Args:
-        files: Files with one input (1, S, S, 3) of the same size and one output each.
+        files: Files with one input (1, rows, columns, 3 or 1) of the same shape and one output each.
         images: The images, of which all that are available are used.
         settings: How to run the files.
         read: Makes an answer of the files' outputs, (outputs,) each; called from several threads.
         reporter: Its `progress` is told of (images done, images in all), from the calling thread.
 
     Raises:
-        ModelFileError: A file does not load.
+        ModelFileError: A file does not load, or takes no image.
     """
     total = images.available or 0
     queue = iter(range(total))
@@ -84,14 +84,14 @@ def run_files(
     skipped: dict[int, SkippedImage] = {}
 
     def work(models: list[LoadedModel]) -> None:
-        size = models[0].inputs[0].shape[1]
+        shape = image_shape(files[0].path, models[0])
         while not stop.is_set():
             with lock:
                 index = next(queue, None)
             if index is None:
                 return
             try:
-                pixels = images.load(index, input_size_px=size, preprocess=settings.preprocess)
+                pixels = images.load(index, shape=shape, preprocess=settings.preprocess)
             except InputFileError as error:
                 skipped[index] = SkippedImage(file=images.name(index), reason=error.got or str(error))
                 continue
@@ -112,6 +112,27 @@ def run_files(
         answers={index: answers[index] for index in sorted(answers)},
         skipped=tuple(skipped[index] for index in sorted(skipped)),
     )
+
+
+def image_shape(path: Path, model: LoadedModel) -> ImageShape:
+    """Returns the shape of the images that a file takes.
+
+    Args:
+        path: The file, for the error.
+        model: The file as it is loaded.
+
+    Raises:
+        ModelFileError: It takes something else than one RGB or grey image.
+    """
+    dimensions = model.inputs[0].shape if len(model.inputs) == 1 else ()
+    shape = ImageShape.of_input(dimensions)
+    if shape is None:
+        raise ModelFileError(
+            f"model {path}",
+            f"an input of shape {dimensions}" if dimensions else f"{len(model.inputs)} inputs",
+            "one RGB or grey image, (1, rows, columns, 3 or 1)",
+        )
+    return shape
 
 
 def _watch(futures: list[Future[None]], report: Callable[[], None]) -> None:
