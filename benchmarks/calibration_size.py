@@ -158,12 +158,8 @@ def chosen_images(
     point: Point, float_path: Path, preprocess: PreprocessName, reporter: Reporter
 ) -> ImageSample:
     """Reads the calibration images of one row, of the size that the float file takes."""
-    request = SampleRequest(
-        samples=point.samples,
-        seed=point.seed,
-        preprocess=preprocess,
-        shape=ImageShape.square(open_model(float_path).inputs[0].shape[1]),
-    )
+    shape = ImageShape.square(open_model(float_path).inputs[0].shape[1])
+    request = SampleRequest(samples=point.samples, seed=point.seed, preprocess=preprocess, shape=shape)
     sample = open_images(point.calibration).sample(request, reporter)
     if sample.manifest.requested != point.samples:
         raise CalibrationDataError(
