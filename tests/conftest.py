@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+
+from examples_count import register_profiles
 
 # Before anything imports them: TensorFlow's messages off, Keras on TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-# A busy machine is no error.
-settings.register_profile("edge-mnv3", deadline=None)
-settings.load_profile("edge-mnv3")
+register_profiles()
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -27,6 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--run-device", metavar="SERIAL", help="run the tests marked device_capable on this phone too"
     )
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays until the end: the garbage collector need not go through it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

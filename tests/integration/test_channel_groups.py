@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_mnv3.core.errors import ModelFileError
@@ -32,6 +32,7 @@ from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, logits_valu
 from edge_mnv3_quantization.graph.scale_sharing import rescale, shared_scales
 from edge_mnv3_quantization.graph.writer import write_float, write_int8
 from edge_mnv3_quantization.recipes.notes import CHANNEL_GROUPS, write_notes
+from examples_count import examples
 from quantizing import quantized
 from random_networks import SIDE, TOLERANCE, original, outputs, random_network, wide_network
 from small_networks import (
@@ -50,7 +51,7 @@ def first_chain(network: Network) -> int:
     return next(x for x in sorted(hard_swish_inputs(network)) if chain_of(network, x) is not None)
 
 
-@settings(max_examples=10, deadline=None)
+@examples(10)
 @given(
     seed=st.integers(0, 10_000), excite=st.booleans(), second_table=st.booleans(), groups=st.integers(2, 4)
 )

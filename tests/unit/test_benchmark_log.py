@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import random
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge_mnv3.core.errors import BenchmarkLogError
@@ -13,6 +14,7 @@ from edge_mnv3.core.results.bench import LaunchTimings, Partitioning, Unconfirme
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.benchmark_model.printed_numbers import read_float, read_integer
 from edge_mnv3_android_bench.benchmark_model.run_statistics import read_run_statistics
+from examples_count import examples
 from log_damage import damage
 from synthetic_logs import BUILDS, Build, LogText, statistics_line
 
@@ -278,7 +280,7 @@ def test_statistics_that_cannot_be_true(line: str) -> None:
     assert read_run_statistics(line) is None
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @example(times=[24_576, 24_576, 24_576, 57_345], percentiles=False)  # 32768.25, printed as 32768.2
 @given(
     times=st.lists(st.integers(1, 3_000_000_000), max_size=70)
@@ -292,7 +294,7 @@ def test_true_statistics_are_read(times: list[int], percentiles: bool) -> None:
     assert not percentiles or read.percentiles is not None
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(value=st.floats(0, 1e12) | st.floats(0, 2))
 def test_printed_floats_are_read_back(value: float) -> None:
     text = f"{value:g}"
@@ -318,7 +320,12 @@ DAMAGEABLE = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@functools.cache
+def right_readings() -> list[LaunchTimings]:
+    return [parse(log) for log in DAMAGEABLE]
+
+
+@examples(150)
 @given(seed=st.integers(0, 2**32))
 def test_damaged_logs_never_give_a_wrong_figure(seed: int) -> None:
     chance = random.Random(seed)
@@ -327,7 +334,7 @@ def test_damaged_logs_never_give_a_wrong_figure(seed: int) -> None:
         timings = parse_benchmark_log(damaged.stdout, damaged.stderr, 0, expected_runs=None)
     except BenchmarkLogError:
         return
-    right = [parse(log) for log in DAMAGEABLE]
+    right = right_readings()
     assert any(
         (timings.avg_us, timings.warmup_avg_us, timings.init_us)
         == (true.avg_us, true.warmup_avg_us, true.init_us)

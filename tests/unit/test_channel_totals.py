@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_mnv3_quantization.calibration.channel_totals import ChannelTotals, exact_sum, no_totals
+from examples_count import examples
 
 Image = list[npt.NDArray[np.float32]]
 CHANNELS = (2, 3)
@@ -39,7 +40,7 @@ def assert_same(one: ChannelTotals, other: ChannelTotals) -> None:
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 2), min_size=1, max_size=12), st.permutations(range(3)))
 def test_any_split_merged_in_any_order_is_all_at_once(seed: int, places: list[int], turns: list[int]) -> None:
     some = images(seed, len(places))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import tiny_models
@@ -22,6 +22,7 @@ from edge_mnv3.core.tflite import metadata_schema as schema
 from edge_mnv3.core.tflite.attached import flatbuffer_part, measured_model, read_metadata, with_metadata
 from edge_mnv3.core.tflite.tables import pack, unpack
 from edge_mnv3.packaging.metadata import Description, build_metadata, read_packaged
+from examples_count import examples
 
 FACTS = EmbeddedFacts(
     made_with="edge-mnv3 0", measured_sha256="ab", measured_size_bytes=3, provenance=None, accuracy=None
@@ -94,7 +95,7 @@ models = st.builds(
 )
 
 
-@settings(max_examples=10)  # each model has several tables
+@examples(10)  # each model has several tables
 @given(models)
 def test_what_is_written_is_read(model: schema.ModelMetadata) -> None:
     assert unpack(schema.ModelMetadata, pack(model, identifier=b"M001"), identifier=b"M001") == model

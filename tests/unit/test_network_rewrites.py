@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_mnv3.core.errors import ConversionError
@@ -21,10 +21,11 @@ from edge_mnv3_quantization.graph.rewrites import (
 )
 from edge_mnv3_quantization.graph.scale_sharing import costless_groups, rescale, shared_scales, value_scales
 from edge_mnv3_quantization.graph.writer import write_float
+from examples_count import examples
 from random_networks import SIDE, TOLERANCE, Builder, original, outputs, random_network
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(
     seed=st.integers(0, 10_000),
     hard=st.booleans(),
@@ -59,7 +60,7 @@ def test_lowering_and_rescaling_change_nothing(
     )
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(seed=st.integers(0, 10_000), hard=st.booleans(), shortcut=st.booleans())
 def test_costless_scales_change_no_stored_weight(seed: int, hard: bool, shortcut: bool) -> None:
     lowered = lower_hard_swish(random_network(seed, hard=hard, excite=True, shortcut=shortcut))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_mnv3.core.errors import CalibrationDataError, ConversionError, InputFileError
@@ -23,6 +23,7 @@ from edge_mnv3_quantization.calibration.statistics import (
     save_statistics,
 )
 from edge_mnv3_quantization.graph.network import Network, Node, Value
+from examples_count import examples
 from recording_reporter import RecordingReporter
 from small_networks import float_outputs
 
@@ -71,14 +72,14 @@ def stored(statistics: Statistics, folder: Path, name: str = "a.npz") -> bytes:
     return (folder / name).read_bytes()
 
 
-@settings(deadline=None, max_examples=25)
+@examples(25)
 @given(st.permutations(range(len(IMAGES))), st.integers(1, len(IMAGES) - 1))
 def test_merged_pieces_are_the_same_file_as_all_at_once(
-    tmp_path_factory: pytest.TempPathFactory, turns: list[int], cut: int
+    whole: Statistics, tmp_path_factory: pytest.TempPathFactory, turns: list[int], cut: int
 ) -> None:
     folder = tmp_path_factory.mktemp("merged")
     merged = merge(collected(IMAGES[turns[:cut]]), collected(IMAGES[turns[cut:]]))
-    assert stored(merged, folder) == stored(collected(IMAGES), folder)
+    assert stored(merged, folder) == stored(whole, folder)
 
 
 def test_resumed_after_every_image_is_the_same_file(

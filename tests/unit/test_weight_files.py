@@ -13,7 +13,7 @@ from edge_mnv3.core.errors import InputFileError, WeightsMismatchError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.model import arch
 from edge_mnv3.model.arch import VARIANTS, Variant
-from edge_mnv3.model.weight_files import check_weights, inspect_weights
+from edge_mnv3.model.weight_files import WeightsFile, check_weights, inspect_weights
 from h5_files import TINY, write_archive, write_keras3, write_legacy
 
 WRITERS = {"legacy_h5": write_legacy, "weights_h5": write_keras3, "keras": write_archive}
@@ -57,14 +57,19 @@ def test_with_top_where_none_is_wanted(tmp_path: Path, writer: Callable[..., Pat
         check_weights(file, TINY, include_top=False)
 
 
-@pytest.mark.parametrize("writer", [write_legacy, write_keras3])
+@pytest.fixture(scope="module", params=[write_legacy, write_keras3])
+def wider(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
+    """The tiny network's weights at another width."""
+    path: Path = request.param(tmp_path_factory.mktemp("wider") / "w.h5", TINY._replace(alpha=0.5))
+    return inspect_weights(path)
+
+
 @pytest.mark.parametrize("variant", [*VARIANTS.values(), Variant("large", True, 1.25)], ids=lambda v: v.name)
-def test_another_architecture_is_named(tmp_path: Path, writer: Callable[..., Path], variant: Variant) -> None:
-    file = inspect_weights(writer(tmp_path / "w.h5", TINY._replace(alpha=0.5)))
+def test_another_architecture_is_named(wider: WeightsFile, variant: Variant) -> None:
     with pytest.raises(WeightsMismatchError) as caught:
-        check_weights(file, variant)
+        check_weights(wider, variant)
     text = str(caught.value)
-    assert text.startswith(f"weights {tmp_path / 'w.h5'} do not fit {variant.name} with top: got ")
+    assert text.startswith(f"weights {wider.path} do not fit {variant.name} with top: got ")
     assert "expected" in text
     assert text.endswith("; the file fits small_minimalistic_0.5 with 3 classes")
 

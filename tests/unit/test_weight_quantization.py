@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_mnv3_quantization.algorithms import weight_quantization
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights, weight_scales
 from edge_mnv3_quantization.graph.network import Array, Node
 from edge_mnv3_quantization.graph.types import QuantizedWeights
+from examples_count import examples
 
 
 def node(kind: str, weights: object, bias: object) -> Node:
@@ -102,7 +103,7 @@ def costs_by_row(seed: int) -> tuple[Array, Array]:
     return cost(quantize_weights(layer, 0.01)), cost(quantize_weights(layer, 0.01, covariance=covariance))
 
 
-@settings(max_examples=25)  # each sweeps over 64 scales
+@examples(25)  # each sweeps over 64 scales
 @given(st.integers(0, 1000))
 def test_weighing_by_the_covariance_costs_no_row_anything(seed: int) -> None:
     nearest, weighed = costs_by_row(seed)

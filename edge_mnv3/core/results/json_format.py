@@ -7,6 +7,7 @@ have no JSON form and are refused.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import types
 import typing
@@ -73,6 +74,11 @@ def _parse(kind: Any, value: Any, where: str) -> Any:
     raise ValueError(f"{where}: {kind} was expected, got {value!r}")
 
 
+@functools.cache
+def _type_hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
 def _parse_dataclass(kind: type, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"{where}: an object was expected, got {value!r}")
@@ -83,7 +89,7 @@ def _parse_dataclass(kind: type, value: Any, where: str) -> Any:
     if value.keys() != names.keys():
         missing, unknown = names.keys() - value.keys(), value.keys() - names.keys()
         raise ValueError(f"{where}: missing keys {sorted(missing)}, unknown keys {sorted(unknown)}")
-    hints = typing.get_type_hints(kind)
+    hints = _type_hints(kind)
     return kind(
         **{names[key]: _parse(hints[names[key]], item, f"{where}.{key}") for key, item in value.items()}
     )
