@@ -23,15 +23,21 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_quantization.algorithms.float_results import Floats, drawn_positions, float_results
 from edge_mnv3_quantization.algorithms.im2col import im2col
 from edge_mnv3_quantization.algorithms.int8_activations import Int8Activations, Stored
-from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
+from edge_mnv3_quantization.algorithms.ridges import (
+    ChoosingRows,
+    Moments,
+    best_change,
+    best_ridges,
+    choosing_places,
+    joined,
+    moments_of,
+)
+from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights, weight_scales
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network, Node
 from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 
-# The candidates for the ridge are multiples of the mean variance of an input; with the last the weights stay.
-_RIDGES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 1e12)
-_TINY = 1e-30
 _CHANNELS_AT_ONCE = 64  # so many channels of a depthwise convolution have real samples at the same time
 
 
@@ -72,27 +78,6 @@ class _Samples:
         real -= self.quantization.zero_point
         real *= self.quantization.scale
         return real
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Moments:
-    """Moments of the inputs x (taps) and float results y (rows) of one node.
-
-    A depthwise convolution has C groups of one row each, which share no weights; other nodes have one group.
-
-    Attributes:
-        count: Number of samples.
-        x: The means of x, (groups, taps).
-        y: The means of y, (groups, rows).
-        xx: The covariance of x, (groups, taps, taps).
-        xy: The covariance of x and y, (groups, taps, rows).
-    """
-
-    count: int
-    x: Array
-    y: Array
-    xx: Array
-    xy: Array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,17 +148,13 @@ def _fitted(node: Node, samples: _Samples, workers: int) -> RefittedWeights:
     halves = map_in_threads(lambda images: _moments(samples, images, depthwise), parts, workers)
     every, ridges = halves[0], np.array([np.inf])
 
-    def rounded(changed: Array) -> Array:
-        quantized = quantize_weights(dataclasses.replace(node, weights=_shaped(changed)), input_scale)
-        return _real(quantized, depthwise)
-
     def _shaped(changed: Array) -> Array:
         return np.asarray((changed[:, :, 0].T if depthwise else changed[0].T).reshape(weights.shape))
 
     if len(halves) == 2:
-        every = _joined(*halves)
-        change, ridges = _change(rows, every, halves, rounded, workers)
-        rows = rows + change
+        every = joined(*halves)
+        ridges = best_ridges(_choosing_rows(node, input_scale), halves, workers)
+        rows = rows + best_change(rows, every, ridges)
     quantized = quantize_weights(
         dataclasses.replace(node, weights=_shaped(rows)),
         input_scale,
@@ -186,6 +167,22 @@ def _fitted(node: Node, samples: _Samples, workers: int) -> RefittedWeights:
         scales=quantized.scales,
         bias=bias_steps(bias, steps),
         ridges=np.broadcast_to(ridges, len(steps)),
+    )
+
+
+def _choosing_rows(node: Node, input_scale: float) -> ChoosingRows:
+    depthwise = node.kind == "depthwise"
+    weights, bias = node.weights_and_bias()
+    places = slice(None)
+    if not depthwise:
+        places = choosing_places(len(bias))
+        node = dataclasses.replace(node, weights=weights[places], bias=bias[places])
+    least = weight_scales(node, input_scale)
+    return ChoosingRows(
+        places=places,
+        weights=_rows(node.weights_and_bias()[0], depthwise),
+        stored=_real(quantize_weights(node, input_scale), depthwise),
+        least=least[:, np.newaxis, np.newaxis] if depthwise else least[np.newaxis, np.newaxis],
     )
 
 
@@ -205,90 +202,24 @@ def _real(quantized: QuantizedWeights, depthwise: bool) -> Array:
     return np.asarray(stored * (scales[:, None, None] if depthwise else scales))
 
 
-def _moments(samples: _Samples, images: slice, depthwise: bool) -> _Moments:
+def _moments(samples: _Samples, images: slice, depthwise: bool) -> Moments:
     results = samples.results[images].astype(np.float64)
     channels = results.shape[-1]
     if not depthwise:
         x = samples.real_inputs(images, slice(None), (0, 1, 2))
-        return _moments_of(x.reshape(1, len(x), -1), results.reshape(1, -1, channels))
+        return moments_of(x.reshape(1, len(x), -1), results.reshape(1, -1, channels))
     y = np.ascontiguousarray(results.reshape(-1, channels).T)[:, :, np.newaxis]
     parts = []
     for part in np.array_split(np.arange(channels), max(channels // _CHANNELS_AT_ONCE, 1)):
         some = slice(part[0], part[-1] + 1)
-        parts.append(_moments_of(samples.real_inputs(images, some, (2, 0, 1)), y[some]))
-    return _Moments(
+        parts.append(moments_of(samples.real_inputs(images, some, (2, 0, 1)), y[some]))
+    return Moments(
         count=parts[0].count,
         x=np.concatenate([part.x for part in parts]),
         y=np.concatenate([part.y for part in parts]),
         xx=np.concatenate([part.xx for part in parts]),
         xy=np.concatenate([part.xy for part in parts]),
     )
-
-
-def _moments_of(x: Array, y: Array) -> _Moments:
-    """Computes the moments of x (groups, samples, taps) and y (groups, samples, rows); overwrites both."""
-    x_mean, y_mean = x.mean(axis=1), y.mean(axis=1)
-    x -= x_mean[:, np.newaxis]
-    y -= y_mean[:, np.newaxis]
-    count = x.shape[1]
-    across = x.transpose(0, 2, 1)
-    return _Moments(count=count, x=x_mean, y=y_mean, xx=across @ x / count, xy=across @ y / count)
-
-
-def _joined(one: _Moments, other: _Moments) -> _Moments:
-    """Joins the moments of two sets of samples."""
-    count = one.count + other.count
-    share = other.count / count
-    apart_x, apart_y = other.x - one.x, other.y - one.y
-    between = share * (1 - share) * apart_x[:, :, np.newaxis]
-    return _Moments(
-        count=count,
-        x=one.x + share * apart_x,
-        y=one.y + share * apart_y,
-        xx=one.xx + share * (other.xx - one.xx) + between * apart_x[:, np.newaxis, :],
-        xy=one.xy + share * (other.xy - one.xy) + between * apart_y[:, np.newaxis, :],
-    )
-
-
-def _change(
-    rows: Array, every: _Moments, halves: list[_Moments], rounded: Callable[[Array], Array], workers: int
-) -> tuple[Array, Array]:
-    """Chooses what to add to the weights, (groups, taps, rows), and the ridge of each group.
-
-    The candidates are compared as they will be stored: where the weights are multiples of a step already, a
-    small change may cost more than it gains. The ridge is infinite where nothing is added.
-    """
-    fits = map_in_threads(lambda moments: _decomposed(rows, moments), [*halves, every], workers)
-    test_slopes = [half.xy - half.xx @ rows for half in halves]
-
-    def error(candidate: tuple[int, float]) -> Array:
-        """Computes the error, (groups,), on the half that the candidate was not fitted to."""
-        half, ridge = candidate
-        values, vectors, slopes = fits[half]
-        change = rounded(rows + vectors @ _solution(values, slopes, ridge)) - rows
-        squares = (change * (halves[1 - half].xx @ change)).sum(axis=(1, 2))
-        return np.asarray(squares - 2 * (change * test_slopes[1 - half]).sum(axis=(1, 2)))
-
-    candidates = [(half, ridge) for ridge in _RIDGES for half in (0, 1)]
-    errors = np.stack(map_in_threads(error, candidates, workers)).reshape(len(_RIDGES), 2, len(rows))
-    best = np.argmin(errors[:, 0] + errors[:, 1], axis=0)
-    values, vectors, slopes = fits[2]
-    ridges = np.asarray(_RIDGES)[best]
-    change = np.asarray(vectors @ _solution(values, slopes, ridges[:, np.newaxis]))
-    return change, np.where(best == len(_RIDGES) - 1, np.inf, ridges)
-
-
-def _decomposed(rows: Array, moments: _Moments) -> tuple[Array, Array, Array]:
-    """Computes the inputs' eigenvalues and eigenvectors, and the residual's covariance with them."""
-    values, vectors = np.linalg.eigh(moments.xx)
-    return values, vectors, vectors.transpose(0, 2, 1) @ (moments.xy - moments.xx @ rows)
-
-
-def _solution(values: Array, slopes: Array, ridge: float | Array) -> Array:
-    """Solves the ridge regression in the eigenvectors' coordinates."""
-    values = np.maximum(values, 0.0)
-    weight = ridge * values.mean(axis=1, keepdims=True) + values + _TINY
-    return np.asarray(slopes / weight[:, :, np.newaxis])
 
 
 def bias_steps(bias: Array, steps: Array) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
