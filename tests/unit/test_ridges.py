@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -48,9 +50,10 @@ def test_much_noise_wants_a_larger_ridge(samples: int) -> None:
     assert clean < noisy
 
 
-def test_right_weights_stay_as_they_are() -> None:
+def test_weights_on_steps_stay_where_a_change_would_be_rounded_away() -> None:
     halves = [drawn(400, 10, 0.5, seed) for seed in (1, 2)]
-    ridges = best_ridges(choosing(true_weights(10)), halves, 1)
+    rows = dataclasses.replace(choosing(true_weights(10)), least=np.full((1, 1, 1), 0.5))
+    ridges = best_ridges(rows, halves, 1)
     assert np.isinf(ridges).all()
     np.testing.assert_array_equal(best_change(true_weights(10), joined(*halves), ridges), 0.0)
 

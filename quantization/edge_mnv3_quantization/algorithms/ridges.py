@@ -1,7 +1,7 @@
 """Least squares with a ridge that is chosen on images that were not used for the fit.
 
 Each half of the images tells how far the weights that fit the other half may move. Moved weights are compared
-as they will be stored: where they are multiples of a step already, a small change may cost more than it gains.
+rounded to steps: where they are multiples of a step already, a small change may cost more than it gains.
 A node has one ridge for all its output channels, and a part of the channels is enough to choose it; each
 channel of a depthwise convolution has its own.
 """
@@ -124,7 +124,7 @@ def best_ridges(rows: ChoosingRows, halves: Sequence[Moments], workers: int) -> 
     pairs = [(halves[0], halves[1]), (halves[1], halves[0])]
     errors = map_in_threads(lambda pair: _errors(rows, *pair), pairs, workers)
     best = np.argmin(errors[0] + errors[1], axis=0)
-    return np.asarray(np.append(_RIDGES, np.inf)[best])
+    return np.asarray(np.array([np.inf, *_RIDGES])[best])
 
 
 def best_change(weights: Array, moments: Moments, ridges: Array) -> Array:
@@ -142,16 +142,19 @@ def best_change(weights: Array, moments: Moments, ridges: Array) -> Array:
 
 
 def _errors(rows: ChoosingRows, fitted: Moments, tested: Moments) -> Array:
-    """Computes the error, (ridges + 1, groups), of each candidate on the half that it was not fitted to."""
+    """Computes the errors of the candidates on the half that they were not fitted to.
+
+    Returns:
+        The error, (1 + ridges, groups): first where the weights stay, then for each ridge.
+    """
     slopes, test_slopes = (half.xy[..., rows.places] - half.xx @ rows.weights for half in (fitted, tested))
     values, vectors = _decomposed(fitted)
     within = vectors.transpose(0, 2, 1) @ slopes
     variance = np.einsum("gtt->g", fitted.xx) / fitted.xx.shape[1]
-    errors = []
+    errors = [_error(rows.stored - rows.weights, tested, test_slopes)]
     for ridge in _RIDGES:
         weight = values + (ridge * variance + _TINY)[:, np.newaxis]
         errors.append(_error(rows.moved(vectors @ (within / weight[:, :, np.newaxis])), tested, test_slopes))
-    errors.append(_error(rows.stored - rows.weights, tested, test_slopes))
     return np.stack(errors)
 
 
