@@ -15,6 +15,7 @@ from edge_mnv3.core.runtime import open_model, probe
 from edge_mnv3.core.tflite.attached import flatbuffer_part, measured_model
 from edge_mnv3.packaging.apis import DTYPES
 from edge_mnv3.packaging.metadata import read_packaged
+from edge_mnv3.packaging.printable import is_printable
 
 _MAX_NAME = 200
 _MUST_LOAD: tuple[tuple[Kernels, str], ...] = (
@@ -104,7 +105,7 @@ def check_name(name: str, *, option: str) -> str:
     Raises:
         ArgumentError: It is not.
     """
-    if not name.strip() or not name.isprintable() or len(name) > _MAX_NAME:
+    if not name.strip() or not is_printable(name) or len(name) > _MAX_NAME:
         raise ArgumentError(option, repr(name), f"1 to {_MAX_NAME} printable characters on one line")
     return name.strip()
 

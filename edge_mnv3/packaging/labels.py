@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from importlib import resources
 from typing import NamedTuple
 
 from edge_mnv3.core.errors import InputFileError
-from edge_mnv3.core.imagenet import IMAGENET_CLASSES
+from edge_mnv3.core.imagenet import BACKGROUND_OUTPUTS, IMAGENET_CLASSES
+from edge_mnv3.packaging.printable import is_printable
 
 LABELS_FILE = "labels.txt"
 LABELS_LICENSE_FILE = "labels_license.txt"
@@ -39,17 +41,25 @@ def imagenet_labels() -> Labels:
     return Labels(tuple(text.splitlines()), IMAGENET, IMAGENET_LICENSE)
 
 
+def imagenet_labels_with_background() -> Labels:
+    """Returns the 1001 names of TF-Slim's files: "background", then those of `imagenet_labels`."""
+    labels = imagenet_labels()
+    return labels._replace(names=("background", *labels.names))
+
+
 def imagenet_labels_license() -> bytes:
     """Returns the notice that goes with `imagenet_labels`."""
     return (resources.files("edge_mnv3") / "data" / "imagenet_labels_license.txt").read_bytes()
 
 
 def default_labels(class_count: int) -> Labels:
-    """Returns ImageNet's names for 1000 classes.
+    """Returns ImageNet's names for 1000 classes, and for 1001 those of TF-Slim's files.
 
     Raises:
         InputFileError: There are others, whose names nobody but the user knows.
     """
+    if class_count == BACKGROUND_OUTPUTS:
+        return imagenet_labels_with_background()
     if class_count != IMAGENET_CLASSES:
         raise InputFileError(
             "labels",
@@ -98,20 +108,24 @@ def check_labels(names: list[str], *, source: str, class_count: int) -> Labels:
 
     Raises:
         InputFileError: A name is empty, has control characters or stands twice, or their number is not that
-            of the classes.
+            of the classes. Names that people cannot tell apart, being equal after Unicode's compatibility
+            normalization (NFKC), count as one.
     """
     seen: dict[str, int] = {}
     for number, label in enumerate(names, start=1):
         where = f"labels {source}, line {number}"
         if not label:
             raise InputFileError(where, "an empty label", "a name for each class")
-        if not label.isprintable():
+        if not is_printable(label):
             raise InputFileError(where, f"control characters in {label!r}", "printable text")
-        if label in seen:
+        normalized = unicodedata.normalize("NFKC", label)
+        if normalized in seen:
+            first = seen[normalized]
+            same = "" if names[first - 1] == label else " in other characters that look the same"
             raise InputFileError(
-                where, f"'{label}' again, as in line {seen[label]}", "a different name for each class"
+                where, f"'{label}' again, as in line {first}{same}", "a different name for each class"
             )
-        seen[label] = number
+        seen[normalized] = number
     if len(names) != class_count:
         raise InputFileError(
             f"labels {source}", f"{len(names)} labels", f"{class_count}, as many as the model has classes"

@@ -13,6 +13,7 @@ from edge_mnv3.packaging.labels import (
     default_labels,
     imagenet_labels,
     imagenet_labels_license,
+    imagenet_labels_with_background,
     parse_labels,
 )
 from edge_mnv3.packaging.score_calibration import check_score_calibration
@@ -45,7 +46,10 @@ def test_imagenet_labels_are_in_the_order_of_the_weights(test_data: Path) -> Non
 
 
 def test_other_class_counts_need_labels() -> None:
-    assert default_labels(1000).source == "imagenet"
+    assert default_labels(1000) == imagenet_labels()
+    assert default_labels(1001) == imagenet_labels_with_background()
+    assert default_labels(1001).names[:2] == ("background", "tench")
+    assert len(default_labels(1001).names) == 1001
     with pytest.raises(InputFileError) as caught:
         default_labels(5)
     assert str(caught.value) == (
@@ -64,6 +68,47 @@ def test_forms_of_a_label_file(content: bytes) -> None:
     assert labels.names == ("a", "b c")
     assert labels.content() == b"a\nb c\n"
     assert (labels.source, labels.license) == ("l.txt", None)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "\N{ARABIC LETTER MEEM}\N{ARABIC LETTER YEH}\N{ZERO WIDTH NON-JOINER}\N{ARABIC LETTER KHAH}",
+        "\N{MAN}\N{ZERO WIDTH JOINER}\N{WOMAN}\N{ZERO WIDTH JOINER}\N{GIRL}",
+        "\N{HEAVY BLACK HEART}\N{VARIATION SELECTOR-16}",
+        "\N{WAVING BLACK FLAG}\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+        "\N{RIGHT-TO-LEFT MARK}abc",
+    ],
+)
+def test_scripts_that_are_written_with_invisible_characters(label: str) -> None:
+    assert parse_labels(f"{label}\nb\n".encode(), name="l.txt", class_count=2).names == (label, "b")
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "a\N{RIGHT-TO-LEFT OVERRIDE}b",
+        "a\N{LINE SEPARATOR}b",
+        "\N{ZERO WIDTH JOINER}",
+        "a\N{ZERO WIDTH SPACE}",
+    ],
+)
+def test_refused_invisible_characters(label: str) -> None:
+    with pytest.raises(InputFileError, match="line 1: got control characters in"):
+        parse_labels(f"{label}\nb\n".encode(), name="l.txt", class_count=2)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("caf\N{LATIN SMALL LETTER E WITH ACUTE}", "cafe\N{COMBINING ACUTE ACCENT}"), ("\ufb01sh", "fish")],
+)
+def test_labels_that_look_the_same(first: str, second: str) -> None:
+    with pytest.raises(InputFileError) as caught:
+        parse_labels(f"{first}\n{second}\n".encode(), name="l.txt", class_count=2)
+    assert str(caught.value) == (
+        f"labels l.txt, line 2: got '{second}' again, as in line 1 in other characters that look the same, "
+        "expected a different name for each class"
+    )
 
 
 @pytest.mark.parametrize(

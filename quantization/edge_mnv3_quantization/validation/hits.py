@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.imagenet import BACKGROUND_OUTPUTS
+
 TOP = 5
-BACKGROUND_OUTPUTS = 1001  # TF-Slim's ImageNet files: class 0 is "background"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
