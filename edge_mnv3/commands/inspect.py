@@ -47,6 +47,8 @@ def _table(result: InspectResult) -> str:
         ("built-in kernels", builtin_kernels(result.builtin)),
         ("runtime", result.runtime),
     ]
+    if result.needs is not None:
+        rows += [("least runtime", result.needs.least_words), ("TFLite Micro", result.needs.micro_words)]
     return "\n".join(f"{key:<17}{value}" for key, value in rows)
 
 

@@ -169,6 +169,8 @@ def test_inspect(quantized: tuple[Path, QuantizeResult]) -> None:
         "XNNPACK          loads, 1 partition; left to the built-in kernels: 2 QUANTIZE, 1 SOFTMAX"
         in int8_table
     )
+    assert "least runtime    TensorFlow Lite 1.15.0, or any LiteRT" in int8_table
+    assert "TFLite Micro     has all operators" in int8_table
     table = run("inspect", files.float_path).stdout
     assert "full integer     no, " in table
     assert "image:0 [1, 64, 64, 3] float32" in table

@@ -22,6 +22,7 @@ from edge_mnv3.core.result_files import (
 from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import to_json
+from edge_mnv3.core.results.models import InspectResult
 from edge_mnv3.core.results.package import PackageResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.verify import VerifyResult
@@ -47,6 +48,11 @@ def test_results_of_the_first_release(name: str, kind: type[Any], command: str) 
     path = FORMATS / f"{name}.json"
     result = read_result(kind, path, command=command)
     assert json.loads(to_json(result)).keys() == json.loads(path.read_text()).keys()
+
+
+def test_inspection_of_the_first_release() -> None:
+    inspected = read_result(InspectResult, FORMATS / "inspect-v1.json", command="inspect")
+    assert (inspected.ops, inspected.needs) == ({"CONV_2D": 1, "RESHAPE": 1}, None)
 
 
 def test_quantize_json_of_the_first_release() -> None:

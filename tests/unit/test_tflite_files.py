@@ -16,7 +16,9 @@ from ai_edge_litert import schema_py_generated as schema
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.tflite.build import GraphBuilder, Signature
 from edge_mnv3.core.tflite.edit import Edit
+from edge_mnv3.core.tflite.op_versions import OP_VERSIONS
 from edge_mnv3.core.tflite.read import only_graph, read_file, read_model
+from edge_mnv3.core.tflite.runtimes import runtime_needs
 from edge_mnv3.core.tflite.types import NO_TENSOR, Graph, Model, Operator, Tensor, constant_tensor
 from tiny_models import write_classifier
 
@@ -317,3 +319,62 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"model {tmp_path}/x.tflite: got no valid TFLite flatbuffer, expected a whole .tflite file"
     )
+
+
+def test_what_a_file_asks_of_runtimes() -> None:
+    needs = runtime_needs(read_model(built(), "m"))
+    assert (needs.least_tflite, needs.unknown_operators, needs.missing_in_micro) == ("1.14.0", (), ())
+    assert needs.least_words == "TensorFlow Lite 1.14.0, or any LiteRT"
+    assert needs.micro_words == "has all operators"
+
+
+@pytest.mark.parametrize(
+    ("operators", "least", "unknown", "missing"),
+    [
+        ([("ADD", 3), ("MUL", 1)], "2.4.0", (), ()),
+        ([("CONV_2D", 3), ("FULLY_CONNECTED", 10), ("SQUEEZE", 1)], "2.11.0", (), ()),
+        (
+            [("ADD", 1), ("TRANSPOSE", 3)],
+            "1.15.0",
+            (),
+            (),
+        ),  # not the text's order, in which 1.5.0 is the last
+        ([("GELU", 1)], "2.9.0", (), ("GELU",)),
+        ([("ADD", 99), ("Mine", 1)], None, ("ADD version 99", "Mine version 1"), ("Mine",)),
+        ([("ADD", 0)], None, ("ADD version 0",), ()),
+    ],
+)
+def test_runtimes_by_operators(
+    operators: list[tuple[str, int]], least: str | None, unknown: tuple[str, ...], missing: tuple[str, ...]
+) -> None:
+    made = tuple(
+        Operator(index=index, name=name, version=version, inputs=(), outputs=(0,), options={})
+        for index, (name, version) in enumerate(operators)
+    )
+    graph = Graph(tensors=(IMAGE,), operators=made, inputs=(0,), outputs=(0,))
+    needs = runtime_needs(Model(graphs=(graph,), metadata={}))
+    assert (needs.least_tflite, needs.unknown_operators, needs.missing_in_micro) == (least, unknown, missing)
+
+
+@pytest.mark.parametrize(("scales", "least"), [((0.5,), "1.14.0"), ((0.5, 0.25), "2.13.0")])
+def test_dense_weights_with_scales_per_channel(scales: tuple[float, ...], least: str) -> None:
+    """Older runtimes take the first scale for all channels, or none: the operator's version does not say."""
+    builder = GraphBuilder()
+    numbers = np.ones((2, 3), np.int8)
+    weights = constant_tensor("w", numbers, scales=scales, zero_points=(0,) * len(scales))
+    x, kernel = map(builder.add_tensor, (dataclasses.replace(IMAGE, shape=(1, 3)), weights))
+    y = builder.add_tensor(dataclasses.replace(IMAGE, name="y", shape=(1, 2)))
+    builder.add_operator("FULLY_CONNECTED", [x, kernel, NO_TENSOR], y, {})
+    content = builder.to_bytes([x], [y], signature=Signature(("x",), ("y",)))
+    assert runtime_needs(read_model(content, "m")).least_tflite == least
+
+
+def test_operators_that_are_written_have_a_known_least_runtime() -> None:
+    made = tuple(
+        Operator(index=index, name=name, version=version, inputs=(), outputs=(0,), options={})
+        for index, (name, version) in enumerate(OP_VERSIONS.items())
+    )
+    needs = runtime_needs(
+        Model(graphs=(Graph(tensors=(), operators=made, inputs=(), outputs=()),), metadata={})
+    )
+    assert (needs.unknown_operators, needs.missing_in_micro) == ((), ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
 
@@ -70,6 +70,40 @@ class ModelChecks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeNeeds:
+    """What a file asks of the runtime that is to run it, by its operators and their versions.
+
+    Attributes:
+        least_tflite: The least release of TensorFlow Lite, such as `2.3.0`, that has all of them; any LiteRT
+            is newer. None where an operator's history is not known.
+        unknown_operators: The operators of which it is not known, with their versions.
+        missing_in_micro: The operators that TensorFlow Lite Micro's interpreter lacks.
+    """
+
+    least_tflite: str | None
+    unknown_operators: tuple[str, ...]
+    missing_in_micro: tuple[str, ...]
+
+    @property
+    def least_words(self) -> str:
+        """The least release, for people."""
+        if self.least_tflite is None:
+            return f"not known for {', '.join(self.unknown_operators) or 'a file without operators'}"
+        return f"TensorFlow Lite {self.least_tflite}, or any LiteRT"
+
+    @property
+    def micro_words(self) -> str:
+        """Whether TensorFlow Lite Micro has the operators, for people."""
+        missing = self.missing_in_micro
+        return f"lacks {', '.join(missing)}" if missing else "has all operators"
+
+
+def _without_needs(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades an inspection of version 1, which says nothing of the runtimes that a file needs."""
+    return {**data, "needs": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InspectResult:
     """What a `.tflite` file holds.
 
@@ -86,10 +120,11 @@ class InspectResult:
         dynamic_tensors: Names of tensors with an open dimension.
         xnnpack: The check under the XNNPACK delegate, the default on phones.
         builtin: The check under TFLite's built-in kernels.
+        needs: What it asks of runtimes; None in results of earlier releases.
         runtime: Name and version of the runtime that loaded it.
     """
 
-    FORMAT: ClassVar[Format] = Format("inspect")
+    FORMAT: ClassVar[Format] = Format("inspect", (_without_needs,))
     schema_version: int = FORMAT.version
     path: str
     size_bytes: int
@@ -103,6 +138,7 @@ class InspectResult:
     dynamic_tensors: tuple[str, ...]
     xnnpack: KernelCheck
     builtin: KernelCheck
+    needs: RuntimeNeeds | None
     runtime: str
 
 

@@ -11,6 +11,7 @@ from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.results.models import InspectResult, KernelCheck, ModelChecks
 from edge_mnv3.core.runtime import open_model, probe
 from edge_mnv3.core.tflite.read import read_file
+from edge_mnv3.core.tflite.runtimes import runtime_needs
 from edge_mnv3.core.tflite.types import Model
 from edge_mnv3_quantization.graph.xnnpack_limits import violations
 
@@ -44,6 +45,7 @@ def inspect_file(path: Path, *, runtime: RuntimeName = DEFAULT_RUNTIME) -> Inspe
         dynamic_tensors=contents.dynamic_tensors(),
         xnnpack=_probe_xnnpack(path, contents, runtime),
         builtin=probe(path, kernels="builtin", runtime=runtime),
+        needs=runtime_needs(contents),
         runtime=model.runtime,
     )
 
