@@ -34,6 +34,7 @@ CLASSES = 10
 IMAGES = np.stack([synthetic_image(index, size=SIDE, seed=0) for index in range(24)])
 HELD_OUT = np.stack([synthetic_image(index, size=SIDE, seed=1) for index in range(24)])
 VARIANTS = ("Small", "Small_minimalistic", "Large", "Large_minimalistic")
+of_logits = pytest.mark.xdist_group("accurate logits")  # the model is made once
 
 
 def with_real_batch_norm(model: Any, seed: int = 0, images: npt.NDArray[np.uint8] = IMAGES) -> Any:
@@ -50,7 +51,10 @@ def with_real_batch_norm(model: Any, seed: int = 0, images: npt.NDArray[np.uint8
     return model
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(f"accurate {name}")) for name in VARIANTS],
+)
 def float_model(request: pytest.FixtureRequest) -> bytes:
     size, _, minimalistic = request.param.partition("_")
     build = getattr(builder, f"MobileNetV3{size}")
@@ -78,6 +82,20 @@ def noise_db(path: Path, reference: npt.NDArray[np.float64]) -> float:
     return float(10 * np.log10((signal**2).sum() / (error**2).sum()))
 
 
+@pytest.fixture(scope="module")
+def reference(float_model: bytes, tmp_path_factory: pytest.TempPathFactory) -> npt.NDArray[np.float64]:
+    """The float model's answers to the held-out images."""
+    return answers(written(tmp_path_factory.mktemp("float"), "float.tflite", float_model), HELD_OUT)
+
+
+@pytest.fixture(scope="module")
+def converters_noise_db(
+    float_model: bytes, reference: npt.NDArray[np.float64], tmp_path_factory: pytest.TempPathFactory
+) -> float:
+    content = quantized("stock", float_model, IMAGES)
+    return noise_db(written(tmp_path_factory.mktemp("stock"), "stock.tflite", content), reference)
+
+
 def written(tmp_path: Path, name: str, content: bytes) -> Path:
     path = tmp_path / name
     path.write_bytes(content)
@@ -102,28 +120,28 @@ def test_reading_and_lowering_change_nothing(float_model: bytes, tmp_path: Path)
     assert_rewrites_are_exact(float_model, path, HELD_OUT[:4])
 
 
-def test_whole_file_with_less_noise_than_the_converter(float_model: bytes, tmp_path: Path) -> None:
+def test_whole_file_with_less_noise_than_the_converter(
+    float_model: bytes, reference: npt.NDArray[np.float64], converters_noise_db: float, tmp_path: Path
+) -> None:
     path = written(tmp_path, "int8.tflite", quantized("accurate", float_model, IMAGES))
     checks = check_int8(path, io="uint8")
     assert checks.passed, checks.problems
     assert checks.xnnpack.partitions == 1
     assert "HARD_SWISH" not in checks.xnnpack.undelegated_ops
-    stock = written(tmp_path, "stock.tflite", quantized("stock", float_model, IMAGES))
-    reference = answers(written(tmp_path, "float.tflite", float_model), HELD_OUT)
-    ours, theirs = noise_db(path, reference), noise_db(stock, reference)
-    print(f"accurate {ours:.1f} dB, stock {theirs:.1f} dB")
-    assert ours > theirs
+    ours = noise_db(path, reference)
+    print(f"accurate {ours:.1f} dB, stock {converters_noise_db:.1f} dB")
+    assert ours > converters_noise_db
 
 
-def test_fast_file_is_whole_and_has_less_noise_than_the_converter(float_model: bytes, tmp_path: Path) -> None:
+def test_fast_file_is_whole_and_has_less_noise_than_the_converter(
+    float_model: bytes, reference: npt.NDArray[np.float64], converters_noise_db: float, tmp_path: Path
+) -> None:
     path = written(tmp_path, "fast.tflite", quantized("fast", float_model, IMAGES))
     checks = check_int8(path, io="uint8")
     assert checks.passed, checks.problems
     assert checks.xnnpack.partitions == 1
     assert "HARD_SWISH" not in checks.xnnpack.undelegated_ops
-    stock = written(tmp_path, "stock.tflite", quantized("stock", float_model, IMAGES))
-    reference = answers(written(tmp_path, "float.tflite", float_model), HELD_OUT)
-    assert noise_db(path, reference) > noise_db(stock, reference)
+    assert noise_db(path, reference) > converters_noise_db
 
 
 @pytest.mark.parametrize("io", ["int8", "float32"])
@@ -137,6 +155,7 @@ def test_io_types_give_the_same_answers(float_model: bytes, tmp_path: Path, io: 
     np.testing.assert_allclose(answers(other, HELD_OUT[:6]), answers(first, HELD_OUT[:6]), atol=1e-6)
 
 
+@of_logits
 @pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
 def test_the_reports_ranges_are_those_of_the_file(logits_model: bytes, io: IoType) -> None:
     made = quantize(logits_model, small_images(33, 4), RECIPES["fast"], options=QuantizationOptions(io=io))
@@ -147,6 +166,7 @@ def test_the_reports_ranges_are_those_of_the_file(logits_model: bytes, io: IoTyp
     assert {name: stored[name] for name in reported} == reported
 
 
+@of_logits
 @pytest.mark.parametrize("recipe", ["accurate", "fast"])
 def test_progress_and_determinism(logits_model: bytes, recipe: str) -> None:
     images = small_images(33, 4)
@@ -160,6 +180,7 @@ def test_progress_and_determinism(logits_model: bytes, recipe: str) -> None:
     assert quantized(recipe, logits_model, images, seed=3) == one
 
 
+@of_logits
 def test_fused_hard_swish_stays_an_operator(logits_model: bytes, tmp_path: Path) -> None:
     content = quantized("fast", logits_model, small_images(33, 4), hard_swish="fused")
     path = written(tmp_path, "fused.tflite", content)
@@ -188,6 +209,7 @@ def logits_model() -> bytes:
     )
 
 
+@of_logits
 def test_logits_output(logits_model: bytes, tmp_path: Path) -> None:
     path = written(tmp_path, "logits.tflite", quantized("fast", logits_model, small_images(33, 4)))
     assert check_int8(path, io="uint8").passed

@@ -29,6 +29,7 @@ from edge_mnv3.packaging.app_context import AppContext
 from edge_mnv3.packaging.app_sources import app_sources
 from edge_mnv3_calibration_data.preprocess import preprocess
 
+pytestmark = pytest.mark.xdist_group("app_compilers")  # Kotlin is compiled once
 DOUBLES = Path(__file__).parent.parent / "app_doubles"
 SIZE = 32
 LABELS = ("Gänseblümchen", "rose", "tulip, red", "sun flower", "dandelion")

@@ -23,6 +23,7 @@ from edge_mnv3_quantization import convert
 from edge_mnv3_quantization.calibration import statistics
 from edge_mnv3_quantization.convert import convert_float
 
+pytestmark = pytest.mark.xdist_group("calibrate")  # fixtures made once
 IMAGES = 14
 CONVERTED: dict[tuple[Any, ...], bytes] = {}
 GRAPH = ["--variant", "small_minimalistic", "--alpha", "0.35", "--input-size", "64"]

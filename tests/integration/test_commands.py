@@ -31,6 +31,9 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+of_one_model = pytest.mark.xdist_group("commands")  # quantized once
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """40 images in 4 class folders."""
@@ -56,6 +59,7 @@ def quantized(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> tuple[P
     return out, from_json(QuantizeResult, result.stdout)
 
 
+@of_one_model
 def test_quantize_writes_three_files(quantized: tuple[Path, QuantizeResult]) -> None:
     out, result = quantized
     name = "mobilenet_v3_small_minimalistic_0.35_64"
@@ -77,6 +81,7 @@ def test_quantize_writes_three_files(quantized: tuple[Path, QuantizeResult]) -> 
     assert from_json(QuantizeResult, (out / "quantize.json").read_text()) == result
 
 
+@of_one_model
 def test_json_contract(quantized: tuple[Path, QuantizeResult]) -> None:
     data = json.loads((quantized[0] / "quantize.json").read_text())
     assert data["float_path"].endswith("_float.tflite")
@@ -86,6 +91,7 @@ def test_json_contract(quantized: tuple[Path, QuantizeResult]) -> None:
     assert data["checks"]["xnnpack"]["partitions"] >= 1
 
 
+@of_one_model
 def test_existing_outputs_need_force(quantized: tuple[Path, QuantizeResult]) -> None:
     out, _ = quantized
     before = (out / "quantize.json").read_bytes()
@@ -97,6 +103,7 @@ def test_existing_outputs_need_force(quantized: tuple[Path, QuantizeResult]) -> 
     assert (out / "quantize.json").read_bytes() == before
 
 
+@of_one_model
 def test_earlier_run_is_repeated_from_its_json(
     quantized: tuple[Path, QuantizeResult], tmp_path: Path
 ) -> None:
@@ -136,6 +143,7 @@ def test_synthetic_is_the_default_and_said(tmp_path: Path) -> None:
     assert "warning: calibrating on synthetic images" in again.stderr
 
 
+@of_one_model
 def test_validate(quantized: tuple[Path, QuantizeResult], photos: Path) -> None:
     _, files = quantized
     arguments = ("validate", "--float", files.float_path, "--int8", files.int8_path, "--data", photos)
@@ -158,6 +166,7 @@ def test_validate(quantized: tuple[Path, QuantizeResult], photos: Path) -> None:
     assert "gate passed" in passed.stdout
 
 
+@of_one_model
 def test_inspect(quantized: tuple[Path, QuantizeResult]) -> None:
     _, files = quantized
     result = from_json(InspectResult, run("inspect", files.int8_path, "--json").stdout)
@@ -176,6 +185,7 @@ def test_inspect(quantized: tuple[Path, QuantizeResult]) -> None:
     assert "image:0 [1, 64, 64, 3] float32" in table
 
 
+@of_one_model
 def test_bench(quantized: tuple[Path, QuantizeResult]) -> None:
     _, files = quantized
     result = run("bench", files.int8_path, "--host", "--runs", 20, "--warmup-runs", 2, "--json")

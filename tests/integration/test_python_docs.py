@@ -14,6 +14,7 @@ from PIL import Image
 import edge_mnv3
 from edge_mnv3.core.process import run
 
+pytestmark = pytest.mark.xdist_group("python_docs")  # examples run once
 PAGE = Path(__file__).parent.parent.parent / "docs" / "python.md"
 README = PAGE.parent.parent / "README.md"
 MARK = "=== end of example ==="

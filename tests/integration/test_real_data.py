@@ -22,6 +22,11 @@ FLOAT_TOLERANCE_POINTS = 0.5
 STOCK_TOLERANCE_POINTS = 2.5
 
 
+# Made once in all.
+of_stock = pytest.mark.xdist_group("real data, stock")
+of_accurate = pytest.mark.xdist_group("real data, accurate")
+
+
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
@@ -62,6 +67,7 @@ def diagnose(made: QuantizeResult) -> DiagnoseResult:
     return from_json(DiagnoseResult, done.stdout)
 
 
+@of_stock
 def test_stock_small_must_not_be_shipped_and_says_why(small: tuple[Result, QuantizeResult]) -> None:
     done, result = small
     assert done.exit_code == 3
@@ -76,6 +82,7 @@ def test_stock_small_must_not_be_shipped_and_says_why(small: tuple[Result, Quant
     assert "XNNPACK accepts below 256" in warning
 
 
+@of_stock
 def test_stock_small_baseline(test_data: Path, small: tuple[Result, QuantizeResult]) -> None:
     done = run(
         "validate", "--float", small[1].float_path, "--int8", small[1].int8_path,
@@ -94,6 +101,7 @@ def test_stock_small_baseline(test_data: Path, small: tuple[Result, QuantizeResu
     assert "does not load under XNNPACK" in result.gate.problems[0]
 
 
+@of_stock
 def test_stock_small_is_not_packaged(small: tuple[Result, QuantizeResult], tmp_path: Path) -> None:
     done = run("package", small[1].int8_path, "-o", tmp_path / "bundle")
     assert done.exit_code == 1
@@ -104,6 +112,7 @@ def test_stock_small_is_not_packaged(small: tuple[Result, QuantizeResult], tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@of_accurate
 def test_small_is_packaged_and_verified_on_photographs(
     test_data: Path, small_accurate: tuple[Result, QuantizeResult], tmp_path: Path
 ) -> None:
@@ -139,6 +148,7 @@ def test_stock_large_minimalistic_baseline(test_data: Path, tmp_path: Path) -> N
     assert accuracy.int8.top1_percent == pytest.approx(78.8, abs=STOCK_TOLERANCE_POINTS)
 
 
+@of_stock
 def test_published_8_bit_file_has_a_background_class(
     test_data: Path, small: tuple[Result, QuantizeResult]
 ) -> None:
@@ -158,6 +168,7 @@ def test_published_8_bit_file_has_a_background_class(
     assert from_json(ValidateResult, said.stdout).int8 == detected.int8
 
 
+@of_accurate
 def test_accurate_small_keeps_its_answers(
     test_data: Path, small_accurate: tuple[Result, QuantizeResult]
 ) -> None:
@@ -194,6 +205,7 @@ def test_accurate_small_without_many_photographs(
     assert accuracy.delta.top1_points > -4
 
 
+@of_stock
 def test_stock_small_is_diagnosed(small: tuple[Result, QuantizeResult]) -> None:
     result = diagnose(small[1])
     assert result.kernels == "builtin"
@@ -220,6 +232,7 @@ def test_stock_small_is_diagnosed(small: tuple[Result, QuantizeResult]) -> None:
     assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=0.5)
 
 
+@of_accurate
 def test_accurate_small_is_diagnosed(small_accurate: tuple[Result, QuantizeResult]) -> None:
     result = diagnose(small_accurate[1])
     assert (result.kernels, result.xnnpack_problem, result.refused) == ("xnnpack", None, ())

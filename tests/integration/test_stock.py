@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -28,7 +28,13 @@ SIDE = 64
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
 
 
-@pytest.fixture(scope="module", params=["Small", "Large_minimalistic"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.xdist_group(f"stock {name}"))
+        for name in ("Small", "Large_minimalistic")
+    ],
+)
 def model(request: pytest.FixtureRequest) -> Any:
     size, _, minimalistic = request.param.partition("_")
     return getattr(builder, f"MobileNetV3{size}")(
@@ -43,6 +49,12 @@ def model(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(scope="module")
 def float_model(model: Any) -> bytes:
     return convert_float(model)
+
+
+@pytest.fixture(scope="module")
+def int8_models(float_model: bytes) -> dict[IoType, bytes]:
+    """The recipe's files by type of input and output."""
+    return {io: quantized("stock", float_model, IMAGES, io=io) for io in get_args(IoType)}
 
 
 def plain_converter(model: Any, io: IoType | None) -> bytes:
@@ -94,8 +106,8 @@ def contents(model: bytes) -> tuple[list[Any], list[Any]]:
 
 @pytest.mark.filterwarnings("ignore:Statistics for quantized inputs were expected")
 @pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
-def test_equals_the_plain_converter(model: Any, float_model: bytes, io: IoType) -> None:
-    ours = contents(quantized("stock", float_model, IMAGES, io=io))
+def test_equals_the_plain_converter(model: Any, int8_models: dict[IoType, bytes], io: IoType) -> None:
+    ours = contents(int8_models[io])
     theirs = contents(plain_converter(model, io))
     assert len(ours[0]) > 60
     assert ours == theirs
@@ -117,9 +129,11 @@ def test_float_answers_as_keras(model: Any, float_model: bytes, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
-def test_io_types_are_whole_integer_files(float_model: bytes, tmp_path: Path, io: IoType) -> None:
+def test_io_types_are_whole_integer_files(
+    int8_models: dict[IoType, bytes], tmp_path: Path, io: IoType
+) -> None:
     path = tmp_path / "q.tflite"
-    path.write_bytes(quantized("stock", float_model, IMAGES, io=io))
+    path.write_bytes(int8_models[io])
     checks = check_int8(path, io=io)
     assert checks.full_integer
     assert checks.fixed_shapes
@@ -129,11 +143,11 @@ def test_io_types_are_whole_integer_files(float_model: bytes, tmp_path: Path, io
     assert model.inputs[0].shape == (1, SIDE, SIDE, 3)
 
 
-def test_progress_and_determinism(float_model: bytes) -> None:
+def test_progress_and_determinism(float_model: bytes, int8_models: dict[IoType, bytes]) -> None:
     reporter = RecordingReporter()
     first = quantize(float_model, IMAGES, RECIPES["stock"], reporter=reporter).model
     assert reporter.done_and_total == [(done, len(IMAGES)) for done in range(1, len(IMAGES) + 1)]
-    assert first == quantized("stock", float_model, IMAGES)
+    assert first == int8_models["uint8"]  # of another run
 
 
 def test_interruption_is_passed_on(float_model: bytes) -> None:

@@ -35,6 +35,8 @@ TOY = RecipeConfig(
     synthetic_warning="toys need photographs",
 )
 
+pytestmark = pytest.mark.xdist_group("toy_recipe")  # quantized once
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> QuantizeResult:
