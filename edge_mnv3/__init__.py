@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from edge_mnv3.model.graphs import GraphRequest as GraphRequest
     from edge_mnv3.stages.bench import DeviceBenchRequest as DeviceBenchRequest
     from edge_mnv3.stages.bench import bench as bench
+    from edge_mnv3.stages.bench_files import ResultFiles as ResultFiles
     from edge_mnv3.stages.build import BuildRequest as BuildRequest
     from edge_mnv3.stages.build import build as build
     from edge_mnv3.stages.calibrate import CalibrateRequest as CalibrateRequest
@@ -96,8 +97,8 @@ if TYPE_CHECKING:
     from edge_mnv3.stages.variant_files import VariantFilesRequest as VariantFilesRequest
     from edge_mnv3.stages.verify import VerifyRequest as VerifyRequest
     from edge_mnv3.stages.verify import verify as verify
-    from edge_mnv3_android_bench.measuring.host import HostBenchRequest as HostBenchRequest
     from edge_mnv3_android_bench.measuring.plan import CoolDown as CoolDown
+    from edge_mnv3_android_bench.measuring.plan import HostBenchRequest as HostBenchRequest
     from edge_mnv3_android_bench.measuring.protocols import PROTOCOLS as PROTOCOLS
     from edge_mnv3_android_bench.measuring.protocols import Protocol as Protocol
     from edge_mnv3_android_bench.measuring.protocols import custom_protocol as custom_protocol
@@ -138,7 +139,7 @@ _PUBLIC = {
     "EdgeMnv3Error": "edge_mnv3.core.errors",
     "Figure": "edge_mnv3.core.published",
     "GraphRequest": "edge_mnv3.model.graphs",
-    "HostBenchRequest": "edge_mnv3_android_bench.measuring.host",
+    "HostBenchRequest": "edge_mnv3_android_bench.measuring.plan",
     "HostBenchResult": "edge_mnv3.core.results.bench",
     "ImageSample": "edge_mnv3.core.images",
     "ImageShape": "edge_mnv3.core.results.images",
@@ -162,6 +163,7 @@ _PUBLIC = {
     "ReproduceReport": "edge_mnv3.stages.reproduce",
     "ReproduceRequest": "edge_mnv3.stages.reproduce",
     "ReproduceResult": "edge_mnv3.core.results.verdicts",
+    "ResultFiles": "edge_mnv3.stages.bench_files",
     "RuntimeUnavailableError": "edge_mnv3.core.errors",
     "SampleRequest": "edge_mnv3.core.images",
     "Source": "edge_mnv3.core.published",

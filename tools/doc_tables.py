@@ -20,6 +20,7 @@ from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results import bench as bench_results
 from edge_mnv3.core.results import bench_report
+from edge_mnv3.core.results import binaries as binary_results
 from edge_mnv3.core.results import calibrate as calibrate_results
 from edge_mnv3.core.results import demo as demo_results
 from edge_mnv3.core.results import device as device_results
@@ -36,7 +37,6 @@ from edge_mnv3.core.results import verify as verify_results
 from edge_mnv3.model import arch
 from edge_mnv3.model.weights import PUBLISHED
 from edge_mnv3.packaging.apis import TAKES
-from edge_mnv3_android_bench.benchmark_model import registry as benchmark_binary
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from edge_mnv3_quantization.algorithms.weight_quantization import LARGEST_STEP
 from edge_mnv3_quantization.diagnosis import causes
@@ -52,7 +52,7 @@ TOP_RESULTS = {
     "bench --device": bench_report.DeviceBenchReport,
     "reproduce": verdict_results.ReproduceResult,
     "compare": verdict_results.CompareResult,
-    "benchmark-binary list": benchmark_binary.BinaryLock,
+    "benchmark-binary list": binary_results.BinaryLock,
     "package": package_results.PackageResult,
     "verify": verify_results.VerifyResult,
     "build": model_results.BuildResult,
@@ -72,7 +72,7 @@ RESULT_MODULES = (
     device_results,
     profile_results,
     verdict_results,
-    benchmark_binary,
+    binary_results,
     package_results,
     verify_results,
     demo_results,

@@ -13,6 +13,7 @@ from edge_mnv3.commands.device_options import (
     leave,
     models_dir_option,
     output_option,
+    result_files,
     run_options,
 )
 from edge_mnv3.commands.options import force_option, json_option, runtime_option
@@ -25,7 +26,9 @@ from edge_mnv3.core.choices import (
     IMAGENET_WEIGHTS,
     KERNELS,
 )
-from edge_mnv3.model.arch import VARIANTS
+from edge_mnv3.model.arch import VARIANTS, parse_variant
+from edge_mnv3_android_bench.measuring.plan import CoolDown, HostBenchRequest
+from edge_mnv3_android_bench.measuring.protocols import CUSTOM, PROTOCOLS, PUBLISHED, custom_protocol
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench import HostBenchResult
@@ -68,8 +71,8 @@ _HOST_FIELDS = {
 )
 @click.option(
     "--protocol",
-    type=click.Choice(("published", "app", "custom")),
-    default="published",
+    type=click.Choice((*PROTOCOLS, CUSTOM)),
+    default=PUBLISHED.name,
     show_default=True,
     help="published: one thread, big core, built-in kernels, 50 runs; app: 4 threads, all cores, XNNPACK; "
     "custom: published, but for the options that follow.",
@@ -129,18 +132,12 @@ def command(files: tuple[Path, ...], host: bool, devices: tuple[str, ...], **opt
 def _bench_on_host(file: Path, options: dict[str, Any]) -> None:
     from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.bench import bench
-    from edge_mnv3.stages.bench_files import ResultFiles
-    from edge_mnv3_android_bench.measuring.host import HostBenchRequest
 
-    files = ResultFiles(output=options["output"], history=options["history"], force=options["force"])
-    files.check()
-    reporter = TerminalReporter()
     given = {field: options[name] for name, field in _HOST_FIELDS.items() if options[name] is not None}
-    result = bench(HostBenchRequest(model=file, runtime=options["runtime"], **given), reporter)
+    request = HostBenchRequest(model=file, runtime=options["runtime"], **given)
+    reporter = TerminalReporter()
+    result = bench(request, reporter, result_files(options))
     reporter.close()
-    for warning in result.warnings:
-        reporter.warn(warning)
-    files.write(result, (result,), reporter)
     click.echo(to_json(result) if options["as_json"] else table(result), nl=not options["as_json"])
 
 
@@ -148,19 +145,11 @@ def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], option
     from edge_mnv3.commands.bench_tables import bench_table
     from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.bench import bench
-    from edge_mnv3.stages.bench_files import ResultFiles
 
-    history = options["history"] or HISTORY_FILE
-    files = ResultFiles(
-        output=options["output"], history=history, force=options["force"], over_unfinished=True
-    )
-    files.check()
     reporter = TerminalReporter()
-    report = bench(_device_request(models, devices, options), reporter)
+    request = _device_request(models, devices, options)
+    report = bench(request, reporter, result_files(options, default_history=HISTORY_FILE))
     reporter.close()
-    for warning in dict.fromkeys(warning for result in report.results for warning in result.warnings):
-        reporter.warn(warning)
-    files.write(report, report.results, reporter)
     if options["as_json"]:
         click.echo(to_json(report), nl=False)
     elif report.results:
@@ -171,11 +160,8 @@ def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], option
 def _device_request(
     models: tuple[Path, ...], devices: tuple[str, ...], options: dict[str, Any]
 ) -> DeviceBenchRequest:
-    from edge_mnv3.model.arch import parse_variant
     from edge_mnv3.stages.bench import DeviceBenchRequest
     from edge_mnv3.stages.variant_files import VariantFilesRequest
-    from edge_mnv3_android_bench.measuring.plan import CoolDown
-    from edge_mnv3_android_bench.measuring.protocols import PROTOCOLS, PUBLISHED, custom_protocol
 
     protocol = custom_protocol(
         PROTOCOLS.get(options["protocol"], PUBLISHED),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from edge_mnv3.core.results.verdicts import EMULATED_REASON, UNSTABLE, is_of_the_era
+
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult
     from edge_mnv3.core.results.bench_report import DeviceBenchReport
@@ -13,8 +15,7 @@ if TYPE_CHECKING:
     from edge_mnv3.core.results.verdicts import CompareResult, MeasuredCell, ReproduceCell, ReproduceResult
 
 EMULATED_TITLE = "EMULATED DEVICE, NOT A PHONE: "
-EMULATED_REASON = "emulated device"
-_TOP_COSTS = 10
+_SLOWEST_SHOWN = 10
 _CELL_HEADINGS = (
     *("network", "file", "source", "published ms", "era ms", "current ms"),
     *("ratio", "95 % interval", "verdict"),
@@ -25,10 +26,10 @@ def bench_table(report: DeviceBenchReport) -> str:
     """Writes a report, device by device."""
     sections = []
     for serial in dict.fromkeys(result.conditions.device.serial for result in report.results):
-        own = [result for result in report.results if result.conditions.device.serial == serial]
+        of_device = [result for result in report.results if result.conditions.device.serial == serial]
         cells = [cell for entry in report.published if entry.serial == serial for cell in entry.cells]
-        lines = [device_line(own[0].conditions.device), protocol_line(own[0].conditions), ""]
-        lines += result_lines(own)
+        lines = [device_line(of_device[0].conditions.device), protocol_line(of_device[0].conditions), ""]
+        lines += result_lines(of_device)
         if any(cell.published_ms is not None for cell in cells):
             lines += ["", *cell_lines(cells)]
         for profile in report.profiles:
@@ -43,8 +44,6 @@ def bench_table(report: DeviceBenchReport) -> str:
 
 def reproduce_table(result: ReproduceResult) -> str:
     """Writes verdicts: the cells, then what the sources and the ranks say."""
-    from edge_mnv3_android_bench.published.verdicts import describe_nearest
-
     lines = [device_line(result.device)]
     lines += [protocol_line(result.results[0].conditions)] if result.results else []
     lines += ["", *cell_lines(result.cells)]
@@ -53,7 +52,7 @@ def reproduce_table(result: ReproduceResult) -> str:
         lines += ["", "unstable, and so without a figure:"]
         lines += [f"  {file_and_binary(r.conditions)}: {'; '.join(r.problems)}" for r in unstable]
     if result.published_device is None:
-        nearest = f"; {describe_nearest(result.nearest)}" if result.nearest else ""
+        nearest = f"; {result.nearest}" if result.nearest else ""
         lines += ["", f"{result.device.model} has no published figure{nearest}"]
     if result.contradictions:
         lines += ["", "the sources contradict one another:"]
@@ -158,8 +157,6 @@ def cell_lines(cells: Sequence[ReproduceCell]) -> list[str]:
 
 def profile_lines(profile: DeviceProfileResult) -> list[str]:
     """Writes where the time of an inference goes."""
-    from edge_mnv3_android_bench.benchmark_model.op_profile import top_costs
-
     ops = profile.profile
     lines = [
         f"profile of {file_and_binary(profile.conditions)}: {ops.total_us / 1e3:.3f} ms an inference with "
@@ -170,11 +167,11 @@ def profile_lines(profile: DeviceProfileResult) -> list[str]:
     if ops.delegated_ops:
         taken = ", ".join(f"{count} {name}" for name, count in ops.delegated_ops.items())
         lines.append(f"  inside the delegate's partitions: {taken}")
-    dearest = [
+    slowest = [
         (cost.op_type, ", ".join(cost.outputs)[:60], f"{cost.time_us:.0f}", f"{cost.share_percent:.1f} %")
-        for cost in top_costs(ops, _TOP_COSTS)
+        for cost in ops.slowest(_SLOWEST_SHOWN)
     ]
-    return lines + _indented(_aligned([("dearest", "makes", "us", "time"), *dearest], right={2, 3}))
+    return lines + _indented(_aligned([("slowest", "makes", "us", "time"), *slowest], right={2, 3}))
 
 
 def outputs_line(outputs: PhoneOutputs) -> str:
@@ -202,14 +199,10 @@ def _file_name(conditions: DeviceBenchConditions) -> str:
 
 
 def _era(cell: ReproduceCell) -> MeasuredCell | None:
-    from edge_mnv3_android_bench.published.verdicts import is_of_the_era
-
     return next((m for m in cell.measured if is_of_the_era(m.binary)), None)
 
 
 def _current(cell: ReproduceCell) -> MeasuredCell | None:
-    from edge_mnv3_android_bench.published.verdicts import is_of_the_era
-
     return next((m for m in cell.measured if not is_of_the_era(m.binary)), None)
 
 
@@ -228,8 +221,6 @@ def _ratio_interval(measured: MeasuredCell | None) -> str:
 
 def _verdict(measured: MeasuredCell, notes: dict[tuple[str, ...], int]) -> str:
     """The verdict with the number of the note that gives its reasons; equal reasons share one."""
-    from edge_mnv3_android_bench.published.verdicts import UNSTABLE
-
     words = measured.verdict
     emulated = EMULATED_REASON in measured.reasons
     if measured.by_ratio and measured.by_ratio != measured.verdict and not emulated:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,7 +13,7 @@ from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import CURRENT_BINARY
 
 if TYPE_CHECKING:
-    from edge_mnv3_android_bench.benchmark_model.registry import BenchmarkBinary, BinaryLock
+    from edge_mnv3.core.results.binaries import BenchmarkBinary, BinaryLock
 
 abi_option = click.option(
     "--abi",
@@ -45,9 +45,9 @@ def command() -> None:
 @abi_option
 def add(name: str, file: Path, abi: str) -> None:
     """Take FILE into the registry as NAME."""
-    from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
+    from edge_mnv3.stages.benchmark_binary import add_binary
 
-    click.echo(_line(BinaryRegistry().register(name, abi, file)))
+    click.echo(_line(add_binary(name, abi, file)))
 
 
 @command.command("fetch")
@@ -57,19 +57,14 @@ def add(name: str, file: Path, abi: str) -> None:
 @click.option("--address", metavar="URL", help="[default: TensorFlow's nightly build]")
 @click.option("--refresh", is_flag=True, help="Download again, to see whether the file has changed.")
 @adb_option
-def fetch(
-    name: str, abi: str | None, device: str | None, address: str | None, refresh: bool, adb: Path | None
-) -> None:
+def fetch(**options: Any) -> None:
     """Download a build and lock it; a file that has changed waits until it is accepted."""
-    from edge_mnv3.stages.benchmark_binary import published_abi
-    from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
-
-    if (abi is None) == (device is None):
+    if (options["abi"] is None) == (options["device"] is None):
         raise click.UsageError("Give either --abi or --device.")
+    from edge_mnv3.stages.benchmark_binary import FetchRequest, fetch_binary
+
     reporter = TerminalReporter()
-    chosen = abi or published_abi(device or "", adb)
-    reporter.step(f"benchmark_model for {chosen}")
-    binary = BinaryRegistry().fetch(name, chosen, address=address, refresh=refresh, reporter=reporter)
+    binary = fetch_binary(FetchRequest(**options), reporter)
     reporter.close()
     click.echo(_line(binary))
 
@@ -79,9 +74,9 @@ def fetch(
 def list_(as_json: bool) -> None:
     """Show all builds, and what waits to be accepted."""
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
+    from edge_mnv3.stages.benchmark_binary import list_binaries
 
-    lock = BinaryRegistry().read()
+    lock = list_binaries()
     click.echo(to_json(lock) if as_json else _table(lock), nl=not as_json)
 
 
@@ -90,9 +85,9 @@ def list_(as_json: bool) -> None:
 @abi_option
 def accept(name: str, abi: str) -> None:
     """Take the change of NAME that was refused last: another file, or other flags of the same file."""
-    from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
+    from edge_mnv3.stages.benchmark_binary import accept_binary
 
-    click.echo(_line(BinaryRegistry().accept(name, abi)))
+    click.echo(_line(accept_binary(name, abi)))
 
 
 def _table(lock: BinaryLock) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE.keras")
 @force_option
 @json_option
-@requests("edge_mnv3.stages.build.BuildRequest")
+@requests("build.BuildRequest")
 def command(request: BuildRequest, as_json: bool) -> None:
     """Build a Keras MobileNetV3 and save it.
 

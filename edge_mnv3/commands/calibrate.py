@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 )
 @force_option
 @json_option
-@requests("edge_mnv3.stages.calibrate.CalibrateRequest")
+@requests("calibrate.CalibrateRequest")
 def command(request: CalibrateRequest, as_json: bool) -> None:
     """Read the calibration images and run the float model over them once, for many quantizations.
 

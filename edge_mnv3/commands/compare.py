@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "repeated.",
 )
 @json_option
-@requests("edge_mnv3.stages.compare.CompareRequest")
+@requests("compare.CompareRequest")
 def command(request: CompareRequest, as_json: bool) -> None:
     """Say in words whether two results of bench or reproduce differ.
 

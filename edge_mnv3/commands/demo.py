@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )
 @force_option
 @json_option
-@requests("edge_mnv3.stages.demo.DemoRequest")
+@requests("demo.DemoRequest")
 def command(request: DemoRequest, as_json: bool) -> None:
     """Run the whole pipeline on bundled weights, without network, in about a minute.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ from edge_mnv3.core.choices import HISTORY_FILE, MODELS_FOLDER
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench_report import DeviceFailure
+    from edge_mnv3.stages.bench_files import ResultFiles
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,6 +73,14 @@ def run_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def result_files(options: Mapping[str, Any], *, default_history: Path | None = None) -> ResultFiles:
+    """Makes of --output, --history and --force where a result is written."""
+    from edge_mnv3.stages.bench_files import ResultFiles
+
+    history = options["history"] or default_history
+    return ResultFiles(output=options["output"], history=history, force=options["force"])
 
 
 def leave(reporter: TerminalReporter, failures: tuple[DeviceFailure, ...], *, stable: bool) -> None:

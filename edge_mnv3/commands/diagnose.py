@@ -49,18 +49,11 @@ _WIDTH = 110
 )
 @force_option
 @json_option
-@requests("edge_mnv3.stages.diagnose.DiagnoseRequest")
-def command(
-    request: DiagnoseRequest,
-    all_layers: bool,
-    plot: Path | None,
-    output: Path | None,
-    force: bool,
-    as_json: bool,
-) -> None:
+@requests("diagnose.DiagnoseRequest")
+def command(request: DiagnoseRequest, all_layers: bool, as_json: bool) -> None:
     """Show where an int8 file loses accuracy, and why.
 
-    Signal to noise along the graph, the ten tensors that cost most, their causes, and what the recipe did
+    Signal to noise along the graph, the ten most expensive tensors, their causes, and what the recipe did
     about them. For int8 files of any recipe, made from this float file.
 
     \b
@@ -69,22 +62,12 @@ def command(
       edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images photos/ --plot q.png
       edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images val.csv -o q.json --json
     """
-    from edge_mnv3.core.outputs import check_writable, staged, write_text
     from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.diagnose import diagnose
-    from edge_mnv3_quantization.diagnosis.plot import check_plot, plot_diagnosis
 
-    check_writable([path for path in (plot, output) if path], force=force)
-    if plot:
-        check_plot(plot)
     reporter = TerminalReporter()
     result = diagnose(request, reporter)
     reporter.close()
-    if output:
-        write_text(output, to_json(result), force=force)
-    if plot:
-        with staged([plot], force=force) as (file,):
-            plot_diagnosis(result, file)
     click.echo(to_json(result) if as_json else table(result, all_layers=all_layers), nl=not as_json)
 
 
@@ -102,7 +85,7 @@ def table(result: DiagnoseResult, *, all_layers: bool = False) -> str:
             f"{'signal to noise along the graph':<44}{'dB':>6}  lowest inside",
             *(_layers(result.layers) if all_layers else _blocks(result.layers)),
             "",
-            f"{'the dearest tensors':<44}{'alone':>9}{'so far':>9}{'share':>9}",
+            f"{'the most expensive tensors':<44}{'alone':>9}{'so far':>9}{'share':>9}",
             *(line for cost in result.costs for line in _cost(cost)),
             *_refused(result),
         )

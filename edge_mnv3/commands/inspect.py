@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE.tflite")
 @runtime_option
 @json_option
-@requests("edge_mnv3.stages.inspect.InspectRequest")
+@requests("inspect.InspectRequest")
 def command(request: InspectRequest, as_json: bool) -> None:
     """Show what a .tflite file holds and whether phones can run it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
+import typing
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -18,35 +19,48 @@ from edge_mnv3.core.choices import (
     PREPROCESS_NAMES,
     RUNTIMES,
 )
-from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS
+from edge_mnv3.core.requests import Request
+from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS, parse_variant
 
 F = TypeVar("F", bound=Callable[..., Any])
+STAGES = "edge_mnv3.stages"
 REQUEST_ATTRIBUTE = "request_class"  # of a command's function: the name of the request that it takes
 
 
 def requests(kind: str) -> Callable[[F], F]:
     """Makes a stage's request of a command's options, which the command then gets as `request`.
 
-    Every option whose name is a field of the request goes into it; the others reach the command as they are.
-    The request's module is imported when the command runs, so that `--help` stays quick.
+    Every option whose name is a field of the request goes into it, or into a request that is one of its
+    fields; the others reach the command as they are. The request's module is imported when the command runs,
+    so that `--help` stays quick.
 
     Args:
-        kind: Dotted name of the request's class.
+        kind: The request's class, as `module.Class` of a stage.
     """
     module, _, name = kind.rpartition(".")
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def call(**options: Any) -> Any:
-            request_class = getattr(importlib.import_module(module), name)
-            fields = [field.name for field in dataclasses.fields(request_class) if field.name in options]
-            request = request_class(**{field: options.pop(field) for field in fields})
+            request = _made(getattr(importlib.import_module(f"{STAGES}.{module}"), name), options)
             return function(request=request, **options)
 
-        vars(call)[REQUEST_ATTRIBUTE] = kind
+        vars(call)[REQUEST_ATTRIBUTE] = f"{STAGES}.{kind}"
         return cast(F, call)
 
     return decorate
+
+
+def _made(kind: type[Request], options: dict[str, Any]) -> Request:
+    """Takes a request's fields out of options, and those of requests that it cannot be without."""
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for field in dataclasses.fields(cast(Any, kind)):
+        if field.name in options:
+            values[field.name] = options.pop(field.name)
+        elif field.default is dataclasses.MISSING and issubclass(hints[field.name], Request):
+            values[field.name] = _made(hints[field.name], options)
+    return kind(**values)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
@@ -64,6 +78,15 @@ preprocess_option = click.option(
     default=DEFAULT_PREPROCESS,
     show_default=True,
     help="slim: central 87.5 % crop; resize: the whole image; resize256: short side 256, central crop.",
+)
+input_size_option = click.option(
+    "--input-size",
+    "input_size_px",
+    type=click.IntRange(min=MIN_INPUT_SIZE),
+    default=DEFAULT_INPUT_SIZE,
+    show_default=True,
+    metavar="PX",
+    help="Side of the square input.",
 )
 
 
@@ -89,24 +112,12 @@ def images_options(function: F) -> F:
 
 
 def graph_options(function: F) -> F:
-    """Adds --variant, --alpha, --input-size, --classes and --weights, which become a `GraphRequest`: `graph`.
-
-    A command's option `softmax` goes into it too.
-    """
+    """Adds --variant, --alpha, --input-size, --classes and --weights: the fields of a `GraphRequest`."""
 
     @functools.wraps(function)
     def call(**options: Any) -> Any:
-        from edge_mnv3.model.arch import parse_variant
-        from edge_mnv3.model.graphs import GraphRequest
-
-        graph = GraphRequest(
-            variant=parse_variant(options.pop("variant"), options.pop("alpha")),
-            input_size_px=options.pop("input_size"),
-            classes=options.pop("classes"),
-            weights=options.pop("weights"),
-            include_softmax=options.pop("softmax", True),
-        )
-        return function(graph=graph, **options)
+        variant = parse_variant(options.pop("variant"), options.pop("alpha"))
+        return function(variant=variant, **options)
 
     command = cast(F, call)
     for option in reversed(
@@ -114,15 +125,8 @@ def graph_options(function: F) -> F:
             click.option(
                 "--variant", type=click.Choice(tuple(VARIANTS)), required=True, help="Which network."
             ),
-            click.option("--alpha", type=float, help="Width multiplier.  [default: the variant's own]"),
-            click.option(
-                "--input-size",
-                type=click.IntRange(min=MIN_INPUT_SIZE),
-                default=DEFAULT_INPUT_SIZE,
-                show_default=True,
-                metavar="PX",
-                help="Side of the square input.",
-            ),
+            click.option("--alpha", type=float, help="Width multiplier.  [default: that of the variant]"),
+            input_size_option,
             click.option(
                 "--classes",
                 type=click.IntRange(min=1),

@@ -69,7 +69,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--zip", "as_zip", is_flag=True, help="Write one zip in place of a folder.")
 @click.option("--force", is_flag=True, help="Replace the output, and metadata that a model has already.")
 @json_option
-@requests("edge_mnv3.stages.package.PackageRequest")
+@requests("package.PackageRequest")
 def command(request: PackageRequest, as_json: bool) -> None:
     """Make a bundle that Android and iOS apps can take as it is.
 
@@ -89,8 +89,6 @@ def command(request: PackageRequest, as_json: bool) -> None:
     reporter = TerminalReporter()
     result = package(request, reporter)
     reporter.close()
-    for warning in result.warnings:
-        reporter.warn(warning)
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)
 
 

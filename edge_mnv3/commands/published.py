@@ -6,17 +6,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.options import json_option
-from edge_mnv3.model.arch import VARIANTS, parse_variant
+from edge_mnv3.commands.options import json_option, requests
+from edge_mnv3.model.arch import VARIANTS, Variant, parse_variant
 
 if TYPE_CHECKING:
     from edge_mnv3.core.published import Figure, Published
+    from edge_mnv3.stages.published import PublishedRequest
+
+
+def _to_variant(context: click.Context, option: click.Parameter, name: str | None) -> Variant | None:
+    return None if name is None else parse_variant(name)
 
 
 @click.command("published")
-@click.option("--variant", type=click.Choice(tuple(VARIANTS)), help="Only this network.")
+@click.option(
+    "--variant", type=click.Choice(tuple(VARIANTS)), callback=_to_variant, help="Only this network."
+)
 @json_option
-def command(variant: str | None, as_json: bool) -> None:
+@requests("published.PublishedRequest")
+def command(request: PublishedRequest, as_json: bool) -> None:
     """Show the published accuracies and latencies, each with its source.
 
     Sources contradict one another, so no two are merged into one row.
@@ -26,13 +34,11 @@ def command(variant: str | None, as_json: bool) -> None:
       edge-mnv3 published
       edge-mnv3 published --variant large_0.75 --json
     """
-    from edge_mnv3.core.published import read_published
     from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.stages.published import published
 
-    published = read_published()
-    if variant:
-        published = published.of_variant(variant.removesuffix("_0.75"), parse_variant(variant).alpha)
-    click.echo(to_json(published) if as_json else _table(published), nl=not as_json)
+    result = published(request)
+    click.echo(to_json(result) if as_json else _table(result), nl=not as_json)
 
 
 def _table(published: Published) -> str:

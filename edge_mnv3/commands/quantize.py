@@ -66,7 +66,11 @@ if TYPE_CHECKING:
     help="Type of the input and output; mobile APIs take uint8.",
 )
 @click.option(
-    "--softmax/--no-softmax", default=True, show_default=True, help="Probabilities or logits as output."
+    "--softmax/--no-softmax",
+    "include_softmax",
+    default=True,
+    show_default=True,
+    help="Probabilities or logits as output.",
 )
 @click.option(
     "-o",
@@ -78,7 +82,7 @@ if TYPE_CHECKING:
 )
 @force_option
 @json_option
-@requests("edge_mnv3.stages.quantize.QuantizeRequest")
+@requests("quantize.QuantizeRequest")
 def command(request: QuantizeRequest, as_json: bool) -> None:
     """Make a full-integer .tflite of a MobileNetV3, and the float .tflite to compare it with.
 

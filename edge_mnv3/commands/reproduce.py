@@ -12,6 +12,7 @@ from edge_mnv3.commands.device_options import (
     leave,
     models_dir_option,
     output_option,
+    result_files,
     run_options,
 )
 from edge_mnv3.commands.options import force_option, json_option
@@ -23,7 +24,8 @@ from edge_mnv3.core.choices import (
     IMAGENET_WEIGHTS,
     SYNTHETIC,
 )
-from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE
+from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS, parse_variant
+from edge_mnv3_android_bench.measuring.plan import CoolDown
 
 if TYPE_CHECKING:
     from edge_mnv3.stages.reproduce import ReproduceRequest
@@ -106,31 +108,20 @@ def command(**options: Any) -> None:
     """
     from edge_mnv3.commands.bench_tables import reproduce_table
     from edge_mnv3.core.results.json_format import to_json
-    from edge_mnv3.stages.bench_files import ResultFiles
     from edge_mnv3.stages.reproduce import reproduce
 
-    history = options["history"] or HISTORY_FILE
-    files = ResultFiles(output=options["output"], history=history, force=options["force"])
-    files.check()
     reporter = TerminalReporter()
-    report = reproduce(_request(options), reporter)
-    result, failures = report.result, report.failures
+    report = reproduce(_request(options), reporter, result_files(options, default_history=HISTORY_FILE))
     reporter.close()
+    result, as_json = report.result, options["as_json"]
     if result:
-        for warning in result.warnings:
-            reporter.warn(warning)
-        if not failures:
-            files.write(result, (result,), reporter)
-        as_json = options["as_json"]
         click.echo(to_json(result) if as_json else reproduce_table(result), nl=not as_json)
-    leave(reporter, failures, stable=result is not None and all(r.stable for r in result.results))
+    leave(reporter, report.failures, stable=result is not None and all(r.stable for r in result.results))
 
 
 def _request(options: dict[str, Any]) -> ReproduceRequest:
-    from edge_mnv3.model.arch import VARIANTS, parse_variant
     from edge_mnv3.stages.reproduce import ReproduceRequest
     from edge_mnv3.stages.variant_files import VariantFilesRequest
-    from edge_mnv3_android_bench.measuring.plan import CoolDown
 
     variants = options["variants"]
     names = VARIANTS if variants == ALL else [name.strip() for name in variants.split(",")]

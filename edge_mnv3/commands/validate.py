@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one a core]")
 @runtime_option
 @json_option
-@requests("edge_mnv3.stages.validate.ValidateRequest")
+@requests("validate.ValidateRequest")
 def command(request: ValidateRequest, as_json: bool) -> None:
     """Compare the accuracy of a float and an int8 file, image by image.
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     help="For --device: a file, or a name of edge-mnv3 benchmark-binary.  [default: current]",
 )
 @json_option
-@requests("edge_mnv3.stages.verify.VerifyRequest")
+@requests("verify.VerifyRequest")
 def command(request: VerifyRequest, as_json: bool) -> None:
     """Check that a bundle, folder or zip, still does what was measured.
 

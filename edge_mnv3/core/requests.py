@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.reporting import Reporter
 
 # What a parameter that names a file or folder takes.
 AnyPath: TypeAlias = str | Path
@@ -69,6 +70,33 @@ class Request:
         Raises:
             ArgumentError: A value is wrong.
         """
+
+
+def check_call(function: str, kinds: tuple[type[Request], ...], request: object, reporter: object) -> None:
+    """Refuses arguments of a stage that are no request of its, or no reporter.
+
+    Args:
+        function: The stage's name, for the error.
+        kinds: The requests that it takes.
+        request: What it was given.
+        reporter: What it was given to report to.
+
+    Raises:
+        ArgumentError: One of the two is something else.
+    """
+    check_kind(f"{function}: request", request, *kinds)
+    check_kind(f"{function}: reporter", reporter, Reporter)
+
+
+def check_kind(what: str, value: object, *kinds: type) -> None:
+    """Refuses a value that is an instance of none of the classes.
+
+    Raises:
+        ArgumentError: With the value's class.
+    """
+    if not isinstance(value, kinds):
+        got = f"the class {value.__name__} itself" if isinstance(value, type) else f"a {type(value).__name__}"
+        raise ArgumentError(what, got, _listed([f"a {kind.__name__}" for kind in kinds]))
 
 
 def check_choice(name: str, value: str, choices: Collection[str]) -> None:

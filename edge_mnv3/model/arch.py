@@ -85,7 +85,12 @@ class Variant(NamedTuple):
     @property
     def name(self) -> str:
         """For example `small_minimalistic_1.0`."""
-        return f"{self.size}{'_minimalistic' if self.minimalistic else ''}_{self.alpha}"
+        return f"{self.network}_{self.alpha}"
+
+    @property
+    def network(self) -> str:
+        """The name without the width, as published figures have it: `small_minimalistic`."""
+        return f"{self.size}{'_minimalistic' if self.minimalistic else ''}"
 
 
 VARIANTS: dict[str, Variant] = {

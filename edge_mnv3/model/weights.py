@@ -11,7 +11,8 @@ import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edge_mnv3.core.errors import ArgumentError, DownloadError, OutputError, WeightsMismatchError
+from edge_mnv3.core.download import download, download_error
+from edge_mnv3.core.errors import ArgumentError, OutputError, WeightsMismatchError
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.model.arch import Variant, WeightedLayer
 from edge_mnv3.model.weight_files import (
@@ -23,8 +24,6 @@ from edge_mnv3.model.weight_files import (
 
 BASE_URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v3/"
 URL_VARIABLE = "EDGE_MNV3_WEIGHTS_URL"
-_TIMEOUT_S = 30
-_CHUNK_BYTES = 1 << 16
 
 
 class PublishedFile(NamedTuple):
@@ -37,8 +36,7 @@ class PublishedFile(NamedTuple):
 def _published(
     variant: Variant, with_top: str, without_top: str
 ) -> dict[tuple[Variant, bool], PublishedFile]:
-    kind = f"{variant.size}{'_minimalistic' if variant.minimalistic else ''}"
-    stem = f"weights_mobilenet_v3_{kind}_224_{variant.alpha}_float"
+    stem = f"weights_mobilenet_v3_{variant.network}_224_{variant.alpha}_float"
     return {
         (variant, True): PublishedFile(f"{stem}.h5", with_top),
         (variant, False): PublishedFile(f"{stem}_no_top_v2.h5", without_top),
@@ -163,43 +161,22 @@ def _md5(path: Path) -> str:
 
 def _download(url: str, path: Path, md5: str, reporter: Reporter) -> None:
     import pooch
-    import requests
+
+    by_hand = f"put the file at {path} by hand, or use --weights FILE; edge-mnv3 demo needs no download"
 
     def fetch(address: str, output: str, _: object) -> None:
-        with (
-            requests.get(address, stream=True, timeout=_TIMEOUT_S) as response,
-            Path(output).open("wb") as file,
-        ):
-            response.raise_for_status()
-            total = int(response.headers.get("Content-Length", 0))
-            for chunk in response.iter_content(_CHUNK_BYTES):
-                file.write(chunk)
-                reporter.progress(file.tell(), total)
+        download(address, Path(output), reporter, next_step=by_hand)
 
     pooch.get_logger().setLevel(logging.ERROR)
     try:
         pooch.retrieve(url, f"md5:{md5}", fname=path.name, path=path.parent, downloader=fetch)
-    except requests.HTTPError as error:
-        raise _download_error(url, path, f"the server answered {error.response.status_code}") from error
-    except requests.RequestException as error:
-        was_cut = isinstance(error, requests.exceptions.ChunkedEncodingError)
-        problem = "the connection was cut" if was_cut else f"no connection ({type(error).__name__})"
-        raise _download_error(url, path, problem) from error
     except ValueError as error:  # pooch: the hash differs
-        raise _download_error(url, path, "a file of another MD5 than the published one") from error
+        raise download_error(url, "a file of another MD5 than the published one", by_hand) from error
     except OSError as error:
         raise OutputError(
             f"weights cache {path.parent}: {error.strerror or error}",
             next_step="set KERAS_HOME to a folder that can be written to",
         ) from error
-
-
-def _download_error(url: str, path: Path, problem: str) -> DownloadError:
-    return DownloadError(
-        f"download of {url}",
-        problem,
-        next_step=f"put the file at {path} by hand, or use --weights FILE; edge-mnv3 demo needs no download",
-    )
 
 
 def _kind(layer: Any) -> Any:

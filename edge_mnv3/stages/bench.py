@@ -14,11 +14,12 @@ from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error, InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.published import read_published
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, Request, optional_path
+from edge_mnv3.core.requests import AnyPath, Request, check_call, check_kind, optional_path
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport, DeviceFailure, PublishedCells
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3.core.tflite.read import read_file
+from edge_mnv3.stages.bench_files import NO_FILES, ResultFiles
 from edge_mnv3.stages.phone_checks import PhoneCheckRequest, check_phones
 from edge_mnv3.stages.variant_files import (
     VariantFile,
@@ -32,8 +33,8 @@ from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry, cache_folder
 from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
-from edge_mnv3_android_bench.measuring.host import HostBenchRequest, bench_host
-from edge_mnv3_android_bench.measuring.plan import CoolDown, MeasurementPlan
+from edge_mnv3_android_bench.measuring.host import bench_host
+from edge_mnv3_android_bench.measuring.plan import CoolDown, HostBenchRequest, MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, check_protocol
 from edge_mnv3_android_bench.measuring.runs import measure_fleet
 from edge_mnv3_android_bench.published.reproduction import MeasuredFile, reproduce
@@ -85,22 +86,31 @@ class DeviceBenchRequest(Request):
 
 
 @overload
-def bench(request: HostBenchRequest, reporter: Reporter = SILENT) -> HostBenchResult: ...
-@overload
-def bench(request: DeviceBenchRequest, reporter: Reporter = SILENT) -> DeviceBenchReport: ...
 def bench(
-    request: HostBenchRequest | DeviceBenchRequest, reporter: Reporter = SILENT
+    request: HostBenchRequest, reporter: Reporter = SILENT, files: ResultFiles = NO_FILES
+) -> HostBenchResult: ...
+@overload
+def bench(
+    request: DeviceBenchRequest, reporter: Reporter = SILENT, files: ResultFiles = NO_FILES
+) -> DeviceBenchReport: ...
+def bench(
+    request: HostBenchRequest | DeviceBenchRequest,
+    reporter: Reporter = SILENT,
+    files: ResultFiles = NO_FILES,
 ) -> HostBenchResult | DeviceBenchReport:
     """Measures latencies.
 
     Args:
         request: One file on this machine, or files on devices, side by side.
         reporter: Told of steps and progress, and warned of what is measured but must be known.
+        files: Where the result is written, and which history it goes into.
 
     Returns:
         For devices a report: a device that fails leaves the others alone, and is in its `failures`.
 
     Raises:
+        ArgumentError: The request is none of the two.
+        OutputError: A file of `files` cannot be written; this is seen before anything is measured.
         InputFileError: A file cannot be read.
         ModelFileError: A file is no `.tflite`, or does not load on this machine.
         RuntimeUnavailableError: The runtime on this machine cannot be used.
@@ -109,9 +119,25 @@ def bench(
         EdgeMnv3Error: As `variant_files` raises.
         KeyboardInterrupt: Ctrl-C: nothing runs on the devices, and the same call goes on with what is done.
     """
+    check_call("bench", (HostBenchRequest, DeviceBenchRequest), request, reporter)
+    check_kind("bench: files", files, ResultFiles)
+    files.check_output(over_unfinished=isinstance(request, DeviceBenchRequest))
     if isinstance(request, HostBenchRequest):
         reporter.step("running")
-        return bench_host(request, reporter)
+        result = bench_host(request, reporter)
+        for warning in result.warnings:
+            reporter.warn(warning)
+        files.write(result, (result,), reporter)
+        return result
+    report = _bench_variants(request, reporter)
+    for warning in dict.fromkeys(warning for result in report.results for warning in result.warnings):
+        reporter.warn(warning)
+    files.write(report, report.results, reporter)
+    return report
+
+
+def _bench_variants(request: DeviceBenchRequest, reporter: Reporter) -> DeviceBenchReport:
+    """Has the files of the variants ready, and measures them beside the others."""
     if request.variants is not None:
         made = tuple(file.path for file in variant_files(request.variants, reporter))
         request = replace(request, models=(*request.models, *made), variants=None)

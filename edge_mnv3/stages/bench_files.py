@@ -9,41 +9,44 @@ from typing import Any
 
 from edge_mnv3.core.outputs import check_writable, write_text
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, Request
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3_android_bench.comparison.history import HistoryResult, append_history, read_history
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResultFiles:
+class ResultFiles(Request):
     """The files that a result goes to.
 
     Attributes:
         output: For the JSON of the result; None for none.
         history: To append to; None for none.
         force: Overwrite `output`.
-        over_unfinished: Overwrite it where it is the report of a measurement that was not finished.
     """
 
-    output: Path | None = None
-    history: Path | None = None
+    output: AnyPath | None = None
+    history: AnyPath | None = None
     force: bool = False
-    over_unfinished: bool = False
 
-    def check(self) -> None:
+    def check_output(self, *, over_unfinished: bool = False) -> None:
         """Refuses an output that could not be written, before anything is measured.
+
+        Args:
+            over_unfinished: It may be the report of a measurement that was not finished, as in `write`.
 
         Raises:
             OutputError: It exists and may not be overwritten, or its folder cannot be written to.
         """
         if self.output:
-            check_writable([self.output], force=self._may_overwrite(self.output))
+            output = Path(self.output)
+            check_writable([output], force=self._may_overwrite(output, over_unfinished))
 
     def write(self, result: Any, entries: tuple[HistoryResult, ...], reporter: Reporter = SILENT) -> None:
         """Writes a result, and appends to the history what is not in it already, with the present time.
 
         Args:
-            result: For the output.
+            result: For the output; the report of phones is written over one that was not finished.
             entries: For the history.
             reporter: Warned of damaged lines in the history.
 
@@ -51,17 +54,26 @@ class ResultFiles:
             OutputError: The system refused to write.
         """
         if self.output:
-            write_text(self.output, to_json(result), force=self._may_overwrite(self.output))
+            output = Path(self.output)
+            write_text(
+                output,
+                to_json(result),
+                force=self._may_overwrite(output, isinstance(result, DeviceBenchReport)),
+            )
         if self.history is None:
             return
+        history = Path(self.history)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        known = [entry.result for entry in read_history(self.history, reporter)]
+        known = [entry.result for entry in read_history(history, reporter)]
         for entry in entries:
             if entry not in known:
-                append_history(self.history, entry, recorded_at=now)
+                append_history(history, entry, recorded_at=now)
 
-    def _may_overwrite(self, output: Path) -> bool:
-        return self.force or (self.over_unfinished and _is_unfinished(output))
+    def _may_overwrite(self, output: Path, over_unfinished: bool) -> bool:
+        return self.force or (over_unfinished and _is_unfinished(output))
+
+
+NO_FILES = ResultFiles()
 
 
 def _is_unfinished(path: Path) -> bool:

@@ -9,7 +9,7 @@ from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.outputs import check_writable, staged
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, Request
+from edge_mnv3.core.requests import AnyPath, Request, check_call
 from edge_mnv3.core.results.models import BuildResult
 from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
 
@@ -42,6 +42,7 @@ def build(request: BuildRequest, reporter: Reporter = SILENT) -> BuildResult:
         InputFileError: The weights file cannot be read.
         WeightsMismatchError: The weights are those of another network or class count.
     """
+    check_call("build", (BuildRequest,), request, reporter)
     output = Path(request.output)
     if output.suffix != ".keras":
         raise ArgumentError("output", str(output), "a name ending in .keras")

@@ -20,7 +20,7 @@ from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, OutputErr
 from edge_mnv3.core.images import ImageSource, SampleRequest, check_labels, manifest_warnings
 from edge_mnv3.core.outputs import STAGING_PREFIX, staged
 from edge_mnv3.core.reporting import SILENT, Reporter, timed
-from edge_mnv3.core.requests import AnyPath, Count, Request
+from edge_mnv3.core.requests import AnyPath, Count, Request, check_call
 from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest, ResolvedGraph, build_graph, resolve_graph
@@ -83,6 +83,7 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
             not fit.
         EdgeMnv3Error: As the stages raise.
     """
+    check_call("calibrate", (CalibrateRequest,), request, reporter)
     folder = Path(request.output)
     stored = _existing(request)
     others = [(path, _read(path, request)) for path in map(Path, request.merge)]

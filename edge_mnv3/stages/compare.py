@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, Request
+from edge_mnv3.core.requests import AnyPath, Request, check_call
 from edge_mnv3.core.results.verdicts import CompareResult
 from edge_mnv3_android_bench.comparison.latencies import compare_files
 
@@ -35,5 +35,6 @@ def compare(request: CompareRequest, reporter: Reporter = SILENT) -> CompareResu
         InputFileError: A file cannot be read, or is no result.
         ConditionsDifferError: Nothing can be compared; the text says which conditions differ.
     """
+    check_call("compare", (CompareRequest,), request, reporter)
     reporter.step("comparing")
     return compare_files(Path(request.a), Path(request.b), allow=request.allow)

@@ -11,7 +11,7 @@ from edge_mnv3.core.choices import DEMO_FOLDER, PreprocessName
 from edge_mnv3.core.errors import OutputError
 from edge_mnv3.core.outputs import staged
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, Request
+from edge_mnv3.core.requests import AnyPath, Request, check_call
 from edge_mnv3.core.results.demo import DemoResult
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.model.arch import Variant
@@ -64,6 +64,7 @@ def demo(request: DemoRequest, reporter: Reporter = SILENT) -> DemoResult:
         MissingExtraError: scikit-learn is not installed.
         OutputError: The folder exists and `force` is off, or cannot be written.
     """
+    check_call("demo", (DemoRequest,), request, reporter)
     folder = Path(request.folder)
     existed = folder.exists()
     if existed and not request.force:
@@ -79,7 +80,8 @@ def demo(request: DemoRequest, reporter: Reporter = SILENT) -> DemoResult:
 
 
 def _run(folder: Path, *, force: bool, reporter: Reporter) -> DemoResult:
-    from edge_mnv3_android_bench.measuring.host import HostBenchRequest, bench_host
+    from edge_mnv3_android_bench.measuring.host import bench_host
+    from edge_mnv3_android_bench.measuring.plan import HostBenchRequest
 
     reporter.step("writing the handwritten digits")
     training, held_out = write_digits(folder / "digits")

@@ -10,10 +10,12 @@ from edge_mnv3.core.choices import DEFAULT_PREPROCESS, DIAGNOSIS_SAMPLES, Prepro
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import SampleRequest, skipped_warnings
+from edge_mnv3.core.outputs import check_writable, staged, write_text
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, AtLeast, Request
+from edge_mnv3.core.requests import AnyPath, AtLeast, Request, check_call, optional_path
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_int8_sha256
 from edge_mnv3.core.results.diagnose import DiagnoseResult
+from edge_mnv3.core.results.json_format import to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,9 @@ class DiagnoseRequest(Request):
         samples: Number of images, at least 2; the first ones of a manifest or a stored calibration.
         seed: Decides which images are drawn.
         preprocess: For images that come from no manifest.
+        plot: For a picture of the result, a name ending in `.png` or `.svg`; None for none.
+        output: For the result as JSON; None for none.
+        force: Overwrite the two files if they exist.
     """
 
     float_path: AnyPath
@@ -36,6 +41,9 @@ class DiagnoseRequest(Request):
     samples: Annotated[int, AtLeast(2)] = DIAGNOSIS_SAMPLES
     seed: int = 0
     preprocess: PreprocessName = DEFAULT_PREPROCESS
+    plot: AnyPath | None = None
+    output: AnyPath | None = None
+    force: bool = False
 
 
 def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseResult:
@@ -44,10 +52,18 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
     Raises:
         CalibrationDataError: There are no images, or they cannot be read.
         ModelFileError: A file is missing or invalid, or the two are no pair.
+        OutputError: A file to write exists and `force` is off, cannot be written, or is of no known type.
+        MissingExtraError: A plot is wanted, and matplotlib is not installed.
     """
+    check_call("diagnose", (DiagnoseRequest,), request, reporter)
     from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.diagnosis import diagnose as diagnosis
+    from edge_mnv3_quantization.diagnosis.plot import check_plot, plot_diagnosis
 
+    plot, output = optional_path(request.plot), optional_path(request.output)
+    check_writable([path for path in (plot, output) if path], force=request.force)
+    if plot:
+        check_plot(plot)
     float_path, int8_path = Path(request.float_path), Path(request.int8_path)
     sample_request = SampleRequest(
         shape=diagnosis.input_shape(float_path),
@@ -75,6 +91,11 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
     )
     for warning in result.warnings:
         reporter.warn(warning)
+    if output:
+        write_text(output, to_json(result), force=request.force)
+    if plot:
+        with staged([plot], force=request.force) as (file,):
+            plot_diagnosis(result, file)
     return result
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_mnv3.core.choices import DEFAULT_RUNTIME, RuntimeName
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, Request
+from edge_mnv3.core.requests import AnyPath, Request, check_call
 from edge_mnv3.core.results.models import InspectResult
 
 
@@ -33,6 +33,7 @@ def inspect(request: InspectRequest, reporter: Reporter = SILENT) -> InspectResu
         ModelFileError: The file is missing or no valid `.tflite`.
         RuntimeUnavailableError: The runtime is not installed or cannot work here.
     """
+    check_call("inspect", (InspectRequest,), request, reporter)
     from edge_mnv3_quantization.validation.checks import inspect_file
 
     reporter.step("inspecting")

@@ -15,7 +15,7 @@ from edge_mnv3.core.choices import DEFAULT_PREPROCESS, DEFAULT_SCORE_TRANSFORMAT
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, Request, optional_path
+from edge_mnv3.core.requests import AnyPath, Request, check_call, optional_path
 from edge_mnv3.core.result_files import read_result
 from edge_mnv3.core.results.package import (
     BundleManifest,
@@ -137,6 +137,7 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     Raises:
         EdgeMnv3Error: As the stages raise.
     """
+    check_call("package", (PackageRequest,), request, reporter)
     reporter.step("checking the models")
     classifiers = [
         open_classifier(model_path(path), force=request.force) for path in map(Path, request.models)
@@ -168,7 +169,10 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     sealed = seal(files, manifest)
     reporter.step("writing the bundle")
     write_bundle(output, sealed, as_zip=request.as_zip, force=request.force)
-    return _result(output, sealed, request, models)
+    result = _result(output, sealed, request, models)
+    for warning in result.warnings:
+        reporter.warn(warning)
+    return result
 
 
 def _check_together(classifiers: Sequence[ClassifierFile]) -> None:

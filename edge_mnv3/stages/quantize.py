@@ -23,7 +23,7 @@ from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest, check_labels, manifest_warnings
 from edge_mnv3.core.outputs import check_writable, staged
 from edge_mnv3.core.reporting import SILENT, Reporter, timed
-from edge_mnv3.core.requests import AnyPath, Count, Request
+from edge_mnv3.core.requests import AnyPath, Count, Request, check_call
 from edge_mnv3.core.result_files import QUANTIZE_FILE
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import ModelChecks
@@ -91,6 +91,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
         OutputError: A file exists and `force` is off, or it cannot be written.
         WeightsMismatchError: The weights are those of another network or class count.
     """
+    check_call("quantize", (QuantizeRequest,), request, reporter)
     from edge_mnv3_calibration_data.source_kinds import open_images
 
     recipe = _recipe(request)

@@ -9,10 +9,11 @@ from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.published import read_published
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, Count, Request, optional_path
+from edge_mnv3.core.requests import AnyPath, Count, Request, check_call, check_kind, optional_path
 from edge_mnv3.core.results.bench_report import DeviceFailure
-from edge_mnv3.core.results.verdicts import ReproduceResult
+from edge_mnv3.core.results.verdicts import ERA_PREFIX, ReproduceResult, is_of_the_era
 from edge_mnv3.stages.bench import DeviceBenchRequest, bench, measured_file
+from edge_mnv3.stages.bench_files import NO_FILES, ResultFiles
 from edge_mnv3.stages.variant_files import VariantFilesRequest, variant_files
 from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb
@@ -21,7 +22,6 @@ from edge_mnv3_android_bench.device.selection import ALL, select_devices
 from edge_mnv3_android_bench.measuring.plan import CoolDown
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom_protocol, renamed
 from edge_mnv3_android_bench.published import reproduction
-from edge_mnv3_android_bench.published.verdicts import ERA_PREFIX, is_of_the_era
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,23 +72,34 @@ class ReproduceReport:
     failures: tuple[DeviceFailure, ...]
 
 
-def reproduce(request: ReproduceRequest, reporter: Reporter = SILENT) -> ReproduceReport:
+def reproduce(
+    request: ReproduceRequest, reporter: Reporter = SILENT, files: ResultFiles = NO_FILES
+) -> ReproduceReport:
     """Measures the files of the published networks, and says of each figure whether it is reproduced.
+
+    Args:
+        request: Which networks, and which phone.
+        reporter: Told of steps and progress, and warned of what must be known of the figures.
+        files: Where the result is written where the phone was measured to the end, and which history it goes
+            into.
 
     Raises:
         ArgumentError: The era's build is not named as one, or all phones are asked for.
         EdgeMnv3Error: As `variant_files` and `bench` raise.
     """
+    check_call("reproduce", (ReproduceRequest,), request, reporter)
+    check_kind("reproduce: files", files, ResultFiles)
+    files.check_output()
     if request.serial == ALL:
         raise ArgumentError("--device of reproduce", ALL, "one phone: its verdicts are its own")
     binaries = _binaries(request)
     serials = (request.serial,) if request.serial else ()
     # Making files takes minutes: that there is a phone is seen before.
     select_devices(Adb(find_adb(optional_path(request.adb))), serials)
-    files = {str(file.path): file for file in variant_files(request.files, reporter)}
+    measurable = {str(file.path): file for file in variant_files(request.files, reporter)}
     report = bench(
         DeviceBenchRequest(
-            models=tuple(file.path for file in files.values()),
+            models=tuple(file.path for file in measurable.values()),
             serials=serials,
             binaries=binaries,
             protocol=request.protocol,
@@ -101,9 +112,13 @@ def reproduce(request: ReproduceRequest, reporter: Reporter = SILENT) -> Reprodu
     )
     if not report.results:
         return ReproduceReport(result=None, failures=report.failures)
-    measured = [measured_file(files[result.conditions.model_path], result) for result in report.results]
+    measured = [measured_file(measurable[result.conditions.model_path], result) for result in report.results]
     device = report.results[0].conditions.device
     result = reproduction.reproduce(read_published(), device, measured)
+    for warning in result.warnings:
+        reporter.warn(warning)
+    if not report.failures:
+        files.write(result, (result,), reporter)
     return ReproduceReport(result=result, failures=report.failures)
 
 

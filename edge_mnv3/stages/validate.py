@@ -16,7 +16,7 @@ from edge_mnv3.core.choices import (
 )
 from edge_mnv3.core.images import check_skipped, skipped_warnings
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request
+from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_call
 from edge_mnv3.core.results.validate import ValidateResult
 
 
@@ -59,6 +59,7 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
         ModelFileError: A file is invalid, does not load, or the two do not fit each other.
         RuntimeUnavailableError: The runtime cannot be used.
     """
+    check_call("validate", (ValidateRequest,), request, reporter)
     from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.validation import accuracy
 

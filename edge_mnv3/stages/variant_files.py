@@ -180,8 +180,8 @@ def _make(
 def _network(made: QuantizeResult, precision: str) -> PublishedNetwork:
     from edge_mnv3_android_bench.published.reproduction import PublishedNetwork
 
-    suffix = "_minimalistic" if made.variant.minimalistic else ""
-    return PublishedNetwork(f"{made.variant.size}{suffix}", made.variant.alpha, precision)
+    info = made.variant
+    return PublishedNetwork(info.name.removesuffix(f"_{info.alpha}"), info.alpha, precision)
 
 
 def _describe(path: Path, made: QuantizeResult) -> VariantFile:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from edge_mnv3.core.errors import ArgumentError, BundleError
 from edge_mnv3.core.images import check_skipped
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, Request, optional_path
+from edge_mnv3.core.requests import AnyPath, Request, check_call, optional_path
 from edge_mnv3.core.results.package import (
     BundleManifest,
     PackagedModel,
@@ -93,6 +93,7 @@ def verify(request: VerifyRequest, reporter: Reporter = SILENT) -> VerifyResult:
         ArgumentError: `data` is given, but the bundle states no accuracy.
         EdgeMnv3Error: A runner or the data cannot be used.
     """
+    check_call("verify", (VerifyRequest,), request, reporter)
     findings = _Findings(request, _runners(request, reporter), reporter)
     reporter.step("reading the bundle")
     bundle = _read(Path(request.bundle), findings)

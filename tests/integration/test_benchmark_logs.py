@@ -13,7 +13,7 @@ from edge_mnv3.core.results.bench import LaunchTimings, Partitioning
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.core.tflite.types import Graph
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
-from edge_mnv3_android_bench.benchmark_model.op_profile import read_op_profile, top_costs
+from edge_mnv3_android_bench.benchmark_model.op_profile import read_op_profile
 from log_damage import damage
 from synthetic_logs import BUILDS, LogText
 
@@ -192,7 +192,7 @@ def test_real_failures(logs: Path, name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "total_us", "by_type", "dearest"),
+    ("name", "total_us", "by_type", "slowest"),
     [
         (
             "opprof",
@@ -229,13 +229,13 @@ def test_real_profiles_joined_with_the_real_graph(
     name: str,
     total_us: float,
     by_type: dict[str, tuple[int, int]],
-    dearest: tuple[int, ...],
+    slowest: tuple[int, ...],
 ) -> None:
     model = read_file(test_data / "models" / "v3-large-minimalistic_224_1.0_uint8.tflite")
     profile = read_op_profile(read_log(logs / f"linux_x86_64_{name}.txt").stdout, model.main_graph)
     assert (profile.runs, profile.total_us, profile.partitions) == (50, total_us, 0)
     assert [cost.graph_index for cost in profile.costs] == list(range(62))
-    assert tuple(cost.graph_index for cost in top_costs(profile)) == dearest
+    assert tuple(cost.graph_index for cost in profile.slowest()) == slowest
     for share in profile.by_type:
         count, printed_us = by_type[share.op_type]
         assert share.count == count

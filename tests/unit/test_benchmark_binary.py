@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from edge_mnv3.core import download as core_download
 from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, DownloadError, InputFileError
-from edge_mnv3_android_bench.benchmark_model import download as benchmark_download
-from edge_mnv3_android_bench.benchmark_model.download import BASE_URL, official_address, pick_abi
+from edge_mnv3_android_bench.benchmark_model.program_files import BASE_URL, official_address, pick_abi
 from edge_mnv3_android_bench.benchmark_model.registry import (
     BinaryRegistry,
     cache_folder,
@@ -108,7 +108,7 @@ def test_fetched_once(registry: BinaryRegistry, server: str) -> None:
 def test_downloads_that_fail(
     registry: BinaryRegistry, server: str, path: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(benchmark_download, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(core_download, "_TIMEOUT_S", 0.1)
     with pytest.raises(DownloadError) as caught:
         registry.fetch("current", ABI, address=f"{server}/{path}")
     assert str(caught.value) == (
@@ -153,6 +153,34 @@ def test_a_changed_file_is_refused_until_accepted(
     assert registry.get("current", ABI) == accepted
     assert registry.path("current", ABI).read_bytes() == elf(extra=b"newer")
     assert registry.fetch("current", ABI, address=f"{server}/x", refresh=True) == accepted
+
+
+def test_a_refused_file_waits_while_the_locked_one_measures(registry: BinaryRegistry, tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(elf(extra=b"old"))
+    (tmp_path / "new").write_bytes(elf(extra=b"newer"))
+    registry.register("era-2019", ABI, tmp_path / "old")
+    registry.register("current", ABI, tmp_path / "old")
+    with pytest.raises(BenchmarkBinaryError, match="has changed"):
+        registry.register("era-2019", ABI, tmp_path / "new")
+    registry.confirm("era-2019", ABI, help_text=HELP.format(program="a", threads=1))
+    assert [binary.source for binary in registry.read().refused] == [str(tmp_path / "new")]
+    assert [binary.name for binary in registry.locked()] == ["era-2019", "current"]
+    accepted = registry.accept("era-2019", ABI)
+    assert registry.path("era-2019", ABI).read_bytes() == elf(extra=b"newer")
+    assert registry.get("era-2019", ABI) == accepted
+    assert registry.read().refused == ()
+    assert not [name for name in left_over(registry) if name.endswith(".pending")]
+
+
+def test_nothing_waits_once_the_locked_file_came_again(registry: BinaryRegistry, tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(elf(extra=b"old"))
+    (tmp_path / "new").write_bytes(elf(extra=b"newer"))
+    locked = registry.register("current", ABI, tmp_path / "old")
+    with pytest.raises(BenchmarkBinaryError, match="has changed"):
+        registry.register("current", ABI, tmp_path / "new")
+    assert registry.register("current", ABI, tmp_path / "old") == locked
+    assert registry.read().refused == ()
+    assert registry.path("current", ABI).read_bytes() == elf(extra=b"old")
 
 
 def test_a_file_changed_in_the_cache_is_refused(registry: BinaryRegistry, server: str) -> None:

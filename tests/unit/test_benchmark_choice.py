@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from edge_mnv3.cli import main
 from edge_mnv3.core.errors import BenchmarkBinaryError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3_android_bench.benchmark_model import download as benchmark_download
+from edge_mnv3_android_bench.benchmark_model import program_files
 from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from recording_reporter import RecordingReporter
@@ -47,7 +47,7 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
-        monkeypatch.setattr(benchmark_download, "BASE_URL", address)
+        monkeypatch.setattr(program_files, "BASE_URL", address)
         yield address
         server.shutdown()
 

@@ -10,8 +10,9 @@ import pytest
 
 from edge_mnv3.cli import COMMANDS
 from edge_mnv3.commands.options import REQUEST_ATTRIBUTE
+from edge_mnv3.model.graphs import GraphRequest
 
-GRAPH = {"variant", "alpha", "input_size", "classes", "weights", "softmax"}
+GRAPH = {field.name for field in dataclasses.fields(GraphRequest)} | {"alpha"}
 
 
 def commands_with_requests() -> list[str]:
@@ -22,7 +23,7 @@ def commands_with_requests() -> list[str]:
 
 
 def test_most_commands_are_options_and_a_request() -> None:
-    assert {"build", "calibrate", "diagnose", "package", "quantize", "validate"} <= {
+    assert {"build", "calibrate", "diagnose", "package", "published", "quantize", "validate"} <= {
         *commands_with_requests()
     }
 

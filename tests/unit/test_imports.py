@@ -77,6 +77,11 @@ def write_modules(root: Path, sources: dict[str, str]) -> None:
         ("edge_mnv3.stages.a", "edge_mnv3.commands.b", True),
         ("edge_mnv3.commands.a", "edge_mnv3.stages.b", False),
         ("edge_mnv3.commands.a", "edge_mnv3.cli", True),
+        ("edge_mnv3.commands.a", "edge_mnv3.core.b", False),
+        ("edge_mnv3.commands.a", "edge_mnv3_quantization.recipes.quantize", True),
+        ("edge_mnv3.commands.a", "edge_mnv3_quantization.recipes.config", False),
+        ("edge_mnv3.commands.a", "edge_mnv3.model.graphs", True),
+        ("edge_mnv3.commands.a", "edge_mnv3.model.arch", False),
         ("edge_mnv3.cli", "edge_mnv3.commands.a", False),
     ],
 )
@@ -101,6 +106,13 @@ def test_results_need_the_standard_library_only() -> None:
     assert (
         not loaded - sys.stdlib_module_names - {"edge_mnv3", "__main__", "sitecustomize"} - startup_modules()
     )
+
+
+def test_registries_need_the_standard_library_only() -> None:
+    assert set(structure.REGISTRIES) <= structure.modules().keys()
+    loaded = loaded_after(f"import {', '.join(structure.REGISTRIES)}")
+    ours = {*structure.PACKAGES, "__main__", "sitecustomize"}
+    assert not loaded - sys.stdlib_module_names - ours - startup_modules()
 
 
 def test_flatbuffers_are_handled_in_one_place() -> None:

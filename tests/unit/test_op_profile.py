@@ -8,7 +8,7 @@ import pytest
 
 from edge_mnv3.core.errors import BenchmarkLogError
 from edge_mnv3.core.tflite.types import Graph, Operator, Tensor
-from edge_mnv3_android_bench.benchmark_model.op_profile import read_op_profile, top_costs
+from edge_mnv3_android_bench.benchmark_model.op_profile import read_op_profile
 from edge_mnv3_android_bench.benchmark_model.profile_tables import INTERNAL, read_profile_tables
 from synthetic_profiles import Row, log_profile, tables
 
@@ -55,7 +55,7 @@ def test_builtin_kernels(csv: bool, start: bool) -> None:
     ]
     assert profile.by_type[0].share_percent == pytest.approx(100 * 30_001 / 50_006)
     assert sum(share.share_percent for share in profile.by_type) == pytest.approx(100.0)
-    assert [cost.graph_index for cost in top_costs(profile, 2)] == [1, 0]
+    assert [cost.graph_index for cost in profile.slowest(2)] == [1, 0]
     assert (profile.delegated_ops, profile.delegate_internal) == ({}, ())
 
 

@@ -23,7 +23,6 @@ from edge_mnv3_android_bench.published.reproduction import (
 )
 from edge_mnv3_android_bench.published.verdicts import (
     condition_differences,
-    describe_nearest,
     judge,
 )
 
@@ -242,9 +241,7 @@ def test_phone_without_published_figures() -> None:
     assert result.nearest is not None
     assert (result.nearest.device, result.nearest.networks) == ("Pixel 2", 2)
     assert result.nearest.ratio == pytest.approx(0.8)
-    assert describe_nearest(result.nearest) == (
-        "nearest is Pixel 2: 0.80 times its latencies of a, median of 2 networks"
-    )
+    assert str(result.nearest) == ("nearest is Pixel 2: 0.80 times its latencies of a, median of 2 networks")
 
 
 @pytest.mark.parametrize(

@@ -14,21 +14,21 @@ from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.requests import AnyPath, Count, Request, expected
 from edge_mnv3.model.arch import Variant, parse_variant
 from edge_mnv3.model.graphs import GraphRequest
-from edge_mnv3.stages.bench import DeviceBenchRequest
-from edge_mnv3.stages.build import BuildRequest
-from edge_mnv3.stages.calibrate import CalibrateRequest
-from edge_mnv3.stages.compare import CompareRequest
-from edge_mnv3.stages.demo import DemoRequest
-from edge_mnv3.stages.diagnose import DiagnoseRequest
-from edge_mnv3.stages.inspect import InspectRequest
-from edge_mnv3.stages.package import PackageRequest
-from edge_mnv3.stages.quantize import QuantizeRequest
-from edge_mnv3.stages.reproduce import ReproduceRequest
-from edge_mnv3.stages.validate import ValidateRequest
+from edge_mnv3.stages.bench import DeviceBenchRequest, bench
+from edge_mnv3.stages.build import BuildRequest, build
+from edge_mnv3.stages.calibrate import CalibrateRequest, calibrate
+from edge_mnv3.stages.compare import CompareRequest, compare
+from edge_mnv3.stages.demo import DemoRequest, demo
+from edge_mnv3.stages.diagnose import DiagnoseRequest, diagnose
+from edge_mnv3.stages.inspect import InspectRequest, inspect
+from edge_mnv3.stages.package import PackageRequest, package
+from edge_mnv3.stages.published import published
+from edge_mnv3.stages.quantize import QuantizeRequest, quantize
+from edge_mnv3.stages.reproduce import ReproduceRequest, reproduce
+from edge_mnv3.stages.validate import ValidateRequest, validate
 from edge_mnv3.stages.variant_files import VariantFilesRequest
-from edge_mnv3.stages.verify import VerifyRequest
-from edge_mnv3_android_bench.measuring.host import HostBenchRequest
-from edge_mnv3_android_bench.measuring.plan import CoolDown
+from edge_mnv3.stages.verify import VerifyRequest, verify
+from edge_mnv3_android_bench.measuring.plan import CoolDown, HostBenchRequest
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED
 
 GRAPH = GraphRequest(variant=parse_variant("small"))
@@ -134,6 +134,30 @@ def test_a_wrong_value_is_an_argument_error(make: Callable[..., Any], values: An
     with pytest.raises(ArgumentError) as caught:
         make(**values)
     assert str(caught.value) == text
+
+
+STAGES = [bench, build, calibrate, compare, demo, diagnose, inspect, package, published, quantize, reproduce,
+          validate, verify]  # fmt: skip
+NO_REQUESTS: list[tuple[object, str]] = [
+    ("model.tflite", "a str"), (None, "a NoneType"), (CoolDown(), "a CoolDown"),
+    (CoolDown, "the class CoolDown itself"), ({"path": "m"}, "a dict"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(("request_", "text"), NO_REQUESTS)
+def test_what_is_no_request_of_the_stage(stage: Callable[..., Any], request_: object, text: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        stage(request_)
+    assert str(caught.value).startswith(f"{stage.__name__}: request: got {text}, expected a ")
+    assert str(caught.value).endswith("Request")
+
+
+def test_what_is_no_reporter_or_no_result_files() -> None:
+    with pytest.raises(ArgumentError, match="inspect: reporter: got a builtin_function_or_method, expected"):
+        inspect(InspectRequest(path="m"), print)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match=r"bench: files: got a str, expected a ResultFiles$"):
+        bench(HostBenchRequest(model="m"), files="out.json")  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("path", ["a", Path("a")])

@@ -10,7 +10,7 @@ from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import BenchmarkBinaryError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3_android_bench.benchmark_model.download import ELF_KINDS, official_address, pick_abi
+from edge_mnv3_android_bench.benchmark_model.program_files import ELF_KINDS, official_address, pick_abi
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.file_names import safe_file_name
 

@@ -65,12 +65,6 @@ def join_profile(groups: Sequence[ProfileGroup], graph: Graph) -> OpProfileResul
     )
 
 
-def top_costs(profile: OpProfileResult, count: int = 10) -> tuple[OpCost, ...]:
-    """The dearest operators of the main graph, dearest first."""
-    main = (cost for cost in profile.costs if cost.subgraph == 0)
-    return tuple(sorted(main, key=lambda cost: -cost.time_us)[:count])
-
-
 def _delegated(graph: Graph, outside: Collection[int | None]) -> dict[str, int]:
     """Counts, by name, the operators that are not among those outside of the delegate."""
     return dict(Counter(operator.name for operator in graph.operators if operator.index not in outside))

@@ -12,23 +12,22 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
+from edge_mnv3.core.download import download
 from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, DownloadError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.outputs import staged, write_text
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.results.formats import Format
+from edge_mnv3.core.results.binaries import BenchmarkBinary, BinaryLock
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3_android_bench.adb.files import FILE_NAME
-from edge_mnv3_android_bench.benchmark_model.download import (
+from edge_mnv3_android_bench.benchmark_model.program_files import (
     BY_HAND,
     ELF_KINDS,
     check_elf,
-    download,
     official_address,
 )
 
@@ -36,44 +35,6 @@ CACHE_VARIABLE = "EDGE_MNV3_CACHE"
 _LOCK_FILE = "lock.json"
 _FLAG = re.compile(r"^\s*(--\w+=\S*)\s+(u?int\d*|float|double|bool|string)\b", re.MULTILINE)
 _VERSION = re.compile(r"(?:TFLite|TensorFlow Lite|LiteRT)(?: runtime)? version:? *v?(\d+\.\d+[\w.+-]*)", re.I)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BenchmarkBinary:
-    """A locked build.
-
-    Attributes:
-        name: The user's word for it, such as `current` or `era-2019`.
-        abi: Android's name of the processor kind that it runs on.
-        sha256: Hash of the file.
-        size_bytes: Size of the file.
-        source: Address or file that it came from.
-        help_sha256: Hash over the flags, types and defaults that it prints; None before its first run.
-        version: The version of TFLite that it reports; None before its first run, or where it does not.
-    """
-
-    name: str
-    abi: str
-    sha256: str
-    size_bytes: int
-    source: str
-    help_sha256: str | None = None
-    version: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BinaryLock:
-    """The lock file.
-
-    Attributes:
-        binaries: The builds that are accepted.
-        refused: Files that came under the name of one of them and wait to be accepted.
-    """
-
-    binaries: tuple[BenchmarkBinary, ...] = ()
-    refused: tuple[BenchmarkBinary, ...] = ()
-    FORMAT: ClassVar[Format] = Format("binary lock")
-    schema_version: int = FORMAT.version
 
 
 class BinaryRegistry:
@@ -139,7 +100,7 @@ class BinaryRegistry:
         pending = self.pending_path(name, abi)
         try:
             with staged([pending], force=True) as (temporary,):
-                download(url, temporary, reporter)
+                download(url, temporary, reporter, next_step=BY_HAND)
                 check_elf(temporary, abi)
         except BenchmarkBinaryError as error:
             raise DownloadError(f"download of {url}", error.got, error.expected, BY_HAND) from error
@@ -191,7 +152,7 @@ class BinaryRegistry:
             refused = replace(locked, help_sha256=None, version=None)
         else:
             self.pending_path(name, abi).replace(self.path(name, abi))
-        self._enter(refused, accepted=True)
+        self._accept(refused)
         return refused
 
     def confirm(self, name: str, abi: str, *, help_text: str, log_text: str = "") -> BenchmarkBinary:
@@ -218,7 +179,7 @@ class BinaryRegistry:
             raise _changed(locked, f"version {version}")
         confirmed = replace(locked, help_sha256=fingerprint, version=version)
         if confirmed != locked:
-            self._enter(confirmed, accepted=True)
+            self._change(lambda lock: replace(lock, binaries=_entered(lock.binaries, confirmed)))
         return confirmed
 
     def path(self, name: str, abi: str) -> Path:
@@ -230,7 +191,7 @@ class BinaryRegistry:
         return self.folder / abi / name / "benchmark_model.pending"
 
     def _settle(self, name: str, abi: str, source: str) -> BenchmarkBinary:
-        """Admits the pending file if it is the first or the locked one; else refuses it."""
+        """Accepts the pending file if it is the first or the locked one; else refuses it."""
         pending, locked = self.pending_path(name, abi), self._find(name, abi)
         binary = BenchmarkBinary(
             name=name,
@@ -240,11 +201,10 @@ class BinaryRegistry:
             source=source,
         )
         if locked is not None and binary.sha256 != locked.sha256:
-            self._enter(binary, accepted=False)
+            self._change(lambda lock: replace(lock, refused=_entered(lock.refused, binary)))
             raise _changed(locked, f"SHA-256 {binary.sha256[:12]}… from {source}")
         pending.replace(self.path(name, abi))
-        if locked is None:
-            self._enter(binary, accepted=True)
+        self._accept(locked or binary)
         return locked or binary
 
     def _find(self, name: str, abi: str) -> BenchmarkBinary | None:
@@ -266,17 +226,23 @@ class BinaryRegistry:
                 f"lock file {path}", str(error), next_step=f"remove {self.folder} to begin anew"
             ) from error
 
-    def _enter(self, binary: BenchmarkBinary, *, accepted: bool) -> None:
-        """Enters a build as accepted or as refused; the one refused before it is forgotten."""
+    def _accept(self, binary: BenchmarkBinary) -> None:
+        """Enters a build as accepted; none of its name waits to be accepted any more."""
+        self._change(
+            lambda lock: replace(
+                lock,
+                binaries=_entered(lock.binaries, binary),
+                refused=tuple(other for other in lock.refused if not _same(other, binary)),
+            )
+        )
+
+    def _change(self, change: Callable[[BinaryLock], BinaryLock]) -> None:
+        """Rewrites the lock file where a change makes it another one."""
         with self._writing:
-            lock = self.read()
-            refused = tuple(b for b in lock.refused if not _same(b, binary))
-            if accepted:
-                others = tuple(b for b in lock.binaries if not _same(b, binary))
-                lock = BinaryLock(binaries=(*others, binary), refused=refused)
-            else:
-                lock = BinaryLock(binaries=lock.binaries, refused=(*refused, binary))
-            write_text(self.folder / _LOCK_FILE, to_json(lock), force=True)
+            before = self.read()
+            after = change(before)
+            if after != before:
+                write_text(self.folder / _LOCK_FILE, to_json(after), force=True)
 
     def _check_names(self, name: str, abi: str) -> None:
         if not FILE_NAME.fullmatch(name):
@@ -304,6 +270,13 @@ def reported_version(text: str) -> str | None:
     """Finds the version of TFLite in what a build prints; most builds do not tell."""
     match = _VERSION.search(text)
     return match[1] if match else None
+
+
+def _entered(binaries: Sequence[BenchmarkBinary], binary: BenchmarkBinary) -> tuple[BenchmarkBinary, ...]:
+    """The builds with this one in place of the one of its name and ABI, if there is one, else at the end."""
+    if not any(_same(other, binary) for other in binaries):
+        return (*binaries, binary)
+    return tuple(binary if _same(other, binary) else other for other in binaries)
 
 
 def _same(one: BenchmarkBinary, other: BenchmarkBinary) -> bool:

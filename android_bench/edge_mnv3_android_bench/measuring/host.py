@@ -7,43 +7,19 @@ import platform
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 
-from edge_mnv3.core.choices import DEFAULT_KERNELS, DEFAULT_RUNTIME, Kernels, RuntimeName
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request
 from edge_mnv3.core.results.bench import HostBenchConditions, HostBenchResult
 from edge_mnv3.core.runtime import LoadedModel, open_model
+from edge_mnv3_android_bench.measuring.plan import HostBenchRequest
 
 UNSTABLE_SPREAD = 0.10  # (p95 - p5) / median above which a result is called unstable
 BLOCKS = 10  # of consecutive runs: enough for an interval over them, each still a median of 20 by default
 _SEED = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostBenchRequest(Request):
-    """What to measure on this machine, and how.
-
-    Attributes:
-        model: A `.tflite` file with one image input of fixed shape.
-        kernels: `xnnpack` or `builtin`.
-        runtime: Which runtime to use.
-        num_threads: Threads of one inference, at least 1.
-        num_runs: Timed inferences, at least 1.
-        warmup_runs: Untimed inferences before them.
-    """
-
-    model: AnyPath
-    kernels: Kernels = DEFAULT_KERNELS
-    runtime: RuntimeName = DEFAULT_RUNTIME
-    num_threads: Count = 1
-    num_runs: Count = 200
-    warmup_runs: Annotated[int, AtLeast(0)] = 20
 
 
 def bench_host(request: HostBenchRequest, reporter: Reporter = SILENT) -> HostBenchResult:

@@ -1,12 +1,35 @@
-"""What is to be measured on each device, and how."""
+"""What is to be measured, on this machine or on each device, and how."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from edge_mnv3.core.requests import Request, Seconds
+from edge_mnv3.core.choices import DEFAULT_KERNELS, DEFAULT_RUNTIME, Kernels, RuntimeName
+from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, Seconds
 from edge_mnv3_android_bench.measuring.protocols import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostBenchRequest(Request):
+    """What to measure on this machine, and how.
+
+    Attributes:
+        model: A `.tflite` file with one image input of fixed shape.
+        kernels: `xnnpack` or `builtin`.
+        runtime: Which runtime to use.
+        num_threads: Threads of one inference, at least 1.
+        num_runs: Timed inferences, at least 1.
+        warmup_runs: Untimed inferences before them.
+    """
+
+    model: AnyPath
+    kernels: Kernels = DEFAULT_KERNELS
+    runtime: RuntimeName = DEFAULT_RUNTIME
+    num_threads: Count = 1
+    num_runs: Count = 200
+    warmup_runs: Annotated[int, AtLeast(0)] = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

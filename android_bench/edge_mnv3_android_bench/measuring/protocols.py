@@ -57,6 +57,7 @@ _USUAL = ProtocolSettings(
 )
 PUBLISHED = Protocol(settings=_USUAL, cores="big")
 APP = Protocol(settings=replace(_USUAL, name="app", kernels="xnnpack", num_threads=4), cores="all")
+CUSTOM = "custom"  # the name of a protocol that was changed
 PROTOCOLS = {protocol.name: protocol for protocol in (PUBLISHED, APP)}
 
 
@@ -84,7 +85,7 @@ def custom_protocol(base: Protocol = PUBLISHED, **changes: Unpack[ProtocolChange
     around = {name: given.pop(name) for name in ("cores", "launches") if name in given}
     changed = replace(base, settings=replace(base.settings, **given), **around)
     check_protocol(changed)
-    return base if changed == base else renamed(changed, "custom")
+    return base if changed == base else renamed(changed, CUSTOM)
 
 
 def renamed(protocol: Protocol, name: str) -> Protocol:

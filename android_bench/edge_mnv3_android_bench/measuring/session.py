@@ -9,10 +9,11 @@ from pathlib import Path
 
 from edge_mnv3.core.choices import Cores
 from edge_mnv3.core.errors import BenchmarkBinaryError, DeviceUnavailableError
+from edge_mnv3.core.results.binaries import BenchmarkBinary
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3_android_bench.adb.client import AdbDevice
 from edge_mnv3_android_bench.adb.files import DeviceFolder
-from edge_mnv3_android_bench.benchmark_model.registry import BenchmarkBinary, BinaryRegistry, help_fingerprint
+from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry, help_fingerprint
 from edge_mnv3_android_bench.device.cpu_topology import big_cores
 from edge_mnv3_android_bench.device.state import read_device_info
 from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand

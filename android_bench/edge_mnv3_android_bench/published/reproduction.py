@@ -22,11 +22,11 @@ from edge_mnv3.core.results.verdicts import (
     RankOrder,
     ReproduceCell,
     ReproduceResult,
+    is_of_the_era,
 )
 from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED, bootstrap_interval
 from edge_mnv3_android_bench.published.verdicts import (
     differs_by_build_alone,
-    is_of_the_era,
     judge,
 )
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult
-from edge_mnv3.core.results.verdicts import MeasuredCell, NearestPixel
+from edge_mnv3.core.results.verdicts import (
+    CONDITIONS_DIFFER,
+    EMULATED_REASON,
+    FASTER,
+    NOT_PUBLISHED,
+    REPRODUCED,
+    SLOWER,
+    UNSTABLE,
+    MeasuredCell,
+    is_of_the_era,
+)
 
-REPRODUCED, FASTER, SLOWER = "reproduced", "faster", "slower"
-UNSTABLE, CONDITIONS_DIFFER, NOT_PUBLISHED = "unstable", "conditions differ", "no published figure"
 # Published figures state neither spread nor build: closer than this they cannot be told apart.
 TOLERANCE = 0.15
-ERA_PREFIX = "era"
 _BUILD_ERA = "build era"
-
-
-def is_of_the_era(binary: str) -> bool:
-    """Whether a binary is registered as a build of the published figures' time, `era…`."""
-    return binary.startswith(ERA_PREFIX)
 
 
 def condition_differences(conditions: DeviceBenchConditions, phone: str | None) -> tuple[str, ...]:
@@ -31,7 +33,7 @@ def condition_differences(conditions: DeviceBenchConditions, phone: str | None) 
     """
     differences = []
     if conditions.device.emulated:
-        differences.append("emulated device")
+        differences.append(EMULATED_REASON)
     if phone is None:
         differences.append(f"device model: {conditions.device.model}")
     threads, kernels, binary = conditions.protocol.num_threads, conditions.protocol.kernels, conditions.binary
@@ -106,14 +108,6 @@ def judge(
         by_ratio=by_ratio,
         verdict=verdict,
         reasons=reasons,
-    )
-
-
-def describe_nearest(nearest: NearestPixel) -> str:
-    """Writes which phone of the published figures is nearest, and by what, on one line."""
-    return (
-        f"nearest is {nearest.device}: {nearest.ratio:.2f} times its latencies of {nearest.source}, "
-        f"median of {nearest.networks} networks"
     )
 
 

@@ -59,7 +59,7 @@ class OpProfileResult:
         runs: Inferences that were profiled.
         total_us: Mean time of the operators of subgraph 0 in an inference.
         costs: Costs in the order of running, subgraph after subgraph.
-        by_type: Costs of the operators of subgraph 0 by type, costliest first.
+        by_type: Costs of the operators of subgraph 0 by type, slowest first.
         partitions: Rows of subgraph 0 that stand for a delegate's partition.
         delegated_ops: Operator to count of those in the file that have no row: a delegate took them.
         delegate_internal: What delegates say of their steps; part of the partitions' time.
@@ -72,6 +72,11 @@ class OpProfileResult:
     partitions: int
     delegated_ops: dict[str, int]
     delegate_internal: tuple[OpCost, ...]
+
+    def slowest(self, count: int = 10) -> tuple[OpCost, ...]:
+        """The operators of subgraph 0 that take most time, slowest first."""
+        main = (cost for cost in self.costs if cost.subgraph == 0)
+        return tuple(sorted(main, key=lambda cost: -cost.time_us)[:count])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,16 @@ from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3.core.results.formats import Format
 
+REPRODUCED, FASTER, SLOWER = "reproduced", "faster", "slower"
+UNSTABLE, CONDITIONS_DIFFER, NOT_PUBLISHED = "unstable", "conditions differ", "no published figure"
+EMULATED_REASON = "emulated device"
+ERA_PREFIX = "era"
+
+
+def is_of_the_era(binary: str) -> bool:
+    """Whether a binary is registered as a build of the published figures' time, `era…`."""
+    return binary.startswith(ERA_PREFIX)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredCell:
@@ -139,6 +149,12 @@ class NearestPixel:
     source: str
     ratio: float
     networks: int
+
+    def __str__(self) -> str:
+        return (
+            f"nearest is {self.device}: {self.ratio:.2f} times its latencies of {self.source}, "
+            f"median of {self.networks} networks"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

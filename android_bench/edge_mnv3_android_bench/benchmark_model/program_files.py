@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_mnv3.core.errors import BenchmarkBinaryError, DownloadError
-from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.errors import BenchmarkBinaryError
 
 # Source: TensorFlow Lite's measurement guide, "Native benchmark binary".
 BASE_URL = "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensorflow/release/lite/tools/nightly/latest/"
@@ -17,8 +16,6 @@ OFFICIAL_FILES = {
 # ELF class (1: 32 bits, 2: 64 bits) and machine. Source: the ELF specification's e_machine values.
 ELF_KINDS = {"arm64-v8a": (2, 183), "armeabi-v7a": (1, 40), "x86_64": (2, 62), "x86": (1, 3)}
 BY_HAND = "download it by hand and give it with --benchmark-binary"
-_TIMEOUT_S = 30
-_CHUNK_BYTES = 1 << 16
 
 
 def pick_abi(abis: Sequence[str]) -> str:
@@ -70,43 +67,3 @@ def check_elf(file: Path, abi: str, *, allow_script: bool = False) -> None:
         names = {kind: name for name, kind in ELF_KINDS.items()}
         got = names.get(kind, f"machine {kind[1]}")
         raise BenchmarkBinaryError(f"benchmark binary {file}", f"a program for {got}", f"one for {abi}")
-
-
-def download(url: str, path: Path, reporter: Reporter = SILENT) -> None:
-    """Downloads a file.
-
-    Args:
-        url: Its address.
-        path: Where to write it; left cut after an error.
-        reporter: Told of the bytes done, of all bytes; of 0 where the server does not say how many.
-
-    Raises:
-        DownloadError: The server cannot be reached, has no such file, or sent it cut.
-        OSError: It cannot be written.
-    """
-    import requests
-
-    try:
-        # Without compression on the way: the length is then that of the file.
-        headers = {"Accept-Encoding": "identity"}
-        with (
-            requests.get(url, stream=True, timeout=_TIMEOUT_S, headers=headers) as response,
-            path.open("wb") as file,
-        ):
-            response.raise_for_status()
-            total = int(response.headers.get("Content-Length", 0))
-            for chunk in response.iter_content(_CHUNK_BYTES):
-                file.write(chunk)
-                reporter.progress(file.tell(), total)
-            if total and file.tell() != total:
-                raise _download_error(url, f"{file.tell()} of {total} bytes")
-    except requests.HTTPError as error:
-        raise _download_error(url, f"the server answered {error.response.status_code}") from error
-    except requests.RequestException as error:
-        was_cut = isinstance(error, requests.exceptions.ChunkedEncodingError)
-        problem = "the connection was cut" if was_cut else f"no connection ({type(error).__name__})"
-        raise _download_error(url, problem) from error
-
-
-def _download_error(url: str, problem: str) -> DownloadError:
-    return DownloadError(f"download of {url}", problem, next_step=BY_HAND)
