@@ -59,7 +59,7 @@ def small_accurate(
 
 
 def diagnose(made: QuantizeResult) -> DiagnoseResult:
-    """On the first 16 calibration images: enough for which tensors are dearest, and 10 s."""
+    """On the first 16 calibration images: enough for which tensors are most expensive, and 10 s."""
     done = run(
         "diagnose", "--float", made.float_path, "--int8", made.int8_path, "--samples", 16, "--json"
     )  # fmt: skip
@@ -209,13 +209,13 @@ def test_accurate_small_without_many_photographs(
 def test_stock_small_is_diagnosed(small: tuple[Result, QuantizeResult]) -> None:
     result = diagnose(small[1])
     assert result.kernels == "builtin"
-    dearest = {cost.layer: cost for cost in result.costs if cost.kind == "value"}
+    expensive = {cost.layer: cost for cost in result.costs if cost.kind == "value"}
     # The stem and the first hard-swishes, whose channels differ a hundredfold.
     untouched = ("channels not equalized", "range holds every number that was seen")
     for layer in ("conv_1", "activation_1", "activation_1_2", "activation_15_1"):
-        assert "channel_imbalance" in {cause.kind for cause in dearest[layer].causes}
-        assert dearest[layer].recipe_did == untouched
-        assert dearest[layer].suggestion == "--recipe accurate equalizes the channels"
+        assert "channel_imbalance" in {cause.kind for cause in expensive[layer].causes}
+        assert expensive[layer].recipe_did == untouched
+        assert expensive[layer].suggestion == "--recipe accurate equalizes the channels"
     (refused,) = result.refused
     assert refused.layer == "expanded_conv_6_squeeze_excite_conv_1"
     assert [cause.kind for cause in refused.causes[:3]] == [

@@ -1,7 +1,7 @@
 """Reading the tables of operator profiles that `benchmark_model` prints, or writes as CSV.
 
 There is one group of tables for each subgraph, and in newer builds one for what delegates say of themselves.
-A group has every operator in the order of running, the dearest ones again, sums by type, the total. They
+A group has every operator in the order of running, the slowest ones again, sums by type, the total. They
 repeat one another, so that a cut or damaged profile is refused. Columns are found by their headings: builds
 before about TensorFlow 2.12 have one more, the start.
 """

@@ -31,7 +31,7 @@ def check_plot(path: Path) -> None:
 
 
 def plot_diagnosis(result: DiagnoseResult, path: Path) -> None:
-    """Draws the signal-to-noise ratio along the graph and the cost of the costliest tensors.
+    """Draws the signal-to-noise ratio along the graph and the cost of the most expensive tensors.
 
     Args:
         result: The result of `diagnose`.
@@ -60,10 +60,10 @@ def _figure_class() -> Any:
 def _draw_layers(result: DiagnoseResult, axes: Axes) -> None:
     known = [(place, layer.snr_db) for place, layer in enumerate(result.layers) if layer.snr_db is not None]
     axes.plot(*zip(*known, strict=True), color=_BLUE, marker=".", linewidth=1.2)
-    dearest = {cost.tensor for cost in result.costs}
-    marked = [(place, db) for place, db in known if result.layers[place].tensor in dearest]
+    expensive = {cost.tensor for cost in result.costs}
+    marked = [(place, db) for place, db in known if result.layers[place].tensor in expensive]
     if marked:
-        axes.scatter(*zip(*marked, strict=True), color=_ORANGE, zorder=3, label="among the dearest tensors")
+        axes.scatter(*zip(*marked, strict=True), color=_ORANGE, zorder=3, label="among the most expensive tensors")
         axes.legend(loc="upper right", frameon=False)
     starts: list[int] = []
     for place, layer in enumerate(result.layers):
