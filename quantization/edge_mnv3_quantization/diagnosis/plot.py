@@ -63,7 +63,9 @@ def _draw_layers(result: DiagnoseResult, axes: Axes) -> None:
     expensive = {cost.tensor for cost in result.costs}
     marked = [(place, db) for place, db in known if result.layers[place].tensor in expensive]
     if marked:
-        axes.scatter(*zip(*marked, strict=True), color=_ORANGE, zorder=3, label="among the most expensive tensors")
+        axes.scatter(
+            *zip(*marked, strict=True), color=_ORANGE, zorder=3, label="among the most expensive tensors"
+        )
         axes.legend(loc="upper right", frameon=False)
     starts: list[int] = []
     for place, layer in enumerate(result.layers):
