@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ from examples_count import register_profiles
 # Before anything imports them: TensorFlow's messages off, Keras on TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+# What tests convert is kept for other tests, not in the user's own cache.
+_CACHE = tempfile.TemporaryDirectory(prefix="edge-mnv3-cache-")
+os.environ["EDGE_MNV3_CACHE"] = _CACHE.name
 
 register_profiles()
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.options import force_option, graph_options, images_options, json_option, requests
+from edge_mnv3.commands.options import (
+    cache_option,
+    force_option,
+    graph_options,
+    images_options,
+    json_option,
+    requests,
+)
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Stored calibration to make or go on with.",
 )
+@cache_option
 @force_option
 @json_option
 @requests("calibrate.CalibrateRequest")

@@ -65,6 +65,13 @@ def _made(kind: type[Request], options: dict[str, Any]) -> Request:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 force_option = click.option("--force", is_flag=True, help="Overwrite outputs that exist.")
+cache_option = click.option(
+    "--cache/--no-cache",
+    "use_cache",
+    default=True,
+    show_default=True,
+    help="Keep converted float files in the cache folder, and take them from there.",
+)
 runtime_option = click.option(
     "--runtime",
     type=click.Choice(RUNTIMES),

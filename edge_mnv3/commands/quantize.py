@@ -10,6 +10,7 @@ import click
 from edge_mnv3.commands.exit_codes import GATE_FAILED
 from edge_mnv3.commands.inspect import builtin_kernels, xnnpack
 from edge_mnv3.commands.options import (
+    cache_option,
     force_option,
     graph_options,
     images_options,
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="DIR",
 )
+@cache_option
 @force_option
 @json_option
 @requests("quantize.QuantizeRequest")
@@ -110,7 +112,11 @@ def table(result: QuantizeResult) -> str:
     """Writes a result for people."""
     checks = result.checks
     rows = [
-        ("float", f"{result.float_path} ({result.float_size_bytes / 1e6:.2f} MB)"),
+        (
+            "float",
+            f"{result.float_path} ({result.float_size_bytes / 1e6:.2f} MB"
+            f"{', from the cache' if result.float_from_cache else ''})",
+        ),
         ("int8", f"{result.int8_path} ({result.int8_size_bytes / 1e6:.2f} MB, {result.io} in and out)"),
         ("calibration", f"{len(result.calibration.images)} images, {result.calibration.kind}"),
         ("full integer", "yes" if checks.full_integer else "NO"),

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import overload
 
+from edge_mnv3.core.cache import cache_folder
 from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error, InputFileError
 from edge_mnv3.core.hashing import sha256_file
@@ -30,7 +31,7 @@ from edge_mnv3.stages.variant_files import (
 from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
-from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry, cache_folder
+from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
 from edge_mnv3_android_bench.measuring.host import bench_host

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,8 @@ from edge_mnv3.core.reporting import SILENT, Reporter, timed
 from edge_mnv3.core.requests import AnyPath, Count, Request, check_call
 from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.versions import versions
-from edge_mnv3.model.graphs import GraphRequest, ResolvedGraph, build_graph, resolve_graph
+from edge_mnv3.model.graphs import GraphRequest, resolve_graph
+from edge_mnv3.stages.float_file import WAITING, FloatFile, float_file
 from edge_mnv3_calibration_data.source_kinds import is_word, open_images
 from edge_mnv3_calibration_data.sources.stored import (
     DESCRIPTION,
@@ -62,6 +63,7 @@ class CalibrateRequest(Request):
         preprocess: Key of `PREPROCESSES`.
         merge: Stored calibrations whose images and statistics are to be added.
         force: Make it anew if it exists.
+        use_cache: Take the float file from the cache if an equal one was made before, and keep it there.
     """
 
     graph: GraphRequest
@@ -72,6 +74,7 @@ class CalibrateRequest(Request):
     preprocess: PreprocessName = DEFAULT_PREPROCESS
     merge: Sequence[AnyPath] = ()
     force: bool = False
+    use_cache: bool = True
 
 
 def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> CalibrateResult:
@@ -92,22 +95,23 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
         raise ArgumentError("calibration images", "none", "--calibration PATH or --merge PATH")
     graph = resolve_graph(request.graph, reporter)
     timings_s: dict[str, float] = {}
-    with timed(timings_s, "calibration_images", "reading calibration images", reporter):
-        parts = [] if stored is None else [stored]
-        if source is not None:
-            check_labels(source, classes=graph.classes, place=str(source.root))
-            parts.append(new_stored(source.sample(_sample(request), reporter), _name(source.location)))
-        for _, other in others:
-            check_labels(other, classes=graph.classes, place=str(other.root))
-            parts.append(other)
-        joined = functools.reduce(_joined, parts)
-    warnings = manifest_warnings(joined.contents.manifest)
-    for warning in warnings:
-        reporter.warn(warning)
-    if joined is not stored:
-        _write_images(joined, folder, anew=stored is None)
-    _merge_statistics([each for path, _ in others for each in _statistics_in(path)], folder)
-    observation = _observe(joined, graph, folder, timings_s, reporter)
+    with float_file(graph, use_cache=request.use_cache, reporter=reporter) as made:
+        with timed(timings_s, "calibration_images", "reading calibration images", reporter):
+            parts = [] if stored is None else [stored]
+            if source is not None:
+                check_labels(source, classes=graph.classes, place=str(source.root))
+                parts.append(new_stored(source.sample(_sample(request), reporter), _name(source.location)))
+            for _, other in others:
+                check_labels(other, classes=graph.classes, place=str(other.root))
+                parts.append(other)
+            joined = functools.reduce(_joined, parts)
+        warnings = manifest_warnings(joined.contents.manifest)
+        for warning in warnings:
+            reporter.warn(warning)
+        if joined is not stored:
+            _write_images(joined, folder, anew=stored is None)
+        _merge_statistics([each for path, _ in others for each in _statistics_in(path)], folder)
+        observation = _observe(joined, made, folder, timings_s, reporter)
     return CalibrateResult(
         path=str(folder),
         variant=graph.info(),
@@ -115,7 +119,8 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
         calibration=joined.contents.manifest,
         pixels_size_bytes=(folder / joined.contents.pixels_file).stat().st_size,
         merged=joined.contents.merged,
-        float_sha256=observation.float_sha256,
+        float_sha256=hashlib.sha256(observation.float_model.content).hexdigest(),
+        float_from_cache=observation.float_model.from_cache,
         network_sha256=observation.statistics.network_sha256,
         statistics_path=str(observation.path),
         statistics_size_bytes=observation.path.stat().st_size,
@@ -130,7 +135,7 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
 
 
 class _Observation(NamedTuple):
-    float_sha256: str
+    float_model: FloatFile
     statistics: Statistics
     path: Path
     reused: int
@@ -138,19 +143,16 @@ class _Observation(NamedTuple):
 
 def _observe(
     stored: StoredCalibration,
-    graph: ResolvedGraph,
+    made: Callable[[], FloatFile],
     folder: Path,
     timings_s: dict[str, float],
     reporter: Reporter,
 ) -> _Observation:
     """Runs the graph's float file over the images that it has not seen yet."""
-    from edge_mnv3_quantization.convert import convert_float
-
-    with timed(timings_s, "build", "building the Keras graph", reporter):
-        model = build_graph(graph, batch_size=1)
-    with timed(timings_s, "convert_float", "converting to float .tflite (about 10 s)", reporter):
-        float_model = convert_float(model)
-    network = observed_network(float_model)
+    reporter.step(WAITING)
+    float_model = made()
+    timings_s.update(float_model.timings_s)
+    network = observed_network(float_model.content)
     path = folder / statistics_file(network_sha256(network))
     start = _load(path)
     reused = len(start.images) if start else 0
@@ -165,7 +167,7 @@ def _observe(
         )
         if len(statistics.images) > reused:
             _save(statistics, path)
-    return _Observation(hashlib.sha256(float_model).hexdigest(), statistics, path, reused)
+    return _Observation(float_model, statistics, path, reused)
 
 
 def _existing(request: CalibrateRequest) -> StoredCalibration | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,8 @@ from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import ModelChecks
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.versions import versions
-from edge_mnv3.model.graphs import GraphRequest, ResolvedGraph, build_graph, resolve_graph
+from edge_mnv3.model.graphs import GraphRequest, resolve_graph
+from edge_mnv3.stages.float_file import WAITING, FloatFile, float_file
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES, RecipeConfig
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class QuantizeRequest(Request):
         io: dtype of the int8 file's input and output.
         output_dir: Folder for the two files and `quantize.json`.
         force: Overwrite them.
+        use_cache: Take the float file from the cache if an equal one was made before, and keep it there.
     """
 
     graph: GraphRequest
@@ -65,6 +68,7 @@ class QuantizeRequest(Request):
     io: IoType = DEFAULT_IO
     output_dir: AnyPath = QUANTIZED_FOLDER
     force: bool = False
+    use_cache: bool = True
 
     def check(self) -> None:
         """Refuses what the registries do not have.
@@ -108,11 +112,12 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
         run.warn(recipe.synthetic_warning)
     graph = resolve_graph(request.graph, reporter)
     check_labels(source, classes=graph.classes, place=str(source.root))
-    sample = _calibration_sample(request, source, run)
-    float_model = _float_model(graph, run)
-    quantized = _quantized(request, float_model, sample, run)
-    with staged(paths, force=request.force) as (float_file, int8_file, json_file):
-        float_file.write_bytes(float_model)
+    with float_file(graph, use_cache=request.use_cache, reporter=reporter) as made:
+        sample = _calibration_sample(request, source, run)
+        float_model = _float_model(made, run)
+    quantized = _quantized(request, float_model.content, sample, run)
+    with staged(paths, force=request.force) as (float_path, int8_file, json_file):
+        float_path.write_bytes(float_model.content)
         int8_file.write_bytes(quantized.model)
         checks = _checks(int8_file, request.io, paths[1], run)
         result = QuantizeResult(
@@ -124,8 +129,9 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
             hard_swish=request.hard_swish,
             io=request.io,
             float_path=str(paths[0]),
-            float_size_bytes=len(float_model),
-            float_sha256=sha256_file(float_file),
+            float_size_bytes=len(float_model.content),
+            float_sha256=sha256_file(float_path),
+            float_from_cache=float_model.from_cache,
             int8_path=str(paths[1]),
             int8_size_bytes=len(quantized.model),
             int8_sha256=sha256_file(int8_file),
@@ -185,13 +191,11 @@ def _calibration_sample(request: QuantizeRequest, source: ImageSource, run: _Run
     return sample
 
 
-def _float_model(graph: ResolvedGraph, run: _Run) -> bytes:
-    from edge_mnv3_quantization.convert import convert_float
-
-    with run.timed("build", "building the Keras graph"):
-        model = build_graph(graph, batch_size=1)
-    with run.timed("convert_float", "converting to float .tflite (about 10 s)"):
-        return convert_float(model)
+def _float_model(made: Callable[[], FloatFile], run: _Run) -> FloatFile:
+    run.reporter.step(WAITING)
+    file = made()
+    run.timings_s.update(file.timings_s)
+    return file
 
 
 def _quantized(request: QuantizeRequest, float_model: bytes, sample: ImageSample, run: _Run) -> Quantized:

@@ -14,8 +14,9 @@ OUTPUT_NAME = "output_0"  # as Keras's own export names it
 def convert_float(model: Any) -> bytes:
     """Converts a Keras model to a float32 `.tflite` file.
 
-    The result is the same as that of `TFLiteConverter.from_keras_model`. That function exports the model with
-    several signatures and traces it five times; one signature saves a third of the time.
+    The operators and numbers are those of `TFLiteConverter.from_keras_model`. That function exports the model
+    with several signatures, traces it five times, and writes and restores its variables. One signature,
+    traced once with the weights as constants, takes a third of the time.
 
     Args:
         model: `keras.Model` with one input of fixed shape (1, H, W, 3). With an open batch size the graph
@@ -27,6 +28,7 @@ def convert_float(model: Any) -> bytes:
     Raises:
         ConversionError: The input's shape is open, or the converter refuses the graph.
     """
+    import keras
     import tensorflow as tf
 
     shape = tuple(model.inputs[0].shape)
@@ -39,13 +41,17 @@ def convert_float(model: Any) -> bytes:
         input_signature=[tf.TensorSpec(shape, tf.float32, name=model.inputs[0].name)], autograph=False
     )
     def serve(image: Any) -> dict[str, Any]:
-        return {OUTPUT_NAME: model(image, training=False)}
+        with keras.StatelessScope(state_mapping=weights):
+            return {OUTPUT_NAME: model(image, training=False)}
 
+    # As arrays, weights become constants of the graph that is traced.
+    weights = [(variable, variable.numpy()) for variable in model.variables]
     module = tf.Module()
-    module.variables_of_model = [variable.value for variable in model.variables]
     try:
         with captured_native_output(), tempfile.TemporaryDirectory() as folder:
-            tf.saved_model.save(module, folder, signatures={"serving_default": serve})
+            traced = serve.get_concrete_function()
+            module.variables_of_model = traced.variables  # those that a layer keeps from Keras
+            tf.saved_model.save(module, folder, signatures={"serving_default": traced})
             return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
     except Exception as error:  # the converter's own class is private, and it raises others as well
         raise ConversionError("conversion of the float graph", last_line(error)) from error

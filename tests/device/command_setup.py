@@ -136,6 +136,7 @@ def _write_variant(folder: Path, name: str, recipe: str, classes: int) -> None:
         io="uint8",
         float_path=float_path.name,
         float_size_bytes=float_path.stat().st_size,
+        float_from_cache=False,
         float_sha256=sha256_file(float_path),
         int8_path=int8_path.name,
         int8_size_bytes=int8_path.stat().st_size,

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -19,13 +18,10 @@ from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3_calibration_data.sources.stored import read_stored
 from edge_mnv3_calibration_data.synthetic import synthetic_image
-from edge_mnv3_quantization import convert
 from edge_mnv3_quantization.calibration import statistics
-from edge_mnv3_quantization.convert import convert_float
 
 pytestmark = pytest.mark.xdist_group("calibrate")  # fixtures made once
 IMAGES = 14
-CONVERTED: dict[tuple[Any, ...], bytes] = {}
 GRAPH = ["--variant", "small_minimalistic", "--alpha", "0.35", "--input-size", "64"]
 
 
@@ -58,19 +54,6 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     made = run("build", *GRAPH, "--weights", "none", "--classes", 4, "-o", path)
     assert made.exit_code == 0, made.output
     return [*GRAPH, "--weights", str(path)]
-
-
-@pytest.fixture(autouse=True)
-def one_conversion_for_equal_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saves time; and the file's bytes, in which Keras numbers layers through the process, stay the same."""
-
-    def convert_once(model: Any) -> bytes:
-        key = model.layers[-1].get_config().get("activation"), *(w.tobytes() for w in model.get_weights())
-        if key not in CONVERTED:
-            CONVERTED[key] = convert_float(model)
-        return CONVERTED[key]
-
-    monkeypatch.setattr(convert, "convert_float", convert_once)
 
 
 @pytest.fixture(scope="module")

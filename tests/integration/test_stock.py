@@ -113,8 +113,19 @@ def test_equals_the_plain_converter(model: Any, int8_models: dict[IoType, bytes]
     assert ours == theirs
 
 
+def in_order_of_operators(model: bytes) -> list[Any]:
+    """All operators with what their tensors hold; the order in which a file lists constants is left out."""
+    tensors, operators = contents(model)
+    return [
+        (code, options, [tensors[tensor] for tensor in (*inputs, *outputs)])
+        for code, inputs, outputs, options in operators
+    ]
+
+
 def test_float_equals_the_plain_converter(model: Any, float_model: bytes) -> None:
-    assert contents(float_model) == contents(plain_converter(model, None))
+    ours, theirs = in_order_of_operators(float_model), in_order_of_operators(plain_converter(model, None))
+    assert len(ours) > 30
+    assert ours == theirs
 
 
 def test_float_answers_as_keras(model: Any, float_model: bytes, tmp_path: Path) -> None:

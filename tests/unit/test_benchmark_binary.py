@@ -16,7 +16,6 @@ from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, DownloadE
 from edge_mnv3_android_bench.benchmark_model.program_files import BASE_URL, official_address, pick_abi
 from edge_mnv3_android_bench.benchmark_model.registry import (
     BinaryRegistry,
-    cache_folder,
     help_fingerprint,
     reported_version,
 )
@@ -296,11 +295,3 @@ def test_addresses_and_abis() -> None:
         "no benchmark_model is published for this device: got ABI x86_64, x86, "
         "expected arm64-v8a or armeabi-v7a; give one with --benchmark-binary"
     )
-
-
-def test_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
-    monkeypatch.delenv("EDGE_MNV3_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
-    assert cache_folder().name == "edge-mnv3"

@@ -8,7 +8,6 @@ until it is accepted.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import threading
@@ -16,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edge_mnv3.core.cache import cache_folder
 from edge_mnv3.core.download import download
 from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, DownloadError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
@@ -31,7 +31,6 @@ from edge_mnv3_android_bench.benchmark_model.program_files import (
     official_address,
 )
 
-CACHE_VARIABLE = "EDGE_MNV3_CACHE"
 _LOCK_FILE = "lock.json"
 _FLAG = re.compile(r"^\s*(--\w+=\S*)\s+(u?int\d*|float|double|bool|string)\b", re.MULTILINE)
 _VERSION = re.compile(r"(?:TFLite|TensorFlow Lite|LiteRT)(?: runtime)? version:? *v?(\d+\.\d+[\w.+-]*)", re.I)
@@ -249,13 +248,6 @@ class BinaryRegistry:
             raise ArgumentError("name of a benchmark binary", repr(name), "letters, digits, '.', '-', '_'")
         if abi not in ELF_KINDS:
             raise ArgumentError("ABI of a benchmark binary", repr(abi), " or ".join(ELF_KINDS))
-
-
-def cache_folder() -> Path:
-    """Returns `$EDGE_MNV3_CACHE`, else the system's folder for the user's caches."""
-    import pooch
-
-    return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("edge-mnv3")).expanduser()
 
 
 def help_fingerprint(text: str) -> str | None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.models import VariantInfo, WeightsInfo
+
+
+def _without_cache(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 1: there was no cache then."""
+    return {**data, "float_from_cache": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +27,7 @@ class CalibrateResult:
         pixels_size_bytes: Size of the preprocessed images.
         merged: SHA-256 of the manifests that were joined; of the one manifest where none were.
         float_sha256: SHA-256 of the float file.
+        float_from_cache: An earlier run converted the float file; it lay in the cache.
         network_sha256: SHA-256 of its operators and weights up to the softmax: what the statistics belong to.
         statistics_path: File of the statistics.
         statistics_size_bytes: Size of the file of statistics.
@@ -30,11 +36,11 @@ class CalibrateResult:
         observed: Images that were run through the float model now.
         reused: Images that an earlier run had observed.
         warnings: What the user must know.
-        timings_s: Step to seconds of wall time.
+        timings_s: Step to seconds of wall time; images are read while the float file is made.
         versions: Package to version.
     """
 
-    FORMAT: ClassVar[Format] = Format("calibrate")
+    FORMAT: ClassVar[Format] = Format("calibrate", (_without_cache,))
     schema_version: int = FORMAT.version
     path: str
     variant: VariantInfo
@@ -43,6 +49,7 @@ class CalibrateResult:
     pixels_size_bytes: int
     merged: tuple[str, ...]
     float_sha256: str
+    float_from_cache: bool
     network_sha256: str
     statistics_path: str
     statistics_size_bytes: int

@@ -16,6 +16,11 @@ def _without_report(data: dict[str, Any]) -> dict[str, Any]:
     return {"hard_swish": "auto", **data, "recipe_report": None}
 
 
+def _without_cache(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 2: there was no cache then."""
+    return {**data, "float_from_cache": False}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeResult:
     """A float and an int8 file made from one graph.
@@ -31,17 +36,18 @@ class QuantizeResult:
         float_path: The float file.
         float_size_bytes: Size of the float file.
         float_sha256: SHA-256 of the float file.
+        float_from_cache: An earlier run converted the float file; it lay in the cache.
         int8_path: The int8 file.
         int8_size_bytes: Size of the int8 file.
         int8_sha256: SHA-256 of the int8 file.
         checks: What was checked of the int8 file.
         recipe_report: What the recipe did; None in files of version 1, which does not tell.
         warnings: What the user must know before shipping.
-        timings_s: Step to seconds of wall time.
+        timings_s: Step to seconds of wall time; images are read while the float file is made.
         versions: Package to version.
     """
 
-    FORMAT: ClassVar[Format] = Format("quantize", (_without_report,))
+    FORMAT: ClassVar[Format] = Format("quantize", (_without_report, _without_cache))
     schema_version: int = FORMAT.version
     name: str
     variant: VariantInfo
@@ -53,6 +59,7 @@ class QuantizeResult:
     float_path: str
     float_size_bytes: int
     float_sha256: str
+    float_from_cache: bool
     int8_path: str
     int8_size_bytes: int
     int8_sha256: str

@@ -1,0 +1,140 @@
+"""The float file of a graph: from the cache, or built and converted while something else is done."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from edge_mnv3.core import cache
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.versions import __version__, versions
+from edge_mnv3.model.graphs import ResolvedGraph, build_graph
+
+WAITING = "building the network and converting it to a float .tflite"  # the step in which a stage waits
+TENSORFLOW = ("tensorflow", "tensorflow-cpu")
+# What decides how a graph is built and converted, beside TensorFlow and Keras.
+SOURCES = (
+    "edge_mnv3.model.arch",
+    "edge_mnv3.model.blocks",
+    "edge_mnv3.model.builder",
+    "edge_mnv3.model.graphs",
+    "edge_mnv3.model.weight_files",
+    "edge_mnv3.model.weights",
+    "edge_mnv3_quantization.convert",
+)
+
+
+class FloatFile(NamedTuple):
+    """A float `.tflite` file.
+
+    Attributes:
+        content: Its bytes.
+        from_cache: It was converted by an earlier run.
+        timings_s: Step to seconds of wall time: `read_cache`, or `import`, `build` and `convert_float`.
+    """
+
+    content: bytes
+    from_cache: bool
+    timings_s: dict[str, float]
+
+
+class _StoppedError(Exception):
+    """Nobody waits for the file any more."""
+
+
+def float_file_key(graph: ResolvedGraph) -> str | None:
+    """Returns the key of a graph's float file in the cache; None if the file is not to be kept.
+
+    Random weights differ from run to run, and a TensorFlow of unknown name has no version to be told by.
+    """
+    installed = versions((*TENSORFLOW, "keras"))
+    sources = cache.sha256_sources(SOURCES)
+    known = any(package in installed for package in TENSORFLOW) and "keras" in installed
+    if graph.weights.sha256 is None or sources is None or not known:
+        return None
+    request = graph.request
+    return cache.cache_key(
+        "float file of a variant",
+        {
+            "size": request.variant.size,
+            "minimalistic": bool(request.variant.minimalistic),
+            "alpha": float(request.variant.alpha),
+            "input_size_px": request.input_size_px,
+            "classes": graph.classes,
+            "include_softmax": request.include_softmax,
+            "weights": graph.weights.sha256,
+            "versions": {**installed, "edge-mnv3": __version__},
+            "sources": sources,
+        },
+    )
+
+
+@contextmanager
+def float_file(
+    graph: ResolvedGraph, *, use_cache: bool, reporter: Reporter
+) -> Iterator[Callable[[], FloatFile]]:
+    """Gets a graph's float file while the block does something else.
+
+    What the cache has is read at once, and TensorFlow is not imported. Otherwise a thread imports it, builds
+    the graph and converts it. When the block ends early, the thread ends with the step that it is at.
+
+    Args:
+        graph: What to convert.
+        use_cache: Take the file from the cache, and keep it there.
+        reporter: Warned of a cache that cannot be used.
+
+    Yields:
+        A function that waits for the file and returns it. It raises `ConversionError` if the converter
+        refuses the graph.
+    """
+    started = time.perf_counter()
+    key = float_file_key(graph) if use_cache else None
+    kept = cache.get(key, reporter) if key else None
+    if kept is not None:
+        found = FloatFile(kept, True, {"read_cache": time.perf_counter() - started})
+        yield lambda: found
+        return
+    stopped = threading.Event()
+    pool = ThreadPoolExecutor(1, "float-file")
+    making = pool.submit(_converted, graph, stopped)
+
+    def made() -> FloatFile:
+        file = making.result()
+        # Weights that were replaced after they had been hashed are not those of the key.
+        if key and graph.weights_path and sha256_file(graph.weights_path) == graph.weights.sha256:
+            cache.put(key, file.content, reporter)
+        return file
+
+    try:
+        yield made
+    finally:
+        stopped.set()
+        pool.shutdown(wait=False)
+
+
+def _converted(graph: ResolvedGraph, stopped: threading.Event) -> FloatFile:
+    """Builds and converts. Keras counts layers' names by thread: a thread of its own gives equal files."""
+    laps = [time.perf_counter()]
+    from edge_mnv3.model import builder  # noqa: F401 # imports TensorFlow
+    from edge_mnv3_quantization.convert import convert_float
+
+    laps.append(_lap(stopped))
+    model = build_graph(graph, batch_size=1)
+    laps.append(_lap(stopped))
+    content = convert_float(model)
+    laps.append(time.perf_counter())
+    steps = ("import", "build", "convert_float")
+    seconds = (end - begin for begin, end in itertools.pairwise(laps))
+    return FloatFile(content, False, dict(zip(steps, seconds, strict=True)))
+
+
+def _lap(stopped: threading.Event) -> float:
+    if stopped.is_set():
+        raise _StoppedError
+    return time.perf_counter()

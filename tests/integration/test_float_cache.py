@@ -1,0 +1,86 @@
+"""Float files from the cache: the same bytes, without TensorFlow, whatever runs at the same time."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+from edge_mnv3.core.reporting import SILENT
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.model.arch import Variant
+from edge_mnv3.model.graphs import GraphRequest, resolve_graph
+from edge_mnv3.stages.float_file import float_file
+
+GRAPH = ["--variant", "small", "--alpha", "0.05", "--input-size", "32"]
+SCRIPT = (
+    "import sys; from edge_mnv3.cli import main\n"
+    "try: main()\n"
+    "finally: print('TensorFlow' if 'tensorflow' in sys.modules else 'none', file=sys.stderr)\n"
+)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "small.keras"
+    build = ["build", *GRAPH, "--weights", "none", "--classes", "4", "-o", str(path)]
+    subprocess.run([sys.executable, "-m", "edge_mnv3.cli", *build], check=True, capture_output=True)
+    return path
+
+
+def start(weights: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+    arguments = ["quantize", *GRAPH, "--weights", str(weights), "--samples", "4", "--recipe", "fast"]
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *arguments, "-o", str(out), "--json", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ended(running: subprocess.Popen[str]) -> tuple[QuantizeResult, list[str]]:
+    stdout, stderr = running.communicate(timeout=300)
+    assert running.returncode == 0, stderr
+    return from_json(QuantizeResult, stdout), stderr.splitlines()
+
+
+def test_the_cache_gives_the_same_bytes_without_tensorflow(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("EDGE_MNV3_CACHE", str(cache))
+    # Two processes that convert the same graph at the same time.
+    racing = [start(weights, tmp_path / name) for name in ("one", "other")]
+    made = [ended(running) for running in racing]
+    (entry,) = (cache / "converted").iterdir()
+    kept, loaded = ended(start(weights, tmp_path / "kept"))
+    assert [(result.float_from_cache, lines[-1]) for result, lines in made] == [(False, "TensorFlow")] * 2
+    assert (kept.float_from_cache, loaded[-1]) == (True, "none")
+    assert "read_cache" in kept.timings_s
+    assert not {"import", "build", "convert_float"} & kept.timings_s.keys()
+    assert {"import", "build", "convert_float"} <= made[0][0].timings_s.keys()
+    assert {result.float_sha256 for result, _ in made} == {kept.float_sha256}
+    assert {result.int8_sha256 for result, _ in made} == {kept.int8_sha256}
+
+    # A damaged entry is made anew, and so it is without the cache, which stays as it is.
+    entry.write_bytes(entry.read_bytes()[:-1])
+    mended, lines = ended(start(weights, tmp_path / "mended"))
+    assert f"warning: {entry} is damaged: its content is made again" in lines
+    before = entry.stat().st_mtime_ns
+    uncached, lines = ended(start(weights, tmp_path / "uncached", "--no-cache"))
+    assert lines[-1] == "TensorFlow"
+    assert entry.stat().st_mtime_ns == before
+    assert (mended.float_from_cache, uncached.float_from_cache) == (False, False)
+    assert mended.float_sha256 == uncached.float_sha256 == kept.float_sha256
+
+    # Keras counts the names of layers on, here those of other networks of this process.
+    for _ in range(3):
+        keras.layers.ReLU()
+    request = GraphRequest(variant=Variant("small", False, 0.05), input_size_px=32, weights=weights)
+    with float_file(resolve_graph(request, SILENT), use_cache=False, reporter=SILENT) as here:
+        assert hashlib.sha256(here().content).hexdigest() == kept.float_sha256
