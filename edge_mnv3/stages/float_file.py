@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from edge_mnv3.core import cache
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.versions import __version__, versions
 from edge_mnv3.model.graphs import ResolvedGraph, build_graph
@@ -121,8 +122,9 @@ def float_file(
 def _converted(graph: ResolvedGraph, stopped: threading.Event) -> FloatFile:
     """Builds and converts. Keras counts layers' names by thread: a thread of its own gives equal files."""
     laps = [time.perf_counter()]
-    from edge_mnv3.model import builder  # noqa: F401 # imports TensorFlow
-    from edge_mnv3_quantization.convert import convert_float
+    with captured_native_output():  # TensorFlow greets on stderr
+        from edge_mnv3.model import builder  # noqa: F401
+        from edge_mnv3_quantization.convert import convert_float
 
     laps.append(_lap(stopped))
     model = build_graph(graph, batch_size=1)
