@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import tempfile
@@ -17,6 +18,7 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 # What tests convert is kept for other tests, not in the user's own cache.
 _CACHE = tempfile.TemporaryDirectory(prefix="edge-mnv3-cache-")
+atexit.register(_CACHE.cleanup)
 os.environ["EDGE_MNV3_CACHE"] = _CACHE.name
 
 register_profiles()
