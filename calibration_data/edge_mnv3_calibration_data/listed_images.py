@@ -14,7 +14,13 @@ from PIL import Image
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import ImageSample, ImageSource, Pixels, SampleRequest, check_skipped
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, ImageShape, SkippedImage
+from edge_mnv3.core.results.images import (
+    CalibrationManifest,
+    ImageRecord,
+    ImageShape,
+    SkippedImage,
+    UnreadFiles,
+)
 from edge_mnv3_calibration_data.decode import decode
 from edge_mnv3_calibration_data.manifests import manifest_sha256
 from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
@@ -96,9 +102,15 @@ class ListedSource(ImageSource):
 
     Attributes:
         images: Every image, in the source's order.
+        class_names: As `ImageSource` has them.
+        unread: Files that are not among the images.
+        remarks: What the user must know of how they were listed.
     """
 
     images: tuple[ListedImage, ...]
+    class_names: tuple[str, ...] = ()
+    unread: tuple[UnreadFiles, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def available(self) -> int:
@@ -150,6 +162,7 @@ class ListedSource(ImageSource):
             available=self.available,
             images=tuple(records),
             skipped=tuple(skipped),
+            unread=self.unread,
             sha256=manifest_sha256(request.preprocess, request.shape, records),
         )
         return ImageSample(pixels=np.stack(pixels), manifest=manifest)

@@ -32,4 +32,5 @@ def sample_order(source: ImageSource, *, seed: int) -> list[int]:
 
 
 def _key(seed: int, name: str) -> str:
-    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
+    # File names of other systems may be no UTF-8.
+    return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).hexdigest()

@@ -10,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
-from edge_mnv3.core.images import ImageSource, check_labelled
+from edge_mnv3.core.images import ImageSource, check_labelled, unread_warnings
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3_calibration_data.listed_images import ListedImage
 
@@ -92,7 +92,8 @@ def open_images(location: str | Path, *, need_labels: bool = False) -> ImageSour
         )
     source = kind.open(location)
     if source.available == 0:
-        raise CalibrationDataError(f"images {location}", "none", "at least one image")
+        got = "; ".join(("none", *unread_warnings(source.unread)))
+        raise CalibrationDataError(f"images {location}", got, "at least one image")
     if need_labels:
         check_labelled(source)
     return source

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from edge_mnv3.core.choices import CALIBRATION_SAMPLES, DEFAULT_PREPROCESS, SYNTHETIC
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.results.images import CalibrationManifest, ImageShape, SkippedImage
+from edge_mnv3.core.results.images import CalibrationManifest, ImageShape, SkippedImage, UnreadFiles
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
 Pixels: TypeAlias = "npt.NDArray[np.uint8]"  # RGB, 0..255, of the shape that is told where it stands
-MAX_SKIPPED_SHARE = 0.01
+# One broken file is no reason to stop, and of many images a few are. More of them say that something is wrong
+# with the source, and what is left may no longer stand for it.
+MAX_SKIPPED_PERCENT = 5
 _NAMED_SKIPPED = 3
 
 
@@ -126,8 +128,8 @@ class ImageSource(ABC):
         """Reads a sample; unreadable images are replaced by the next ones and named in the manifest.
 
         Raises:
-            CalibrationDataError: No image can be read, more than 1 % cannot, the shape is not that of a
-                recorded sample, or its images are not what they were.
+            CalibrationDataError: No image can be read, or too many cannot (`check_skipped`), the shape is
+                not that of a recorded sample, or its images are not what they were.
         """
 
     def applied_preprocess(self, preprocess: str) -> str:
@@ -143,6 +145,21 @@ class ImageSource(ABC):
     def description(self) -> str:
         """What messages call the source."""
         return f"images {self.location}"
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes by their number, where the source itself numbers them; else empty."""
+        return ()
+
+    @property
+    def unread(self) -> tuple[UnreadFiles, ...]:
+        """Files among the images that were not taken for images."""
+        return ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user must know of how the images were listed, other than `unread`; a line each."""
+        return ()
 
     def check_shape(self, shape: ImageShape) -> None:
         """Refuses early a recorded sample of another shape than the model's.
@@ -197,27 +214,38 @@ def check_labelled(source: ImageSource) -> None:
     Raises:
         CalibrationDataError: Telling what to give instead.
     """
-    if source.available is None or None in source.labels():
-        raise CalibrationDataError(
-            source.description,
-            "images without labels",
-            "a label for each",
-            "use a CSV with columns file,label or a folder with one subfolder a class",
-        )
+    if source.available is not None and None not in source.labels():
+        return
+    got = "; ".join(("images without labels", *source.remarks))
+    named = next((name for name in source.label_names() if name is not None), None)
+    if named is not None:
+        got = f"labels that are names, such as {named!r}, and no numbers"
+    raise CalibrationDataError(
+        source.description,
+        got,
+        "a label for each",
+        "use a CSV with columns file,label or a folder with one subfolder a class",
+    )
 
 
 def check_skipped(skipped: Sequence[SkippedImage], total: int) -> None:
-    """Refuses a set of images of which more than 1 % cannot be read.
+    """Refuses a set of images of which more than one, and more than 5 %, cannot be read, or none can.
 
     Raises:
         CalibrationDataError: With the count and the first files and reasons.
     """
-    if len(skipped) > MAX_SKIPPED_SHARE * total:
-        named = "; ".join(f"{image.file}: {image.reason}" for image in skipped[:_NAMED_SKIPPED])
-        more = f" and {len(skipped) - _NAMED_SKIPPED} more" if len(skipped) > _NAMED_SKIPPED else ""
-        raise CalibrationDataError(
-            f"{len(skipped)} of {total} images cannot be read, more than 1 %", f"{named}{more}"
-        )
+    count = len(skipped)
+    too_many = count > 1 and 100 * count > MAX_SKIPPED_PERCENT * total
+    if not too_many and (count < total or not total):
+        return
+    named = "; ".join(f"{image.file}: {image.reason}" for image in skipped[:_NAMED_SKIPPED])
+    more = f" and {count - _NAMED_SKIPPED} more" if count > _NAMED_SKIPPED else ""
+    share = f", more than {MAX_SKIPPED_PERCENT} %" if too_many else ""
+    raise CalibrationDataError(
+        f"{count} of {total} images cannot be read{share}",
+        f"{named}{more}",
+        next_step="mend them, or take them out",
+    )
 
 
 def skipped_warnings(skipped: Sequence[SkippedImage]) -> tuple[str, ...]:
@@ -226,7 +254,16 @@ def skipped_warnings(skipped: Sequence[SkippedImage]) -> tuple[str, ...]:
 
 
 def manifest_warnings(manifest: CalibrationManifest) -> tuple[str, ...]:
-    """What the user must know of a sample: too few images, images that were left out."""
+    """What the user must know of a sample: too few images, images and other files that were left out."""
     count = len(manifest.images)
     too_few = f"{manifest.requested} calibration images were asked for, {count} are there"
-    return (*([too_few] if count < manifest.requested else []), *skipped_warnings(manifest.skipped))
+    return (
+        *([too_few] if count < manifest.requested else []),
+        *skipped_warnings(manifest.skipped),
+        *unread_warnings(manifest.unread),
+    )
+
+
+def unread_warnings(unread: Sequence[UnreadFiles]) -> tuple[str, ...]:
+    """Says of each kind of files how many were not read, and why."""
+    return tuple(files.text for files in unread)

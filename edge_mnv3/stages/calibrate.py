@@ -105,7 +105,8 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
                 check_labels(other, classes=graph.classes, place=str(other.root))
                 parts.append(other)
             joined = functools.reduce(_joined, parts)
-        warnings = manifest_warnings(joined.contents.manifest)
+        remarks = () if source is None else source.remarks
+        warnings = (*remarks, *manifest_warnings(joined.contents.manifest))
         for warning in warnings:
             reporter.warn(warning)
         if joined is not stored:

@@ -9,7 +9,7 @@ from typing import Annotated
 from edge_mnv3.core.choices import DEFAULT_PREPROCESS, DIAGNOSIS_SAMPLES, PreprocessName
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.images import SampleRequest, skipped_warnings
+from edge_mnv3.core.images import SampleRequest, skipped_warnings, unread_warnings
 from edge_mnv3.core.outputs import check_writable, staged, write_text
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, AtLeast, Request, check_call, optional_path
@@ -80,7 +80,8 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
             "diagnosing on synthetic images: photographs may lose elsewhere; give some with --images"
         )
     sample = source.sample(sample_request, reporter)
-    for warning in skipped_warnings(sample.manifest.skipped):
+    notes = (*source.remarks, *unread_warnings(sample.manifest.unread))
+    for warning in (*notes, *skipped_warnings(sample.manifest.skipped)):
         reporter.warn(warning)
     result = diagnosis.diagnose(
         float_path,

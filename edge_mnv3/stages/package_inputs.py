@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_mnv3.core.choices import SYNTHETIC
-from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.images import Pixels, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
@@ -62,8 +62,17 @@ def open_labels(path: Path | None, class_count: int) -> Labels:
         from edge_mnv3_calibration_data.source_kinds import open_images
 
         images = open_images(path, need_labels=True)
-        names = sorted({Path(images.name(index)).parts[0] for index in range(images.available or 0)})
-        return check_labels(names, source=path.name, class_count=class_count)
+        if not images.class_names:
+            raise CalibrationDataError(images.description, "no class folders", "one subfolder a class")
+        count = len(images.class_names)
+        if count != class_count and images.remarks:
+            raise InputFileError(
+                f"labels {path.name}",
+                f"{count} class folders",
+                f"{class_count}, as many as the model has classes",
+                "; ".join(images.remarks),
+            )
+        return check_labels(list(images.class_names), source=path.name, class_count=class_count)
     return parse_labels(_read(path, "labels"), name=path.name, class_count=class_count)
 
 

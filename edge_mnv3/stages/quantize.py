@@ -186,7 +186,7 @@ def _calibration_sample(request: QuantizeRequest, source: ImageSource, run: _Run
     )
     with run.timed("calibration_images", "reading calibration images"):
         sample = source.sample(wanted, run.reporter)
-    for warning in manifest_warnings(sample.manifest):
+    for warning in (*source.remarks, *manifest_warnings(sample.manifest)):
         run.warn(warning)
     return sample
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from edge_mnv3.core.choices import (
     PreprocessName,
     RuntimeName,
 )
-from edge_mnv3.core.images import check_skipped, skipped_warnings
+from edge_mnv3.core.images import check_skipped, skipped_warnings, unread_warnings
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_call
 from edge_mnv3.core.results.validate import ValidateResult
@@ -55,7 +56,7 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
 
     Raises:
         InputFileError: The images cannot be listed.
-        CalibrationDataError: Labels are missing or wrong, or over 1 % of the images cannot be read.
+        CalibrationDataError: Labels are missing or wrong, or too many images cannot be read.
         ModelFileError: A file is invalid, does not load, or the two do not fit each other.
         RuntimeUnavailableError: The runtime cannot be used.
     """
@@ -76,6 +77,8 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
     float_path, int8_path = Path(request.float_path), Path(request.int8_path)
     result = accuracy.validate(float_path, int8_path, images, settings, reporter)
     check_skipped(result.skipped, images.available or 0)
+    notes = (*images.remarks, *unread_warnings(images.unread))
+    result = dataclasses.replace(result, warnings=(*result.warnings, *notes))
     for warning in (*result.warnings, *skipped_warnings(result.skipped)):
         reporter.warn(warning)
     return result

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_mnv3.core.errors import ArgumentError, BundleError
-from edge_mnv3.core.images import check_skipped
+from edge_mnv3.core.images import check_skipped, skipped_warnings, unread_warnings
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call, optional_path
 from edge_mnv3.core.results.package import (
@@ -281,4 +281,6 @@ def _hits(path: Path, stated: StatedAccuracy, data: str | Path, reporter: Report
         reporter,
     )
     check_skipped(run.skipped, images.available or 0)
+    for warning in (*images.remarks, *unread_warnings(images.unread), *skipped_warnings(run.skipped)):
+        reporter.warn(warning)
     return count_hits((images.label(index) or 0, classes) for index, classes in run.answers.items())

@@ -129,6 +129,7 @@ def _write_variant(folder: Path, name: str, recipe: str, classes: int) -> None:
             available=None,
             images=(),
             skipped=(),
+            unread=(),
             sha256="0" * 64,
         ),
         recipe=recipe,

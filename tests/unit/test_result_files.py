@@ -107,12 +107,13 @@ def test_stored_calibration_of_the_first_release(tmp_path: Path) -> None:
     drawn = open_images(tmp_path / "first.txt").sample(request)
     np.testing.assert_array_equal(drawn.pixels, stored.pixels)
     assert dataclasses.replace(drawn.manifest, root=stored.contents.manifest.root) == stored.contents.manifest
-    # Written again, only the shape of its images is said in another way.
+    # Written again, the shape of its images is said in another way, and what was not read.
     then, now = (
         json.loads(text) for text in ((folder / "calibration.json").read_text(), to_json(stored.contents))
     )
     assert then["manifest"].pop("input_size_px") == 32
     assert now["manifest"].pop("schema_version") > 1
+    assert now["manifest"].pop("unread") == []
     assert now["manifest"].pop("input_shape") == {"height_px": 32, "width_px": 32, "channels": 3}
     assert now == then
 
@@ -124,6 +125,18 @@ def test_manifest_of_wide_grey_images() -> None:
     assert json.loads(path.read_text())["schema_version"] == 2
     request = SampleRequest(samples=3, seed=5, shape=manifest.input_shape)
     assert open_images(path).sample(request).manifest == manifest
+
+
+def test_manifest_that_tells_what_was_not_read() -> None:
+    manifest = read_calibration_manifest(FORMATS / "manifest-v3.json")
+    assert json.loads(to_json(manifest)) == json.loads((FORMATS / "manifest-v3.json").read_text())
+    request = SampleRequest(samples=2, preprocess="resize", shape=ImageShape.square(32))
+    drawn = open_images(IMAGES).sample(request).manifest
+    assert dataclasses.replace(drawn, root=manifest.root) == manifest
+    assert [files.text for files in manifest.unread] == [
+        "1 .csv file is not read: no image format (digits.csv)",
+        "1 .txt file is not read: no image format (first.txt)",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3_calibration_data.image_files import FolderContents, list_folder
 from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
 from edge_mnv3_calibration_data.source_kinds import SourceKind
 from edge_mnv3_calibration_data.sources.stored import is_stored
 
-IMAGE_SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
+# Names of the parts of a data set, the first of them being those to validate on.
+_SPLITS = (
+    *("val", "valid", "validation", "test", "testing", "eval", "evaluation", "dev", "holdout", "held_out"),
+    *("train", "training"),
+)
+_NAMED = 3
 
 
 def is_image_folder(location: str | Path) -> bool:
@@ -20,20 +28,89 @@ def open_folder(location: str | Path) -> ListedSource:
     """Lists the images of a folder with its subfolders.
 
     If it has at least two subfolders and every image lies in one of them, they are classes, numbered in the
-    order of their names.
+    order of their names as Keras's `image_dataset_from_directory` does, those without images included.
+
+    Raises:
+        InputFileError: The folder cannot be opened.
+        CalibrationDataError: Its subfolders are the parts of a data set, `train` and `val` for example.
     """
     folder = Path(location)
-    files = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    )
-    names = [path.relative_to(folder) for path in files]
-    classes = sorted({name.parts[0] for name in names if len(name.parts) > 1})
-    labelled = len(classes) > 1 and all(len(name.parts) > 1 for name in names)
+    try:
+        contents = list_folder(folder)
+    except OSError as error:
+        raise InputFileError(f"images {folder}", (error.strerror or str(error)).lower()) from error
+    _refuse_splits(folder, contents)
+    names, loose = contents.images, [path for path in contents.images if len(path.parts) == 1]
+    classes = contents.subfolders if len(contents.subfolders) > 1 and names and not loose else []
+    numbers = {name: number for number, name in enumerate(classes)}
     images = tuple(
-        FileImage(name=name.as_posix(), path=path, label=classes.index(name.parts[0]) if labelled else None)
-        for path, name in zip(files, names, strict=True)
+        FileImage(
+            name=name.as_posix(),
+            path=folder / name,
+            label=numbers.get(name.parts[0]),
+            label_name=name.parts[0] if numbers else None,
+        )
+        for name in names
     )
-    return ListedSource(kind="folder", location=str(location), root=folder, images=images)
+    return ListedSource(
+        kind="folder",
+        location=str(location),
+        root=folder,
+        images=images,
+        class_names=tuple(classes),
+        unread=contents.unread,
+        remarks=_remarks(contents, loose, numbers),
+    )
+
+
+def _remarks(contents: FolderContents, loose: Sequence[Path], numbers: dict[str, int]) -> tuple[str, ...]:
+    filled = _filled(contents)
+    if loose and len(filled) > 1:
+        shown = ", ".join(str(path) for path in loose[:_NAMED]) + (", …" if len(loose) > _NAMED else "")
+        beside = f"{len(loose)} images lie" if len(loose) > 1 else "1 image lies"
+        return (f"{beside} beside the subfolders ({shown}), so the subfolders are not taken for classes",)
+    if len(contents.subfolders) == 1 and not loose:
+        name = contents.subfolders[0]
+        if len({path.parts[1] for path in contents.images if len(path.parts) > 2}) > 1:
+            return (
+                f"all images lie in the one folder {name}: give that one for its subfolders to be classes",
+            )
+    return tuple(
+        f"the class folder {name} holds no image; it keeps its number {number}, as in Keras: remove it if it "
+        "is no class"
+        for name, number in numbers.items()
+        if name not in filled
+    )
+
+
+def _filled(contents: FolderContents) -> list[str]:
+    """The subfolders that hold images."""
+    return sorted({path.parts[0] for path in contents.images if len(path.parts) > 1})
+
+
+def _refuse_splits(folder: Path, contents: FolderContents) -> None:
+    """Refuses a folder that holds the parts of a data set."""
+    filled = _filled(contents)
+    splits = sorted((name for name in filled if name.lower() in _SPLITS), key=_place)
+    inside = {
+        name: {path.parts[1] for path in contents.images if path.parts[0] == name and len(path.parts) > 2}
+        for name in splits
+    }
+    with_classes = [name for name in splits if len(inside[name]) > 1]
+    only_splits = splits == sorted(filled, key=_place) and len(filled) == len(contents.subfolders)
+    if len(with_classes) > 1 or (only_splits and (with_classes or len(splits) > 1)):
+        raise CalibrationDataError(
+            f"images {folder}",
+            f"{' and '.join(splits)}, {'parts' if len(splits) > 1 else 'a part'} of a data set"
+            + (", with class folders inside" if with_classes else ""),
+            "one folder of images, or one with a subfolder a class",
+            f"give {' or '.join(str(folder / name) for name in splits)}",
+        )
+
+
+def _place(name: str) -> tuple[int, str]:
+    known = name.lower()
+    return (_SPLITS.index(known) if known in _SPLITS else len(_SPLITS), name)
 
 
 KIND = SourceKind(recognizes=is_image_folder, open=open_folder)

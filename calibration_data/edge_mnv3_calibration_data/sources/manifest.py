@@ -77,6 +77,7 @@ class ManifestSource(ListedSource):
             input_shape=shape,
             images=tuple(records),
             skipped=(),
+            unread=(),
             sha256=sha256,
         )
         return ImageSample(pixels=np.stack(pixels), manifest=again)

@@ -229,6 +229,7 @@ def _joined_manifest(one: CalibrationManifest, other: CalibrationManifest) -> Ca
         available=(one.available or 0) + (other.available or 0),
         images=images,
         skipped=skipped,
+        unread=one.unread + other.unread,
         sha256=manifest_sha256(one.preprocess, one.input_shape, images),
     )
 

@@ -110,6 +110,7 @@ class SyntheticImages(ImageSource):
             available=None,
             images=tuple(records),
             skipped=(),
+            unread=(),
             sha256=manifest_sha256(PREPROCESS, request.shape, records),
         )
         return ImageSample(pixels=np.stack(pixels), manifest=manifest)

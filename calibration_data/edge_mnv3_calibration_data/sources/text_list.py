@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
+from edge_mnv3_calibration_data.listed_paths import find_listed
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix
 
 SUFFIX = ".txt"
@@ -16,6 +17,7 @@ def open_list(location: str | Path) -> ListedSource:
 
     Raises:
         InputFileError: It is no UTF-8 text.
+        CalibrationDataError: No file is there.
     """
     path = Path(location)
     try:
@@ -23,7 +25,8 @@ def open_list(location: str | Path) -> ListedSource:
     except UnicodeDecodeError as error:
         raise InputFileError(f"list {path}", str(error), "UTF-8 text, a path a line") from error
     names = [line for line in lines if line and not line.startswith("#")]
-    images = tuple(FileImage(name=name, label=None, path=path.parent / name) for name in names)
+    files = find_listed(names, base=path.parent, what=f"list {path}")
+    images = tuple(FileImage(name=file.name, label=None, path=file.path) for file in files)
     return ListedSource(kind="list", location=str(location), root=path.parent, images=images)
 
 

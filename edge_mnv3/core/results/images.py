@@ -73,6 +73,11 @@ def _with_shape(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "input_shape": shape}
 
 
+def _with_unread(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 2, which does not tell what was not read."""
+    return {**data, "unread": []}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRecord:
     """An image that was used.
@@ -102,6 +107,31 @@ class SkippedImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadFiles:
+    """Files of one kind that lie among the images and were not taken for images.
+
+    Attributes:
+        kind: What each is, such as `.HEIC file` or `broken link`.
+        count: How many there are.
+        reason: Why they are not read, or what to do about it.
+        files: The first three names, relative to the manifest's root.
+    """
+
+    kind: str
+    count: int
+    reason: str
+    files: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        kind = f"{self.count} {self.kind}s are" if self.count > 1 else f"1 {self.kind} is"
+        reason = self.reason if self.count > 1 else self.reason.replace(" them", " it")
+        more = ", …" if self.count > len(self.files) else ""
+        return f"{kind} not read: {reason} ({', '.join(self.files)}{more})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationManifest:
     """The exact images of a calibration: enough to run it again.
 
@@ -115,10 +145,13 @@ class CalibrationManifest:
         available: Number of images the source has; None for synthetic images.
         images: The images that were used, in this order.
         skipped: Images that could not be read, with the reasons.
+        unread: Files among the images that were not taken for images.
         sha256: Hash over preprocessing, size and the images' hashes in order; equal hashes mean equal pixels.
     """
 
-    FORMAT: ClassVar[Format] = Format("calibration manifest", (_with_shape,), first_is_silent=True)
+    FORMAT: ClassVar[Format] = Format(
+        "calibration manifest", (_with_shape, _with_unread), first_is_silent=True
+    )
     schema_version: int = FORMAT.version
     kind: str
     root: str | None
@@ -129,4 +162,5 @@ class CalibrationManifest:
     available: int | None
     images: tuple[ImageRecord, ...]
     skipped: tuple[SkippedImage, ...]
+    unread: tuple[UnreadFiles, ...]
     sha256: str
