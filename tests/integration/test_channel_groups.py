@@ -23,8 +23,9 @@ from edge_mnv3_quantization.algorithms.channel_groups import (
     moved,
 )
 from edge_mnv3_quantization.algorithms.lowering import lower
+from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.ranges import best_range, choose_ranges
-from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity
 from edge_mnv3_quantization.diagnosis.diagnose import diagnose
 from edge_mnv3_quantization.diagnosis.pairing import pair_files
 from edge_mnv3_quantization.graph.network import Network

@@ -12,8 +12,9 @@ from edge_mnv3.core.choices import HardSwishPolicy
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3_quantization.algorithms import lowering
 from edge_mnv3_quantization.algorithms.lowering import lower
+from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
-from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid, logits_value, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale

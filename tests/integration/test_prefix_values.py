@@ -10,8 +10,8 @@ import pytest
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3_quantization.algorithms.float_results import drawn_positions, float_results
 from edge_mnv3_quantization.algorithms.int8_activations import Int8Activations, run_int8, stored_pixels
+from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
-from edge_mnv3_quantization.algorithms.sensitivity import measure
 from edge_mnv3_quantization.calibration.activations import float_input
 from edge_mnv3_quantization.graph.network import WEIGHTED, Network, Node, Value
 from edge_mnv3_quantization.graph.rewrites import logits_value, lower_hard_swish

@@ -8,7 +8,8 @@ import pickle
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization.algorithms.sensitivity import _TEMPERATURE, STEPS, Sensitivity, Tail, measure
+from edge_mnv3_quantization.algorithms.measurement import TEMPERATURE, measure
+from edge_mnv3_quantization.algorithms.sensitivity import STEPS, Sensitivity, Tail
 from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
 from random_networks import Builder
 from small_networks import float_outputs, observed, random_images
@@ -53,7 +54,7 @@ def measured(size: float) -> Sensitivity:
 def gains(size: float) -> Array:
     """Cost of an error of 1 in each image's channels, (COUNT, 3)."""
     weights = linear_network(size).nodes[1].weights_and_bias()[0].reshape(5, 3)
-    chances = np.exp(NUMBERS @ weights.T / _TEMPERATURE)
+    chances = np.exp(NUMBERS @ weights.T / TEMPERATURE)
     chances /= chances.sum(axis=1, keepdims=True)
     # The variance over the classes, as what all logits have in common counts for nothing, times their number.
     return np.asarray(5 * (chances @ weights**2 - (chances @ weights) ** 2))

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from edge_mnv3_quantization.algorithms.equalization import group_scales
+from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.ranges import HARD_SIGMOID, best_range, choose_ranges, margin
-from edge_mnv3_quantization.algorithms.sensitivity import STEPS, Sensitivity, Tail, measure
+from edge_mnv3_quantization.algorithms.sensitivity import STEPS, Sensitivity, Tail
 from edge_mnv3_quantization.graph.network import Array, Network, Node
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale, value_scales

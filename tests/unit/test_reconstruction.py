@@ -9,9 +9,9 @@ from collections.abc import Container
 import numpy as np
 import pytest
 
+from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
 from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, reconstruct
-from edge_mnv3_quantization.algorithms.sensitivity import measure
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.scale_sharing import rescale

@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure, shrunk
+from edge_mnv3_quantization.algorithms.measurement import measure
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, shrunk
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics
 from edge_mnv3_quantization.graph.network import Network, Node, Value
 from edge_mnv3_quantization.recipes.synthetic_images import is_refitted, reaching_further

@@ -1,4 +1,4 @@
-"""Gradients with respect to a network's values, for one image: the effect of errors to first order."""
+"""Gradients with respect to a network's values, image by image: the effect of errors to first order."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ Floats = npt.NDArray[np.float32]
 
 
 def gradients(network: Network, values: Mapping[int, Floats], given: Floats) -> dict[int, Floats]:
-    """Follows a gradient from the network's output back to every value but the input.
+    """Follows a gradient from the network's output back to values.
 
     Args:
         network: A network whose products have no constant factors.
-        values: The numbers of every value for one image, shaped as the network says.
+        values: The numbers of the values that are asked for, shaped as the network says, for one image or
+            several: all but the input, or all that are made of some of them.
         given: The gradient with respect to the output.
 
     Returns:
@@ -35,7 +36,7 @@ def gradients(network: Network, values: Mapping[int, Floats], given: Floats) -> 
                 inside &= values[node.output] < HARD_SIGMOID_CEILING
             gradient = gradient * inside
         for value in dict.fromkeys(node.inputs):
-            if value == network.input:
+            if value not in values:
                 continue
             through = _through(node, value, values, gradient).reshape(values[value].shape)
             by_value[value] = by_value[value] + through if value in by_value else through
@@ -60,7 +61,8 @@ def _through(node: Node, value: int, values: Mapping[int, Floats], gradient: Flo
         product: Floats = gradient * values[other]
         return product.sum(axis=(1, 2)) if x.size < product.size else product
     if node.kind == "mean":
-        return np.broadcast_to(gradient.reshape(1, 1, 1, -1) / np.float32(x[0, :, :, 0].size), x.shape)
+        means = gradient.reshape(len(x), 1, 1, -1) / np.float32(x[0, :, :, 0].size)
+        return np.broadcast_to(means, x.shape)
     if node.kind == "pad":
         top, bottom, left, right = node.paddings
         return gradient[:, top : gradient.shape[1] - bottom, left : gradient.shape[2] - right]
@@ -71,14 +73,14 @@ def _through_depthwise(node: Node, x: Floats, gradient: Floats) -> Floats:
     weights, _ = node.weights_and_bias()
     taps = weights[0].astype(np.float32)
     before, padded = padding(node, x.shape, gradient.shape)
-    spread = np.zeros((*padded, x.shape[-1]), np.float32)
+    spread = np.zeros((len(x), *padded, x.shape[-1]), np.float32)
     rows, columns = gradient.shape[1:3]
     down, right = node.stride
     for i, j in np.ndindex(taps.shape[:2]):
         spread[
-            i : i + down * (rows - 1) + 1 : down, j : j + right * (columns - 1) + 1 : right
-        ] += gradient[0] * taps[i, j]  # fmt: skip
-    return spread[before[0] : before[0] + x.shape[1], before[1] : before[1] + x.shape[2]]
+            :, i : i + down * (rows - 1) + 1 : down, j : j + right * (columns - 1) + 1 : right
+        ] += gradient * taps[i, j]  # fmt: skip
+    return spread[:, before[0] : before[0] + x.shape[1], before[1] : before[1] + x.shape[2]]
 
 
 def padding(

@@ -7,7 +7,6 @@ at a time or on several.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from edge_mnv3.core.parallel import map_in_threads
 from edge_mnv3.core.runtime import LoadedModel, open_bytes
 from edge_mnv3_quantization.calibration.activations import Images
+from edge_mnv3_quantization.graph.batches import batched, is_batchable
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.parts import Part, next_part
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
@@ -37,13 +37,9 @@ class Int8Activations:
         workers: int,
     ) -> None:
         """Starts with the images, (N, H, W, 3) uint8."""
-        self._batch = min(_BATCH, len(images)) if _is_batchable(network) else 1
+        self._batch = min(_BATCH, len(images)) if is_batchable(network) else 1
         self._network = network
-        self._batched = network
-        if self._batch > 1:
-            shapes = {number: (self._batch, *value.shape[1:]) for number, value in network.values.items()}
-            values = {n: dataclasses.replace(value, shape=shapes[n]) for n, value in network.values.items()}
-            self._batched = dataclasses.replace(network, values=values)
+        self._batched = batched(network, self._batch) if self._batch > 1 else network
         self._quantizations = quantizations
         self._count = len(images)
         self._workers = workers
@@ -87,12 +83,6 @@ class Int8Activations:
         shares = [(open_bytes(content), starts[worker::workers]) for worker in range(workers)]
         map_in_threads(run, shares, workers)
         return results
-
-
-def _is_batchable(network: Network) -> bool:
-    """Whether several images can run at once: some converters reshape 1×1 maps to vectors without a batch."""
-    produced = (network.values[node.output].shape for node in network.nodes)
-    return all(len(shape) > 1 and shape[0] == 1 for shape in produced)
 
 
 def stored_pixels(images: Images) -> Stored:

@@ -11,7 +11,8 @@ from edge_mnv3.core.errors import ConversionError
 from edge_mnv3_quantization.algorithms.constant_excitations import constant_excitations
 from edge_mnv3_quantization.algorithms.equalization import group_scales
 from edge_mnv3_quantization.algorithms.lowering import lower
-from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, measure, shrunk
+from edge_mnv3_quantization.algorithms.measurement import measure
+from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, shrunk
 from edge_mnv3_quantization.calibration.statistics import collect
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.reader import read_network
