@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.quantize import QuantizeResult
@@ -31,7 +32,7 @@ def read_result(kind: type[R], path: Path, *, command: str) -> R:
     try:
         return from_json(kind, path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputFileError(f"result {path}", (error.strerror or str(error)).lower(), wanted) from error
+        raise InputFileError(f"result {path}", why_unreadable(path, error), wanted) from error
     except (ValueError, RecursionError) as error:
         raise InputFileError(f"result {path}", str(error), wanted) from error
 

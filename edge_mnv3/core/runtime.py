@@ -33,6 +33,7 @@ from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError, ModelNotLoadedE
 from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.input_range import LARGEST_PIXEL, InputRange
 from edge_mnv3.core.native_output import RUNTIME_LOG, captured_native_output
+from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.models import KernelCheck, TensorInfo
 
@@ -196,7 +197,7 @@ def open_model(
     if kernels == "builtin":
         options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     if not path.is_file():
-        raise ModelFileError(f"model {path}", "no such file", "a .tflite file")
+        raise ModelFileError(f"model {path}", no_file(path), "a .tflite file")
     log = None
     try:
         with captured_native_output(RUNTIME_LOG) as log:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -124,10 +125,18 @@ def resolve_graph(request: GraphRequest, reporter: Reporter) -> ResolvedGraph:
 def build_graph(graph: ResolvedGraph, *, batch_size: int | None) -> Any:
     """Builds the Keras model with its weights.
 
+    Keras numbers the layers that have no names on through a thread, not a model. So each model is built in a
+    thread of its own: equal requests give equal names, whatever was built before.
+
     Args:
         graph: What to build.
         batch_size: 1 for conversion, None for an open one.
     """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(_build, graph, batch_size).result()
+
+
+def _build(graph: ResolvedGraph, batch_size: int | None) -> Any:
     from edge_mnv3.model import builder
 
     request = graph.request

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from edge_mnv3.core.errors import InputFileError, WeightsMismatchError
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.paths import no_file
 from edge_mnv3.model import arch
 from edge_mnv3.model.arch import VARIANTS, Variant, WeightedLayer
 
@@ -49,7 +50,7 @@ def inspect_weights(path: Path) -> WeightsFile:
         InputFileError: It is missing, truncated, of another format, holds no weights, or NaN or infinity.
     """
     if not path.is_file():
-        raise InputFileError(f"weights {path}", "no such file", "a .h5, .weights.h5 or .keras file")
+        raise InputFileError(f"weights {path}", no_file(path), "a .h5, .weights.h5 or .keras file")
     with _open_hdf5(path) as (file, is_archive):
         root = file.get(_WHOLE_MODEL_GROUP, file)
         if "layer_names" in root.attrs:

@@ -13,6 +13,7 @@ from edge_mnv3.core.cache import cache_folder
 from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error, InputFileError
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.published import read_published
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call, check_kind, optional_path
@@ -184,7 +185,7 @@ def _distinct(models: Sequence[Path]) -> tuple[Path, ...]:
         try:
             sha256 = sha256_file(model)
         except OSError as error:
-            raise InputFileError(f"model {model}", error.strerror or str(error), "a .tflite file") from error
+            raise InputFileError(f"model {model}", why_unreadable(model, error), "a .tflite file") from error
         read_file(model)
         by_content.setdefault(sha256, model)
     return tuple(by_content.values())

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from edge_mnv3.core.choices import SYNTHETIC
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.images import Pixels, SampleRequest
+from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
 from edge_mnv3.core.results.images import ImageShape
@@ -118,6 +119,4 @@ def _read(path: Path, what: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputFileError(
-            f"{what} {path}", (error.strerror or str(error)).lower(), "a text file"
-        ) from error
+        raise InputFileError(f"{what} {path}", why_unreadable(path, error), "a text file") from error

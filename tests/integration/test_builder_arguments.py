@@ -11,8 +11,10 @@ import keras
 import numpy as np
 import pytest
 
+from edge_mnv3.core.reporting import SILENT
 from edge_mnv3.model import arch, builder
 from edge_mnv3.model.builder import MobileNetV3Large, MobileNetV3Small
+from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
 
 BUILDERS = [MobileNetV3Small, MobileNetV3Large]
 TINY: dict[str, Any] = {"input_shape": (32, 32, 3), "alpha": 0.35, "minimalistic": True, "weights": None}
@@ -175,3 +177,13 @@ def test_imagenet_weights_at_another_size_warn(monkeypatch: pytest.MonkeyPatch, 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         MobileNetV3Small(minimalistic=True)
+
+
+def test_equal_requests_give_equal_names_in_one_process() -> None:
+    request = GraphRequest(variant=arch.Variant("small", False, 0.35), input_size_px=32, weights="none")
+    graph = resolve_graph(request, SILENT)
+    first = [operation.name for operation in build_graph(graph, batch_size=1).operations]
+    MobileNetV3Small(**TINY)
+    keras.layers.ReLU()
+    assert [operation.name for operation in build_graph(graph, batch_size=1).operations] == first
+    assert {"image", "re_lu", "re_lu_1", "add", "conv"} <= {*first}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_mnv3.core.errors import AdbUnavailableError
+from edge_mnv3.core.paths import no_file
 
 _PROGRAM = "adb.exe" if sys.platform == "win32" else "adb"
 _INSTALL = "install Android's platform-tools or pip install 'edge-mnv3[adb]', or name the binary with --adb"
@@ -29,7 +30,7 @@ def find_adb(option: Path | None = None) -> Path:
         path = named.expanduser()
         if not _is_program(path):
             source = "--adb" if option else "$ADB"
-            got = "a file that may not be run" if path.is_file() else "no such file"
+            got = "a file that may not be run" if path.is_file() else no_file(path)
             raise AdbUnavailableError(f"adb {named} of {source}", got, "the adb binary")
         return path.absolute()
     on_path = shutil.which("adb")

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import BenchmarkBinaryError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_android_bench.benchmark_model.program_files import ELF_KINDS, official_address, pick_abi
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
@@ -44,7 +45,7 @@ def ready_binary(
     if path.is_file():
         return _register(registry, path, abis)
     if os.sep in wanted or path.is_dir():
-        raise InputFileError(f"benchmark binary {wanted}", "no such file", "a file, or a registered name")
+        raise InputFileError(f"benchmark binary {wanted}", no_file(path), "a file, or a registered name")
     if wanted == CURRENT_BINARY and not registry.has(wanted, abis):
         abi = pick_abi(abis)
         binary = registry.fetch(wanted, abi, reporter=reporter)

@@ -20,6 +20,7 @@ from edge_mnv3.core.download import download
 from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, DownloadError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.outputs import staged, write_text
+from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.binaries import BenchmarkBinary, BinaryLock
 from edge_mnv3.core.results.json_format import from_json, to_json
@@ -61,9 +62,7 @@ class BinaryRegistry:
         try:
             check_elf(file, abi, allow_script=True)
         except OSError as error:
-            raise InputFileError(
-                f"benchmark binary {file}", error.strerror or str(error), "a file"
-            ) from error
+            raise InputFileError(f"benchmark binary {file}", why_unreadable(file, error), "a file") from error
         with staged([self.pending_path(name, abi)], force=True) as (temporary,):
             shutil.copyfile(file, temporary)
         return self._settle(name, abi, str(file.absolute()))

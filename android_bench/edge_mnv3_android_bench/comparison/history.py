@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from edge_mnv3.core.errors import InputFileError, OutputError
+from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
@@ -87,7 +88,7 @@ def read_history(path: Path, reporter: Reporter = SILENT) -> tuple[HistoryEntry,
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise InputFileError(f"history {path}", error.strerror or str(error)) from error
+        raise InputFileError(f"history {path}", why_unreadable(path, error)) from error
     entries = []
     for number, line in enumerate(lines, start=1):
         if not line:

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from edge_mnv3.core.errors import ArgumentError, ConditionsDifferError, InputFileError
+from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.device import EMULATED_DEVICE
@@ -87,7 +88,7 @@ def read_bench_results(path: Path) -> tuple[AnyBenchResult, ...]:
         kind = next((kind for key, kind in _KINDS.items() if key in keys), None)
         result = from_json(kind, text) if kind and isinstance(keys, dict) else None
     except OSError as error:
-        raise InputFileError(f"result file {path}", error.strerror or str(error)) from error
+        raise InputFileError(f"result file {path}", why_unreadable(path, error)) from error
     except (ValueError, TypeError) as error:
         raise InputFileError(f"result file {path}", str(error), "the JSON of bench or reproduce") from error
     if result is None:

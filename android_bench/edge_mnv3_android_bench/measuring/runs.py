@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import BinaryInfo, DeviceBenchConditions, DeviceBenchResult, LaunchRecord
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
@@ -243,5 +244,5 @@ def _hashes(models: Sequence[Path]) -> dict[Path, str]:
         try:
             hashes[model] = sha256_file(model)
         except OSError as error:
-            raise InputFileError(f"model {model}", error.strerror or str(error), "a .tflite file") from error
+            raise InputFileError(f"model {model}", why_unreadable(model, error), "a .tflite file") from error
     return hashes

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.input_range import COMMON_RANGES, InputRange
+from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.results.model_facts import InputFacts, RangeSource
 from edge_mnv3.core.tflite.attached import read_metadata
 from edge_mnv3.core.tflite.input_scaling import range_of_graph, range_of_integers
@@ -90,7 +91,7 @@ def read_input(path: Path) -> FileInput:
         ModelFileError: It is missing, no valid `.tflite`, or takes something other than one image.
     """
     if not path.is_file():
-        raise ModelFileError(f"model {path}", "no such file", "a .tflite file")
+        raise ModelFileError(f"model {path}", no_file(path), "a .tflite file")
     return input_of(path.read_bytes(), str(path))
 
 

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.hashing import sha256_images
 from edge_mnv3.core.parallel import available_cores
+from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_quantization.calibration.activations import (
     ChannelStatistics,
@@ -256,7 +257,7 @@ def load_statistics(path: Path) -> Statistics:
                 )
             return _parse(archive)
     except FileNotFoundError as error:
-        raise InputFileError(f"statistics {path}", "no such file") from error
+        raise InputFileError(f"statistics {path}", no_file(path)) from error
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputFileError(
             f"statistics {path}", "a damaged file", "a file of edge-mnv3 calibrate", _delete_it(path)

@@ -9,6 +9,7 @@ import numpy as np
 from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.diagnose import (
     ChannelNoise,
@@ -132,7 +133,7 @@ def diagnose(
 
 def _read(path: Path) -> bytes:
     if not path.is_file():
-        raise ModelFileError(f"model {path}", "no such file", "a .tflite file")
+        raise ModelFileError(f"model {path}", no_file(path), "a .tflite file")
     return path.read_bytes()
 
 
