@@ -45,7 +45,7 @@ _HOST_FIELDS = {
 
 @click.command("bench")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE.tflite]...")
-@click.option("--host", is_flag=True, help="Measure one file on this machine.")
+@click.option("--host", is_flag=True, help="Measure one file on this machine, not on a phone.")
 @click.option(
     "--device",
     "devices",
@@ -66,8 +66,8 @@ _HOST_FIELDS = {
     default=IMAGENET_WEIGHTS,
     show_default=True,
     metavar="imagenet|none|DIR",
-    help="For files of a variant that must be made; latency depends on weights only by what the recipe "
-    "accurate makes of hard-swish.",
+    help="Weights for the files of a variant that must be made. Latency depends on weights only where the "
+    "recipe accurate chooses the form of a hard-swish by them.",
 )
 @click.option(
     "--protocol",
@@ -77,13 +77,21 @@ _HOST_FIELDS = {
     help="published: one thread, big core, built-in kernels, 50 runs; app: 4 threads, all cores, XNNPACK; "
     "custom: published, but for the options that follow.",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference.  [host: 1]")
-@click.option("--cores", type=click.Choice(CORES), help="Pin to the fastest cores, or do not.")
-@click.option("--kernels", type=click.Choice(KERNELS), help=f"[host: {DEFAULT_KERNELS}]")
-@click.option("--runs", type=click.IntRange(min=1), help="Timed inferences, of a launch.  [host: 200]")
-@click.option("--warmup-runs", type=click.IntRange(min=0), help="Untimed ones before them.  [host: 20]")
-@click.option("--min-secs", type=click.FloatRange(min=0), help="A launch's timed inferences last as long.")
-@click.option("--max-secs", type=click.FloatRange(min=0), help="A launch that takes longer is refused.")
+@click.option("--threads", type=click.IntRange(min=1), help="Run each inference on N threads.  [host: 1]")
+@click.option(
+    "--cores", type=click.Choice(CORES), help="Pin the program to the fastest cores, or let it run on all."
+)
+@click.option(
+    "--kernels",
+    type=click.Choice(KERNELS),
+    help=f"Use XNNPACK or the built-in kernels.  [host: {DEFAULT_KERNELS}]",
+)
+@click.option("--runs", type=click.IntRange(min=1), help="Time N inferences in each launch.  [host: 200]")
+@click.option("--warmup-runs", type=click.IntRange(min=0), help="Run N untimed inferences first.  [host: 20]")
+@click.option(
+    "--min-secs", type=click.FloatRange(min=0), help="Go on timing for at least this long in each launch."
+)
+@click.option("--max-secs", type=click.FloatRange(min=0), help="Refuse a launch that takes longer.")
 @run_options
 @click.option(
     "--benchmark-binary",
@@ -92,12 +100,16 @@ _HOST_FIELDS = {
     default=(CURRENT_BINARY,),
     show_default=True,
     metavar="FILE|NAME",
-    help="benchmark_model: a file, or a name of edge-mnv3 benchmark-binary; may be repeated.  'current' is "
-    "downloaded at first use.",
+    help="Use this benchmark_model: a file, or a name of edge-mnv3 benchmark-binary; may be repeated. "
+    "'current' is downloaded at first use.",
 )
 @adb_option
-@click.option("--fixed-performance", is_flag=True, help="Hold sustainable, lower clocks: to compare files.")
-@click.option("--profile", is_flag=True, help="Show each operator's time, in one more launch.")
+@click.option(
+    "--fixed-performance", is_flag=True, help="Hold lower clocks, which do not throttle, to compare files."
+)
+@click.option(
+    "--profile", is_flag=True, help="Launch each file once more, and show the time of each operator."
+)
 @click.option("--check-outputs", is_flag=True, help="Compare outputs on the phone with this machine's.")
 @history_option
 @output_option

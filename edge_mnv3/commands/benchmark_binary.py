@@ -20,7 +20,7 @@ abi_option = click.option(
     default="arm64-v8a",
     show_default=True,
     metavar="ABI",
-    help="Android's name of the processor kind.",
+    help="Processor kind, by Android's name.",
 )
 
 
@@ -52,9 +52,11 @@ def add(name: str, file: Path, abi: str) -> None:
 
 @command.command("fetch")
 @click.argument("name", default=CURRENT_BINARY)
-@click.option("--abi", metavar="ABI", help="Android's name of the processor kind.  [default: --device's]")
-@click.option("--device", metavar="SERIAL", help="Fetch for this phone.")
-@click.option("--address", metavar="URL", help="[default: TensorFlow's nightly build]")
+@click.option("--abi", metavar="ABI", help="Processor kind, by Android's name.  [default: that of --device]")
+@click.option("--device", metavar="SERIAL", help="Fetch the build for this phone.")
+@click.option(
+    "--address", metavar="URL", help="Download from this address.  [default: TensorFlow's nightly build]"
+)
 @click.option("--refresh", is_flag=True, help="Download again, to see whether the file has changed.")
 @adb_option
 def fetch(**options: Any) -> None:

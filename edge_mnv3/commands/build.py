@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 @click.command("build")
 @graph_options
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE.keras")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.keras",
+    help="Save the model here.",
+)
 @force_option
 @json_option
 @requests("build.BuildRequest")

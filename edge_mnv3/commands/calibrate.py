@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 @click.option(
     "--calibration",
     metavar="PATH|synthetic",
-    help="Folder, CSV with a column 'file', text list, .npz, or an earlier run's quantize.json.  "
-    "[default: the images that DIR has already]",
+    help="Read images from a folder, CSV with a column 'file', text list, .npz, or an earlier run's "
+    "quantize.json.  [default: the images that DIR has already]",
 )
 @images_options
 @click.option(
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="Stored calibration to make or go on with.",
+    help="Make this stored calibration, or go on with it.",
 )
 @cache_option
 @force_option

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     "folder",
     type=click.Path(path_type=Path),
     default=DEMO_FOLDER,
+    help="Work in this folder.",
     show_default=True,
     metavar="DIR",
 )

@@ -22,7 +22,7 @@ adb_option = click.option(
     "--adb",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="adb binary.  [default: $ADB, PATH, Android SDK, adbutils]",
+    help="Use this adb binary.  [default: $ADB, PATH, Android SDK, adbutils]",
 )
 models_dir_option = click.option(
     "--models-dir",
@@ -30,7 +30,7 @@ models_dir_option = click.option(
     default=MODELS_FOLDER,
     show_default=True,
     metavar="DIR",
-    help="Where a variant's files are looked for, and made if they are not there.",
+    help="Look for the files of a variant here, and make those that are missing.",
 )
 history_option = click.option(
     "--history",
@@ -39,7 +39,11 @@ history_option = click.option(
     help=f"Append the results to this file.  [default: {HISTORY_FILE} for phones]",
 )
 output_option = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.json", help="Write the result there too."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="Also write the result to this file, as JSON.",
 )
 
 
@@ -50,7 +54,7 @@ def run_options(function: F) -> F:
             click.option(
                 "--launches",
                 type=click.IntRange(min=1),
-                help="Starts of benchmark_model that must count.  [default: 5]",
+                help="Start benchmark_model until N launches count.  [default: 5]",
             ),
             click.option(
                 "--max-cool-down",
@@ -58,16 +62,18 @@ def run_options(function: F) -> F:
                 default=180.0,
                 show_default=True,
                 metavar="SECONDS",
-                help="Longest wait after a launch that does not count.",
+                help="Wait at most this long after a launch that does not count.",
             ),
             click.option(
                 "--logs",
                 type=click.Path(path_type=Path),
                 metavar="DIR",
-                help="For the raw logs.  [default: a new folder in the cache]",
+                help="Write the raw logs to this folder.  [default: a new folder in the cache]",
             ),
             click.option(
-                "--fresh", is_flag=True, help="Forget the launches of the same command that was broken off."
+                "--fresh",
+                is_flag=True,
+                help="Begin anew: forget the launches of an interrupted run of the same command.",
             ),
         )
     ):

@@ -24,28 +24,51 @@ _WIDTH = 110
 
 
 @click.command("diagnose")
-@click.option("--float", "float_path", type=click.Path(path_type=Path), required=True, metavar="FILE.tflite")
-@click.option("--int8", "int8_path", type=click.Path(path_type=Path), required=True, metavar="FILE.tflite")
+@click.option(
+    "--float",
+    "float_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.tflite",
+    help="The int8 file was made from this float file.",
+)
+@click.option(
+    "--int8",
+    "int8_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.tflite",
+    help="Diagnose this int8 file.",
+)
 @click.option(
     "--images",
     "--calibration",
     "images",
     metavar="PATH|synthetic",
-    help="Folder, CSV, list, .npz or quantize.json.  [default: the quantize.json beside the int8 file]",
+    help="Run on these images: a folder, CSV, list, .npz or quantize.json.  "
+    "[default: the quantize.json beside the int8 file]",
 )
 @click.option(
     "--samples",
     type=click.IntRange(min=2),
     default=DIAGNOSIS_SAMPLES,
     show_default=True,
-    help="Images to run.",
+    help="Run N images.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides which images are taken.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Choose images by this seed.")
 @preprocess_option
-@click.option("--layers", "all_layers", is_flag=True, help="List every value, not one line a block.")
-@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.png|.svg", help="Draw a picture.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.json", help="Write the result there too."
+    "--layers", "all_layers", is_flag=True, help="List every activation tensor, not one line for each block."
+)
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE.png|.svg", help="Draw the result into this file."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="Also write the result to this file, as JSON.",
 )
 @force_option
 @json_option
@@ -53,8 +76,8 @@ _WIDTH = 110
 def command(request: DiagnoseRequest, all_layers: bool, as_json: bool) -> None:
     """Show where an int8 file loses accuracy, and why.
 
-    Signal to noise along the graph, the ten most expensive tensors, their causes, and what the recipe did
-    about them. For int8 files of any recipe, made from this float file.
+    It prints the signal to noise along the graph, the ten most expensive tensors, their causes, and what the
+    recipe did about them. It takes int8 files of any recipe.
 
     \b
     Examples:

@@ -77,14 +77,15 @@ runtime_option = click.option(
     type=click.Choice(RUNTIMES),
     default=DEFAULT_RUNTIME,
     show_default=True,
-    help="TFLite runtime to use.",
+    help="Use this TFLite runtime.",
 )
 preprocess_option = click.option(
     "--preprocess",
     type=click.Choice(PREPROCESS_NAMES),
     default=DEFAULT_PREPROCESS,
     show_default=True,
-    help="slim: central 87.5 % crop; resize: the whole image; resize256: short side 256, central crop.",
+    help="How an image becomes pixels. slim: central 87.5 % crop; resize: the whole image; "
+    "resize256: short side 256, central crop.",
 )
 input_size_option = click.option(
     "--input-size",
@@ -106,10 +107,10 @@ def images_options(function: F) -> F:
                 type=click.IntRange(min=1),
                 default=CALIBRATION_SAMPLES,
                 show_default=True,
-                help="Calibration images.",
+                help="Take N calibration images.",
             ),
             click.option(
-                "--seed", type=int, default=0, show_default=True, help="Decides which images are taken."
+                "--seed", type=int, default=0, show_default=True, help="Choose images by this seed."
             ),
             preprocess_option,
         )
@@ -130,7 +131,7 @@ def graph_options(function: F) -> F:
     for option in reversed(
         (
             click.option(
-                "--variant", type=click.Choice(tuple(VARIANTS)), required=True, help="Which network."
+                "--variant", type=click.Choice(tuple(VARIANTS)), required=True, help="Take this network."
             ),
             click.option("--alpha", type=float, help="Width multiplier.  [default: that of the variant]"),
             input_size_option,

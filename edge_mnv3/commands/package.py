@@ -24,14 +24,24 @@ _PATH = click.Path(path_type=Path)
     "--labels",
     type=_PATH,
     metavar="PATH",
-    help="Text file, a name a line, or the folder of class folders.  [default: ImageNet's, for 1000 classes]",
+    help="Take labels from a text file, a name a line, or from the folder of class folders.  "
+    "[default: ImageNet's, for 1000 classes]",
 )
-@click.option("--name", metavar="TEXT", help="The model's name for people.  [default: the file's]")
-@click.option("--model-version", "version", default="1", show_default=True, metavar="TEXT")
-@click.option("--description", default="", metavar="TEXT", help="A sentence for people.")
-@click.option("--author", metavar="TEXT")
+@click.option("--name", metavar="TEXT", help="Name the model, for people.  [default: the name of its file]")
 @click.option(
-    "--license", metavar="TEXT", help="The model's licence.  [default: Apache-2.0 for the published weights]"
+    "--model-version",
+    "version",
+    default="1",
+    show_default=True,
+    metavar="TEXT",
+    help="State the version of the model.",
+)
+@click.option("--description", default="", metavar="TEXT", help="Describe the model in a sentence.")
+@click.option("--author", metavar="TEXT", help="State the author of the model.")
+@click.option(
+    "--license",
+    metavar="TEXT",
+    help="State the licence of the model.  [default: Apache-2.0 for the published weights]",
 )
 @click.option(
     "--validate",
@@ -39,7 +49,7 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     multiple=True,
     metavar="JSON",
-    help="Result of edge-mnv3 validate --json; may be given more than once.",
+    help="Include this result of edge-mnv3 validate --json; may be repeated.",
 )
 @click.option(
     "--bench",
@@ -47,25 +57,34 @@ _PATH = click.Path(path_type=Path)
     type=_PATH,
     multiple=True,
     metavar="JSON",
-    help="Result of edge-mnv3 bench --json, on phones or on this machine; may be given more than once.",
+    help="Include this result of edge-mnv3 bench --json, on phones or on this machine; may be repeated.",
 )
 @click.option(
     "--golden",
     type=_PATH,
     metavar="PATH",
-    help="Images for the golden vectors; ten of them go into the bundle.  [default: synthetic ones]",
+    help="Take the golden images from here; ten of them go into the bundle.  [default: synthetic ones]",
 )
 @click.option(
-    "--score-calibration", type=_PATH, metavar="FILE", help="Sigmoid parameters, a line for each class."
+    "--score-calibration",
+    type=_PATH,
+    metavar="FILE",
+    help="Include these sigmoid parameters, a line for each class.",
 )
 @click.option(
     "--score-transformation",
     type=click.Choice(SCORE_TRANSFORMATIONS),
     default=DEFAULT_SCORE_TRANSFORMATION,
     show_default=True,
-    help="How scores are transformed before the sigmoid.",
+    help="Transform scores in this way before the sigmoid.",
 )
-@click.option("-o", "--output", type=_PATH, metavar="PATH", help="[default: the model's name + _bundle]")
+@click.option(
+    "-o",
+    "--output",
+    type=_PATH,
+    metavar="PATH",
+    help="Write the bundle here.  [default: the model's name + _bundle]",
+)
 @click.option("--zip", "as_zip", is_flag=True, help="Write one zip in place of a folder.")
 @click.option("--force", is_flag=True, help="Replace the output, and metadata that a model has already.")
 @json_option

@@ -20,7 +20,7 @@ def _to_variant(context: click.Context, option: click.Parameter, name: str | Non
 
 @click.command("published")
 @click.option(
-    "--variant", type=click.Choice(tuple(VARIANTS)), callback=_to_variant, help="Only this network."
+    "--variant", type=click.Choice(tuple(VARIANTS)), callback=_to_variant, help="Show this network only."
 )
 @json_option
 @requests("published.PublishedRequest")

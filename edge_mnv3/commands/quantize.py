@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     default=SYNTHETIC,
     show_default=True,
     metavar="PATH|synthetic",
-    help="Folder, CSV with a column 'file', text list, .npz, an earlier run's quantize.json, or a folder of "
-    "edge-mnv3 calibrate.",
+    help="Calibrate on a folder, CSV with a column 'file', text list, .npz, an earlier run's "
+    "quantize.json, or a folder of edge-mnv3 calibrate.",
 )
 @images_options
 @click.option(
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     type=click.Choice(HARD_SWISH_POLICIES),
     default=DEFAULT_HARD_SWISH,
     show_default=True,
-    help="auto: a table where that loses little; lowered: all with scales per channel, slower; fused: the "
+    help="What becomes of hard-swish. auto: a table where that loses little; lowered: all with scales per channel, slower; fused: the "
     "operator HARD_SWISH, which XNNPACK does not take.",
 )
 @click.option(
@@ -64,20 +64,21 @@ if TYPE_CHECKING:
     type=click.Choice(IO_TYPES),
     default=DEFAULT_IO,
     show_default=True,
-    help="Type of the input and output; mobile APIs take uint8.",
+    help="Give the input and output this type; mobile APIs take uint8.",
 )
 @click.option(
     "--softmax/--no-softmax",
     "include_softmax",
     default=True,
     show_default=True,
-    help="Probabilities or logits as output.",
+    help="Give probabilities as output, or logits.",
 )
 @click.option(
     "-o",
     "--output-dir",
     type=click.Path(path_type=Path),
     default=QUANTIZED_FOLDER,
+    help="Write the files to this folder.",
     show_default=True,
     metavar="DIR",
 )

@@ -39,30 +39,30 @@ ALL = "all"
     default=ALL,
     show_default=True,
     metavar="all|NAME,NAME",
-    help="Networks, as in --variant of edge-mnv3 quantize.",
+    help="Measure these networks, named as in --variant of edge-mnv3 quantize.",
 )
-@click.option("--device", metavar="SERIAL|HOST:PORT", help="The phone.  [default: the only one]")
+@click.option("--device", metavar="SERIAL|HOST:PORT", help="Measure on this phone.  [default: the only one]")
 @models_dir_option
 @click.option(
     "--weights",
     default=IMAGENET_WEIGHTS,
     show_default=True,
     metavar="imagenet|none|DIR",
-    help="For files that must be made: published weights, random ones, or a folder with the published files.",
+    help="Weights for files that must be made: published weights, random ones, or a folder with the published files.",
 )
 @click.option(
     "--calibration",
     default=SYNTHETIC,
     show_default=True,
     metavar="PATH|synthetic",
-    help="For files that must be made, as in edge-mnv3 quantize.",
+    help="Calibration for files that must be made, as in edge-mnv3 quantize.",
 )
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
     default=CALIBRATION_SAMPLES,
     show_default=True,
-    help="How many of these images are used.",
+    help="Use N of these images.",
 )
 @click.option(
     "--input-size",
@@ -70,12 +70,13 @@ ALL = "all"
     default=DEFAULT_INPUT_SIZE,
     show_default=True,
     metavar="PX",
-    help="Another one than the published is good for a trial: no verdict comes of it.",
+    help="Side of the square input. Another one than the published gives no verdict: it is for trials.",
 )
 @click.option(
     "--era-binary",
     metavar="FILE|NAME",
-    help="benchmark_model of the published figures' time, named era….  [default: the first one registered]",
+    help="Use this benchmark_model of the published figures' time, named era….  "
+    "[default: the first one registered]",
 )
 @click.option(
     "--benchmark-binary",
@@ -83,9 +84,9 @@ ALL = "all"
     default=CURRENT_BINARY,
     show_default=True,
     metavar="FILE|NAME",
-    help="benchmark_model of today.",
+    help="Use this benchmark_model of today.",
 )
-@click.option("--runs", type=click.IntRange(min=1), help="Timed inferences of a launch.  [default: 50]")
+@click.option("--runs", type=click.IntRange(min=1), help="Time N inferences in each launch.  [default: 50]")
 @run_options
 @adb_option
 @history_option
@@ -95,10 +96,10 @@ ALL = "all"
 def command(**options: Any) -> None:
     """Measure the published latencies again on a phone, and say of each whether it is reproduced.
 
-    Of each network: the float file, the int8 file of TensorFlow's converter and that of the recipe accurate.
-    They are looked for in the models folder, by their quantize.json, and made if they are not there. Latency
+    Measured are the float file of each network, the int8 file of TensorFlow's converter and that of the
+    recipe accurate. They are looked for in the models folder, by their quantize.json, and made if they are not there. Latency
     does not depend on the values of weights, except for what the recipe accurate makes of each hard-swish:
-    without network, --weights none will do. Exit codes as in edge-mnv3 bench.
+    --weights none will do where there is no network. Exit codes as in edge-mnv3 bench.
 
     \b
     Examples:

@@ -18,14 +18,28 @@ if TYPE_CHECKING:
 
 
 @click.command("validate")
-@click.option("--float", "float_path", type=click.Path(path_type=Path), required=True, metavar="FILE.tflite")
-@click.option("--int8", "int8_path", type=click.Path(path_type=Path), required=True, metavar="FILE.tflite")
+@click.option(
+    "--float",
+    "float_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.tflite",
+    help="Compare this float file.",
+)
+@click.option(
+    "--int8",
+    "int8_path",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE.tflite",
+    help="Compare this int8 file with it.",
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     required=True,
     metavar="CSV|DIR",
-    help="CSV with columns file,label, a folder with one subfolder a class, or an .npz.",
+    help="Compare on these images: a CSV with columns file,label, a folder with one subfolder a class, or an .npz.",
 )
 @preprocess_option
 @click.option(
@@ -39,15 +53,18 @@ if TYPE_CHECKING:
     type=click.Choice(KERNEL_CHOICES),
     default=DEFAULT_KERNEL_CHOICE,
     show_default=True,
-    help="auto: XNNPACK, and for an int8 file that does not load under it the built-in kernels; it is said.",
+    help="Run on these kernels. auto: XNNPACK, and for an int8 file that does not load under it "
+    "the built-in kernels, with a warning.",
 )
 @click.option(
     "--class-offset",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Output index of label 0.  [default: 1 for files with 1001 outputs, else 0]",
+    help="Take this output for label 0.  [default: 1 for files with 1001 outputs, else 0]",
 )
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Threads.  [default: one a core]")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Use N threads.  [default: one for each core]"
+)
 @runtime_option
 @json_option
 @requests("validate.ValidateRequest")

@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 @click.option(
     "--benchmark-binary",
     metavar="FILE|NAME",
-    help="For --device: a file, or a name of edge-mnv3 benchmark-binary.  [default: current]",
+    help="Use this benchmark_model on --device: a file, or a name of edge-mnv3 benchmark-binary.  [default: current]",
 )
 @json_option
 @requests("verify.VerifyRequest")
 def command(request: VerifyRequest, as_json: bool) -> None:
     """Check that a bundle, folder or zip, still does what was measured.
 
-    Every hash, the metadata, loading under XNNPACK and under the built-in kernels, and the golden images: bit
-    for bit under XNNPACK. Needs no TensorFlow. Exit code 3: something differs, and is named.
+    It checks every hash, the metadata, loading under XNNPACK and under the built-in kernels, and the golden
+    images: bit for bit under XNNPACK. It needs no TensorFlow. Exit code 3: something differs, and is named.
     Exit code 1: the bundle is not there, or a phone failed.
 
     \b

@@ -229,7 +229,7 @@ def test_what_is_asked_for_must_be_clear(bench: Bench) -> None:
     assert (none.exit_code, none.stdout) == (1, "")
     assert "no usable device is connected: got none" in none.stderr
     absent = bench.run("bench", "absent.tflite", "--device", "all")
-    assert absent.stderr.startswith("error: model absent.tflite: got No such file or directory")
+    assert absent.stderr.startswith("error: model absent.tflite: got no such file or directory")
 
 
 @pytest.mark.any_adb

@@ -325,7 +325,10 @@ def test_bad_models(tmp_path: Path) -> None:
         (("validate", "--float", tmp_path, "--int8", int8, *data), "got a folder, expected a .tflite file"),
         (("diagnose", "--float", tmp_path, "--int8", int8, "--images", "synthetic"), "got a folder"),
         (("compare", tmp_path, cut), "got a folder"),
-        (("quantize", *SMALL_GRAPH, "--weights", tmp_path), "got a folder, expected a .h5"),
+        (
+            ("build", *SMALL_GRAPH, "--weights", tmp_path, "-o", tmp_path / "m.keras"),
+            "got a folder, expected a .h5",
+        ),
         (("validate", "--float", float_, "--int8", float_, *data), "no quantized tensor: a float file"),
         (("validate", "--float", float_, "--int8", cut, *data), "no valid TFLite flatbuffer"),
         (("validate", "--float", int8, "--int8", int8, *data), "expected a float32 .tflite file"),

@@ -237,7 +237,7 @@ def test_programs_for_other_processors(
 
 
 def test_bad_arguments(registry: BinaryRegistry, tmp_path: Path) -> None:
-    with pytest.raises(InputFileError, match="none: got No such file or directory"):
+    with pytest.raises(InputFileError, match="none: got no such file or directory"):
         registry.register("current", ABI, tmp_path / "none")
     with pytest.raises(ArgumentError, match="name of a benchmark binary: got '../x'"):
         registry.register("../x", ABI, tmp_path / "none")

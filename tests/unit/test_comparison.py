@@ -238,5 +238,5 @@ def test_files_that_are_no_result(tmp_path: Path, text: str) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InputFileError, match="No such file"):
+    with pytest.raises(InputFileError, match="no such file"):
         read_bench_results(tmp_path / "none.json")
