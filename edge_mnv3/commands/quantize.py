@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     type=click.Choice(HARD_SWISH_POLICIES),
     default=DEFAULT_HARD_SWISH,
     show_default=True,
-    help="What becomes of hard-swish. auto: a table where that loses little; lowered: all with scales per channel, slower; fused: the "
-    "operator HARD_SWISH, which XNNPACK does not take.",
+    help="What becomes of hard-swish. auto: a table where that loses little; lowered: all with scales per "
+    "channel, slower; fused: the operator HARD_SWISH, which XNNPACK does not take.",
 )
 @click.option(
     "--io",

@@ -48,7 +48,8 @@ ALL = "all"
     default=IMAGENET_WEIGHTS,
     show_default=True,
     metavar="imagenet|none|DIR",
-    help="Weights for files that must be made: published weights, random ones, or a folder with the published files.",
+    help="Weights for files that must be made: published weights, random ones, or a folder with the "
+    "published files.",
 )
 @click.option(
     "--calibration",
@@ -97,9 +98,10 @@ def command(**options: Any) -> None:
     """Measure the published latencies again on a phone, and say of each whether it is reproduced.
 
     Measured are the float file of each network, the int8 file of TensorFlow's converter and that of the
-    recipe accurate. They are looked for in the models folder, by their quantize.json, and made if they are not there. Latency
-    does not depend on the values of weights, except for what the recipe accurate makes of each hard-swish:
-    --weights none will do where there is no network. Exit codes as in edge-mnv3 bench.
+    recipe accurate. They are looked for in the models folder, by their quantize.json, and made if they are
+    not there. Latency does not depend on the values of weights, except where the recipe accurate chooses the
+    form of a hard-swish by them: --weights none will do where there is no network. The exit codes are those
+    of edge-mnv3 bench.
 
     \b
     Examples:

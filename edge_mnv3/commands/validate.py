@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     required=True,
     metavar="CSV|DIR",
-    help="Compare on these images: a CSV with columns file,label, a folder with one subfolder a class, or an .npz.",
+    help="Compare on these images: a CSV with columns file,label, a folder with one subfolder a class, "
+    "or an .npz.",
 )
 @preprocess_option
 @click.option(

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--benchmark-binary",
     metavar="FILE|NAME",
-    help="Use this benchmark_model on --device: a file, or a name of edge-mnv3 benchmark-binary.  [default: current]",
+    help="Use this benchmark_model on --device: a file, or a name of edge-mnv3 benchmark-binary.  "
+    "[default: current]",
 )
 @json_option
 @requests("verify.VerifyRequest")
