@@ -100,7 +100,7 @@ def test_writers_at_once_do_not_mix_their_lines(tmp_path: Path) -> None:
 def test_history_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=f"history {tmp_path}: Is a directory"):
         append_history(tmp_path, HOST, recorded_at=TIME)
-    with pytest.raises(InputFileError, match="Is a directory"):
+    with pytest.raises(InputFileError, match="got a folder"):
         read_history(tmp_path)
 
 
