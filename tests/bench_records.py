@@ -13,6 +13,7 @@ from edge_mnv3.core.results.bench import (
     DeviceBenchResult,
     HostBenchConditions,
     HostBenchResult,
+    HostProtocol,
     LaunchRecord,
     LaunchTimings,
     ProtocolSettings,
@@ -139,15 +140,15 @@ def steady(figure_us: float) -> tuple[float, ...]:
 
 
 def host_result(blocks_us: Sequence[float], **conditions: Any) -> HostBenchResult:
-    """A result of this machine."""
+    """A result of this machine; conditions and what its protocol has may be given by name."""
+    protocol = HostProtocol(kernels="xnnpack", num_threads=1, num_runs=200, warmup_runs=20)
+    names = {field.name for field in dataclasses.fields(protocol)}
+    timed = {name: conditions.pop(name) for name in names & conditions.keys()}
     defaults = HostBenchConditions(
         device="processor",
         platform="system",
         runtime="litert 2",
-        kernels="xnnpack",
-        num_threads=1,
-        num_runs=200,
-        warmup_runs=20,
+        protocol=dataclasses.replace(protocol, **timed),
         cpu_mask="3",
         model_path="host.tflite",
         model_sha256="a" * 64,

@@ -208,13 +208,13 @@ def _device_request(
 
 def table(result: HostBenchResult) -> str:
     """Writes a result of this machine for people."""
-    conditions = result.conditions
+    conditions, protocol = result.conditions, result.conditions.protocol
     return "\n".join(
         (
             f"median {result.median_us / 1e3:.3f} ms, p5 {result.p5_us / 1e3:.3f} ms, "
             f"p95 {result.p95_us / 1e3:.3f} ms, standard deviation {result.std_us / 1e3:.3f} ms",
             f"{conditions.model_path} on {conditions.device} (not a phone), {conditions.runtime}, "
-            f"{conditions.kernels}, {conditions.num_threads} threads, {conditions.num_runs} runs after "
-            f"{conditions.warmup_runs}, cpu mask {conditions.cpu_mask}",
+            f"{protocol.kernels}, {protocol.num_threads} threads, {protocol.num_runs} runs after "
+            f"{protocol.warmup_runs}, cpu mask {conditions.cpu_mask}",
         )
     )

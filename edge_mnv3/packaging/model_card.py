@@ -139,9 +139,9 @@ def _latencies(results: Sequence[HostBenchResult]) -> str:
             f"{result.median_us / 1e3:.3f} ms",
             f"{result.p5_us / 1e3:.3f} to {result.p95_us / 1e3:.3f} ms",
             _text(result.conditions.device),
-            f"{result.conditions.runtime}, {result.conditions.kernels}, "
-            f"{result.conditions.num_threads} threads, {result.conditions.num_runs} runs after "
-            f"{result.conditions.warmup_runs}",
+            f"{result.conditions.runtime}, {result.conditions.protocol.kernels}, "
+            f"{result.conditions.protocol.num_threads} threads, {result.conditions.protocol.num_runs} runs "
+            f"after {result.conditions.protocol.warmup_runs}",
         )
         for result in results
     ]

@@ -194,7 +194,7 @@ def test_bench(quantized: tuple[Path, QuantizeResult]) -> None:
     assert result.exit_code == 0, result.output
     bench = from_json(HostBenchResult, result.stdout)
     assert 0 < bench.min_us <= bench.p5_us <= bench.median_us <= bench.p95_us <= bench.max_us
-    assert bench.conditions.num_runs == 20
+    assert bench.conditions.protocol.num_runs == 20
     assert bench.conditions.model_sha256 == files.int8_sha256
     assert "(not a phone)" in run("bench", files.int8_path, "--host", "--runs", 5).stdout
     assert run("bench", files.int8_path).exit_code == 2

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import pytest
 
-from edge_mnv3.core.results.bench import HostBenchConditions, HostBenchResult
+from edge_mnv3.core.results.bench import HostBenchConditions, HostBenchResult, HostProtocol
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.models import KernelCheck, ModelChecks
@@ -30,10 +30,7 @@ BENCH = HostBenchResult(
         device="d",
         platform="p",
         runtime="r",
-        kernels="xnnpack",
-        num_threads=1,
-        num_runs=2,
-        warmup_runs=3,
+        protocol=HostProtocol(kernels="xnnpack", num_threads=1, num_runs=2, warmup_runs=3),
         cpu_mask="3",
         model_path="m",
         model_sha256="s",

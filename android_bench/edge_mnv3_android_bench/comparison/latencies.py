@@ -61,10 +61,10 @@ _HOST_CONDITIONS = {
     "device": ("device",),
     "system": ("platform",),
     "runtime": ("runtime",),
-    "kernels": ("kernels",),
-    "threads": ("num_threads",),
+    "kernels": ("protocol.kernels",),
+    "threads": ("protocol.num_threads",),
     "mask": ("cpu_mask",),
-    "runs": ("num_runs", "warmup_runs"),
+    "runs": ("protocol.num_runs", "protocol.warmup_runs"),
     _MODEL: ("model_sha256",),
 }
 DIFFERENCES = tuple(dict.fromkeys((*_DEVICE_CONDITIONS, *_CONDITIONS, *_HOST_CONDITIONS)))

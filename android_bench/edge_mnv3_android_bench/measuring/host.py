@@ -13,7 +13,7 @@ import numpy as np
 
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.results.bench import HostBenchConditions, HostBenchResult
+from edge_mnv3.core.results.bench import HostBenchConditions, HostBenchResult, HostProtocol
 from edge_mnv3.core.runtime import LoadedModel, open_model
 from edge_mnv3_android_bench.measuring.plan import HostBenchRequest
 
@@ -52,10 +52,12 @@ def bench_host(request: HostBenchRequest, reporter: Reporter = SILENT) -> HostBe
             device=_processor(),
             platform=platform.platform(),
             runtime=model.runtime,
-            kernels=request.kernels,
-            num_threads=request.num_threads,
-            num_runs=request.num_runs,
-            warmup_runs=request.warmup_runs,
+            protocol=HostProtocol(
+                kernels=request.kernels,
+                num_threads=request.num_threads,
+                num_runs=request.num_runs,
+                warmup_runs=request.warmup_runs,
+            ),
             cpu_mask=_cpu_mask(),
             model_path=str(path),
             model_sha256=sha256_file(path),

@@ -10,6 +10,23 @@ from edge_mnv3.core.results.formats import Format
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostProtocol:
+    """How inferences on this machine were timed.
+
+    Attributes:
+        kernels: `xnnpack` or `builtin`.
+        num_threads: Threads of one inference.
+        num_runs: Timed inferences.
+        warmup_runs: Untimed inferences before them.
+    """
+
+    kernels: str
+    num_threads: int
+    num_runs: int
+    warmup_runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostBenchConditions:
     """Under which conditions a latency was measured on this machine.
 
@@ -17,10 +34,7 @@ class HostBenchConditions:
         device: Processor model of this machine.
         platform: Operating system and its version.
         runtime: Name and version of the TFLite runtime.
-        kernels: `xnnpack` or `builtin`.
-        num_threads: Threads of one inference.
-        num_runs: Timed inferences.
-        warmup_runs: Untimed inferences before them.
+        protocol: How it was measured.
         cpu_mask: Hexadecimal mask of the processors that the process was allowed to use.
         model_path: The `.tflite` file that was measured.
         model_sha256: SHA-256 of that file.
@@ -29,13 +43,20 @@ class HostBenchConditions:
     device: str
     platform: str
     runtime: str
-    kernels: str
-    num_threads: int
-    num_runs: int
-    warmup_runs: int
+    protocol: HostProtocol
     cpu_mask: str
     model_path: str
     model_sha256: str
+
+
+_HOST_PROTOCOL_KEYS = ("kernels", "num_threads", "num_runs", "warmup_runs")
+
+
+def _nest_host_conditions(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a result of version 1, whose conditions had the keys of the protocol beside the others."""
+    conditions = dict(data["conditions"])
+    protocol = {key: conditions.pop(key) for key in _HOST_PROTOCOL_KEYS}
+    return {**data, "conditions": {**conditions, "protocol": protocol}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +77,7 @@ class HostBenchResult:
         warnings: What must be known before the figure is used: that it is unstable.
     """
 
-    FORMAT: ClassVar[Format] = Format("host bench")
+    FORMAT: ClassVar[Format] = Format("host bench", (_nest_host_conditions,))
     schema_version: int = FORMAT.version
     conditions: HostBenchConditions
     median_us: float
