@@ -18,11 +18,11 @@ from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.model import builder
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from edge_mnv3_quantization.convert import convert_float
-from edge_mnv3_quantization.graph.reader import read_network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_float
 from edge_mnv3_quantization.options import QuantizationOptions
+from edge_mnv3_quantization.reading.reader import read_network
 from edge_mnv3_quantization.recipes.config import RECIPES
 from edge_mnv3_quantization.recipes.quantize import quantize
 from edge_mnv3_quantization.validation.checks import check_int8, inspect_file

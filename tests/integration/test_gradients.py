@@ -7,10 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3_quantization.algorithms.gradients import Floats, gradients
-from edge_mnv3_quantization.graph.network import Network, Node, Value
+from edge_mnv3_quantization.graph.network import Network, Node
 from edge_mnv3_quantization.graph.rewrites import logits_value, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_float
@@ -32,12 +31,23 @@ def strided_network(seed: int) -> Network:
     return builder.finish(builder.squeeze_excite(builder.conv(x, 6, clamp="relu")))
 
 
+def joined_network(seed: int) -> Network:
+    """A 3×3 convolution of stride 2, maximum and mean side by side, and a hidden sigmoid."""
+    builder = Builder(seed)
+    x = builder.conv(0, 4, clamp="relu")
+    weights = builder.rng.normal(0, 0.3, (5, 3, 3, 4))
+    x = builder.weighted("conv", x, weights, (1, SIDE // 2, SIDE // 2, 5), stride=(2, 2))
+    pooled = [builder.plain(kind, (x,), (1, 1, 1, 5)) for kind in ("max", "mean")]
+    x = builder.conv(builder.plain("concat", tuple(pooled), (1, 1, 1, 10)), 6)
+    return builder.finish(builder.plain("logistic", (x,), (1, 1, 1, 6)))
+
+
 def cases() -> list[tuple[str, Network]]:
     random_cases = [
         (f"hard={hard}, excite={excite}", random_network(seed, hard=hard, excite=excite, shortcut=True))
         for seed, (hard, excite) in enumerate([(True, True), (True, False), (False, True)])
     ]
-    return [*random_cases, ("strided", strided_network(3))]
+    return [*random_cases, ("strided", strided_network(3)), ("joined", joined_network(4))]
 
 
 @pytest.mark.parametrize(("name", "network"), cases(), ids=[name for name, _ in cases()])
@@ -82,16 +92,3 @@ def moved(part: Network, node: Node, channel: int, image: Floats, given: Floats,
     network = part.with_nodes(other if n.output == node.output else n for n in part.nodes)
     (result,) = open_bytes(write_float(network, [network.output])).run_raw(image)
     return float((result.astype(np.float64) * given).sum())
-
-
-def test_wide_convolution_of_inner_values_is_refused() -> None:
-    wide = Node(kind="conv", inputs=(1,), output=2, weights=np.ones((2, 3, 3, 4)), bias=np.zeros(2))
-    network = Network(
-        values={i: Value(name=str(i), shape=(1, 5, 5, c)) for i, c in ((1, 4), (2, 2))},
-        nodes=(wide,),
-        input=0,
-        output=2,
-    )
-    values = {1: np.ones((1, 5, 5, 4), np.float32), 2: np.ones((1, 5, 5, 2), np.float32)}
-    with pytest.raises(ConversionError, match=r"a 3×3 convolution of inner values.*1×1.*--recipe stock"):
-        gradients(network, values, values[2])

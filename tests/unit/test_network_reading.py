@@ -1,161 +1,233 @@
-"""Float files read as networks, and what of them cannot be rewritten."""
+"""What a float file's operators become as nodes, and what of them cannot be rewritten."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
-from edge_mnv3.core.errors import ConversionError, ModelFileError
-from edge_mnv3.core.tflite.build import GraphBuilder
-from edge_mnv3.core.tflite.types import NO_TENSOR, Tensor, constant_tensor
-from edge_mnv3_quantization.graph.reader import read_network
-
-SHAPE = (1, 4, 4, 3)
-CONV = {"padding": "VALID", "stride_h": 2, "stride_w": 1}
-
-
-class Chain(GraphBuilder):
-    """A float graph in which each operator takes what the one before gave."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.image = self.last = self.value("image")
-
-    def value(self, name: str) -> int:
-        return self.add_tensor(Tensor(name=name, dtype="FLOAT32", shape=SHAPE))
-
-    def then(self, name: str, *numbers: Any, **options: Any) -> Chain:
-        constants = [self.add_tensor(constant_tensor("c", np.asarray(each))) for each in numbers]
-        output = self.value(name)
-        self.add_operator(name, [self.last, *constants], output, options)
-        self.last = output
-        return self
-
-    def content(self) -> bytes:
-        return self.to_bytes([self.image], [self.last])
-
-
-def floats(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-
-
-KERNEL, BIAS = floats(3, 1, 1, 3), floats(3)
-HALF, ONE = np.full(1, 0.5, np.float32), np.ones(1, np.float32)
+from edge_mnv3.core.errors import ConversionError, EdgeMnv3Error, ModelFileError
+from edge_mnv3.core.tflite.types import NO_TENSOR, constant_tensor
+from edge_mnv3_quantization.reading.reader import read_network
+from written_graphs import SAME, VALID, Written, assert_equal, kinds
 
 
 def test_scale_and_offset_of_pixels_become_the_networks() -> None:
-    chain = Chain().then("MUL", HALF).then("ADD", -ONE).then("CONV_2D", KERNEL, BIAS, **CONV)
-    network = read_network(chain.content())
+    graph = Written()
+    half = graph.op("MUL", graph.image, graph.constant([0.5]))
+    x = graph.conv(graph.op("SUB", half, graph.constant([1.0])), 4)
+    network = assert_equal(graph.finish(x))
     assert (network.input_scale, network.input_offset) == (0.5, -1.0)
     (conv,) = network.nodes
     assert conv.inputs == (network.input,)
-    assert network.values[network.input].name == "ADD"
+    assert network.values[network.input].name.startswith("SUB")
 
 
 def test_a_weighted_operator() -> None:
-    options = CONV | {"fused_activation_function": "RELU6"}
-    network = read_network(Chain().then("CONV_2D", KERNEL, BIAS, **options).content())
-    (conv,) = network.nodes
+    graph = Written()
+    options = VALID | {"stride_h": 2, "fused_activation_function": "RELU6"}
+    weights, bias = graph.normal(4, 2, 2, 3), graph.normal(4)
+    x = graph.op(
+        "CONV_2D", graph.image, graph.constant(weights), graph.constant(bias), shape=(1, 3, 5, 4), **options
+    )
+    (conv,) = assert_equal(graph.finish(x)).nodes
     assert (conv.kind, conv.clamp, conv.stride, conv.same_padding) == ("conv", "relu6", (2, 1), False)
-    weights, bias = conv.weights_and_bias()
-    assert weights.dtype == bias.dtype == np.float64
-    assert np.array_equal(weights, KERNEL)
-    assert np.array_equal(bias, BIAS)
+    read, read_bias = conv.weights_and_bias()
+    assert read.dtype == read_bias.dtype == np.float64
+    assert np.array_equal(read, weights)
+    assert np.array_equal(read_bias, bias)
 
 
-@pytest.mark.parametrize(
-    ("name", "shape", "channels"), [("DEPTHWISE_CONV_2D", (1, 2, 2, 3), 3), ("FULLY_CONNECTED", (5, 3), 5)]
-)
-def test_a_bias_that_is_left_out_is_zero(name: str, shape: tuple[int, ...], channels: int) -> None:
-    chain = Chain()
-    weights, output = chain.add_tensor(constant_tensor("w", floats(*shape))), chain.value("out")
-    chain.add_operator(name, [chain.image, weights, NO_TENSOR], output)
-    (node,) = read_network(chain.to_bytes([chain.image], [output])).nodes
-    assert np.array_equal(node.weights_and_bias()[1], np.zeros(channels))
+@pytest.mark.parametrize("bias", [(), (NO_TENSOR,)])
+def test_a_bias_that_is_left_out_is_zero(bias: tuple[int, ...]) -> None:
+    graph = Written()
+    x = graph.op(
+        "FULLY_CONNECTED", graph.mean(graph.image), graph.constant(graph.normal(5, 3)), *bias, shape=(1, 5)
+    )
+    dense = assert_equal(graph.finish(x)).nodes[-2]
+    assert not dense.weights_and_bias()[1].any()
+
+
+def test_a_dense_layer_is_a_convolution_of_one_position() -> None:
+    graph = Written()
+    network = assert_equal(graph.classified(graph.image))
+    assert kinds(network) == ["depthwise", "mean", "conv", "reshape"]  # weights must take the image
+    assert [network.values[node.output].shape for node in network.nodes[2:]] == [(1, 1, 1, 4), (1, 4)]
 
 
 def test_a_constant_factor_moves_into_the_product_that_takes_it() -> None:
-    chain = Chain().then("HARD_SWISH").then("MUL", HALF)
-    output = chain.value("product")
-    chain.add_operator("MUL", [chain.last, chain.last], output)
-    network = read_network(chain.to_bytes([chain.image], [output]))
-    assert [(node.kind, node.factor) for node in network.nodes] == [("hard_swish", 1.0), ("mul", 0.25)]
-    swish, product = network.nodes
+    graph = Written()
+    x = graph.op("HARD_SWISH", graph.conv(graph.image, 4))
+    half = graph.op("MUL", x, graph.constant([0.5]))
+    network = assert_equal(graph.finish(graph.conv(graph.op("MUL", half, half), 2)))
+    _, swish, product, _ = network.nodes
+    assert product.factor == 0.25
     assert product.inputs == (swish.output, swish.output)
 
 
 def test_paddings() -> None:
-    sides = np.array([[0, 0], [1, 2], [3, 4], [0, 0]], np.int32)
-    (pad,) = read_network(Chain().then("PAD", sides).content()).nodes
-    assert (pad.kind, pad.paddings) == ("pad", (1, 2, 3, 4))
+    graph = Written()
+    sides = graph.constant([[0, 0], [1, 2], [3, 4], [0, 0]], np.int32)
+    x = graph.op("PAD", graph.conv(graph.image, 3), sides, shape=(1, 9, 13, 3))
+    assert assert_equal(graph.finish(x)).nodes[1].paddings == (1, 2, 3, 4)
 
 
-def weights_that_are_computed() -> Chain:
-    chain = Chain().then("HARD_SWISH")
-    output = chain.value("out")
-    chain.add_operator("CONV_2D", [chain.last, chain.last], output, CONV)
-    chain.last = output
-    return chain
+def test_names_are_there_and_differ() -> None:
+    graph = Written()
+    first = graph.tensor("", (1, 6, 6, 3))
+    second = graph.tensor("", (1, 6, 6, 3))
+    graph.add_operator("HARD_SWISH", [graph.image], first)
+    graph.add_operator("HARD_SWISH", [first], second)
+    names = [value.name for value in assert_equal(graph.finish(second)).values.values()]
+    assert len(set(names)) == len(names)
+    assert all(names)
 
 
-ADVICE = "expected the operators of a MobileNetV3 classifier; use --recipe stock"
+STOCK = "use --recipe stock"
+NO_FORM = "an operator that cannot be rewritten"
+
+
+def dilated(graph: Written) -> int:
+    return graph.conv(graph.image, 4, 3, dilation_w_factor=2)
+
+
+def computed_weights(graph: Written) -> int:
+    return graph.op("CONV_2D", graph.image, graph.image, graph.constant(graph.normal(1)), **SAME)
+
+
+def grouped(graph: Written) -> int:
+    weights = graph.constant(graph.normal(6, 1, 1, 1))
+    return graph.op("CONV_2D", graph.image, weights, shape=(1, 6, 6, 6), **SAME)
+
+
+def local_pool(graph: Written) -> int:
+    window = VALID | {"filter_height": 2, "filter_width": 2}
+    return graph.op("MAX_POOL_2D", graph.image, shape=(1, 5, 5, 3), **window)
+
+
+def elu(graph: Written) -> int:
+    return graph.op("ELU", graph.image)
+
+
+def normalized(graph: Written) -> int:
+    return graph.op("L2_NORMALIZATION", graph.image)
+
+
+def broadcast_sum(graph: Written) -> int:
+    return graph.op("ADD", graph.image, graph.mean(graph.image))
+
+
+def constant_for_each_position(graph: Written) -> int:
+    return graph.op("MUL", graph.image, graph.constant(graph.normal(1, 6, 6, 3)))
+
+
+def channels_first_output(graph: Written) -> int:
+    return graph.transpose(graph.image, 0, 3, 1, 2)
+
+
+def a_softmax_of_half_the_scores(graph: Written) -> int:
+    return graph.op("SOFTMAX", graph.mean(graph.image), beta=0.5)
 
 
 @pytest.mark.parametrize(
-    ("chain", "text"),
+    ("write", "what", "got", "advice"),
     [
-        (lambda: Chain().then("CONCATENATION"), f"operator 0: got CONCATENATION, {ADVICE}"),
+        (dilated, "operator 0 CONV_2D", "dilation", f"export the classifier without dilation, or {STOCK}"),
+        (computed_weights, "operator 0 CONV_2D", "weights that are computed", STOCK),
+        (grouped, "operator 0 CONV_2D", "groups: weights (6, 1, 1, 1) for 3 channels", STOCK),
         (
-            lambda: Chain().then("CONV_2D", KERNEL, BIAS, **CONV, dilation_w_factor=2),
-            f"operator 0: got CONV_2D with dilation, {ADVICE}",
+            local_pool,
+            "operator 0 MAX_POOL_2D",
+            "a window of 2 x 2 of 6 x 6",
+            "pool over all rows and columns at once",
         ),
         (
-            lambda: Chain().then("CONV_2D", KERNEL, BIAS, **CONV, fused_activation_function="TANH"),
-            f"operator 0: got CONV_2D with activation TANH, {ADVICE}",
-        ),
-        (weights_that_are_computed, f"operator 1: got CONV_2D without constant weights, {ADVICE}"),
-        (
-            lambda: Chain().then("HARD_SWISH").then("ADD", ONE),
-            f"operator 1: got ADD with a constant, {ADVICE}",
+            elu,
+            "operator 0 ELU",
+            NO_FORM,
+            f"use ReLU, ReLU6, hard-swish, hard-sigmoid, sigmoid or tanh, or {STOCK}",
         ),
         (
-            lambda: Chain().then("HARD_SWISH").then("MUL", BIAS),
-            f"operator 1: got MUL with a constant per channel, {ADVICE}",
+            normalized,
+            "operator 0 L2_NORMALIZATION",
+            NO_FORM,
+            f"end the model before it and divide by the length in the app, or {STOCK}",
+        ),
+        (broadcast_sum, "operator 1 ADD", "inputs of different shapes (1, 6, 6, 3) and (1, 1, 1, 3)", STOCK),
+        (
+            constant_for_each_position,
+            "operator 0 MUL",
+            "a constant of shape (1, 6, 6, 3)",
+            "use one number, or one for each channel",
         ),
         (
-            lambda: Chain().then("HARD_SWISH").then("MUL", HALF).then("SOFTMAX"),
-            "float model: got a constant factor in front of a softmax, expected one in front of a product",
+            channels_first_output,
+            "",
+            "an output whose dimensions are not in the order rows, columns, channels",
+            "give it out in the order rows, columns, channels",
         ),
-        (
-            lambda: Chain().then("CONV_2D", KERNEL.astype(np.float16), BIAS, **CONV),
-            "float model: got constant 'c' of another type, expected float32",
-        ),
+        (a_softmax_of_half_the_scores, "operator 1 SOFTMAX", "beta 0.5", "multiply in the layer before"),
     ],
 )
-def test_what_cannot_be_rewritten_is_named(chain: Callable[[], Chain], text: str) -> None:
+def test_what_cannot_be_rewritten_is_named(
+    write: Callable[[Written], int], what: str, got: str, advice: str
+) -> None:
+    graph = Written()
+    output = write(graph)
     with pytest.raises(ConversionError) as caught:
-        read_network(chain().content())
-    assert str(caught.value) == text
+        read_network(graph.finish(output))
+    source = f"{what}, tensor '{graph.names[output]}'".removeprefix(", ")
+    wanted = "expected the operators of a MobileNetV3 with a head"
+    assert str(caught.value) == f"{source}: got {got}, {wanted}; {advice}"
 
 
-def test_sums_with_an_activation_cannot_be_rewritten() -> None:
-    chain = Chain()
-    output = chain.value("sum")
-    chain.add_operator("ADD", [chain.image] * 2, output, {"fused_activation_function": "RELU"})
-    with pytest.raises(ConversionError, match="^operator 0: got ADD with an activation, "):
-        read_network(chain.to_bytes([chain.image], [output]))
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        ((1, -1, -1, 3), "got open shape [-1, -1, -1, 3], expected a fixed image size; export it with one"),
+        ((8, 6, 6, 3), "got a batch of 8, expected a batch of 1; export it with one"),
+        ((1, 6, 3), "got float32 of shape (1, 6, 3), expected float32 of shape (1, H, W, 3)"),
+    ],
+)
+def test_inputs_that_are_no_image(shape: tuple[int, ...], text: str) -> None:
+    is_open = -1 in shape
+    graph = Written(tuple(map(abs, shape)))
+    if is_open:
+        graph = Written((1, 1, 1, 3))
+        graph.image = graph.tensor("image", (1, 1, 1, 3), (-1, -1, -1, 3))
+    with pytest.raises(ConversionError) as caught:
+        read_network(graph.finish(graph.op("HARD_SWISH", graph.image)))
+    assert str(caught.value) == f"float model's input: {text}"
 
 
 def test_several_inputs_or_outputs_are_refused() -> None:
-    chain = Chain().then("HARD_SWISH")
-    for ends in (([chain.image] * 2, [chain.last]), ([chain.image], [chain.image, chain.last])):
+    graph = Written()
+    last = graph.op("HARD_SWISH", graph.image)
+    for ends in (([graph.image] * 2, [last]), ([graph.image], [graph.image, last])):
         with pytest.raises(ConversionError, match="^float model: got several graphs, inputs or outputs, "):
-            read_network(chain.to_bytes(*ends))
+            read_network(graph.to_bytes(*ends))
+
+
+def test_weights_that_are_integers_are_refused() -> None:
+    graph = Written()
+    ones = np.ones((4, 1, 1, 3), np.int8)
+    stored = graph.add_tensor(constant_tensor("stored", ones, scales=(0.5,), zero_points=(0,)))
+    graph.shapes.append((4, 1, 1, 3))
+    x = graph.op("CONV_2D", graph.image, stored, shape=(1, 6, 6, 4), **SAME)
+    with pytest.raises(
+        ConversionError, match="^constant 'stored': got int8 weights: the file is quantized already"
+    ):
+        read_network(graph.finish(x))
+
+
+def test_an_operator_that_does_not_fit_is_a_damaged_file() -> None:
+    graph = Written()
+    x = graph.op("CONV_2D", graph.image, graph.constant(graph.normal(4, 1, 1, 3)), shape=(1, 6, 6, 4))
+    with pytest.raises(ModelFileError, match="^model float: got an operator that does not fit its tensors"):
+        read_network(graph.finish(x))
 
 
 def test_what_is_no_file_is_refused() -> None:
-    with pytest.raises(ModelFileError, match="^model float: got no valid TFLite flatbuffer"):
+    with pytest.raises(EdgeMnv3Error, match="^model float: got no valid TFLite flatbuffer"):
         read_network(b"")

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3.core.errors import ConversionError
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, Network, Node
 
 Floats = npt.NDArray[np.float32]
@@ -48,17 +47,16 @@ def _through(node: Node, value: int, values: Mapping[int, Floats], gradient: Flo
     if node.kind in ("conv", "dense"):
         weights, _ = node.weights_and_bias()
         rows = weights.reshape(len(weights), -1).astype(np.float32)
-        if rows.shape[1] != x.shape[-1]:
-            raise ConversionError(
-                "measuring what errors cost", f"a {weights.shape[1]}×{weights.shape[2]} convolution of inner "
-                "values", "1×1 ones", "use --recipe stock"
-            )  # fmt: skip
-        return gradient.reshape(-1, gradient.shape[-1]) @ rows
+        if rows.shape[1] == x.shape[-1] and node.stride == (1, 1):
+            return gradient.reshape(-1, gradient.shape[-1]) @ rows
+        return _through_window(node, x, gradient)
     if node.kind == "depthwise":
-        return _through_depthwise(node, x, gradient)
+        return _through_window(node, x, gradient)
+    if node.kind in _UNWEIGHTED:
+        return _UNWEIGHTED[node.kind](node, value, values, gradient)
     if node.kind == "mul":
-        (other,) = (i for i in node.inputs if i != value)
-        product: Floats = gradient * values[other]
+        others = [i for i in node.inputs if i != value]
+        product: Floats = gradient * (values[others[0]] if others else 2 * x)
         return product.sum(axis=(1, 2)) if x.size < product.size else product
     if node.kind == "mean":
         means = gradient.reshape(len(x), 1, 1, -1) / np.float32(x[0, :, :, 0].size)
@@ -69,9 +67,39 @@ def _through(node: Node, value: int, values: Mapping[int, Floats], gradient: Flo
     return gradient
 
 
-def _through_depthwise(node: Node, x: Floats, gradient: Floats) -> Floats:
+def _through_max(node: Node, value: int, values: Mapping[int, Floats], gradient: Floats) -> Floats:
+    """A maximum passes its gradient on to the first position that has it."""
+    images, *_, channels = values[value].shape
+    rows = values[value].reshape(images, -1, channels)
+    spread = np.zeros_like(rows)
+    places = rows.argmax(axis=1)[:, np.newaxis]
+    np.put_along_axis(spread, places, gradient.reshape(images, 1, channels), axis=1)
+    return spread
+
+
+def _through_concat(node: Node, value: int, values: Mapping[int, Floats], gradient: Floats) -> Floats:
+    ends = np.cumsum([0, *(values[one].shape[-1] for one in node.inputs)])
+    parts = [
+        gradient[..., ends[place] : ends[place + 1]] for place, one in enumerate(node.inputs) if one == value
+    ]
+    total: Floats = np.sum(parts, axis=0)
+    return total
+
+
+def _through_logistic(node: Node, value: int, values: Mapping[int, Floats], gradient: Floats) -> Floats:
+    given = values[node.output]
+    through: Floats = gradient * (given * (1 - given))
+    return through
+
+
+_UNWEIGHTED = {"max": _through_max, "concat": _through_concat, "logistic": _through_logistic}
+
+
+def _through_window(node: Node, x: Floats, gradient: Floats) -> Floats:
+    """Follows a gradient through a convolution, tap by tap of its window."""
     weights, _ = node.weights_and_bias()
-    taps = weights[0].astype(np.float32)
+    depthwise = node.kind == "depthwise"
+    taps = (weights[0] if depthwise else weights.transpose(1, 2, 0, 3)).astype(np.float32)
     before, padded = padding(node, x.shape, gradient.shape)
     spread = np.zeros((len(x), *padded, x.shape[-1]), np.float32)
     rows, columns = gradient.shape[1:3]
@@ -79,7 +107,7 @@ def _through_depthwise(node: Node, x: Floats, gradient: Floats) -> Floats:
     for i, j in np.ndindex(taps.shape[:2]):
         spread[
             :, i : i + down * (rows - 1) + 1 : down, j : j + right * (columns - 1) + 1 : right
-        ] += gradient * taps[i, j]  # fmt: skip
+        ] += gradient * taps[i, j] if depthwise else gradient @ taps[i, j]  # fmt: skip
     return spread[:, before[0] : before[0] + x.shape[1], before[1] : before[1] + x.shape[2]]
 
 

@@ -12,7 +12,8 @@ from edge_mnv3_quantization.algorithms.weight_quantization import weight_scales
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, WEIGHTED, Array, Network, Node
 from edge_mnv3_quantization.graph.types import Quantization
 
-SOFTMAX = Quantization(scale=1 / 256, zero_point=-128)  # the kernels allow no other
+# The kernels of softmax and sigmoid allow no other.
+PROBABILITY = Quantization(scale=1 / 256, zero_point=-128)
 # The range ends where the hard-sigmoid is clamped.
 HARD_SIGMOID = Quantization(scale=HARD_SIGMOID_CEILING / STEPS, zero_point=-128)
 _SMALLEST_SCALE = 1e-8
@@ -77,11 +78,11 @@ def choose_ranges(
             low, high, _ = best_range(sensitivities[value])
             joint = _quantization(widened * low, widened * high, floors[value])
             quantizations |= dict.fromkeys((value, *node.inputs), joint)
-        elif node.kind == "softmax":
-            quantizations[value] = SOFTMAX
+        elif node.kind in ("softmax", "logistic"):
+            quantizations[value] = PROBABILITY
         elif node.kind == "hard_sigmoid":
             quantizations[value] = HARD_SIGMOID
-        elif value not in sensitivities:
+        elif node.kind == "max" or value not in sensitivities:
             quantizations[value] = quantizations[node.inputs[0]]
         else:
             low, high, _ = best_range(sensitivities[value])

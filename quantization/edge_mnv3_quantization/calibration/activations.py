@@ -78,8 +78,8 @@ def add_images(
 
 
 def observed_values(network: Network) -> list[int]:
-    """Lists the values with statistics: all but the softmax's and those that repeat another's numbers."""
-    return [node.output for node in network.nodes if node.kind not in ("reshape", "softmax")]
+    """Lists the values with statistics: all but probabilities and those that repeat another's numbers."""
+    return [node.output for node in network.nodes if node.kind not in ("reshape", "softmax", "logistic")]
 
 
 def channel_statistics(network: Network, totals: ChannelTotals, images: int) -> dict[int, ChannelStatistics]:

@@ -37,9 +37,9 @@ from edge_mnv3_quantization.calibration.activations import (
 )
 from edge_mnv3_quantization.calibration.channel_totals import ChannelTotals, no_totals
 from edge_mnv3_quantization.graph.network import Network
-from edge_mnv3_quantization.graph.reader import read_network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
+from edge_mnv3_quantization.reading.reader import read_network
 
 # The number rises when the file's arrays, or the numbers that they stand for, change. Format 1 also held
 # `exponents` and `counts`, the bins of histograms that no recipe used; they are left unread.

@@ -26,8 +26,10 @@ Kind = Literal[
     "mul",
     "add",
     "pad",
+    "max",
     "concat",
     "reshape",
+    "logistic",
     "softmax",
 ]
 Clamp = Literal["none", "relu", "relu6"]

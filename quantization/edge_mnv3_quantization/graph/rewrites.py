@@ -113,8 +113,11 @@ def centre_input(network: Network, quantization: Quantization) -> Network:
     """
     shift = network.input_scale * (quantization.zero_point + 128) + network.input_offset
     nodes = []
+    images = {network.input}
     for node in network.nodes:
-        if network.input in node.inputs:
+        if node.kind == "pad" and images & set(node.inputs):
+            images.add(node.output)
+        elif images & set(node.inputs):
             weights, bias = node.weights_and_bias()
             node = dataclasses.replace(node, bias=bias + shift * weights.reshape(len(bias), -1).sum(axis=1))
         nodes.append(node)
@@ -122,9 +125,9 @@ def centre_input(network: Network, quantization: Quantization) -> Network:
 
 
 def logits_value(network: Network) -> int:
-    """Finds the last value with real numbers of any size: the softmax's input, or the output itself."""
+    """Finds the last value with real numbers of any size: what a softmax or sigmoid takes, or the output."""
     value = network.output
-    while (last := network.producer(value)) is not None and last.kind in ("softmax", "reshape"):
+    while (last := network.producer(value)) is not None and last.kind in ("softmax", "logistic", "reshape"):
         value = last.inputs[0]
     return value
 

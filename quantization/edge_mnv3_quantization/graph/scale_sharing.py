@@ -47,7 +47,9 @@ def shared_scales(network: Network) -> dict[int, SharedScale]:
         if node.kind in WEIGHTED:
             free = node.clamp != "relu6"
             scales[node.output] = SharedScale(group=node.output if free else None, ratio=1.0)
-        elif node.kind in ("softmax", "hard_swish", "hard_sigmoid"):
+        elif node.kind in ("softmax", "logistic", "hard_swish", "hard_sigmoid") or _mixes_channels(
+            node, network
+        ):
             _fix(scales, scales[node.inputs[0]])
             scales[node.output] = SharedScale(group=None, ratio=1.0)
         elif node.kind == "mul":
@@ -66,6 +68,12 @@ def shared_scales(network: Network) -> dict[int, SharedScale]:
             scales[node.output] = scales[node.inputs[0]]
     _fix(scales, scales[network.output])
     return scales
+
+
+def _mixes_channels(node: Node, network: Network) -> bool:
+    """Whether a reshape makes other channels of a map's."""
+    given, result = (network.values[value].channels for value in (node.inputs[0], node.output))
+    return node.kind == "reshape" and given != result
 
 
 def _join_channels(scales: dict[int, SharedScale], node: Node, network: Network) -> None:

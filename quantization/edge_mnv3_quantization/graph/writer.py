@@ -23,8 +23,10 @@ _OPERATOR_NAMES = {
     "mul": "MUL",
     "add": "ADD",
     "pad": "PAD",
+    "max": "MAX_POOL_2D",
     "concat": "CONCATENATION",
     "reshape": "RESHAPE",
+    "logistic": "LOGISTIC",
     "softmax": "SOFTMAX",
 }
 _HARD_SIGMOID_SHIFT_STORED = np.full((1,), 127, np.int8)
@@ -163,7 +165,9 @@ class _Writer:
             raise ValueError("a product with a constant factor has no operator: rescale the network first")
         self.tensors[node.output] = output
         inputs = [*(self.tensors[value] for value in node.inputs), *constants]
-        operator = _operator(node, self.network.values[node.output].shape)
+        operator = _operator(
+            node, self.network.values[node.output].shape, self.network.values[node.inputs[0]].shape
+        )
         if operator.argument is not None:
             inputs.append(self.add_constant(*operator.argument))
         # In the file, hard-sigmoids have another entry in the table of operator codes than other additions.
@@ -184,8 +188,8 @@ class _Operator(NamedTuple):
     argument: tuple[str, Any] | None = None
 
 
-def _operator(node: Node, shape: Sequence[int]) -> _Operator:
-    """Says how a node that gives a value of this shape is written."""
+def _operator(node: Node, shape: Sequence[int], given: Sequence[int]) -> _Operator:
+    """Says how a node is written that makes a value of a shape from one of the shape `given`."""
     if node.kind in WEIGHTED or node.kind == "hard_sigmoid":
         options: dict[str, Any] = {"fused_activation_function": node.clamp.upper()}
         if node.kind in ("conv", "depthwise"):
@@ -197,6 +201,11 @@ def _operator(node: Node, shape: Sequence[int]) -> _Operator:
         return _Operator(options)
     if node.kind == "mean":
         return _Operator({"keep_dims": len(shape) == 4}, ("axes", np.array([1, 2], np.int32)))
+    if node.kind == "max":
+        rows, columns = given[1:3]
+        return _Operator(
+            {"padding": "VALID", "stride_h": 1, "stride_w": 1, "filter_height": rows, "filter_width": columns}
+        )
     if node.kind == "reshape":
         return _Operator({"new_shape": tuple(shape)}, ("shape", np.array(shape, np.int32)))
     if node.kind == "pad":

@@ -15,8 +15,8 @@ from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, shrunk
 from edge_mnv3_quantization.calibration.statistics import collect
 from edge_mnv3_quantization.graph.network import Array, Network
-from edge_mnv3_quantization.graph.reader import read_network
 from edge_mnv3_quantization.graph.rewrites import fold_constant_excitations, logits_value
+from edge_mnv3_quantization.reading.reader import read_network
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs
 from edge_mnv3_quantization.recipes.synthetic_images import SHRINKAGE, reaching_further
 from edge_mnv3_quantization.recipes.work import Work

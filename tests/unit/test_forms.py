@@ -1,0 +1,274 @@
+"""The forms in which converters write a MobileNetV3, each read as a network that gives the same."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from written_graphs import SAME, VALID, Written, assert_equal, kinds
+
+SIXTH = 1 / 6
+CLASSIFIED = ["mean", "conv", "reshape"]
+
+
+def hard_sigmoid(graph: Written, x: int, form: str) -> tuple[int, bool]:
+    """Writes relu6(x + 3), or a sixth of it; tells whether it is the sixth."""
+    three, six, zero = (graph.constant(number) for number in (3.0, 6.0, 0.0))
+    if form == "fused":
+        return graph.op("ADD", three, x, fused_activation_function="RELU6"), False
+    if form == "relu6":
+        return graph.op("RELU6", graph.op("ADD", x, three)), False
+    if form == "limits":
+        return graph.op("MINIMUM", graph.op("MAXIMUM", graph.op("ADD", x, three), zero), six), False
+    if form == "turned limits":
+        return graph.op(
+            "MAXIMUM", zero, graph.op("MINIMUM", six, graph.op("SUB", x, graph.constant(-3.0)))
+        ), False
+    halved = graph.op("ADD", graph.op("MUL", x, graph.constant(SIXTH)), graph.constant(0.5))
+    return graph.op("RELU_0_TO_1", halved), True
+
+
+FORMS = ("fused", "relu6", "limits", "turned limits", "unit")
+
+
+def swished(graph: Written, x: int, form: str, order: tuple[int, ...], divided: bool) -> int:
+    """Writes hard-swish as a product of x, the hard-sigmoid and a sixth, associated in an order."""
+    limited, is_sixth = hard_sigmoid(graph, x, form)
+    factors = [x, limited] if is_sixth else [x, limited, -1]
+    ordered = [factors[place] for place in order if place < len(factors)]
+    if ordered[0] == -1:  # a constant cannot begin a product
+        ordered[:2] = ordered[1::-1]
+    product = ordered[0]
+    for factor in ordered[1:]:
+        if factor >= 0:
+            product = graph.op("MUL", product, factor)
+        elif divided:
+            product = graph.op("DIV", product, graph.constant(6.0))
+        else:
+            product = graph.op("MUL", product, graph.constant([SIXTH]))
+    return product
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    form=st.sampled_from(FORMS),
+    order=st.sampled_from(list(itertools.permutations(range(3)))),
+    divided=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_hard_swish_in_every_written_form(
+    form: str, order: tuple[int, ...], divided: bool, seed: int
+) -> None:
+    graph = Written(seed=seed)
+    x = graph.op("MUL", graph.conv(graph.image, 5), graph.constant(np.full(5, 8.0)))  # reaches both limits
+    network = assert_equal(graph.classified(graph.conv(swished(graph, x, form, order, divided), 4)))
+    assert kinds(network) == ["conv", "hard_swish", "conv", *CLASSIFIED]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_squeeze_excite_in_every_written_form(form: str) -> None:
+    graph = Written()
+    x = graph.conv(graph.image, 5, fused_activation_function="RELU")
+    excitation = graph.conv(graph.conv(graph.mean(x), 3, fused_activation_function="RELU"), 5)
+    excitation, is_sixth = hard_sigmoid(graph, excitation, form)
+    if not is_sixth:
+        excitation = graph.op("MUL", excitation, graph.constant([SIXTH]))
+    network = assert_equal(graph.classified(graph.op("MUL", excitation, x)))
+    assert kinds(network) == ["conv", "mean", "conv", "conv", "mul", *CLASSIFIED]
+    assert network.nodes[3].clamp == "relu6"
+    assert network.nodes[4].factor == pytest.approx(SIXTH)
+
+
+def test_what_is_nearly_hard_swish_is_none() -> None:
+    graph = Written()
+    x = graph.op("MUL", graph.conv(graph.image, 5), graph.constant(8.0))
+    limited = graph.op("RELU6", graph.op("ADD", x, graph.constant(2.9)))
+    network = assert_equal(graph.classified(graph.op("MUL", x, limited)))
+    assert kinds(network) == ["conv", "depthwise", "mul", *CLASSIFIED]
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    order=st.permutations(("scale", "shift", "relu")),
+    padding=st.sampled_from(("SAME", "VALID")),
+    per_channel=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_batch_norms_that_are_written_out(
+    order: list[str], padding: str, per_channel: bool, seed: int
+) -> None:
+    """In front of a convolution with a border, behind one, in any order with a ReLU."""
+    graph = Written(seed=seed)
+    x = graph.conv(graph.image, 5)
+    for name in order:
+        number = graph.rng.uniform(0.4, 2.0, 5 if per_channel else 1)
+        if name == "scale":
+            x = graph.op("MUL", x, graph.constant(number))
+        elif name == "shift":
+            x = graph.op("SUB", x, graph.constant(number))
+        else:
+            x = graph.op("RELU", x)
+    network = assert_equal(graph.classified(graph.conv(x, 4, 3, padding=padding)))
+    assert "depthwise" not in kinds(network) or (
+        order.index("shift") > order.index("relu") and padding == "SAME"
+    )
+
+
+def test_batch_norm_behind_a_dense_layer() -> None:
+    graph = Written()
+    x = graph.dense(graph.mean(graph.image, keep_dims=False), 5)
+    x = graph.op("MUL", x, graph.constant(graph.normal(5)))
+    x = graph.op("RELU6", graph.op("ADD", x, graph.constant(graph.normal(5))))
+    assert kinds(assert_equal(graph.finish(graph.dense(x, 4)))) == [
+        "depthwise",
+        *CLASSIFIED[:2],
+        *CLASSIFIED[1:],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sides", "stride", "kept"), [((1, 1), 1, 0), ((0, 1), 2, 1), ((1, 1), 2, 1), ((1, 0), 1, 1)]
+)
+def test_borders_of_their_own(sides: tuple[int, int], stride: int, kept: int) -> None:
+    graph = Written()
+    x = graph.conv(graph.image, 5)
+    rows = 6 + sum(sides)
+    border = graph.constant([[0, 0], sides, sides, [0, 0]], np.int32)
+    x = graph.op("PAD", x, border, shape=(1, rows, rows, 5))
+    x = graph.conv(x, 4, 3, **VALID | {"stride_h": stride, "stride_w": stride})
+    assert kinds(assert_equal(graph.classified(x))).count("pad") == kept
+
+
+@pytest.mark.parametrize("name", ["MEAN", "SUM", "REDUCE_MAX"])
+@pytest.mark.parametrize("keep_dims", [True, False])
+def test_global_pooling(name: str, keep_dims: bool) -> None:
+    graph = Written()
+    x = graph.mean(graph.conv(graph.image, 5), keep_dims=keep_dims, name=name)
+    x = graph.reshape(x, 1, 5) if keep_dims else x
+    network = assert_equal(graph.finish(graph.dense(x, 4)))
+    assert kinds(network) == ["conv", "max" if name == "REDUCE_MAX" else "mean", "conv", "reshape"]
+
+
+@pytest.mark.parametrize("name", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
+@pytest.mark.parametrize("squeezed", [True, False])
+def test_global_pooling_by_windows(name: str, squeezed: bool) -> None:
+    graph = Written()
+    window = VALID | {"filter_height": 6, "filter_width": 6}
+    x = graph.op(name, graph.conv(graph.image, 5), shape=(1, 1, 1, 5), **window)
+    x = graph.op("SQUEEZE", x, shape=(1, 5), squeeze_dims=(1, 2)) if squeezed else graph.reshape(x, 1, 5)
+    assert len(kinds(assert_equal(graph.finish(graph.dense(x, 4))))) == 4
+
+
+def test_channels_first() -> None:
+    """As exports of other frameworks: transposed around each convolution, elementwise in between."""
+    graph = Written((1, 3, 6, 8))
+    x = graph.conv(graph.transpose(graph.image, 0, 2, 3, 1), 5)
+    y = graph.transpose(x, 0, 3, 1, 2)
+    y = graph.op("ADD", y, graph.constant(graph.normal(1, 5, 1, 1)))
+    pooled = graph.op("MEAN", y, graph.constant([-1, -2], np.int32), shape=(1, 5, 1, 1), keep_dims=True)
+    excitation = graph.conv(graph.reshape(pooled, 1, 1, 1, 5), 5, fused_activation_function="RELU6")
+    excitation = graph.transpose(excitation, 0, 3, 1, 2)
+    y = graph.op("MUL", y, excitation)
+    z = graph.depthwise(graph.transpose(y, 0, 2, 3, 1))
+    z = graph.op("MEAN", graph.transpose(z, 0, 3, 1, 2), graph.constant([2, 3], np.int32), shape=(1, 5))
+    network = assert_equal(graph.finish(graph.dense(z, 4)))
+    assert network.values[network.input].shape == (1, 6, 8, 3)
+    assert kinds(network) == ["conv", "mean", "conv", "mul", "depthwise", "mean", "conv", "reshape"]
+
+
+@pytest.mark.parametrize("channels_first", [True, False])
+def test_a_map_that_is_flattened(channels_first: bool) -> None:
+    graph = Written()
+    x = graph.conv(graph.image, 5)
+    x = graph.transpose(x, 0, 3, 1, 2) if channels_first else x
+    network = assert_equal(graph.finish(graph.dense(graph.reshape(x, 1, 180), 4)))
+    assert kinds(network) == ["conv", "conv", "reshape"]
+
+
+def test_shapes_of_an_open_batch() -> None:
+    graph = Written(open_batch=True)
+    pooled = graph.mean(graph.conv(graph.image, 5))
+    shape = graph.integers("SHAPE", pooled, shape=(4,), out_type=2)
+    cut = [graph.constant(place, np.int32) for place in ([0], [1], [1])]
+    batch = graph.integers("STRIDED_SLICE", shape, *cut, shape=(), shrink_axis_mask=1)
+    packed = graph.integers("PACK", batch, graph.constant(5, np.int32), shape=(2,), values_count=2)
+    flat = graph.op("RESHAPE", pooled, packed, shape=(1, 5))
+    assert kinds(assert_equal(graph.finish(graph.dense(flat, 4)))) == ["conv", "mean", "conv", "reshape"]
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_a_product_of_matrices(turned: bool) -> None:
+    graph = Written()
+    pooled = graph.mean(graph.image, keep_dims=False)
+    weights = graph.constant(graph.normal(4, 3) if turned else graph.normal(3, 4))
+    scores = graph.op("BATCH_MATMUL", pooled, weights, shape=(1, 4), adj_y=turned)
+    assert (
+        kinds(assert_equal(graph.finish(graph.op("ADD", scores, graph.constant(graph.normal(4))))))[-1]
+        == "reshape"
+    )
+
+
+@pytest.mark.parametrize("name", ["LOGISTIC", "TANH"])
+def test_heads(name: str) -> None:
+    graph = Written()
+    scores = graph.dense(graph.mean(graph.conv(graph.image, 5), keep_dims=False), 3)
+    assert_equal(graph.finish(graph.op(name, scores)))
+
+
+@pytest.mark.parametrize("name", ["LOGISTIC", "RELU", "RELU6", "HARD_SWISH", "TANH"])
+def test_hidden_layers(name: str) -> None:
+    graph = Written()
+    x = graph.op(name, graph.dense(graph.mean(graph.image, keep_dims=False), 5))
+    assert_equal(graph.finish(graph.dense(x, 3)))
+
+
+def test_feature_maps_and_embeddings() -> None:
+    graph = Written()
+    x = graph.conv(graph.image, 5, fused_activation_function="RELU")
+    assert kinds(assert_equal(graph.finish(graph.op("HARD_SWISH", x)))) == ["conv", "hard_swish"]
+
+
+@pytest.mark.parametrize("form", ["CONCATENATION", "TILE", "BROADCAST_TO", "MUL"])
+def test_grey_to_three_channels(form: str) -> None:
+    graph = Written((1, 6, 6, 1))
+    shape = (1, 6, 6, 3)
+    if form == "CONCATENATION":
+        x = graph.op(form, graph.image, graph.image, graph.image, shape=shape, axis=-1)
+    elif form == "MUL":
+        x = graph.op(form, graph.image, graph.constant(graph.normal(1, 1, 1, 3)), shape=shape)
+    else:
+        x = graph.op(
+            form,
+            graph.image,
+            graph.constant((1, 1, 1, 3) if form == "TILE" else shape, np.int32),
+            shape=shape,
+        )
+    network = assert_equal(graph.classified(graph.conv(x, 5, 3)))
+    assert kinds(network) == ["conv", *CLASSIFIED]
+
+
+def test_weights_of_float16() -> None:
+    graph = Written()
+    stored = graph.constant(graph.normal(5, 3, 3, 3), np.float16)
+    weights = graph.op("DEQUANTIZE", stored, shape=(5, 3, 3, 3))
+    x = graph.op("CONV_2D", graph.image, weights, graph.constant(graph.normal(5)), shape=(1, 6, 6, 5), **SAME)
+    assert_equal(graph.classified(x))
+
+
+def test_branches_that_are_joined() -> None:
+    graph = Written()
+    x = graph.conv(graph.image, 5)
+    pooled = [graph.mean(x, keep_dims=False, name=name) for name in ("MEAN", "REDUCE_MAX")]
+    joined = graph.op("CONCATENATION", *pooled, shape=(1, 10), axis=-1)
+    assert kinds(assert_equal(graph.finish(graph.dense(joined, 4)))) == [
+        "conv",
+        "mean",
+        "max",
+        "concat",
+        "conv",
+        "reshape",
+    ]
