@@ -9,7 +9,6 @@ from __future__ import annotations
 
 OP_VERSIONS = {
     "ADD": 2,
-    "BROADCAST_TO": 2,
     "CONCATENATION": 2,
     "CONV_2D": 3,
     "DEPTHWISE_CONV_2D": 3,
