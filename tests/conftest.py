@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from examples_count import register_profiles
+from run_order import check_groups, ordered
 
 # Before anything imports them: TensorFlow's messages off, Keras on TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -36,8 +37,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one of pytest-xdist's workers, all of which must see the same order
+        items[:] = ordered(items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
     """What is loaded by now stays until the end: the garbage collector need not go through it each time."""
+    if session.config.getoption("loadgroup", default=False):
+        check_groups(session.items)
     gc.collect()
     gc.freeze()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from device.bench_setup import (
 )
 from device.conftest import MakePhone
 from device.phone import Phone
-from device.stand_in_behaviour import Behaviour, Figures
+from device.stand_in_behaviour import Behaviour
 from edge_mnv3.core.errors import BenchmarkBinaryError, DeviceLostError, DeviceTimeoutError, EdgeMnv3Error
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.bench import DeviceBenchResult
@@ -284,20 +284,27 @@ def test_one_phone_fails_the_other_is_measured(
     assert (tmp_path / "resume.jsonl").exists()
 
 
-def test_two_phones_take_the_time_of_one(
+@pytest.mark.timeout(HANGS_AFTER_S)
+def test_two_phones_are_measured_at_once(
     adb_server: AdbServer, make_phone: MakePhone, tmp_path: Path, registry: BinaryRegistry
 ) -> None:
     phones = [make_phone(), make_phone()]
-    durations_s = []
-    wanted = quick_plan(tmp_path, model_file(tmp_path))
-    for together in (phones[:1], phones):
-        for phone in together:
-            phone.figures = Figures.steady(20_000, spread_us=100, launch_s=1.5)
-        started = time.monotonic()
-        devices = [device_on(adb_server, phone) for phone in together]
-        assert len(measure(devices, wanted, registry).results) == len(together)
-        durations_s.append(time.monotonic() - started)
-    assert durations_s[1] < 1.3 * durations_s[0]
+    both_launch = threading.Barrier(2, timeout=20)
+    met: list[Phone] = []
+
+    def meet(phone: Phone) -> None:
+        """Holds the launch back until the other phone launches too."""
+        both_launch.wait()
+        met.append(phone)
+
+    for phone in phones:
+        phone.figures = STEADY
+        for launch in (2, 3):  # the first one is --help
+            phone.at_launch(launch, functools.partial(meet, phone))
+    devices = [device_on(adb_server, phone) for phone in phones]
+    results = measure(devices, quick_plan(tmp_path, model_file(tmp_path)), registry).results
+    assert len(results) == len(phones)
+    assert sorted(map(id, met)) == sorted(map(id, phones * 2))
 
 
 def test_a_stop_kills_restores_and_keeps(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_mnv3.core.choices import IoType
+from edge_mnv3.core.choices import IO_TYPES, IoType
 from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.reporting import Reporter
@@ -54,7 +54,7 @@ def float_model(model: Any) -> bytes:
 @pytest.fixture(scope="module")
 def int8_models(float_model: bytes) -> dict[IoType, bytes]:
     """The recipe's files by type of input and output."""
-    return {io: quantized("stock", float_model, IMAGES, io=io) for io in get_args(IoType)}
+    return {io: quantized("stock", float_model, IMAGES, io=io) for io in IO_TYPES}
 
 
 def plain_converter(model: Any, io: IoType | None) -> bytes:
