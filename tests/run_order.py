@@ -1,8 +1,8 @@
 """The order in which tests are handed to several workers at once.
 
 Groups, whose expensive fixtures are made by one worker, go first, so that none is still running when all
-else is done. Tests on emulated phones mostly wait: they are mixed with tests that compute. Within each kind the
-order stays as it was, and modules whose fixtures are shared are groups, so that no fixture is made more often.
+else is done. Tests on emulated phones mostly wait: they are mixed with tests that compute. Within each kind
+the order stays as it was, and modules whose fixtures are shared are groups: no fixture is made more often.
 """
 
 from __future__ import annotations
