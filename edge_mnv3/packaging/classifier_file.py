@@ -18,6 +18,7 @@ from edge_mnv3.packaging.metadata import read_packaged
 from edge_mnv3.packaging.printable import is_printable
 
 _MAX_NAME = 200
+_ONE_IMAGE = (1, -1)  # the batch size, or an open one
 _MUST_LOAD: tuple[tuple[Kernels, str], ...] = (
     ("builtin", "the built-in kernels"),
     ("xnnpack", "XNNPACK, the default on phones"),  # last: its partitions are noted
@@ -121,12 +122,13 @@ def _ends(
         )
     image, scores = inputs[0], outputs[0]
     for tensor in (image, scores):
-        if -1 in tensor.shape:
+        # The batch may be open, as ordinary converters leave it: it is stored as 1, and runtimes take that.
+        if -1 in tensor.shape[1:]:
             raise ModelFileError(
                 f"model {path}",
                 f"tensor '{tensor.name}' of open shape {list(tensor.shape)}",
-                "fixed shapes",
-                "build it with a fixed batch size of 1, as edge-mnv3 quantize does",
+                "fixed shapes, but for the batch",
+                "convert it with the height and width of the images",
             )
         if tensor.dtype not in DTYPES:
             raise ModelFileError(
@@ -134,12 +136,12 @@ def _ends(
             )
     if (
         len(image.shape) != 4
-        or image.shape[0] != 1
+        or image.shape[0] not in _ONE_IMAGE
         or image.shape[1] != image.shape[2]
         or image.shape[3] != 3
     ):
         raise ModelFileError(f"model {path}", f"an input of shape {list(image.shape)}", "[1, side, side, 3]")
-    if len(scores.shape) != 2 or scores.shape[0] != 1:
+    if len(scores.shape) != 2 or scores.shape[0] not in _ONE_IMAGE:
         raise ModelFileError(f"model {path}", f"an output of shape {list(scores.shape)}", "[1, classes]")
     return image, scores
 

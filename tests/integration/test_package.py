@@ -185,6 +185,19 @@ def test_labels_from_class_folders(inputs: Path, tmp_path: Path) -> None:
     assert (manifest.golden.source, len(manifest.golden.files)) == ("images", 5)
 
 
+def test_file_of_an_ordinary_converter(tmp_path: Path) -> None:
+    """Its batch is open, which no app's runtime minds."""
+    model = write_classifier(tmp_path / "ordinary.tflite", "uint8", open_batch=True)
+    (tmp_path / "labels.txt").write_text("tea\ncoffee\nwater\nmilk\njuice\n")
+    done = run("package", model, "--labels", tmp_path / "labels.txt", "-o", tmp_path / "b", "--json")
+    assert done.exit_code == 0, done.output
+    (packaged,) = from_json(PackageResult, done.stdout).manifest.models
+    assert (packaged.input.shape, packaged.output.shape) == ((-1, 4, 4, 3), (-1, 5))
+    assert packaged.measured_sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert run("verify", tmp_path / "b").exit_code == 0
+    assert "{1, kSize, kSize, 3}" in (tmp_path / "b" / "apps" / "cpp" / "classifier.h").read_text()
+
+
 def test_score_calibration_goes_into_the_file(inputs: Path, tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_text("1,1,0\n" * CLASSES)
     done = package(inputs, tmp_path / "b", "--score-calibration", tmp_path / "c.txt")
@@ -199,6 +212,17 @@ def with_two_inputs(source: Path, path: Path) -> Path:
     model: Any = schema.ModelT.InitFromPackedBuf(source.read_bytes(), 0)
     graph = model.subgraphs[0]
     graph.inputs = [*graph.inputs, graph.operators[1].inputs[0]]
+    return written(model, path)
+
+
+def with_open_size(source: Path, path: Path) -> Path:
+    model: Any = schema.ModelT.InitFromPackedBuf(source.read_bytes(), 0)
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].shapeSignature = [-1, -1, -1, 3]
+    return written(model, path)
+
+
+def written(model: Any, path: Path) -> Path:
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     path.write_bytes(bytes(builder.Output()))
@@ -211,7 +235,7 @@ def bad_inputs(inputs: Path, folder: Path) -> dict[str, tuple[list[object], str]
     two = with_two_inputs(good, folder / "two.tflite")
     (folder / "cut.tflite").write_bytes(good.read_bytes()[:900])
     (folder / "empty.tflite").write_bytes(b"")
-    opened = write_classifier(folder / "open.tflite", "uint8", open_batch=True)
+    opened = with_open_size(good, folder / "open.tflite")
     small = write_classifier(folder / "small.tflite", "uint8")
     twin = classifier(folder / "my_drinks_uint8.tflite", seed=1)
     (folder / "few.txt").write_text("a\nb\n")
@@ -222,7 +246,7 @@ def bad_inputs(inputs: Path, folder: Path) -> dict[str, tuple[list[object], str]
         "two inputs": ([two], f"model {two}: got 2 inputs and 1 outputs, expected one image in"),
         "open shape": (
             [opened],
-            f"model {opened}: got tensor 'image' of open shape [-1, 4, 4, 3], expected fixed",
+            f"model {opened}: got tensor 'image' of open shape [-1, -1, -1, 3], expected fixed",
         ),
         "truncated": ([folder / "cut.tflite"], f"model {folder}/cut.tflite"),
         "empty": ([folder / "empty.tflite"], f"model {folder}/empty.tflite"),
