@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.packaging.app_context import AppContext
+
+RGB_224 = ImageShape.square(224)
 
 
 def app_context(
     dtype: str = "uint8",
     *,
     name: str = "flowers",
-    size: int = 224,
+    image: ImageShape = RGB_224,
     classes: int = 5,
     model_file: str = "flowers.tflite",
     output_scale: float = 1 / 256,
@@ -18,7 +21,7 @@ def app_context(
     quantized = dtype != "float32"
     return AppContext(
         name=name,
-        input_size_px=size,
+        image=image,
         class_count=classes,
         model_file=model_file,
         labels_file="labels.txt",

@@ -41,12 +41,12 @@ def write_classifier(
         path: Where to.
         dtype: `float32`, `int8` or `uint8`: of input, weights and output.
         classes: Number of outputs; the kernel's where one is given.
-        kernel: (classes, side, side, 3) with the side of the input; by default `weights(classes)`.
+        kernel: (classes, rows, columns, channels) of the input; by default `weights(classes)`.
         output_scale: Real value of one output step.
         open_batch: Leave the batch size open in the signature.
     """
     kernel = weights(classes) if kernel is None else kernel
-    classes, side = kernel.shape[:2]
+    classes, *input_shape = kernel.shape
     weight_scale = float(np.abs(kernel).max()) / 127
     middle = {"float32": 0, "int8": 0, "uint8": 128}[dtype]
     zero_of_pixels = {"float32": 0, "int8": -128, "uint8": 0}[dtype]
@@ -58,7 +58,7 @@ def write_classifier(
         bias = np.zeros(classes, np.int32)
     graph = _Graph(open_batch)
     bias_type = "float32" if dtype == "float32" else "int32"
-    image = graph.tensor("image", dtype, (1, side, side, 3), (1.0, zero_of_pixels))
+    image = graph.tensor("image", dtype, (1, *input_shape), (1.0, zero_of_pixels))
     inputs = [
         image,
         graph.tensor("kernel", dtype, stored.shape, (weight_scale, middle), stored),

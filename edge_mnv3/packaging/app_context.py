@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_mnv3.core.results.images import ImageShape
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppContext:
@@ -12,7 +14,7 @@ class AppContext:
     Attributes:
         name: The model's name, as the user gave it; may hold spaces and letters of any script. Use it in
             comments only.
-        input_size_px: Side of the square RGB input, [1, side, side, 3].
+        image: Shape of the input without the batch: RGB or grey.
         class_count: Number of outputs, [1, classes].
         model_file: File name of the `.tflite` in the bundle, without folder: ASCII letters, digits, `.`, `_`
             and `-`, ending in `.tflite`.
@@ -28,7 +30,7 @@ class AppContext:
     """
 
     name: str
-    input_size_px: int
+    image: ImageShape
     class_count: int
     model_file: str
     labels_file: str

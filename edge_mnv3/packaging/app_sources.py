@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.markdown import markdown_table
+from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.packaging.apis import DTYPES
 from edge_mnv3.packaging.app_context import AppContext
 
@@ -39,8 +40,8 @@ class Crop(NamedTuple):
     lower: str
 
 
-def crop(preprocess: str, input_size_px: int) -> Crop:
-    """Returns the crop of a preprocessing for one size of input.
+def crop(preprocess: str, image: ImageShape) -> Crop:
+    """Returns the crop of a preprocessing for one shape of input.
 
     Raises:
         ArgumentError: The name is unknown.
@@ -56,15 +57,17 @@ def crop(preprocess: str, input_size_px: int) -> Crop:
     if preprocess == "resize":
         return Crop("the whole image, resized to the input, aspect not kept", "0.0", "0.0", "width", "height")
     if preprocess == "resize256":
-        short_side_px = round(input_size_px * 256 / 224)
-        square = f"min(width, height) * {input_size_px}.0 / {short_side_px}.0"
+        across, down = (round(side * 256 / 224) for side in (image.width_px, image.height_px))
+        box_width, box_height = (
+            f"min(width * {side}.0 / {across}.0, height * {side}.0 / {down}.0)"
+            for side in (image.width_px, image.height_px)
+        )
         return Crop(
-            f"the central square, its side {input_size_px}/{short_side_px} of the image's short side, "
-            "resized to the input",
-            f"(width - {square}) / 2.0",
-            f"(height - {square}) / 2.0",
-            f"left + {square}",
-            f"upper + {square}",
+            "resized, aspect kept, until it covers 256/224 of the input, and of that the central part",
+            f"(width - {box_width}) / 2.0",
+            f"(height - {box_height}) / 2.0",
+            f"left + {box_width}",
+            f"upper + {box_height}",
         )
     raise ArgumentError("preprocessing", repr(preprocess), "one of slim, resize, resize256")
 
@@ -73,6 +76,7 @@ class _Source(NamedTuple):
     path: str
     what: str
     dtypes: tuple[str, ...]  # that the API takes, of the input and of the output
+    takes_grey: bool = True
 
 
 _ALL, _NOT_INT8 = DTYPES, ("uint8", "float32")
@@ -80,13 +84,13 @@ _LITERT, _TFLITE = "android/LiteRtClassifier.kt", "ios/TensorFlowLiteClassifier.
 _MEDIAPIPE_KT, _MEDIAPIPE_SWIFT = "android/MediaPipeClassifier.kt", "ios/MediaPipeClassifier.swift"
 SOURCES = (
     _Source(_LITERT, "Kotlin, LiteRT's CompiledModel", _ALL),
-    _Source(_MEDIAPIPE_KT, "Kotlin, MediaPipe Tasks", _NOT_INT8),
+    _Source(_MEDIAPIPE_KT, "Kotlin, MediaPipe Tasks", _NOT_INT8, takes_grey=False),
     _Source("android/Preprocessing.kt", "Kotlin: the image's pixels as the model wants them", _ALL),
     _Source("android/Classification.kt", "Kotlin: one answer", _ALL),
     _Source("android/build.gradle.kts", "lines for the app's `build.gradle.kts`", _ALL),
     # TensorFlowLiteSwift's Tensor.DataType has no case for int8: such a tensor cannot be read.
     _Source(_TFLITE, "Swift, TensorFlowLiteSwift", _NOT_INT8),
-    _Source(_MEDIAPIPE_SWIFT, "Swift, MediaPipe Tasks", _NOT_INT8),
+    _Source(_MEDIAPIPE_SWIFT, "Swift, MediaPipe Tasks", _NOT_INT8, takes_grey=False),
     _Source("ios/Preprocessing.swift", "Swift: the image's pixels as the model wants them", _NOT_INT8),
     _Source("ios/Classification.swift", "Swift: one answer, and errors", _NOT_INT8),
     _Source("ios/Podfile", "lines for the app's `Podfile`", _NOT_INT8),
@@ -139,6 +143,38 @@ _CPP_CONVERT = {
     "float32": "std::vector<float> input(pixels.size());\n"
     "    for (std::size_t i = 0; i < input.size(); ++i) input[i] = (pixels[i] - {mean}f) / {std}f;",
 }
+# Grey is what Pillow makes of colours, in whole numbers: 0.299 red + 0.587 green + 0.114 blue.
+_GREY = {
+    "colours": "grey",
+    "grey_note": " They are made grey before they\nare resized. "
+    "MediaPipe's classifiers take colour images only.",
+    "kotlin_channels": """ByteArray(argb.size) {
+            val red = (argb[it] shr 16) and 0xFF
+            val green = (argb[it] shr 8) and 0xFF
+            val blue = argb[it] and 0xFF
+            ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) shr 16).toByte()
+        }""",
+    "swift_channels": """stride(from: 0, to: width * height * 3, by: 3).map { at -> UInt8 in
+      let red = Int(rgb[at]) * 19595
+      let green = Int(rgb[at + 1]) * 38470
+      let blue = Int(rgb[at + 2]) * 7471
+      return UInt8((red + green + blue + 0x8000) >> 16)
+    }""",
+    "cpp_channels": """  std::vector<std::uint8_t> source(rgb.size() / 3);
+  for (std::size_t i = 0; i < source.size(); ++i) {
+    const std::uint8_t* colours = &rgb[i * 3];
+    source[i] = static_cast<std::uint8_t>(
+        (colours[0] * 19595 + colours[1] * 38470 + colours[2] * 7471 + 0x8000) >> 16);
+  }
+""",
+}
+_RGB = {
+    "colours": "RGB",
+    "grey_note": "",
+    "kotlin_channels": "ByteArray(argb.size * 3) { (argb[it / 3] shr (16 - 8 * (it % 3))).toByte() }",
+    "swift_channels": "rgb",
+    "cpp_channels": "  const std::vector<std::uint8_t>& source = rgb;\n",
+}
 _CPP_TYPES = {
     "uint8": ("kLiteRtElementTypeUInt8", "std::uint8_t"),
     "int8": ("kLiteRtElementTypeInt8", "std::int8_t"),
@@ -161,12 +197,13 @@ def app_sources(context: AppContext, *, preprocess: str) -> dict[str, str]:
     """
     _check(context)
     sources = [source for source in SOURCES if _takes(source, context)]
-    values = _values(context, crop(preprocess, context.input_size_px), sources)
+    values = _values(context, crop(preprocess, context.image), sources)
     return {path: _fill(path, values) for path in ("README.md", *(source.path for source in sources))}
 
 
 def _takes(source: _Source, context: AppContext) -> bool:
-    return context.input_dtype in source.dtypes and context.output_dtype in source.dtypes
+    typed = context.input_dtype in source.dtypes and context.output_dtype in source.dtypes
+    return typed and (source.takes_grey or not context.image.is_grey)
 
 
 def _fill(path: str, values: dict[str, str]) -> str:
@@ -207,7 +244,10 @@ def _values(context: AppContext, box: Crop, sources: list[_Source]) -> dict[str,
     paths = {source.path for source in sources}
     return {
         "name": _in_comment(context.name),
-        "size": str(context.input_size_px),
+        "width": str(context.image.width_px),
+        "height": str(context.image.height_px),
+        "channels": str(context.image.channels),
+        **(_GREY if context.image.is_grey else _RGB),
         "class_count": str(context.class_count),
         "model_file": context.model_file,
         "labels_file": context.labels_file,

@@ -319,7 +319,7 @@ def _app_context(name: str, classifier: ClassifierFile) -> AppContext:
     is_float = classifier.image.dtype == "float32"
     return AppContext(
         name=name,
-        input_size_px=classifier.side_px,
+        image=classifier.image_shape,
         class_count=classifier.class_count,
         model_file=classifier.bundled_name,
         labels_file=LABELS_FILE,

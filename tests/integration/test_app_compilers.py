@@ -32,6 +32,7 @@ from edge_mnv3_calibration_data.preprocess import preprocess
 pytestmark = pytest.mark.xdist_group("app_compilers")  # Kotlin is compiled once
 DOUBLES = Path(__file__).parent.parent / "app_doubles"
 SIZE = 32
+SQUARE = ImageShape.square(SIZE)
 LABELS = ("Gänseblümchen", "rose", "tulip, red", "sun flower", "dandelion")
 # Larger than the input, odd, of the same size, narrower.
 IMAGE_SIZES: tuple[tuple[int, int], ...] = ((500, 333), (33, 31), (32, 32), (20, 40))
@@ -39,8 +40,17 @@ if int(PIL.__version__.split(".")[0]) >= 13:
     # Pillow resizes tall images from top to bottom first from 13 on, as the sources do: another last bit.
     IMAGE_SIZES += ((20, 97), (1, 700), (120, 400))
 OUTPUT_STEP = 8.0
-# Package in tests/app_doubles/kotlin/Main.kt, type of the model, preprocessing.
-KOTLIN_CASES = (("u8", "uint8", "slim"), ("i8", "int8", "resize256"), ("f32", "float32", "resize"))
+OTHER_SHAPES = (
+    ImageShape(height_px=24, width_px=40),
+    ImageShape(height_px=40, width_px=24, channels=1),
+    ImageShape(height_px=28, width_px=28, channels=1),
+)
+# Package in tests/app_doubles/kotlin/Main.kt, type of the model, preprocessing, shape of the input.
+KOTLIN_CASES = (
+    ("u8", "uint8", "slim", SQUARE),
+    ("i8", "int8", "resize256", OTHER_SHAPES[1]),
+    ("f32", "float32", "resize", OTHER_SHAPES[0]),
+)
 COMPILE_TIMEOUT_S = 300.0
 RUN_TIMEOUT_S = 60.0
 
@@ -52,12 +62,12 @@ def picture(width: int, height: int) -> Image.Image:
     return Image.fromarray((slope + rng.uniform(0, 75, (height, width, 3))).astype(np.uint8))
 
 
-def context_of(dtype: str) -> AppContext:
+def context_of(dtype: str, image: ImageShape = SQUARE) -> AppContext:
     """That of `tiny_models.write_classifier`, whose float input takes pixels 0..255."""
     context = app_context(
         dtype,
         name="flowers of 5 kinds",
-        size=SIZE,
+        image=image,
         model_file=f"{dtype}.tflite",
         output_scale=OUTPUT_STEP,
     )
@@ -73,11 +83,11 @@ def write_sources(folder: Path, context: AppContext, preprocess_name: str) -> Pa
     return folder
 
 
-def write_model(folder: Path, dtype: str) -> Path:
+def write_model(folder: Path, dtype: str, image: ImageShape = SQUARE) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "labels.txt").write_text("\n".join(LABELS) + "\n", encoding="utf-8")
     rng = np.random.default_rng(0)
-    kernel = rng.normal(0, 0.01, (len(LABELS), SIZE, SIZE, 3)).astype(np.float32)
+    kernel = rng.normal(0, 0.01, (len(LABELS), *image.dimensions)).astype(np.float32)
     return tiny_models.write_classifier(
         folder / f"{dtype}.tflite", dtype, kernel=kernel, output_scale=OUTPUT_STEP
     )
@@ -107,9 +117,10 @@ def compile_cpp(source: Path, target: Path, *more: str) -> Path:
     return target
 
 
+@pytest.mark.parametrize("shape", [SQUARE, *OTHER_SHAPES], ids=lambda shape: shape.text)
 @pytest.mark.parametrize("name", ["slim", "resize", "resize256"])
-def test_cpp_pixels_are_those_of_the_measurement(name: str, tmp_path: Path) -> None:
-    sources = write_sources(tmp_path, context_of("uint8"), name)
+def test_cpp_pixels_are_those_of_the_measurement(name: str, shape: ImageShape, tmp_path: Path) -> None:
+    sources = write_sources(tmp_path, context_of("uint8", shape), name)
     program = compile_cpp(DOUBLES / "cpp" / "pixels.cc", tmp_path / "pixels", f"-I{sources / 'cpp'}")
     for width, height in IMAGE_SIZES:
         image = picture(width, height)
@@ -119,7 +130,7 @@ def test_cpp_pixels_are_those_of_the_measurement(name: str, tmp_path: Path) -> N
             timeout_s=RUN_TIMEOUT_S,
         )
         assert done.returncode == 0, done.stderr
-        expected = preprocess(image, name=name, shape=ImageShape.square(SIZE))
+        expected = preprocess(image, name=name, shape=shape)
         got = np.frombuffer((tmp_path / "out").read_bytes(), np.uint8).reshape(expected.shape)
         assert np.array_equal(got, expected), (width, height)
 
@@ -150,7 +161,7 @@ def test_cpp_gives_the_answers_of_the_interpreter(dtype: str, litert_library: Pa
         done = run([str(program), str(folder), str(tmp_path / "image.ppm")], timeout_s=RUN_TIMEOUT_S)
         assert done.returncode == 0, done.stderr
         answers = [line.split("\t") for line in done.stdout.splitlines()]
-        expected = best(real_scores(model.run(preprocess(image, name="slim", shape=ImageShape.square(SIZE)))))
+        expected = best(real_scores(model.run(preprocess(image, name="slim", shape=SQUARE))))
         assert [label for _, label in answers] == [label for label, _ in expected]
         # The program prints six digits.
         assert [float(score) for score, _ in answers] == pytest.approx([s for _, s in expected], rel=1e-5)
@@ -194,8 +205,8 @@ def kotlin_classes(kotlin_home: Path, tmp_path_factory: pytest.TempPathFactory) 
     """All three types in one compilation, each with another preprocessing."""
     folder = tmp_path_factory.mktemp("kotlin")
     files = [str(path) for path in sorted((DOUBLES / "kotlin").glob("*.kt"))]
-    for package, dtype, name in KOTLIN_CASES:
-        sources = write_sources(folder / dtype, context_of(dtype), name)
+    for package, dtype, name, shape in KOTLIN_CASES:
+        sources = write_sources(folder / dtype, context_of(dtype, shape), name)
         for path in sorted((sources / "android").glob("*.kt")):
             text = path.read_text(encoding="utf-8")
             assert text.startswith("package edgemnv3\n")
@@ -216,14 +227,14 @@ def kotlin_classes(kotlin_home: Path, tmp_path_factory: pytest.TempPathFactory) 
 def test_kotlin_gives_the_model_the_pixels_of_the_measurement(
     kotlin_home: Path, kotlin_classes: Path, tmp_path: Path
 ) -> None:
-    models = {dtype: open_model(write_model(tmp_path, dtype)) for _, dtype, _ in KOTLIN_CASES}
+    models = {dtype: open_model(write_model(tmp_path, dtype, shape)) for _, dtype, _, shape in KOTLIN_CASES}
     classpath = os.pathsep.join((str(kotlin_classes), str(kotlin_home / "lib" / "kotlin-stdlib.jar")))
     for width, height in IMAGE_SIZES:
         image = picture(width, height)
         image.save(tmp_path / "image.ppm")
         expected: dict[str, list[tuple[str, float]]] = {"mediapipe": [("first", 1.0), ("second", 0.5)]}
-        for _, dtype, name in KOTLIN_CASES:
-            raw = models[dtype].run(preprocess(image, name=name, shape=ImageShape.square(SIZE)))
+        for _, dtype, name, shape in KOTLIN_CASES:
+            raw = models[dtype].run(preprocess(image, name=name, shape=shape))
             (tmp_path / f"{dtype}.tflite.output").write_bytes(raw.tobytes())
             expected[dtype] = best(real_scores(raw))[:3]
         done = run(
@@ -243,15 +254,13 @@ def test_kotlin_gives_the_model_the_pixels_of_the_measurement(
         for kind, ranked in answers.items():
             # float32 and its decimal digits.
             assert [s for _, s in ranked] == pytest.approx([s for _, s in expected[kind]], rel=1e-6)
-        for _, dtype, name in KOTLIN_CASES:
-            pixels = preprocess(image, name=name, shape=ImageShape.square(SIZE)).astype(np.int16)
+        for _, dtype, name, shape in KOTLIN_CASES:
+            pixels = preprocess(image, name=name, shape=shape).astype(np.int16)
             wanted = {"uint8": pixels, "int8": pixels - 128, "float32": pixels}[dtype].astype(dtype)
             given = np.frombuffer((tmp_path / f"{dtype}.tflite.input").read_bytes(), dtype)
             assert np.array_equal(given.reshape(wanted.shape), wanted), (dtype, width, height)
         shown = np.frombuffer((tmp_path / "uint8.tflite.mediapipe").read_bytes(), np.uint8)
-        assert np.array_equal(
-            shown.reshape(SIZE, SIZE, 3), preprocess(image, name="slim", shape=ImageShape.square(SIZE))
-        ), (
+        assert np.array_equal(shown.reshape(SIZE, SIZE, 3), preprocess(image, name="slim", shape=SQUARE)), (
             width,
             height,
         )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app_contexts import app_context
+from app_contexts import RGB_224, app_context
 from edge_mnv3.core.choices import PreprocessName
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.results.images import ImageShape
@@ -45,7 +45,12 @@ def test_each_template_file_is_one_source() -> None:
 
 def test_size_files_and_numbers_are_the_models_own() -> None:
     sources = app_sources(
-        app_context(size=96, classes=7, model_file="my-1.0_int8.tflite", output_scale=0.00390625),
+        app_context(
+            image=ImageShape(height_px=96, width_px=128),
+            classes=7,
+            model_file="my-1.0_int8.tflite",
+            output_scale=0.00390625,
+        ),
         preprocess="slim",
     )
     kotlin = sources["android/LiteRtClassifier.kt"]
@@ -54,14 +59,20 @@ def test_size_files_and_numbers_are_the_models_own() -> None:
     assert "const val CLASS_COUNT = 7" in kotlin
     assert "const val SCORE_STEP = 0.00390625f" in kotlin
     assert "inputs[0].writeInt8(pixels)" in kotlin
-    assert "const val SIZE = 96" in sources["android/Preprocessing.kt"]
+    assert (
+        "const val WIDTH = 128\n    const val HEIGHT = 96\n    const val CHANNELS = 3"
+        in sources["android/Preprocessing.kt"]
+    )
     swift = sources["ios/TensorFlowLiteClassifier.swift"]
     assert "static let classCount = 7" in swift
     assert "Float(Int($0) - 0) * 0.00390625" in swift
     assert "options.isXNNPackEnabled = true" in swift
-    assert "constexpr int kSize = 96;" in sources["cpp/preprocessing.h"]
+    assert (
+        "kWidth = 128;\nconstexpr int kHeight = 96;\nconstexpr int kChannels = 3;"
+        in sources["cpp/preprocessing.h"]
+    )
     assert 'constexpr char kModelFile[] = "my-1.0_int8.tflite";' in sources["cpp/classifier.h"]
-    assert "`my-1.0_int8.tflite`: 96×96 RGB, uint8 in, uint8 out, 7 classes" in sources["README.md"]
+    assert "`my-1.0_int8.tflite`: 96×128 pixels (rows × columns), RGB, uint8 in" in sources["README.md"]
 
 
 def test_build_files_name_the_libraries() -> None:
@@ -81,6 +92,18 @@ def test_int8_readme_says_which_apis_are_left_out() -> None:
     assert "--io uint8" in readme
 
 
+GREY = ImageShape(height_px=28, width_px=40, channels=1)
+
+
+def test_grey_models_have_no_colour_apis() -> None:
+    sources = app_sources(app_context(image=GREY), preprocess="slim")
+    assert "android/LiteRtClassifier.kt" in sources
+    assert not {path for path in sources if "MediaPipe" in path}
+    assert "mediapipe" not in sources["android/build.gradle.kts"]
+    assert "MediaPipe's classifiers take colour images only" in sources["README.md"]
+    assert "const val CHANNELS = 1" in sources["android/Preprocessing.kt"]
+
+
 def test_float_input_is_normalized() -> None:
     sources = app_sources(app_context("float32"), preprocess="slim")
     assert "(byte - 127.5) / 127.5" in sources["README.md"]
@@ -92,24 +115,33 @@ def test_float_input_is_normalized() -> None:
 @pytest.mark.parametrize("name", PREPROCESSES)
 def test_the_preprocessing_is_named(name: str) -> None:
     sources = app_sources(app_context(), preprocess=name)
-    said = crop(name, 224).description
+    said = crop(name, RGB_224).description
     for path in ("README.md", "android/Preprocessing.kt", "ios/Preprocessing.swift", "cpp/preprocessing.h"):
         assert said in sources[path]
 
 
+SIZES = (32, 96, 100, 224, 512)
+
+
 @pytest.mark.parametrize("name", PREPROCESSES)
-@given(width=st.integers(1, 5000), height=st.integers(1, 5000), size=st.sampled_from((32, 96, 100, 224, 512)))
-def test_crops_are_those_of_the_measurement(name: PreprocessName, width: int, height: int, size: int) -> None:
-    box = crop(name, size)
+@given(
+    width=st.integers(1, 5000),
+    height=st.integers(1, 5000),
+    rows=st.sampled_from(SIZES),
+    columns=st.sampled_from(SIZES),
+)
+def test_crops_are_those_of_the_measurement(
+    name: PreprocessName, width: int, height: int, rows: int, columns: int
+) -> None:
+    shape = ImageShape(height_px=rows, width_px=columns)
+    box = crop(name, shape)
     # The expressions are Python as well.
     values: dict[str, Any] = {"width": float(width), "height": float(height), "min": min, "floor": _floor}
     for side in ("left", "upper", "right", "lower"):
         values[side] = eval(_compiled(getattr(box, side)), {"__builtins__": {}}, values)
     got = tuple(values[side] for side in ("left", "upper", "right", "lower"))
     # Double precision on both sides, in another order of operations.
-    assert got == pytest.approx(
-        PREPROCESSES[name].box(width, height, ImageShape.square(size)), rel=1e-12, abs=1e-9
-    )
+    assert got == pytest.approx(PREPROCESSES[name].box(width, height, shape), rel=1e-12, abs=1e-9)
 
 
 @functools.cache

@@ -36,14 +36,13 @@ class MediaPipeClassifier(context: Context, count: Int = 5) : AutoCloseable {
 
     private fun resized(bitmap: Bitmap): Bitmap {
         val rgb = Preprocessing.pixels(bitmap)
-        val size = Preprocessing.SIZE
-        val argb = IntArray(size * size) {
+        val argb = IntArray(Preprocessing.WIDTH * Preprocessing.HEIGHT) {
             val red = rgb[it * 3].toInt() and 0xFF
             val green = rgb[it * 3 + 1].toInt() and 0xFF
             val blue = rgb[it * 3 + 2].toInt() and 0xFF
             (0xFF shl 24) or (red shl 16) or (green shl 8) or blue
         }
-        return Bitmap.createBitmap(argb, size, size, Bitmap.Config.ARGB_8888)
+        return Bitmap.createBitmap(argb, Preprocessing.WIDTH, Preprocessing.HEIGHT, Bitmap.Config.ARGB_8888)
     }
 
     private companion object {

@@ -10,8 +10,10 @@ import kotlin.math.*
  * over the area that a pixel covers. Bitmap.createScaledBitmap does not average, and costs accuracy.
  */
 object Preprocessing {
-    /** Side of the model's square input in pixels. */
-    const val SIZE = %%{size}
+    /** Columns, rows and channels of the model's input. */
+    const val WIDTH = %%{width}
+    const val HEIGHT = %%{height}
+    const val CHANNELS = %%{channels}
 
     private const val WEIGHT_BITS = 22
     private const val HALF = 1 shl (WEIGHT_BITS - 1)
@@ -20,7 +22,7 @@ object Preprocessing {
     private class Taps(val start: Int, val weights: IntArray)
 
     /**
-     * Turns an upright bitmap into SIZE × SIZE × 3 bytes, RGB, 0..255.
+     * Turns an upright bitmap into HEIGHT × WIDTH × CHANNELS bytes, %%{colours}, 0..255.
      *
      * A hardware bitmap must be copied to Bitmap.Config.ARGB_8888 first. BitmapFactory leaves photographs as the
      * sensor saw them: turn them as their EXIF orientation says; ImageDecoder does so by itself.
@@ -35,14 +37,14 @@ object Preprocessing {
     fun pixels(argb: IntArray, width: Int, height: Int): ByteArray {
         require(width > 0 && height > 0 && argb.size == width * height) { "not a width × height image" }
         val (left, upper, right, lower) = box(width.toDouble(), height.toDouble())
-        val columns = taps(width, left, right)
-        val rows = taps(height, upper, lower)
-        val rgb = ByteArray(argb.size * 3) { (argb[it / 3] shr (16 - 8 * (it % 3))).toByte() }
+        val columns = taps(width, left, right, WIDTH)
+        val rows = taps(height, upper, lower, HEIGHT)
+        val source = %%{kotlin_channels}
         // The order matters in the last bit: each pass rounds.
-        return if (height > SIZE && height - SIZE > (width - SIZE) * 2) {
-            resizeRows(resizeColumns(rgb, width, rows), width, SIZE, columns)
+        return if (height > HEIGHT && height - HEIGHT > (width - WIDTH) * 2) {
+            resizeRows(resizeColumns(source, width, rows), width, HEIGHT, columns)
         } else {
-            resizeColumns(resizeRows(rgb, width, height, columns), SIZE, rows)
+            resizeColumns(resizeRows(source, width, height, columns), WIDTH, rows)
         }
     }
 
@@ -55,17 +57,17 @@ object Preprocessing {
         return floatArrayOf(left.toFloat(), upper.toFloat(), right.toFloat(), lower.toFloat())
     }
 
-    /** width × height × 3 bytes to SIZE × height × 3. */
+    /** height × width × CHANNELS bytes to height × WIDTH × CHANNELS. */
     private fun resizeRows(source: ByteArray, width: Int, height: Int, columns: Array<Taps>): ByteArray {
-        val result = ByteArray(height * SIZE * 3)
+        val result = ByteArray(height * WIDTH * CHANNELS)
         var at = 0
         for (y in 0 until height) {
             for (column in columns) {
-                val first = (y * width + column.start) * 3
-                for (channel in 0 until 3) {
+                val first = (y * width + column.start) * CHANNELS
+                for (channel in 0 until CHANNELS) {
                     var sum = HALF
                     for (i in column.weights.indices) {
-                        sum += (source[first + i * 3 + channel].toInt() and 0xFF) * column.weights[i]
+                        sum += (source[first + i * CHANNELS + channel].toInt() and 0xFF) * column.weights[i]
                     }
                     result[at++] = clip(sum)
                 }
@@ -74,10 +76,10 @@ object Preprocessing {
         return result
     }
 
-    /** width × height × 3 bytes to width × SIZE × 3. */
+    /** height × width × CHANNELS bytes to HEIGHT × width × CHANNELS. */
     private fun resizeColumns(source: ByteArray, width: Int, rows: Array<Taps>): ByteArray {
-        val rowLength = width * 3
-        val result = ByteArray(SIZE * rowLength)
+        val rowLength = width * CHANNELS
+        val result = ByteArray(HEIGHT * rowLength)
         var at = 0
         for (row in rows) {
             for (x in 0 until rowLength) {
@@ -91,10 +93,10 @@ object Preprocessing {
         return result
     }
 
-    private fun taps(length: Int, from: Float, to: Float): Array<Taps> {
-        val scale = (to - from).toDouble() / SIZE
+    private fun taps(length: Int, from: Float, to: Float, size: Int): Array<Taps> {
+        val scale = (to - from).toDouble() / size
         val support = max(scale, 1.0)
-        return Array(SIZE) { target ->
+        return Array(size) { target ->
             val center = from + (target + 0.5) * scale
             val start = max((center - support + 0.5).toInt(), 0)
             val end = min((center + support + 0.5).toInt(), length)

@@ -54,7 +54,7 @@ class Classifier {
 
     LiteRtTensorBufferRequirements requirements = nullptr;
     Check(LiteRtGetCompiledModelInputBufferRequirements(compiled, 0, 0, &requirements), "ask for the input");
-    input_ = Buffer(%%{cpp_input_type}, {1, kSize, kSize, 3}, requirements);
+    input_ = Buffer(%%{cpp_input_type}, {1, kHeight, kWidth, kChannels}, requirements);
     Check(LiteRtGetCompiledModelOutputBufferRequirements(compiled, 0, 0, &requirements), "ask for the output");
     output_ = Buffer(%%{cpp_output_type}, {1, kClassCount}, requirements);
   }
@@ -73,7 +73,7 @@ class Classifier {
     return best;
   }
 
-  // The scores of all classes for kSize x kSize x 3 pixels.
+  // The scores of all classes for kHeight x kWidth x kChannels pixels.
   std::vector<float> Scores(const std::vector<std::uint8_t>& pixels) {
     %%{cpp_convert_input}
     void* memory = nullptr;

@@ -15,8 +15,10 @@
 
 namespace edge_mnv3 {
 
-// Side of the model's square input in pixels.
-constexpr int kSize = %%{size};
+// Columns, rows and channels of the model's input.
+constexpr int kWidth = %%{width};
+constexpr int kHeight = %%{height};
+constexpr int kChannels = %%{channels};
 
 namespace internal {
 
@@ -29,11 +31,11 @@ struct Taps {
   std::vector<int> weights;
 };
 
-inline std::vector<Taps> MakeTaps(int length, float from, float to) {
-  const double scale = static_cast<double>(to - from) / kSize;
+inline std::vector<Taps> MakeTaps(int length, float from, float to, int size) {
+  const double scale = static_cast<double>(to - from) / size;
   const double support = std::max(scale, 1.0);
   std::vector<Taps> taps;
-  for (int target = 0; target < kSize; ++target) {
+  for (int target = 0; target < size; ++target) {
     const double center = from + (target + 0.5) * scale;
     const int start = std::max(static_cast<int>(center - support + 0.5), 0);
     const int end = std::min(static_cast<int>(center + support + 0.5), length);
@@ -56,17 +58,19 @@ inline std::uint8_t Clip(int sum) {
   return static_cast<std::uint8_t>(std::clamp(sum >> kWeightBits, 0, 255));
 }
 
-// width x height x 3 bytes to kSize x height x 3.
+// height x width x kChannels bytes to height x kWidth x kChannels.
 inline std::vector<std::uint8_t> ResizeRows(const std::vector<std::uint8_t>& source, int width, int height,
                                             const std::vector<Taps>& columns) {
   std::vector<std::uint8_t> result;
-  result.reserve(static_cast<std::size_t>(height) * kSize * 3);
+  result.reserve(static_cast<std::size_t>(height) * kWidth * kChannels);
   for (int y = 0; y < height; ++y) {
     for (const Taps& column : columns) {
-      const std::uint8_t* first = &source[(static_cast<std::size_t>(y) * width + column.start) * 3];
-      for (int channel = 0; channel < 3; ++channel) {
+      const std::uint8_t* first = &source[(static_cast<std::size_t>(y) * width + column.start) * kChannels];
+      for (int channel = 0; channel < kChannels; ++channel) {
         int sum = kHalf;
-        for (std::size_t i = 0; i < column.weights.size(); ++i) sum += first[i * 3 + channel] * column.weights[i];
+        for (std::size_t i = 0; i < column.weights.size(); ++i) {
+          sum += first[i * kChannels + channel] * column.weights[i];
+        }
         result.push_back(Clip(sum));
       }
     }
@@ -74,12 +78,12 @@ inline std::vector<std::uint8_t> ResizeRows(const std::vector<std::uint8_t>& sou
   return result;
 }
 
-// width x height x 3 bytes to width x kSize x 3.
+// height x width x kChannels bytes to kHeight x width x kChannels.
 inline std::vector<std::uint8_t> ResizeColumns(const std::vector<std::uint8_t>& source, int width,
                                                const std::vector<Taps>& rows) {
-  const std::size_t row_length = static_cast<std::size_t>(width) * 3;
+  const std::size_t row_length = static_cast<std::size_t>(width) * kChannels;
   std::vector<std::uint8_t> result;
-  result.reserve(kSize * row_length);
+  result.reserve(kHeight * row_length);
   for (const Taps& row : rows) {
     for (std::size_t x = 0; x < row_length; ++x) {
       int sum = kHalf;
@@ -94,8 +98,8 @@ inline std::vector<std::uint8_t> ResizeColumns(const std::vector<std::uint8_t>& 
 
 }  // namespace internal
 
-// Turns width x height x 3 bytes, RGB, row by row, into kSize x kSize x 3 such bytes. The image is upright: turn
-// photographs as their EXIF orientation says.
+// Turns height x width x 3 bytes, RGB, row by row, into kHeight x kWidth x kChannels bytes, %%{colours}. The image is
+// upright: turn photographs as their EXIF orientation says.
 inline std::vector<std::uint8_t> Pixels(const std::vector<std::uint8_t>& rgb, int image_width,
                                         int image_height) {
   if (image_width < 1 || image_height < 1 ||
@@ -112,15 +116,18 @@ inline std::vector<std::uint8_t> Pixels(const std::vector<std::uint8_t>& rgb, in
   const double right = %%{box_right};
   const double lower = %%{box_lower};
   const auto columns =
-      internal::MakeTaps(image_width, static_cast<float>(left), static_cast<float>(right));
+      internal::MakeTaps(image_width, static_cast<float>(left), static_cast<float>(right), kWidth);
   const auto rows =
-      internal::MakeTaps(image_height, static_cast<float>(upper), static_cast<float>(lower));
+      internal::MakeTaps(image_height, static_cast<float>(upper), static_cast<float>(lower), kHeight);
 
+%%{cpp_channels}
   // The order matters in the last bit: each pass rounds.
-  if (image_height > kSize && image_height - kSize > (image_width - kSize) * 2) {
-    return internal::ResizeRows(internal::ResizeColumns(rgb, image_width, rows), image_width, kSize, columns);
+  if (image_height > kHeight && image_height - kHeight > (image_width - kWidth) * 2) {
+    return internal::ResizeRows(internal::ResizeColumns(source, image_width, rows), image_width, kHeight,
+                                columns);
   }
-  return internal::ResizeColumns(internal::ResizeRows(rgb, image_width, image_height, columns), kSize, rows);
+  return internal::ResizeColumns(internal::ResizeRows(source, image_width, image_height, columns), kWidth,
+                                 rows);
 }
 
 }  // namespace edge_mnv3

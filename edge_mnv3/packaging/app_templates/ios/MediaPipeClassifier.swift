@@ -31,17 +31,18 @@ final class MediaPipeClassifier {
 
   private static func resized(_ image: UIImage) throws -> UIImage {
     let rgb = try Preprocessing.pixels(of: image)
-    let size = Preprocessing.size
+    let width = Preprocessing.inputWidth
+    let height = Preprocessing.inputHeight
     // Opaque: MediaPipe wants an alpha channel.
-    var rgba = [UInt8](repeating: 255, count: size * size * 4)
-    for pixel in 0..<(size * size) {
+    var rgba = [UInt8](repeating: 255, count: width * height * 4)
+    for pixel in 0..<(width * height) {
       for channel in 0..<3 { rgba[pixel * 4 + channel] = rgb[pixel * 3 + channel] }
     }
     guard
       let space = CGColorSpace(name: CGColorSpace.sRGB),
       let provider = CGDataProvider(data: Data(rgba) as CFData),
       let made = CGImage(
-        width: size, height: size, bitsPerComponent: 8, bitsPerPixel: 32, bytesPerRow: size * 4,
+        width: width, height: height, bitsPerComponent: 8, bitsPerPixel: 32, bytesPerRow: width * 4,
         space: space, bitmapInfo: CGBitmapInfo(rawValue: CGImageAlphaInfo.premultipliedLast.rawValue),
         provider: provider, decode: nil, shouldInterpolate: false, intent: .defaultIntent)
     else { throw ClassifierError.unreadableImage }

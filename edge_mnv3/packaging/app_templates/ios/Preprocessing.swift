@@ -5,8 +5,10 @@ import UIKit
 /// The same arithmetic as in the measurement of the model's accuracy: bilinear, and where it shrinks, an average over
 /// the area that a pixel covers.
 enum Preprocessing {
-  /// Side of the model's square input in pixels.
-  static let size = %%{size}
+  /// Columns, rows and channels of the model's input.
+  static let inputWidth = %%{width}
+  static let inputHeight = %%{height}
+  static let channels = %%{channels}
 
   private static let weightBits = 22
   private static let half = 1 << (weightBits - 1)
@@ -17,7 +19,8 @@ enum Preprocessing {
     let weights: [Int]
   }
 
-  /// Turns an image, upright as its orientation says, into size × size × 3 bytes, RGB, 0..255.
+  /// Turns an image, upright as its orientation says, into inputHeight × inputWidth × channels bytes, %%{colours},
+  /// 0..255.
   static func pixels(of image: UIImage) throws -> [UInt8] {
     let width = Int((image.size.width * image.scale).rounded())
     let height = Int((image.size.height * image.scale).rounded())
@@ -46,18 +49,19 @@ enum Preprocessing {
     return pixels(rgb: rgb, width: width, height: height)
   }
 
-  /// As above, from width × height × 3 bytes, RGB, row by row.
+  /// As above, from height × width × 3 bytes, RGB, row by row.
   static func pixels(rgb: [UInt8], width: Int, height: Int) -> [UInt8] {
+    let source = %%{swift_channels}
     let (left, upper, right, lower) = box(width: Double(width), height: Double(height))
-    let columns = taps(length: width, from: left, to: right)
-    let rows = taps(length: height, from: upper, to: lower)
+    let columns = taps(length: width, from: left, to: right, size: inputWidth)
+    let rows = taps(length: height, from: upper, to: lower, size: inputHeight)
     // The order matters in the last bit: each pass rounds.
-    if height > size && height - size > (width - size) * 2 {
+    if height > inputHeight && height - inputHeight > (width - inputWidth) * 2 {
       return resizeRows(
-        resizeColumns(rgb, width: width, rows: rows), width: width, height: size, columns: columns)
+        resizeColumns(source, width: width, rows: rows), width: width, height: inputHeight, columns: columns)
     }
     return resizeColumns(
-      resizeRows(rgb, width: width, height: height, columns: columns), width: size, rows: rows)
+      resizeRows(source, width: width, height: height, columns: columns), width: inputWidth, rows: rows)
   }
 
   /// The part of the image that is used: left, upper, right, lower in source pixels.
@@ -69,19 +73,19 @@ enum Preprocessing {
     return (Float(left), Float(upper), Float(right), Float(lower))
   }
 
-  /// width × height × 3 bytes to size × height × 3.
+  /// height × width × channels bytes to height × inputWidth × channels.
   private static func resizeRows(
     _ source: [UInt8], width: Int, height: Int, columns: [Taps]
   ) -> [UInt8] {
     var result = [UInt8]()
-    result.reserveCapacity(height * size * 3)
+    result.reserveCapacity(height * inputWidth * channels)
     for y in 0..<height {
       for column in columns {
-        let first = (y * width + column.start) * 3
-        for channel in 0..<3 {
+        let first = (y * width + column.start) * channels
+        for channel in 0..<channels {
           var sum = half
           for i in 0..<column.weights.count {
-            sum += Int(source[first + i * 3 + channel]) * column.weights[i]
+            sum += Int(source[first + i * channels + channel]) * column.weights[i]
           }
           result.append(clip(sum))
         }
@@ -90,11 +94,11 @@ enum Preprocessing {
     return result
   }
 
-  /// width × height × 3 bytes to width × size × 3.
+  /// height × width × channels bytes to inputHeight × width × channels.
   private static func resizeColumns(_ source: [UInt8], width: Int, rows: [Taps]) -> [UInt8] {
-    let rowLength = width * 3
+    let rowLength = width * channels
     var result = [UInt8]()
-    result.reserveCapacity(size * rowLength)
+    result.reserveCapacity(inputHeight * rowLength)
     for row in rows {
       for x in 0..<rowLength {
         var sum = half
@@ -107,7 +111,7 @@ enum Preprocessing {
     return result
   }
 
-  private static func taps(length: Int, from: Float, to: Float) -> [Taps] {
+  private static func taps(length: Int, from: Float, to: Float, size: Int) -> [Taps] {
     let scale = Double(to - from) / Double(size)
     let support = max(scale, 1.0)
     return (0..<size).map { target in
