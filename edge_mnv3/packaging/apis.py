@@ -22,3 +22,20 @@ TAKES: dict[str, dict[str, str]] = {
     },
 }
 DTYPES = tuple(TAKES)
+_NO_GREY = "no: it takes colour images only"
+
+
+def takes(dtype: str, *, grey: bool) -> dict[str, str]:
+    """Tells what each API says to a file of this input.
+
+    Args:
+        dtype: Key of `TAKES`.
+        grey: The input has one channel.
+
+    Returns:
+        Name of the API to a sentence.
+    """
+    return {
+        api: _NO_GREY if grey and api.endswith("ImageClassifier") and answer.startswith("yes") else answer
+        for api, answer in TAKES[dtype].items()
+    }

@@ -33,7 +33,7 @@ class ClassifierFile:
         path: The file.
         content: Its bytes as they were quantized and measured: without the metadata of this program.
         sha256: SHA-256 of `content`.
-        image: Its input, (1, side, side, 3).
+        image: Its input, (1, rows, columns, 3), or (1, rows, columns, 1) for grey.
         scores: Its output, (1, classes).
         xnnpack_partitions: Subgraphs handed to the XNNPACK delegate.
     """
@@ -44,11 +44,6 @@ class ClassifierFile:
     image: TensorInfo
     scores: TensorInfo
     xnnpack_partitions: int
-
-    @property
-    def side_px(self) -> int:
-        """Side of the square input."""
-        return self.image.shape[1]
 
     @property
     def image_shape(self) -> ImageShape:
@@ -134,13 +129,12 @@ def _ends(
             raise ModelFileError(
                 f"model {path}", f"tensor '{tensor.name}' of type {tensor.dtype}", "uint8, int8 or float32"
             )
-    if (
-        len(image.shape) != 4
-        or image.shape[0] not in _ONE_IMAGE
-        or image.shape[1] != image.shape[2]
-        or image.shape[3] != 3
-    ):
-        raise ModelFileError(f"model {path}", f"an input of shape {list(image.shape)}", "[1, side, side, 3]")
+    if ImageShape.of_input(image.shape) is None:
+        raise ModelFileError(
+            f"model {path}",
+            f"an input of shape {list(image.shape)}",
+            "[1, rows, columns, channels], with 3 channels for RGB or 1 for grey",
+        )
     if len(scores.shape) != 2 or scores.shape[0] not in _ONE_IMAGE:
         raise ModelFileError(f"model {path}", f"an output of shape {list(scores.shape)}", "[1, classes]")
     return image, scores

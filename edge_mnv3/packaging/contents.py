@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from edge_mnv3.core.errors import BundleError, EdgeMnv3Error
 from edge_mnv3.core.images import Pixels
+from edge_mnv3.core.results.images import GREY_CHANNELS
 from edge_mnv3.core.results.package import BundleManifest, PackagedModel
 from edge_mnv3.core.tflite.attached import measured_model
 from edge_mnv3.core.tflite.metadata_schema import (
+    GRAYSCALE,
     RGB,
     TENSOR_AXIS_LABELS,
     Content,
@@ -88,11 +90,12 @@ def _differences(
 
 def _input_differences(image: TensorMetadata, model: PackagedModel) -> Iterator[str]:
     properties = (image.content or Content()).content_properties
-    if not isinstance(properties, ImageProperties) or properties.color_space != RGB:
-        yield "its input is not said to be an RGB image"
+    height, width, channels = model.input.shape[1:]
+    colours, space = ("a grey", GRAYSCALE) if channels == GREY_CHANNELS else ("an RGB", RGB)
+    if not isinstance(properties, ImageProperties) or properties.color_space != space:
+        yield f"its input is not said to be {colours} image"
         return
     size = properties.default_size
-    height, width = model.input.shape[1:3]
     if size is None or (size.height, size.width) != (height, width):
         yield f"its input is not said to be of {width}x{height} pixels"
     steps = [unit.options for unit in image.process_units if isinstance(unit.options, NormalizationOptions)]

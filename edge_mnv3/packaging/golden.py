@@ -199,9 +199,9 @@ def run_golden(
     )
 
 
-def image_file(index: int) -> str:
-    """Returns the path of a golden image in the bundle: raw uint8, row by row."""
-    return f"{GOLDEN_FOLDER}/image_{index:02}.rgb"
+def image_file(index: int, *, grey: bool = False) -> str:
+    """Returns the path of a golden image in the bundle: raw uint8, RGB or grey, row by row."""
+    return f"{GOLDEN_FOLDER}/image_{index:02}.{'grey' if grey else 'rgb'}"
 
 
 def output_file(model_file: str, index: int) -> str:

@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 from edge_mnv3.core.choices import ScoreTransformation
 from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.results.images import GREY_CHANNELS
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.results.package import EmbeddedFacts
 from edge_mnv3.core.tflite.attached import read_metadata
 from edge_mnv3.core.tflite.metadata_schema import (
     FILE_IDENTIFIER,
+    GRAYSCALE,
     MIN_PARSER_VERSION,
     RGB,
     SCORE_TRANSFORMATION_TYPES,
@@ -78,7 +80,7 @@ def build_metadata(
     Args:
         description: What the user says of the model.
         facts: What this program knows of it.
-        image: Its input, (1, side, side, 3).
+        image: Its input, (1, rows, columns, channels).
         scores: Its output, (1, classes).
         score_transformation: `identity`, `log` or `inverse-logistic` where the file gets a score calibration.
     """
@@ -125,14 +127,15 @@ def read_packaged(model: bytes, *, name: str) -> PackagedMetadata | None:
 
 
 def _input(image: TensorInfo) -> TensorMetadata:
-    side = image.shape[1]
+    _, height, width, channels = image.shape
     low, high = _PIXEL_RANGES[image.dtype]
+    colours, space = ("grey", GRAYSCALE) if channels == GREY_CHANNELS else ("RGB", RGB)
     return TensorMetadata(
         name="image",
-        description=f"RGB image, {side}x{side} pixels, {image.dtype} {low:.0f}..{high:.0f}",
+        description=f"{colours} image, {width}x{height} pixels, {image.dtype} {low:.0f}..{high:.0f}",
         content=Content(
             content_properties=ImageProperties(
-                color_space=RGB, default_size=ImageSize(width=side, height=side)
+                color_space=space, default_size=ImageSize(width=width, height=height)
             )
         ),
         process_units=(ProcessUnit(options=_normalization(image)),),

@@ -32,7 +32,7 @@ from edge_mnv3.core.tflite.attached import with_metadata
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.core.versions import __version__, versions
 from edge_mnv3.packaging import evidence
-from edge_mnv3.packaging.apis import TAKES
+from edge_mnv3.packaging.apis import takes
 from edge_mnv3.packaging.app_context import AppContext
 from edge_mnv3.packaging.app_sources import app_sources
 from edge_mnv3.packaging.bundle import check_output, write_bundle, zip_bundle
@@ -155,7 +155,8 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     files: dict[str, bytes] = {LABELS_FILE: inputs.labels.content()}
     if inputs.labels.source == IMAGENET:
         files[LABELS_LICENSE_FILE] = imagenet_labels_license()
-    files |= {image_file(index): image.tobytes() for index, image in enumerate(inputs.golden.images)}
+    names = _golden_files(inputs.golden, first)
+    files |= {name: image.tobytes() for name, image in zip(names, inputs.golden.images, strict=True)}
     models = []
     for classifier in classifiers:
         reporter.step(f"packaging {classifier.bundled_name}")
@@ -179,11 +180,11 @@ def _check_together(classifiers: Sequence[ClassifierFile]) -> None:
     """Models of one bundle share its images and labels, and have names of their own."""
     first = classifiers[0]
     for other in classifiers[1:]:
-        if (other.side_px, other.class_count) != (first.side_px, first.class_count):
+        if (other.image_shape, other.class_count) != (first.image_shape, first.class_count):
             raise ArgumentError(
                 f"model {other.path}",
-                f"{other.side_px} px and {other.class_count} classes",
-                f"{first.side_px} px and {first.class_count} classes, as {first.path}",
+                f"{other.image_shape.text} and {other.class_count} classes",
+                f"{first.image_shape.text} and {first.class_count} classes, as {first.path}",
                 "package it in a bundle of its own",
             )
     names = [classifier.bundled_name for classifier in classifiers]
@@ -281,7 +282,7 @@ def _package_model(classifier: ClassifierFile, inputs: _Inputs) -> tuple[Package
         output=classifier.scores,
         full_integer=full_integer,
         xnnpack_partitions=classifier.xnnpack_partitions,
-        takes=TAKES[classifier.image.dtype],
+        takes=takes(classifier.image.dtype, grey=classifier.image_shape.is_grey),
         golden_outputs=paths,
         builtin=builtin,
         provenance=facts.provenance,
@@ -347,13 +348,17 @@ def _manifest(inputs: _Inputs, models: Sequence[PackagedModel], first: Classifie
         golden=GoldenImages(
             source=golden.source,
             shape=first.image_shape.dimensions,
-            files=tuple(image_file(index) for index in range(len(golden.images))),
+            files=_golden_files(golden, first),
             kernels="xnnpack",
             runtime=f"litert {versions(PACKAGING_PACKAGES)['ai-edge-litert']}",
         ),
         versions=versions(PACKAGING_PACKAGES),
         files={},
     )
+
+
+def _golden_files(golden: GoldenChoice, first: ClassifierFile) -> tuple[str, ...]:
+    return tuple(image_file(index, grey=first.image_shape.is_grey) for index in range(len(golden.images)))
 
 
 def _result(

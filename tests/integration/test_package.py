@@ -195,7 +195,40 @@ def test_file_of_an_ordinary_converter(tmp_path: Path) -> None:
     assert (packaged.input.shape, packaged.output.shape) == ((-1, 4, 4, 3), (-1, 5))
     assert packaged.measured_sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
     assert run("verify", tmp_path / "b").exit_code == 0
-    assert "{1, kSize, kSize, 3}" in (tmp_path / "b" / "apps" / "cpp" / "classifier.h").read_text()
+    assert "{1, kHeight, kWidth, kChannels}" in (tmp_path / "b" / "apps" / "cpp" / "classifier.h").read_text()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_inputs_that_are_not_square_and_grey_ones(channels: int, tmp_path: Path) -> None:
+    kernel = np.random.default_rng(0).normal(0, 0.01, (3, 16, 24, channels)).astype(np.float32)
+    model = write_classifier(tmp_path / "m.tflite", "uint8", kernel=kernel)
+    (tmp_path / "labels.txt").write_text("a\nb\nc\n")
+    Image.new("RGB", (50, 40), (255, 0, 0)).save(tmp_path / "red.png")
+    done = run(
+        "package",
+        model,
+        "--labels",
+        tmp_path / "labels.txt",
+        "--golden",
+        tmp_path,
+        "-o",
+        tmp_path / "b",
+        "--json",
+    )
+    assert done.exit_code == 0, done.output
+    manifest = from_json(PackageResult, done.stdout).manifest
+    assert manifest.golden.shape == (16, 24, channels)
+    assert run("verify", tmp_path / "b").exit_code == 0
+    files = read_bundle(tmp_path / "b").files
+    (image,) = (files[name] for name in manifest.golden.files)
+    assert image == (bytes([255, 0, 0]) if channels == 3 else bytes([76])) * 16 * 24
+    packaged = read_packaged(files["m.tflite"], name="m")
+    assert packaged is not None
+    said = packaged.metadata.subgraph_metadata[0].input_tensor_metadata[0]
+    assert said.description == f"{'RGB' if channels == 3 else 'grey'} image, 24x16 pixels, uint8 0..255"
+    (answers,) = {model.takes["MediaPipe Tasks ImageClassifier"] for model in manifest.models}
+    assert answers == ("yes" if channels == 3 else "no: it takes colour images only")
+    assert ("apps/android/MediaPipeClassifier.kt" in files) == (channels == 3)
 
 
 def test_score_calibration_goes_into_the_file(inputs: Path, tmp_path: Path) -> None:

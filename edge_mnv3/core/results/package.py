@@ -226,7 +226,7 @@ class GoldenImages:
 
     Attributes:
         source: `synthetic`, or `images` for those that were given.
-        shape: Height, width, channels of each raw uint8 RGB file.
+        shape: Height, width, channels of each raw uint8 file, RGB or grey.
         files: Their paths in the bundle.
         kernels: Kernels that gave the golden outputs.
         runtime: Runtime that gave them, with its version.

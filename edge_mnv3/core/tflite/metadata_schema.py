@@ -29,6 +29,7 @@ TENSOR_AXIS_LABELS = 2
 TENSOR_AXIS_SCORE_CALIBRATION = 4
 # ColorSpaceType
 RGB = 1
+GRAYSCALE = 2
 # ScoreTransformationType
 SCORE_TRANSFORMATION_TYPES: dict[ScoreTransformation, int] = {"identity": 0, "log": 1, "inverse-logistic": 2}
 
