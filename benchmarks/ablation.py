@@ -84,7 +84,7 @@ def files(float_model: bytes, images: Images, seed: int) -> Iterator[tuple[str, 
         statistics=statistics,
         reporter=SILENT,
     )
-    plan = measured_plan(inputs, observed, Work(1, SILENT))
+    plan = measured_plan(inputs, observed, Work({}, SILENT))
     seen = statistics.by_value(observed)
     reference = rescale(plan.lowered, {})
     ranges = choose_ranges(reference, {value: _whole(seen[value]) for value in plan.sensitivities})

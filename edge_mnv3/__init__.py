@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from edge_mnv3.core.published import Published as Published
     from edge_mnv3.core.published import Source as Source
     from edge_mnv3.core.published import read_published as read_published
+    from edge_mnv3.core.reporting import Phase as Phase
     from edge_mnv3.core.reporting import Reporter as Reporter
     from edge_mnv3.core.results.bench import DeviceBenchResult as DeviceBenchResult
     from edge_mnv3.core.results.bench import HostBenchResult as HostBenchResult
@@ -159,6 +160,7 @@ _PUBLIC = {
     "Published": "edge_mnv3.core.published",
     "QuantizeRequest": "edge_mnv3.stages.quantize",
     "QuantizeResult": "edge_mnv3.core.results.quantize",
+    "Phase": "edge_mnv3.core.reporting",
     "Reporter": "edge_mnv3.core.reporting",
     "ReproduceReport": "edge_mnv3.stages.reproduce",
     "ReproduceRequest": "edge_mnv3.stages.reproduce",

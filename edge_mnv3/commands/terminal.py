@@ -1,51 +1,147 @@
-"""Progress on stderr, and only on a terminal; warnings always."""
+"""Progress on stderr: on a terminal a line that is redrawn, elsewhere one now and then; warnings always."""
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.estimate import Estimate
+from edge_mnv3.core.reporting import Phase, Reporter
 
-_REFRESH_S = 0.1
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleRenderable
+    from rich.live import Live
+
+# A log needs few lines, and none at all of a command that ends before the first.
+LINES_APART_S = 5.0
 
 
 class TerminalReporter(Reporter):
-    """Writes each step on a line of its own, with its progress and, when the next begins, its duration."""
+    """Shows the step, its number, how much of it is done, the time that it took and the time that is left.
 
-    def __init__(self) -> None:
-        self._step = ""
-        self._started = 0.0
-        self._drawn = 0.0
+    On a terminal it is one line that is redrawn, and each step that ends leaves its name and duration.
+    Elsewhere it is a whole line, every five seconds at most.
+    """
+
+    def __init__(
+        self, *, clock: Callable[[], float] = time.monotonic, console: Console | None = None
+    ) -> None:
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._estimate = Estimate()
+        self._step, self._done, self._total = "", 0, 0
+        self._begun_s = self._shown_s = clock()
+        self._line = ""
+        self._live = _live(console, self._redrawn) if console or _is_terminal() else None
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            # After an error and after Ctrl-C as well: the cursor is hidden while lines are redrawn.
+            context.call_on_close(self.close)
+
+    def plan(self, phases: Sequence[Phase]) -> None:
+        """Notes what is to come."""
+        with self._lock:
+            self._estimate.plan(phases)
 
     def step(self, text: str) -> None:
         """Ends the step before and begins one."""
-        self.close()
-        self._step, self._started, self._drawn = text, time.monotonic(), 0.0
-        self._draw(f"{text} …")
+        with self._lock:
+            self._end_step()
+            self._step, self._done, self._total, self._begun_s = text, 0, 0, self._clock()
+            self._estimate.step(text, self._begun_s)
+            self._show(begins=True)
 
     def progress(self, done: int, total: int) -> None:
-        """Redraws the step's line, at most ten times a second."""
-        now = time.monotonic()
-        if now - self._drawn >= _REFRESH_S or done == total:
-            self._drawn = now
-            share = f"{done}/{total}" if total else f"{done}"
-            self._draw(f"{self._step} … {share}")
+        """Shows how much of the step is done."""
+        with self._lock:
+            self._done, self._total = done, total
+            self._estimate.progress(done, total)
+            self._show()
 
     def warn(self, text: str) -> None:
         """Writes a warning, on a terminal or not."""
-        self._draw("")
-        click.echo(f"warning: {text}", err=True)
+        with self._lock:
+            self._write(f"warning: {text}")
 
     def close(self) -> None:
-        """Ends the current step's line."""
-        if self._step:
-            self._draw(f"{self._step}: {time.monotonic() - self._started:.1f} s", end="\n")
-            self._step = ""
+        """Ends the current step, and the line."""
+        with self._lock:
+            self._end_step()
+            live = self._live
+        # Not under the lock, for which the thread that redraws may wait.
+        if live is not None:
+            live.stop()
 
-    @staticmethod
-    def _draw(text: str, end: str = "") -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r\x1b[K{text}{end}", err=True, nl=False)
+    def _end_step(self) -> None:
+        ended, self._step = self._step, ""
+        if ended and self._live is not None:
+            self._write(f"{ended}: {self._clock() - self._begun_s:.1f} s")
+
+    def _write(self, line: str) -> None:
+        if self._live is not None and self._live.is_started:
+            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        else:
+            click.echo(line, err=True)
+
+    def _show(self, *, begins: bool = False) -> None:
+        now_s = self._clock()
+        if self._live is not None:
+            self._live.start()
+            if begins:
+                self._live.refresh()  # progress is shown by the thread that redraws
+        elif now_s - self._shown_s >= LINES_APART_S:
+            self._shown_s = now_s
+            click.echo(self._status(now_s), err=True)
+
+    def _redrawn(self) -> ConsoleRenderable:
+        """What the thread that redraws shows; it waits for nobody, for others wait for it."""
+        from rich.text import Text
+
+        if self._lock.acquire(blocking=False):
+            try:
+                self._line = self._status(self._clock()) if self._step else ""
+            finally:
+                self._lock.release()
+        return Text(self._line, no_wrap=True, overflow="ellipsis")
+
+    def _status(self, now_s: float) -> str:
+        position = self._estimate.position(now_s)
+        number = f"[{position.number}/{position.of}] " if position.number else ""
+        share = f" {self._done}/{self._total}," if self._total else f" {self._done}," if self._done else ""
+        times = duration(now_s - self._begun_s)
+        if position.remaining_s is not None:
+            times += f", about {duration(max(position.remaining_s, 1.0))} left"
+        return f"{number}{self._step}:{share} {times}"
+
+
+def duration(seconds: float) -> str:
+    """Writes a time for people: `7 s`, `1:05`, `2:00:00`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, seconds_left = divmod(whole, 60)
+    hours, minutes_left = divmod(minutes, 60)
+    return f"{hours}:{minutes_left:02}:{seconds_left:02}" if hours else f"{minutes}:{seconds_left:02}"
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
+def _live(console: Console | None, redrawn: Callable[[], ConsoleRenderable]) -> Live:
+    from rich.console import Console as TerminalConsole
+    from rich.live import Live
+
+    return Live(
+        console=console or TerminalConsole(stderr=True),
+        get_renderable=redrawn,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )

@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A step that is to come.
+
+    Attributes:
+        text: What `step` will be told when it begins.
+        expected_s: Seconds that it takes on a machine like ours, at least 0. What counts is the ratio to the
+            other phases of the same plan.
+    """
+
+    text: str
+    expected_s: float
 
 
 class Reporter:
@@ -14,11 +29,14 @@ class Reporter:
     called from several threads.
     """
 
+    def plan(self, phases: Sequence[Phase]) -> None:
+        """The steps that are to come, in order; told while a step runs, those that it consists of."""
+
     def step(self, text: str) -> None:
-        """A step begins."""
+        """A step begins, and the one before has ended. Some steps are left out, others were not planned."""
 
     def progress(self, done: int, total: int) -> None:
-        """The current step has done this much."""
+        """The current step has done this much; a total of 0 is not known."""
 
     def warn(self, text: str) -> None:
         """The user must know this."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,12 +19,13 @@ from edge_mnv3.core.choices import CALIBRATION_SAMPLES, DEFAULT_PREPROCESS, SYNT
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, OutputError
 from edge_mnv3.core.images import ImageSource, SampleRequest, check_labels, manifest_warnings
 from edge_mnv3.core.outputs import STAGING_PREFIX, staged
-from edge_mnv3.core.reporting import SILENT, Reporter, timed
+from edge_mnv3.core.reporting import SILENT, Phase, Reporter, timed
 from edge_mnv3.core.requests import AnyPath, Count, Request, check_call
 from edge_mnv3.core.results.calibrate import CalibrateResult
+from edge_mnv3.core.results.models import VariantInfo
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest, resolve_graph
-from edge_mnv3.stages.float_file import WAITING, FloatFile, float_file
+from edge_mnv3.stages.float_file import WAITING, FloatFile, FloatFileMaker, float_file
 from edge_mnv3_calibration_data.source_kinds import is_word, open_images
 from edge_mnv3_calibration_data.sources.stored import (
     DESCRIPTION,
@@ -47,6 +48,10 @@ from edge_mnv3_quantization.calibration.statistics import (
     save_statistics,
     statistics_file,
 )
+from edge_mnv3_quantization.recipes.expected import OBSERVE_S, READ_IMAGE_S, SMALL_MULTIPLY_ADDS
+
+_READING = "reading calibration images"
+_OBSERVING = "running the float model"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +101,9 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
     graph = resolve_graph(request.graph, reporter)
     timings_s: dict[str, float] = {}
     with float_file(graph, use_cache=request.use_cache, reporter=reporter) as made:
-        with timed(timings_s, "calibration_images", "reading calibration images", reporter):
+        images = len(stored.contents.manifest.images) if stored else request.samples
+        reporter.plan(_phases(images, made.expected_s, graph.info()))
+        with timed(timings_s, "calibration_images", _READING, reporter):
             parts = [] if stored is None else [stored]
             if source is not None:
                 check_labels(source, classes=graph.classes, place=str(source.root))
@@ -135,6 +142,16 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
     )
 
 
+def _phases(images: int, float_s: float, variant: VariantInfo) -> list[Phase]:
+    """What is to come, with the seconds that it takes on two x86-64 cores."""
+    reading_s = images * READ_IMAGE_S
+    return [
+        Phase(_READING, reading_s),
+        Phase(WAITING, max(float_s - reading_s, 0.0)),
+        Phase(_OBSERVING, images * OBSERVE_S * variant.multiply_adds / SMALL_MULTIPLY_ADDS),
+    ]
+
+
 class _Observation(NamedTuple):
     float_model: FloatFile
     statistics: Statistics
@@ -144,21 +161,20 @@ class _Observation(NamedTuple):
 
 def _observe(
     stored: StoredCalibration,
-    made: Callable[[], FloatFile],
+    made: FloatFileMaker,
     folder: Path,
     timings_s: dict[str, float],
     reporter: Reporter,
 ) -> _Observation:
     """Runs the graph's float file over the images that it has not seen yet."""
     reporter.step(WAITING)
-    float_model = made()
+    float_model = made.result()
     timings_s.update(float_model.timings_s)
     network = observed_network(float_model.content)
     path = folder / statistics_file(network_sha256(network))
     start = _load(path)
     reused = len(start.images) if start else 0
-    done_before = f" ({reused} images done before)" if reused else ""
-    with timed(timings_s, "observe", f"running the float model{done_before}", reporter):
+    with timed(timings_s, "observe", _OBSERVING, reporter):
         statistics = collect(
             network,
             stored.pixels,

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from edge_mnv3.core import cache
@@ -18,6 +19,7 @@ from edge_mnv3.core.versions import __version__, versions
 from edge_mnv3.model.graphs import ResolvedGraph, build_graph
 
 WAITING = "building the network and converting it to a float .tflite"  # the step in which a stage waits
+_CONVERT_S = 9.0  # importing, building and converting, on two x86-64 cores
 TENSORFLOW = ("tensorflow", "tensorflow-cpu")
 # What decides how a graph is built and converted, beside TensorFlow and Keras.
 SOURCES = (
@@ -76,10 +78,21 @@ def float_file_key(graph: ResolvedGraph) -> str | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class FloatFileMaker:
+    """Where a float file comes from.
+
+    Attributes:
+        result: Waits for the file.
+        expected_s: Seconds until it is there, on two x86-64 cores.
+    """
+
+    result: Callable[[], FloatFile]
+    expected_s: float
+
+
 @contextmanager
-def float_file(
-    graph: ResolvedGraph, *, use_cache: bool, reporter: Reporter
-) -> Iterator[Callable[[], FloatFile]]:
+def float_file(graph: ResolvedGraph, *, use_cache: bool, reporter: Reporter) -> Iterator[FloatFileMaker]:
     """Gets a graph's float file while the block does something else.
 
     What the cache has is read at once, and TensorFlow is not imported. Otherwise a thread imports it, builds
@@ -91,15 +104,14 @@ def float_file(
         reporter: Warned of a cache that cannot be used.
 
     Yields:
-        A function that waits for the file and returns it. It raises `ConversionError` if the converter
-        refuses the graph.
+        Its `result` raises `ConversionError` if the converter refuses the graph.
     """
     started = time.perf_counter()
     key = float_file_key(graph) if use_cache else None
     kept = cache.get(key, reporter) if key else None
     if kept is not None:
         found = FloatFile(kept, True, {"read_cache": time.perf_counter() - started})
-        yield lambda: found
+        yield FloatFileMaker(lambda: found, 0.0)
         return
     stopped = threading.Event()
     pool = ThreadPoolExecutor(1, "float-file")
@@ -113,7 +125,7 @@ def float_file(
         return file
 
     try:
-        yield made
+        yield FloatFileMaker(made, _CONVERT_S)
     finally:
         stopped.set()
         pool.shutdown(wait=False)

@@ -23,20 +23,28 @@ from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest, check_labels, manifest_warnings
 from edge_mnv3.core.outputs import check_writable, staged
-from edge_mnv3.core.reporting import SILENT, Reporter, timed
+from edge_mnv3.core.reporting import SILENT, Phase, Reporter, timed
 from edge_mnv3.core.requests import AnyPath, Count, Request, check_call
 from edge_mnv3.core.result_files import QUANTIZE_FILE
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import ModelChecks
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.versions import versions
-from edge_mnv3.model.graphs import GraphRequest, resolve_graph
+from edge_mnv3.model.graphs import GraphRequest, ResolvedGraph, resolve_graph
 from edge_mnv3.stages.float_file import WAITING, FloatFile, float_file
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES, RecipeConfig
+from edge_mnv3_quantization.recipes.expected import READ_IMAGE_S, SMALL_MULTIPLY_ADDS, expected_s
 
 if TYPE_CHECKING:
     from edge_mnv3_quantization.calibration.statistics import Statistics
     from edge_mnv3_quantization.recipes.inputs import Quantized
+
+
+# The steps that users see, and seconds that they take on two x86-64 cores.
+_READING = "reading calibration images"
+_QUANTIZING = "quantizing"
+_CHECKING = "checking the int8 file"
+_CHECK_S = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +121,9 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     graph = resolve_graph(request.graph, reporter)
     check_labels(source, classes=graph.classes, place=str(source.root))
     with float_file(graph, use_cache=request.use_cache, reporter=reporter) as made:
+        reporter.plan(_phases(request, graph, made.expected_s, source.synthetic))
         sample = _calibration_sample(request, source, run)
-        float_model = _float_model(made, run)
+        float_model = _float_model(made.result, run)
     quantized = _quantized(request, float_model.content, sample, run)
     with staged(paths, force=request.force) as (float_path, int8_file, json_file):
         float_path.write_bytes(float_model.content)
@@ -143,6 +152,18 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
         )
         json_file.write_text(to_json(result), encoding="utf-8")
     return result
+
+
+def _phases(request: QuantizeRequest, graph: ResolvedGraph, float_s: float, synthetic: bool) -> list[Phase]:
+    """What is to come, with the seconds that it takes on two x86-64 cores."""
+    reading_s = request.samples * READ_IMAGE_S
+    small_s = sum(expected_s(RECIPES[request.recipe], request.samples, synthetic=synthetic).values())
+    return [
+        Phase(_READING, reading_s),
+        Phase(WAITING, max(float_s - reading_s, 0.0)),
+        Phase(_QUANTIZING, small_s * graph.info().multiply_adds / SMALL_MULTIPLY_ADDS),
+        Phase(_CHECKING, _CHECK_S),
+    ]
 
 
 class _Run:
@@ -184,7 +205,7 @@ def _calibration_sample(request: QuantizeRequest, source: ImageSource, run: _Run
         seed=request.seed,
         preprocess=request.preprocess,
     )
-    with run.timed("calibration_images", "reading calibration images"):
+    with run.timed("calibration_images", _READING):
         sample = source.sample(wanted, run.reporter)
     for warning in (*source.remarks, *manifest_warnings(sample.manifest)):
         run.warn(warning)
@@ -204,8 +225,7 @@ def _quantized(request: QuantizeRequest, float_model: bytes, sample: ImageSample
 
     recipe = RECIPES[request.recipe]
     statistics = _stored_statistics(request.calibration, float_model) if recipe.reuses_statistics else None
-    reused = f" ({len(statistics.images)} images' statistics reused)" if statistics else ""
-    with run.timed("quantize", f"quantizing with recipe {recipe.name}{reused}"):
+    with run.timed("quantize", _QUANTIZING):
         return recipes.quantize(
             float_model,
             sample.pixels,
@@ -225,7 +245,7 @@ def _checks(file: Path, io: IoType, final_path: Path, run: _Run) -> ModelChecks:
     """Checks the int8 file; warnings call it by the path that it will have."""
     from edge_mnv3_quantization.validation.checks import check_int8
 
-    with run.timed("checks", "checking the int8 file"):
+    with run.timed("checks", _CHECKING):
         checks = check_int8(file, io=io)
     for problem in checks.problems:
         run.warn(f"do not ship {final_path}: it {problem}")

@@ -83,4 +83,4 @@ def test_the_cache_gives_the_same_bytes_without_tensorflow(
         keras.layers.ReLU()
     request = GraphRequest(variant=Variant("small", False, 0.05), input_size_px=32, weights=weights)
     with float_file(resolve_graph(request, SILENT), use_cache=False, reporter=SILENT) as here:
-        assert hashlib.sha256(here().content).hexdigest() == kept.float_sha256
+        assert hashlib.sha256(here.result().content).hexdigest() == kept.float_sha256

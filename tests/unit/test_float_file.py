@@ -108,7 +108,7 @@ def test_weights_replaced_while_they_are_read_are_not_kept(
     graph = dataclasses.replace(GRAPH, weights_path=path)
     monkeypatch.setattr(stage, "_converted", lambda *_: stage.FloatFile(b"TFL3", False, {}))
     with float_file(graph, use_cache=True, reporter=SILENT) as made:
-        assert made().content == b"TFL3"
+        assert made.result().content == b"TFL3"
     key = float_file_key(graph)
     assert key is not None
     assert cache.get(key) is None
@@ -121,9 +121,9 @@ def test_no_cache_neither_reads_nor_writes(tmp_path: Path, monkeypatch: pytest.M
     cache.put(key, b"kept")
     monkeypatch.setattr(stage, "_converted", lambda *_: stage.FloatFile(b"made", False, {}))
     with float_file(GRAPH, use_cache=False, reporter=SILENT) as made:
-        assert made() == stage.FloatFile(b"made", False, {})
+        assert made.result() == stage.FloatFile(b"made", False, {})
     with float_file(GRAPH, use_cache=True, reporter=SILENT) as made:
-        assert (made().content, made().from_cache) == (b"kept", True)
+        assert (made.result().content, made.result().from_cache) == (b"kept", True)
 
 
 def test_an_error_of_the_converter_is_raised_where_the_file_is_awaited(
@@ -137,4 +137,4 @@ def test_an_error_of_the_converter_is_raised_where_the_file_is_awaited(
         float_file(GRAPH, use_cache=False, reporter=SILENT) as made,
         pytest.raises(ArithmeticError, match="no"),
     ):
-        made()
+        made.result()

@@ -12,6 +12,8 @@ from edge_mnv3.core.choices import DEFAULT_HARD_SWISH, HARD_SWISH_POLICIES, Hard
 
 Engine = Literal["equalized", "converter"]
 
+TRIAL_IMAGES = 48  # to fit a trial network to, and as many others to compare it on
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeConfig:
@@ -45,6 +47,15 @@ class RecipeConfig:
     hard_swish_policies: tuple[HardSwishPolicy, ...] = (DEFAULT_HARD_SWISH,)
     benchmarked: bool = False
     synthetic_warning: str
+
+    def exponents_to_try(self, images: int, *, synthetic: bool) -> tuple[float, ...]:
+        """Returns the exponents that trials compare; none where they would not find the best.
+
+        Args:
+            images: Number of calibration images.
+            synthetic: The images are synthetic.
+        """
+        return () if synthetic or images < 2 * TRIAL_IMAGES else self.equalization_exponents
 
     @property
     def reuses_statistics(self) -> bool:

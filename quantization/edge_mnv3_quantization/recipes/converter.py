@@ -18,6 +18,7 @@ import numpy.typing as npt
 from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3_quantization.convert import last_line
+from edge_mnv3_quantization.recipes.expected import expected_s
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs, Quantized
 from edge_mnv3_quantization.recipes.report import converter_report
 from edge_mnv3_quantization.recipes.work import Work
@@ -32,7 +33,7 @@ def quantize_with_converter(inputs: QuantizationInputs) -> Quantized:
     from tensorflow.lite.python import convert
     from tensorflow.lite.python.optimize import calibrator
 
-    work = Work(len(inputs.images), inputs.reporter)
+    work = Work(expected_s(inputs.config, len(inputs.images)), inputs.reporter)
 
     def representative_dataset() -> Iterator[list[npt.NDArray[Any]]]:
         for done, image in enumerate(inputs.images, start=1):

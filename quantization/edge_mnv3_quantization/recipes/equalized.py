@@ -31,10 +31,11 @@ from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, r
 from edge_mnv3_quantization.algorithms.rounding_ties import away_from_ties
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.calibration.statistics import observed_network
-from edge_mnv3_quantization.graph.network import WEIGHTED
 from edge_mnv3_quantization.graph.types import QuantizedWeights
 from edge_mnv3_quantization.graph.writer import write_int8
 from edge_mnv3_quantization.recipes.candidates import Candidate, best_candidate, candidate, round_to_nearest
+from edge_mnv3_quantization.recipes.config import TRIAL_IMAGES
+from edge_mnv3_quantization.recipes.expected import expected_s
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs, Quantized
 from edge_mnv3_quantization.recipes.notes import RECIPE_REPORT, write_notes, write_report
 from edge_mnv3_quantization.recipes.plan import Plan, measured_plan
@@ -42,25 +43,23 @@ from edge_mnv3_quantization.recipes.report import equalized_report
 from edge_mnv3_quantization.recipes.synthetic_images import is_refitted
 from edge_mnv3_quantization.recipes.work import Work
 
-_TRIAL_IMAGES = 48  # to fit a trial network to, and as many others to compare it on
-
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
 def quantize_equalized(inputs: QuantizationInputs) -> Quantized:
     """Quantizes a float file of the MobileNetV3 family; see `recipes.quantize`."""
     config, images = inputs.config, inputs.images
     observed = observed_network(inputs.float_model)
-    exponents = config.equalization_exponents if _allows_trials(inputs) else ()
-    weighted = sum(node.kind in WEIGHTED for node in observed.nodes)
-    work = Work(_units(inputs, len(exponents), weighted), inputs.reporter)
+    synthetic = inputs.options.synthetic
+    exponents = config.exponents_to_try(len(images), synthetic=synthetic)
+    counted = len(inputs.statistics.images) if inputs.statistics else 0
+    work = Work(expected_s(config, len(images), observed=counted, synthetic=synthetic), inputs.reporter)
     plan = measured_plan(inputs, observed, work)
-    with work.phase("choose_exponent"):
+    with work.phase("choose_exponent", repeats=max(1, len(exponents))):
         chosen, trials = _chosen(inputs, plan, exponents, work)
     with work.phase("quantize_weights"):
         weights = round_to_nearest(chosen)
         if config.refits_weights:
             weights = _refitted(inputs, chosen, images, work)
-    work.finish()
     # A change in the last bits of a product's scale matters to no weight.
     chosen = chosen._replace(quantizations=away_from_ties(chosen.network, chosen.quantizations))
     report = equalized_report(inputs, plan, chosen, trials, weights, work.phases_s)
@@ -78,21 +77,8 @@ def _chosen(
     if not inputs.config.refits_weights:
         compared = inputs.images[: inputs.config.measured_images]
         return best_candidate(plan, exponents, compared, round_to_nearest)
-    fitted_to, compared = (inputs.images[start : 2 * _TRIAL_IMAGES : 2] for start in (0, 1))
+    fitted_to, compared = (inputs.images[start : 2 * TRIAL_IMAGES : 2] for start in (0, 1))
     return best_candidate(plan, exponents, compared, lambda trial: _refitted(inputs, trial, fitted_to, work))
-
-
-def _allows_trials(inputs: QuantizationInputs) -> bool:
-    """Whether trials on these images find the exponent that is best for other images."""
-    return not inputs.options.synthetic and len(inputs.images) >= 2 * _TRIAL_IMAGES
-
-
-def _units(inputs: QuantizationInputs, trials: int, weighted: int) -> int:
-    """Counts the units of work: images that are observed or measured, and nodes that are refitted."""
-    counted = len(inputs.statistics.images) if inputs.statistics else 0
-    measured = min(len(inputs.images), inputs.config.measured_images)
-    refitted = (trials + 1) * weighted if inputs.config.refits_weights else 0
-    return len(inputs.images) - counted + measured + refitted
 
 
 def _refitted(

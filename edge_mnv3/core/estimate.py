@@ -1,0 +1,88 @@
+"""How far planned work is, and how long the rest will take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from edge_mnv3.core.reporting import Phase
+
+# Weight of the plan against what was seen of this machine's speed: that of so many seconds.
+_TRUST_IN_PLAN_S = 3.0
+# From then on a step's own pace says more about its end than the plan.
+_TELLING_SHARE, _TELLING_S = 0.05, 1.0
+
+
+class Position(NamedTuple):
+    """Where the work is.
+
+    Attributes:
+        number: The current step, counted from 1; None outside of a plan.
+        of: Steps in all; 0 outside of a plan.
+        remaining_s: Seconds that are left; None where nothing tells, or where the last step takes longer than
+            was expected.
+    """
+
+    number: int | None
+    of: int
+    remaining_s: float | None
+
+
+class Estimate:
+    """Follows a `Reporter`'s calls. Times are those of any clock, in seconds."""
+
+    def __init__(self) -> None:
+        self._phases: list[Phase] = []
+        self._current = -1  # index of the phase that runs
+        self._planned = False  # whether the step that runs is one of them
+        self._begun_s = 0.0
+        self._done_share = 0.0
+        self._spent_s = 0.0  # on planned phases that have ended, and what the plan expected of them
+        self._expected_s = 0.0
+
+    def plan(self, phases: Sequence[Phase]) -> None:
+        """Sets what is to come, or divides the phase that runs."""
+        if not self._planned:
+            self._phases, self._current = list(phases), -1
+            return
+        whole = self._phases[self._current].expected_s
+        total = sum(phase.expected_s for phase in phases) or 1.0
+        parts = [Phase(phase.text, phase.expected_s * whole / total) for phase in phases]
+        self._phases[self._current : self._current + 1] = parts
+        self._current -= 1
+        self._planned = False
+
+    def step(self, text: str, now_s: float) -> None:
+        """Ends the step before, and begins one."""
+        if self._planned:
+            self._spent_s += now_s - self._begun_s
+            self._expected_s += self._phases[self._current].expected_s
+        later = range(self._current + 1, len(self._phases))
+        found = next((index for index in later if self._phases[index].text == text), None)
+        self._planned = found is not None
+        self._current = self._current if found is None else found
+        self._begun_s, self._done_share = now_s, 0.0
+
+    def progress(self, done: int, total: int) -> None:
+        """Notes how much of the current step is done."""
+        self._done_share = min(done / total, 1.0) if total else 0.0
+
+    def position(self, now_s: float) -> Position:
+        """Says where the work is."""
+        if not self._phases:
+            return Position(None, 0, None)
+        slowness = (self._spent_s + _TRUST_IN_PLAN_S) / (self._expected_s + _TRUST_IN_PLAN_S)
+        later_s = slowness * sum(phase.expected_s for phase in self._phases[self._current + 1 :])
+        current_s = self._rest_of_step_s(now_s, slowness)
+        number = self._current + 1 if self._planned else None
+        remaining_s = None if current_s is None and not later_s else (current_s or 0.0) + later_s
+        return Position(number, len(self._phases), remaining_s)
+
+    def _rest_of_step_s(self, now_s: float, slowness: float) -> float | None:
+        spent_s = now_s - self._begun_s
+        if self._done_share >= _TELLING_SHARE and spent_s >= _TELLING_S:
+            return spent_s * (1 - self._done_share) / self._done_share
+        if not self._planned:
+            return None
+        expected_s = slowness * self._phases[self._current].expected_s
+        return expected_s - spent_s if expected_s > spent_s else None

@@ -1,0 +1,44 @@
+"""What the phases of a recipe take, for the estimate of the time that is left: nothing else depends on it.
+
+Seconds of MobileNetV3-Small at 224 pixels on two x86-64 cores. Other networks and machines take other times,
+in about the same ratios.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edge_mnv3_quantization.recipes.config import TRIAL_IMAGES, RecipeConfig
+
+PhaseName = Literal["observe", "measure", "equalize", "choose_exponent", "quantize_weights"]
+
+SMALL_MULTIPLY_ADDS = 56_500_000  # those of MobileNetV3-Small at 224 pixels
+# Of an image.
+READ_IMAGE_S, OBSERVE_S = 0.005, 0.014
+_CONVERTER_OBSERVE_S, _MEASURE_S, _RUN_S, _REFIT_S = 0.02, 0.1, 0.01, 0.018
+# Of all images together.
+_CONVERTER_ROUND_S, _EQUALIZE_S, _ROUND_S = 0.5, 2.5, 0.2
+
+
+def expected_s(
+    config: RecipeConfig, images: int, *, observed: int = 0, synthetic: bool = False
+) -> dict[PhaseName, float]:
+    """Returns the phases of a recipe in order, each with its seconds.
+
+    Args:
+        config: The recipe.
+        images: Number of calibration images.
+        observed: Number of those whose statistics are there already.
+        synthetic: The images are synthetic, so that no exponents are compared.
+    """
+    if config.engine == "converter":
+        return {"observe": images * _CONVERTER_OBSERVE_S, "quantize_weights": _CONVERTER_ROUND_S}
+    measured = min(images, config.measured_images)
+    trial_s = 2 * TRIAL_IMAGES * _REFIT_S if config.refits_weights else measured * _RUN_S
+    return {
+        "observe": (images - observed) * OBSERVE_S,
+        "measure": measured * _MEASURE_S,
+        "equalize": _EQUALIZE_S,
+        "choose_exponent": len(config.exponents_to_try(images, synthetic=synthetic)) * trial_s,
+        "quantize_weights": images * _REFIT_S if config.refits_weights else _ROUND_S,
+    }

@@ -1,0 +1,116 @@
+"""What is told of progress, on a terminal and off it."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import click
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from edge_mnv3.commands.terminal import TerminalReporter, duration
+from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.reporting import Phase
+
+HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"  # the cursor
+
+
+class Clock:
+    now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def console(written: io.StringIO) -> Console:
+    return Console(file=written, force_terminal=True, width=40, _environ={"TERM": "xterm"})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1:00"),
+        (61, "1:01"),
+        (3599, "59:59"),
+        (3600, "1:00:00"),
+        (7384, "2:03:04"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    reporter = TerminalReporter(clock=clock)
+    reporter.plan([Phase("reading", 10), Phase("fitting", 50)])
+    reporter.step("reading")
+    for done in range(1, 101):
+        clock.now_s += 0.12
+        reporter.progress(done, 100)
+    reporter.step("fitting")
+    reporter.warn("few images")
+    clock.now_s += 4
+    reporter.progress(5, 54)
+    reporter.close()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "[1/2] reading: 42/100, 5 s, about 57 s left",
+        "[1/2] reading: 84/100, 10 s, about 52 s left",
+        "warning: few images",
+        "[2/2] fitting: 5/54, 4 s, about 39 s left",
+    ]
+
+
+def test_what_ends_at_once_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    reporter = TerminalReporter(clock=clock)
+    reporter.step("reading")
+    reporter.progress(1, 1)
+    clock.now_s += 4.9
+    reporter.step("writing")
+    reporter.close()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_line_that_is_redrawn_on_a_terminal() -> None:
+    clock, written = Clock(), io.StringIO()
+    reporter = TerminalReporter(clock=clock, console=console(written))
+    reporter.plan([Phase("reading", 10), Phase("fitting all weights", 50)])
+    reporter.step("reading")
+    clock.now_s += 5
+    reporter.progress(50, 100)
+    reporter.warn("not [bold] " + 40 * "x")
+    clock.now_s += 5
+    reporter.step("fitting all weights")
+    reporter.close()
+    text = written.getvalue()
+    assert text.index(HIDDEN) < text.rindex(SHOWN)
+    lines = [line for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", text)) if line]
+    # Warnings are written as they are; the status is cut to the terminal's width.
+    assert f"warning: not [bold] {40 * 'x'}" in lines
+    assert "reading: 10.0 s" in lines
+    assert "fitting all weights: 0.0 s" in lines
+    assert "[1/2] reading: 0 s, about 1:00 left" in lines
+    assert "[2/2] fitting all weights: 0 s, about 5…" in lines
+    assert all(len(line) <= 40 for line in lines if line.startswith("["))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ArgumentError("alpha", "0", "more"), ValueError("!")])
+def test_the_cursor_comes_back_after_errors(error: BaseException) -> None:
+    written = io.StringIO()
+
+    @click.command()
+    def command() -> None:
+        reporter = TerminalReporter(console=console(written))
+        reporter.step("reading")
+        raise error
+
+    done = CliRunner().invoke(command)
+    assert done.exit_code == 1
+    assert written.getvalue().index(HIDDEN) < written.getvalue().rindex(SHOWN)
