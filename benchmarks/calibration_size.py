@@ -196,7 +196,8 @@ def measure(point: Point, validation: ValidateRequest, reporter: Reporter) -> Ro
         for kernels in KERNELS
         if checks[kernels].loads
     }
-    if not validated:
+    figures = next((each.figures for each in validated.values()), None)
+    if figures is None:
         raise ModelFileError(f"model {int8_path}", "a file that no kernels load", "one that runs")
     one = next(iter(validated.values()))
     return Row(
@@ -206,7 +207,7 @@ def measure(point: Point, validation: ValidateRequest, reporter: Reporter) -> Ro
         images_sha256=manifest.sha256,
         seed=point.seed,
         labelled_images=one.n,
-        float_top1_percent=one.float_.top1_percent,
+        float_top1_percent=figures.float_top1_percent,
         xnnpack=_accuracy(validated.get("xnnpack")),
         builtin=_accuracy(validated.get("builtin")),
         partitions=checks["xnnpack"].partitions,
@@ -217,12 +218,12 @@ def measure(point: Point, validation: ValidateRequest, reporter: Reporter) -> Ro
 
 
 def _accuracy(result: ValidateResult | None) -> Accuracy | None:
-    if result is None:
+    if result is None or result.figures is None:
         return None
     return Accuracy(
-        top1_percent=result.int8.top1_percent,
-        agreement_percent=result.agreement_percent,
-        ci95_points=result.delta.ci95_points,
+        top1_percent=result.figures.int8_top1_percent,
+        agreement_percent=result.figures.agreement_percent,
+        ci95_points=result.figures.delta.ci95_points,
     )
 
 

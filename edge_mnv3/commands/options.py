@@ -79,6 +79,12 @@ runtime_option = click.option(
     show_default=True,
     help="Use this TFLite runtime.",
 )
+input_range_option = click.option(
+    "--input-range",
+    metavar="RANGE",
+    help="Feed float inputs this range: 0..255, -1..1, 0..1, or MEAN/STD of pixels 0 to 255, one number or "
+    "three each.  [default: as metadata, first layers or the other file tell]",
+)
 preprocess_option = click.option(
     "--preprocess",
     type=click.Choice(PREPROCESS_NAMES),

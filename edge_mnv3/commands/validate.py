@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands.exit_codes import GATE_FAILED
-from edge_mnv3.commands.options import json_option, preprocess_option, requests, runtime_option
+from edge_mnv3.commands.options import (
+    input_range_option,
+    json_option,
+    preprocess_option,
+    requests,
+    runtime_option,
+)
 from edge_mnv3.commands.terminal import TerminalReporter
-from edge_mnv3.core.choices import DEFAULT_KERNEL_CHOICE, KERNEL_CHOICES
+from edge_mnv3.core.choices import DEFAULT_KERNEL_CHOICE, KERNEL_CHOICES, TASKS
 
 if TYPE_CHECKING:
-    from edge_mnv3.core.results.validate import ValidateResult
+    from edge_mnv3.core.results.validate import ClassFigures, OutputComparison, ValidateResult
     from edge_mnv3.stages.validate import ValidateRequest
 
 
@@ -40,14 +46,28 @@ if TYPE_CHECKING:
     required=True,
     metavar="CSV|DIR",
     help="Compare on these images: a CSV with columns file,label, a folder with one subfolder a class, "
-    "or an .npz.",
+    "or an .npz; embeddings and maps need no labels.",
+)
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="Find the outputs that class folders and a CSV name by these names, one a line.",
+)
+@input_range_option
+@click.option(
+    "--task",
+    type=click.Choice(TASKS),
+    help="Take the outputs for one class, one score, several labels, or features.  [default: as the last "
+    "layer tells]",
 )
 @preprocess_option
 @click.option(
     "--max-drop-points",
     type=click.FloatRange(min=-100, max=100),
     metavar="X",
-    help="Exit with 3 if top-1 drops by more points, or the int8 file does not load under XNNPACK.",
+    help="Exit with 3 if accuracy drops by more points, the int8 file does not load under XNNPACK, or the "
+    "answers make no sense.",
 )
 @click.option(
     "--kernels",
@@ -90,16 +110,81 @@ def command(request: ValidateRequest, as_json: bool) -> None:
 
 def table(result: ValidateResult) -> str:
     """Writes a result for people."""
-    delta, float_, int8 = result.delta, result.float_, result.int8
+    lines = [*_doubts(result), *_files(result)]
+    for output in result.outputs:
+        lines += _output(result, output)
+    lines.append(
+        f"{result.n} images ({result.preprocess}), {result.images_per_s:.0f} images/s on "
+        f"{result.workers} workers"
+    )
+    if result.gate:
+        lines.append(
+            "gate passed" if result.gate.passed else f"GATE FAILED: {'; '.join(result.gate.problems)}"
+        )
+    return "\n".join(lines)
+
+
+def _doubts(result: ValidateResult) -> list[str]:
+    """Without a gate, what makes the figures worthless stands in front of them."""
+    grave = [finding.text for finding in result.findings if finding.fails_gate]
+    if not grave or result.gate is not None:
+        return []
+    return [f"THESE FIGURES SAY LITTLE: {'; '.join(grave)}", ""]
+
+
+def _files(result: ValidateResult) -> list[str]:
+    from edge_mnv3.core.input_range import InputRange
+    from edge_mnv3.core.tflite.input_facts import RANGE_SOURCES
+
+    lines = []
+    for name, file in (("float", result.float_), ("int8", result.int8)):
+        taken = ""
+        if file.input is not None:
+            fed = InputRange(file.input.mean, file.input.std)
+            taken = f", input {fed} ({RANGE_SOURCES[file.input.range_source]})"
+        lines.append(f"{name:<12}{file.kernels}{taken}")
+    return lines
+
+
+def _output(result: ValidateResult, output: OutputComparison) -> list[str]:
+    """One output: its figures, how alike both files answer, and for classes what was lost most."""
+    lines = [] if len(result.outputs) == 1 else ["", f"output {output.output.name} ({output.output.task})"]
+    if output.output.task == "classes" and output.labelled and result.figures is not None:
+        return [*lines, *_classes(result, result.figures)]
+    if output.scores:
+        lines.append(f"{'':<24}{'float %':>9}{'int8 %':>9}{'points':>9}")
+    lines += [
+        f"{score.name:<24}{score.float_percent:>9.2f}{score.int8_percent:>9.2f}"
+        f"{score.difference_points:>+9.2f}  95 % interval {score.ci95_points[0]:+.2f} to "
+        f"{score.ci95_points[1]:+.2f}"
+        for score in output.scores
+    ]
+    if output.agreement_percent is not None:
+        what = "answers" if output.output.task == "classes" else "labels decided"
+        lines.append(f"{what} alike: {output.agreement_percent:.2f} %")
+    if output.similarity is not None:
+        near = output.similarity
+        lines.append(
+            f"cosine similarity: mean {near.cosine_mean:.4f}, least {near.cosine_least:.4f} "
+            f"({near.least_file})"
+        )
+        if near.snr_db is not None:
+            lines.append(f"signal to noise: {near.snr_db:.2f} dB")
+        if near.neighbour_agreement_percent is not None:
+            lines.append(f"nearest neighbour the same: {near.neighbour_agreement_percent:.2f} %")
+    return lines
+
+
+def _classes(result: ValidateResult, figures: ClassFigures) -> list[str]:
+    delta = figures.delta
     low, high = delta.ci95_points
     lines = [
-        f"{'':<12}{'top-1 %':>9}{'top-5 %':>9}  kernels",
-        f"{'float':<12}{float_.top1_percent:>9.2f}{float_.top5_percent:>9.2f}  {float_.kernels}",
-        f"{'int8':<12}{int8.top1_percent:>9.2f}{int8.top5_percent:>9.2f}  {int8.kernels}",
+        f"{'':<12}{'top-1 %':>9}{'top-5 %':>9}",
+        f"{'float':<12}{figures.float_top1_percent:>9.2f}{figures.float_top5_percent:>9.2f}",
+        f"{'int8':<12}{figures.int8_top1_percent:>9.2f}{figures.int8_top5_percent:>9.2f}",
         f"{'difference':<12}{delta.top1_points:>+9.2f}{delta.top5_points:>+9.2f}  points; "
         f"95 % interval of top-1 {low:+.2f} to {high:+.2f}",
-        f"agreement {result.agreement_percent:.2f} % over {result.n} images ({result.preprocess}); "
-        f"{delta.lost} lost, {delta.won} won; {result.images_per_s:.0f} images/s on {result.workers} workers",
+        f"agreement {figures.agreement_percent:.2f} %; {delta.lost} lost, {delta.won} won",
     ]
     if result.per_class_losses:
         worst = ", ".join(
@@ -107,12 +192,7 @@ def table(result: ValidateResult) -> str:
             for loss in result.per_class_losses[:5]
         )
         lines.append(f"classes that lost most: {worst}")
-    lines += [
+    return lines + [
         f"  {miss.file}: label {miss.label}, float {miss.float_class}, int8 {miss.int8_class}"
         for miss in result.worst[:5]
     ]
-    if result.gate:
-        lines.append(
-            "gate passed" if result.gate.passed else f"GATE FAILED: {'; '.join(result.gate.problems)}"
-        )
-    return "\n".join(lines)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, get_args
 
+from edge_mnv3.core.results.model_facts import Task
+
 Kernels = Literal["xnnpack", "builtin"]
 KernelChoice = Literal["auto", "xnnpack", "builtin"]  # auto: XNNPACK, or built-in where a file does not load
 RuntimeName = Literal["litert", "tflite-runtime", "tensorflow"]
@@ -24,6 +26,7 @@ RUNTIMES: tuple[RuntimeName, ...] = get_args(RuntimeName)
 PREPROCESS_NAMES: tuple[PreprocessName, ...] = get_args(PreprocessName)
 HARD_SWISH_POLICIES: tuple[HardSwishPolicy, ...] = get_args(HardSwishPolicy)
 IO_TYPES: tuple[IoType, ...] = get_args(IoType)
+TASKS: tuple[Task, ...] = get_args(Task)
 CORES: tuple[Cores, ...] = get_args(Cores)
 SCORE_TRANSFORMATIONS: tuple[ScoreTransformation, ...] = get_args(ScoreTransformation)
 

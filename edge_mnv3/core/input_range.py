@@ -104,6 +104,11 @@ def parse_input_range(text: str) -> InputRange:
     raise ArgumentError("input range", repr(text), INPUT_RANGE_WORDS)
 
 
+def stated_range(text: str | None) -> InputRange | None:
+    """Reads a range that a user may have stated, as `parse_input_range` does; None stays None."""
+    return None if text is None else parse_input_range(text)
+
+
 def _checked(found: InputRange, text: str) -> InputRange:
     """Refuses mean and deviation of pixels that were divided by 255 first, as torchvision writes them."""
     if max(found.std) < 1:

@@ -170,6 +170,15 @@ def fed_numbers(pixels: Pixels, tensor: TensorInfo, input_range: InputRange | No
     return exact
 
 
+def real_numbers(stored: npt.NDArray[Any], tensor: TensorInfo) -> npt.NDArray[np.float32]:
+    """Turns what an output stores into the real numbers that it stands for, of the same shape."""
+    if tensor.scale is None or stored.dtype.kind == "f":
+        return stored.astype(np.float32)
+    moved = stored.astype(np.float32) - np.float32(tensor.zero_point or 0)
+    real: npt.NDArray[np.float32] = moved * np.float32(tensor.scale)
+    return real
+
+
 def open_model(
     path: Path,
     *,

@@ -15,7 +15,7 @@ from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.package import CalibrationSummary, PhoneLatency, Provenance, StatedAccuracy
-from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.core.results.validate import ClassFigures, ModelAccuracy, ValidateResult
 
 BenchEvidence = HostBenchResult | DeviceBenchReport
 
@@ -75,29 +75,34 @@ def provenance(path: Path, sha256: str) -> Provenance | None:
 
 
 def accuracy(results: Sequence[ValidateResult], sha256: str) -> StatedAccuracy | None:
-    """Returns the first result that measured a file of this hash."""
+    """Returns the first result with figures of classes that measured a file of this hash."""
     for result in results:
         for measured in (result.int8, result.float_):
-            if measured.sha256 == sha256:
-                int8 = measured is result.int8
-                low, high = result.delta.ci95_points
-                return StatedAccuracy(
-                    n=result.n,
-                    data=Path(result.data).name,
-                    preprocess=result.preprocess,
-                    kernels=measured.kernels,
-                    class_offset=measured.class_offset,
-                    top1_percent=measured.top1_percent,
-                    top5_percent=measured.top5_percent,
-                    ci95_percent=wilson_percent(round(measured.top1_percent * result.n / 100), result.n),
-                    method=WILSON,
-                    drop_points=-result.delta.top1_points if int8 else None,
-                    drop_ci95_points=(-high, -low) if int8 else None,
-                    agreement_percent=result.agreement_percent if int8 else None,
-                    runtime=result.runtime,
-                    warnings=result.warnings,
-                )
+            if measured.sha256 == sha256 and result.figures is not None:
+                return _stated(result, result.figures, measured)
     return None
+
+
+def _stated(result: ValidateResult, figures: ClassFigures, measured: ModelAccuracy) -> StatedAccuracy:
+    int8 = measured is result.int8
+    top1_percent = figures.int8_top1_percent if int8 else figures.float_top1_percent
+    low, high = figures.delta.ci95_points
+    return StatedAccuracy(
+        n=result.n,
+        data=Path(result.data).name,
+        preprocess=result.preprocess,
+        kernels=measured.kernels,
+        class_offset=measured.class_offset,
+        top1_percent=top1_percent,
+        top5_percent=figures.int8_top5_percent if int8 else figures.float_top5_percent,
+        ci95_percent=wilson_percent(round(top1_percent * result.n / 100), result.n),
+        method=WILSON,
+        drop_points=-figures.delta.top1_points if int8 else None,
+        drop_ci95_points=(-high, -low) if int8 else None,
+        agreement_percent=figures.agreement_percent if int8 else None,
+        runtime=result.runtime,
+        warnings=result.warnings,
+    )
 
 
 def latencies(results: Sequence[BenchEvidence], sha256: str, file: str) -> tuple[HostBenchResult, ...]:

@@ -70,13 +70,13 @@ def default_labels(class_count: int) -> Labels:
     return imagenet_labels()
 
 
-def parse_labels(content: bytes, *, name: str, class_count: int) -> Labels:
+def parse_labels(content: bytes, *, name: str, class_count: int | None) -> Labels:
     """Reads a label file: UTF-8, a name a line, in the order of the outputs.
 
     Args:
         content: The file's content.
         name: The file's name.
-        class_count: Outputs of the model.
+        class_count: Outputs of the model; None to take any number of labels.
 
     Raises:
         InputFileError: It is not UTF-8, a name is empty, has control characters or stands twice, or their
@@ -98,13 +98,13 @@ def parse_labels(content: bytes, *, name: str, class_count: int) -> Labels:
     return check_labels([line.strip() for line in lines], source=name, class_count=class_count)
 
 
-def check_labels(names: list[str], *, source: str, class_count: int) -> Labels:
+def check_labels(names: list[str], *, source: str, class_count: int | None) -> Labels:
     """Takes names that are fit to be labels.
 
     Args:
         names: Names in the order of the outputs.
         source: Name of the file or folder that they come from.
-        class_count: Outputs of the model.
+        class_count: Outputs of the model; None to take any number of labels.
 
     Raises:
         InputFileError: A name is empty, has control characters or stands twice, or their number is not that
@@ -126,7 +126,7 @@ def check_labels(names: list[str], *, source: str, class_count: int) -> Labels:
                 where, f"'{label}' again, as in line {first}{same}", "a different name for each class"
             )
         seen[normalized] = number
-    if len(names) != class_count:
+    if class_count is not None and len(names) != class_count:
         raise InputFileError(
             f"labels {source}", f"{len(names)} labels", f"{class_count}, as many as the model has classes"
         )

@@ -59,6 +59,16 @@ def open_labels(path: Path | None, class_count: int) -> Labels:
     """
     if path is None:
         return default_labels(class_count)
+    return read_labels(path, class_count)
+
+
+def read_labels(path: Path, class_count: int | None) -> Labels:
+    """Reads labels as `open_labels` does; None takes any number of them.
+
+    Raises:
+        InputFileError: They cannot be read, or do not fit the model.
+        CalibrationDataError: The folder holds no class folders.
+    """
     if path.is_dir():
         from edge_mnv3_calibration_data.source_kinds import open_images
 

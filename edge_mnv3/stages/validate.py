@@ -16,8 +16,10 @@ from edge_mnv3.core.choices import (
     RuntimeName,
 )
 from edge_mnv3.core.images import check_skipped, skipped_warnings, unread_warnings
+from edge_mnv3.core.input_range import stated_range
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_call
+from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_call, optional_path
+from edge_mnv3.core.results.model_facts import Task
 from edge_mnv3.core.results.validate import ValidateResult
 
 
@@ -27,17 +29,21 @@ class ValidateRequest(Request):
 
     Attributes:
         float_path: A float `.tflite` file.
-        int8_path: An int8 `.tflite` file of the same input size and classes.
+        int8_path: An int8 `.tflite` file of the same input shape and outputs.
         data: Labelled images: the path of a CSV with columns `file,label`, of a folder with one subfolder a
-            class, or of an `.npz`.
+            class, or of an `.npz`. Embeddings and maps need no labels.
         preprocess: Key of `PREPROCESSES`.
         kernels: `xnnpack`, `builtin`, or `auto`: XNNPACK, and for an int8 file that does not load under it
             the built-in kernels, with a warning and a failed gate.
         runtime: TFLite runtime to use.
         class_offset: Output index of label 0; None: 1 for files with 1001 outputs, else 0.
         workers: Threads; None for one a core.
-        max_drop_points: Largest drop of top-1 (float less int8, percentage points) that passes the gate; None
-            for no gate.
+        max_drop_points: Largest drop of accuracy (float less int8, percentage points) that passes the gate;
+            None for no gate.
+        labels: Names of the outputs, for images that name their classes: a text file, or a folder of class
+            folders; None for those that the files bring.
+        input_range: What float inputs take, as `parse_input_range` reads it; None to find it out.
+        task: What the outputs mean; None to read it from the float file.
     """
 
     float_path: AnyPath
@@ -49,22 +55,38 @@ class ValidateRequest(Request):
     class_offset: Annotated[int, AtLeast(0)] | None = None
     workers: Count | None = None
     max_drop_points: float | None = None
+    labels: AnyPath | None = None
+    input_range: str | None = None
+    task: Task | None = None
+
+    def check(self) -> None:
+        """Refuses an input range that cannot be read.
+
+        Raises:
+            ArgumentError: With what it may be.
+        """
+        stated_range(self.input_range)
 
 
 def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateResult:
     """Compares the accuracy of a float and an int8 file, image by image.
 
     Raises:
-        InputFileError: The images cannot be listed.
+        InputFileError: The images cannot be listed, or labels not be read.
         CalibrationDataError: Labels are missing or wrong, or too many images cannot be read.
         ModelFileError: A file is invalid, does not load, or the two do not fit each other.
         RuntimeUnavailableError: The runtime cannot be used.
     """
-    check_call("validate", (ValidateRequest,), request, reporter)
+    from edge_mnv3.stages.output_names import output_names
     from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.validation import accuracy
 
-    images = open_images(request.data, need_labels=True)
+    check_call("validate", (ValidateRequest,), request, reporter)
+    images = open_images(request.data)
+    float_path, int8_path = Path(request.float_path), Path(request.int8_path)
+    names = None
+    if request.labels is not None or any(name is not None for name in images.label_names()):
+        names = output_names(optional_path(request.labels), (int8_path, float_path))
     settings = accuracy.ValidationSettings(
         preprocess=request.preprocess,
         kernels=request.kernels,
@@ -72,9 +94,11 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
         class_offset=request.class_offset,
         workers=request.workers,
         max_drop_points=request.max_drop_points,
+        input_range=stated_range(request.input_range),
+        task=request.task,
+        names=names,
     )
     reporter.step("validating")
-    float_path, int8_path = Path(request.float_path), Path(request.int8_path)
     result = accuracy.validate(float_path, int8_path, images, settings, reporter)
     check_skipped(result.skipped, images.available or 0)
     notes = (*images.remarks, *unread_warnings(images.unread))

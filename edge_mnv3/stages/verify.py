@@ -277,7 +277,7 @@ def _hits(path: Path, stated: StatedAccuracy, data: str | Path, reporter: Report
         [file],
         images,
         RunSettings(preprocess=stated.preprocess),
-        lambda outputs: top_classes(outputs[0], class_offset=stated.class_offset),
+        lambda outputs: top_classes(outputs[0][0].reshape(-1), class_offset=stated.class_offset),
         reporter,
     )
     check_skipped(run.skipped, images.available or 0)

@@ -138,9 +138,11 @@ def test_int8_is_as_good_as_float(commands_done: dict[str, Result]) -> None:
     assert quantized.variant.classes == len(WORDS)
     validated = from_json(ValidateResult, commands_done["validate"].stdout)
     assert validated.n == HELD_OUT
-    assert validated.float_.top1_percent >= LEAST_TOP1_PERCENT
-    assert validated.int8.top1_percent >= LEAST_TOP1_PERCENT
-    assert validated.agreement_percent >= LEAST_AGREEMENT_PERCENT
+    figures = validated.figures
+    assert figures is not None
+    assert figures.float_top1_percent >= LEAST_TOP1_PERCENT
+    assert figures.int8_top1_percent >= LEAST_TOP1_PERCENT
+    assert figures.agreement_percent >= LEAST_AGREEMENT_PERCENT
 
 
 def test_the_class_folders_do_for_validation_too(commands_done: dict[str, Result], photos: Path) -> None:
@@ -153,7 +155,8 @@ def test_the_class_folders_do_for_validation_too(commands_done: dict[str, Result
     assert done.exit_code == 0, done.output
     result = from_json(ValidateResult, done.stdout)
     assert result.n == IMAGES_PER_CLASS * len(WORDS)
-    assert result.int8.top1_percent >= LEAST_TOP1_PERCENT
+    assert result.figures is not None
+    assert result.figures.int8_top1_percent >= LEAST_TOP1_PERCENT
 
 
 def test_packaged_labels_name_the_outputs(

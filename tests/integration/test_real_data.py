@@ -93,6 +93,7 @@ def test_stock_small_baseline(test_data: Path, small: tuple[Result, QuantizeResu
     assert result.float_.top1_percent == pytest.approx(79.4, abs=FLOAT_TOLERANCE_POINTS)
     assert result.int8.top1_percent == pytest.approx(52.2, abs=STOCK_TOLERANCE_POINTS)
     assert result.int8.kernels == "builtin"
+    assert result.delta is not None
     low, high = result.delta.ci95_points
     assert low < result.delta.top1_points < high < 0
     # The drop is within the limit, but a file that phones cannot load never passes.
@@ -162,7 +163,8 @@ def test_published_8_bit_file_has_a_background_class(
     detected = from_json(ValidateResult, done.stdout)
     assert (detected.float_.class_offset, detected.int8.class_offset) == (0, 1)
     # Google trained this one to be quantized, and these images are easier than the whole validation set.
-    assert detected.int8.top1_percent > 70
+    assert detected.figures is not None
+    assert detected.figures.int8_top1_percent > 70
     said = run(*arguments, "--class-offset", 1)
     assert "background" not in said.stderr
     assert from_json(ValidateResult, said.stdout).int8 == detected.int8
@@ -182,7 +184,8 @@ def test_accurate_small_keeps_its_answers(
             "validate", "--float", result.float_path, "--int8", result.int8_path, "--kernels", kernels,
             "--data", test_data / "imagenet" / "val.csv", "--json",
         )  # fmt: skip
-        accuracy = from_json(ValidateResult, validated.stdout)
+        accuracy = from_json(ValidateResult, validated.stdout).figures
+        assert accuracy is not None
         # The recipe stock loses 27 points and agrees on 58 %; two points are three standard errors.
         assert accuracy.delta.top1_points > -2
         assert accuracy.agreement_percent > 93
@@ -199,7 +202,8 @@ def test_accurate_small_without_many_photographs(
         "validate", "--float", made.float_path, "--int8", made.int8_path,
         "--data", test_data / "imagenet" / "val.csv", "--json",
     )  # fmt: skip
-    accuracy = from_json(ValidateResult, validated.stdout)
+    accuracy = from_json(ValidateResult, validated.stdout).figures
+    assert accuracy is not None
     # Where small maps were trusted, it was 88 % on ten photographs, and 82 % on some synthetic images.
     assert accuracy.agreement_percent > 91
     assert accuracy.delta.top1_points > -4

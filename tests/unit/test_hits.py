@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge_mnv3.core.results.validate import AccuracyDelta
 from edge_mnv3_quantization.validation.differences import (
     Answer,
     accuracy_delta,
@@ -69,20 +67,19 @@ def test_differences_by_hand() -> None:
     assert [miss.file for miss in worst_disagreements(answers)] == ["2.png", "3.png", "1.png", "4.png"]
 
 
-DELTA = AccuracyDelta(top1_points=-1.5, top5_points=0.0, ci95_points=(-3, 0), method="", lost=3, won=0)
 REFUSED = RefusedByXnnpack(Path("q.tflite"))
 
 
 def test_gate_takes_findings_not_their_words() -> None:
-    assert decide_gate(DELTA, 1.5, []).passed
+    assert decide_gate("top-1", 1.5, 1.5, []).passed
     # A name that holds the words of the other finding decides nothing.
     named = BackgroundAssumed(Path("does not load under XNNPACK.tflite"))
-    assert decide_gate(DELTA, 1.5, [named]).passed
-    refused = decide_gate(DELTA, 100.0, [named, REFUSED])
+    assert decide_gate("top-1", 1.5, 1.5, [named]).passed
+    refused = decide_gate("top-1", 1.5, 100.0, [named, REFUSED])
     assert (refused.passed, refused.problems) == (False, (REFUSED.text,))
-    dropped = decide_gate(DELTA, 1.0, [REFUSED])
+    dropped = decide_gate("top-1", 1.5, 1.0, [REFUSED])
     assert dropped.problems == (REFUSED.text, "top-1 drops by 1.50 points, at most 1 are allowed")
-    assert not decide_gate(dataclasses.replace(DELTA, top1_points=math.nan), 100.0, []).passed
+    assert not decide_gate("top-1", math.nan, 100.0, []).passed
 
 
 def test_words_of_findings() -> None:

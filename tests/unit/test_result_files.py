@@ -38,13 +38,12 @@ IMAGES = FORMATS / "images"
     [
         ("calibrate-v1", CalibrateResult, "calibrate"),
         ("package-v1", PackageResult, "package"),
-        ("validate-v1", ValidateResult, "validate"),
-        ("validate-gate-v1", ValidateResult, "validate"),
+        ("validate-v2", ValidateResult, "validate"),
         ("verify-v1", VerifyResult, "verify"),
         ("verify-altered-v1", VerifyResult, "verify"),
     ],
 )
-def test_results_of_the_first_release(name: str, kind: type[Any], command: str) -> None:
+def test_results_are_read_whole(name: str, kind: type[Any], command: str) -> None:
     path = FORMATS / f"{name}.json"
     result = read_result(kind, path, command=command)
     added = {"float_from_cache"} if kind is CalibrateResult else set()
@@ -54,6 +53,17 @@ def test_results_of_the_first_release(name: str, kind: type[Any], command: str) 
 def test_inspection_of_the_first_release() -> None:
     inspected = read_result(InspectResult, FORMATS / "inspect-v1.json", command="inspect")
     assert (inspected.ops, inspected.needs) == ({"CONV_2D": 1, "RESHAPE": 1}, None)
+
+
+@pytest.mark.parametrize("name", ["validate-v1", "validate-gate-v1"])
+def test_validations_of_the_first_release(name: str) -> None:
+    path = FORMATS / f"{name}.json"
+    result = read_result(ValidateResult, path, command="validate")
+    stored = json.loads(path.read_text())
+    assert result.figures is not None
+    assert result.figures.float_top1_percent == stored["float"]["top1_percent"]
+    assert result.figures.delta.lost == stored["delta"]["lost"]
+    assert (result.float_.input, result.outputs, result.findings) == (None, (), ())
 
 
 def test_quantize_json_of_the_first_release() -> None:

@@ -67,6 +67,8 @@ def _parse(kind: Any, value: Any, where: str) -> Any:
             )
     if origin is dict and isinstance(value, dict):
         return {key: _parse(args[1], item, f"{where}.{key}") for key, item in value.items()}
+    if origin is typing.Literal and value in args:
+        return value
     if kind is float and type(value) is int:
         return float(value)
     if isinstance(kind, type) and type(value) is kind:

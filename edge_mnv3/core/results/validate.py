@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import SkippedImage
+from edge_mnv3.core.results.model_facts import InputFacts, OutputFacts
+
+
+def _of_classes(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 1, which knew classes only, and fed all files pixels without telling so."""
+    files = {key: {**data[key], "input": None} for key in ("float", "int8")}
+    return {**data, **files, "outputs": [], "findings": []}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,17 +24,20 @@ class ModelAccuracy:
         path: The `.tflite` file.
         sha256: SHA-256 of the file's bytes.
         kernels: `xnnpack` or `builtin`: which produced these outputs.
+        input: What the file took, and what told so; None in results of version 1, which do not tell.
         class_offset: Output index less label: 1 for files with a "background" class at 0.
-        top1_percent: Share of images whose highest output is the label; ties go to the lower index.
-        top5_percent: Share of images whose label is among the five highest outputs.
+        top1_percent: Share of images whose highest output is the label; ties go to the lower index. None
+            where no output is of classes with labels.
+        top5_percent: Share of images whose label is among the five highest outputs; None likewise.
     """
 
     path: str
     sha256: str
     kernels: str
+    input: InputFacts | None
     class_offset: int
-    top1_percent: float
-    top5_percent: float
+    top1_percent: float | None
+    top5_percent: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +100,10 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """A limit on the accuracy drop: float top-1 less int8 top-1, in percentage points.
+    """A limit on the accuracy drop: float less int8, in percentage points.
+
+    The accuracy is top-1 of classes, accuracy at 0.5 of one score, mean average precision of labels, and for
+    embeddings how often the nearest neighbour stays the same.
 
     Attributes:
         max_drop_points: The largest drop that passes.
@@ -106,17 +119,116 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed:
+    """Something that was noticed about the files, the images or the answers.
+
+    Attributes:
+        kind: Its name, such as `float_at_chance`.
+        text: A sentence for people.
+        fails_gate: With it the comparison says nothing of the int8 file, or the file must not be shipped.
+    """
+
+    kind: str
+    text: str
+    fails_gate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreComparison:
+    """A figure of accuracy of both files on the same images, the higher the better.
+
+    Attributes:
+        name: `top-1`, `accuracy at 0.5`, `ROC AUC` or `mean average precision`.
+        float_percent: The float file's.
+        int8_percent: The int8 file's.
+        difference_points: int8 less float, in percentage points.
+        ci95_points: The 95 % interval of the difference.
+        method: How the interval was made.
+    """
+
+    name: str
+    float_percent: float
+    int8_percent: float
+    difference_points: float
+    ci95_points: tuple[float, float]
+    method: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Similarity:
+    """How near an int8 output is to the float output, image by image.
+
+    Attributes:
+        cosine_mean: Mean over the images of the cosine of the angle between both outputs.
+        cosine_least: The least cosine.
+        least_file: The image that has it.
+        snr_db: Energy of the float outputs about their mean over that of the difference; None where one of
+            them is nought.
+        neighbour_agreement_percent: Share of images whose nearest other image, by cosine, is the same in both
+            files; None for maps, and for fewer than three images.
+    """
+
+    cosine_mean: float
+    cosine_least: float
+    least_file: str
+    snr_db: float | None
+    neighbour_agreement_percent: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputComparison:
+    """One output of both files on the same images.
+
+    Attributes:
+        output: What it gives.
+        labelled: The labels of the images are held against it.
+        agreement_percent: Share of images on which both files decide alike: on the highest class, or on each
+            label; None for embeddings and maps.
+        scores: Figures of accuracy; empty without labels.
+        similarity: How near the numbers are; None for classes and labels.
+    """
+
+    output: OutputFacts
+    labelled: bool
+    agreement_percent: float | None
+    scores: tuple[ScoreComparison, ...]
+    similarity: Similarity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassFigures:
+    """The figures of an output of classes with labels.
+
+    Attributes:
+        float_top1_percent: Share of images that float has right.
+        int8_top1_percent: Share of images that int8 has right.
+        float_top5_percent: Share of images whose label is among float's five highest.
+        int8_top5_percent: Share of images whose label is among int8's five highest.
+        delta: int8 less float.
+        agreement_percent: Share of images on which both have the same highest class.
+    """
+
+    float_top1_percent: float
+    int8_top1_percent: float
+    float_top5_percent: float
+    int8_top5_percent: float
+    delta: AccuracyDelta
+    agreement_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateResult:
-    """Accuracy of a float file against an int8 file on the same labelled images.
+    """A float file against an int8 file on the same images, output by output.
 
     Attributes:
         n: Images counted.
-        data: Where the labelled images came from.
+        data: Where the images came from.
         preprocess: Name of the preprocessing.
         float_: Accuracy of the float file.
         int8: Accuracy of the int8 file.
-        delta: The difference of the two.
-        agreement_percent: Share of images on which both have the same highest class.
+        delta: The difference of the two; None where no output is of classes with labels.
+        agreement_percent: Share of images on which both have the same highest class; None where no output
+            is of classes.
         per_class_losses: Classes on which int8 is right less often, worst first.
         worst: Disagreements with the largest float margin, largest first.
         skipped: Images that could not be read, with the reasons.
@@ -124,18 +236,20 @@ class ValidateResult:
         images_per_s: Images decoded and run through both files in a second of wall time.
         runtime: Name and version of the TFLite runtime.
         gate: The limit on the drop; None where none was asked for.
-        warnings: What the user must know.
+        outputs: Each output of the files; empty in results of version 1.
+        findings: What was noticed; empty in results of version 1.
+        warnings: What the user must know, with the findings in words.
     """
 
-    FORMAT: ClassVar[Format] = Format("validate")
+    FORMAT: ClassVar[Format] = Format("validate", (_of_classes,))
     schema_version: int = FORMAT.version
     n: int
     data: str
     preprocess: str
     float_: ModelAccuracy
     int8: ModelAccuracy
-    delta: AccuracyDelta
-    agreement_percent: float
+    delta: AccuracyDelta | None
+    agreement_percent: float | None
     per_class_losses: tuple[ClassLoss, ...]
     worst: tuple[Disagreement, ...]
     skipped: tuple[SkippedImage, ...]
@@ -143,4 +257,29 @@ class ValidateResult:
     images_per_s: float
     runtime: str
     gate: Gate | None
+    outputs: tuple[OutputComparison, ...]
+    findings: tuple[Noticed, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def figures(self) -> ClassFigures | None:
+        """The figures of classes; None where no output is of classes with labels."""
+        values = (
+            self.float_.top1_percent,
+            self.int8.top1_percent,
+            self.float_.top5_percent,
+            self.int8.top5_percent,
+            self.agreement_percent,
+        )
+        known = [value for value in values if value is not None]
+        if self.delta is None or len(known) < len(values):
+            return None
+        float_top1, int8_top1, float_top5, int8_top5, agreement = known
+        return ClassFigures(
+            float_top1_percent=float_top1,
+            int8_top1_percent=int8_top1,
+            float_top5_percent=float_top5,
+            int8_top5_percent=int8_top5,
+            delta=self.delta,
+            agreement_percent=agreement,
+        )

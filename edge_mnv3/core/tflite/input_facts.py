@@ -140,7 +140,9 @@ def _float(file: FileInput, files: Sequence[FileInput], stated: InputRange | Non
         warning = None
         if file.own is not None and not stated.is_near(file.own[0]):
             own, source = file.own
-            warning = f"{file.name} is fed {stated} as stated, but takes {own} {RANGE_SOURCES[source]}"
+            warning = (
+                f"{Path(file.name).name} is fed {stated} as stated, but takes {own} {RANGE_SOURCES[source]}"
+            )
         return _decided(file, stated, "stated", warning)
     if file.own is not None:
         return _decided(file, *file.own)
@@ -165,9 +167,9 @@ def _integer(
     wanted = stated or _float(twins[0], files, None).range
     if integers.is_near(wanted):
         return _decided(file, wanted, "quantization")
-    steps = f"its {file.dtype} steps are {integers}"
+    name, steps = Path(file.name).name, f"its {file.dtype} steps are {integers}"
     warning = (
-        f"{file.name} does not take pixels as they are: {steps}, so it is fed {wanted} rounded to them; "
+        f"{name} does not take pixels as they are: {steps}, so it is fed {wanted} rounded to them; "
         "an app must do the same"
     )
     return _decided(file, wanted, "pair" if stated is None else "stated", warning)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.runtime import LoadedModel, open_bytes
+from edge_mnv3.core.runtime import LoadedModel, open_bytes, real_numbers
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.diagnosis.equalization_scales import (
@@ -166,15 +166,10 @@ class _Runner:
         self._model = model
 
     def __call__(self, image: npt.NDArray[np.uint8]) -> list[Matrix]:
-        outputs = []
-        for info, stored in zip(self._model.outputs, self._model.run_all(image), strict=True):
-            matrix = stored.reshape(-1, stored.shape[-1] if stored.ndim else 1)
-            if info.scale is None or stored.dtype.kind == "f":
-                outputs.append(matrix.astype(np.float32))
-            else:
-                moved = matrix.astype(np.float32) - np.float32(info.zero_point or 0)
-                outputs.append(moved * np.float32(info.scale))
-        return outputs
+        return [
+            real_numbers(stored, info).reshape(-1, stored.shape[-1] if stored.ndim else 1)
+            for info, stored in zip(self._model.outputs, self._model.run_all(image), strict=True)
+        ]
 
 
 class _Sums:

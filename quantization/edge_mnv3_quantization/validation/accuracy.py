@@ -1,4 +1,4 @@
-"""Accuracy of a float file against an int8 file, image by image, as a phone would run them."""
+"""A float file against an int8 file, image by image and output by output, as a phone would run them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core.choices import (
@@ -17,23 +18,32 @@ from edge_mnv3.core.choices import (
     KernelChoice,
     RuntimeName,
 )
-from edge_mnv3.core.errors import CalibrationDataError
+from edge_mnv3.core.errors import ArgumentError, CalibrationDataError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.images import ImageSource, check_labelled, check_labels
+from edge_mnv3.core.images import ImageSource
+from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.results.validate import ModelAccuracy, ValidateResult
-from edge_mnv3_quantization.validation.differences import (
-    Answer,
-    accuracy_delta,
-    agreement_percent,
-    class_losses,
-    worst_disagreements,
+from edge_mnv3.core.results.model_facts import Task
+from edge_mnv3.core.results.validate import Gate, ModelAccuracy, OutputComparison, ValidateResult
+from edge_mnv3_quantization.validation.class_comparison import ClassComparison
+from edge_mnv3_quantization.validation.comparing import Answered, Comparison
+from edge_mnv3_quantization.validation.file_pair import (
+    ComparedFile,
+    FilePair,
+    PairedOutput,
+    PairSettings,
+    open_pair,
 )
-from edge_mnv3_quantization.validation.file_pair import ComparedFile, FilePair, open_pair
-from edge_mnv3_quantization.validation.findings import decide_gate
-from edge_mnv3_quantization.validation.hits import Hits, count_hits, top_classes
-from edge_mnv3_quantization.validation.running import RunSettings, run_files
+from edge_mnv3_quantization.validation.findings import Finding, decide_gate, noticed
+from edge_mnv3_quantization.validation.hits import Hits
+from edge_mnv3_quantization.validation.label_names import OutputNames
+from edge_mnv3_quantization.validation.other_ranges import better_range
+from edge_mnv3_quantization.validation.plan import ComparisonPlan, plan_comparisons
+from edge_mnv3_quantization.validation.running import Run, RunSettings, run_files
+
+_MOST = 50.0  # percent
+_NEIGHBOURS = "nearest-neighbour agreement"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +57,11 @@ class ValidationSettings:
         runtime: Which runtime to use.
         class_offset: Output index of label 0; None means 1 for files with 1001 outputs, else 0.
         workers: Threads, each with interpreters of one thread; None for one a core.
-        max_drop_points: Largest drop of top-1 (float less int8, percentage points) that passes the gate; None
-            for no gate.
+        max_drop_points: Largest drop of accuracy (float less int8, percentage points) that passes the gate;
+            None for no gate.
+        input_range: What float inputs take, as the user says; None to find it out.
+        task: What the outputs mean, as the user says; None to read it from the float file.
+        names: Names of the outputs, for images that name their classes.
     """
 
     preprocess: str = DEFAULT_PREPROCESS
@@ -57,6 +70,9 @@ class ValidationSettings:
     class_offset: int | None = None
     workers: int | None = None
     max_drop_points: float | None = None
+    input_range: InputRange | None = None
+    task: Task | None = None
+    names: OutputNames | None = None
 
 
 DEFAULT_SETTINGS = ValidationSettings()
@@ -73,79 +89,155 @@ def validate(
 
     Args:
         float_path: A float `.tflite` file.
-        int8_path: An int8 `.tflite` file of the same input size and classes.
-        images: The images to run the files on, each with its label.
+        int8_path: An int8 `.tflite` file of the same input size and outputs.
+        images: The images to run the files on, each with its label; embeddings and maps need none.
         settings: How the files are compared.
         reporter: Its `progress` is told of (images done, images in all), from the calling thread.
 
     Raises:
         ModelFileError: A file is invalid, does not load, or the two do not fit each other.
         CalibrationDataError: A label is missing or beyond the classes, or no image can be read.
+        ArgumentError: A task does not fit the outputs, or there is nothing that a gate could limit.
     """
-    pair = open_pair(
-        float_path,
-        int8_path,
+    pair_settings = PairSettings(
         kernels=settings.kernels,
         runtime=settings.runtime,
-        class_offset=settings.class_offset,
+        input_range=settings.input_range,
+        task=settings.task,
     )
-    check_labelled(images)
-    check_labels(images, classes=pair.float_.classes, place=images.location, reason=", as the models have")
+    pair = open_pair(float_path, int8_path, pair_settings)
+    plan = plan_comparisons(pair, images, class_offset=settings.class_offset, names=settings.names)
+    _check_gate(pair, settings)
     workers = settings.workers or available_cores()
     running = RunSettings(preprocess=settings.preprocess, runtime=settings.runtime, workers=workers)
     started = time.perf_counter()
-    run = run_files((pair.float_.runnable, pair.int8.runnable), images, running, _Reading(pair), reporter)
+    run = run_files(
+        (pair.float_.runnable, pair.int8.runnable),
+        images,
+        running,
+        _Reading(pair.outputs, plan.comparisons),
+        reporter,
+    )
     elapsed_s = time.perf_counter() - started
     if not run.answers:
         reason = run.skipped[0].reason if run.skipped else "no images"
         raise CalibrationDataError(f"images of {images.location}: none can be read", reason)
-    answers = [
-        Answer(images.name(index), images.label(index) or 0, *read) for index, read in run.answers.items()
-    ]
-    float_hits = count_hits((answer.label, answer.float_top5) for answer in answers)
-    int8_hits = count_hits((answer.label, answer.int8_top5) for answer in answers)
-    delta = accuracy_delta(answers, float_hits, int8_hits)
-    limit = settings.max_drop_points
+    outputs, findings = _compare(plan, images, run)
+    findings = [*pair.findings, *findings, *plan.findings]
+    classes = _primary(plan)
+    hint = None if classes is None else _range_hint(pair, plan, classes, images, running)
+    findings = [*([] if hint is None else [hint]), *findings]
+    figures = None if classes is None else classes.figures
     return ValidateResult(
-        n=len(answers),
+        n=len(run.answers),
         data=images.location,
         preprocess=images.applied_preprocess(settings.preprocess),
-        float_=_accuracy(pair.float_, float_hits),
-        int8=_accuracy(pair.int8, int8_hits),
-        delta=delta,
-        agreement_percent=agreement_percent(answers),
-        per_class_losses=class_losses(answers),
-        worst=worst_disagreements(answers),
+        float_=_accuracy(pair.float_, 0, classes, None if figures is None else figures.float_hits),
+        int8=_accuracy(pair.int8, 1, classes, None if figures is None else figures.int8_hits),
+        delta=None if figures is None else figures.delta,
+        agreement_percent=next(
+            (each.agreement_percent for each in outputs if each.output.task == "classes"), None
+        ),
+        per_class_losses=() if figures is None else figures.losses,
+        worst=() if figures is None else figures.worst,
         skipped=run.skipped,
         workers=workers,
-        images_per_s=len(answers) / elapsed_s,
+        images_per_s=len(run.answers) / elapsed_s,
         runtime=pair.float_.runtime,
-        gate=None if limit is None else decide_gate(delta, limit, pair.findings),
-        warnings=tuple(finding.text for finding in pair.findings),
+        gate=None if settings.max_drop_points is None else _gate(outputs, settings.max_drop_points, findings),
+        outputs=tuple(outputs),
+        findings=tuple(noticed(finding) for finding in findings),
+        warnings=tuple(finding.text for finding in findings),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Reads the answers to one image from both outputs: each file's classes, and the float file's margin."""
+    """Reads the answers to one image from all outputs of both files, in the float file's order."""
 
-    pair: FilePair
+    outputs: Sequence[PairedOutput]
+    comparisons: Sequence[Comparison[Any]]
 
-    def __call__(self, outputs: Sequence[npt.NDArray[Any]]) -> tuple[tuple[int, ...], tuple[int, ...], float]:
-        float_output, int8_output = outputs
-        offset = self.pair.float_.class_offset
-        float_top5 = top_classes(float_output, class_offset=offset)
-        int8_top5 = top_classes(int8_output, class_offset=self.pair.int8.class_offset)
-        margin = float_output[float_top5[0] + offset] - float_output[int8_top5[0] + offset]
-        return float_top5, int8_top5, float(margin)
+    def __call__(self, files: Sequence[Sequence[npt.NDArray[np.float32]]]) -> tuple[Any, ...]:
+        float_outputs, int8_outputs = files
+        return tuple(
+            comparison.read(float_outputs[output.float_place], int8_outputs[output.int8_place])
+            for output, comparison in zip(self.outputs, self.comparisons, strict=True)
+        )
 
 
-def _accuracy(file: ComparedFile, hits: Hits) -> ModelAccuracy:
+def _compare(
+    plan: ComparisonPlan, images: ImageSource, run: Run[tuple[Any, ...]]
+) -> tuple[list[OutputComparison], list[Finding]]:
+    names = [images.name(index) for index in run.answers]
+    outputs: list[OutputComparison] = []
+    findings: list[Finding] = []
+    for place, comparison in enumerate(plan.comparisons):
+        labels = [plan.labels[index] for index in run.answers] if place == plan.labelled else None
+        answered = Answered(
+            names=names,
+            answers=[each[place] for each in run.answers.values()],
+            labels=None if labels is None else [label for label in labels if label is not None],
+        )
+        compared = comparison.compare(answered)
+        outputs.append(compared.comparison)
+        findings += compared.findings
+    return outputs, findings
+
+
+def _range_hint(
+    pair: FilePair,
+    plan: ComparisonPlan,
+    classes: ClassComparison,
+    images: ImageSource,
+    settings: RunSettings,
+) -> Finding | None:
+    """Tries other input ranges where the float file is wrong on most images."""
+    if classes.figures is None or classes.figures.float_hits.top1_percent >= _MOST:
+        return None
+    labels = {index: label for index, label in enumerate(plan.labels) if isinstance(label, int)}
+    return better_range(pair.float_, images, labels, classes, settings)
+
+
+def _primary(plan: ComparisonPlan) -> ClassComparison | None:
+    """The output of classes that has the images' labels."""
+    if plan.labelled is None:
+        return None
+    comparison = plan.comparisons[plan.labelled]
+    return comparison if isinstance(comparison, ClassComparison) else None
+
+
+def _check_gate(pair: FilePair, settings: ValidationSettings) -> None:
+    """Refuses a gate where no output has a figure that could drop, before anything is run."""
+    if settings.max_drop_points is not None and all(each.facts.task == "map" for each in pair.outputs):
+        raise ArgumentError(
+            "--max-drop-points",
+            "files that give maps, which have no accuracy",
+            next_step="leave it out, and read their cosine similarity and signal to noise",
+        )
+
+
+def _gate(outputs: Sequence[OutputComparison], max_drop_points: float, findings: Sequence[Finding]) -> Gate:
+    """Limits the first figure of accuracy; embeddings have their neighbours."""
+    scores = [score for output in outputs for score in output.scores]
+    if scores:
+        return decide_gate(scores[0].name, -scores[0].difference_points, max_drop_points, findings)
+    kept = [
+        output.similarity.neighbour_agreement_percent for output in outputs if output.similarity is not None
+    ]
+    known = [percent for percent in kept if percent is not None]
+    return decide_gate(_NEIGHBOURS, 100 - min(known) if known else float("nan"), max_drop_points, findings)
+
+
+def _accuracy(
+    file: ComparedFile, place: int, classes: ClassComparison | None, hits: Hits | None
+) -> ModelAccuracy:
     return ModelAccuracy(
         path=str(file.path),
         sha256=sha256_file(file.path),
         kernels=file.kernels,
-        class_offset=file.class_offset,
-        top1_percent=hits.top1_percent,
-        top5_percent=hits.top5_percent,
+        input=file.input.facts,
+        class_offset=0 if classes is None else classes.offsets[place],
+        top1_percent=None if hits is None else hits.top1_percent,
+        top5_percent=None if hits is None else hits.top5_percent,
     )

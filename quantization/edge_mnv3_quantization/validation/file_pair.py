@@ -1,17 +1,22 @@
-"""A float and an int8 file that are compared: which kernels run them, and how their outputs are numbered."""
+"""A float and an int8 file that are compared: what runs them, what they are fed, how outputs are paired."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_mnv3.core.choices import KernelChoice, Kernels, RuntimeName
 from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.input_range import InputRange
+from edge_mnv3.core.results.model_facts import OutputFacts, Task
+from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import LoadedModel, open_model, probe
+from edge_mnv3.core.tflite.input_facts import DecidedInput, decide_inputs, read_input
+from edge_mnv3.core.tflite.output_facts import read_outputs
 from edge_mnv3.core.tflite.read import read_file
-from edge_mnv3_quantization.validation.findings import BackgroundAssumed, Finding, RefusedByXnnpack
-from edge_mnv3_quantization.validation.hits import default_class_offset
+from edge_mnv3_quantization.validation.findings import Finding, InputDoubtful, RefusedByXnnpack
 from edge_mnv3_quantization.validation.running import RunnableFile, image_shape
 
 
@@ -22,100 +27,149 @@ class ComparedFile:
     Attributes:
         path: The file.
         kernels: The kernels that run it.
-        class_offset: Output index of label 0.
-        classes: Number of outputs from `class_offset` on.
+        input: What it is fed.
         runtime: Name and version of the runtime.
     """
 
     path: Path
     kernels: Kernels
-    class_offset: int
-    classes: int
+    input: DecidedInput
     runtime: str
 
     @property
     def runnable(self) -> RunnableFile:
         """The file as it is run."""
-        return RunnableFile(self.path, self.kernels)
+        return RunnableFile(self.path, self.kernels, self.input.range)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedOutput:
+    """An output of both files.
+
+    Attributes:
+        facts: What it gives, as the float file tells.
+        float_place: Its place among the float file's outputs.
+        int8_place: Its place among the int8 file's outputs.
+        float_count: How many numbers the float file gives.
+        int8_count: How many numbers the int8 file gives.
+    """
+
+    facts: OutputFacts
+    float_place: int
+    int8_place: int
+    float_count: int
+    int8_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePair:
-    """Both files, and what was noticed about them."""
+    """Both files, their outputs in the float file's order, and what was noticed about them."""
 
     float_: ComparedFile
     int8: ComparedFile
+    outputs: tuple[PairedOutput, ...]
     findings: tuple[Finding, ...]
 
 
-def open_pair(
-    float_path: Path,
-    int8_path: Path,
-    *,
-    kernels: KernelChoice,
-    runtime: RuntimeName,
-    class_offset: int | None,
-) -> FilePair:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairSettings:
+    """How files are opened.
+
+    Attributes:
+        kernels: `auto` takes XNNPACK, and for a file that does not load under it the built-in kernels.
+        runtime: Which runtime to use.
+        input_range: What float inputs take, as the user says; None to find it out.
+        task: What the outputs mean, as the user says; None to read it from the float file.
+    """
+
+    kernels: KernelChoice
+    runtime: RuntimeName
+    input_range: InputRange | None = None
+    task: Task | None = None
+
+
+def open_pair(float_path: Path, int8_path: Path, settings: PairSettings) -> FilePair:
     """Loads both files once, and checks that they can be compared.
 
     Args:
         float_path: A float `.tflite` file.
-        int8_path: An int8 `.tflite` file of the same input shape and classes.
-        kernels: `auto` takes XNNPACK, and for a file that does not load under it the built-in kernels.
-        runtime: Which runtime to use.
-        class_offset: Output index of label 0; None means 1 for files with 1001 outputs, else 0.
+        int8_path: An int8 `.tflite` file of the same input shape and outputs.
+        settings: How they are opened.
 
     Raises:
-        ModelFileError: A file is invalid, does not load, or the two do not fit each other.
+        ModelFileError: A file is invalid, does not load, takes floats of unknown range, or the two do not fit
+            each other.
+        ArgumentError: The outputs cannot have the task that is stated.
     """
     paths = (float_path, int8_path)
     findings: list[Finding] = []
-    chosen = [_choose_kernels(path, kernels, runtime, findings) for path in paths]
-    float_model, int8_model = (
-        open_model(path, kernels=each, runtime=runtime) for path, each in zip(paths, chosen, strict=True)
-    )
-    _check_kinds(float_path, int8_path, float_model)
-    _check_shapes(float_path, float_model, int8_model)
-    outputs = [math.prod(model.outputs[0].shape[1:]) for model in (float_model, int8_model)]
-    offsets = _class_offsets(outputs, class_offset)
-    if class_offset is None:
-        findings += [BackgroundAssumed(path) for path, offset in zip(paths, offsets, strict=True) if offset]
+    chosen = [_choose_kernels(path, settings, findings) for path in paths]
+    models = [
+        open_model(path, kernels=each, runtime=settings.runtime)
+        for path, each in zip(paths, chosen, strict=True)
+    ]
+    _check_kinds(float_path, int8_path, models[0])
+    _check_shapes(float_path, *models)
+    inputs = decide_inputs([read_input(path) for path in paths], settings.input_range)
+    findings += [InputDoubtful(each.warning) for each in inputs if each.warning is not None]
     float_, int8 = (
-        ComparedFile(
-            path=path,
-            kernels=each,
-            class_offset=offset,
-            classes=count - offset,
-            runtime=float_model.runtime,
-        )
-        for path, each, offset, count in zip(paths, chosen, offsets, outputs, strict=True)
+        ComparedFile(path=path, kernels=kernels, input=decided, runtime=model.runtime)
+        for path, kernels, decided, model in zip(paths, chosen, inputs, models, strict=True)
     )
-    if float_.classes != int8.classes:
+    facts = read_outputs(float_path, task=settings.task)
+    outputs = paired_outputs(facts, *(model.outputs for model in models))
+    return FilePair(float_=float_, int8=int8, outputs=outputs, findings=tuple(findings))
+
+
+def paired_outputs(
+    facts: Sequence[OutputFacts], float_outputs: Sequence[TensorInfo], int8_outputs: Sequence[TensorInfo]
+) -> tuple[PairedOutput, ...]:
+    """Finds for each output of a float file the int8 file's.
+
+    They belong together by name where both files have the same names, else by shape where all shapes differ,
+    else by place: converters keep the order.
+
+    Raises:
+        ModelFileError: There are other outputs in the int8 file.
+    """
+    if len(float_outputs) != len(int8_outputs):
         raise ModelFileError(
-            "class counts of the two models",
-            f"{outputs[0]} and {outputs[1]} outputs",
-            "the same classes",
-            "use --class-offset where one has a background class",
+            "outputs of the two models",
+            f"{len(float_outputs)} and {len(int8_outputs)}",
+            "the same outputs",
         )
-    return FilePair(float_=float_, int8=int8, findings=tuple(findings))
+    places = list(range(len(int8_outputs)))
+    for key in ("name", "shape"):
+        wanted, there = ([getattr(tensor, key) for tensor in each] for each in (float_outputs, int8_outputs))
+        if len(set(wanted)) == len(wanted) and set(wanted) == set(there):
+            places = [there.index(one) for one in wanted]
+            break
+    return tuple(
+        PairedOutput(
+            facts=fact,
+            float_place=index,
+            int8_place=place,
+            float_count=math.prod(float_outputs[index].shape[1:]),
+            int8_count=math.prod(int8_outputs[place].shape[1:]),
+        )
+        for index, (fact, place) in enumerate(zip(facts, places, strict=True))
+    )
 
 
-def _choose_kernels(
-    path: Path, choice: KernelChoice, runtime: RuntimeName, findings: list[Finding]
-) -> Kernels:
-    if choice != "auto":
-        return choice
-    check = probe(path, kernels="xnnpack", runtime=runtime)
+def _choose_kernels(path: Path, settings: PairSettings, findings: list[Finding]) -> Kernels:
+    if settings.kernels != "auto":
+        return settings.kernels
+    check = probe(path, kernels="xnnpack", runtime=settings.runtime)
     if check.loads:
         return "xnnpack"
     # The child process has shown whether the built-in kernels can take it; a broken file is reported here.
-    open_model(path, kernels="builtin", runtime=runtime)
+    open_model(path, kernels="builtin", runtime=settings.runtime)
     findings.append(RefusedByXnnpack(path))
     return "builtin"
 
 
 def _check_kinds(float_path: Path, int8_path: Path, float_model: LoadedModel) -> None:
-    if float_model.outputs[0].dtype != "float32" or float_model.inputs[0].dtype != "float32":
+    if any(tensor.dtype != "float32" for tensor in (*float_model.inputs, *float_model.outputs)):
         raise ModelFileError(
             f"float model {float_path}", f"a {float_model.inputs[0].dtype} input", "a float32 .tflite file"
         )
@@ -131,10 +185,3 @@ def _check_shapes(float_path: Path, float_model: LoadedModel, int8_model: Loaded
     if shapes[0][1:] != shapes[1][1:]:
         raise ModelFileError("input shapes of the two models", f"{shapes[0]} and {shapes[1]}", "equal shapes")
     image_shape(float_path, float_model)
-
-
-def _class_offsets(outputs: list[int], class_offset: int | None) -> list[int]:
-    if class_offset is None:
-        return [default_class_offset(count) for count in outputs]
-    same = outputs[0] == outputs[1]
-    return [class_offset if same or count > min(outputs) else 0 for count in outputs]

@@ -7,27 +7,30 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core.choices import DEFAULT_RUNTIME, Kernels, RuntimeName
 from edge_mnv3.core.errors import InputFileError, ModelFileError
-from edge_mnv3.core.images import ImageSource
+from edge_mnv3.core.images import ImageSource, Pixels
+from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import ImageShape, SkippedImage
-from edge_mnv3.core.runtime import LoadedModel, open_model
+from edge_mnv3.core.runtime import LoadedModel, open_model, real_numbers
 
 _POLL_S = 0.1
 A = TypeVar("A")
 
 
 class RunnableFile(NamedTuple):
-    """A `.tflite` file and the kernels that run it."""
+    """A `.tflite` file, the kernels that run it, and what it is fed."""
 
     path: Path
     kernels: Kernels
+    input_range: InputRange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +41,13 @@ class RunSettings:
         preprocess: Key of `PREPROCESSES`.
         runtime: TFLite runtime to use.
         workers: Threads, each with interpreters of one thread; None for one a core.
+        indices: Which images to run; None for all.
     """
 
     preprocess: str
     runtime: RuntimeName = DEFAULT_RUNTIME
     workers: int | None = None
+    indices: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +67,24 @@ def run_files(
     files: Sequence[RunnableFile],
     images: ImageSource,
     settings: RunSettings,
-    read: Callable[[list[npt.NDArray[Any]]], A],
+    read: Callable[[list[list[npt.NDArray[np.float32]]]], A],
     reporter: Reporter = SILENT,
 ) -> Run[A]:
     """Runs every file over the same pixels of every image.
 
     Args:
-        files: Files with one input (1, rows, columns, 3 or 1) of the same shape and one output each.
-        images: The images, of which all that are available are used.
+        files: Files with one input (1, rows, columns, 3 or 1) of the same shape.
+        images: The images.
         settings: How to run the files.
-        read: Makes an answer of the files' outputs, (outputs,) each; called from several threads.
+        read: Makes an answer of all outputs of each file, in the file's order: real numbers, in the output's
+            shape with the batch; called from several threads.
         reporter: Its `progress` is told of (images done, images in all), from the calling thread.
 
     Raises:
         ModelFileError: A file does not load, or takes no image.
     """
-    total = images.available or 0
-    queue = iter(range(total))
+    wanted = range(images.available or 0) if settings.indices is None else settings.indices
+    total, queue = len(wanted), iter(wanted)
     lock, stop = threading.Lock(), threading.Event()
     answers: dict[int, A] = {}
     skipped: dict[int, SkippedImage] = {}
@@ -95,11 +101,16 @@ def run_files(
             except InputFileError as error:
                 skipped[index] = SkippedImage(file=images.name(index), reason=error.got or str(error))
                 continue
-            answers[index] = read([model.run(pixels) for model in models])
+            answers[index] = read([_outputs(model, pixels) for model in models])
 
     # Loading captures the process's output streams, so it stays on this thread.
     loaded = [
-        [open_model(file.path, kernels=file.kernels, runtime=settings.runtime) for file in files]
+        [
+            open_model(
+                file.path, kernels=file.kernels, runtime=settings.runtime, input_range=file.input_range
+            )
+            for file in files
+        ]
         for _ in range(min(settings.workers or available_cores(), max(1, total)))
     ]
     with ThreadPoolExecutor(len(loaded)) as pool:
@@ -112,6 +123,13 @@ def run_files(
         answers={index: answers[index] for index in sorted(answers)},
         skipped=tuple(skipped[index] for index in sorted(skipped)),
     )
+
+
+def _outputs(model: LoadedModel, pixels: Pixels) -> list[npt.NDArray[np.float32]]:
+    return [
+        real_numbers(stored, tensor)
+        for stored, tensor in zip(model.run_all(pixels), model.outputs, strict=True)
+    ]
 
 
 def image_shape(path: Path, model: LoadedModel) -> ImageShape:

@@ -1,0 +1,100 @@
+"""What the outputs of a file mean, read from its last operators."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from edge_mnv3.core.errors import ArgumentError, ModelFileError
+from edge_mnv3.core.results.model_facts import Activation, OutputFacts, Task
+from edge_mnv3.core.tflite.read import read_file
+from edge_mnv3.core.tflite.types import Graph, Operator
+
+_CARRIERS = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE")  # these give the numbers that they take
+_ACTIVATIONS: dict[str, Activation] = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
+_CLASSIFIERS = ("FULLY_CONNECTED", "CONV_2D")
+
+
+def read_outputs(path: Path, *, task: Task | None = None) -> tuple[OutputFacts, ...]:
+    """Reads what each output of a file means.
+
+    Args:
+        path: A `.tflite` file.
+        task: What the user says that all of them mean; None to read it from the graph.
+
+    Raises:
+        ModelFileError: It is no valid `.tflite`, or an output is one number behind a softmax.
+        ArgumentError: An output cannot have that task.
+    """
+    graph = read_file(path).main_graph
+    return tuple(output_facts(graph, tensor, name=str(path), task=task) for tensor in graph.outputs)
+
+
+def output_facts(graph: Graph, tensor: int, *, name: str, task: Task | None = None) -> OutputFacts:
+    """Reads what one output of a graph means.
+
+    Args:
+        graph: The graph.
+        tensor: Number of the output.
+        name: What errors call the file.
+        task: What the user says; None to read it from the graph.
+
+    Raises:
+        ModelFileError: The output is one number behind a softmax, which is always 1.
+        ArgumentError: It cannot have that task.
+    """
+    stored = graph.tensors[tensor]
+    shape = stored.shape[1:]
+    if math.prod(shape[:-1]) == 1:
+        shape = shape[-1:] or (1,)
+    last = _last_operator(graph, tensor)
+    activation = _ACTIVATIONS.get(last.name, "none") if last is not None else "none"
+    if activation == "softmax" and math.prod(shape) == 1:
+        raise ModelFileError(
+            f"model {name}, output '{stored.name}'",
+            "one number behind a softmax, which is always 1",
+            "a sigmoid for one output, or an output for each class",
+        )
+    if task is not None:
+        _check_task(task, shape, stored.name)
+    return OutputFacts(
+        name=stored.name, shape=shape, activation=activation, task=task or _task(shape, activation, last)
+    )
+
+
+def _last_operator(graph: Graph, tensor: int) -> Operator | None:
+    operator = graph.producer(tensor)
+    while operator is not None and operator.name in _CARRIERS:
+        operator = graph.producer(operator.inputs[0])
+    return operator
+
+
+def _task(shape: tuple[int, ...], activation: Activation, last: Operator | None) -> Task:
+    if len(shape) > 1:
+        return "map"
+    if activation == "softmax":
+        return "classes"
+    is_classifier = last is not None and last.name in _CLASSIFIERS and last.activation == "NONE"
+    if shape[0] == 1 and (activation == "sigmoid" or is_classifier):
+        return "binary"
+    if activation == "sigmoid":
+        return "labels"
+    return "classes" if is_classifier else "embedding"
+
+
+def _check_task(task: Task, shape: tuple[int, ...], name: str) -> None:
+    fits = {
+        "classes": len(shape) == 1 and shape[0] > 1,
+        "binary": shape == (1,),
+        "labels": len(shape) == 1,
+        "embedding": len(shape) == 1,
+        "map": True,
+    }
+    wanted = {
+        "classes": "a vector of two numbers or more",
+        "binary": "one number",
+        "labels": "a vector",
+        "embedding": "a vector",
+    }
+    if not fits[task]:
+        raise ArgumentError(f"task {task}", f"an output '{name}' of shape {shape}", wanted[task])

@@ -1,0 +1,245 @@
+"""An output of classes compared: which class each file puts first, and how often that is the label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core.results.model_facts import OutputFacts
+from edge_mnv3.core.results.validate import (
+    AccuracyDelta,
+    ClassLoss,
+    Disagreement,
+    OutputComparison,
+    ScoreComparison,
+)
+from edge_mnv3_quantization.validation.chance import Agreement, agreement
+from edge_mnv3_quantization.validation.comparing import Answered, Compared, PairNames
+from edge_mnv3_quantization.validation.differences import (
+    Answer,
+    accuracy_delta,
+    agreement_percent,
+    class_losses,
+    worst_disagreements,
+)
+from edge_mnv3_quantization.validation.findings import (
+    AtChance,
+    FewerClasses,
+    FilesDisagree,
+    Finding,
+    NotFinite,
+    NumberedOtherwise,
+    OneAnswer,
+    Saturated,
+    TooFewImages,
+    Which,
+)
+from edge_mnv3_quantization.validation.hits import Hits, count_hits, top_classes
+from edge_mnv3_quantization.validation.label_numbering import other_numbering
+
+_LIKELY = 0.05
+_MOST = 50.0  # percent
+_FEW_ANSWERS = 5  # fewer images may well be of one class
+NO_CLASS = -2  # what a file answers that gives no finite numbers
+State = Literal["clear", "tied", "not finite"]
+
+
+class ClassAnswer(NamedTuple):
+    """What both files make of one image; the fields are those of `Answer`, and whether the first is clear."""
+
+    float_top5: tuple[int, ...]
+    int8_top5: tuple[int, ...]
+    float_margin: float
+    float_state: State
+    int8_state: State
+
+
+class ClassFigures(NamedTuple):
+    """What only an output of classes with labels has."""
+
+    float_hits: Hits
+    int8_hits: Hits
+    delta: AccuracyDelta
+    losses: tuple[ClassLoss, ...]
+    worst: tuple[Disagreement, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class ClassComparison:
+    """Compares an output of classes.
+
+    Attributes:
+        facts: The output.
+        files: What findings call the files.
+        classes: How many classes labels may name.
+        offsets: Output index of label 0, in the float and in the int8 file.
+        named: Labels were matched by name.
+        place: Place of the output among the float file's.
+        figures: The figures, once labelled answers were compared.
+    """
+
+    facts: OutputFacts
+    files: PairNames
+    classes: int
+    offsets: tuple[int, int]
+    named: bool = False
+    place: int = 0
+    figures: ClassFigures | None = field(default=None, init=False)
+
+    def read(self, float_output: npt.NDArray[Any], int8_output: npt.NDArray[Any]) -> ClassAnswer:
+        """Reads the highest classes of both files, and the float file's margin between them."""
+        float_, int8 = float_output.reshape(-1), int8_output.reshape(-1)
+        states = _state(float_), _state(int8)
+        float_top5, int8_top5 = (
+            (NO_CLASS,) if state == "not finite" else top_classes(output, class_offset=offset)
+            for output, state, offset in zip((float_, int8), states, self.offsets, strict=True)
+        )
+        margin = 0.0
+        if "not finite" not in states:
+            places = [classes[0] + self.offsets[0] for classes in (float_top5, int8_top5)]
+            margin = float(float_[places[0]] - float_[places[1]]) if min(places) >= 0 else 0.0
+        return ClassAnswer(float_top5, int8_top5, margin, *states)
+
+    def compare(self, answered: Answered[ClassAnswer]) -> Compared:
+        """Compares all answers; with labels, how often each file is right."""
+        labels = None if answered.labels is None else [_class(label) for label in answered.labels]
+        answers = [
+            Answer(name, -1 if labels is None else labels[index], *each[:3])
+            for index, (name, each) in enumerate(zip(answered.names, answered.answers, strict=True))
+        ]
+        scores: tuple[ScoreComparison, ...] = ()
+        one_class = labels is not None and len(set(labels)) == 1
+        findings = _answer_findings(self.files, answered.answers, one_class=one_class)
+        if labels is not None:
+            self.figures = _figures(answers)
+            scores = (_score(self.figures),)
+            findings = [*self._label_findings(answers, labels), *findings]
+        findings += _agreement_findings(answers, self.classes)
+        comparison = OutputComparison(
+            output=self.facts,
+            labelled=labels is not None,
+            agreement_percent=agreement_percent(answers),
+            scores=scores,
+            similarity=None,
+        )
+        return Compared(comparison, tuple(findings))
+
+    def _label_findings(self, answers: Sequence[Answer], labels: Sequence[int]) -> list[Finding]:
+        float_answers = [answer.float_top5[0] for answer in answers]
+        int8_answers = [answer.int8_top5[0] for answer in answers]
+        with_float, with_int8 = (
+            agreement(labels, each, classes=self.classes) for each in (float_answers, int8_answers)
+        )
+        findings: list[Finding] = []
+        numbering = other_numbering(labels, float_answers, classes=self.classes)
+        if numbering is not None:
+            findings.append(NumberedOtherwise(with_float.percent, numbering))
+        if not with_float.decidable:
+            findings.append(TooFewImages(with_float.n))
+        else:
+            pairs: list[tuple[Which, Agreement]] = [("float", with_float), ("int8", with_int8)]
+            for which, each in pairs:
+                if each.at_chance:
+                    path = self.files.float_ if which == "float" else self.files.int8
+                    findings.append(AtChance(which, path, "top-1", each))
+        seen = len(set(labels))
+        if fewer_than_chance(len(labels), seen, self.classes):
+            met = self.classes * (1 - (1 - 1 / self.classes) ** len(labels))
+            findings.append(FewerClasses(seen, self.classes, met, self.named))
+        return findings
+
+
+def fewer_than_chance(n: int, seen: int, classes: int) -> bool:
+    """Whether images drawn evenly from all classes would hardly be of so few.
+
+    Args:
+        n: Images.
+        seen: Classes that have an image.
+        classes: Classes that there are.
+
+    Returns:
+        Whether `n` images are of `seen` classes or fewer in at most 5 % of the draws.
+    """
+    if seen >= classes:
+        return False
+    # The shares of draws that have met 0, 1, ... `seen` classes after each image.
+    met = np.zeros(seen + 1)
+    met[0] = 1.0
+    known = np.arange(seen + 1) / classes
+    for _ in range(n):
+        new = met * known
+        new[1:] += met[:-1] * (1 - known[:-1])
+        met = new
+        if met.sum() <= _LIKELY:
+            return True
+    return False
+
+
+def _state(output: npt.NDArray[Any]) -> State:
+    if not np.isfinite(output).all():
+        return "not finite"
+    return "tied" if np.count_nonzero(output == output.max()) > 1 else "clear"
+
+
+def _class(label: int | frozenset[int]) -> int:
+    """The one class of an image, whose labels were checked."""
+    return label if isinstance(label, int) else next(iter(label))
+
+
+def _figures(answers: Sequence[Answer]) -> ClassFigures:
+    float_hits = count_hits((answer.label, answer.float_top5) for answer in answers)
+    int8_hits = count_hits((answer.label, answer.int8_top5) for answer in answers)
+    return ClassFigures(
+        float_hits=float_hits,
+        int8_hits=int8_hits,
+        delta=accuracy_delta(answers, float_hits, int8_hits),
+        losses=class_losses(answers),
+        worst=worst_disagreements(answers),
+    )
+
+
+def _score(figures: ClassFigures) -> ScoreComparison:
+    return ScoreComparison(
+        name="top-1",
+        float_percent=figures.float_hits.top1_percent,
+        int8_percent=figures.int8_hits.top1_percent,
+        difference_points=figures.delta.top1_points,
+        ci95_points=figures.delta.ci95_points,
+        method=figures.delta.method,
+    )
+
+
+def _answer_findings(files: PairNames, answers: Sequence[ClassAnswer], *, one_class: bool) -> list[Finding]:
+    """What the answers themselves show; that all are alike says nothing where all images are of one class."""
+    findings: list[Finding] = []
+    n = len(answers)
+    of_files: list[tuple[Which, list[int], list[State]]] = [
+        ("float", [each.float_top5[0] for each in answers], [each.float_state for each in answers]),
+        ("int8", [each.int8_top5[0] for each in answers], [each.int8_state for each in answers]),
+    ]
+    for which, first, states in of_files:
+        path = files.float_ if which == "float" else files.int8
+        not_finite, tied = states.count("not finite"), states.count("tied")
+        if not_finite:
+            findings.append(NotFinite(which, path, not_finite, n))
+        elif 2 * tied > n:
+            findings.append(Saturated(which, path, tied, n))
+        elif n >= _FEW_ANSWERS and len(set(first)) == 1 and not one_class:
+            findings.append(OneAnswer(which, path, f"class {first[0]}"))
+    return findings
+
+
+def _agreement_findings(answers: Sequence[Answer], classes: int) -> list[Finding]:
+    both = agreement(
+        [answer.float_top5[0] for answer in answers],
+        [answer.int8_top5[0] for answer in answers],
+        classes=classes,
+    )
+    low, high = both.ci95_percent
+    # Where nearly all images are of one class, files that agree on nearly all do so by chance too.
+    by_chance = both.decidable and both.at_chance and low <= _MOST
+    return [FilesDisagree(both)] if high < _MOST or by_chance else []

@@ -1,0 +1,61 @@
+"""What the comparison of one output is made of, whatever the output means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy.typing as npt
+
+from edge_mnv3.core.results.validate import OutputComparison
+from edge_mnv3_quantization.validation.findings import Finding
+
+A = TypeVar("A")
+# The labels of an image: a class, or several that hold together.
+Label = int | frozenset[int]
+
+
+class PairNames(NamedTuple):
+    """What findings call both files."""
+
+    float_: Path
+    int8: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered(Generic[A]):
+    """What was read from one output of both files.
+
+    Attributes:
+        names: Names of the images that could be read.
+        answers: What a comparison read of each of them.
+        labels: The labels of each of them; None where there are none for this output.
+    """
+
+    names: Sequence[str]
+    answers: Sequence[A]
+    labels: Sequence[Label] | None
+
+
+class Compared(NamedTuple):
+    """The comparison of an output, and what was noticed."""
+
+    comparison: OutputComparison
+    findings: tuple[Finding, ...]
+
+
+class Comparison(Protocol[A]):
+    """A way to compare an output, by what it means."""
+
+    def read(self, float_output: npt.NDArray[Any], int8_output: npt.NDArray[Any]) -> A:
+        """Reads what is needed of the outputs to one image; may be called from several threads.
+
+        Args:
+            float_output: The float file's output as it stores it, without the batch's dimension.
+            int8_output: The int8 file's.
+        """
+
+    def compare(self, answered: Answered[A]) -> Compared:
+        """Compares all answers."""

@@ -1,0 +1,170 @@
+"""Labels of images as numbers of outputs: taken as numbers, or found by their names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from edge_mnv3.core.errors import CalibrationDataError
+from edge_mnv3.core.images import ImageSource
+from edge_mnv3.core.results.model_facts import Task
+from edge_mnv3_quantization.validation.comparing import Label
+from edge_mnv3_quantization.validation.findings import Finding, NamesUnknown
+
+
+@dataclass(frozen=True, slots=True)
+class OutputNames:
+    """Names of a model's outputs.
+
+    Attributes:
+        names: In the order of the outputs, all different.
+        source: What they were read from, for messages.
+        stated: The user gave them: every name of the images must be among them. Otherwise the model brought
+            them, and images may have names of another kind.
+    """
+
+    names: tuple[str, ...]
+    source: str
+    stated: bool
+
+
+class Labelled(NamedTuple):
+    """The labels of a source.
+
+    Attributes:
+        labels: Of each image; None where an image has none.
+        named: They were found by name.
+        findings: What was noticed.
+    """
+
+    labels: list[Label | None]
+    named: bool
+    findings: tuple[Finding, ...]
+
+
+def labels_of(images: ImageSource, *, task: Task, classes: int, names: OutputNames | None) -> Labelled:
+    """Finds the labels of all images.
+
+    Args:
+        images: The images.
+        task: `classes`, `binary` or `labels`, of which an image may have several.
+        classes: How many there are; 2 for `binary`.
+        names: Names of the outputs, where they are known.
+
+    Raises:
+        CalibrationDataError: A label is none of the names, or beyond the classes; or a name where no names of
+            outputs are known.
+    """
+    texts, numbers = images.label_names(), images.labels()
+    findings: tuple[Finding, ...] = ()
+    places = None
+    if names is not None:
+        _check_count(names, classes)
+        places = _places(names)
+        written = [text for text in texts if text is not None]
+        known = any(
+            _found(part, places) is not None for text in written for part in _parts(text, task, places)
+        )
+        if written and not known and not names.stated:
+            findings, places = (NamesUnknown(names.source, written[0], names.names[0]),), None
+        elif not written:
+            places = None
+    labels = [
+        _label(_Image(images, index, task, classes), text, number, places, names)
+        for index, (text, number) in enumerate(zip(texts, numbers, strict=True))
+    ]
+    named = places is not None or (names is not None and names.stated)
+    return Labelled(labels, named, findings)
+
+
+class _Image(NamedTuple):
+    """An image whose label is looked for."""
+
+    images: ImageSource
+    place: int
+    task: Task
+    classes: int
+
+    def error(self, got: str, expected: str, next_step: str = "") -> CalibrationDataError:
+        return CalibrationDataError(
+            f"label of {self.images.name(self.place)} in {self.images.location}", got, expected, next_step
+        )
+
+
+def _label(
+    image: _Image,
+    text: str | None,
+    number: int | None,
+    places: dict[str, int] | None,
+    names: OutputNames | None,
+) -> Label | None:
+    if places is not None and names is not None and text is not None:
+        found = frozenset(_place(image, part, places, names) for part in _parts(text, image.task, places))
+        if image.task == "labels":
+            return found
+        return next(iter(found))
+    if number is None and text is not None:
+        if image.task == "labels" and re.fullmatch(r"[\d\s|]*", text):
+            several = frozenset(int(part) for part in re.split(r"[\s|]+", text) if part)
+            return frozenset(_checked(image, each) for each in several)
+        raise image.error(f"the name {text!r}", "a number", "give the names of the outputs with --labels")
+    return None if number is None else _checked(image, number)
+
+
+def _checked(image: _Image, number: int) -> int:
+    if not 0 <= number < image.classes:
+        raise image.error(str(number), f"0 to {image.classes - 1}, as the models have")
+    return number
+
+
+def _parts(text: str, task: Task, places: dict[str, int]) -> list[str]:
+    """The names in a text; a name may hold blanks, so only texts that are no name are taken apart there."""
+    if task != "labels":
+        return [text]
+    parts = text.split("|") if "|" in text or _found(text, places) is not None else text.split()
+    return [part for part in parts if part.strip()]
+
+
+def _place(image: _Image, name: str, places: dict[str, int], names: OutputNames) -> int:
+    place = _found(name, places)
+    if place is None:
+        near = difflib.get_close_matches(_folded(name), places, n=1, cutoff=0.0)
+        suggestion = names.names[places[near[0]]] if near else names.names[0]
+        raise image.error(
+            repr(name),
+            f"one of the {len(names.names)} names in {names.source}",
+            f"the nearest is '{suggestion}'",
+        )
+    return place
+
+
+def _places(names: OutputNames) -> dict[str, int]:
+    """The place of each name as it is written, and without regard to case where only one is meant."""
+    folded = [_folded(name) for name in names.names]
+    places = {each: place for place, each in enumerate(folded) if folded.count(each) == 1}
+    return places | {_written(name): place for place, name in enumerate(names.names)}
+
+
+def _found(name: str, places: dict[str, int]) -> int | None:
+    return places.get(_written(name), places.get(_folded(name)))
+
+
+def _written(name: str) -> str:
+    """A name without blanks around it, in one form of Unicode."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def _folded(name: str) -> str:
+    return _written(name).casefold()
+
+
+def _check_count(names: OutputNames, classes: int) -> None:
+    if len(names.names) != classes:
+        raise CalibrationDataError(
+            f"labels {names.source}",
+            f"{len(names.names)} labels",
+            f"{classes}, as many as the models have classes",
+        )

@@ -1,0 +1,205 @@
+"""An output of scores compared: one for each of several labels that may hold together, or a single one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core.results.model_facts import OutputFacts
+from edge_mnv3.core.results.validate import OutputComparison, ScoreComparison
+from edge_mnv3_quantization.validation.chance import agreement
+from edge_mnv3_quantization.validation.comparing import Answered, Compared, Label, PairNames
+from edge_mnv3_quantization.validation.differences import INTERVAL_METHOD, paired_interval_points
+from edge_mnv3_quantization.validation.findings import (
+    AtChance,
+    FilesDisagree,
+    Finding,
+    LabelsWithoutImages,
+    NotFinite,
+    OneAnswer,
+    TooFewImages,
+    Which,
+    WorseThanChance,
+)
+from edge_mnv3_quantization.validation.ranking import (
+    BOOTSTRAP,
+    Metric,
+    Scores,
+    Truth,
+    average_precision,
+    compare,
+    roc_auc,
+)
+
+ACCURACY, AUC, PRECISION = "accuracy at 0.5", "ROC AUC", "mean average precision"
+_MOST = 50.0  # percent
+_MIDDLE = 0.5
+WHICH: tuple[Which, Which] = ("float", "int8")
+
+
+class ScoreAnswer(NamedTuple):
+    """The scores of both files for one image, (labels,) float32 each."""
+
+    float_: npt.NDArray[np.float32]
+    int8: npt.NDArray[np.float32]
+
+
+class _Files(NamedTuple):
+    """The scores of both files, (images, labels), with 0 for what is not finite."""
+
+    float_: Scores
+    int8: Scores
+
+    def decisions(self, threshold: float) -> tuple[Truth, Truth]:
+        return self.float_ > threshold, self.int8 > threshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoresComparison:
+    """Compares an output of scores.
+
+    Attributes:
+        facts: The output: a sigmoid's, or the logits before one.
+        files: What findings call the files.
+    """
+
+    facts: OutputFacts
+    files: PairNames
+
+    @property
+    def threshold(self) -> float:
+        """The score of a probability of one half."""
+        return _MIDDLE if self.facts.activation == "sigmoid" else 0.0
+
+    def read(self, float_output: npt.NDArray[Any], int8_output: npt.NDArray[Any]) -> ScoreAnswer:
+        """Takes the scores of both files."""
+        return ScoreAnswer(float_output.reshape(-1), int8_output.reshape(-1))
+
+    def compare(self, answered: Answered[ScoreAnswer]) -> Compared:
+        """Compares all scores; with labels, how well each file ranks or decides."""
+        stored = _Files(
+            *(np.stack([each[place] for each in answered.answers]).astype(np.float64) for place in (0, 1))
+        )
+        findings = [*self._not_finite(stored), *self._alike(stored)]
+        files = _Files(*(np.nan_to_num(scores, nan=0.0) for scores in stored))
+        decided = files.decisions(self.threshold)
+        scores: tuple[ScoreComparison, ...] = ()
+        if answered.labels is not None:
+            truth = _truth(answered.labels, self.facts)
+            if self.facts.task == "binary":
+                scores = self._binary(files, truth, findings)
+            else:
+                scores = self._labels(files, truth, findings)
+        findings += _agreement_findings(decided)
+        comparison = OutputComparison(
+            output=self.facts,
+            labelled=answered.labels is not None,
+            agreement_percent=float(100 * (decided[0] == decided[1]).mean()),
+            scores=scores,
+            similarity=None,
+        )
+        return Compared(comparison, tuple(findings))
+
+    def _binary(self, files: _Files, truth: Truth, findings: list[Finding]) -> tuple[ScoreComparison, ...]:
+        decided = files.decisions(self.threshold)
+        right = [(each == truth).reshape(-1) for each in decided]
+        lost, won = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
+        accuracy = ScoreComparison(
+            name=ACCURACY,
+            float_percent=float(100 * right[0].mean()),
+            int8_percent=float(100 * right[1].mean()),
+            difference_points=100 * (won - lost) / len(truth),
+            ci95_points=paired_interval_points(lost, won, len(truth)),
+            method=INTERVAL_METHOD,
+        )
+        labels = [int(each) for each in truth[:, 0]]
+        for which, each in zip(WHICH, decided, strict=True):
+            found = agreement(labels, [int(one) for one in each[:, 0]], classes=2)
+            if not found.decidable:
+                findings.insert(0, TooFewImages(found.n))
+                break
+            if found.at_chance:
+                findings.insert(0, AtChance(which, self._path(which), ACCURACY, found))
+        if len(set(labels)) < 2:
+            findings.append(LabelsWithoutImages(1, 2))
+            return (accuracy,)
+        area = _score(AUC, roc_auc, files, truth)
+        if area.float_percent < 100 * _MIDDLE:
+            findings.insert(0, WorseThanChance(AUC, area.float_percent))
+        return accuracy, area
+
+    def _labels(self, files: _Files, truth: Truth, findings: list[Finding]) -> tuple[ScoreComparison, ...]:
+        seen: Truth = np.any(truth, axis=0)
+        if not seen.all():
+            findings.append(LabelsWithoutImages(int((~seen).sum()), len(seen)))
+        if not seen.any():
+            return ()
+        both = _Files(files.float_[:, seen], files.int8[:, seen])
+        score = _score(PRECISION, average_precision, both, truth[:, seen])
+        share = float(100 * truth[:, seen].mean())
+        rankable: Truth = seen & ~np.all(truth, axis=0)
+        if rankable.any():
+            areas = compare(roc_auc, files.float_[:, rankable], files.int8[:, rankable], truth[:, rankable])
+            if areas.float_ <= _MIDDLE:
+                findings.insert(
+                    0,
+                    WorseThanChance(f"{PRECISION} ({share:.2f} % by chance), mean {AUC}", 100 * areas.float_),
+                )
+        return (score,)
+
+    def _path(self, which: Which) -> Path:
+        return self.files.float_ if which == "float" else self.files.int8
+
+    def _not_finite(self, files: _Files) -> list[Finding]:
+        found: list[Finding] = []
+        for which, scores in zip(WHICH, files, strict=True):
+            count = int((~np.isfinite(scores)).any(axis=1).sum())
+            if count:
+                found.append(NotFinite(which, self._path(which), count, len(scores)))
+        return found
+
+    def _alike(self, files: _Files) -> list[Finding]:
+        return [
+            OneAnswer(which, self._path(which), "the same scores")
+            for which, scores in zip(WHICH, files, strict=True)
+            if len(scores) > 1 and (scores == scores[0]).all()
+        ]
+
+
+def _score(name: str, metric: Metric, files: _Files, truth: Truth) -> ScoreComparison:
+    paired = compare(metric, files.float_, files.int8, truth)
+    low, high = paired.ci95
+    return ScoreComparison(
+        name=name,
+        float_percent=100 * paired.float_,
+        int8_percent=100 * paired.int8,
+        difference_points=100 * (paired.int8 - paired.float_),
+        ci95_points=(100 * low, 100 * high),
+        method=BOOTSTRAP,
+    )
+
+
+def _truth(labels: Sequence[Label], facts: OutputFacts) -> Truth:
+    """Which labels each image has, (images, labels)."""
+    truth = np.zeros((len(labels), facts.shape[0]), np.bool_)
+    for row, label in zip(truth, labels, strict=True):
+        if facts.task == "binary":
+            row[0] = label == 1 or label == frozenset((1,))
+        else:
+            row[[label] if isinstance(label, int) else sorted(label)] = True
+    return truth
+
+
+def _agreement_findings(decided: tuple[Truth, Truth]) -> list[Finding]:
+    """Files that decide otherwise on most images, and on no more labels alike than by chance."""
+    one, other = ([row.tobytes() for row in each] for each in decided)
+    numbers = {content: number for number, content in enumerate(dict.fromkeys([*one, *other]))}
+    both = agreement(
+        [numbers[row] for row in one], [numbers[row] for row in other], classes=max(2, len(numbers))
+    )
+    return [FilesDisagree(both)] if both.ci95_percent[1] < _MOST else []
