@@ -33,6 +33,8 @@ _SYSTEM_NAMES = frozenset(
         *(".spotlight-v100", ".fseventsd", ".temporaryitems", ".documentrevisions-v100", ".apdisk"),
     )
 )
+_ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"))
+_SHEETS = frozenset((".xls", ".xlsx", ".ods", ".numbers", ".parquet", ".jsonl"))
 _APPLE_DOUBLE = "._"
 _NAMED = 3
 
@@ -73,6 +75,18 @@ def heif_is_readable() -> bool:
 def is_companion(name: str) -> bool:
     """Whether a file or folder is no data but what a system or tool puts beside it, such as `._a.jpg`."""
     return name.startswith(_APPLE_DOUBLE) or name.lower() in _SYSTEM_NAMES
+
+
+def file_kind(path: Path) -> tuple[str, str]:
+    """What a file is that is no source of images, and what to give instead; empty where nothing is plain."""
+    suffix = path.suffix.lower()
+    if suffix in _PILLOW_SUFFIXES | _HEIF_SUFFIXES | _OTHER_PICTURES:
+        return "one image", "give the folder that it lies in, or a .txt with its name"
+    if suffix in _ARCHIVES:
+        return f"an archive of type '{path.suffix}'", "unpack it, and give the folder"
+    if suffix in _SHEETS:
+        return f"a table of type '{path.suffix}'", "save it as .csv"
+    return f"a file of type '{path.suffix}'", ""
 
 
 def is_there(path: Path) -> bool:

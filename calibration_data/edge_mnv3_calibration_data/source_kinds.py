@@ -12,6 +12,7 @@ from pathlib import Path
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.images import ImageSource, check_labelled, unread_warnings
 from edge_mnv3.core.results.images import CalibrationManifest
+from edge_mnv3_calibration_data.image_files import file_kind
 from edge_mnv3_calibration_data.listed_images import ListedImage
 
 SOURCES_PACKAGE = "edge_mnv3_calibration_data.sources"
@@ -84,11 +85,13 @@ def open_images(location: str | Path, *, need_labels: bool = False) -> ImageSour
     kind = next((kind for kind in kinds if kind.recognizes(location)), None)
     if kind is None:
         path = Path(location)
+        got, hint = file_kind(path) if path.exists() else ("no such file or folder", "")
         *suffixes, last = (kind.suffix for kind in kinds if kind.suffix)
         raise InputFileError(
             f"images {location}",
-            f"a file of type '{path.suffix}'" if path.exists() else "no such file or folder",
+            got,
             f"a folder, {', '.join(suffixes)} or {last}",
+            hint,
         )
     source = kind.open(location)
     if source.available == 0:

@@ -170,7 +170,7 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     sealed = seal(files, manifest)
     reporter.step("writing the bundle")
     write_bundle(output, sealed, as_zip=request.as_zip, force=request.force)
-    result = _result(output, sealed, request, models)
+    result = _result(output, sealed, request, models, inputs.golden.warnings)
     for warning in result.warnings:
         reporter.warn(warning)
     return result
@@ -362,7 +362,11 @@ def _golden_files(golden: GoldenChoice, first: ClassifierFile) -> tuple[str, ...
 
 
 def _result(
-    output: Path, files: dict[str, bytes], request: PackageRequest, models: Sequence[PackagedModel]
+    output: Path,
+    files: dict[str, bytes],
+    request: PackageRequest,
+    models: Sequence[PackagedModel],
+    warnings: Sequence[str],
 ) -> PackageResult:
     return PackageResult(
         path=str(output),
@@ -370,7 +374,7 @@ def _result(
         sha256=bundle_sha256(files) or "",
         zip_sha256=hashlib.sha256(zip_bundle(files)).hexdigest() if request.as_zip else None,
         manifest=read_manifest(files),
-        warnings=tuple(_warnings(files, models)),
+        warnings=(*warnings, *_warnings(files, models)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from edge_mnv3.core.choices import SYNTHETIC
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
-from edge_mnv3.core.images import Pixels, SampleRequest
+from edge_mnv3.core.images import Pixels, SampleRequest, skipped_warnings, unread_warnings
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
@@ -17,6 +17,7 @@ from edge_mnv3.packaging.labels import Labels, check_labels, default_labels, par
 from edge_mnv3.packaging.score_calibration import check_score_calibration
 
 _GOLDEN_SEED = 0
+_TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".xml", ".yaml", ".yml")
 
 
 class GoldenChoice(NamedTuple):
@@ -25,10 +26,12 @@ class GoldenChoice(NamedTuple):
     Attributes:
         source: `synthetic`, or `images` for the user's.
         images: (rows, columns, channels) uint8, RGB or grey.
+        warnings: What was not read of the user's.
     """
 
     source: str
     images: list[Pixels]
+    warnings: tuple[str, ...]
 
 
 def model_path(path: Path) -> Path:
@@ -84,6 +87,13 @@ def read_labels(path: Path, class_count: int | None) -> Labels:
                 "; ".join(images.remarks),
             )
         return check_labels(list(images.class_names), source=path.name, class_count=class_count)
+    if path.suffix.lower() in _TABLE_SUFFIXES:
+        # Its lines would pass for names, columns and all.
+        raise InputFileError(
+            f"labels {path}",
+            f"a {path.suffix} file",
+            "a text file, one name a line in the order of the outputs",
+        )
     return parse_labels(_read(path, "labels"), name=path.name, class_count=class_count)
 
 
@@ -122,7 +132,8 @@ def choose_golden(
         shorten_recorded=True,
     )
     sample = open_images(SYNTHETIC if location is None else location).sample(request, reporter)
-    return GoldenChoice(SYNTHETIC if sample.synthetic else "images", list(sample.pixels))
+    unread = (*skipped_warnings(sample.manifest.skipped), *unread_warnings(sample.manifest.unread))
+    return GoldenChoice(SYNTHETIC if sample.synthetic else "images", list(sample.pixels), unread)
 
 
 def _read(path: Path, what: str) -> bytes:

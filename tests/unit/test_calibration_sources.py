@@ -98,7 +98,16 @@ def test_npz(tmp_path: Path, shape: tuple[int, ...]) -> None:
             InputFileError,
             "no such file or folder, expected a folder, .csv, .txt, .npz or .json",
         ),
-        ("a.zip", b"", InputFileError, "got a file of type '.zip'"),
+        (
+            "a.zip",
+            b"",
+            InputFileError,
+            "got an archive of type '.zip', expected a folder, .csv, .txt, .npz or "
+            ".json; unpack it, and give the folder",
+        ),
+        ("a.PNG", b"", InputFileError, "got one image, expected a folder"),
+        ("a.xlsx", b"", InputFileError, "json; save it as .csv"),
+        ("a.tflite", b"", InputFileError, "got a file of type '.tflite'"),
         (
             "a.csv",
             b"where,label\nx,1\n",
