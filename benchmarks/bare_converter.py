@@ -1,7 +1,7 @@
 """The bare script that everybody writes: Keras model, representative dataset, TFLiteConverter, one int8 file.
 
 It takes its images from the `quantize.json` of a run of ours, so that both work on the same ones. Used by
-`stock_overhead.py`.
+`quantize_time.py`.
 """
 
 from __future__ import annotations

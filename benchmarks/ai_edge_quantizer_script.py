@@ -1,0 +1,44 @@
+"""What Google's `ai-edge-quantizer` makes of the float file of a run of ours, as its documentation says.
+
+It runs in an environment of its own, without this project, and takes its images from the run's
+`quantize.json`. Used by `quantize_time.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ai_edge_quantizer import quantizer, recipe
+from PIL import Image
+
+
+def main(run: Path, output: Path) -> None:
+    """Quantizes the float file of a run, weights and activations to int8.
+
+    Args:
+        run: `quantize.json`; the float file lies beside it.
+        output: Where the int8 file goes.
+    """
+    result = json.loads(run.read_text())
+    calibration, size = result["calibration"], result["variant"]["input_size_px"]
+
+    def images() -> Iterator[dict[str, Any]]:
+        for record in calibration["images"]:
+            image = Image.open(Path(calibration["root"]) / record["file"]).convert("RGB")
+            left, upper = int(image.width * 0.0625), int(image.height * 0.0625)
+            box = (left, upper, image.width - left, image.height - upper)
+            pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, box=box), np.float32)
+            yield {"image": pixels[np.newaxis]}
+
+    made = quantizer.Quantizer(str(run.with_name(Path(result["float_path"]).name)), recipe.static_wi8_ai8())
+    statistics = made.calibrate({"serving_default": images()})
+    output.write_bytes(bytes(made.quantize(statistics).quantized_model))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
