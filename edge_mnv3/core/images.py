@@ -25,6 +25,7 @@ Pixels: TypeAlias = "npt.NDArray[np.uint8]"  # RGB, 0..255, of the shape that is
 # with the source, and what is left may no longer stand for it.
 MAX_SKIPPED_PERCENT = 5
 _NAMED_SKIPPED = 3
+_THEMSELVES = "the images themselves, as a folder or a list"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,9 +176,9 @@ class ImageSource(ABC):
             self.description,
             f"images of {theirs.text}",
             shape.text,
-            f"use --input-size {theirs.side_px}"
+            f"use --input-size {theirs.side_px} where the network is built, or give {_THEMSELVES}"
             if both_square
-            else "give the images themselves, as a folder or a list",
+            else f"give {_THEMSELVES}",
         )
 
     def labels(self) -> list[int | None]:
@@ -250,7 +251,7 @@ def check_skipped(skipped: Sequence[SkippedImage], total: int) -> None:
 
 def skipped_warnings(skipped: Sequence[SkippedImage]) -> tuple[str, ...]:
     """Names each image that was left out, with the reason."""
-    return tuple(f"{image.file} was left out: {image.reason}" for image in skipped)
+    return tuple(" ".join(f"{image.file} was left out: {image.reason}".split()) for image in skipped)
 
 
 def manifest_warnings(manifest: CalibrationManifest) -> tuple[str, ...]:

@@ -208,6 +208,11 @@ def test_every_file_that_is_not_read_is_counted(tmp_path: Path, monkeypatch: pyt
     assert sample.manifest.unread == source.unread
 
 
+def test_a_line_break_in_a_name_is_no_second_line(tmp_path: Path) -> None:
+    write(tmp_path, "a.png", "two\nlines.md")
+    assert unread(open_images(tmp_path)) == ["1 .md file is not read: no image format (two lines.md)"]
+
+
 def test_only_files_that_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_files, "heif_is_readable", lambda: False)
     write(tmp_path, "1.HEIC", "2.HEIC")

@@ -128,7 +128,8 @@ class UnreadFiles:
         kind = f"{self.count} {self.kind}s are" if self.count > 1 else f"1 {self.kind} is"
         reason = self.reason if self.count > 1 else self.reason.replace(" them", " it")
         more = ", …" if self.count > len(self.files) else ""
-        return f"{kind} not read: {reason} ({', '.join(self.files)}{more})"
+        # Names of files may have line breaks.
+        return " ".join(f"{kind} not read: {reason} ({', '.join(self.files)}{more})".split())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
