@@ -17,6 +17,22 @@ from ai_edge_quantizer import quantizer, recipe
 from PIL import Image
 
 
+class Images:
+    """The images of a run, as the float file takes them, read anew whenever they are gone through."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        self._root = Path(result["calibration"]["root"])
+        self._records, self._size = result["calibration"]["images"], result["variant"]["input_size_px"]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for record in self._records:
+            image = Image.open(self._root / record["file"]).convert("RGB")
+            left, upper = int(image.width * 0.0625), int(image.height * 0.0625)
+            box = (left, upper, image.width - left, image.height - upper)
+            resized = image.resize((self._size, self._size), Image.Resampling.BILINEAR, box=box)
+            yield {"image": np.asarray(resized, np.float32)[np.newaxis]}
+
+
 def main(run: Path, output: Path) -> None:
     """Quantizes the float file of a run, weights and activations to int8.
 
@@ -25,18 +41,8 @@ def main(run: Path, output: Path) -> None:
         output: Where the int8 file goes.
     """
     result = json.loads(run.read_text())
-    calibration, size = result["calibration"], result["variant"]["input_size_px"]
-
-    def images() -> Iterator[dict[str, Any]]:
-        for record in calibration["images"]:
-            image = Image.open(Path(calibration["root"]) / record["file"]).convert("RGB")
-            left, upper = int(image.width * 0.0625), int(image.height * 0.0625)
-            box = (left, upper, image.width - left, image.height - upper)
-            pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, box=box), np.float32)
-            yield {"image": pixels[np.newaxis]}
-
     made = quantizer.Quantizer(str(run.with_name(Path(result["float_path"]).name)), recipe.static_wi8_ai8())
-    statistics = made.calibrate({"serving_default": images()})
+    statistics = made.calibrate({"serving_default": Images(result)})
     output.write_bytes(bytes(made.quantize(statistics).quantized_model))
 
 
