@@ -33,6 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--whole-grid", action="store_true", help="compare every combination of builder arguments"
     )
     parser.addoption(
+        "--all-forms", action="store_true", help="convert every form of Keras models, not one of each kind"
+    )
+    parser.addoption(
         "--run-device", metavar="SERIAL", help="run the tests marked device_capable on this phone too"
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.options import force_option, graph_options, json_option, requests
+from edge_mnv3.commands.options import force_option, json_option, model_options, requests
 from edge_mnv3.commands.terminal import TerminalReporter
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("build")
-@graph_options
+@model_options
 @click.option(
     "-o",
     "--output",
@@ -44,4 +44,10 @@ def command(request: BuildRequest, as_json: bool) -> None:
     if as_json:
         click.echo(to_json(result), nl=False)
     else:
-        click.echo(f"{result.path}: {result.variant.name}, {result.variant.parameters:,} parameters")
+        variant, source = result.variant, result.source
+        what = (
+            f"{variant.name}, {variant.parameters:,} parameters"
+            if variant
+            else f"made of {source and source.path}"
+        )
+        click.echo(f"{result.path}: {what}")

@@ -10,9 +10,9 @@ import click
 from edge_mnv3.commands.options import (
     cache_option,
     force_option,
-    graph_options,
     images_options,
     json_option,
+    model_options,
     requests,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("calibrate")
-@graph_options
+@model_options
 @click.option(
     "--calibration",
     metavar="PATH|synthetic",

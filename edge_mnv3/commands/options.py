@@ -7,6 +7,7 @@ import functools
 import importlib
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
@@ -20,7 +21,7 @@ from edge_mnv3.core.choices import (
     RUNTIMES,
 )
 from edge_mnv3.core.requests import Request
-from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, VARIANTS, parse_variant
+from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, VARIANTS
 
 F = TypeVar("F", bound=Callable[..., Any])
 STAGES = "edge_mnv3.stages"
@@ -93,15 +94,6 @@ preprocess_option = click.option(
     help="How an image becomes pixels. slim: central 87.5 % crop; resize: the whole image; "
     "resize256: short side 256, central crop.",
 )
-input_size_option = click.option(
-    "--input-size",
-    "input_size_px",
-    type=click.IntRange(min=MIN_INPUT_SIZE),
-    default=DEFAULT_INPUT_SIZE,
-    show_default=True,
-    metavar="PX",
-    help="Side of the square input.",
-)
 
 
 def images_options(function: F) -> F:
@@ -125,22 +117,37 @@ def images_options(function: F) -> F:
     return function
 
 
-def graph_options(function: F) -> F:
-    """Adds --variant, --alpha, --input-size, --classes and --weights: the fields of a `GraphRequest`."""
+def model_options(function: F) -> F:
+    """Adds MODEL, or --variant, --alpha, --classes and --weights; which becomes the request's `graph`.
+
+    --input-size and --input-range are of both kinds. A command's option `include_softmax` goes into it too.
+    """
 
     @functools.wraps(function)
     def call(**options: Any) -> Any:
-        variant = parse_variant(options.pop("variant"), options.pop("alpha"))
-        return function(variant=variant, **options)
+        from edge_mnv3.stages.model_request import OPTIONS, model_request
+
+        given = frozenset(name for name in options if _is_given(name))
+        request = model_request({name: options.pop(name, None) for name in OPTIONS}, given)
+        return function(graph=request, **options)
 
     command = cast(F, call)
     for option in reversed(
         (
+            click.argument("model", required=False, type=click.Path(path_type=Path), metavar="[MODEL]"),
             click.option(
-                "--variant", type=click.Choice(tuple(VARIANTS)), required=True, help="Take this network."
+                "--variant",
+                type=click.Choice(tuple(VARIANTS)),
+                help="Take this network, in place of MODEL.",
             ),
             click.option("--alpha", type=float, help="Width multiplier.  [default: that of the variant]"),
-            input_size_option,
+            click.option(
+                "--input-size",
+                metavar="PX|HxW",
+                help="Take images of this size, a square's side; of MODEL, where it leaves its size open.  "
+                f"[default: the model's or the weights file's own, {DEFAULT_INPUT_SIZE} without]",
+            ),
+            input_range_option,
             click.option(
                 "--classes",
                 type=click.IntRange(min=1),
@@ -151,9 +158,15 @@ def graph_options(function: F) -> F:
                 default=IMAGENET_WEIGHTS,
                 show_default=True,
                 metavar="imagenet|none|PATH",
-                help="Published weights, random ones, or a .h5, .weights.h5 or .keras file.",
+                help="Give a variant published weights, random ones, or a .h5, .weights.h5 or .keras file.",
             ),
         )
     ):
         command = option(command)
     return command
+
+
+def _is_given(name: str) -> bool:
+    """Whether the user wrote an option, or an argument."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not None and source is not click.core.ParameterSource.DEFAULT

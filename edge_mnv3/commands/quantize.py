@@ -12,9 +12,9 @@ from edge_mnv3.commands.inspect import builtin_kernels, xnnpack
 from edge_mnv3.commands.options import (
     cache_option,
     force_option,
-    graph_options,
     images_options,
     json_option,
+    model_options,
     requests,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
@@ -26,15 +26,18 @@ from edge_mnv3.core.choices import (
     QUANTIZED_FOLDER,
     SYNTHETIC,
 )
+from edge_mnv3.core.input_range import InputRange
+from edge_mnv3.core.results.model_facts import RANGE_SOURCES
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
 
 if TYPE_CHECKING:
+    from edge_mnv3.core.results.model_facts import ModelFacts, OutputFacts
     from edge_mnv3.core.results.quantize import QuantizeResult
     from edge_mnv3.stages.quantize import QuantizeRequest
 
 
 @click.command("quantize")
-@graph_options
+@model_options
 @click.option(
     "--calibration",
     default=SYNTHETIC,
@@ -89,11 +92,15 @@ if TYPE_CHECKING:
 def command(request: QuantizeRequest, as_json: bool) -> None:
     """Make a full-integer .tflite of a MobileNetV3, and the float .tflite to compare it with.
 
+    MODEL is a .keras, a whole-model .h5, a SavedModel folder, or a float .tflite: size, outputs and
+    preprocessing are its own. Without it, --variant is built and takes --weights.
+
     Writes DIR/NAME_float.tflite, DIR/NAME_int8.tflite and DIR/quantize.json. Exit code 3: the files were
     written, but the int8 file fails a check and must not be shipped.
 
     \b
     Examples:
+      edge-mnv3 quantize flowers.keras --calibration photos/ -o out
       edge-mnv3 quantize --variant small_minimalistic
       edge-mnv3 quantize --variant small --calibration photos/ -o out
       edge-mnv3 quantize --variant large --weights mine.keras --calibration train.csv
@@ -109,10 +116,33 @@ def command(request: QuantizeRequest, as_json: bool) -> None:
         click.get_current_context().exit(GATE_FAILED)
 
 
+def input_text(facts: ModelFacts) -> str:
+    """Says what a model takes: `64x64 RGB, -1..1 (as its first layers tell)`."""
+    image = facts.input
+    kind = "RGB" if image.channels == 3 else "grey"
+    numbers = InputRange(image.mean, image.std)
+    return f"{image.height_px}x{image.width_px} {kind}, {numbers} ({RANGE_SOURCES[image.range_source]})"
+
+
+def output_text(output: OutputFacts) -> str:
+    """Says what an output gives: `5 classes, softmax`."""
+    count = output.shape[-1]
+    words = {
+        "classes": f"{count} classes",
+        "binary": "one score of two classes",
+        "labels": f"{count} labels",
+        "embedding": f"embedding of {count} numbers",
+        "map": f"map of {'x'.join(map(str, output.shape))}",
+    }
+    return f"{words[output.task]}, {output.activation if output.activation != 'none' else 'no activation'}"
+
+
 def table(result: QuantizeResult) -> str:
     """Writes a result for people."""
     checks = result.checks
     rows = [
+        ("input", input_text(result.model)),
+        *(("output", output_text(output)) for output in result.model.outputs),
         (
             "float",
             f"{result.float_path} ({result.float_size_bytes / 1e6:.2f} MB"

@@ -134,7 +134,7 @@ def _doubts(result: ValidateResult) -> list[str]:
 
 def _files(result: ValidateResult) -> list[str]:
     from edge_mnv3.core.input_range import InputRange
-    from edge_mnv3.core.tflite.input_facts import RANGE_SOURCES
+    from edge_mnv3.core.results.model_facts import RANGE_SOURCES
 
     lines = []
     for name, file in (("float", result.float_), ("int8", result.int8)):

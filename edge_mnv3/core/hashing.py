@@ -24,3 +24,15 @@ def sha256_file(path: Path) -> str:
 def sha256_images(images: Iterable[Any]) -> list[str]:
     """Returns the SHA-256 of each image's pixels, NumPy arrays, in hexadecimal."""
     return [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+
+
+def sha256_folder(path: Path) -> str:
+    """Returns a SHA-256 over the names and the hashes of all files below a folder, in hexadecimal.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(each for each in path.rglob("*") if each.is_file()):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_file(file)}\n".encode())
+    return digest.hexdigest()

@@ -137,6 +137,11 @@ class LoadedModel:
         """Returns copies of all outputs: `get_tensor` makes new arrays."""
         return [self._interpreter.get_tensor(index) for index in self._output_indices]
 
+    def tensor_shapes(self) -> dict[int, tuple[int, ...]]:
+        """Returns the shapes of the graph's tensors by number, as they are allocated now."""
+        details = self._interpreter.get_tensor_details()
+        return {int(each["index"]): tuple(int(side) for side in each["shape"]) for each in details}
+
     def invoke(self) -> None:
         """Runs the model on what its inputs hold."""
         self._interpreter.invoke()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_mnv3.core.choices import RANDOM_WEIGHTS
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.intervals import WILSON, wilson_percent
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result, read_result
@@ -15,6 +16,7 @@ from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.package import CalibrationSummary, PhoneLatency, Provenance, StatedAccuracy
+from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.validate import ClassFigures, ModelAccuracy, ValidateResult
 
 BenchEvidence = HostBenchResult | DeviceBenchReport
@@ -64,14 +66,26 @@ def provenance(path: Path, sha256: str) -> Provenance | None:
     quantized = sha256 == result.int8_sha256
     return Provenance(
         variant=result.variant,
-        weights_source=result.weights.source,
-        weights_sha256=result.weights.sha256,
+        weights_source=_weights_source(result),
+        weights_sha256=_weights_sha256(result),
         recipe=result.recipe if quantized else None,
         hard_swish=result.hard_swish if quantized else None,
         calibration=_calibration(result.calibration) if quantized else None,
         warnings=result.warnings,
         versions=result.versions,
     )
+
+
+def _weights_source(result: QuantizeResult) -> str:
+    if result.source is not None:
+        return result.source.format
+    return RANDOM_WEIGHTS if result.weights is None else result.weights.source
+
+
+def _weights_sha256(result: QuantizeResult) -> str | None:
+    if result.source is not None:
+        return result.source.sha256
+    return None if result.weights is None else result.weights.sha256
 
 
 def accuracy(results: Sequence[ValidateResult], sha256: str) -> StatedAccuracy | None:

@@ -85,12 +85,16 @@ def _made(model: PackagedModel) -> Iterator[str]:
         yield "Not stated: no `quantize.json` speaks of this file."
         return
     weights = {"imagenet": "published ImageNet weights", "file": "a file", "none": "random"}
-    rows = [
-        ("network", f"MobileNetV3 {made.variant.name}, {made.variant.parameters:,} parameters"),
-        ("weights", weights.get(made.weights_source, made.weights_source)),
-    ]
+    if made.variant is None:
+        rows = [("made of", f"a model of the author's ({made.weights_source})")]
+    else:
+        rows = [
+            ("network", f"MobileNetV3 {made.variant.name}, {made.variant.parameters:,} parameters"),
+            ("weights", weights.get(made.weights_source, made.weights_source)),
+        ]
     if made.weights_sha256:
-        rows.append(("SHA-256 of the weights", f"`{made.weights_sha256}`"))
+        what = "model" if made.variant is None else "weights"
+        rows.append((f"SHA-256 of the {what}", f"`{made.weights_sha256}`"))
     if made.recipe:
         rows.append(("recipe", f"{made.recipe}, hard-swish {made.hard_swish}"))
     if made.calibration:

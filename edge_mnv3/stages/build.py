@@ -1,17 +1,20 @@
-"""The stage `build`: a Keras MobileNetV3 with its weights, saved."""
+"""The stage `build`: a Keras MobileNetV3 with its weights, or a whole model, saved for inference."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.outputs import check_writable, staged
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call
-from edge_mnv3.core.results.models import BuildResult
+from edge_mnv3.core.results.models import BuildResult, ModelSource
 from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
+from edge_mnv3.model.model_files import model_format
+from edge_mnv3.stages.float_model import ModelRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +22,12 @@ class BuildRequest(Request):
     """What to build, and where to save it.
 
     Attributes:
-        graph: The network and its weights.
+        graph: A variant and its weights, or a `.keras` or `.h5` of the user's.
         output: The file; its name ends in `.keras`.
         force: Overwrite it if it exists.
     """
 
-    graph: GraphRequest
+    graph: GraphRequest | ModelRequest
     output: AnyPath
     force: bool = False
 
@@ -33,7 +36,8 @@ def build(request: BuildRequest, reporter: Reporter = SILENT) -> BuildResult:
     """Builds a graph with an open batch size and saves it in Keras's own format.
 
     The saved model takes pixels 0..255, float32 of shape (N, input_size_px, input_size_px, 3), RGB, and gives
-    probabilities, or logits without the softmax, float32 of shape (N, classes).
+    probabilities, or logits without the softmax, float32 of shape (N, classes). A whole model is saved as it
+    is, but for its training: every layer computes in float32, and what only `fit` needs is left out.
 
     Raises:
         ArgumentError: `output` does not end in `.keras`, or the graph's arguments contradict each other.
@@ -47,13 +51,34 @@ def build(request: BuildRequest, reporter: Reporter = SILENT) -> BuildResult:
     if output.suffix != ".keras":
         raise ArgumentError("output", str(output), "a name ending in .keras")
     check_writable([output], force=request.force)
-    graph = resolve_graph(request.graph, reporter)
-    reporter.step("building the Keras graph")
-    model = build_graph(graph, batch_size=None)
+    model, described = _loaded(request.graph, reporter)
     with staged([output], force=request.force) as (temporary,):
         model.save(temporary)
         sha256 = sha256_file(temporary)
         size_bytes = temporary.stat().st_size
-    return BuildResult(
-        path=str(output), size_bytes=size_bytes, sha256=sha256, variant=graph.info(), weights=graph.weights
-    )
+    return BuildResult(path=str(output), size_bytes=size_bytes, sha256=sha256, **described)
+
+
+def _loaded(request: GraphRequest | ModelRequest, reporter: Reporter) -> tuple[Any, dict[str, Any]]:
+    """The model, and what the result says of it."""
+    if isinstance(request, GraphRequest):
+        graph = resolve_graph(request, reporter)
+        reporter.step("building the Keras graph")
+        model = build_graph(graph, batch_size=None)
+        return model, {"source": None, "variant": graph.info(), "weights": graph.weights}
+    path = Path(request.path)
+    file_format = model_format(path)
+    stated = {"--input-range": request.input_range, "--input-size": request.input_size}
+    for option, value in stated.items():
+        if value is not None:
+            raise ArgumentError(f"{option} with build MODEL", str(value), "none: the model stays as it is")
+    if file_format not in ("keras", "h5"):
+        raise InputFileError(
+            f"model {path}", f"a {file_format}", "a .keras or .h5", "use edge-mnv3 quantize for it"
+        )
+    from edge_mnv3.model.keras_models import load_keras
+
+    reporter.step("loading the model")
+    model = load_keras(path, file_format).model
+    source = ModelSource(format=file_format, path=str(path), sha256=sha256_file(path))
+    return model, {"source": source, "variant": None, "weights": None}

@@ -22,10 +22,11 @@ from edge_mnv3.core.outputs import STAGING_PREFIX, staged
 from edge_mnv3.core.reporting import SILENT, Phase, Reporter, timed
 from edge_mnv3.core.requests import AnyPath, Count, Request, check_call
 from edge_mnv3.core.results.calibrate import CalibrateResult
-from edge_mnv3.core.results.models import VariantInfo
 from edge_mnv3.core.versions import versions
-from edge_mnv3.model.graphs import GraphRequest, resolve_graph
-from edge_mnv3.stages.float_file import WAITING, FloatFile, FloatFileMaker, float_file
+from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.stages.float_file import WAITING
+from edge_mnv3.stages.float_model import FloatModel, ModelRequest
+from edge_mnv3.stages.open_model import OpenedModel, open_float_model
 from edge_mnv3_calibration_data.source_kinds import is_word, open_images
 from edge_mnv3_calibration_data.sources.stored import (
     DESCRIPTION,
@@ -59,7 +60,7 @@ class CalibrateRequest(Request):
     """What to collect, and where.
 
     Attributes:
-        graph: The float model.
+        graph: A variant and its weights, or a whole model of the user's.
         output: The folder.
         calibration: A location for `open_images`; None for the images that `output` has already, or those of
             `merge`.
@@ -71,7 +72,7 @@ class CalibrateRequest(Request):
         use_cache: Take the float file from the cache if an equal one was made before, and keep it there.
     """
 
-    graph: GraphRequest
+    graph: GraphRequest | ModelRequest
     output: AnyPath
     calibration: AnyPath | None = None
     samples: Count = CALIBRATION_SAMPLES
@@ -94,22 +95,25 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
     check_call("calibrate", (CalibrateRequest,), request, reporter)
     folder = Path(request.output)
     stored = _existing(request)
-    others = [(path, _read(path, request)) for path in map(Path, request.merge)]
+    others = [(path, read_stored(path)) for path in map(Path, request.merge)]
     source = _open_images(request) if stored is None else None
     if stored is None and source is None and not others:
         raise ArgumentError("calibration images", "none", "--calibration PATH or --merge PATH")
-    graph = resolve_graph(request.graph, reporter)
     timings_s: dict[str, float] = {}
-    with float_file(graph, use_cache=request.use_cache, reporter=reporter) as made:
-        images = len(stored.contents.manifest.images) if stored else request.samples
-        reporter.plan(_phases(images, made.expected_s, graph.info()))
+    with open_float_model(request.graph, use_cache=request.use_cache, reporter=reporter) as opened:
+        for images in (stored, source, *(other for _, other in others)):
+            if images is not None:
+                images.check_shape(opened.shape)
+        count = len(stored.contents.manifest.images) if stored else request.samples
+        reporter.plan(_phases(count, opened))
         with timed(timings_s, "calibration_images", _READING, reporter):
             parts = [] if stored is None else [stored]
             if source is not None:
-                check_labels(source, classes=graph.classes, place=str(source.root))
-                parts.append(new_stored(source.sample(_sample(request), reporter), _name(source.location)))
+                _check_labels(source, opened)
+                sample = source.sample(_sample(request, opened), reporter)
+                parts.append(new_stored(sample, _name(source.location)))
             for _, other in others:
-                check_labels(other, classes=graph.classes, place=str(other.root))
+                _check_labels(other, opened)
                 parts.append(other)
             joined = functools.reduce(_joined, parts)
         remarks = () if source is None else source.remarks
@@ -119,11 +123,13 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
         if joined is not stored:
             _write_images(joined, folder, anew=stored is None)
         _merge_statistics([each for path, _ in others for each in _statistics_in(path)], folder)
-        observation = _observe(joined, made, folder, timings_s, reporter)
+        observation = _observe(joined, opened, folder, timings_s, reporter)
     return CalibrateResult(
         path=str(folder),
-        variant=graph.info(),
-        weights=graph.weights,
+        model=observation.float_model.facts,
+        source=observation.float_model.source,
+        variant=observation.float_model.variant,
+        weights=observation.float_model.weights,
         calibration=joined.contents.manifest,
         pixels_size_bytes=(folder / joined.contents.pixels_file).stat().st_size,
         merged=joined.contents.merged,
@@ -142,18 +148,18 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
     )
 
 
-def _phases(images: int, float_s: float, variant: VariantInfo) -> list[Phase]:
+def _phases(images: int, opened: OpenedModel) -> list[Phase]:
     """What is to come, with the seconds that it takes on two x86-64 cores."""
     reading_s = images * READ_IMAGE_S
     return [
         Phase(_READING, reading_s),
-        Phase(WAITING, max(float_s - reading_s, 0.0)),
-        Phase(_OBSERVING, images * OBSERVE_S * variant.multiply_adds / SMALL_MULTIPLY_ADDS),
+        Phase(WAITING, max(opened.expected_s - reading_s, 0.0)),
+        Phase(_OBSERVING, images * OBSERVE_S * opened.multiply_adds / SMALL_MULTIPLY_ADDS),
     ]
 
 
 class _Observation(NamedTuple):
-    float_model: FloatFile
+    float_model: FloatModel
     statistics: Statistics
     path: Path
     reused: int
@@ -161,16 +167,15 @@ class _Observation(NamedTuple):
 
 def _observe(
     stored: StoredCalibration,
-    made: FloatFileMaker,
+    opened: OpenedModel,
     folder: Path,
     timings_s: dict[str, float],
     reporter: Reporter,
 ) -> _Observation:
     """Runs the graph's float file over the images that it has not seen yet."""
-    reporter.step(WAITING)
-    float_model = made.result()
+    float_model = opened.made()
     timings_s.update(float_model.timings_s)
-    network = observed_network(float_model.content)
+    network = observed_network(float_model.taking_pixels())
     path = folder / statistics_file(network_sha256(network))
     start = _load(path)
     reused = len(start.images) if start else 0
@@ -185,6 +190,11 @@ def _observe(
         if len(statistics.images) > reused:
             _save(statistics, path)
     return _Observation(float_model, statistics, path, reused)
+
+
+def _check_labels(images: ImageSource, opened: OpenedModel) -> None:
+    if opened.classes is not None:
+        check_labels(images, classes=opened.classes, place=str(images.root))
 
 
 def _existing(request: CalibrateRequest) -> StoredCalibration | None:
@@ -204,14 +214,8 @@ def _existing(request: CalibrateRequest) -> StoredCalibration | None:
         return None
     if request.force and request.calibration is not None:
         return None
-    stored = _read(folder, request)
-    _check_same_images(stored, request)
-    return stored
-
-
-def _read(folder: Path, request: CalibrateRequest) -> StoredCalibration:
     stored = read_stored(folder)
-    stored.check_shape(request.graph.image_shape)
+    _check_same_images(stored, request)
     return stored
 
 
@@ -251,7 +255,6 @@ def _open_images(request: CalibrateRequest) -> ImageSource | None:
     if request.calibration is None:
         return None
     source = open_images(request.calibration)
-    source.check_shape(request.graph.image_shape)
     if is_stored(request.calibration):
         raise ArgumentError(
             f"images {request.calibration}", "a stored calibration", "images", "use --merge for it"
@@ -259,9 +262,9 @@ def _open_images(request: CalibrateRequest) -> ImageSource | None:
     return source
 
 
-def _sample(request: CalibrateRequest) -> SampleRequest:
+def _sample(request: CalibrateRequest, opened: OpenedModel) -> SampleRequest:
     return SampleRequest(
-        shape=request.graph.image_shape,
+        shape=opened.shape,
         samples=request.samples,
         seed=request.seed,
         preprocess=request.preprocess,

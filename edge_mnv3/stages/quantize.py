@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from edge_mnv3.core.choices import (
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest, check_labels, manifest_warnings
+from edge_mnv3.core.input_range import PIXELS
 from edge_mnv3.core.outputs import check_writable, staged
 from edge_mnv3.core.reporting import SILENT, Phase, Reporter, timed
 from edge_mnv3.core.requests import AnyPath, Count, Request, check_call
@@ -30,8 +31,10 @@ from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import ModelChecks
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.versions import versions
-from edge_mnv3.model.graphs import GraphRequest, ResolvedGraph, resolve_graph
-from edge_mnv3.stages.float_file import WAITING, FloatFile, float_file
+from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.stages.float_file import WAITING
+from edge_mnv3.stages.float_model import FloatModel, ModelRequest
+from edge_mnv3.stages.open_model import OpenedModel, model_name, open_float_model
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES, RecipeConfig
 from edge_mnv3_quantization.recipes.expected import READ_IMAGE_S, SMALL_MULTIPLY_ADDS, expected_s
 
@@ -52,7 +55,7 @@ class QuantizeRequest(Request):
     """What to quantize and how.
 
     Attributes:
-        graph: The network and its weights.
+        graph: A variant and its weights, or a whole model of the user's.
         calibration: `synthetic`, `digits`, or the path of a folder, CSV, list, `.npz`, manifest or stored
             calibration.
         samples: Number of calibration images, at least 1.
@@ -66,7 +69,7 @@ class QuantizeRequest(Request):
         use_cache: Take the float file from the cache if an equal one was made before, and keep it there.
     """
 
-    graph: GraphRequest
+    graph: GraphRequest | ModelRequest
     calibration: AnyPath = SYNTHETIC
     samples: Count = CALIBRATION_SAMPLES
     seed: int = 0
@@ -88,11 +91,13 @@ class QuantizeRequest(Request):
 
 
 def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeResult:
-    """Builds, converts, calibrates, quantizes, checks, and writes the two files and `quantize.json`.
+    """Reads or builds, converts, calibrates, quantizes, checks, writes the two files and `quantize.json`.
 
-    The float file takes pixels 0..255, float32 of shape (1, input_size_px, input_size_px, 3), RGB; the int8
-    file takes the same pixels as `request.io`. Nothing is written unless everything could be. A file that
-    fails its checks is written, so that it can be examined, and the result says so: `checks.passed` is False.
+    The float file of a variant takes pixels 0..255, float32 of shape (1, height, width, 3), RGB; that of a
+    whole model takes what the model takes, which `result.model` tells. The int8 file takes pixels, as
+    `request.io`; as float32 it takes what the float file takes. Nothing is written unless everything could
+    be. A file that fails its checks is written, so that it can be examined, and the result says so:
+    `checks.passed` is False.
 
     Raises:
         ArgumentError: The graph's arguments contradict each other.
@@ -107,7 +112,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     from edge_mnv3_calibration_data.source_kinds import open_images
 
     recipe = _recipe(request)
-    name = f"mobilenet_v3_{request.graph.variant.name}_{request.graph.input_size_px}"
+    name = model_name(request.graph)
     paths = [
         Path(request.output_dir, file)
         for file in (f"{name}_float.tflite", f"{name}_int8.tflite", QUANTIZE_FILE)
@@ -115,24 +120,28 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     check_writable(paths, force=request.force)
     run = _Run(reporter)
     source = open_images(request.calibration)
-    source.check_shape(request.graph.image_shape)
     if source.synthetic:
         run.warn(recipe.synthetic_warning)
-    graph = resolve_graph(request.graph, reporter)
-    check_labels(source, classes=graph.classes, place=str(source.root))
-    with float_file(graph, use_cache=request.use_cache, reporter=reporter) as made:
-        reporter.plan(_phases(request, graph, made.expected_s, source.synthetic))
-        sample = _calibration_sample(request, source, run)
-        float_model = _float_model(made.result, run)
-    quantized = _quantized(request, float_model.content, sample, run)
+    with open_float_model(request.graph, use_cache=request.use_cache, reporter=run) as opened:
+        source.check_shape(opened.shape)
+        if opened.classes is not None:
+            check_labels(source, classes=opened.classes, place=str(source.root))
+        reporter.plan(_phases(request, opened, synthetic=source.synthetic))
+        sample = _calibration_sample(request, opened, source, run)
+        float_model = opened.made()
+    run.timings_s |= float_model.timings_s
+    _check_io(request, float_model)
+    quantized = _quantized(request, float_model, sample, run)
     with staged(paths, force=request.force) as (float_path, int8_file, json_file):
         float_path.write_bytes(float_model.content)
         int8_file.write_bytes(quantized.model)
         checks = _checks(int8_file, request.io, paths[1], run)
         result = QuantizeResult(
             name=name,
-            variant=graph.info(),
-            weights=graph.weights,
+            model=float_model.facts,
+            source=float_model.source,
+            variant=float_model.variant,
+            weights=float_model.weights,
             calibration=sample.manifest,
             recipe=request.recipe,
             hard_swish=request.hard_swish,
@@ -154,19 +163,19 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     return result
 
 
-def _phases(request: QuantizeRequest, graph: ResolvedGraph, float_s: float, synthetic: bool) -> list[Phase]:
+def _phases(request: QuantizeRequest, opened: OpenedModel, *, synthetic: bool) -> list[Phase]:
     """What is to come, with the seconds that it takes on two x86-64 cores."""
     reading_s = request.samples * READ_IMAGE_S
     small_s = sum(expected_s(RECIPES[request.recipe], request.samples, synthetic=synthetic).values())
     return [
         Phase(_READING, reading_s),
-        Phase(WAITING, max(float_s - reading_s, 0.0)),
-        Phase(_QUANTIZING, small_s * graph.info().multiply_adds / SMALL_MULTIPLY_ADDS),
+        Phase(WAITING, max(opened.expected_s - reading_s, 0.0)),
+        Phase(_QUANTIZING, small_s * opened.multiply_adds / SMALL_MULTIPLY_ADDS),
         Phase(_CHECKING, _CHECK_S),
     ]
 
 
-class _Run:
+class _Run(Reporter):
     """What is noted while the stage runs."""
 
     def __init__(self, reporter: Reporter) -> None:
@@ -177,6 +186,18 @@ class _Run:
     def timed(self, key: str, text: str) -> AbstractContextManager[None]:
         """Reports a step, and notes how long it took."""
         return timed(self.timings_s, key, text, self.reporter)
+
+    def plan(self, phases: Sequence[Phase]) -> None:
+        """Reports the steps that are to come."""
+        self.reporter.plan(phases)
+
+    def step(self, text: str) -> None:
+        """Reports a step."""
+        self.reporter.step(text)
+
+    def progress(self, done: int, total: int) -> None:
+        """Reports progress."""
+        self.reporter.progress(done, total)
 
     def warn(self, text: str) -> None:
         """Reports a warning, and notes it."""
@@ -198,9 +219,21 @@ def _recipe(request: QuantizeRequest) -> RecipeConfig:
     return recipe
 
 
-def _calibration_sample(request: QuantizeRequest, source: ImageSource, run: _Run) -> ImageSample:
+def _check_io(request: QuantizeRequest, float_model: FloatModel) -> None:
+    if request.io == "float32" and float_model.input_range != PIXELS:
+        raise ArgumentError(
+            f"--io float32 of a model that takes {float_model.input_range}",
+            "",
+            "uint8 or int8, which take pixels",
+            "use --io uint8",
+        )
+
+
+def _calibration_sample(
+    request: QuantizeRequest, opened: OpenedModel, source: ImageSource, run: _Run
+) -> ImageSample:
     wanted = SampleRequest(
-        shape=request.graph.image_shape,
+        shape=opened.shape,
         samples=request.samples,
         seed=request.seed,
         preprocess=request.preprocess,
@@ -212,22 +245,17 @@ def _calibration_sample(request: QuantizeRequest, source: ImageSource, run: _Run
     return sample
 
 
-def _float_model(made: Callable[[], FloatFile], run: _Run) -> FloatFile:
-    run.reporter.step(WAITING)
-    file = made()
-    run.timings_s.update(file.timings_s)
-    return file
-
-
-def _quantized(request: QuantizeRequest, float_model: bytes, sample: ImageSample, run: _Run) -> Quantized:
+def _quantized(
+    request: QuantizeRequest, float_model: FloatModel, sample: ImageSample, run: _Run
+) -> Quantized:
     from edge_mnv3_quantization.options import QuantizationOptions
     from edge_mnv3_quantization.recipes import quantize as recipes
 
-    recipe = RECIPES[request.recipe]
-    statistics = _stored_statistics(request.calibration, float_model) if recipe.reuses_statistics else None
+    recipe, content = RECIPES[request.recipe], float_model.taking_pixels()
+    statistics = _stored_statistics(request.calibration, content) if recipe.reuses_statistics else None
     with run.timed("quantize", _QUANTIZING):
         return recipes.quantize(
-            float_model,
+            content,
             sample.pixels,
             recipe,
             options=QuantizationOptions(

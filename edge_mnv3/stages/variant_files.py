@@ -24,6 +24,7 @@ from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
+from edge_mnv3.core.results.models import VariantInfo
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE, Variant
@@ -123,10 +124,12 @@ def _find(request: VariantFilesRequest, variant: Variant, recipe: str, weights: 
 
 
 def _read_manifest(path: Path) -> QuantizeResult | None:
-    """Reads a manifest; its files are taken to lie beside it, wherever the folder is now."""
+    """Reads the manifest of a variant; its files are taken to lie beside it, wherever the folder is now."""
     try:
         made = read_quantize_result(path)
     except InputFileError:
+        return None
+    if made.variant is None:  # a network of the user's
         return None
     folder = path.parent
     return dataclasses.replace(
@@ -139,10 +142,12 @@ def _read_manifest(path: Path) -> QuantizeResult | None:
 def _is_wanted(
     made: QuantizeResult, request: VariantFilesRequest, variant: Variant, recipe: str, weights: str
 ) -> bool:
-    info = made.variant
-    same_weights = made.weights.source == weights
+    info, used = made.variant, made.weights
+    if info is None or used is None:
+        return False
+    same_weights = used.source == weights
     if weights not in (IMAGENET_WEIGHTS, RANDOM_WEIGHTS):
-        same_weights = Path(weights).is_file() and made.weights.sha256 == sha256_file(Path(weights))
+        same_weights = Path(weights).is_file() and used.sha256 == sha256_file(Path(weights))
     return (
         (info.size, info.minimalistic, info.alpha, info.input_size_px, made.recipe, made.hard_swish)
         == (*variant, request.input_size_px, recipe, DEFAULT_HARD_SWISH)
@@ -180,14 +185,20 @@ def _make(
 def _network(made: QuantizeResult, precision: str) -> PublishedNetwork:
     from edge_mnv3_android_bench.published.reproduction import PublishedNetwork
 
-    info = made.variant
+    info = _variant(made)
     return PublishedNetwork(info.name.removesuffix(f"_{info.alpha}"), info.alpha, precision)
+
+
+def _variant(made: QuantizeResult) -> VariantInfo:
+    if made.variant is None:
+        raise ValueError(f"{made.name} is no variant: `_read_manifest` returns variants only")
+    return made.variant
 
 
 def _describe(path: Path, made: QuantizeResult) -> VariantFile:
     is_float = path.name == Path(made.float_path).name
     differences = []
-    info = made.variant
+    info = _variant(made)
     if info.input_size_px != DEFAULT_INPUT_SIZE:
         differences.append(f"input: {info.input_size_px} px, published {DEFAULT_INPUT_SIZE}")
     if info.classes not in (IMAGENET_CLASSES, IMAGENET_CLASSES + _BACKGROUND_CLASS):

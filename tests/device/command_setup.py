@@ -17,6 +17,7 @@ from edge_mnv3.cli import main
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.results.images import CalibrationManifest, ImageShape
 from edge_mnv3.core.results.json_format import to_json
+from edge_mnv3.core.results.model_facts import InputFacts, ModelFacts, OutputFacts
 from edge_mnv3.core.results.models import KernelCheck, ModelChecks, VariantInfo, WeightsInfo
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.model.arch import VARIANTS
@@ -99,14 +100,24 @@ def write_variant_files(folder: Path, *names: str) -> None:
             _write_variant(folder / name / recipe, name, recipe, seed)
 
 
+LOADS = KernelCheck(loads=True, partitions=1, undelegated_ops={}, problem=None)
+IMAGENET_CLASSIFIER = ModelFacts(
+    input=InputFacts(
+        height_px=224, width_px=224, channels=3, mean=(0.0,), std=(1.0,), range_source="definition"
+    ),
+    outputs=(OutputFacts(name="output_0", shape=(1000,), activation="softmax", task="classes"),),
+)
+
+
 def _write_variant(folder: Path, name: str, recipe: str, classes: int) -> None:
     folder.mkdir(parents=True)
     variant = VARIANTS[name]
     float_path = write_classifier(folder / f"{name}_float.tflite", "float32", classes=classes)
     int8_path = write_classifier(folder / f"{name}_int8.tflite", "uint8", classes=classes)
-    loads = KernelCheck(loads=True, partitions=1, undelegated_ops={}, problem=None)
     result = QuantizeResult(
         name=name,
+        model=IMAGENET_CLASSIFIER,
+        source=None,
         variant=VariantInfo(
             name=variant.name,
             size=variant.size,
@@ -147,8 +158,8 @@ def _write_variant(folder: Path, name: str, recipe: str, classes: int) -> None:
             float_tensors=(),
             fixed_shapes=True,
             dynamic_tensors=(),
-            xnnpack=loads,
-            builtin=loads,
+            xnnpack=LOADS,
+            builtin=LOADS,
             passed=True,
             problems=(),
         ),

@@ -185,9 +185,13 @@ def test_what_does_not_fit_is_refused(
     assert f"images of {photos}, {IMAGES} samples, seed 0, preprocessing slim" in message
     assert f"expected {photos}, 5 samples, seed 0, preprocessing slim; use --force" in message
     other_size = [*graph[:5], "96", *graph[6:]]
-    for command in ("calibrate", "quantize"):
-        message = error(command, *other_size, "--calibration", whole.path, "-o", tmp_path / "out")
-        assert message.endswith("got images of 64 px, expected 96 px; use --input-size 64")
+    message = error("quantize", *other_size, "--calibration", whole.path, "-o", tmp_path / "out")
+    assert "got 96 px, expected 64 px, as the file says; leave --input-size out" in message
+    untrained = [*other_size[:-2], "--weights", "none", "--classes", "4"]
+    message = error("quantize", *untrained, "--calibration", whole.path, "-o", tmp_path / "out")
+    assert message.endswith("got images of 64 px, expected 96 px; use --input-size 64")
+    message = error("calibrate", *untrained, "--merge", whole.path, "-o", tmp_path / "new")
+    assert message.endswith("got images of 64 px, expected 96 px; use --input-size 64")
     assert error("calibrate", *graph, "-o", tmp_path / "new").endswith(
         "got none, expected --calibration PATH or --merge PATH"
     )

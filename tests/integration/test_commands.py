@@ -71,7 +71,9 @@ def test_quantize_writes_three_files(quantized: tuple[Path, QuantizeResult]) -> 
     assert result.int8_size_bytes == Path(result.int8_path).stat().st_size < result.float_size_bytes / 2
     assert result.checks.passed
     assert result.checks.xnnpack.loads
+    assert result.variant is not None
     assert result.variant.classes == 4
+    assert result.weights is not None
     assert result.weights.source == "none"
     assert len(result.calibration.images) == 12
     labels = [record.label for record in result.calibration.images if record.label is not None]
@@ -118,6 +120,7 @@ def test_earlier_run_is_repeated_from_its_json(
     second = from_json(QuantizeResult, again.stdout)
     assert second.calibration == first.calibration
     assert second.io == "int8"
+    assert second.variant is not None
     assert not second.variant.include_softmax
     inspected = from_json(InspectResult, run("inspect", second.int8_path, "--json").stdout)
     assert inspected.inputs[0].dtype == inspected.outputs[0].dtype == "int8"
@@ -211,7 +214,7 @@ def test_build_and_quantize_a_local_model(tmp_path: Path) -> None:
     assert again.stdout == f"{path}: small_minimalistic_0.35, 264,395 parameters\n"
     result = run("quantize", *SMALL_GRAPH, "--weights", path, "--samples", 2, "-o", tmp_path / "q", "--json")
     assert result.exit_code == 0, result.output
-    assert from_json(QuantizeResult, result.stdout).variant.classes == 3
+    assert from_json(QuantizeResult, result.stdout).model.outputs[0].shape == (3,)
 
 
 def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,10 +251,19 @@ def test_demo_without_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 BAD_QUANTIZE: list[tuple[list[str], int, str]] = [
+    ([], 1, "the model: got neither, expected MODEL (a .keras, .h5, SavedModel folder or float .tflite) or"),
+    (["m.keras", "--variant", "small"], 1, "the model: got m.keras and --variant small, expected MODEL"),
+    (["m.keras"], 1, "model m.keras: got no such file, expected a .keras, a whole-model .h5, a SavedModel"),
+    (["m.keras", "--weights", "w.h5"], 1, "--weights with MODEL: got m.keras, expected what the model has"),
+    (["m.keras", "--no-softmax"], 1, "leave --softmax or --no-softmax out"),
+    (["m.keras", "--input-size", "big"], 1, "input size: got 'big', expected a side in pixels such as 224"),
+    (["m.keras", "--input-range", "wide"], 1, "input range: got 'wide', expected 0..255, -1..1, 0..1, or"),
+    (["--variant", "small", "--input-range", "0..1"], 1, "none: such a network takes pixels 0..255"),
+    (["--variant", "small", "--input-size", "96x128"], 1, "got 96x128, expected the side of a square"),
     (["--variant", "medium"], 2, "'medium' is not one of"),
     (["--variant", "small_0.75", "--alpha", "1"], 1, "expected 0.75; use --variant small --alpha 1.0"),
     (["--variant", "small", "--alpha", "-1"], 1, "alpha: got -1.0, expected a finite number greater than 0"),
-    (["--variant", "small", "--input-size", "31"], 2, "31 is not in the range x>=32"),
+    (["--variant", "small", "--input-size", "31"], 1, "got 31, expected at least 32"),
     (["--variant", "small", "--weights", "no.h5"], 1, "weights no.h5: got no such file"),
     (["--variant", "small", "--classes", "5"], 1, "classes with the ImageNet weights: got 5, expected 1000"),
     (

@@ -12,7 +12,12 @@ from edge_mnv3.cli import COMMANDS
 from edge_mnv3.commands.options import REQUEST_ATTRIBUTE
 from edge_mnv3.model.graphs import GraphRequest
 
-GRAPH = {field.name for field in dataclasses.fields(GraphRequest)} | {"alpha"}
+GRAPH = {field.name for field in dataclasses.fields(GraphRequest)} | {
+    "alpha",
+    "input_range",
+    "input_size",
+    "model",
+}
 
 
 def commands_with_requests() -> list[str]:

@@ -20,6 +20,7 @@ INSTALLED = {"python": "3.11.7", "tensorflow-cpu": "2.21.0", "keras": "3.15.0"}
 REQUEST = GraphRequest(variant=Variant("small", False, 0.5), input_size_px=64, weights="w.h5")
 GRAPH = ResolvedGraph(
     request=REQUEST,
+    input_size_px=64,
     classes=10,
     weights_path=Path("w.h5"),
     weights=WeightsInfo(source="file", path="w.h5", sha256="0" * 64),
@@ -34,7 +35,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def asked(**changes: Any) -> ResolvedGraph:
-    return dataclasses.replace(GRAPH, request=dataclasses.replace(REQUEST, **changes))
+    request = dataclasses.replace(REQUEST, **changes)
+    return dataclasses.replace(GRAPH, request=request, input_size_px=request.input_size_px or 0)
 
 
 def weights(sha256: str | None) -> ResolvedGraph:

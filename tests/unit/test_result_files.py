@@ -22,7 +22,7 @@ from edge_mnv3.core.result_files import (
 from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import to_json
-from edge_mnv3.core.results.models import InspectResult
+from edge_mnv3.core.results.models import BuildResult, InspectResult
 from edge_mnv3.core.results.package import PackageResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.verify import VerifyResult
@@ -36,7 +36,9 @@ IMAGES = FORMATS / "images"
 @pytest.mark.parametrize(
     ("name", "kind", "command"),
     [
+        ("build-v1", BuildResult, "build"),
         ("calibrate-v1", CalibrateResult, "calibrate"),
+        ("calibrate-v2", CalibrateResult, "calibrate"),
         ("package-v1", PackageResult, "package"),
         ("validate-v2", ValidateResult, "validate"),
         ("verify-v1", VerifyResult, "verify"),
@@ -46,7 +48,9 @@ IMAGES = FORMATS / "images"
 def test_results_are_read_whole(name: str, kind: type[Any], command: str) -> None:
     path = FORMATS / f"{name}.json"
     result = read_result(kind, path, command=command)
-    added = {"float_from_cache"} if kind is CalibrateResult else set()
+    added = {CalibrateResult: {"float_from_cache", "model", "source"}, BuildResult: {"source"}}.get(
+        kind, set()
+    )
     assert json.loads(to_json(result)).keys() == json.loads(path.read_text()).keys() | added
 
 
@@ -69,7 +73,7 @@ def test_validations_of_the_first_release(name: str) -> None:
 def test_quantize_json_of_the_first_release() -> None:
     path = FORMATS / "quantize-v1.json"
     result = read_quantize_result(path)
-    assert (result.recipe, result.variant.name, len(result.calibration.images)) == (
+    assert (result.recipe, result.variant and result.variant.name, len(result.calibration.images)) == (
         "accurate",
         "small_0.05",
         20,
@@ -80,10 +84,20 @@ def test_quantize_json_of_the_first_release() -> None:
 
 def test_quantize_json_from_before_there_was_a_cache() -> None:
     result = read_quantize_result(FORMATS / "quantize-v2.json")
-    assert result.schema_version == 3
+    assert result.schema_version == 4
     assert result.float_from_cache is False
     assert result.recipe_report is not None
     assert len(result.calibration.images) == 6
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_old_networks_were_variants_that_take_pixels(version: int) -> None:
+    result = read_quantize_result(FORMATS / f"quantize-v{version}.json")
+    assert result.source is None
+    image, (output,) = result.model.input, result.model.outputs
+    assert (image.height_px, image.width_px, image.channels) == (32, 32, 3)
+    assert (image.mean, image.std, image.range_source) == ((0.0,), (1.0,), "definition")
+    assert (output.shape, output.activation, output.task) == ((3,), "softmax", "classes")
 
 
 def test_images_of_a_run_of_the_first_release(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import CalibrationManifest
-from edge_mnv3.core.results.models import VariantInfo, WeightsInfo
+from edge_mnv3.core.results.model_facts import ModelFacts
+from edge_mnv3.core.results.models import ModelSource, VariantInfo, WeightsInfo, facts_of_variant
 
 
 def _without_cache(data: dict[str, Any]) -> dict[str, Any]:
@@ -21,8 +22,10 @@ class CalibrateResult:
 
     Attributes:
         path: The folder.
-        variant: The network.
-        weights: Where its weights came from.
+        model: What the float file takes and gives.
+        source: The whole model that was calibrated; None for a variant.
+        variant: The network; None for a whole model.
+        weights: Where the variant's weights came from; None for a whole model.
         calibration: The calibration images.
         pixels_size_bytes: Size of the preprocessed images.
         merged: SHA-256 of the manifests that were joined; of the one manifest where none were.
@@ -40,11 +43,13 @@ class CalibrateResult:
         versions: Package to version.
     """
 
-    FORMAT: ClassVar[Format] = Format("calibrate", (_without_cache,))
+    FORMAT: ClassVar[Format] = Format("calibrate", (_without_cache, facts_of_variant))
     schema_version: int = FORMAT.version
     path: str
-    variant: VariantInfo
-    weights: WeightsInfo
+    model: ModelFacts
+    source: ModelSource | None
+    variant: VariantInfo | None
+    weights: WeightsInfo | None
     calibration: CalibrationManifest
     pixels_size_bytes: int
     merged: tuple[str, ...]

@@ -9,6 +9,15 @@ Activation = Literal["softmax", "sigmoid", "none"]
 Task = Literal["classes", "binary", "labels", "embedding", "map"]
 RangeSource = Literal["stated", "metadata", "graph", "quantization", "pair", "definition"]
 
+RANGE_SOURCES: dict[RangeSource, str] = {
+    "stated": "as stated",
+    "metadata": "as its metadata says",
+    "graph": "as its first layers tell",
+    "quantization": "as its quantized input tells",
+    "pair": "as the other file tells",
+    "definition": "as the network is defined",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputFacts:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from edge_mnv3.core.results.formats import Format
+
+ModelFormat = Literal["keras", "h5", "saved_model", "tflite"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +187,46 @@ class WeightsInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSource:
+    """Where a whole model came from.
+
+    Attributes:
+        format: `keras`, `h5`, `saved_model` or `tflite`.
+        path: The file or folder.
+        sha256: SHA-256 of the file; of a folder, over the names and hashes of its files.
+    """
+
+    format: str
+    path: str
+    sha256: str
+
+
+def facts_of_variant(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a result of the time when every network was a variant, which takes pixels 0..255."""
+    variant = data["variant"]
+    image = {
+        "height_px": variant["input_size_px"],
+        "width_px": variant["input_size_px"],
+        "channels": 3,
+        "mean": [0.0],
+        "std": [1.0],
+        "range_source": "definition",
+    }
+    scores = {
+        "name": "output_0",
+        "shape": [variant["classes"]],
+        "activation": "softmax" if variant["include_softmax"] else "none",
+        "task": "classes",
+    }
+    return {**data, "source": None, "model": {"input": image, "outputs": [scores]}}
+
+
+def _without_source(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 1, when all that was built were variants."""
+    return {**data, "source": None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
     """A saved Keras model.
 
@@ -192,14 +234,16 @@ class BuildResult:
         path: The saved `.keras` file.
         size_bytes: Size of the file.
         sha256: SHA-256 of the file's bytes.
-        variant: The network.
-        weights: Where its weights came from.
+        source: The whole model that was read; None for a variant.
+        variant: The network; None for a whole model.
+        weights: Where the variant's weights came from; None for a whole model.
     """
 
-    FORMAT: ClassVar[Format] = Format("build")
+    FORMAT: ClassVar[Format] = Format("build", (_without_source,))
     schema_version: int = FORMAT.version
     path: str
     size_bytes: int
     sha256: str
-    variant: VariantInfo
-    weights: WeightsInfo
+    source: ModelSource | None
+    variant: VariantInfo | None
+    weights: WeightsInfo | None

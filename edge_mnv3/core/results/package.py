@@ -34,9 +34,9 @@ class Provenance:
     """How a file was made, from the `quantize.json` beside it; without paths.
 
     Attributes:
-        variant: The network.
-        weights_source: `imagenet`, `file` or `none` (random).
-        weights_sha256: SHA-256 of the weights file; None for random weights.
+        variant: The network; None for one that the user made.
+        weights_source: `imagenet`, `file`, `none` (random), or the format of a whole model: `keras` …
+        weights_sha256: SHA-256 of the weights file or the model; None for random weights.
         recipe: Name of the quantization recipe; None for the float file.
         hard_swish: What the recipe was asked to make of hard-swish; None for the float file.
         calibration: The calibration images; None for the float file.
@@ -44,7 +44,7 @@ class Provenance:
         versions: Package to version, when it was made.
     """
 
-    variant: VariantInfo
+    variant: VariantInfo | None
     weights_source: str
     weights_sha256: str | None
     recipe: str | None

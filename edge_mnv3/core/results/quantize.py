@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import CalibrationManifest
-from edge_mnv3.core.results.models import ModelChecks, VariantInfo, WeightsInfo
+from edge_mnv3.core.results.model_facts import ModelFacts
+from edge_mnv3.core.results.models import ModelChecks, ModelSource, VariantInfo, WeightsInfo, facts_of_variant
 from edge_mnv3.core.results.recipe import RecipeReport
 
 
@@ -27,8 +28,10 @@ class QuantizeResult:
 
     Attributes:
         name: Start of the two files' names, such as `mobilenet_v3_small_1.0_224`.
-        variant: The network.
-        weights: Where its weights came from.
+        model: What the float file takes and gives.
+        source: The whole model that the files were made of; None for a variant.
+        variant: The network; None for a whole model.
+        weights: Where the variant's weights came from; None for a whole model.
         calibration: The calibration images.
         recipe: Name of the quantization recipe.
         hard_swish: What it was asked to make of hard-swish.
@@ -47,11 +50,13 @@ class QuantizeResult:
         versions: Package to version.
     """
 
-    FORMAT: ClassVar[Format] = Format("quantize", (_without_report, _without_cache))
+    FORMAT: ClassVar[Format] = Format("quantize", (_without_report, _without_cache, facts_of_variant))
     schema_version: int = FORMAT.version
     name: str
-    variant: VariantInfo
-    weights: WeightsInfo
+    model: ModelFacts
+    source: ModelSource | None
+    variant: VariantInfo | None
+    weights: WeightsInfo | None
     calibration: CalibrationManifest
     recipe: str
     hard_swish: str

@@ -106,9 +106,71 @@ class Edit:
         self._replace_tensors({tensor: real})
         self._graph.operators[place:place] = new
 
+    def scale_input(self, factor: npt.NDArray[np.float64], offset: npt.NDArray[np.float64]) -> Edit:
+        """Puts a product and a sum in front of the graph's one float input.
+
+        Args:
+            factor: (1,) or (channels,): what the new input is multiplied by.
+            offset: (1,) or (channels,): what is added then.
+        """
+        old = int(self._graph.inputs[0])
+        given = self._graph.tensors[old]
+        shape = tuple(int(side) for side in given.shape)
+        name = (given.name or b"image").decode("utf-8", "replace")
+        given.name = f"{name}_scaled".encode()
+        image = value = self._add_tensor(Tensor(name=name, dtype="FLOAT32", shape=shape))
+        new = []
+        for kind, numbers, neutral in (("MUL", factor, 1.0), ("ADD", offset, 0.0)):
+            if (numbers != neutral).any():
+                result = self._add_tensor(Tensor(name=f"{name}_{kind.lower()}", dtype="FLOAT32", shape=shape))
+                new.append(self._operator(kind, [value, self._add_constant(numbers)], result))
+                value = result
+        self._replace_tensors({old: value})
+        self._graph.operators[:0] = new
+        self._graph.inputs = [image]
+        for signature in self._model.signatureDefs or ():
+            for entry in signature.inputs:
+                entry.tensorIndex = image
+        return self
+
+    def set_input_shape(self, shape: Sequence[int]) -> Edit:
+        """Gives the graph's one input this shape; those of the tensors behind it stay as they are."""
+        self._set_shape(int(self._graph.inputs[0]), shape)
+        return self
+
+    def set_shapes(self, shapes: Mapping[int, Sequence[int]]) -> Edit:
+        """Gives tensors fixed shapes, by number; no dimension of the file stays open."""
+        for tensor, shape in shapes.items():
+            self._set_shape(tensor, shape)
+        for each in self._graph.tensors:
+            each.shapeSignature = None
+        return self
+
+    def fold(self, constants: Mapping[int, npt.NDArray[Any]]) -> Edit:
+        """Makes constants of what operators compute, and removes the operators that only they needed.
+
+        Args:
+            constants: Number of a tensor to its numbers, in its dtype.
+        """
+        for tensor, numbers in constants.items():
+            self._set_shape(tensor, numbers.shape)
+            self._graph.tensors[tensor].buffer = self._add_buffer(np.ascontiguousarray(numbers).tobytes())
+        wanted = {int(tensor) for tensor in self._graph.outputs} - constants.keys()
+        kept = []
+        for operator in reversed(self._graph.operators):
+            if wanted & {int(tensor) for tensor in operator.outputs}:
+                wanted |= {int(tensor) for tensor in operator.inputs} - constants.keys()
+                kept.append(operator)
+        self._graph.operators = kept[::-1]
+        return self
+
     def to_bytes(self) -> bytes:
         """Writes the file."""
         return packed(self._model)
+
+    def _set_shape(self, tensor: int, shape: Sequence[int]) -> None:
+        self._graph.tensors[tensor].shape = [int(side) for side in shape]
+        self._graph.tensors[tensor].shapeSignature = None
 
     def _place_after(self, tensor: int) -> int:
         places = [i for i, op in enumerate(self._graph.operators) if op.outputs[0] == tensor]

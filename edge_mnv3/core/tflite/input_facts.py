@@ -9,21 +9,12 @@ from pathlib import Path
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.input_range import COMMON_RANGES, InputRange
 from edge_mnv3.core.paths import no_file
-from edge_mnv3.core.results.model_facts import InputFacts, RangeSource
+from edge_mnv3.core.results.model_facts import RANGE_SOURCES, InputFacts, RangeSource
 from edge_mnv3.core.tflite.attached import read_metadata
 from edge_mnv3.core.tflite.input_scaling import range_of_graph, range_of_integers
 from edge_mnv3.core.tflite.metadata_schema import FILE_IDENTIFIER, ModelMetadata, NormalizationOptions
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.core.tflite.tables import unpack
-
-RANGE_SOURCES: dict[RangeSource, str] = {
-    "stated": "as stated",
-    "metadata": "as its metadata says",
-    "graph": "as its first layers tell",
-    "quantization": "as its quantized input tells",
-    "pair": "as the other file tells",
-    "definition": "as the network is defined",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,15 +22,24 @@ _STANDARDIZED_LOW, _STANDARDIZED_HIGH = (-4.0, -0.2), (0.8, 8.0)
 _CENTRED_LOW, _CENTRED_HIGH = (-135.0, -95.0), (120.0, 160.0)
 
 
-class _Scaling(NamedTuple):
+class Scaling(NamedTuple):
     """x becomes factor * x + offset; (1,) or (channels,) each."""
 
     factor: Numbers
     offset: Numbers
 
+    def then(self, factor: npt.ArrayLike, offset: npt.ArrayLike) -> Scaling:
+        """This scaling with another one behind it."""
+        factor, offset = (np.atleast_1d(np.asarray(each, np.float64)) for each in (factor, offset))
+        return Scaling(self.factor * factor, self.offset * factor + offset)
+
     def ends(self, pixels: InputRange) -> tuple[Numbers, Numbers]:
+        """What it makes of the numbers for pixels 0 and 255."""
         low, high = pixels.ends()[0]
         return self.factor * low + self.offset, self.factor * high + self.offset
+
+
+UNSCALED = Scaling(np.ones(1), np.zeros(1))
 
 
 def range_of_graph(graph: Graph, tensor: int) -> InputRange | None:
@@ -50,7 +59,19 @@ def range_of_graph(graph: Graph, tensor: int) -> InputRange | None:
     quantized = _quantized_range(graph, tensor)
     if quantized is not None:
         return next((each for each in COMMON_RANGES if quantized.is_near(each)), None)
-    for scaling in reversed(list(_scalings(graph, tensor))):
+    return range_of_scalings(tuple(_scalings(graph, tensor)))
+
+
+def range_of_scalings(scalings: Sequence[Scaling]) -> InputRange | None:
+    """Tells which of the common ranges a network's first layers scale to what networks work with.
+
+    Args:
+        scalings: What the first layer makes of the input, the first two, and so on.
+
+    Returns:
+        None where none of them is fit, or several are.
+    """
+    for scaling in reversed(scalings):
         for is_inner in (_is_inner, _is_standardized):
             fitting = [each for each in COMMON_RANGES if is_inner(*scaling.ends(each))]
             if len(fitting) == 1:
@@ -82,10 +103,10 @@ def range_of_integers(dtype: str, scales: tuple[float, ...], zero_point: int) ->
     return range_of_ends(low, high)
 
 
-def _scalings(graph: Graph, tensor: int) -> Iterator[_Scaling]:
+def _scalings(graph: Graph, tensor: int) -> Iterator[Scaling]:
     """Yields what the first operator makes of the input, then the first two, and so on."""
     channels = graph.tensors[tensor].shape[-1]
-    factor, offset = np.ones(1), np.zeros(1)
+    scaling = UNSCALED
     while True:
         takers = graph.consumers(tensor)
         if len(takers) != 1:
@@ -98,11 +119,10 @@ def _scalings(graph: Graph, tensor: int) -> Iterator[_Scaling]:
         if constant is None:
             return
         if operator.name in ("MUL", "DIV"):
-            by = constant if operator.name == "MUL" else 1 / constant
-            factor, offset = factor * by, offset * by
+            scaling = scaling.then(constant if operator.name == "MUL" else 1 / constant, 0)
         else:
-            offset = offset + (constant if operator.name == "ADD" else -constant)
-        yield _Scaling(factor, offset)
+            scaling = scaling.then(1, constant if operator.name == "ADD" else -constant)
+        yield scaling
         tensor = operator.output
 
 

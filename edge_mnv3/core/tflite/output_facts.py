@@ -12,6 +12,7 @@ from edge_mnv3.core.tflite.types import Graph, Operator
 
 _CARRIERS = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE")  # these give the numbers that they take
 _ACTIVATIONS: dict[str, Activation] = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
+_WITH_CONSTANT = ("ADD", "MUL", "SUB")
 _CLASSIFIERS = ("FULLY_CONNECTED", "CONV_2D")
 
 
@@ -58,7 +59,10 @@ def output_facts(graph: Graph, tensor: int, *, name: str, task: Task | None = No
     if task is not None:
         _check_task(task, shape, stored.name)
     return OutputFacts(
-        name=stored.name, shape=shape, activation=activation, task=task or _task(shape, activation, last)
+        name=stored.name,
+        shape=shape,
+        activation=activation,
+        task=task or _task(graph, shape, activation, last),
     )
 
 
@@ -69,17 +73,29 @@ def _last_operator(graph: Graph, tensor: int) -> Operator | None:
     return operator
 
 
-def _task(shape: tuple[int, ...], activation: Activation, last: Operator | None) -> Task:
+def _task(graph: Graph, shape: tuple[int, ...], activation: Activation, last: Operator | None) -> Task:
     if len(shape) > 1:
         return "map"
     if activation == "softmax":
         return "classes"
-    is_classifier = last is not None and last.name in _CLASSIFIERS and last.activation == "NONE"
+    is_classifier = _is_classifier(graph, last)
     if shape[0] == 1 and (activation == "sigmoid" or is_classifier):
         return "binary"
     if activation == "sigmoid":
         return "labels"
     return "classes" if is_classifier else "embedding"
+
+
+def _is_classifier(graph: Graph, operator: Operator | None) -> bool:
+    """Whether weights made the numbers, with nothing behind them but a bias or a batch normalization."""
+    while operator is not None and operator.activation == "NONE":
+        if operator.name in _CLASSIFIERS:
+            return True
+        taken = [each for each in operator.inputs if graph.constant(each) is None]
+        if operator.name not in _WITH_CONSTANT or len(taken) != 1:
+            return False
+        operator = _last_operator(graph, taken[0])
+    return False
 
 
 def _check_task(task: Task, shape: tuple[int, ...], name: str) -> None:

@@ -1,0 +1,42 @@
+"""The range of a float input, written into a file's metadata."""
+
+from __future__ import annotations
+
+from edge_mnv3.core.input_range import InputRange
+from edge_mnv3.core.tflite.attached import read_metadata, with_metadata
+from edge_mnv3.core.tflite.input_facts import input_of
+from edge_mnv3.core.tflite.metadata_schema import (
+    FILE_IDENTIFIER,
+    MIN_PARSER_VERSION,
+    ModelMetadata,
+    NormalizationOptions,
+    ProcessUnit,
+    SubGraphMetadata,
+    TensorMetadata,
+)
+from edge_mnv3.core.tflite.tables import pack
+
+
+def with_known_range(content: bytes, input_range: InputRange, name: str) -> bytes:
+    """Makes a float file tell its range: NormalizationOptions are added where it does not tell it itself.
+
+    Args:
+        content: The file.
+        input_range: What its float input takes.
+        name: What errors call the file.
+
+    Returns:
+        The same bytes where its first layers or its metadata tell the same range. A file with other metadata
+        keeps its associated files.
+    """
+    own = input_of(content, name).own
+    if own is not None and own[0].is_near(input_range):
+        return content
+    options = NormalizationOptions(mean=input_range.mean, std=input_range.std)
+    image = TensorMetadata(name="image", process_units=(ProcessUnit(options=options),))
+    metadata = ModelMetadata(
+        subgraph_metadata=(SubGraphMetadata(input_tensor_metadata=(image,)),),
+        min_parser_version=MIN_PARSER_VERSION,
+    )
+    _, files = read_metadata(content, name=name)
+    return with_metadata(content, pack(metadata, identifier=FILE_IDENTIFIER), files, name=name)

@@ -1,0 +1,162 @@
+"""Whole models as Keras saved them: loaded, checked, made ready for inference in float32."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3.core.results.models import ModelFormat
+from edge_mnv3.model.keras_settings import tensorflow_keras
+from edge_mnv3.model.model_config import check_no_custom_code
+from edge_mnv3.model.model_files import read_config
+
+_FLOAT_POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
+_LONGEST_CAUSE = 300  # characters of Keras's own message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KerasModel:
+    """A loaded model of one image input.
+
+    Attributes:
+        model: `keras.Model`, all of whose layers compute in float32.
+        shape: Height, width and channels of the input, None where open.
+        output_names: Keras's names of the outputs, in order.
+        reduced: Precisions that layers were trained in, such as `mixed_float16`; they compute in float32 now.
+    """
+
+    model: Any
+    shape: tuple[int | None, int | None, int]
+    output_names: tuple[str, ...]
+    reduced: tuple[str, ...]
+
+    def run(self, images: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        """Runs the model as it answers in use.
+
+        Args:
+            images: (N, H, W, C), in the numbers that the model takes.
+
+        Returns:
+            Its outputs, in order.
+        """
+        return answers(self.model, images)
+
+
+def answers(model: Any, images: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+    """Runs a Keras model as it answers in use: (N, H, W, C) in, its outputs in order out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras tells of one image given where a list of one was declared
+        return [np.asarray(each) for each in flat_outputs(model(images, training=False))]
+
+
+def flat_outputs(outputs: Any) -> list[Any]:
+    """Lists a model's outputs, given as one, a list or a dict, in Keras's order."""
+    import keras
+
+    return list(keras.tree.flatten(outputs))
+
+
+def load_keras(path: Path, file_format: ModelFormat) -> KerasModel:
+    """Loads a `.keras` or `.h5` file; none of its code is run.
+
+    Raises:
+        InputFileError: Keras cannot load it, it needs code that is not Keras's, holds NaN or infinity, was
+            quantized by Keras, or takes something other than one image with the channels last.
+    """
+    config = read_config(path)
+    if config is not None:
+        check_no_custom_code(config, str(path))
+    with tensorflow_keras() as keras:
+        model = _loaded(keras, path)
+        _check_input(model, path)
+        reduced = _to_float32(model, path)
+        _check_weights(model, path)
+        names = getattr(model, "output_names", None) or [
+            f"output_{i}" for i in range(len(flat_outputs(model.outputs)))
+        ]
+    height, width, channels = model.inputs[0].shape[1:]
+    return KerasModel(
+        model=model, shape=(height, width, channels), output_names=tuple(names), reduced=reduced
+    )
+
+
+def _loaded(keras: Any, path: Path) -> Any:
+    try:
+        with captured_native_output(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever the file leads Keras's many deserializers to
+        raise InputFileError(
+            f"model {path}: Keras {keras.__version__} cannot load it",
+            _cause(error),
+            "a model saved by this version or an older one",
+        ) from error
+
+
+def _cause(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _LONGEST_CAUSE else f"{text[:_LONGEST_CAUSE]}…"
+
+
+def _check_input(model: Any, path: Path) -> None:
+    inputs = getattr(model, "inputs", None)
+    if not inputs:
+        raise InputFileError(
+            f"model {path}",
+            "a model that was never built: it has no input shape",
+            "a model with an Input layer",
+            "add keras.Input(shape=(height, width, 3)) in front and save it again",
+        )
+    if len(inputs) != 1:
+        names = ", ".join(tensor.name for tensor in inputs)
+        raise InputFileError(f"model {path}", f"{len(inputs)} inputs: {names}", "one image")
+    shape, dtype = tuple(inputs[0].shape), str(inputs[0].dtype)
+    if len(shape) != 4 or shape[3] is None:
+        raise InputFileError(f"model {path}", f"an input of shape {shape}", "(None, height, width, channels)")
+    if "float" not in dtype:
+        raise InputFileError(
+            f"model {path}", f"an input of {dtype}", "one of float32", "build the model on a float32 Input"
+        )
+    for layer in _layers(model):
+        if getattr(layer, "data_format", "channels_last") == "channels_first":
+            raise InputFileError(
+                f"model {path}: layer '{layer.name}'",
+                "channels_first",
+                "channels_last, the only layout of TFLite",
+            )
+
+
+def _layers(model: Any) -> list[Any]:
+    """All layers, those of models inside included."""
+    return list(model._flatten_layers(include_self=True, recursive=True))
+
+
+def _to_float32(model: Any, path: Path) -> tuple[str, ...]:
+    reduced = set()
+    for layer in _layers(model):
+        policy = layer.dtype_policy.name
+        if policy not in _FLOAT_POLICIES:
+            raise InputFileError(
+                f"model {path}: layer '{layer.name}'",
+                f"the dtype policy {policy}",
+                "weights of 16 or 32 bits",
+                "give the model from before its quantization",
+            )
+        if policy != "float32":
+            reduced.add(policy)
+            layer.dtype_policy = "float32"
+    return tuple(sorted(reduced))
+
+
+def _check_weights(model: Any, path: Path) -> None:
+    for variable in model.variables:
+        numbers = np.asarray(variable.value)
+        if np.issubdtype(numbers.dtype, np.floating) and not np.isfinite(numbers).all():
+            raise InputFileError(f"model {path}", f"NaN or infinity in {variable.path}", "finite weights")

@@ -1,0 +1,283 @@
+"""Whole models of the user's: read, converted to float `.tflite`, compared with what they were made of."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core import cache
+from edge_mnv3.core.errors import ArgumentError, ConversionError, ModelFileError
+from edge_mnv3.core.hashing import sha256_file, sha256_folder
+from edge_mnv3.core.input_range import InputRange
+from edge_mnv3.core.reporting import Reporter, timed
+from edge_mnv3.core.results.images import GREY_CHANNELS, RGB_CHANNELS
+from edge_mnv3.core.results.json_format import from_json, to_jsonable
+from edge_mnv3.core.results.model_facts import InputFacts, ModelFacts, OutputFacts
+from edge_mnv3.core.results.models import ModelSource
+from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3.core.tflite.edit import Edit
+from edge_mnv3.core.tflite.input_facts import FileInput, decide_inputs, input_of
+from edge_mnv3.core.tflite.input_scaling import range_of_scalings
+from edge_mnv3.core.tflite.output_facts import output_facts
+from edge_mnv3.core.tflite.range_metadata import with_known_range
+from edge_mnv3.core.tflite.read import read_model
+from edge_mnv3.core.tflite.types import Graph
+from edge_mnv3.core.versions import __version__, versions
+from edge_mnv3.model.model_files import model_format
+from edge_mnv3.stages.float_file import TENSORFLOW
+from edge_mnv3.stages.float_model import FloatModel, ModelRequest
+
+# What decides how a whole model is converted, beside TensorFlow and Keras.
+MODEL_SOURCES = (
+    "edge_mnv3.core.input_range",
+    "edge_mnv3.core.results.model_facts",
+    "edge_mnv3.core.tflite.input_facts",
+    "edge_mnv3.core.tflite.input_scaling",
+    "edge_mnv3.core.tflite.output_facts",
+    "edge_mnv3.core.tflite.range_metadata",
+    "edge_mnv3.model.keras_models",
+    "edge_mnv3.model.keras_scaling",
+    "edge_mnv3.model.keras_settings",
+    "edge_mnv3.model.model_config",
+    "edge_mnv3.model.saved_models",
+    "edge_mnv3.stages.whole_models",
+    "edge_mnv3_quantization.convert",
+)
+Timer: TypeAlias = Callable[[str, str], AbstractContextManager[None]]
+Run: TypeAlias = Callable[[npt.NDArray[np.float32]], Sequence[npt.NDArray[np.float32]]]
+Shape: TypeAlias = tuple[int, int, int]
+
+# A float file may differ from what it was made of by rounding: of the largest output, on any image.
+LARGEST_DIFFERENCE = 1e-4
+_CHECK_SEED = 0
+_CONVERTING = "converting to float .tflite (about 10 s)"
+
+
+def whole_model(request: ModelRequest, *, use_cache: bool, reporter: Reporter) -> FloatModel:
+    """Reads and converts a model, or takes what an earlier run converted; see `open_float_model`."""
+    path = Path(request.path)
+    source = ModelSource(
+        format=model_format(path),
+        path=str(path),
+        sha256=sha256_folder(path) if path.is_dir() else sha256_file(path),
+    )
+    started = time.perf_counter()
+    key = _cache_key(request, source) if use_cache and source.format != "tflite" else None
+    kept = cache.get(key, reporter) if key else None
+    if kept is not None:
+        facts, _, content = kept.partition(b"\n")
+        return FloatModel(
+            content=content,
+            facts=from_json(ModelFacts, facts.decode()),
+            source=source,
+            from_cache=True,
+            timings_s={"read_cache": time.perf_counter() - started},
+        )
+    made = _converted_model(request, source, reporter)
+    if key:
+        facts = json.dumps(to_jsonable(made.facts)).encode()
+        cache.put(key, facts + b"\n" + made.content, reporter)
+    return made
+
+
+def _cache_key(request: ModelRequest, source: ModelSource) -> str | None:
+    installed = versions((*TENSORFLOW, "keras"))
+    sources = cache.sha256_sources(MODEL_SOURCES)
+    known = any(package in installed for package in TENSORFLOW) and "keras" in installed
+    if sources is None or not known:
+        return None
+    return cache.cache_key(
+        "float file of a whole model",
+        {
+            "model": source.sha256,
+            "input_range": None if request.input_range is None else str(request.input_range),
+            "input_size": None if request.input_size is None else str(request.input_size),
+            "versions": {**installed, "edge-mnv3": __version__},
+            "sources": sources,
+        },
+    )
+
+
+def _converted_model(request: ModelRequest, source: ModelSource, reporter: Reporter) -> FloatModel:
+    path = Path(request.path)
+    timings_s: dict[str, float] = {}
+    made: dict[str, Callable[[ModelRequest, Path, Timer], _Converted]] = {
+        "keras": _of_keras,
+        "h5": _of_keras,
+        "saved_model": _of_saved_model,
+        "tflite": _of_tflite,
+    }
+
+    def timer(key: str, text: str) -> AbstractContextManager[None]:
+        return timed(timings_s, key, text, reporter)
+
+    converted = made[source.format](request, path, timer)
+    image = _decided_input(converted, request, path, reporter)
+    content = with_known_range(converted.content, InputRange(image.mean, image.std), str(path))
+    with timer("compare", "comparing the float file with the model"):
+        _check_same(content, converted.run, image, path)
+    graph = read_model(content, str(path)).main_graph
+    return FloatModel(
+        content=content,
+        facts=ModelFacts(input=image, outputs=_outputs(graph, converted.output_names, path)),
+        source=source,
+        timings_s=timings_s,
+    )
+
+
+def _outputs(graph: Graph, names: Sequence[str], path: Path) -> tuple[OutputFacts, ...]:
+    read = [output_facts(graph, tensor, name=str(path)) for tensor in graph.outputs]
+    renamed = names or [facts.name for facts in read]
+    return tuple(dataclasses.replace(facts, name=name) for facts, name in zip(read, renamed, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Converted:
+    """A float file, and the model that it was made of.
+
+    Attributes:
+        content: The file.
+        run: The model itself.
+        output_names: Its names of the outputs; empty for those of the file.
+        known: What its first layers tell of the range of its input; None for what the file's tell.
+    """
+
+    content: bytes
+    run: Run
+    output_names: tuple[str, ...] = ()
+    known: InputRange | None = None
+
+
+def _of_keras(request: ModelRequest, path: Path, timer: Timer) -> _Converted:
+    from edge_mnv3.model.keras_models import flat_outputs, load_keras
+    from edge_mnv3.model.keras_scaling import leading_scalings
+    from edge_mnv3_quantization.convert import TensorFlowFunction, convert_function
+
+    with timer("load", "loading the model"):
+        loaded = load_keras(path, model_format(path))
+    shape = _fixed_shape(loaded.shape, request, path)
+
+    def call(image: Any) -> list[Any]:
+        return flat_outputs(loaded.model(image, training=False))
+
+    with timer("convert_float", _CONVERTING):
+        content = convert_function(
+            TensorFlowFunction(call=call, shape=(1, *shape), keras_variables=loaded.model.variables)
+        )
+    return _Converted(
+        content=content,
+        run=loaded.run,
+        output_names=loaded.output_names,
+        known=range_of_scalings(leading_scalings(loaded.model)),
+    )
+
+
+def _of_saved_model(request: ModelRequest, path: Path, timer: Timer) -> _Converted:
+    from edge_mnv3.model.saved_models import load_saved_model
+    from edge_mnv3_quantization.convert import TensorFlowFunction, convert_function
+
+    with timer("load", "loading the model"):
+        loaded = load_saved_model(path)
+    shape = _fixed_shape(loaded.shape, request, path)
+    with timer("convert_float", _CONVERTING):
+        content = convert_function(TensorFlowFunction(call=loaded.call, shape=(1, *shape)))
+    return _Converted(content=content, run=loaded.run, output_names=loaded.output_names)
+
+
+def _of_tflite(request: ModelRequest, path: Path, timer: Timer) -> _Converted:
+    from edge_mnv3.model.tflite_models import open_shape, with_fixed_shapes
+
+    content = path.read_bytes()
+    shape = _fixed_shape(open_shape(content, str(path)), request, path)
+    with timer("convert_float", "reading the float .tflite"):
+        fixed = with_fixed_shapes(content, shape, str(path))
+    return _Converted(content=fixed, run=_runner(content, shape, path))
+
+
+def _runner(content: bytes, shape: Shape, path: Path) -> Run:
+    """The file as it is, but for the size of its input where that is open."""
+    try:
+        taken = Edit(content, str(path)).set_input_shape((1, *shape)).to_bytes()
+        return open_bytes(taken, kernels="builtin").run_raw
+    except (RuntimeError, ValueError) as error:
+        cause = " ".join(str(error).split())
+        raise ModelFileError(f"model {path}", cause, "a .tflite that LiteRT loads") from error
+
+
+def _fixed_shape(shape: tuple[int | None, int | None, int], request: ModelRequest, path: Path) -> Shape:
+    """The input's shape, with what the user states of open sides."""
+    height, width, channels = shape
+    stated = request.input_size
+    if stated is None and (height is None or width is None):
+        raise ArgumentError(
+            f"model {path}", "an input of open height and width", "its size", "state it with --input-size"
+        )
+    if stated is not None:
+        if height not in (None, stated.height_px) or width not in (None, stated.width_px):
+            raise ArgumentError(
+                f"--input-size with model {path}",
+                str(stated),
+                f"{height}x{width}, which the model has",
+                "leave --input-size out",
+            )
+        height, width = stated.height_px, stated.width_px
+    if channels not in (RGB_CHANNELS, GREY_CHANNELS):
+        raise ModelFileError(f"model {path}", f"an input of {channels} channels", "3 (RGB) or 1 (grey)")
+    return height or 0, width or 0, channels
+
+
+def _decided_input(
+    converted: _Converted, request: ModelRequest, path: Path, reporter: Reporter
+) -> InputFacts:
+    """The input with its range: as stated, else as the file or the first layers of the model tell."""
+    own: FileInput = input_of(converted.content, str(path))
+    if own.metadata is None and converted.known is not None:
+        own = dataclasses.replace(own, graph=converted.known)
+    decided = decide_inputs([own], request.input_range)[0]
+    if decided.warning:
+        reporter.warn(decided.warning)
+    return decided.facts
+
+
+def _check_same(content: bytes, run: Run, image: InputFacts, path: Path) -> None:
+    """Compares a float file with the model that it was made of.
+
+    Raises:
+        ConversionError: An output differs by more than rounding, is NaN or infinite, or is missing.
+    """
+    file = open_bytes(content)
+    for pixels in _check_images(image):
+        numbers = InputRange(image.mean, image.std).apply(pixels)[np.newaxis]
+        wanted, got = run(numbers), file.run_raw(numbers)
+        if [each.shape for each in wanted] != [each.shape for each in got]:
+            shapes = [each.shape for each in got]
+            raise ConversionError(f"float file of {path}", f"outputs of shapes {shapes}", "the model's own")
+        for model_output, file_output in zip(wanted, got, strict=True):
+            largest = float(np.abs(model_output).max())
+            difference = float(np.abs(file_output - model_output).max())
+            if not difference <= LARGEST_DIFFERENCE * largest and difference != 0:
+                raise ConversionError(
+                    f"float file of {path}",
+                    f"outputs up to {largest:.3g} that differ from the model's by {difference:.3g}",
+                    f"at most {LARGEST_DIFFERENCE:g} of the largest",
+                    "please report this model",
+                )
+
+
+def _check_images(image: InputFacts) -> list[npt.NDArray[np.uint8]]:
+    """Noise, faint noise on grey, and a slope: pixels of the input's shape."""
+    shape = (image.height_px, image.width_px, image.channels)
+    generator = np.random.default_rng(_CHECK_SEED)
+    noise = generator.integers(0, 256, shape)
+    faint = 112 + generator.integers(0, 32, shape)
+    slope = np.linspace(0, 255, shape[0] * shape[1]).reshape(shape[:2])[..., np.newaxis] + np.zeros(shape)
+    return [each.astype(np.uint8) for each in (noise, faint, slope)]

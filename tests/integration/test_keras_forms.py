@@ -1,0 +1,64 @@
+"""Every form of model that people make of this family: what it answers, and what is told of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from edge_mnv3.core.input_range import parse_input_range
+from edge_mnv3.core.reporting import SILENT
+from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3.model.keras_models import answers
+from edge_mnv3.stages.float_model import ModelRequest
+from edge_mnv3.stages.open_model import open_float_model
+from keras_models import FORMS, SIZES, Base, Form, without_head
+
+# A form of each kind is converted in every run of the tests; --all-forms converts the whole table.
+IN_EVERY_RUN = {
+    ("small", "in a Sequential"), ("minimalistic", "input_tensor with Rescaling"),
+    ("minimalistic", "batch norm in the head"), ("minimalistic", "two heads"),
+    ("minimalistic", "mixed precision"),
+    ("minimalistic", "not square"), ("minimalistic", "grey, three times"), ("minimalistic", "embedding"),
+    ("minimalistic", "takes -1..1"), ("large", "whole"),
+}  # fmt: skip
+TABLE = [(size, name) for size in SIZES for name in {**FORMS, **without_head(Base(size))}]
+
+
+def form_of(size: str, name: str) -> Form:
+    return {**FORMS, **without_head(Base(size))}[name]
+
+
+@pytest.mark.parametrize(("size", "name"), TABLE)
+def test_form(size: str, name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if (size, name) not in IN_EVERY_RUN and not request.config.getoption("--all-forms"):
+        pytest.skip("run with --all-forms")
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(1)
+    form = form_of(size, name)
+    model = form.make(Base(size))
+    path = tmp_path / "model.keras"
+    model.save(path)
+    stated = None if form.stated is None else parse_input_range(form.stated)
+    with open_float_model(
+        ModelRequest(path=path, input_range=stated), use_cache=False, reporter=SILENT
+    ) as opened:
+        made = opened.made()
+    outputs = [(output.shape, output.activation, output.task) for output in made.facts.outputs]
+    assert outputs == list(form.outputs)
+    assert opened.shape.dimensions == form.shape
+    assert made.input_range.ends()[0] == pytest.approx(form.ends)
+    for layer in model._flatten_layers():
+        layer.dtype_policy = "float32"
+    file = open_bytes(made.content)
+    assert [dataclasses.astuple(tensor)[1] for tensor in file.inputs] == [(1, *form.shape)]
+    generator = np.random.default_rng(2)
+    for low, high in ((0, 255), (96, 160)):
+        pixels = generator.integers(low, high, form.shape).astype(np.uint8)
+        image = made.input_range.apply(pixels)[np.newaxis]
+        for wanted, got in zip(answers(model, image), file.run_raw(image), strict=True):
+            assert got.shape == wanted.shape
+            assert np.abs(got - wanted).max() <= 1e-4 * np.abs(wanted).max()

@@ -1,0 +1,166 @@
+"""Models as people save them, from the file to the int8 file."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from edge_mnv3.cli import main
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3.model.keras_models import answers
+
+keras = pytest.importorskip("keras")
+L = keras.layers
+SIDE = 32
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def quantized(model: Path, out: Path, *options: object) -> QuantizeResult:
+    result = run("quantize", model, "--recipe", "fast", "--samples", 2, "-o", out, "--json", *options)
+    assert result.exit_code == 0, result.output
+    return from_json(QuantizeResult, result.stdout)
+
+
+def small(**options: Any) -> Any:
+    arguments = {"input_shape": (SIDE, SIDE, 3), "alpha": 0.05, "minimalistic": True, "weights": None}
+    model = keras.applications.MobileNetV3Small(**arguments | options)
+    generator = np.random.default_rng(0)
+    for layer in model.layers:  # batch norms that do something
+        if isinstance(layer, L.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights(
+                [
+                    gamma * generator.uniform(0.7, 1.3, gamma.shape),
+                    beta + generator.normal(0, 0.1, beta.shape),
+                    mean + generator.normal(0, 0.1, mean.shape),
+                    variance * generator.uniform(0.5, 1.5, variance.shape),
+                ]
+            )
+    return model
+
+
+def fine_tune() -> Any:
+    """What most people make of this family."""
+    base = small(include_top=False)
+    return keras.Sequential(
+        [
+            *(keras.Input((SIDE, SIDE, 3)), L.RandomFlip("horizontal"), base, L.GlobalAveragePooling2D()),
+            *(L.Dropout(0.2), L.Dense(4, activation="softmax")),
+        ]
+    )
+
+
+def assert_same(model: Any, result: QuantizeResult, low: float = 0, high: float = 255) -> None:
+    images = np.random.default_rng(1).uniform(low, high, (3, *model.inputs[0].shape[1:])).astype(np.float32)
+    file = open_bytes(Path(result.float_path).read_bytes())
+    for image in images:
+        (wanted,) = answers(model, image[np.newaxis])
+        (got,) = file.run_raw(image[np.newaxis])
+        assert np.abs(got - wanted).max() <= 1e-4 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_the_ordinary_fine_tune(tmp_path: Path, suffix: str) -> None:
+    model = fine_tune()
+    model.compile("adam", "categorical_crossentropy")
+    path = tmp_path / f"flowers.{suffix}"
+    model.save(path)
+    result = quantized(path, tmp_path / "out")
+    assert (result.name, result.variant, result.weights) == ("flowers", None, None)
+    assert result.source is not None
+    assert (result.source.format, result.source.path) == (suffix, str(path))
+    image, (output,) = result.model.input, result.model.outputs
+    assert (image.height_px, image.width_px, image.channels) == (SIDE, SIDE, 3)
+    assert (image.mean, image.std, image.range_source) == ((0.0,), (1.0,), "graph")
+    assert (output.shape, output.activation, output.task) == ((4,), "softmax", "classes")
+    assert result.checks.passed
+    assert_same(model, result)
+    assert from_json(QuantizeResult, (tmp_path / "out" / "quantize.json").read_text()) == result
+
+
+def test_layers_in_front(tmp_path: Path) -> None:
+    image = keras.Input((SIDE, SIDE, 3))
+    model = small(
+        input_shape=None,
+        input_tensor=L.Rescaling(1 / 255)(image),
+        include_preprocessing=False,
+        classes=3,
+    )
+    model.save(tmp_path / "front.keras")
+    result = quantized(tmp_path / "front.keras", tmp_path / "out")
+    assert (result.model.input.mean, result.model.input.std) == ((0.0,), (1.0,))
+    assert_same(model, result)
+    refused = run(
+        "build", "--variant", "small_minimalistic", "--alpha", 0.05, "--weights", tmp_path / "front.keras",
+        "-o", tmp_path / "b.keras",
+    )  # fmt: skip
+    assert refused.exit_code == 1
+    assert "its layer 'rescaling" in refused.stderr
+    assert "use edge-mnv3 quantize" in refused.stderr
+    assert not (tmp_path / "b.keras").exists()
+
+
+def test_a_range_that_nothing_tells_is_asked_for(tmp_path: Path) -> None:
+    model = small(include_preprocessing=False, classes=3)
+    path = tmp_path / "bare.keras"
+    model.save(path)
+    asked = run("quantize", path, "-o", tmp_path / "out")
+    assert asked.exit_code == 1
+    assert "a float input of unknown range" in asked.stderr
+    assert "--input-range" in asked.stderr
+    assert not (tmp_path / "out").exists()
+    result = quantized(path, tmp_path / "out", "--input-range", "-1..1")
+    assert (result.model.input.mean, result.model.input.std) == ((127.5,), (127.5,))
+    assert result.model.input.range_source == "stated"
+    assert_same(model, result, -1, 1)
+    again = quantized(Path(result.float_path), tmp_path / "again")  # the file tells its range itself
+    assert (again.model.input.mean, again.model.input.range_source) == ((127.5,), "metadata")
+    assert again.float_sha256 == result.float_sha256
+    assert again.int8_sha256 == result.int8_sha256
+
+
+def test_the_size_of_a_weights_file_is_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.keras"
+    small(classes=3).save(path)
+    options = ("--variant", "small_minimalistic", "--alpha", 0.05, "--weights", path)
+    built = run("build", *options, "-o", tmp_path / "b.keras", "--json")
+    assert built.exit_code == 0, built.output
+    assert json.loads(built.stdout)["variant"]["input_size_px"] == SIDE
+    other = run("build", *options, "--input-size", 224, "-o", tmp_path / "c.keras")
+    assert other.exit_code == 1
+    assert "got 224 px, expected 32 px, as the file says; leave --input-size out" in other.stderr
+
+
+def test_the_users_settings_of_keras_have_no_say(tmp_path: Path) -> None:
+    (tmp_path / "keras.json").write_text(
+        json.dumps({"floatx": "float16", "image_data_format": "channels_first", "backend": "jax"})
+    )
+    arguments = (
+        "build --variant small_minimalistic --alpha 0.05 --weights none --input-size 32 --classes 3 -o"
+    )
+    path = tmp_path / "built.keras"
+    done = subprocess.run(
+        [sys.executable, "-m", "edge_mnv3.cli", *arguments.split(), str(path)],
+        env={**os.environ, "KERAS_BACKEND": "torch", "KERAS_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    model = keras.saving.load_model(path)
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+    assert model.input_shape == (None, 32, 32, 3)

@@ -1,0 +1,289 @@
+"""Models of plain Keras code, as people make them of this family: every form of base, front and head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from edge_mnv3.core.results.model_facts import Activation, Task
+
+SIDE = 32
+SIZES = {"small": (False, "Small"), "large": (False, "Large"), "minimalistic": (True, "Small")}
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """A form of model, and what is known of it.
+
+    Attributes:
+        make: Builds it of a function that makes bases.
+        outputs: Shape, activation and task of each output.
+        shape: Rows, columns and channels of the input.
+        ends: The numbers for pixels 0 and 255.
+        stated: The range that must be stated; None where the model tells it.
+    """
+
+    make: Callable[[Base], Any]
+    outputs: tuple[tuple[tuple[int, ...], Activation, Task], ...] = (((4,), "softmax", "classes"),)
+    shape: Shape = (SIDE, SIDE, 3)
+    ends: tuple[float, float] = (0.0, 255.0)
+    stated: str | None = None
+
+
+@dataclass(frozen=True)
+class Base:
+    """Makes bases of one network.
+
+    Attributes:
+        size: Key of `SIZES`.
+    """
+
+    size: str
+
+    def __call__(
+        self, shape: tuple[int | None, int | None, int] | None = (SIDE, SIDE, 3), **options: Any
+    ) -> Any:
+        """A base without top, or with one if `classes` is given, whose batch norms do something."""
+        minimalistic, name = SIZES[self.size]
+        arguments: dict[str, Any] = {
+            "input_shape": shape,
+            "alpha": 0.05,
+            "minimalistic": minimalistic,
+            "weights": None,
+            "include_top": "classes" in options,
+        }
+        model = getattr(keras.applications, f"MobileNetV3{name}")(**arguments | options)
+        settle(model)
+        return model
+
+
+def settle(model: Any) -> None:
+    """Gives batch norms numbers as training does, so that none of them can be left out unseen."""
+    generator = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights(
+                [
+                    gamma * generator.uniform(0.8, 1.6, gamma.shape),
+                    beta + generator.normal(0, 0.3, beta.shape),
+                    mean + generator.normal(0, 0.1, mean.shape),
+                    variance * generator.uniform(0.2, 0.8, variance.shape),
+                ]
+            )
+
+
+def sequential(*inside: Any, shape: Shape = (SIDE, SIDE, 3)) -> Any:
+    return keras.Sequential([keras.Input(shape), *inside])
+
+
+def dense(units: int = 4, activation: str | None = "softmax", **options: Any) -> Any:
+    return layers.Dense(units, activation=activation, **options)
+
+
+def average() -> Any:
+    return layers.GlobalAveragePooling2D()
+
+
+def flat(base: Base) -> Any:
+    """The base's own layers, and the head's, in one graph."""
+    inner = base()
+    return keras.Model(inner.input, dense()(average()(inner.output)))
+
+
+def on_input(base: Base) -> Any:
+    """The base called on an input of its own, Functional."""
+    image = keras.Input((SIDE, SIDE, 3))
+    x = base()(image, training=False)
+    return keras.Model(image, dense()(layers.Dropout(0.2)(average()(x))))
+
+
+def input_tensor(base: Base) -> Any:
+    image = keras.Input((SIDE, SIDE, 3))
+    inner = base(None, input_tensor=layers.Rescaling(1 / 255)(image), include_preprocessing=False)
+    return keras.Model(image, dense()(average()(inner.output)))
+
+
+def hidden(activation: str) -> Callable[[Base], Any]:
+    return lambda base: sequential(base(), average(), dense(16, activation), dense())
+
+
+def hidden_batch_norm(base: Base) -> Any:
+    model = sequential(
+        base(), average(), layers.BatchNormalization(), dense(16, None), layers.BatchNormalization(),
+        layers.ReLU(), dense(),
+    )  # fmt: skip
+    settle(model)
+    return model
+
+
+def arithmetic(base: Base) -> Any:
+    image = keras.Input((SIDE, SIDE, 3))
+    x = base(include_preprocessing=False)(image / 127.5 - 1)
+    return keras.Model(image, dense()(average()(x)))
+
+
+def normalization(base: Base) -> Any:
+    front = layers.Normalization(mean=[124.0, 117.0, 104.0], variance=[3400.0, 3260.0, 3420.0])
+    return sequential(front, base(include_preprocessing=False), average(), dense())
+
+
+def adapted(base: Base) -> Any:
+    front = layers.Normalization()
+    front.adapt(np.random.default_rng(0).uniform(0, 255, (16, SIDE, SIDE, 3)).astype(np.float32))
+    return sequential(front, base(include_preprocessing=False), average(), dense())
+
+
+def augmented(base: Base) -> Any:
+    augmentation = keras.Sequential(
+        [layers.RandomFlip("horizontal"), layers.RandomRotation(0.1), layers.RandomContrast(0.1)]
+    )
+    return sequential(augmentation, layers.GaussianNoise(0.1), base(), average(), dense())
+
+
+def mixed(base: Base) -> Any:
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        return sequential(base(), average(), dense(dtype="float32"))
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def two_heads(base: Base) -> Any:
+    image = keras.Input((SIDE, SIDE, 3))
+    x = average()(base()(image))
+    return keras.Model(image, {"kind": dense(name="kind")(x), "ripe": dense(1, "sigmoid", name="ripe")(x)})
+
+
+def head_and_embedding(base: Base) -> Any:
+    image = keras.Input((SIDE, SIDE, 3))
+    x = average()(base()(image))
+    return keras.Model(image, [dense()(x), x])
+
+
+def three_channels(base: Base) -> Any:
+    image = keras.Input((SIDE, SIDE, 1))
+    x = base()(layers.Concatenate()([image, image, image]))
+    return keras.Model(image, dense()(average()(x)))
+
+
+def coloured(base: Base) -> Any:
+    return sequential(
+        layers.Rescaling(1 / 127.5, -1), layers.Conv2D(3, 1, use_bias=False),
+        base(include_preprocessing=False), average(), dense(), shape=(SIDE, SIDE, 1),
+    )  # fmt: skip
+
+
+def frozen(base: Base) -> Any:
+    inner = base()
+    inner.trainable = False
+    return sequential(inner, average(), dense())
+
+
+def trained(base: Base) -> Any:
+    model = sequential(base(), average(), dense())
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    generator = np.random.default_rng(0)
+    images = generator.uniform(0, 255, (8, SIDE, SIDE, 3)).astype(np.float32)
+    model.fit(images, generator.integers(0, 4, 8), epochs=1, verbose=0)
+    return model
+
+
+LABELS: Any = (((5,), "sigmoid", "labels"),)
+FEATURES: dict[str, int] = {
+    "small": 48,
+    "large": 96,
+    "minimalistic": 48,
+}  # channels of the last map, alpha 0.05
+
+FORMS: dict[str, Form] = {
+    "in a Sequential": Form(make=lambda base: sequential(base(), average(), layers.Dropout(0.2), dense())),
+    "flat": Form(make=flat),
+    "on an input": Form(make=on_input),
+    "input_tensor with Rescaling": Form(make=input_tensor),
+    "whole in a Sequential": Form(make=lambda base: sequential(base(classes=4))),
+    "whole": Form(make=lambda base: base(classes=4)),
+    "whole, logits": Form(
+        make=lambda base: base(classes=4, classifier_activation=None),
+        outputs=(((4,), "none", "classes"),),
+    ),
+    "pooling of its own": Form(make=lambda base: sequential(base(pooling="avg"), dense())),
+    "maximum": Form(make=lambda base: sequential(base(), layers.GlobalMaxPooling2D(), dense())),
+    "Flatten": Form(make=lambda base: sequential(base(), layers.Flatten(), dense())),
+    "hidden relu": Form(make=hidden("relu")),
+    "hidden relu6": Form(make=hidden("relu6")),
+    "hidden hard-swish": Form(make=hidden("hard_swish")),
+    "hidden sigmoid": Form(make=hidden("sigmoid")),
+    "batch norm in the head": Form(make=hidden_batch_norm),
+    "one sigmoid": Form(
+        make=lambda base: sequential(base(), average(), dense(1, "sigmoid")),
+        outputs=(((1,), "sigmoid", "binary"),),
+    ),
+    "many sigmoids": Form(
+        make=lambda base: sequential(base(), average(), dense(5, "sigmoid")), outputs=LABELS
+    ),
+    "logits": Form(
+        make=lambda base: sequential(base(), average(), dense(4, None)),
+        outputs=(((4,), "none", "classes"),),
+    ),
+    "Softmax layer": Form(make=lambda base: sequential(base(), average(), dense(4, None), layers.Softmax())),
+    "augmentation": Form(make=augmented),
+    "Rescaling to -1..1": Form(
+        make=lambda base: sequential(
+            layers.Rescaling(1 / 127.5, -1), base(include_preprocessing=False), average(), dense()
+        )
+    ),
+    "arithmetic in front": Form(make=arithmetic),
+    "Normalization": Form(make=normalization),
+    "adapted Normalization": Form(make=adapted),
+    "takes 0..1": Form(
+        make=lambda base: sequential(
+            layers.Rescaling(2, -1), base(include_preprocessing=False), average(), dense()
+        ),
+        ends=(0.0, 1.0),
+    ),
+    "takes -1..1": Form(
+        make=lambda base: sequential(base(include_preprocessing=False), average(), dense()),
+        ends=(-1.0, 1.0),
+        stated="-1..1",
+    ),
+    "mixed precision": Form(make=mixed),
+    "two heads": Form(make=two_heads, outputs=(((4,), "softmax", "classes"), ((1,), "sigmoid", "binary"))),
+    "not square": Form(
+        make=lambda base: sequential(base((32, 48, 3)), average(), dense(), shape=(32, 48, 3)),
+        shape=(32, 48, 3),
+    ),
+    "odd size": Form(
+        make=lambda base: sequential(base((39, 39, 3)), average(), dense(), shape=(39, 39, 3)),
+        shape=(39, 39, 3),
+    ),
+    "open base": Form(
+        make=lambda base: sequential(base((None, None, 3)), average(), dense(), shape=(40, 40, 3)),
+        shape=(40, 40, 3),
+    ),
+    "grey, three times": Form(make=three_channels, shape=(SIDE, SIDE, 1)),
+    "grey, coloured": Form(make=coloured, shape=(SIDE, SIDE, 1)),
+    "frozen": Form(make=frozen),
+    "trained": Form(make=trained),
+}
+
+
+def without_head(base: Base) -> dict[str, Form]:
+    """Forms whose outputs depend on the network."""
+    channels = FEATURES[base.size]
+    return {
+        "embedding": Form(
+            make=lambda base: base(pooling="avg"), outputs=(((channels,), "none", "embedding"),)
+        ),
+        "feature map": Form(make=lambda base: base(), outputs=(((1, 1, channels), "none", "map"),)),
+        "classes and embedding": Form(
+            make=head_and_embedding,
+            outputs=(((4,), "softmax", "classes"), ((channels,), "none", "embedding")),
+        ),
+    }
