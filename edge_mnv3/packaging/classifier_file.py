@@ -10,9 +10,11 @@ from pathlib import Path
 from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ArgumentError, ModelFileError
 from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3.core.results.model_facts import Task
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import open_model, probe
 from edge_mnv3.core.tflite.attached import flatbuffer_part, measured_model
+from edge_mnv3.core.tflite.output_facts import read_outputs
 from edge_mnv3.packaging.apis import DTYPES
 from edge_mnv3.packaging.metadata import read_packaged
 from edge_mnv3.packaging.printable import is_printable
@@ -35,6 +37,7 @@ class ClassifierFile:
         sha256: SHA-256 of `content`.
         image: Its input, (1, rows, columns, 3), or (1, rows, columns, 1) for grey.
         scores: Its output, (1, classes).
+        task: What the output means, as its last operators tell.
         xnnpack_partitions: Subgraphs handed to the XNNPACK delegate.
     """
 
@@ -43,6 +46,7 @@ class ClassifierFile:
     sha256: str
     image: TensorInfo
     scores: TensorInfo
+    task: Task
     xnnpack_partitions: int
 
     @property
@@ -91,6 +95,7 @@ def open_classifier(path: Path, *, force: bool) -> ClassifierFile:
         sha256=hashlib.sha256(content).hexdigest(),
         image=image,
         scores=scores,
+        task=read_outputs(path)[0].task,
         xnnpack_partitions=check.partitions or 0,
     )
 

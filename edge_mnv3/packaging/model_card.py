@@ -18,7 +18,7 @@ def model_card(manifest: BundleManifest) -> str:
     lines = [
         f"# {_text(manifest.name)}",
         "",
-        f"Image classifier, {manifest.labels.count} classes. {_text(manifest.description)}".rstrip(),
+        f"Image classifier, {_classes(manifest)}. {_text(manifest.description)}".rstrip(),
         "",
         markdown_table(
             ("", ""),
@@ -35,6 +35,11 @@ def model_card(manifest: BundleManifest) -> str:
     lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(manifest))]
     lines += ["", "## Verify", "", *_verify(manifest), ""]
     return "\n".join(lines)
+
+
+def _classes(manifest: BundleManifest) -> str:
+    count = manifest.labels.count
+    return f"{count} classes" if count > 1 else f"one score, of the class named in `{manifest.labels.file}`"
 
 
 def _labels(manifest: BundleManifest) -> str:

@@ -216,7 +216,7 @@ def _read_inputs(
     made: Provenance | None,
 ) -> _Inputs:
     first = classifiers[0]
-    labels = open_labels(optional_path(request.labels), first.class_count)
+    labels = open_labels(optional_path(request.labels), first)
     calibration = open_score_calibration(optional_path(request.score_calibration), first.class_count)
     associated = {LABELS_FILE: labels.content()}
     if calibration is not None:

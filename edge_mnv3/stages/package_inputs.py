@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_mnv3.core.choices import SYNTHETIC
-from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3.core.errors import CalibrationDataError, InputFileError, ModelFileError
 from edge_mnv3.core.images import Pixels, SampleRequest, skipped_warnings, unread_warnings
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
 from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3.packaging.classifier_file import ClassifierFile
 from edge_mnv3.packaging.golden import GOLDEN_COUNT
 from edge_mnv3.packaging.labels import Labels, check_labels, default_labels, parse_labels
 from edge_mnv3.packaging.score_calibration import check_score_calibration
@@ -53,16 +54,36 @@ def model_path(path: Path) -> Path:
     return path / Path(result.int8_path).name
 
 
-def open_labels(path: Path | None, class_count: int) -> Labels:
+def open_labels(path: Path | None, classifier: ClassifierFile) -> Labels:
     """Reads labels from a text file or from the names of class folders; None for ImageNet's.
+
+    A model with one output tells two classes apart. It takes the name of the class that its score is of, or
+    the names of both, of which the second is taken: in the order of class folders that is label 1.
 
     Raises:
         InputFileError: They cannot be read, or do not fit the model.
         CalibrationDataError: The folder holds no class folders.
+        ModelFileError: The output is an embedding, and no labels say otherwise.
     """
     if path is None:
-        return default_labels(class_count)
-    return read_labels(path, class_count)
+        if classifier.task == "embedding":
+            raise ModelFileError(
+                f"model {classifier.path}",
+                f"an embedding of {classifier.class_count} numbers",
+                "scores of classes",
+                "use --labels if they are scores; an embedding has no names to be packaged with",
+            )
+        return default_labels(classifier.class_count)
+    if classifier.class_count > 1:
+        return read_labels(path, classifier.class_count)
+    labels = read_labels(path, None)
+    if len(labels.names) not in (1, 2):
+        raise InputFileError(
+            f"labels {labels.source}",
+            f"{len(labels.names)} labels",
+            "the name of the class that the one output is the score of, or of both classes",
+        )
+    return labels._replace(names=labels.names[-1:])
 
 
 def read_labels(path: Path, class_count: int | None) -> Labels:

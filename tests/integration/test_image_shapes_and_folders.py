@@ -14,7 +14,7 @@ from edge_mnv3.cli import main
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.validate import ValidateResult
-from edge_mnv3.stages.package_inputs import open_labels
+from edge_mnv3.stages.package_inputs import read_labels
 from edge_mnv3_calibration_data.preprocess import preprocess
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_calibration_data.synthetic import synthetic_image
@@ -108,7 +108,7 @@ def test_classes_are_numbered_as_keras_numbers_them(tmp_path: Path) -> None:
     )
     ours = open_images(data, need_labels=True)
     assert list(ours.class_names) == theirs.class_names
-    assert open_labels(data, len(theirs.class_names)).names == tuple(theirs.class_names)
+    assert read_labels(data, len(theirs.class_names)).names == tuple(theirs.class_names)
     names = {Path(ours.name(index)).parts[0]: label for index, label in enumerate(ours.labels())}
     assert names == {name: number for number, name in enumerate(theirs.class_names) if name != "empty"}
 

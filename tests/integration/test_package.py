@@ -198,6 +198,26 @@ def test_file_of_an_ordinary_converter(tmp_path: Path) -> None:
     assert "{1, kHeight, kWidth, kChannels}" in (tmp_path / "b" / "apps" / "cpp" / "classifier.h").read_text()
 
 
+@pytest.mark.parametrize("names", ["dog", "cat\ndog"])
+def test_one_output_tells_two_classes_apart(names: str, tmp_path: Path) -> None:
+    model = write_classifier(tmp_path / "m.tflite", "uint8", classes=1)
+    (tmp_path / "labels.txt").write_text(names)
+    done = run("package", model, "--labels", tmp_path / "labels.txt", "-o", tmp_path / "b")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "b" / "labels.txt").read_text() == "dog\n"
+    assert run("verify", tmp_path / "b").exit_code == 0
+    assert (
+        "Image classifier, one score, of the class named in" in (tmp_path / "b" / "model_card.md").read_text()
+    )
+    (tmp_path / "labels.txt").write_text("a\nb\nc\n")
+    refused = run("package", model, "--labels", tmp_path / "labels.txt", "-o", tmp_path / "c")
+    assert refused.exit_code == 1
+    assert (
+        "labels labels.txt: got 3 labels, expected the name of the class that the one output"
+        in refused.stderr
+    )
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_inputs_that_are_not_square_and_grey_ones(channels: int, tmp_path: Path) -> None:
     kernel = np.random.default_rng(0).normal(0, 0.01, (3, 16, 24, channels)).astype(np.float32)

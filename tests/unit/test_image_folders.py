@@ -11,7 +11,7 @@ from PIL import Image
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.images import ImageSource, SampleRequest
 from edge_mnv3.core.results.images import ImageShape
-from edge_mnv3.stages.package_inputs import open_labels
+from edge_mnv3.stages.package_inputs import read_labels
 from edge_mnv3_calibration_data import image_files
 from edge_mnv3_calibration_data.source_kinds import open_images
 
@@ -54,7 +54,7 @@ def test_companions_are_no_classes(tmp_path: Path) -> None:
     source = open_images(tmp_path, need_labels=True)
     assert names_of(source) == [("cat/1.png", 0), ("dog/1.png", 1)]
     assert (unread(source), source.remarks) == ([], ())
-    assert open_labels(tmp_path, 2).names == ("cat", "dog")
+    assert read_labels(tmp_path, 2).names == ("cat", "dog")
 
 
 def test_other_hidden_things_are_told(tmp_path: Path) -> None:
@@ -84,11 +84,11 @@ def test_an_empty_class_keeps_its_number(tmp_path: Path) -> None:
         "is no class"
         for name, number in (("bee", 1), ("cat", 2))
     )
-    assert open_labels(tmp_path, 4).names == source.class_names
+    assert read_labels(tmp_path, 4).names == source.class_names
     with pytest.raises(
         InputFileError, match=r"got 4 class folders, expected 2, .*; the class folder bee holds no image"
     ):
-        open_labels(tmp_path, 2)
+        read_labels(tmp_path, 2)
 
 
 def test_one_class_with_images_beside_an_empty_one(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_parts_of_a_data_set_are_no_classes(tmp_path: Path, parts: tuple[str, ..
         f"{' or '.join(str(tmp_path / part) for part in ordered)}"
     )
     with pytest.raises(CalibrationDataError, match="parts of a data set"):
-        open_labels(tmp_path, len(parts))
+        read_labels(tmp_path, len(parts))
     for part in parts:
         assert open_images(tmp_path / part, need_labels=True).class_names == ("cat", "dog")
 
