@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ _LABEL_NAMES = (
     *("label", "class", "label_id", "class_id", "class_index", "label_index", "category", "category_id"),
     *("target", "y", "class_name", "label_name", "category_name", "labels", "classes"),
 )
+_SEVERAL = re.compile(r"\d+(\s*[\s|]\s*\d+)+")
 _WANTED = "the columns file and, if known, label"
 
 
@@ -107,9 +109,14 @@ def read_table(text: str, *, what: str) -> Table:
 def read_labels(rows: Sequence[Row], *, what: str) -> Labels:
     """Reads the labels of a table: class numbers in all rows, or names in all.
 
+    Where a row has several numbers, with blanks or bars between them, labels are given as they are written:
+    an image may then have several labels, one or none.
+
     Raises:
         CalibrationDataError: A label is missing or negative, or some are numbers and others names.
     """
+    if any(_SEVERAL.fullmatch(row.label or "") for row in rows):
+        return Labels([None] * len(rows), [row.label for row in rows])
     numbers: list[int | None] = [None if row.label is None else _number(row.label) for row in rows]
     words = [
         row for row, number in zip(rows, numbers, strict=True) if row.label is not None and number is None

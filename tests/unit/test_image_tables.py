@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
-from edge_mnv3_calibration_data.csv_columns import read_table
+from edge_mnv3_calibration_data.csv_columns import read_labels, read_table
 from edge_mnv3_calibration_data.source_kinds import open_images
 
 
@@ -158,3 +158,10 @@ def test_what_a_csv_writer_writes_is_read(cells: list[tuple[str, int]], delimite
     writer.writerows((name.strip(), label) for name, label in cells if name.strip())
     table = read_table(stream.getvalue(), what="x")
     assert [(row.file, row.label) for row in table.rows] == wanted
+
+
+def test_several_numbers_in_a_cell_are_labels_that_hold_together() -> None:
+    table = read_table("file,label\na.png,0 2\nb.png,1\nc.png,\nd.png,1|2\n", what="x")
+    labels = read_labels(table.rows, what="x")
+    assert labels.names == ["0 2", "1", "", "1|2"]
+    assert labels.numbers == [None] * 4

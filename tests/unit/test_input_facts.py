@@ -184,6 +184,18 @@ def test_integers_of_other_steps_get_the_numbers_of_their_twin() -> None:
     assert (alone.range, alone.warning) == (odd.integers, None)
 
 
+def test_steps_behind_a_folded_scaling_take_pixels_as_they_are() -> None:
+    # The float file scales pixels 0..255 to -2..2.25 by its first layers; the recipe made that its steps.
+    folded = dataclasses.replace(INT8, integers=InputRange((120.0,), (60.0,)))
+    _, int8 = decide_inputs([dataclasses.replace(FLOAT, graph=PIXELS), folded])
+    assert (int8.range, int8.warning) == (folded.integers, None)
+    # A converter that saw no bright image left steps of 0..200 for the same numbers.
+    dim = dataclasses.replace(INT8, integers=InputRange((0.0,), (255 / 200,)))
+    _, int8 = decide_inputs([dataclasses.replace(FLOAT, graph=PIXELS), dim])
+    assert int8.range == PIXELS
+    assert int8.warning is not None
+
+
 @pytest.mark.parametrize(
     "files",
     [[FLOAT], [FLOAT, FLOAT], [FLOAT, dataclasses.replace(INT8, integers=InputRange((114.0,), (53.8,)))]],

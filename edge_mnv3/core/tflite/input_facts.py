@@ -111,7 +111,7 @@ def decide_inputs(files: Sequence[FileInput], stated: InputRange | None = None) 
 
     A float input takes what is stated, else what its metadata says, else what its first layers tell, else
     what another of the files tells. An integer input takes pixels as they are where its 256 steps are a
-    common range; where they are not, its float twin's numbers are stored in its steps.
+    common range, or are not of the numbers that its float twin takes; else those numbers are stored in them.
 
     Args:
         files: One file, or several of the same network.
@@ -156,14 +156,28 @@ def _integer(
     if file.common is not None or not (twins or stated):
         return _decided(file, file.common or integers, "quantization")
     wanted = stated or _float(twins[0], files, None).range
-    if integers.is_near(wanted):
-        return _decided(file, wanted, "quantization")
+    if integers.is_near(wanted) or not _same_numbers(integers, wanted):
+        # Steps of other numbers than the float input's are those behind its first layers, which scaled pixels
+        # and are part of the input's quantization.
+        return _decided(file, integers, "quantization")
     name, steps = Path(file.name).name, f"its {file.dtype} steps are {integers}"
     warning = (
         f"{name} does not take pixels as they are: {steps}, so it is fed {wanted} rounded to them; "
         "an app must do the same"
     )
     return _decided(file, wanted, "pair" if stated is None else "stated", warning)
+
+
+def _same_numbers(integers: InputRange, wanted: InputRange) -> bool:
+    """Whether an integer input's steps span about the numbers that a float input takes.
+
+    A converter takes the span from images, which may not be bright: half of it will do. Numbers before and
+    behind a scaling of pixels are farther apart.
+    """
+    ends = wanted.ends()
+    span = max(high for _, high in ends) - min(low for low, _ in ends)
+    low, high = integers.ends()[0]
+    return span / 2 <= high - low <= 2 * span
 
 
 def _decided(
