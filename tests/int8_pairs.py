@@ -76,7 +76,7 @@ def small_network(seed: int = 0) -> Network:
     names = {STEM: "stem", SWISH: "swish", DEPTHWISE: "depthwise", EXCITATION: "gate", EXCITED: "excited"}
     names |= {PROJECT: "project", SUM: "sum", POOL: "pool", LOGITS: "logits"}
     values = {i: Value(name=names.get(i, f"value_{i}"), shape=shape) for i, shape in shapes.items()}
-    return Network(values=values, nodes=nodes, input=0, output=13)
+    return Network(values=values, nodes=nodes, input=0, outputs=(13,))
 
 
 def float_file(network: Network) -> bytes:

@@ -70,7 +70,7 @@ class Builder:
         x = self.conv(self.activation(self.conv(x, 7)), 5)
         x = self.plain("reshape", (x,), (1, 5))
         x = self.plain("softmax", (x,), (1, 5))
-        return Network(values=self.values, nodes=tuple(self.nodes), input=0, output=x)
+        return Network(values=self.values, nodes=tuple(self.nodes), input=0, outputs=(x,))
 
 
 def random_network(seed: int, *, hard: bool, excite: bool, shortcut: bool) -> Network:
@@ -99,7 +99,7 @@ def wide_network(channels: int = 48, excite: bool = True) -> Network:
     y = builder.squeeze_excite(y) if excite else y
     plain = builder.finish(builder.conv(y, 4))
     return Network(
-        values=plain.values, nodes=plain.nodes, input=plain.input, output=plain.output,
+        values=plain.values, nodes=plain.nodes, input=plain.input, outputs=plain.outputs,
         input_scale=4 / 255, input_offset=-2.0,
     )  # fmt: skip
 

@@ -38,7 +38,7 @@ def uneven_network() -> Network:
             Node(kind="conv", inputs=(1,), output=2, weights=second, bias=np.zeros(2)),
         ),
         input=0,
-        output=2,
+        outputs=(2,),
         input_scale=1 / 255,
         input_offset=0.0,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.input_range import PIXELS, InputRange
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3.core.tflite.build import GraphBuilder, Signature
 from edge_mnv3.core.tflite.types import Tensor, constant_tensor
@@ -106,22 +107,29 @@ class Written(GraphBuilder):
         return self.finish(self.dense(self.mean(x, keep_dims=False), 4))
 
 
-def float_pair(content: bytes, network: Network, *, seed: int = 1) -> tuple[list[Any], list[Any]]:
+def float_pair(
+    content: bytes, network: Network, takes: InputRange = PIXELS, *, seed: int = 1
+) -> tuple[list[Any], list[Any]]:
     """Runs a file, and the network that was read from it, on the same pixels; both give all outputs."""
     model = open_bytes(content, kernels="builtin")
     shape = network.values[network.input].shape
-    pixels = np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    pixels = rng.uniform(-1, 1, shape).astype(np.float32)
+    if takes != PIXELS:
+        pixels = rng.integers(0, 256, shape).astype(np.float32)
     wanted = (1, *model.inputs[0].shape[1:])
-    given = pixels if wanted == shape else pixels.transpose(0, 3, 1, 2)
+    mean, std = (np.array(numbers, np.float32) for numbers in (takes.mean, takes.std))
+    given = (pixels - mean) / std
+    given = given if wanted == shape else given.transpose(0, 3, 1, 2)
     scaled = pixels * np.float32(network.input_scale) + np.float32(network.input_offset)
-    read = open_bytes(write_float(rescale(network, {}), [network.output]))
+    read = open_bytes(write_float(rescale(network, {}), network.outputs))
     return model.run_raw(given), read.run_raw(scaled)
 
 
-def assert_equal(content: bytes) -> Network:
+def assert_equal(content: bytes, takes: InputRange = PIXELS) -> Network:
     """Reads a file, compares what it and the network give, and returns the network."""
-    network = read_network(content)
-    for wanted, got in zip(*float_pair(content, network), strict=True):
+    network = read_network(content, takes)
+    for wanted, got in zip(*float_pair(content, network, takes), strict=True):
         assert wanted.shape == got.shape
         assert np.abs(wanted).max() > 1e-3  # or anything would be equal
         np.testing.assert_allclose(got, wanted, rtol=TOLERANCE, atol=TOLERANCE)

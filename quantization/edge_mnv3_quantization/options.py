@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_mnv3.core.choices import DEFAULT_HARD_SWISH, DEFAULT_IO, HardSwishPolicy, IoType
+from edge_mnv3.core.input_range import PIXELS, InputRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,9 +18,11 @@ class QuantizationOptions:
         seed: The seed of the directions in which costs are measured, and of the positions to which weights
             are fitted.
         synthetic: Whether the calibration images are synthetic.
+        input_range: What the float file's input takes.
     """
 
     io: IoType = DEFAULT_IO
     hard_swish: HardSwishPolicy = DEFAULT_HARD_SWISH
     seed: int = 0
     synthetic: bool = False
+    input_range: InputRange = PIXELS

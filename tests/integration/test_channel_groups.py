@@ -28,8 +28,9 @@ from edge_mnv3_quantization.algorithms.ranges import best_range, choose_ranges
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity
 from edge_mnv3_quantization.diagnosis.diagnose import diagnose
 from edge_mnv3_quantization.diagnosis.pairing import pair_files
+from edge_mnv3_quantization.graph.heads import logits_value
 from edge_mnv3_quantization.graph.network import Network
-from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, logits_value, lower_hard_swish
+from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale, shared_scales
 from edge_mnv3_quantization.graph.writer import write_float, write_int8
 from edge_mnv3_quantization.recipes.notes import CHANNEL_GROUPS, write_notes

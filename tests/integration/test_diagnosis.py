@@ -134,7 +134,7 @@ def two_layers() -> tuple[Network, Int8]:
             ),
         ),
         input=0,
-        output=2,
+        outputs=(2,),
     )
     ranges = {
         0: Quantization(scale=1.0, zero_point=-128),

@@ -9,8 +9,9 @@ import pytest
 
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3_quantization.algorithms.gradients import Floats, gradients
+from edge_mnv3_quantization.graph.heads import logits_value
 from edge_mnv3_quantization.graph.network import Network, Node
-from edge_mnv3_quantization.graph.rewrites import logits_value, lower_hard_swish
+from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_float
 from random_networks import SIDE, Builder, random_network
@@ -61,7 +62,7 @@ def test_gradients_equal_finite_differences(name: str, network: Network, table: 
     values = dict(zip(order, open_bytes(write_float(part, order)).run_raw(image), strict=True))
     rng = np.random.default_rng(2)
     given = rng.normal(size=values[part.output].shape).astype(np.float32)
-    by_value = gradients(part, values, given)
+    by_value = gradients(part, values, {part.output: given})
     assert part.input not in by_value
     assert set(by_value) == set(order)
     agree = []

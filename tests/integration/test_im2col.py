@@ -55,7 +55,7 @@ def test_im2col_equals_a_plain_loop_and_gives_the_runtimes_convolution(
         values={0: Value(name="0", shape=(1, *side, 3)), 1: Value(name="1", shape=shape)},
         nodes=(node,),
         input=0,
-        output=1,
+        outputs=(1,),
     )
     given = rng.normal(size=(1, *side, 3)).astype(np.float32)
     places = np.arange(result[0] * result[1])

@@ -15,8 +15,9 @@ from edge_mnv3_quantization.algorithms.lowering import lower
 from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity
+from edge_mnv3_quantization.graph.heads import logits_value
 from edge_mnv3_quantization.graph.network import Network
-from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid, logits_value, lower_hard_swish
+from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_int8
 from random_networks import SIDE, TOLERANCE, original, outputs, random_network
@@ -29,7 +30,7 @@ def network() -> Network:
     plain = random_network(5, hard=True, excite=True, shortcut=True)
     # The network's input is -2..2 for pixels 0..255.
     return Network(
-        values=plain.values, nodes=plain.nodes, input=plain.input, output=plain.output,
+        values=plain.values, nodes=plain.nodes, input=plain.input, outputs=plain.outputs,
         input_scale=4 / 255, input_offset=-2.0,
     )  # fmt: skip
 

@@ -13,8 +13,9 @@ from edge_mnv3_quantization.algorithms.int8_activations import Int8Activations, 
 from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
 from edge_mnv3_quantization.calibration.activations import float_input
+from edge_mnv3_quantization.graph.heads import logits_value
 from edge_mnv3_quantization.graph.network import WEIGHTED, Network, Node, Value
-from edge_mnv3_quantization.graph.rewrites import logits_value, lower_hard_swish
+from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 from edge_mnv3_quantization.graph.writer import write_float, write_int8
 from random_networks import SIDE, original, random_network

@@ -8,7 +8,8 @@ import pickle
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization.algorithms.measurement import TEMPERATURE, measure
+from edge_mnv3_quantization.algorithms.directions import TEMPERATURE
+from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.sensitivity import STEPS, Sensitivity, Tail
 from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
 from random_networks import Builder
@@ -31,7 +32,7 @@ def linear_network(size: float) -> Network:
             Node(kind="conv", inputs=(1,), output=2, weights=second[:, None, None], bias=np.zeros(5)),
         ),
         input=0,
-        output=2,
+        outputs=(2,),
         input_scale=2 / 255,
         input_offset=-1.0,
     )
@@ -107,7 +108,7 @@ def test_numbers_below_a_hard_sigmoids_end_cost_nothing() -> None:
         values=builder.values,
         nodes=tuple(builder.nodes),
         input=0,
-        output=x,
+        outputs=(x,),
         input_scale=0.05,
         input_offset=-6.0,
     )

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_mnv3.core.input_range import MINUS_ONE_TO_ONE, PIXELS, ZERO_TO_ONE, InputRange
 from edge_mnv3_quantization.reading.reader import read_network
 from written_graphs import SAME, VALID, Written, assert_equal, kinds
 
@@ -281,3 +282,43 @@ def test_branches_that_are_joined() -> None:
         "conv",
         "reshape",
     ]
+
+
+MEANS, DEVIATIONS = (123.7, 116.3, 103.5), (58.4, 57.1, 57.4)
+
+
+@pytest.mark.parametrize("channels_first", [True, False])
+@pytest.mark.parametrize(
+    ("takes", "scale", "offset", "first"),
+    [
+        (MINUS_ONE_TO_ONE, 1 / 127.5, -1.0, "conv"),
+        (ZERO_TO_ONE, 1 / 255, 0.0, "conv"),
+        (InputRange(MEANS, DEVIATIONS), 1.0, 0.0, "depthwise"),
+        (InputRange((-500.0,), (100.0,)), 1.0, 0.0, "depthwise"),  # real 0 is no pixel
+        (InputRange((127.5,), (-127.5,)), 1.0, 0.0, "depthwise"),
+    ],
+)
+def test_the_range_of_the_input(
+    takes: InputRange, scale: float, offset: float, first: str, channels_first: bool
+) -> None:
+    """Zeros around the image stand for real 0, whatever the range, so a border forbids folding it away."""
+    graph = Written((1, 3, 6, 6) if channels_first else (1, 6, 6, 3))
+    image = graph.transpose(graph.image, 0, 2, 3, 1) if channels_first else graph.image
+    network = assert_equal(graph.classified(graph.conv(image, 4, 3)), takes)
+    assert [network.input_scale, network.input_offset] == pytest.approx([scale, offset])
+    assert kinds(network)[0] == first
+
+
+def test_ranges_in_the_graph_and_of_the_input_are_joined() -> None:
+    graph = Written()
+    x = graph.op("SUB", graph.op("MUL", graph.image, graph.constant(2.0)), graph.constant(1.0))
+    network = assert_equal(graph.classified(graph.conv(x, 4, 3)), ZERO_TO_ONE)
+    assert [network.input_scale, network.input_offset] == pytest.approx([2 / 255, -1.0])
+
+
+@pytest.mark.parametrize(("padding", "first"), [("SAME", "depthwise"), ("VALID", "conv")])
+def test_a_range_for_each_channel_in_the_graph(padding: str, first: str) -> None:
+    graph = Written()
+    x = graph.op("DIV", graph.op("SUB", graph.image, graph.constant(MEANS)), graph.constant(DEVIATIONS))
+    network = assert_equal(graph.classified(graph.conv(x, 4, 3, padding=padding)), PIXELS)
+    assert kinds(network) == [first, *["conv"] * (first == "depthwise"), *CLASSIFIED]

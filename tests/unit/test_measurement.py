@@ -19,7 +19,7 @@ def shrinking_network() -> Network:
         values={n: Value(name=str(n), shape=(1, side, side, 4)) for n, side in sides.items()},
         nodes=tuple(Node(kind=k, inputs=i, output=o) for o, (k, i) in kinds.items()),  # type: ignore[arg-type]
         input=0,
-        output=3,
+        outputs=(3,),
     )
 
 

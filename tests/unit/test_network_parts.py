@@ -14,7 +14,7 @@ def residual() -> Network:
         Node(kind="mean", inputs=(4,), output=5),
     )
     values = {number: Value(name=str(number), shape=(1, 1, 1, 1)) for number in range(6)}
-    return Network(values=values, nodes=nodes, input=0, output=5)
+    return Network(values=values, nodes=nodes, input=0, outputs=(5,))
 
 
 def test_part_gives_what_is_asked_for_and_what_later_nodes_take() -> None:

@@ -201,12 +201,21 @@ def test_inputs_that_are_no_image(shape: tuple[int, ...], text: str) -> None:
     assert str(caught.value) == f"float model's input: {text}"
 
 
-def test_several_inputs_or_outputs_are_refused() -> None:
+def test_several_inputs_are_refused() -> None:
     graph = Written()
     last = graph.op("HARD_SWISH", graph.image)
-    for ends in (([graph.image] * 2, [last]), ([graph.image], [graph.image, last])):
-        with pytest.raises(ConversionError, match="^float model: got several graphs, inputs or outputs, "):
-            read_network(graph.to_bytes(*ends))
+    with pytest.raises(ConversionError, match="^float model: got several graphs or inputs, "):
+        read_network(graph.to_bytes([graph.image] * 2, [last]))
+
+
+def test_outputs_keep_their_order_and_names() -> None:
+    graph = Written()
+    pooled = graph.mean(graph.conv(graph.image, 5), keep_dims=False)
+    first, second = graph.dense(pooled, 2), graph.op("LOGISTIC", graph.dense(pooled, 1))
+    for outputs, names in (((second, first), ("b", "a")), ((first, second, pooled), ("x", "y", "z"))):
+        network = assert_equal(graph.finish(*outputs, names=names))
+        assert network.signature == (("image",), names)
+    assert assert_equal(graph.finish(first, second)).signature.outputs == ("output_0", "output_1")
 
 
 def test_weights_that_are_integers_are_refused() -> None:

@@ -133,7 +133,7 @@ def test_fixed_scales_that_contradict_are_refused() -> None:
     other = builder.conv(0, 3, clamp="relu6")
     x = builder.plain("mul", (hard_sigmoid, other), (1, SIDE, SIDE, 3), factor=0.5)
     x = builder.plain("add", (x, hard_sigmoid), (1, SIDE, SIDE, 3))
-    network = Network(values=builder.values, nodes=tuple(builder.nodes), input=0, output=x)
+    network = Network(values=builder.values, nodes=tuple(builder.nodes), input=0, outputs=(x,))
     with pytest.raises(ConversionError, match="rewriting the network"):
         shared_scales(network)
 

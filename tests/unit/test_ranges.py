@@ -117,7 +117,7 @@ def test_fused_hard_swish_of_tiny_numbers_loads() -> None:
     network = uneven_network()
     last = Node(kind="hard_swish", inputs=(2,), output=3)
     network = dataclasses.replace(
-        network, nodes=(*network.nodes, last), values={**network.values, 3: network.values[2]}, output=3
+        network, nodes=(*network.nodes, last), values={**network.values, 3: network.values[2]}, outputs=(3,)
     )
     numbers = {1: SIZES, 2: np.ones(2), 3: np.full(2, 1e-4)}
     ranges = choose_ranges(
@@ -140,7 +140,7 @@ def test_gates_have_the_range_of_their_clamp() -> None:
             dataclasses.replace(last, inputs=(3,)),
         ),
         input=0,
-        output=2,
+        outputs=(2,),
         input_scale=1 / 255,
     )
     lowered = rescale(lower_hard_swish(network, per_channel=frozenset()), {})

@@ -49,7 +49,7 @@ def network() -> Network:
         Node(kind="concat", inputs=(2, 3), output=4),
         Node(kind="mul", inputs=(4, 0), output=5),
     )
-    return Network(values=values, nodes=nodes, input=0, output=5)
+    return Network(values=values, nodes=nodes, input=0, outputs=(5,))
 
 
 def test_scales_move_by_a_hair_and_what_is_joined_stays_joined() -> None:

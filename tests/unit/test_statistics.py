@@ -53,7 +53,7 @@ def network(*, names: tuple[str, str] = ("first", "second"), shift: float = 0.0)
             ),
         ),
         input=0,
-        output=2,
+        outputs=(2,),
         input_scale=1 / 255,
     )
 
@@ -122,7 +122,7 @@ def test_names_numbers_and_the_softmax_make_no_other_network() -> None:
         dataclasses.replace(node, inputs=(node.inputs[0] + 7,), output=node.output + 7)
         for node in plain.nodes
     ]
-    moved = dataclasses.replace(plain.with_nodes(nodes, values), input=7, output=9)
+    moved = dataclasses.replace(plain.with_nodes(nodes, values), input=7, outputs=(9,))
     assert network_sha256(moved) == wanted
     softmax = Node(kind="softmax", inputs=(9,), output=10)
     answers = moved.with_nodes([*nodes, softmax], values | {10: values[9]})

@@ -43,7 +43,7 @@ def network() -> Network:
         Node(kind="mean", inputs=(SMALL,), output=MEAN),
         weighted("conv", LOGITS, 1),
     )
-    return Network(values=values, nodes=nodes, input=0, output=LOGITS)
+    return Network(values=values, nodes=nodes, input=0, outputs=(LOGITS,))
 
 
 NETWORK = network()
@@ -82,7 +82,7 @@ def reach(sensitivity: Sensitivity) -> tuple[np.ndarray, np.ndarray]:
 
 def test_small_maps_reach_further_and_logits_do_not() -> None:
     plain = measure(NETWORK.up_to(LOGITS), seen(), IMAGES, seed=0)
-    stretched = reaching_further(NETWORK, LOGITS, plain)
+    stretched = reaching_further(NETWORK, (LOGITS,), plain)
     for value, factor in ((STEM, 1), (MIDDLE, 1), (SMALL, 3), (MEAN, 3), (LOGITS, 1)):
         for one, other in zip(reach(stretched[value]), reach(plain[value]), strict=True):
             np.testing.assert_allclose(one, factor * other)

@@ -7,7 +7,7 @@ from typing import Any
 
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.tflite.objects import dtype_name, invalid_file, operator_name, options_of, unpacked
-from edge_mnv3.core.tflite.types import Graph, Model, Operator, Tensor
+from edge_mnv3.core.tflite.types import Graph, Model, Operator, SignatureDef, Tensor
 
 
 def read_file(path: Path) -> Model:
@@ -34,6 +34,11 @@ def read_model(content: bytes, name: str) -> Model:
         return Model(
             graphs=tuple(_graph(graph, model) for graph in model.subgraphs),
             metadata=_metadata(model),
+            signatures=tuple(
+                SignatureDef(inputs=_tensor_map(one.inputs), outputs=_tensor_map(one.outputs))
+                for one in _items(model.signatureDefs)
+                if one.subgraphIndex == 0
+            ),
         )
     except (AttributeError, LookupError, TypeError, ValueError) as error:  # references that lead nowhere
         raise invalid_file(name) from error
@@ -95,6 +100,10 @@ def _operator(operator: Any, index: int, codes: list[tuple[str, int]]) -> Operat
         outputs=_numbers(operator.outputs),
         options=options_of(operator),
     )
+
+
+def _tensor_map(entries: Any) -> dict[str, int]:
+    return {(one.name or b"").decode("utf-8", "replace"): int(one.tensorIndex) for one in _items(entries)}
 
 
 def _metadata(model: Any) -> dict[str, bytes]:

@@ -156,16 +156,31 @@ class Graph:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureDef:
+    """The names under which a runtime's callers know the inputs and outputs of the main graph.
+
+    Attributes:
+        inputs: Name to number of a tensor.
+        outputs: Name to number of a tensor.
+    """
+
+    inputs: Mapping[str, int]
+    outputs: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """A whole file.
 
     Attributes:
         graphs: The main graph first.
         metadata: Name to content of each entry that has one.
+        signatures: Those of the main graph.
     """
 
     graphs: tuple[Graph, ...]
     metadata: Mapping[str, bytes]
+    signatures: tuple[SignatureDef, ...] = ()
 
     @property
     def main_graph(self) -> Graph:

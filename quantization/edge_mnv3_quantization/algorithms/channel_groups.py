@@ -126,7 +126,7 @@ def group_channels(
         raise ValueError(f"not every channel of '{network.values[x].name}' is in one group")
     chain = chain_of(network, x)
     moved = _channelwise(network, x)
-    if chain is None or network.output in moved or network.input in moved:
+    if chain is None or moved & {network.input, *network.outputs}:
         return None
     ordered = network.with_nodes(_reordered(node, moved, order) for node in network.nodes)
     bounds = np.cumsum([0, *(len(group) for group in groups)])

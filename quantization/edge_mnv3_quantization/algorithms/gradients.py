@@ -12,19 +12,21 @@ from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, Network, 
 Floats = npt.NDArray[np.float32]
 
 
-def gradients(network: Network, values: Mapping[int, Floats], given: Floats) -> dict[int, Floats]:
-    """Follows a gradient from the network's output back to values.
+def gradients(
+    network: Network, values: Mapping[int, Floats], given: Mapping[int, Floats]
+) -> dict[int, Floats]:
+    """Follows gradients from the network's outputs back to values.
 
     Args:
         network: A network whose products have no constant factors.
         values: The numbers of the values that are asked for, shaped as the network says, for one image or
             several: all but the input, or all that are made of some of them.
-        given: The gradient with respect to the output.
+        given: The gradients with respect to the outputs.
 
     Returns:
         Value to the gradient with respect to it, float32, shaped like the value.
     """
-    by_value = {network.output: given}
+    by_value = dict(given)
     for node in reversed(network.nodes):
         if node.output not in by_value:
             continue

@@ -14,9 +14,6 @@ image is smooth, neighbours are rounded alike.
 
 Large maps show each channel at thousands of positions, so a part of the images is enough for them; and of all
 but the first images, only the numbers of a map that lie far out are looked at one by one.
-
-Sources: Hutchinson 1989, "A stochastic estimator of the trace of the influence matrix", for the estimate; the
-weights diag(p) - p pᵀ are the Fisher information of a softmax.
 """
 
 from __future__ import annotations
@@ -31,22 +28,26 @@ from edge_mnv3.core.parallel import available_cores, results_in_order
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import LoadedModel, open_bytes
 from edge_mnv3_quantization.algorithms.channel_costs import Batch, ChannelCosts, Columns, ImageCosts
+from edge_mnv3_quantization.algorithms.directions import is_classified, of_classes, of_features, of_labels
 from edge_mnv3_quantization.algorithms.draws import random_generator
 from edge_mnv3_quantization.algorithms.gradients import Floats, gradients
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images, float_input
 from edge_mnv3_quantization.graph.batches import batched, is_batchable
+from edge_mnv3_quantization.graph.heads import Head, heads, logits_values
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs
 from edge_mnv3_quantization.graph.writer import write_float
 
-TEMPERATURE = 1.5  # the temperature of the softmax that weighs the classes
 # All numbers of these images count, and of as many images as show so many numbers of each channel; of others
 # only the numbers that lie far out.
 _WHOLE_IMAGES, _WHOLE_NUMBERS = 32, 2_000
 # Images beyond these are left out for maps that have shown this many numbers of each channel.
 _LARGE_MAP_IMAGES, _LARGE_MAP_NUMBERS = 64, 50_000
 _NUMBERS_AT_ONCE, _IMAGES_AT_ONCE = 8_000_000, 8  # numbers, and images, that a worker holds at the same time
+
+
+Signs = Mapping[int, Array]
 
 
 class Stretch(NamedTuple):
@@ -79,14 +80,16 @@ def measure(
     """Measures the sensitivity of every value.
 
     Args:
-        network: A lowered network whose products have no constant factors; its output is the logits, whose
-            error is the cost.
+        network: A lowered network whose products have no constant factors. The cost is the error of the
+            logits of all its heads together.
         statistics: The statistics of this network's values, over images like these.
         images: Images, (N, H, W, 3) uint8.
         seed: The seed of the directions.
         reporter: Its `progress` is told of (images done, images in all).
         workers: Threads; None for as many as there are cores. The result is the same for any number.
     """
+    found = _Heads(network, statistics)
+    network = network.up_to(*logits_values(network))
     before_hard_swish = hard_swish_inputs(network)
     sums = {
         node.output: ChannelCosts(
@@ -98,11 +101,10 @@ def measure(
         if node.output in statistics
     }
     rng = random_generator(seed)
-    shape = network.values[network.output].shape
-    signs = np.concatenate([rng.choice((-1.0, 1.0), shape) for _ in images])
+    signs = found.signs(rng, len(images))
     done = 0
     for stretch in stretches(network, len(images)):
-        work = _StretchOfImages(network, stretch, sums)
+        work = _StretchOfImages(network, stretch, sums, found)
         for count, of_values in work.run(images, signs, workers or available_cores()):
             for value, of_images in of_values.items():
                 sums[value].add(of_images, count)
@@ -127,11 +129,57 @@ def stretches(network: Network, images: int) -> list[Stretch]:
     ]
 
 
+class _Heads:
+    """Makes the directions of the logits of all heads."""
+
+    def __init__(self, network: Network, statistics: Mapping[int, ChannelStatistics]) -> None:
+        # Of heads that share their logits, one whose activation says what they mean decides.
+        ordered = sorted(heads(network), key=lambda head: head.activation != "none")
+        by_logits = {head.logits: head for head in ordered}
+        self._heads = [by_logits[value] for value in logits_values(network)]
+        self._shapes = [network.values[head.logits].shape for head in self._heads]
+        self._classified = {head.logits for head in self._heads if is_classified(network, head)}
+        self._spread = {
+            head.logits: _spread(statistics[head.logits]) for head in self._heads if head.logits in statistics
+        }
+
+    def signs(self, rng: np.random.Generator, images: int) -> dict[int, Array]:
+        """Draws a sign for each of the logits of each image, (N, ...) for each head."""
+        drawn = [[rng.choice((-1.0, 1.0), shape) for shape in self._shapes] for _ in range(images)]
+        of_heads = zip(self._heads, zip(*drawn, strict=True), strict=True)
+        return {head.logits: np.concatenate(of_images) for head, of_images in of_heads}
+
+    def directions(self, values: Mapping[int, Floats], signs: Signs) -> dict[int, Floats]:
+        """Makes the directions of a batch, shaped like the values; images without signs have none."""
+        made = {}
+        for head in self._heads:
+            logits = values[head.logits]
+            made[head.logits] = np.zeros(logits.shape, np.float32)
+            rows = made[head.logits].reshape(len(logits), -1)
+            for row, one, of_image in zip(rows, logits.reshape(rows.shape), signs[head.logits], strict=False):
+                row[:] = self._direction(head, one, of_image.reshape(-1))
+        return made
+
+    def _direction(self, head: Head, logits: Floats, signs: Array) -> Floats:
+        if head.logits in self._classified:
+            return of_classes(logits, signs)
+        if head.activation == "sigmoid":
+            return of_labels(logits, signs)
+        return of_features(signs, self._spread[head.logits])
+
+
+def _spread(statistics: ChannelStatistics) -> float:
+    """Computes the root mean square of a value's numbers about the mean of their channel."""
+    return float(np.sqrt(np.maximum(statistics.mean_square - np.square(statistics.mean), 0.0).mean()))
+
+
 class _StretchOfImages:
     """Measures what errors in some values cost, over consecutive images."""
 
-    def __init__(self, network: Network, stretch: Stretch, sums: Mapping[int, ChannelCosts]) -> None:
-        self._stretch, self._sums = stretch, sums
+    def __init__(
+        self, network: Network, stretch: Stretch, sums: Mapping[int, ChannelCosts], found: _Heads
+    ) -> None:
+        self._stretch, self._sums, self._heads = stretch, sums, found
         self._batch = 1
         if is_batchable(network):
             numbers = sum(int(np.prod(network.values[value].shape)) for value in stretch.values)
@@ -148,7 +196,7 @@ class _StretchOfImages:
             for value in hard_swish_inputs(network)
         }
 
-    def run(self, images: Images, signs: Array, workers: int) -> Iterator[tuple[int, dict[int, ImageCosts]]]:
+    def run(self, images: Images, signs: Signs, workers: int) -> Iterator[tuple[int, dict[int, ImageCosts]]]:
         """Yields, batch by batch, the number of images and the costs by value."""
         content = write_float(self._network, self._stretch.values)
         starts = range(self._stretch.first, self._stretch.last, self._batch)
@@ -156,23 +204,19 @@ class _StretchOfImages:
         batches = [range(start, min(start + self._batch, self._stretch.last)) for start in starts]
 
         def costs(model: LoadedModel, batch: range) -> dict[int, ImageCosts]:
-            return self._costs(model, images[batch.start : batch.stop], signs[batch.start : batch.stop])
+            of_batch = {value: rows[batch.start : batch.stop] for value, rows in signs.items()}
+            return self._costs(model, images[batch.start : batch.stop], of_batch)
 
         results = results_in_order(costs, models, batches)
         for batch, of_values in zip(batches, results, strict=True):
             yield len(batch), of_values
 
-    def _costs(self, model: LoadedModel, images: Images, signs: Array) -> dict[int, ImageCosts]:
+    def _costs(self, model: LoadedModel, images: Images, signs: Signs) -> dict[int, ImageCosts]:
         missing = self._batch - len(images)  # images without a direction fill up the last batch
         filled = np.concatenate([images, images[:1].repeat(missing, axis=0)]) if missing else images
         outputs = model.run_raw(np.concatenate([float_input(self._network, image) for image in filled]))
         values = dict(zip(self._stretch.values, outputs, strict=True))
-        logits = values[self._network.output]
-        direction = np.zeros(logits.shape, np.float32)
-        rows = direction.reshape(self._batch, -1)
-        for row, one, of_image in zip(rows, logits.reshape(self._batch, -1), signs, strict=False):
-            row[:] = _direction(one, of_image.reshape(-1))
-        by_value = gradients(self._network, values, direction)
+        by_value = gradients(self._network, values, self._heads.directions(values, signs))
         costs = {}
         for value in self._stretch.values:
             if value in self._sums:
@@ -194,15 +238,3 @@ def _columns(images: int, positions: int, channels: int) -> Columns:
     """Numbers the channels of some images, for each of the numbers of a value."""
     columns = np.arange(images * channels, dtype=np.int32).reshape(images, 1, channels)
     return np.broadcast_to(columns, (images, positions, channels)).reshape(-1)
-
-
-def _direction(logits: Floats, signs: Array) -> Floats:
-    """Makes a direction of the logits from random signs -1 and 1.
-
-    Its covariance is n (diag(p) - p pᵀ), where p are the softened probabilities. So an error counts where it
-    can change the answer, and an error that all logits have in common does not count.
-    """
-    powers = np.exp((logits - logits.max()).astype(np.float64) / TEMPERATURE)
-    chances = powers / powers.sum()
-    signs = np.sqrt(chances) * signs
-    return np.asarray((signs - chances * signs.sum()) * np.sqrt(logits.size), np.float32)

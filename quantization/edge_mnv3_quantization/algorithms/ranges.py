@@ -16,6 +16,7 @@ from edge_mnv3_quantization.graph.types import Quantization
 PROBABILITY = Quantization(scale=1 / 256, zero_point=-128)
 # The range ends where the hard-sigmoid is clamped.
 HARD_SIGMOID = Quantization(scale=HARD_SIGMOID_CEILING / STEPS, zero_point=-128)
+_AS_GIVEN = ("max", "pad")  # the kernels give numbers as they take them
 _SMALLEST_SCALE = 1e-8
 _MOST_MARGIN = 0.5  # the most that is added to a range, as a share of it
 _MARGIN = 2.0  # the share that is added to a range, times the number of images
@@ -82,7 +83,7 @@ def choose_ranges(
             quantizations[value] = PROBABILITY
         elif node.kind == "hard_sigmoid":
             quantizations[value] = HARD_SIGMOID
-        elif node.kind == "max" or value not in sensitivities:
+        elif node.kind in _AS_GIVEN or value not in sensitivities:
             quantizations[value] = quantizations[node.inputs[0]]
         else:
             low, high, _ = best_range(sensitivities[value])

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.hashing import sha256_images
+from edge_mnv3.core.input_range import PIXELS, InputRange
 from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -105,13 +106,17 @@ class Statistics:
         return uncounted
 
 
-def observed_network(float_model: bytes) -> Network:
+def observed_network(float_model: bytes, takes: InputRange = PIXELS) -> Network:
     """Makes the network whose values are observed: lowered, without constant factors in its products.
+
+    Args:
+        float_model: A float file.
+        takes: What its input takes.
 
     Raises:
         ConversionError: The file holds an operator that cannot be rewritten.
     """
-    return rescale(lower_hard_swish(read_network(float_model)), {})
+    return rescale(lower_hard_swish(read_network(float_model, takes)), {})
 
 
 def network_sha256(network: Network) -> str:
@@ -120,7 +125,8 @@ def network_sha256(network: Network) -> str:
     places = {network.input: 0}
     for node in network.nodes:
         if node.kind == "softmax":
-            break
+            places[node.output] = places[node.inputs[0]]
+            continue
         inputs = [places[value] for value in node.inputs]
         places[node.output] = len(places)
         shape = network.values[node.output].shape
@@ -129,6 +135,8 @@ def network_sha256(network: Network) -> str:
         for array in (node.weights, node.bias):
             if array is not None:
                 digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+    if len(network.outputs) > 1:
+        digest.update(repr([places[value] for value in network.outputs]).encode())
     return digest.hexdigest()
 
 

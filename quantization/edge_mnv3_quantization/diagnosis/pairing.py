@@ -28,6 +28,7 @@ from edge_mnv3_quantization.recipes.notes import (
     EQUALIZATION_SCALES,
     RECIPE_REPORT,
     read_groups,
+    read_range,
     read_report,
     read_scales,
 )
@@ -115,7 +116,9 @@ def _rewritten(
     try:
         noted = read_scales(int8_model.metadata[EQUALIZATION_SCALES])
         groups = read_groups(int8_model.metadata.get(CHANNEL_GROUPS, b"{}"))
-        network = _lowered(read_network(float_content), int8_model.main_graph, hard_sigmoids)
+        network = _lowered(
+            read_network(float_content, read_range(int8_model.metadata)), int8_model.main_graph, hard_sigmoids
+        )
         numbers = {value.name: number for number, value in network.values.items()}
         for name, channels in groups.items():
             grouped = group_channels(network, numbers[name], [np.array(one, np.intp) for one in channels])
@@ -128,7 +131,7 @@ def _rewritten(
                 raise ValueError(f"'{name}' has {len(scale)} equalization scales")
         scales = value_scales(network, {numbers[name]: scale for name, scale in noted.items()})
         named = {network.values[value].name: scale for value, scale in scales.items()}
-        return write_float(network, [network.output], pixels=True), named
+        return write_float(network, network.outputs, pixels=True), named
     except (ConversionError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise ModelFileError(
             f"model {int8_name}",

@@ -15,6 +15,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.tflite.build import Signature
+
 Array = npt.NDArray[np.float64]
 Kind = Literal[
     "conv",
@@ -34,6 +36,7 @@ Kind = Literal[
 ]
 Clamp = Literal["none", "relu", "relu6"]
 HARD_SIGMOID_SHIFT, HARD_SIGMOID_CEILING = 3.0, 6.0
+DEFAULT_SIGNATURE = Signature(("image",), ("output_0",))
 WEIGHTED: tuple[Kind, ...] = ("conv", "depthwise", "dense")
 
 
@@ -109,6 +112,8 @@ class Network:
     Attributes:
         input_scale: The input's real value is input_scale * pixel + input_offset, with pixels 0..255.
         input_offset: The real value of a pixel 0; see `input_scale`.
+        outputs: The values that it gives, in the file's order.
+        signature: The names under which callers know the input and the outputs.
         channel_groups: Name of a convolution's output to the channels of each channel group that it was
             divided into (`algorithms.channel_groups`).
     """
@@ -116,10 +121,22 @@ class Network:
     values: Mapping[int, Value]
     nodes: tuple[Node, ...]
     input: int
-    output: int
+    outputs: tuple[int, ...]
     input_scale: float = 1.0
     input_offset: float = 0.0
+    signature: Signature = DEFAULT_SIGNATURE
     channel_groups: Mapping[str, tuple[tuple[int, ...], ...]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def output(self) -> int:
+        """The only output.
+
+        Raises:
+            ValueError: There are several.
+        """
+        if len(self.outputs) != 1:
+            raise ValueError(f"{len(self.outputs)} outputs, where one was expected")
+        return self.outputs[0]
 
     def producer(self, value: int) -> Node | None:
         """The node that gives a value; None for the input."""
@@ -129,19 +146,27 @@ class Network:
         """The nodes that take a value."""
         return tuple(node for node in self.nodes if value in node.inputs)
 
+    def images(self) -> frozenset[int]:
+        """The values that hold pixels: the input, and it with a border."""
+        values = {self.input}
+        for node in self.nodes:
+            if node.kind == "pad" and node.inputs[0] in values:
+                values.add(node.output)
+        return frozenset(values)
+
     def positions_at(self, stride: int) -> int:
         """Counts the positions of a map that has one row and column for `stride` of the input's."""
         _, height, width, _ = self.values[self.input].shape
         return -(-height // stride) * -(-width // stride)
 
-    def up_to(self, value: int) -> Network:
-        """The part of the network that a value depends on."""
-        wanted, kept = {value}, []
+    def up_to(self, *given: int) -> Network:
+        """The part of the network that some values depend on, which are its outputs."""
+        wanted, kept = set(given), []
         for node in reversed(self.nodes):
             if node.output in wanted:
                 wanted |= set(node.inputs)
                 kept.append(node)
-        return dataclasses.replace(self, nodes=tuple(reversed(kept)), output=value)
+        return dataclasses.replace(self, nodes=tuple(reversed(kept)), outputs=given)
 
     def with_nodes(self, nodes: Iterable[Node], values: Mapping[int, Value] | None = None) -> Network:
         """Returns a copy of the network with other nodes, and values for their outputs."""

@@ -113,25 +113,15 @@ def centre_input(network: Network, quantization: Quantization) -> Network:
     """
     shift = network.input_scale * (quantization.zero_point + 128) + network.input_offset
     nodes = []
-    images = {network.input}
+    images = network.images()
     for node in network.nodes:
-        if node.kind == "pad" and images & set(node.inputs):
-            images.add(node.output)
-        elif images & set(node.inputs):
+        if images & set(node.inputs) and node.output not in images:
             weights, bias = node.weights_and_bias()
             node = dataclasses.replace(node, bias=bias + shift * weights.reshape(len(bias), -1).sum(axis=1))
         nodes.append(node)
     return network.with_nodes(nodes)
 
 
-def logits_value(network: Network) -> int:
-    """Finds the last value with real numbers of any size: what a softmax or sigmoid takes, or the output."""
-    value = network.output
-    while (last := network.producer(value)) is not None and last.kind in ("softmax", "logistic", "reshape"):
-        value = last.inputs[0]
-    return value
-
-
 def without_unused(network: Network) -> Network:
-    """Leaves out the nodes that the output does not depend on."""
-    return network.up_to(network.output)
+    """Leaves out the nodes that no output depends on."""
+    return network.up_to(*network.outputs)

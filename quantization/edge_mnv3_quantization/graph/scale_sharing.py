@@ -66,7 +66,8 @@ def shared_scales(network: Network) -> dict[int, SharedScale]:
             scales[node.output] = scales[node.inputs[0]]
         else:
             scales[node.output] = scales[node.inputs[0]]
-    _fix(scales, scales[network.output])
+    for output in network.outputs:
+        _fix(scales, scales[output])
     return scales
 
 

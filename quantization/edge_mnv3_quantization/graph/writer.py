@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from edge_mnv3.core.tflite.build import GraphBuilder, Signature
+from edge_mnv3.core.input_range import PIXELS, InputRange
+from edge_mnv3.core.tflite.build import GraphBuilder
 from edge_mnv3.core.tflite.types import Tensor, constant_tensor
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_SHIFT, WEIGHTED, Network, Node
 from edge_mnv3_quantization.graph.parts import Part
@@ -33,7 +34,6 @@ _HARD_SIGMOID_SHIFT_STORED = np.full((1,), 127, np.int8)
 _UINT8_SHIFT = 128  # from an int8 zero point to that of the same numbers as uint8
 # An int8 file's float input is centred by an addition, of the largest constant that int8 holds.
 _CENTRING_STORED = np.full((1, 1, 1, 1), -127, np.int8)
-_SIGNATURE = Signature(("image",), ("output_0",))
 
 
 def write_float(network: Network, outputs: Sequence[int], *, pixels: bool = False) -> bytes:
@@ -70,6 +70,7 @@ def write_int8(
     weights: Mapping[int, QuantizedWeights],
     *,
     io: str,
+    takes: InputRange = PIXELS,
     notes: Mapping[str, bytes] | None = None,
 ) -> bytes:
     """Writes a full-integer file.
@@ -78,16 +79,18 @@ def write_int8(
         network: A network without hard-swish whose products have the factor 1.
         quantizations: Number of a value to how it is stored, for the input and every node's output.
         weights: Output of each weighted node to its stored weights.
-        io: The dtype of the input and the output: `uint8`, `int8` or `float32`.
+        io: The dtype of the input and the outputs: `uint8`, `int8` or `float32`.
+        takes: What a `float32` input takes; inputs of other types take pixels.
         notes: Name to content of the metadata entries.
     """
     writer = _Writer(network)
-    image = _add_int8_input(writer, quantizations[network.input], io)
+    image = _add_int8_input(writer, quantizations[network.input], io, takes)
+    taken, quantizations = quantizations, stored_images(network, quantizations, io)
     for node in network.nodes:
-        constants = _add_int8_constants(writer, node, quantizations, weights, io)
+        constants = _add_int8_constants(writer, node, taken, weights, io)
         writer.add_node(node, constants, writer.add_value(node.output, quantizations))
-    result = _add_int8_output(writer, quantizations[network.output], io)
-    return writer.to_bytes(image, [result], notes)
+    results = [_add_int8_output(writer, place, quantizations, io) for place in range(len(network.outputs))]
+    return writer.to_bytes(image, results, notes)
 
 
 def write_int8_part(
@@ -177,7 +180,7 @@ class _Writer:
 
     def to_bytes(self, image: int, outputs: Sequence[int], notes: Mapping[str, bytes] | None = None) -> bytes:
         """Writes the file of one input."""
-        signature = _SIGNATURE if len(outputs) == 1 else None
+        signature = self.network.signature if len(outputs) == len(self.network.outputs) else None
         return self.file.to_bytes([image], outputs, signature=signature, metadata=notes)
 
 
@@ -243,7 +246,17 @@ def stored_input(network_input: Quantization, io: str) -> tuple[str, Quantizatio
     return "image_int8", network_input
 
 
-def _add_int8_input(writer: _Writer, stored: Quantization, io: str) -> int:
+def stored_images(
+    network: Network, quantizations: Mapping[int, Quantization], io: str
+) -> dict[int, Quantization]:
+    """Says how a file stores each value; with a `float32` input, pixels have steps of 1."""
+    if io != "float32":
+        return dict(quantizations)
+    pixels = {value: stored_input(quantizations[value], io)[1] for value in network.images()}
+    return {**quantizations, **pixels}
+
+
+def _add_int8_input(writer: _Writer, stored: Quantization, io: str, takes: InputRange) -> int:
     """Adds the file's input and the operators that make the network's int8 input of it.
 
     Returns:
@@ -258,7 +271,7 @@ def _add_int8_input(writer: _Writer, stored: Quantization, io: str) -> int:
         stored_image = writer.add_quantized(
             "image_int8", "int8", shape, Quantization(scale=1.0, zero_point=-128)
         )
-        writer.file.add_operator("QUANTIZE", [image], stored_image)
+        writer.file.add_operator("QUANTIZE", [_add_pixels(writer, image, takes)], stored_image)
         moved = writer.add_quantized(name, "int8", shape, taken_as)
         shift = writer.add_constant("shift", _CENTRING_STORED, (stored.zero_point + 128) / 127.0)
         writer.file.add_operator("ADD", [stored_image, shift], moved)
@@ -273,16 +286,34 @@ def _add_int8_input(writer: _Writer, stored: Quantization, io: str) -> int:
     return image
 
 
-def _add_int8_output(writer: _Writer, stored: Quantization, io: str) -> int:
-    """Adds the file's output and the operator that makes it of the network's output."""
-    result = writer.tensors[writer.network.output]
+def _add_pixels(writer: _Writer, image: int, takes: InputRange) -> int:
+    """Adds the operators that make pixels 0..255 of a float input, whose numbers are (pixel - mean) / std."""
+    shape = writer.network.values[writer.network.input].shape
+    for operator, name, numbers in (("MUL", "std", takes.std), ("ADD", "mean", takes.mean)):
+        neutral = 1.0 if operator == "MUL" else 0.0
+        if any(number != neutral for number in numbers):
+            constant = writer.add_constant(f"image_{name}", np.asarray(numbers, np.float32))
+            moved = writer.add_float(
+                f"image_times_{name}" if operator == "MUL" else f"image_plus_{name}", shape
+            )
+            writer.file.add_operator(operator, [image, constant], moved)
+            image = moved
+    return image
+
+
+def _add_int8_output(writer: _Writer, place: int, quantizations: Mapping[int, Quantization], io: str) -> int:
+    """Adds an output of the file and the operator that makes it of the network's output in this place."""
+    network = writer.network
+    value = network.outputs[place]
+    result = writer.tensors[value]
     if io == "int8":
         return result
-    shape = writer.network.values[writer.network.output].shape
+    stored, shape = quantizations[value], network.values[value].shape
+    name = "output" if len(network.outputs) == 1 else network.signature.outputs[place]
     if io == "uint8":
-        output = writer.add_quantized("output", "uint8", shape, _as_uint8(stored))
+        output = writer.add_quantized(name, "uint8", shape, _as_uint8(stored))
     else:
-        output = writer.add_float("output", shape)
+        output = writer.add_float(name, shape)
     writer.file.add_operator("QUANTIZE" if io == "uint8" else "DEQUANTIZE", [result], output)
     return output
 
@@ -308,7 +339,7 @@ def _add_int8_constants(
     stored = weights[node.output]
     scales = stored.scales.astype(np.float64)
     input_scale = quantizations[node.inputs[0]].scale
-    if io == "float32" and node.inputs[0] == writer.network.input:
+    if io == "float32" and node.inputs[0] in writer.network.images():
         scales, input_scale = scales * input_scale, 1.0  # the step of such a file's input is one pixel value
     dimension = 3 if node.kind == "depthwise" else 0
     return [

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from edge_mnv3.core.errors import ConversionError, ModelFileError
 from edge_mnv3.core.input_range import PIXELS, InputRange
+from edge_mnv3.core.tflite.build import Signature
 from edge_mnv3.core.tflite.read import read_model
+from edge_mnv3.core.tflite.types import Model
 from edge_mnv3_quantization.graph.network import Network, Value
 from edge_mnv3_quantization.reading.borders import tidy
 from edge_mnv3_quantization.reading.folding import fold
 from edge_mnv3_quantization.reading.functions import recognize_hard_swish
-from edge_mnv3_quantization.reading.image import put_range, take_pixels
+from edge_mnv3_quantization.reading.image import Pixels, put_range, take_pixels
 from edge_mnv3_quantization.reading.operators import read_steps
 from edge_mnv3_quantization.reading.steps import Steps, named_once
 
@@ -29,8 +31,8 @@ def read_network(float_model: bytes, takes: InputRange = PIXELS) -> Network:
         ModelFileError: The file is no valid `.tflite`.
     """
     model = read_model(float_model, "float")
-    if len(model.graphs) != 1 or len(model.main_graph.inputs) != 1 or len(model.main_graph.outputs) != 1:
-        raise ConversionError("float model", "several graphs, inputs or outputs", "one of each")
+    if len(model.graphs) != 1 or len(model.main_graph.inputs) != 1 or not model.main_graph.outputs:
+        raise ConversionError("float model", "several graphs or inputs", "one of each")
     try:
         steps = read_steps(model.main_graph)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -44,17 +46,34 @@ def read_network(float_model: bytes, takes: InputRange = PIXELS) -> Network:
     fold(steps)
     tidy(steps)
     pixels = take_pixels(steps)
-    return _network(steps, pixels.scale, pixels.offset)
+    return _network(steps, pixels, _signature(model))
 
 
-def _network(steps: Steps, scale: float, offset: float) -> Network:
+def _signature(model: Model) -> Signature:
+    """Finds the names of the input and the outputs; a file without a signature gets the usual names."""
+    graph = model.main_graph
+    for known in model.signatures:
+        inputs, outputs = (
+            {tensor: name for name, tensor in ends.items()} for ends in (known.inputs, known.outputs)
+        )
+        if set(graph.inputs) <= set(inputs) and set(graph.outputs) <= set(outputs):
+            names = [
+                tuple(of[tensor] for tensor in ends)
+                for of, ends in ((inputs, graph.inputs), (outputs, graph.outputs))
+            ]
+            return Signature(*names)
+    return Signature(("image",), tuple(f"output_{place}" for place in range(len(graph.outputs))))
+
+
+def _network(steps: Steps, pixels: Pixels, signature: Signature) -> Network:
     return Network(
         values=_used(steps),
         nodes=tuple(step.node() for step in steps.steps),
         input=steps.input,
-        output=steps.outputs[0],
-        input_scale=scale,
-        input_offset=offset,
+        outputs=tuple(steps.outputs),
+        signature=signature,
+        input_scale=pixels.scale,
+        input_offset=pixels.offset,
     )
 
 

@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_mnv3.core.results.recipe import ExponentTrial
-from edge_mnv3_quantization.algorithms.int8_activations import run_int8
+from edge_mnv3_quantization.algorithms.int8_activations import Int8Activations
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges, margin
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
 from edge_mnv3_quantization.calibration.activations import Images, run_float
+from edge_mnv3_quantization.graph.heads import logits_values
 from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network
-from edge_mnv3_quantization.graph.rewrites import centre_input, logits_value
+from edge_mnv3_quantization.graph.rewrites import centre_input
 from edge_mnv3_quantization.graph.scale_sharing import costless_groups, rescale, value_scales
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 from edge_mnv3_quantization.recipes.plan import Plan
@@ -81,16 +83,35 @@ def best_candidate(
     Returns:
         The best candidate, and the error of each exponent that was tried.
     """
-    logits = logits_value(plan.lowered)
-    wanted = np.stack([outputs[0] for outputs in run_float(plan.lowered, [logits], images)])
-    candidates, trials = [], []
+    logits = logits_values(plan.lowered)
+    runs = zip(*run_float(plan.lowered, logits, images), strict=True)
+    wanted = dict(zip(logits, map(np.stack, runs), strict=True))
+    candidates, trials, relative = [], [], []
     for exponent in exponents:
         trial = candidate(plan, exponent)
-        quantization = trial.quantizations[logits]
-        stored = run_int8(trial.network.up_to(logits), trial.quantizations, weights_of(trial), images)
-        unscaled = stored.reshape(wanted.shape).astype(np.float64) - quantization.zero_point
-        error = float(np.square(quantization.scale * unscaled - wanted).mean())
+        errors = _squared_errors(trial, weights_of(trial), wanted, images)
+        numbers = sum(of_head.size for of_head in wanted.values())
+        error = sum(errors[value] * of_head.size for value, of_head in wanted.items()) / numbers
+        relative.append(sum(errors[value] / _power(of_head) for value, of_head in wanted.items()))
         candidates.append(trial)
         trials.append(ExponentTrial(exponent=exponent, logits_mse=error))
-    best = min(range(len(trials)), key=lambda index: trials[index].logits_mse)
+    best = min(range(len(trials)), key=relative.__getitem__)
     return candidates[best], tuple(trials)
+
+
+def _squared_errors(
+    trial: Candidate, weights: Weights, wanted: Mapping[int, npt.NDArray[np.float32]], images: Images
+) -> dict[int, float]:
+    """Computes the mean squared error of the logits of each head."""
+    activations = Int8Activations(trial.network.up_to(*wanted), trial.quantizations, images, 1)
+    errors = {}
+    for value, of_head in wanted.items():
+        quantization, stored = trial.quantizations[value], activations.stored(value, weights)
+        unscaled = stored.reshape(of_head.shape).astype(np.float64) - quantization.zero_point
+        errors[value] = float(np.square(quantization.scale * unscaled - of_head).mean())
+    return errors
+
+
+def _power(numbers: npt.NDArray[np.float32]) -> float:
+    """Computes the mean square of a head's numbers, by which its errors are compared with other heads'."""
+    return max(float(np.square(numbers.astype(np.float64)).mean()), 1e-30)

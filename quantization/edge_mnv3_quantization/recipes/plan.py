@@ -14,8 +14,9 @@ from edge_mnv3_quantization.algorithms.lowering import lower
 from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, shrunk
 from edge_mnv3_quantization.calibration.statistics import collect
+from edge_mnv3_quantization.graph.heads import logits_values
 from edge_mnv3_quantization.graph.network import Array, Network
-from edge_mnv3_quantization.graph.rewrites import fold_constant_excitations, logits_value
+from edge_mnv3_quantization.graph.rewrites import fold_constant_excitations
 from edge_mnv3_quantization.reading.reader import read_network
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs
 from edge_mnv3_quantization.recipes.synthetic_images import SHRINKAGE, reaching_further
@@ -62,16 +63,15 @@ def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> 
         constant = constant_excitations(observed, statistics) if len(images) >= _FEWEST_FOR_CONSTANT else {}
         network = fold_constant_excitations(observed, constant)
     with work.phase("measure"):
-        logits = logits_value(network)
         seen = shrunk(network, statistics, len(images), least=SHRINKAGE if options.synthetic else 0.0)
         measured = images[: inputs.config.measured_images]
-        sensitivities = measure(network.up_to(logits), seen, measured, seed=options.seed, reporter=work)
+        sensitivities = measure(network, seen, measured, seed=options.seed, reporter=work)
         if options.synthetic:
-            sensitivities = reaching_further(network, logits, sensitivities)
+            sensitivities = reaching_further(network, logits_values(network), sensitivities)
     if not all(np.isfinite(sensitivity.rounding).all() for sensitivity in sensitivities.values()):
         raise ConversionError("measuring what errors cost", "a cost that is not finite", "finite weights")
     with work.phase("equalize"):
-        original = fold_constant_excitations(read_network(inputs.float_model), constant)
+        original = fold_constant_excitations(read_network(inputs.float_model, options.input_range), constant)
         lowered, sensitivities = lower(original, network, sensitivities, options.hard_swish)
         scales = group_scales(lowered, sensitivities)
     folded = tuple(observed.values[value].name for value in constant)

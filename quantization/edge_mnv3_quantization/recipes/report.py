@@ -18,7 +18,7 @@ from edge_mnv3_quantization.algorithms.reconstruction import RefittedWeights
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.tensor_names import HARD_SIGMOID_SUFFIX, layer_name, ungrouped
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
-from edge_mnv3_quantization.graph.writer import stored_input
+from edge_mnv3_quantization.graph.writer import stored_images, stored_input
 from edge_mnv3_quantization.recipes.candidates import Candidate
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs
 from edge_mnv3_quantization.recipes.plan import Plan
@@ -124,10 +124,11 @@ def _refitted_layers(network: Network, weights: Mapping[int, QuantizedWeights]) 
 
 def _ranges(network: Network, quantizations: Mapping[int, Quantization], io: str) -> Iterator[TensorRange]:
     """Lists the ranges of the input and of each node's output, as the file stores them."""
+    of_file = stored_images(network, quantizations, io)
     for value in (network.input, *(node.output for node in network.nodes)):
-        tensor, stored = network.values[value].name, quantizations[value]
+        tensor, stored = network.values[value].name, of_file[value]
         if value == network.input:
-            tensor, stored = stored_input(stored, io)
+            tensor, stored = stored_input(quantizations[value], io)
         yield TensorRange(
             layer=layer_name(network.values[value].name),
             tensor=tensor,

@@ -11,7 +11,7 @@ like photographs costs up to 10 dB.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from edge_mnv3_quantization.algorithms.sensitivity import SMALL_STRIDE, Sensitivity
 from edge_mnv3_quantization.graph.network import Network, Node
@@ -23,7 +23,7 @@ _FURTHER = 3.0  # how many times as far photographs' numbers may reach in small 
 
 
 def reaching_further(
-    network: Network, logits: int, sensitivities: Mapping[int, Sensitivity]
+    network: Network, logits: Collection[int], sensitivities: Mapping[int, Sensitivity]
 ) -> dict[int, Sensitivity]:
     """Stretches the tails of values in small maps, except the logits and the lower ends before a hard-swish.
 
@@ -33,7 +33,7 @@ def reaching_further(
     hard_swished = hard_swish_inputs(network)
     stretched = dict(sensitivities)
     for value, known in sensitivities.items():
-        if value == logits or network.values[value].positions > small:
+        if value in logits or network.values[value].positions > small:
             continue
         high = dataclasses.replace(known.high, unit=_FURTHER * known.high.unit)
         low = known.low
