@@ -281,7 +281,11 @@ def without_head(base: Base) -> dict[str, Form]:
         "embedding": Form(
             make=lambda base: base(pooling="avg"), outputs=(((channels,), "none", "embedding"),)
         ),
-        "feature map": Form(make=lambda base: base(), outputs=(((1, 1, channels), "none", "map"),)),
+        "feature map": Form(
+            make=lambda base: base((64, 96, 3)),
+            outputs=(((2, 3, channels), "none", "map"),),
+            shape=(64, 96, 3),
+        ),
         "classes and embedding": Form(
             make=head_and_embedding,
             outputs=(((4,), "softmax", "classes"), ((channels,), "none", "embedding")),

@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3.core.tflite.edit import Edit
 
 _LONGEST_CAUSE = 300  # characters of the converter's own message
 _FOREIGN_OPERATORS = re.compile(r"^(?:TF Select|Custom) ops: (.+)$", re.MULTILINE)
@@ -84,7 +85,7 @@ def convert_function(function: TensorFlowFunction) -> bytes:
     def serve(image: Any) -> dict[str, Any]:
         with keras.StatelessScope(state_mapping=weights):
             outputs = function.call(image)
-        # The converter sorts outputs by name.
+        # Of equal length, so that their order is that of the names.
         digits = len(str(len(outputs) - 1))
         return {f"output_{place:0{digits}}": output for place, output in enumerate(outputs)}
 
@@ -96,7 +97,7 @@ def convert_function(function: TensorFlowFunction) -> bytes:
             traced = serve.get_concrete_function()
             module.variables_of_model = traced.variables  # those that a layer keeps from Keras
             tf.saved_model.save(module, folder, signatures={"serving_default": traced})
-            return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+            content = bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
     except Exception as error:  # the converter's own class is private, and it raises others as well
         foreign = sorted(set(", ".join(_FOREIGN_OPERATORS.findall(str(error))).split(", ")) - {""})
         if foreign:
@@ -107,6 +108,9 @@ def convert_function(function: TensorFlowFunction) -> bytes:
                 "save the model for inference in float32, without the layers that need them",
             ) from error
         raise ConversionError("conversion of the float graph", last_line(error)) from error
+    # The converter lists several outputs in an order of its own; only the signature has their names.
+    is_single = len(traced.structured_outputs) == 1
+    return content if is_single else Edit(content, "float").sort_outputs().to_bytes()
 
 
 def last_line(error: Exception) -> str:

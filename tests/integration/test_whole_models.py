@@ -14,10 +14,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_mnv3.cli import main
+from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3.core.reporting import SILENT
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3.core.tflite.read import read_file, read_model
 from edge_mnv3.model.keras_models import answers
+from edge_mnv3.stages.float_model import ModelRequest
+from edge_mnv3.stages.open_model import model_name, open_float_model
 
 keras = pytest.importorskip("keras")
 L = keras.layers
@@ -164,3 +169,55 @@ def test_the_users_settings_of_keras_have_no_say(tmp_path: Path) -> None:
     model = keras.saving.load_model(path)
     assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
     assert model.input_shape == (None, 32, 32, 3)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """A model with an open batch, and the folder that Keras exports it to."""
+    base = small(include_top=False)
+    model = keras.Sequential(
+        [keras.Input((SIDE, SIDE, 3)), base, L.Reshape((-1,)), L.Dense(1, activation="sigmoid")]
+    )
+    folder = tmp_path_factory.mktemp("exported") / "flowers"
+    model.export(folder, verbose=False)
+    return model, folder
+
+
+def test_saved_model(exported: tuple[Any, Path], tmp_path: Path) -> None:
+    model, folder = exported
+    with open_float_model(ModelRequest(path=folder), use_cache=False, reporter=SILENT) as opened:
+        made = opened.made()
+    assert made.source is not None
+    assert made.source.format == "saved_model"
+    assert model_name(ModelRequest(path=folder)) == "flowers"
+    (output,) = made.facts.outputs
+    assert (output.shape, output.activation, output.task) == ((1,), "sigmoid", "binary")
+    assert opened.classes == 2
+    image = np.random.default_rng(1).uniform(0, 255, (1, SIDE, SIDE, 3)).astype(np.float32)
+    (wanted,), (got,) = answers(model, image), open_bytes(made.content).run_raw(image)
+    assert np.abs(got - wanted).max() <= 1e-4
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "saved_model.pb").write_bytes(b"\0\1")
+    asked = run("quantize", broken, "-o", tmp_path / "out")
+    assert asked.exit_code == 1
+    assert f"model {broken}: TensorFlow" in asked.stderr
+
+
+def test_open_batch_of_a_float_tflite(exported: tuple[Any, Path], tmp_path: Path) -> None:
+    model, folder = exported
+    tf = pytest.importorskip("tensorflow")
+    with captured_native_output():
+        content = tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()
+    path = tmp_path / "open.tflite"
+    path.write_bytes(content)
+    assert read_file(path).dynamic_tensors()
+    assert {"SHAPE", "PACK"} <= read_file(path).op_histogram().keys()
+    with open_float_model(ModelRequest(path=path), use_cache=False, reporter=SILENT) as opened:
+        made = opened.made()
+    file = read_model(made.content, "float")
+    assert not file.dynamic_tensors()
+    assert not {"SHAPE", "PACK", "STRIDED_SLICE"} & file.op_histogram().keys()
+    image = np.random.default_rng(1).uniform(0, 255, (1, SIDE, SIDE, 3)).astype(np.float32)
+    (wanted,), (got,) = answers(model, image), open_bytes(made.content).run_raw(image)
+    assert np.abs(got - wanted).max() <= 1e-4

@@ -50,6 +50,15 @@ class Edit:
         self._model.signatureDefs = None  # they name the outputs that were
         return self
 
+    def sort_outputs(self) -> Edit:
+        """Puts the graph's outputs in the order of their names in the signature; without one they stay."""
+        for signature in (self._model.signatureDefs or ())[:1]:
+            entries = sorted(signature.outputs, key=lambda entry: bytes(entry.name))
+            order = [int(entry.tensorIndex) for entry in entries]
+            if sorted(order) == sorted(int(tensor) for tensor in self._graph.outputs):
+                self._graph.outputs = order
+        return self
+
     def set_constant(self, tensor: int, numbers: npt.NDArray[np.float32]) -> None:
         """Gives a float constant other numbers, without touching constants that shared its buffer."""
         self._graph.tensors[tensor].buffer = self._add_buffer(np.ascontiguousarray(numbers).tobytes())
