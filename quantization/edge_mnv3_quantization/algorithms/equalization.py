@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from edge_mnv3_quantization.algorithms.ranges import Range, best_range
-from edge_mnv3_quantization.algorithms.sensitivity import STEPS, Sensitivity
+from edge_mnv3_quantization.algorithms.sensitivity import STEPS, Sensitivity, Tail
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.scale_sharing import shared_scales
 
@@ -59,10 +59,10 @@ def _scales(members: Sequence[Sensitivity]) -> Array:
         cost = sum(chosen.cost for chosen in ranges)
         if cost < lowest:
             best, lowest = scales, cost
-        scales, _ = _best_scales(members, ranges, scales)
-    scales = best
-    ranges = [best_range(member.divided(scales)) for member in members]
-    scales, lowest = _best_scales(members, ranges, scales)
+        scales, _ = _Candidates(members, scales).best(ranges)
+    ranges = [best_range(member.divided(best)) for member in members]
+    scales, lowest = _Candidates(members, best).best(ranges)
+    candidates = _Candidates(members, scales)
     # Chosen in turn, neither scales nor ranges can give up an end of a range that the other still uses. So
     # here one end moves at a time, and all scales follow.
     for _ in range(_MOST_SWEEPS):
@@ -70,39 +70,55 @@ def _scales(members: Sequence[Sensitivity]) -> Array:
         for index, end, change in itertools.product(range(len(members)), ("low", "high"), _END_CHANGES):
             moved = list(ranges)
             moved[index] = ranges[index]._replace(**{end: getattr(ranges[index], end) * change})
-            candidate, cost = _best_scales(members, moved, scales)
+            changed, cost = candidates.best(moved)
             if cost < lowest:
-                ranges, scales, lowest = moved, candidate, cost
+                ranges, scales, lowest = moved, changed, cost
+                candidates = _Candidates(members, scales)
         if lowest > 0.995 * before:
             break
     return np.asarray(np.maximum(scales / scales.max(), _SMALLEST_SCALE))
 
 
-def _best_scales(
-    members: Sequence[Sensitivity], ranges: Sequence[Range], scales: Array
-) -> tuple[Array, float]:
-    """Finds each channel's best scale near the present one for given ranges.
+class _Candidates:
+    """The candidates for the scales of a group, near the present ones, and what they cost."""
 
-    Returns:
-        The scales, (C,), and the cost of all channels together.
-    """
-    candidates = scales[:, None] * _CANDIDATES
-    costs = sum(_cost(member, candidates, chosen) for member, chosen in zip(members, ranges, strict=True))
-    best = np.argmin(costs, axis=1)
-    channels = np.arange(len(scales))
-    return np.asarray(candidates[channels, best]), float(np.asarray(costs)[channels, best].sum())
+    def __init__(self, members: Sequence[Sensitivity], scales: Array) -> None:
+        self._members = members
+        self._scales = scales[:, None] * _CANDIDATES
+        self._known: dict[tuple[int, float, float], Array] = {}
+        self._known_tails: dict[tuple[int, bool, float], Array] = {}
+
+    def best(self, ranges: Sequence[Range]) -> tuple[Array, float]:
+        """Finds each channel's best scale for given ranges.
+
+        Returns:
+            The scales, (C,), and the cost of all channels together.
+        """
+        costs = np.asarray(sum(self._cost(index, chosen) for index, chosen in enumerate(ranges)))
+        best = np.argmin(costs, axis=1)
+        channels = np.arange(len(self._scales))
+        return np.asarray(self._scales[channels, best]), float(costs[channels, best].sum())
+
+    def _cost(self, index: int, chosen: Range) -> Array:
+        """Computes the cost (C, K) of each channel with each candidate while a member keeps a range."""
+        key = (index, chosen.low, chosen.high)
+        if key not in self._known:
+            member, step = self._members[index], (chosen.high - chosen.low) / STEPS
+            cost = member.rounding[:, None] * np.square(self._scales * step) / 12
+            cost = cost + self._clipping(index, member.high, chosen.high, high=True)
+            if member.low:
+                cost = cost + self._clipping(index, member.low, -chosen.low, high=False)
+            self._known[key] = cost
+        return self._known[key]
+
+    def _clipping(self, index: int, tail: Tail, end: float, *, high: bool) -> Array:
+        key = (index, high, end)
+        if key not in self._known_tails:
+            self._known_tails[key] = tail.at(self._scales * end)
+        return self._known_tails[key]
 
 
 def _size(member: Sensitivity) -> Array:
     """Returns the outermost number of each channel as a share of the outermost of all channels, (C,)."""
     last = np.maximum(member.high.last(), member.low.last() if member.low else 0.0)
     return np.asarray(np.maximum(last / last.max(), _SMALLEST_SCALE))
-
-
-def _cost(member: Sensitivity, scales: Array, chosen: Range) -> Array:
-    """Computes the cost (C, K) of each channel with scales (C, K) while its value keeps a range."""
-    step = (chosen.high - chosen.low) / STEPS
-    cost = member.rounding[:, None] * np.square(scales * step) / 12 + member.high.at(scales * chosen.high)
-    if member.low:
-        cost = cost + member.low.at(scales * -chosen.low)
-    return np.asarray(cost)
