@@ -88,7 +88,7 @@ def files(float_model: bytes, images: Images, seed: int) -> Iterator[tuple[str, 
     seen = statistics.by_value(observed)
     reference = rescale(plan.lowered, {})
     ranges = choose_ranges(reference, {value: _whole(seen[value]) for value in plan.sensitivities})
-    rewritten = Candidate(0.0, {}, reference, centre_input(reference, ranges[reference.input]), ranges)
+    rewritten = Candidate(0.0, {}, {}, centre_input(reference, ranges[reference.input]), ranges)
     yield "rewritten, ranges from min to max", _written(rewritten)
     yield "+ ranges by measured cost", _written(candidate(plan._replace(scales={}), 1.0))
     compared = images[: fast.measured_images]

@@ -98,7 +98,7 @@ def test_any_number_of_images_gives_each_its_output(count: int) -> None:
 def test_float_results_are_those_before_the_clamp_at_the_drawn_positions(workers: int) -> None:
     network = lowered(4)
     positions = drawn_positions(network, weighted(network), len(IMAGES), seed=0)
-    results = float_results(network, positions, IMAGES, workers)
+    results = float_results(network, positions, IMAGES, workers=workers).numbers
     assert list(results) == [node.output for node in weighted(network)]
     assert any(node.clamp != "none" for node in weighted(network))
     for node in weighted(network):
@@ -123,3 +123,13 @@ def test_positions_are_drawn_node_by_node_and_image_by_image() -> None:
     few = drawn_positions(network, [node for node in weighted(network) if node.kind == "conv"], 2, seed=7)
     for value, positions in few.items():  # 36 positions are not more than the 48 that are used
         np.testing.assert_array_equal(positions, [np.arange(network.values[value].positions)] * 2)
+
+
+def test_of_more_images_fewer_positions_are_drawn() -> None:
+    network = lowered(5)
+    nodes = [node for node in weighted(network) if network.values[node.output].positions == SIDE * SIDE]
+    for images, depthwise in ((200, 16), (400, 8), (500, 7)):
+        drawn = drawn_positions(network, nodes, images, seed=0)
+        for node in nodes:
+            most = depthwise if node.kind == "depthwise" else min(36, 48 * 200 // images + (images == 500))
+            assert drawn[node.output].shape == (images, most)

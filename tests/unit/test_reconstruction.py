@@ -9,9 +9,10 @@ from collections.abc import Container
 import numpy as np
 import pytest
 
+from edge_mnv3_quantization.algorithms.float_results import drawn_positions, float_results
 from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
-from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, reconstruct
+from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, reconstruct, refittable
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.scale_sharing import rescale
@@ -51,17 +52,18 @@ def refitted(
     workers: int | None = None,
 ) -> dict[int, QuantizedWeights]:
     reporter = RecordingReporter()
+    nodes = [node for node in refittable(network) if node.output not in kept]
+    positions = drawn_positions(network, nodes, len(images), seed)
     weights = reconstruct(
-        QuantizedNetwork(reference=network, network=network, quantizations=quantizations),
+        QuantizedNetwork(network=network, quantizations=quantizations, scales={}),
         images,
-        seed=seed,
-        refitted=lambda node: node.output not in kept,
+        float_results(network, positions, images, workers=workers),
         reporter=reporter,
         workers=workers,
     )
-    nodes = len(network.nodes)
-    assert len(weights) == nodes
-    assert reporter.done_and_total == [(done, nodes) for done in range(1, nodes + 1)]
+    count = len(network.nodes)
+    assert len(weights) == count
+    assert reporter.done_and_total == [(done, count) for done in range(1, count + 1)]
     return weights
 
 
@@ -147,3 +149,33 @@ def test_two_runs_give_equal_bytes_with_any_number_of_workers(workers: int) -> N
     for value in (1, 2):
         for field in ("weights", "scales", "bias"):
             assert getattr(one[value], field).tobytes() == getattr(other[value], field).tobytes()
+
+
+def test_results_before_equalization_fit_the_divided_values() -> None:
+    network, quantizations = clipped()
+    scale = np.array([2.0, 1.0, 0.5, 4.0])
+    divided = rescale(network, {1: scale})
+    positions = drawn_positions(network, refittable(network), len(MANY), 0)
+    of_both = [
+        reconstruct(
+            QuantizedNetwork(network=divided, quantizations=quantizations, scales=scales),
+            MANY,
+            float_results(reference, positions, MANY),
+        )
+        for reference, scales in ((network, {1: scale}), (divided, {}))
+    ]
+    for value in (1, 2):
+        for field in ("weights", "bias"):
+            one, other = (getattr(weights[value], field).astype(float) for weights in of_both)
+            assert np.abs(one - other).max() <= 1  # the float networks differ in their last bits
+
+
+def test_hessian_weighted_rounding_is_for_depthwise_convolutions_only() -> None:
+    network, quantizations = clipped()
+    positions = drawn_positions(network, refittable(network), len(MANY), 0)
+    results = float_results(network, positions, MANY)
+    quantized = QuantizedNetwork(network=network, quantizations=quantizations, scales={})
+    one, other = (reconstruct(quantized, MANY, results, hessian_weighted=flag) for flag in (True, False))
+    assert not any(node.kind == "depthwise" for node in network.nodes)
+    for value in (1, 2):
+        np.testing.assert_array_equal(one[value].weights, other[value].weights)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3.core.parallel import map_in_threads
+from edge_mnv3.core.parallel import available_cores, map_in_threads
 from edge_mnv3.core.runtime import LoadedModel, open_bytes
 from edge_mnv3_quantization.algorithms.draws import random_generator
 from edge_mnv3_quantization.calibration.activations import Images, float_input
@@ -18,8 +19,30 @@ from edge_mnv3_quantization.graph.writer import write_float
 Positions = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
-_POSITIONS = 48  # how many positions of an image are drawn at random
-_DEPTHWISE_POSITIONS = 16  # fewer positions are enough, because a channel has few weights
+# How many positions of an image are drawn at random. Of a depthwise convolution, whose channels have few
+# weights, fewer are enough.
+_POSITIONS, _DEPTHWISE_POSITIONS = 48, 16
+_FULL_IMAGES = 200  # of more images fewer positions are drawn, so that there are as many in all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FloatResults:
+    """What a float network gives at some positions of each of N images, before the clamps of its nodes.
+
+    Attributes:
+        positions: Node output to positions, counted row by row, (N, positions), ascending for each image.
+        numbers: Node output to its numbers at the positions, (N, positions, C).
+    """
+
+    positions: Mapping[int, Positions]
+    numbers: Mapping[int, Floats]
+
+    def of_images(self, images: slice) -> FloatResults:
+        """Returns the results of some of the images."""
+        return FloatResults(
+            positions={value: positions[images] for value, positions in self.positions.items()},
+            numbers={value: numbers[images] for value, numbers in self.numbers.items()},
+        )
 
 
 def drawn_positions(network: Network, nodes: Sequence[Node], images: int, seed: int) -> dict[int, Positions]:
@@ -33,6 +56,7 @@ def drawn_positions(network: Network, nodes: Sequence[Node], images: int, seed: 
     for node in nodes:
         positions = np.arange(network.values[node.output].positions)
         most = _DEPTHWISE_POSITIONS if node.kind == "depthwise" else _POSITIONS
+        most = -(-most * _FULL_IMAGES // max(images, _FULL_IMAGES))
         if len(positions) > most:
             chosen = [np.sort(rng.choice(positions, most, replace=False)) for _ in range(images)]
             drawn[node.output] = np.stack(chosen)
@@ -42,21 +66,18 @@ def drawn_positions(network: Network, nodes: Sequence[Node], images: int, seed: 
 
 
 def float_results(
-    reference: Network, positions: Mapping[int, Positions], images: Images, workers: int
-) -> dict[int, Floats]:
+    reference: Network, positions: Mapping[int, Positions], images: Images, *, workers: int | None = None
+) -> FloatResults:
     """Runs the float network once for each image.
 
     Args:
         reference: The float network.
         positions: Output of each node that is asked for to its positions, from `drawn_positions`.
         images: (N, H, W, 3) uint8.
-        workers: Threads.
-
-    Returns:
-        Node output to its numbers at the positions, before the node's clamp: (N, positions, C).
+        workers: Threads; None for as many as there are cores.
     """
     if not positions:
-        return {}
+        return FloatResults(positions={}, numbers={})
     network, outputs = _without_clamps(reference, list(positions))
     content = write_float(network, outputs)
     results = {
@@ -71,10 +92,10 @@ def float_results(
             for (value, places), output in zip(positions.items(), whole, strict=True):
                 results[value][image] = output.reshape(-1, output.shape[-1])[places[image]]
 
-    workers = min(workers, len(images))
+    workers = min(workers or available_cores(), len(images))
     shares = [(open_bytes(content), range(worker, len(images), workers)) for worker in range(workers)]
     map_in_threads(run, shares, workers)
-    return results
+    return FloatResults(positions=positions, numbers=results)
 
 
 def _without_clamps(network: Network, outputs: Sequence[int]) -> tuple[Network, list[int]]:

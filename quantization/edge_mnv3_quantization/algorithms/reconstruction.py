@@ -13,14 +13,14 @@ Training Quantization With Small Calibration Sets" (PMLR 139), for layer-wise re
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from edge_mnv3.core.parallel import available_cores, map_in_threads
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3_quantization.algorithms.float_results import Floats, drawn_positions, float_results
+from edge_mnv3_quantization.algorithms.float_results import FloatResults, Floats
 from edge_mnv3_quantization.algorithms.im2col import im2col
 from edge_mnv3_quantization.algorithms.int8_activations import Int8Activations, Stored
 from edge_mnv3_quantization.algorithms.ridges import (
@@ -46,14 +46,14 @@ class QuantizedNetwork:
     """A network whose values are quantized, and whose weights are still to be.
 
     Attributes:
-        reference: The float network.
-        network: The same network as it will be written.
+        network: The network as it will be written.
         quantizations: How the input and every node's output are stored.
+        scales: Equalization scales (C,) by which each value was divided; a missing value has 1.
     """
 
-    reference: Network
     network: Network
     quantizations: Mapping[int, Quantization]
+    scales: Mapping[int, Array]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +95,9 @@ class RefittedWeights(QuantizedWeights):
 def reconstruct(
     quantized: QuantizedNetwork,
     images: Images,
+    results: FloatResults,
     *,
-    seed: int,
-    refitted: Callable[[Node], bool],
+    hessian_weighted: bool = True,
     reporter: Reporter = SILENT,
     workers: int | None = None,
 ) -> dict[int, QuantizedWeights]:
@@ -106,40 +106,48 @@ def reconstruct(
     Args:
         quantized: The network.
         images: Images to fit the weights to, (N, H, W, 3) uint8.
-        seed: The seed of the positions that are used.
-        refitted: Tells whether a node is refitted; the weights of other nodes are rounded to nearest.
+        results: What the float network gives for these images, before equalization. Nodes with results are
+            refitted; the weights of other nodes are rounded to nearest.
+        hessian_weighted: Depthwise convolutions get Hessian-weighted rounding, which takes time; otherwise
+            their weights are rounded to nearest, too.
         reporter: Its `progress` is told of (weighted nodes done, weighted nodes in all).
         workers: Threads; None for as many as there are cores. The result is the same for any number.
     """
     network, quantizations = quantized.network, quantized.quantizations
     workers = workers or available_cores()
     weighted = [node for node in network.nodes if node.kind in WEIGHTED]
-    # The weights of a hard-sigmoid are constants of the function, and are not refitted.
-    fitted = [node for node in weighted if not is_hard_sigmoid(node) and refitted(node)]
-    positions = drawn_positions(network, fitted, len(images), seed)
-    results = float_results(quantized.reference, positions, images, workers)
     activations = Int8Activations(network, quantizations, images, workers)
     weights: dict[int, QuantizedWeights] = {}
     for done, node in enumerate(weighted, start=1):
         value = node.inputs[0]
-        if node.output in positions:
+        if node.output in results.positions:
+            positions = results.positions[node.output]
             stored = activations.stored(value, weights)
             samples = _Samples(
                 inputs=im2col(
-                    *(node, stored, network.values[node.output].shape, positions[node.output]),
+                    *(node, stored, network.values[node.output].shape, positions),
                     zero=quantizations[value].zero_point,
                 ),
                 quantization=quantizations[value],
-                results=results.pop(node.output),
+                results=results.numbers[node.output] / _float32(quantized.scales.get(node.output)),
             )
-            weights[node.output] = _fitted(node, samples, workers)
+            weights[node.output] = _fitted(node, samples, workers, hessian_weighted=hessian_weighted)
         else:
             weights[node.output] = quantize_weights(node, quantizations[value].scale)
         reporter.progress(done, len(weighted))
     return weights
 
 
-def _fitted(node: Node, samples: _Samples, workers: int) -> RefittedWeights:
+def refittable(network: Network) -> list[Node]:
+    """Lists the nodes whose weights can be refitted: a hard-sigmoid's are constants of the function."""
+    return [node for node in network.nodes if node.kind in WEIGHTED and not is_hard_sigmoid(node)]
+
+
+def _float32(scale: Array | None) -> Floats:
+    return np.ones(1, np.float32) if scale is None else scale.astype(np.float32)
+
+
+def _fitted(node: Node, samples: _Samples, workers: int, *, hessian_weighted: bool) -> RefittedWeights:
     weights, _ = node.weights_and_bias()
     depthwise = node.kind == "depthwise"
     input_scale = samples.quantization.scale
@@ -158,7 +166,7 @@ def _fitted(node: Node, samples: _Samples, workers: int) -> RefittedWeights:
     quantized = quantize_weights(
         dataclasses.replace(node, weights=_shaped(rows)),
         input_scale,
-        covariance=every.xx if depthwise else None,
+        covariance=every.xx if depthwise and hessian_weighted else None,
     )
     bias = (every.y - np.einsum("gto,gt->go", _real(quantized, depthwise), every.x)).reshape(-1)
     steps = quantized.scales.astype(np.float64) * input_scale

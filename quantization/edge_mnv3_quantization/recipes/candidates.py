@@ -30,14 +30,14 @@ class Candidate(NamedTuple):
         exponent: The power to which the plan's equalization scales were raised.
         scales: The equalization scales, by scale-sharing group, that divided the values of the plan's
             `lowered`.
-        reference: The network before any quantization.
+        divided: The equalization scale by which each value of `lowered` was divided, (C,).
         network: The network as it will be written.
         quantizations: How the input and every node's output are stored.
     """
 
     exponent: float
     scales: Mapping[int, Array]
-    reference: Network
+    divided: Mapping[int, Array]
     network: Network
     quantizations: Mapping[int, Quantization]
 
@@ -57,7 +57,7 @@ def candidate(plan: Plan, exponent: float) -> Candidate:
         widened=margin(plan.images),
     )
     network = centre_input(reference, quantizations[reference.input])
-    return Candidate(exponent, scales, reference, network, quantizations)
+    return Candidate(exponent, scales, divided, network, quantizations)
 
 
 def round_to_nearest(chosen: Candidate) -> dict[int, QuantizedWeights]:
@@ -70,7 +70,12 @@ def round_to_nearest(chosen: Candidate) -> dict[int, QuantizedWeights]:
 
 
 def best_candidate(
-    plan: Plan, exponents: Sequence[float], images: Images, weights_of: Callable[[Candidate], Weights]
+    plan: Plan,
+    exponents: Sequence[float],
+    images: Images,
+    weights_of: Callable[[Candidate], Weights],
+    *,
+    to_the_first_rise: bool = False,
 ) -> tuple[Candidate, tuple[ExponentTrial, ...]]:
     """Finds the exponent whose logits are nearest to float's.
 
@@ -79,6 +84,8 @@ def best_candidate(
         exponents: The powers to try.
         images: Images to compare the logits on, (N, H, W, 3) uint8.
         weights_of: Quantizes a candidate's weights.
+        to_the_first_rise: Try no more exponents once the error rises, which saves time where `weights_of`
+            takes long: the error has one minimum.
 
     Returns:
         The best candidate, and the error of each exponent that was tried.
@@ -95,6 +102,8 @@ def best_candidate(
         relative.append(sum(errors[value] / _power(of_head) for value, of_head in wanted.items()))
         candidates.append(trial)
         trials.append(ExponentTrial(exponent=exponent, logits_mse=error))
+        if to_the_first_rise and relative[-1] > relative[max(len(relative) - 2, 0)]:
+            break
     best = min(range(len(trials)), key=relative.__getitem__)
     return candidates[best], tuple(trials)
 

@@ -26,6 +26,7 @@ class RecipeConfig:
         engine: `equalized` rewrites the graph, equalizes channels and writes the file itself; `converter` is
             TensorFlow's converter. The fields below, down to `hard_swish_policies`, are for `equalized` only.
         measured_images: The most calibration images on which the cost of errors is measured.
+        refitted_images: The most calibration images to which weights are fitted.
         refits_weights: Weights and biases are fitted to what the int8 network computes; otherwise weights are
             rounded to nearest.
         equalization_exponents: The powers of the equalization scales that trials compare, where there are
@@ -41,6 +42,7 @@ class RecipeConfig:
     description: str
     engine: Engine
     measured_images: int = 0
+    refitted_images: int = 0
     refits_weights: bool = False
     equalization_exponents: tuple[float, ...] = ()
     untried_exponent: float = 0.0
@@ -88,7 +90,8 @@ RECIPES: dict[str, RecipeConfig] = {
             summary="keeps the answers",
             description="all points below",
             engine="equalized",
-            measured_images=200,
+            measured_images=500,
+            refitted_images=500,
             refits_weights=True,
             equalization_exponents=_EXPONENTS,
             untried_exponent=_UNTRIED_EXPONENT,

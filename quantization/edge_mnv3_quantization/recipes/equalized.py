@@ -27,9 +27,9 @@ from collections.abc import Sequence
 from threadpoolctl import threadpool_limits
 
 from edge_mnv3.core.results.recipe import ExponentTrial
-from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, reconstruct
+from edge_mnv3_quantization.algorithms.float_results import drawn_positions, float_results
+from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, reconstruct, refittable
 from edge_mnv3_quantization.algorithms.rounding_ties import away_from_ties
-from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.calibration.statistics import observed_network
 from edge_mnv3_quantization.graph.types import QuantizedWeights
 from edge_mnv3_quantization.graph.writer import write_int8
@@ -55,11 +55,10 @@ def quantize_equalized(inputs: QuantizationInputs) -> Quantized:
     work = Work(expected_s(config, len(images), observed=counted, synthetic=synthetic), inputs.reporter)
     plan = measured_plan(inputs, observed, work)
     with work.phase("choose_exponent", repeats=max(1, len(exponents))):
-        chosen, trials = _chosen(inputs, plan, exponents, work)
+        refit = _Refit(inputs, plan, work) if config.refits_weights else None
+        chosen, trials = _chosen(inputs, plan, exponents, refit)
     with work.phase("quantize_weights"):
-        weights = round_to_nearest(chosen)
-        if config.refits_weights:
-            weights = _refitted(inputs, chosen, images, work)
+        weights = refit.of_all_images(chosen) if refit else round_to_nearest(chosen)
     # A change in the last bits of a product's scale matters to no weight.
     chosen = chosen._replace(quantizations=away_from_ties(chosen.network, chosen.quantizations))
     report = equalized_report(inputs, plan, chosen, trials, weights, work.phases_s)
@@ -74,29 +73,49 @@ def quantize_equalized(inputs: QuantizationInputs) -> Quantized:
 
 
 def _chosen(
-    inputs: QuantizationInputs, plan: Plan, exponents: Sequence[float], work: Work
+    inputs: QuantizationInputs, plan: Plan, exponents: Sequence[float], refit: _Refit | None
 ) -> tuple[Candidate, tuple[ExponentTrial, ...]]:
     """Takes the exponent that is best in trials, or `untried_exponent` where there are no trials."""
     if not exponents:
         return candidate(plan, inputs.config.untried_exponent), ()
-    if not inputs.config.refits_weights:
+    if refit is None:
         compared = inputs.images[: inputs.config.measured_images]
         return best_candidate(plan, exponents, compared, round_to_nearest)
-    fitted_to, compared = (inputs.images[start : 2 * TRIAL_IMAGES : 2] for start in (0, 1))
-    return best_candidate(plan, exponents, compared, lambda trial: _refitted(inputs, trial, fitted_to, work))
+    compared = inputs.images[1 : 2 * TRIAL_IMAGES : 2]
+    return best_candidate(plan, exponents, compared, refit.of_trial_images, to_the_first_rise=True)
 
 
-def _refitted(
-    inputs: QuantizationInputs, chosen: Candidate, images: Images, work: Work
-) -> dict[int, QuantizedWeights]:
-    """Quantizes the weights so that they make up for the errors before them."""
-    synthetic = inputs.options.synthetic
-    return reconstruct(
-        QuantizedNetwork(
-            reference=chosen.reference, network=chosen.network, quantizations=chosen.quantizations
-        ),
-        images,
-        seed=inputs.options.seed,
-        refitted=lambda node: not synthetic or is_refitted(chosen.network, node),
-        reporter=work,
-    )
+class _Refit:
+    """Quantizes weights so that they make up for the errors before them.
+
+    The float network runs once, for all trials and the final fit.
+    """
+
+    def __init__(self, inputs: QuantizationInputs, plan: Plan, work: Work) -> None:
+        self._images, self._work = inputs.images[: inputs.config.refitted_images], work
+        nodes = refittable(plan.lowered)
+        if inputs.options.synthetic:
+            nodes = [node for node in nodes if is_refitted(plan.lowered, node)]
+        positions = drawn_positions(plan.lowered, nodes, len(self._images), inputs.options.seed)
+        self._results = float_results(plan.lowered, positions, self._images)
+
+    def of_all_images(self, chosen: Candidate) -> dict[int, QuantizedWeights]:
+        """Fits a candidate's weights to all images."""
+        return self._fitted(chosen, slice(None), hessian_weighted=True)
+
+    def of_trial_images(self, trial: Candidate) -> dict[int, QuantizedWeights]:
+        """Fits a trial network's weights to every other of the first images."""
+        return self._fitted(trial, slice(0, 2 * TRIAL_IMAGES, 2), hessian_weighted=False)
+
+    def _fitted(
+        self, chosen: Candidate, images: slice, *, hessian_weighted: bool
+    ) -> dict[int, QuantizedWeights]:
+        return reconstruct(
+            QuantizedNetwork(
+                network=chosen.network, quantizations=chosen.quantizations, scales=chosen.divided
+            ),
+            self._images[images],
+            self._results.of_images(images),
+            hessian_weighted=hessian_weighted,
+            reporter=self._work,
+        )
