@@ -22,7 +22,10 @@ Floats = npt.NDArray[np.float32]
 # How many positions of an image are drawn at random. Of a depthwise convolution, whose channels have few
 # weights, fewer are enough.
 _POSITIONS, _DEPTHWISE_POSITIONS = 48, 16
-_FULL_IMAGES = 200  # of more images fewer positions are drawn, so that there are as many in all
+_FULL_IMAGES = 500  # of more images fewer positions are drawn, so that there are as many in all
+# Weights that take maps of more positions are few, and so many images are enough for them. Of other images,
+# maps of this size, which would need the most memory, need not be kept.
+_LARGE_MAP, LARGE_MAP_IMAGES = 1000, 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +33,8 @@ class FloatResults:
     """What a float network gives at some positions of each of N images, before the clamps of its nodes.
 
     Attributes:
-        positions: Node output to positions, counted row by row, (N, positions), ascending for each image.
-        numbers: Node output to its numbers at the positions, (N, positions, C).
+        positions: From `drawn_positions`.
+        numbers: Node output to its numbers at the positions, (images, positions, C).
     """
 
     positions: Mapping[int, Positions]
@@ -49,19 +52,23 @@ def drawn_positions(network: Network, nodes: Sequence[Node], images: int, seed: 
     """Draws, node by node and image by image, the positions of each node's output that are used.
 
     Returns:
-        Node output to positions, counted row by row, (images, positions), ascending for each image.
+        Node output to positions, counted row by row, (images, positions), ascending for each image. Nodes
+        that take a large map have positions of the first images only.
     """
     rng = random_generator(seed)
     drawn = {}
     for node in nodes:
+        shown = images
+        if network.values[node.inputs[0]].positions > _LARGE_MAP:
+            shown = min(images, LARGE_MAP_IMAGES)
         positions = np.arange(network.values[node.output].positions)
         most = _DEPTHWISE_POSITIONS if node.kind == "depthwise" else _POSITIONS
-        most = -(-most * _FULL_IMAGES // max(images, _FULL_IMAGES))
+        most = -(-most * _FULL_IMAGES // max(shown, _FULL_IMAGES))
         if len(positions) > most:
-            chosen = [np.sort(rng.choice(positions, most, replace=False)) for _ in range(images)]
+            chosen = [np.sort(rng.choice(positions, most, replace=False)) for _ in range(shown)]
             drawn[node.output] = np.stack(chosen)
         else:
-            drawn[node.output] = np.tile(positions, (images, 1))
+            drawn[node.output] = np.tile(positions, (shown, 1))
     return drawn
 
 
@@ -90,6 +97,8 @@ def float_results(
         for image in numbers:
             whole = model.run_raw(float_input(reference, images[image]))
             for (value, places), output in zip(positions.items(), whole, strict=True):
+                if image >= len(places):
+                    continue
                 results[value][image] = output.reshape(-1, output.shape[-1])[places[image]]
 
     workers = min(workers or available_cores(), len(images))

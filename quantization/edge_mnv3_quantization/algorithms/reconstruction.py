@@ -20,7 +20,7 @@ import numpy as np
 
 from edge_mnv3.core.parallel import available_cores, map_in_threads
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3_quantization.algorithms.float_results import FloatResults, Floats
+from edge_mnv3_quantization.algorithms.float_results import LARGE_MAP_IMAGES, FloatResults, Floats
 from edge_mnv3_quantization.algorithms.im2col import im2col
 from edge_mnv3_quantization.algorithms.int8_activations import Int8Activations, Stored
 from edge_mnv3_quantization.algorithms.ridges import (
@@ -116,18 +116,23 @@ def reconstruct(
     network, quantizations = quantized.network, quantized.quantizations
     workers = workers or available_cores()
     weighted = [node for node in network.nodes if node.kind in WEIGHTED]
-    activations = Int8Activations(network, quantizations, images, workers)
+    # Images beyond the first ones run from the pixels to the first small map at once.
+    parts = [images[:LARGE_MAP_IMAGES], images[LARGE_MAP_IMAGES:]]
+    activations = [Int8Activations(network, quantizations, part, workers) for part in parts if len(part)]
     weights: dict[int, QuantizedWeights] = {}
     for done, node in enumerate(weighted, start=1):
         value = node.inputs[0]
         if node.output in results.positions:
             positions = results.positions[node.output]
-            stored = activations.stored(value, weights)
+            shape, zero = network.values[node.output].shape, quantizations[value].zero_point
+            places = (positions[:LARGE_MAP_IMAGES], positions[LARGE_MAP_IMAGES:])
+            gathered = [
+                im2col(node, one.stored(value, weights), shape, some, zero=zero)
+                for one, some in zip(activations, places, strict=False)
+                if len(some)
+            ]
             samples = _Samples(
-                inputs=im2col(
-                    *(node, stored, network.values[node.output].shape, positions),
-                    zero=quantizations[value].zero_point,
-                ),
+                inputs=gathered[0] if len(gathered) == 1 else np.concatenate(gathered),
                 quantization=quantizations[value],
                 results=results.numbers[node.output] / _float32(quantized.scales.get(node.output)),
             )

@@ -42,7 +42,7 @@ class RecipeConfig:
     description: str
     engine: Engine
     measured_images: int = 0
-    refitted_images: int = 0
+    refitted_images: int = 500
     refits_weights: bool = False
     equalization_exponents: tuple[float, ...] = ()
     untried_exponent: float = 0.0
@@ -91,7 +91,6 @@ RECIPES: dict[str, RecipeConfig] = {
             description="all points below",
             engine="equalized",
             measured_images=500,
-            refitted_images=500,
             refits_weights=True,
             equalization_exponents=_EXPONENTS,
             untried_exponent=_UNTRIED_EXPONENT,
