@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from edge_mnv3.model.model_config import check_no_custom_code
 from edge_mnv3.model.model_files import read_config
 
 _FLOAT_POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Keras marks parts of its messages for terminals
 _LONGEST_CAUSE = 300  # characters of Keras's own message
 
 
@@ -101,7 +103,7 @@ def _loaded(keras: Any, path: Path) -> Any:
 
 
 def _cause(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(_COLOURS.sub("", str(error)).split()) or type(error).__name__
     return text if len(text) <= _LONGEST_CAUSE else f"{text[:_LONGEST_CAUSE]}…"
 
 
