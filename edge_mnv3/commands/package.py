@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.options import json_option, requests
+from edge_mnv3.commands.options import input_range_option, json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import DEFAULT_SCORE_TRANSFORMATION, SCORE_TRANSFORMATIONS
 
@@ -27,6 +27,7 @@ _PATH = click.Path(path_type=Path)
     help="Take labels from a text file, a name a line, or from the folder of class folders.  "
     "[default: ImageNet's, for 1000 classes]",
 )
+@input_range_option
 @click.option("--name", metavar="TEXT", help="Name the model, for people.  [default: the name of its file]")
 @click.option(
     "--model-version",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edge_mnv3.core.input_range import PIXELS, InputRange
+
 # Source: the documentation of MediaPipe's and the Task Library's image classifiers, which demand a uint8 or
 # float32 input, and for float32 normalization in the metadata; LiteRT's APIs take whatever the file has.
 TAKES: dict[str, dict[str, str]] = {
@@ -25,17 +27,20 @@ DTYPES = tuple(TAKES)
 _NO_GREY = "no: it takes colour images only"
 
 
-def takes(dtype: str, *, grey: bool) -> dict[str, str]:
+def takes(dtype: str, *, grey: bool, taken: InputRange = PIXELS) -> dict[str, str]:
     """Tells what each API says to a file of this input.
 
     Args:
         dtype: Key of `TAKES`.
         grey: The input has one channel.
+        taken: What a float input takes.
 
     Returns:
         Name of the API to a sentence.
     """
     return {
-        api: _NO_GREY if grey and api.endswith("ImageClassifier") and answer.startswith("yes") else answer
+        api: _NO_GREY
+        if grey and api.endswith("ImageClassifier") and answer.startswith("yes")
+        else answer.replace(str(PIXELS), str(taken) if dtype == "float32" else str(PIXELS))
         for api, answer in TAKES[dtype].items()
     }

@@ -20,6 +20,8 @@ from edge_mnv3.core import process
 from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import RuntimeUnavailableError
 from edge_mnv3.core.images import Pixels
+from edge_mnv3.core.input_range import PIXELS
+from edge_mnv3.core.tflite.input_facts import known_range
 from edge_mnv3.packaging.golden import Answers
 
 FOLDER_VARIABLE = "EDGE_MNV3_ARM"
@@ -64,6 +66,8 @@ class ArmRunner:
             np.save(given, np.stack(images))
             argv = [*self._python(), "-m", "edge_mnv3.packaging.golden_child", str(model.resolve())]
             argv += [str(given), str(taken), "--kernels", self.kernels]
+            fed = known_range(model) or PIXELS
+            argv += ["--mean", *map(repr, fed.mean), "--std", *map(repr, fed.std)]
             done = process.run(argv, timeout_s=_TIMEOUT_S)
             if done.returncode != 0 or not taken.is_file():
                 ended = "no end in time" if done.returncode is None else f"exit code {done.returncode}"

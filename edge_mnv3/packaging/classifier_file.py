@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ArgumentError, ModelFileError
+from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.results.images import ImageShape
-from edge_mnv3.core.results.model_facts import Task
+from edge_mnv3.core.results.model_facts import InputFacts, Task
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import open_model, probe
 from edge_mnv3.core.tflite.attached import flatbuffer_part, measured_model
+from edge_mnv3.core.tflite.input_facts import FileInput, decide_inputs, read_input
 from edge_mnv3.core.tflite.output_facts import read_outputs
 from edge_mnv3.packaging.apis import DTYPES
 from edge_mnv3.packaging.metadata import read_packaged
@@ -37,6 +40,7 @@ class ClassifierFile:
         sha256: SHA-256 of `content`.
         image: Its input, (1, rows, columns, 3), or (1, rows, columns, 1) for grey.
         scores: Its output, (1, classes).
+        input: What the input takes.
         task: What the output means, as its last operators tell.
         xnnpack_partitions: Subgraphs handed to the XNNPACK delegate.
     """
@@ -46,6 +50,7 @@ class ClassifierFile:
     sha256: str
     image: TensorInfo
     scores: TensorInfo
+    input: InputFacts
     task: Task
     xnnpack_partitions: int
 
@@ -66,12 +71,16 @@ class ClassifierFile:
         return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', self.path.stem)}.tflite"
 
 
-def open_classifier(path: Path, *, force: bool) -> ClassifierFile:
+def open_classifier(
+    path: Path, *, force: bool, stated: InputRange | None = None, others: Sequence[FileInput] = ()
+) -> ClassifierFile:
     """Opens a model and refuses what no app could use.
 
     Args:
         path: The file.
         force: Replace metadata that it has.
+        stated: What the user says that a float input takes.
+        others: Inputs of other files of the same network, which may tell what a float input takes.
 
     Raises:
         ModelFileError: It is missing, truncated, has other than one fixed image input and one output of
@@ -79,6 +88,15 @@ def open_classifier(path: Path, *, force: bool) -> ClassifierFile:
     """
     loaded = open_model(path, kernels="builtin")
     image, scores = _ends(path, loaded.inputs, loaded.outputs)
+    own = read_input(path)
+    decided = decide_inputs([own, *others], stated)[0] if own.integers is None else decide_inputs([own])[0]
+    if image.dtype == "float32" and max(len(decided.facts.mean), len(decided.facts.std)) > 1:
+        raise ModelFileError(
+            f"model {path}",
+            f"a float input that takes {decided.range}, other numbers for each channel",
+            "one range for all channels, as the sources for apps have it",
+            "package the int8 file, which takes pixels",
+        )
     packaged = path.read_bytes()
     content = _measured(packaged, path, force)
     for kernels, words in _MUST_LOAD:
@@ -95,6 +113,7 @@ def open_classifier(path: Path, *, force: bool) -> ClassifierFile:
         sha256=hashlib.sha256(content).hexdigest(),
         image=image,
         scores=scores,
+        input=decided.facts,
         task=read_outputs(path)[0].task,
         xnnpack_partitions=check.partitions or 0,
     )

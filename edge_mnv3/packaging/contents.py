@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.errors import BundleError, EdgeMnv3Error
 from edge_mnv3.core.images import Pixels
+from edge_mnv3.core.input_range import PIXELS
 from edge_mnv3.core.results.images import GREY_CHANNELS
 from edge_mnv3.core.results.package import BundleManifest, PackagedModel
 from edge_mnv3.core.tflite.attached import measured_model
@@ -99,15 +100,19 @@ def _input_differences(image: TensorMetadata, model: PackagedModel) -> Iterator[
     if size is None or (size.height, size.width) != (height, width):
         yield f"its input is not said to be of {width}x{height} pixels"
     steps = [unit.options for unit in image.process_units if isinstance(unit.options, NormalizationOptions)]
-    scale = 1.0 if model.input.scale is None else 1.0 / model.input.scale
-    zero = float(model.input.zero_point or 0)
+    if model.input.scale is not None:
+        mean, std, what = float(model.input.zero_point or 0), 1.0 / model.input.scale, "input's quantization"
+    elif model.takes_numbers is not None:
+        mean, std, what = model.takes_numbers.mean[0], model.takes_numbers.std[0], "input"
+    else:
+        mean, std, what = PIXELS.mean[0], PIXELS.std[0], "input"
     # float32 in the file, float64 in the manifest
-    if len(steps) != 1 or not (_close(steps[0].mean, zero) and _close(steps[0].std, scale)):
-        yield "its normalization is not that of the input's quantization"
+    if len(steps) != 1 or not (_close(steps[0].mean, mean) and _close(steps[0].std, std)):
+        yield f"its normalization is not that of the {what}"
 
 
 def _close(values: tuple[float, ...], wanted: float) -> bool:
-    return len(values) == 1 and math.isclose(values[0], wanted, rel_tol=1e-6)
+    return len(values) == 1 and math.isclose(values[0], wanted, rel_tol=1e-6, abs_tol=1e-9)
 
 
 def golden_vectors(

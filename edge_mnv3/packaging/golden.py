@@ -25,6 +25,7 @@ from edge_mnv3.core.results.package import (
 )
 from edge_mnv3.core.results.verify import GoldenRun
 from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.tflite.input_facts import known_range
 from edge_mnv3.core.tflite.types import Model
 
 GOLDEN_COUNT = 10
@@ -81,6 +82,8 @@ class GoldenRunner(Protocol):
     def run(self, model: Path, images: Sequence[Pixels]) -> Answers:
         """Runs a file on (rows, columns, channels) uint8 images, RGB or grey.
 
+        A float input gets them in the range that the file itself tells, as packaged ones do.
+
         Raises:
             EdgeMnv3Error: It cannot be run here.
         """
@@ -103,7 +106,7 @@ class HostRunner:
         Raises:
             ModelFileError: It does not load.
         """
-        loaded = open_model(model, kernels=self.kernels)
+        loaded = open_model(model, kernels=self.kernels, input_range=known_range(model))
         return Answers([loaded.run(image) for image in images], loaded.runtime)
 
 

@@ -13,18 +13,22 @@ from pathlib import Path
 import numpy as np
 
 from edge_mnv3.core.choices import KERNELS
+from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.runtime import open_model
 
 
 def main() -> None:
-    """Runs a model on images, (n, side, side, 3) uint8, and prints the runtime and the kind of processor."""
+    """Runs a model on images, (n, rows, columns, channels) uint8; prints the runtime and the processor."""
     parser = argparse.ArgumentParser()
     parser.add_argument("model", type=Path)
     parser.add_argument("images", type=Path)
     parser.add_argument("outputs", type=Path)
     parser.add_argument("--kernels", choices=KERNELS, required=True)
+    parser.add_argument("--mean", type=float, nargs="+", required=True)
+    parser.add_argument("--std", type=float, nargs="+", required=True)
     arguments = parser.parse_args()
-    model = open_model(arguments.model, kernels=arguments.kernels)
+    taken = InputRange(tuple(arguments.mean), tuple(arguments.std))
+    model = open_model(arguments.model, kernels=arguments.kernels, input_range=taken)
     np.save(arguments.outputs, np.stack([model.run(image) for image in np.load(arguments.images)]))
     sys.stdout.write(f"{model.runtime} on {platform.machine()}\n")
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from edge_mnv3.core.choices import ScoreTransformation
 from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.results.images import GREY_CHANNELS
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.models import TensorInfo
@@ -38,9 +39,7 @@ from edge_mnv3.packaging.labels import LABELS_FILE
 from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
 
 FACTS_ENTRY = "EDGE_MNV3"
-# A float file takes pixels 0..255 as they are: its first operator brings them to -1..1.
-FLOAT_INPUT_MEAN, FLOAT_INPUT_STD = 0.0, 1.0
-_PIXEL_RANGES = {"uint8": (0.0, 255.0), "int8": (-128.0, 127.0), "float32": (0.0, 255.0)}
+_INTEGER_RANGES = {"uint8": (0.0, 255.0), "int8": (-128.0, 127.0)}
 
 
 class Description(NamedTuple):
@@ -72,6 +71,7 @@ def build_metadata(
     facts: EmbeddedFacts,
     *,
     image: TensorInfo,
+    taken: InputRange,
     scores: TensorInfo,
     score_transformation: ScoreTransformation | None,
 ) -> bytes:
@@ -81,12 +81,13 @@ def build_metadata(
         description: What the user says of the model.
         facts: What this program knows of it.
         image: Its input, (1, rows, columns, channels).
+        taken: What a float input takes, the same for all channels.
         scores: Its output, (1, classes).
         score_transformation: `identity`, `log` or `inverse-logistic` where the file gets a score calibration.
     """
     graph = SubGraphMetadata(
         name=description.name,
-        input_tensor_metadata=(_input(image),),
+        input_tensor_metadata=(_input(image, taken),),
         output_tensor_metadata=(_output(scores, score_transformation),),
         custom_metadata=(CustomMetadata(name=FACTS_ENTRY, data=to_json(facts).encode()),),
     )
@@ -126,27 +127,27 @@ def read_packaged(model: bytes, *, name: str) -> PackagedMetadata | None:
     return PackagedMetadata(metadata, facts, files)
 
 
-def _input(image: TensorInfo) -> TensorMetadata:
+def _input(image: TensorInfo, taken: InputRange) -> TensorMetadata:
     _, height, width, channels = image.shape
-    low, high = _PIXEL_RANGES[image.dtype]
+    low, high = _INTEGER_RANGES.get(image.dtype) or taken.ends()[0]
     colours, space = ("grey", GRAYSCALE) if channels == GREY_CHANNELS else ("RGB", RGB)
     return TensorMetadata(
         name="image",
-        description=f"{colours} image, {width}x{height} pixels, {image.dtype} {low:.0f}..{high:.0f}",
+        description=f"{colours} image, {width}x{height} pixels, {image.dtype} {low:g}..{high:g}",
         content=Content(
             content_properties=ImageProperties(
                 color_space=space, default_size=ImageSize(width=width, height=height)
             )
         ),
-        process_units=(ProcessUnit(options=_normalization(image)),),
+        process_units=(ProcessUnit(options=_normalization(image, taken)),),
         stats=Stats(min=(low,), max=(high,)),
     )
 
 
-def _normalization(image: TensorInfo) -> NormalizationOptions:
+def _normalization(image: TensorInfo, taken: InputRange) -> NormalizationOptions:
     """Returns what turns the input's numbers into the real values that they stand for."""
     if image.scale is None or image.zero_point is None:
-        return NormalizationOptions(mean=(FLOAT_INPUT_MEAN,), std=(FLOAT_INPUT_STD,))
+        return NormalizationOptions(mean=taken.mean, std=taken.std)
     return NormalizationOptions(mean=(float(image.zero_point),), std=(1.0 / image.scale,))
 
 

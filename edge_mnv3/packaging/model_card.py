@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results.bench import HostBenchResult
-from edge_mnv3.core.results.models import TensorInfo
+from edge_mnv3.core.results.models import RuntimeNeeds, TensorInfo
 from edge_mnv3.core.results.package import BundleManifest, PackagedModel, PhoneLatency, StatedAccuracy
 
 CARD_FILE = "model_card.md"
@@ -54,6 +54,7 @@ def _model(model: PackagedModel) -> Iterator[str]:
         ("output", _tensor(model.output)),
         ("full integer", "yes" if model.full_integer else "no"),
         ("XNNPACK partitions", str(model.xnnpack_partitions)),
+        *([] if model.needs is None else _needs(model.needs)),
         *model.takes.items(),
         ("made of", f"`{model.measured_file}`, SHA-256 `{model.measured_sha256}`: unchanged inside"),
     ]
@@ -75,6 +76,10 @@ def _model(model: PackagedModel) -> Iterator[str]:
         yield from ("", "On the machine that packaged:", "")
     if model.latencies:
         yield _latencies(model.latencies)
+
+
+def _needs(needs: RuntimeNeeds) -> list[tuple[str, str]]:
+    return [("least runtime", needs.least_words), ("TensorFlow Lite Micro", needs.micro_words)]
 
 
 def _tensor(tensor: TensorInfo) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edge_mnv3.core.choices import DEFAULT_PREPROCESS, DEFAULT_SCORE_TRANSFORMATION, ScoreTransformation
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.images import Pixels
+from edge_mnv3.core.input_range import InputRange, stated_range
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call, optional_path
 from edge_mnv3.core.result_files import read_result
@@ -29,7 +30,9 @@ from edge_mnv3.core.results.package import (
 )
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.tflite.attached import with_metadata
+from edge_mnv3.core.tflite.input_facts import read_input
 from edge_mnv3.core.tflite.read import read_model
+from edge_mnv3.core.tflite.runtimes import runtime_needs
 from edge_mnv3.core.versions import __version__, versions
 from edge_mnv3.packaging import evidence
 from edge_mnv3.packaging.apis import takes
@@ -46,7 +49,7 @@ from edge_mnv3.packaging.labels import (
     imagenet_labels_license,
 )
 from edge_mnv3.packaging.manifest import PACKAGING_PACKAGES, bundle_sha256, read_manifest, seal
-from edge_mnv3.packaging.metadata import FLOAT_INPUT_MEAN, FLOAT_INPUT_STD, Description, build_metadata
+from edge_mnv3.packaging.metadata import Description, build_metadata
 from edge_mnv3.packaging.model_card import CARD_FILE, model_card
 from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
 from edge_mnv3.stages.package_inputs import (
@@ -68,6 +71,7 @@ class PackageRequest(Request):
     Attributes:
         models: `.tflite` files, or folders of `quantize`, whose int8 file is meant. App sources are for the
             first.
+        input_range: What a float input takes, as `parse_input_range` reads it; None for what the file tells.
         labels: Text file, or folder of class folders; None for ImageNet's names.
         score_calibration: Text file of sigmoid parameters.
         score_transformation: `identity`, `log` or `inverse-logistic`, applied to scores before the sigmoid.
@@ -85,6 +89,7 @@ class PackageRequest(Request):
     """
 
     models: Sequence[AnyPath]
+    input_range: str | None = None
     labels: AnyPath | None = None
     score_calibration: AnyPath | None = None
     score_transformation: ScoreTransformation = DEFAULT_SCORE_TRANSFORMATION
@@ -108,6 +113,7 @@ class PackageRequest(Request):
         """
         if not self.models:
             raise ArgumentError("PackageRequest: models", "none", "at least one .tflite file or folder")
+        stated_range(self.input_range)
 
 
 class _Evidence(NamedTuple):
@@ -139,9 +145,7 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     """
     check_call("package", (PackageRequest,), request, reporter)
     reporter.step("checking the models")
-    classifiers = [
-        open_classifier(model_path(path), force=request.force) for path in map(Path, request.models)
-    ]
+    classifiers = _open_all(request)
     _check_together(classifiers)
     first = classifiers[0]
     made = evidence.provenance(first.path, first.sha256)
@@ -174,6 +178,13 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     for warning in result.warnings:
         reporter.warn(warning)
     return result
+
+
+def _open_all(request: PackageRequest) -> list[ClassifierFile]:
+    paths = [model_path(path) for path in map(Path, request.models)]
+    stated = stated_range(request.input_range)
+    inputs = [read_input(path) for path in paths] if len(paths) > 1 else []
+    return [open_classifier(path, force=request.force, stated=stated, others=inputs) for path in paths]
 
 
 def _check_together(classifiers: Sequence[ClassifierFile]) -> None:
@@ -266,6 +277,7 @@ def _package_model(classifier: ClassifierFile, inputs: _Inputs) -> tuple[Package
         inputs.description,
         facts,
         image=classifier.image,
+        taken=InputRange(classifier.input.mean, classifier.input.std),
         scores=classifier.scores,
         score_transformation=inputs.score_transformation,
     )
@@ -279,10 +291,16 @@ def _package_model(classifier: ClassifierFile, inputs: _Inputs) -> tuple[Package
         measured_sha256=classifier.sha256,
         measured_size_bytes=len(classifier.content),
         input=classifier.image,
+        takes_numbers=classifier.input,
+        needs=runtime_needs(read_model(content, name)),
         output=classifier.scores,
         full_integer=full_integer,
         xnnpack_partitions=classifier.xnnpack_partitions,
-        takes=takes(classifier.image.dtype, grey=classifier.image_shape.is_grey),
+        takes=takes(
+            classifier.image.dtype,
+            grey=classifier.image_shape.is_grey,
+            taken=InputRange(classifier.input.mean, classifier.input.std),
+        ),
         golden_outputs=paths,
         builtin=builtin,
         provenance=facts.provenance,
@@ -328,8 +346,8 @@ def _app_context(name: str, classifier: ClassifierFile) -> AppContext:
         output_dtype=classifier.scores.dtype,
         output_scale=classifier.scores.scale,
         output_zero_point=classifier.scores.zero_point,
-        float_input_mean=FLOAT_INPUT_MEAN if is_float else None,
-        float_input_std=FLOAT_INPUT_STD if is_float else None,
+        float_input_mean=classifier.input.mean[0] if is_float else None,
+        float_input_std=classifier.input.std[0] if is_float else None,
     )
 
 

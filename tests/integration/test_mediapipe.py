@@ -103,7 +103,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         path = write_classifier(
             folder / f"{dtype}.tflite", dtype, classes=CLASSES, kernel=kernel, output_scale=40.0
         )
-        packaged[dtype] = package(path, folder / dtype, "--labels", folder / "labels.txt", "--name", "Drinks")
+        more = ("--input-range", "0..255") if dtype == "float32" else ()
+        packaged[dtype] = package(
+            path, folder / dtype, "--labels", folder / "labels.txt", "--name", "Drinks", *more
+        )
     return packaged
 
 

@@ -20,6 +20,7 @@ from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.package import PackageResult
 from edge_mnv3.core.results.verify import VerifyResult
+from edge_mnv3.core.runtime import open_model
 from edge_mnv3.packaging.bundle import read_bundle
 from edge_mnv3.packaging.contents import golden_vectors
 from edge_mnv3.packaging.golden import HostRunner
@@ -135,7 +136,8 @@ def test_packaged_file_under_both_litert_apis(bundle: Path) -> None:
 
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
 def test_other_input_types(inputs: Path, tmp_path: Path, dtype: str) -> None:
-    done = package(inputs, tmp_path / "b", model=f"my drinks {dtype}.tflite")
+    stated = ("--input-range", "0..255") if dtype == "float32" else ()
+    done = package(inputs, tmp_path / "b", *stated, model=f"my drinks {dtype}.tflite")
     assert done.exit_code == 0, done.output
     refused = "image classifiers refuse it; quantize with --io uint8 for them"
     assert (refused in done.stderr) == (dtype == "int8")
@@ -151,6 +153,8 @@ def test_several_models_in_one_bundle(inputs: Path, tmp_path: Path) -> None:
     manifest = from_json(PackageResult, done.stdout).manifest
     assert [model.file for model in manifest.models] == ["my_drinks_uint8.tflite", "my_drinks_float32.tflite"]
     assert [model.full_integer for model in manifest.models] == [True, False]
+    told = [model.takes_numbers.range_source for model in manifest.models if model.takes_numbers]
+    assert told == ["quantization", "pair"]
     assert run("verify", tmp_path / "b").exit_code == 0
 
 
@@ -196,6 +200,30 @@ def test_file_of_an_ordinary_converter(tmp_path: Path) -> None:
     assert packaged.measured_sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
     assert run("verify", tmp_path / "b").exit_code == 0
     assert "{1, kHeight, kWidth, kChannels}" in (tmp_path / "b" / "apps" / "cpp" / "classifier.h").read_text()
+
+
+def test_what_a_float_input_takes_is_stated_or_asked_for(inputs: Path, tmp_path: Path) -> None:
+    name = "my drinks float32.tflite"
+    asked = package(inputs, tmp_path / "a", model=name)
+    assert asked.exit_code == 1
+    assert "got a float input of unknown range" in asked.stderr
+    assert "--input-range 0..255, -1..1, 0..1, or MEAN/STD" in asked.stderr
+    assert not (tmp_path / "a").exists()
+    done = package(inputs, tmp_path / "b", "--input-range", "-1..1", "--json", model=name)
+    assert done.exit_code == 0, done.output
+    bundle = read_bundle(tmp_path / "b")
+    (model,) = read_manifest(bundle.files).models
+    assert model.takes["LiteRT Interpreter, CompiledModel"] == "yes: pixels as floats -1..1"
+    packaged = read_packaged(bundle.files[model.file], name="m")
+    assert packaged is not None
+    said = packaged.metadata.subgraph_metadata[0].input_tensor_metadata[0]
+    assert said.description.endswith("float32 -1..1")
+    images, outputs = golden_vectors(bundle.files, read_manifest(bundle.files), model)
+    taken = (images[0][np.newaxis].astype(np.float32) - 127.5) / 127.5
+    raw = open_model(inputs / name, kernels="xnnpack").run_raw(taken)[0]
+    np.testing.assert_allclose(raw.reshape(-1), outputs[0], rtol=1e-4)
+    assert run("verify", tmp_path / "b").exit_code == 0
+    assert "- 127.5f) / 127.5f" in bundle.files["apps/cpp/classifier.h"].decode()
 
 
 @pytest.mark.parametrize("names", ["dog", "cat\ndog"])

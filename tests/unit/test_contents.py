@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tiny_models
+from edge_mnv3.core.input_range import PIXELS
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.results.package import (
     BundleManifest,
@@ -54,6 +55,8 @@ def manifest(measured: bytes) -> BundleManifest:
         measured_sha256=hashlib.sha256(measured).hexdigest(),
         measured_size_bytes=len(measured),
         input=IMAGE,
+        takes_numbers=None,
+        needs=None,
         output=SCORES,
         full_integer=True,
         xnnpack_partitions=1,
@@ -84,6 +87,7 @@ def differences(measured: bytes, change: Change, files: dict[str, bytes] | None 
         Description("n|<b>", "1", "", None, None),
         facts(measured),
         image=IMAGE,
+        taken=PIXELS,
         scores=SCORES,
         score_transformation=None,
     )

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import tiny_models
 from edge_mnv3.core.choices import ScoreTransformation
 from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.input_range import MINUS_ONE_TO_ONE, PIXELS, InputRange
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.results.package import EmbeddedFacts
 from edge_mnv3.core.runtime import open_model
@@ -42,11 +43,14 @@ def tensor(dtype: str, *shape: int, scale: float | None = 0.5, zero_point: int |
     )
 
 
-def metadata(dtype: str = "uint8", transformation: ScoreTransformation | None = None) -> schema.ModelMetadata:
+def metadata(
+    dtype: str = "uint8", transformation: ScoreTransformation | None = None, taken: InputRange = PIXELS
+) -> schema.ModelMetadata:
     built = build_metadata(
         DESCRIPTION,
         FACTS,
         image=tensor(dtype, 1, 32, 32, 3),
+        taken=taken,
         scores=tensor(dtype, 1, 2),
         score_transformation=transformation,
     )
@@ -113,11 +117,19 @@ def test_another_identifier_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "mean", "std", "low", "high"),
-    [("uint8", 3.0, 2.0, 0.0, 255.0), ("int8", 3.0, 2.0, -128.0, 127.0), ("float32", 0.0, 1.0, 0.0, 255.0)],
+    ("dtype", "taken", "mean", "std", "ends"),
+    [
+        ("uint8", PIXELS, 3.0, 2.0, (0.0, 255.0)),
+        ("int8", MINUS_ONE_TO_ONE, 3.0, 2.0, (-128.0, 127.0)),
+        ("float32", PIXELS, 0.0, 1.0, (0.0, 255.0)),
+        ("float32", MINUS_ONE_TO_ONE, 127.5, 127.5, (-1.0, 1.0)),
+    ],
 )
-def test_input_says_what_an_app_must_do(dtype: str, mean: float, std: float, low: float, high: float) -> None:
-    image = metadata(dtype).subgraph_metadata[0].input_tensor_metadata[0]
+def test_input_says_what_an_app_must_do(
+    dtype: str, taken: InputRange, mean: float, std: float, ends: tuple[float, float]
+) -> None:
+    low, high = ends
+    image = metadata(dtype, taken=taken).subgraph_metadata[0].input_tensor_metadata[0]
     assert image.content == schema.Content(
         content_properties=schema.ImageProperties(
             color_space=schema.RGB, default_size=schema.ImageSize(width=32, height=32)

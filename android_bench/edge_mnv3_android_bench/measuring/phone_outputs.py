@@ -17,17 +17,20 @@ from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ArgumentError, DeviceError, DeviceFileError, ModelFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import Pixels
+from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.results.bench import LaunchTimings
 from edge_mnv3.core.results.device import PhoneOutputs
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.models import TensorInfo
-from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.runtime import fed_numbers, open_model
+from edge_mnv3.core.tflite.input_facts import known_range
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.measuring.launching import kill_program
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, benchmark_flags, custom_protocol
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_model
 
 IMAGE_ALLOWANCE_S = 30.0
+DTYPES = ("uint8", "int8", "float32")
 _SEED = 0
 _ALL_INPUTS, _INPUT, _OUTPUT = "check_inputs", "check_input", "check_output"
 Outputs = list[npt.NDArray[Any]]
@@ -98,7 +101,8 @@ def check_phone_outputs(
         DeviceError: `DeviceFolder.ensure` failed.
     """
     host = open_model(model, kernels=kernels)
-    expected = [host.run_raw(input_values(image, host.inputs)) for image in images]
+    fed = known_range(model)
+    expected = [host.run_raw(input_values(image, host.inputs, fed)) for image in images]
     on_phone = run_on_phone(session, ready, model, images, kernels=kernels, stop=stop).outputs
     differences = compare_outputs(on_phone, expected)
     return PhoneOutputs(
@@ -128,7 +132,8 @@ def run_on_phone(
     Args and errors are those of `check_phone_outputs`.
     """
     here = open_model(model, kernels=kernels)
-    inputs = [input_values(image, here.inputs) for image in images]
+    fed = known_range(model)
+    inputs = [input_values(image, here.inputs, fed) for image in images]
     if not inputs:
         raise ArgumentError("images to compare outputs on", "none", "at least one")
     flags = benchmark_flags(
@@ -147,21 +152,27 @@ def run_on_phone(
     return _run_all(session, [ready.program, *flags], inputs, here.outputs, stop)
 
 
-def input_values(image: Pixels, inputs: Sequence[TensorInfo]) -> npt.NDArray[Any]:
+def input_values(
+    image: Pixels, inputs: Sequence[TensorInfo], input_range: InputRange | None = None
+) -> npt.NDArray[Any]:
     """Converts an image to what the input takes, with the batch's dimension, as `LoadedModel.run` does.
+
+    Args:
+        image: (rows, columns, channels) uint8.
+        inputs: The model's inputs: one image.
+        input_range: What a float input is fed; None for the numbers 0 to 255, which are as good as any where
+            the same numbers go to the device and to this machine.
 
     Raises:
         ModelFileError: The model has not one image input.
         ArgumentError: The image has another size.
     """
-    types = {"uint8": 0, "int8": 128, "float32": 0}
-    if len(inputs) != 1 or inputs[0].dtype not in types or len(inputs[0].shape) != 4:
+    if len(inputs) != 1 or inputs[0].dtype not in DTYPES or len(inputs[0].shape) != 4:
         got = ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in inputs) or "none"
         raise ModelFileError("model's inputs", got, "one image")
     if image.dtype != np.uint8 or (1, *image.shape) != inputs[0].shape:
         raise ArgumentError("image", f"{image.dtype} {image.shape}", f"uint8 {inputs[0].shape[1:]}")
-    shifted = image[np.newaxis].astype(np.int16) - types[inputs[0].dtype]
-    return shifted.astype(inputs[0].dtype)
+    return fed_numbers(image[np.newaxis], inputs[0], input_range)
 
 
 def compare_outputs(on_phone: Sequence[Outputs], expected: Sequence[Outputs]) -> Differences:

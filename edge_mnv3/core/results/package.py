@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 from edge_mnv3.core.results.bench import BinaryInfo, HostBenchResult, ProtocolSettings, nested_conditions
 from edge_mnv3.core.results.formats import Format
-from edge_mnv3.core.results.models import TensorInfo, VariantInfo
+from edge_mnv3.core.results.model_facts import InputFacts
+from edge_mnv3.core.results.models import RuntimeNeeds, TensorInfo, VariantInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +192,9 @@ class PackagedModel:
         measured_sha256: SHA-256 of that file.
         measured_size_bytes: Size of that file.
         input: The image input.
+        takes_numbers: What the input takes; None in bundles of earlier releases, whose float inputs take the
+            numbers 0 to 255.
+        needs: What the file asks of runtimes; None in bundles of earlier releases.
         output: The scores.
         full_integer: No tensor holds floats.
         xnnpack_partitions: Subgraphs handed to the XNNPACK delegate.
@@ -208,6 +212,8 @@ class PackagedModel:
     measured_sha256: str
     measured_size_bytes: int
     input: TensorInfo
+    takes_numbers: InputFacts | None
+    needs: RuntimeNeeds | None
     output: TensorInfo
     full_integer: bool
     xnnpack_partitions: int
@@ -278,6 +284,12 @@ def _nest_phone_latencies(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "models": models}
 
 
+def _without_facts(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a manifest of version 2, which says neither what inputs take nor what files need."""
+    models = [{**model, "takes_numbers": None, "needs": None} for model in data["models"]]
+    return {**data, "models": models}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleManifest:
     """`manifest.json` of a bundle: what it holds, and the hash of every file but itself and `SHA256SUMS`.
@@ -295,7 +307,7 @@ class BundleManifest:
         files: Path to size and hash.
     """
 
-    FORMAT: ClassVar[Format] = Format("bundle manifest", (_nest_phone_latencies,))
+    FORMAT: ClassVar[Format] = Format("bundle manifest", (_nest_phone_latencies, _without_facts))
     schema_version: int = FORMAT.version
     name: str
     version: str

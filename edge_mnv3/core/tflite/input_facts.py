@@ -106,6 +106,16 @@ def input_of(content: bytes, name: str) -> FileInput:
     )
 
 
+def known_range(path: Path) -> InputRange | None:
+    """Returns what a file alone tells of its input's range; None where it does not.
+
+    Raises:
+        ModelFileError: As `read_input` raises.
+    """
+    own = read_input(path).own
+    return None if own is None else own[0]
+
+
 def decide_inputs(files: Sequence[FileInput], stated: InputRange | None = None) -> tuple[DecidedInput, ...]:
     """Decides what the files of one network are fed.
 
