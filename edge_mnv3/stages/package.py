@@ -30,7 +30,6 @@ from edge_mnv3.core.results.package import (
 )
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.tflite.attached import with_metadata
-from edge_mnv3.core.tflite.input_facts import read_input
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.core.tflite.runtimes import runtime_needs
 from edge_mnv3.core.versions import __version__, versions
@@ -39,7 +38,7 @@ from edge_mnv3.packaging.apis import takes
 from edge_mnv3.packaging.app_context import AppContext
 from edge_mnv3.packaging.app_sources import app_sources
 from edge_mnv3.packaging.bundle import check_output, write_bundle, zip_bundle
-from edge_mnv3.packaging.classifier_file import ClassifierFile, check_name, open_classifier
+from edge_mnv3.packaging.classifier_file import ClassifierFile, check_name
 from edge_mnv3.packaging.golden import HostRunner, compare, image_file, output_file, output_kind, to_bytes
 from edge_mnv3.packaging.labels import (
     IMAGENET,
@@ -55,7 +54,7 @@ from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
 from edge_mnv3.stages.package_inputs import (
     GoldenChoice,
     choose_golden,
-    model_path,
+    open_all,
     open_labels,
     open_score_calibration,
 )
@@ -145,8 +144,7 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     """
     check_call("package", (PackageRequest,), request, reporter)
     reporter.step("checking the models")
-    classifiers = _open_all(request)
-    _check_together(classifiers)
+    classifiers = open_all(request.models, force=request.force, stated=stated_range(request.input_range))
     first = classifiers[0]
     made = evidence.provenance(first.path, first.sha256)
     description = _describe(request, first, made)
@@ -178,30 +176,6 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     for warning in result.warnings:
         reporter.warn(warning)
     return result
-
-
-def _open_all(request: PackageRequest) -> list[ClassifierFile]:
-    paths = [model_path(path) for path in map(Path, request.models)]
-    stated = stated_range(request.input_range)
-    inputs = [read_input(path) for path in paths] if len(paths) > 1 else []
-    return [open_classifier(path, force=request.force, stated=stated, others=inputs) for path in paths]
-
-
-def _check_together(classifiers: Sequence[ClassifierFile]) -> None:
-    """Models of one bundle share its images and labels, and have names of their own."""
-    first = classifiers[0]
-    for other in classifiers[1:]:
-        if (other.image_shape, other.class_count) != (first.image_shape, first.class_count):
-            raise ArgumentError(
-                f"model {other.path}",
-                f"{other.image_shape.text} and {other.class_count} classes",
-                f"{first.image_shape.text} and {first.class_count} classes, as {first.path}",
-                "package it in a bundle of its own",
-            )
-    names = [classifier.bundled_name for classifier in classifiers]
-    for name in names:
-        if names.count(name) > 1:
-            raise ArgumentError(f"{names.count(name)} models", f"the name {name} for each", "different names")
 
 
 def _describe(request: PackageRequest, first: ClassifierFile, made: Provenance | None) -> Description:

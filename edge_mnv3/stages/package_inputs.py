@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from edge_mnv3.core.choices import SYNTHETIC
-from edge_mnv3.core.errors import CalibrationDataError, InputFileError, ModelFileError
+from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, InputFileError, ModelFileError
 from edge_mnv3.core.images import Pixels, SampleRequest, skipped_warnings, unread_warnings
+from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
 from edge_mnv3.core.results.images import ImageShape
-from edge_mnv3.packaging.classifier_file import ClassifierFile
+from edge_mnv3.core.tflite.input_facts import read_input
+from edge_mnv3.packaging.classifier_file import ClassifierFile, open_classifier
 from edge_mnv3.packaging.golden import GOLDEN_COUNT
 from edge_mnv3.packaging.labels import Labels, check_labels, default_labels, parse_labels
 from edge_mnv3.packaging.score_calibration import check_score_calibration
@@ -52,6 +55,42 @@ def model_path(path: Path) -> Path:
         )
     result = read_quantize_result(described)
     return path / Path(result.int8_path).name
+
+
+def open_all(models: Sequence[str | Path], *, force: bool, stated: InputRange | None) -> list[ClassifierFile]:
+    """Opens the models of one bundle, which share its images and labels and have names of their own.
+
+    Args:
+        models: `.tflite` files, or folders of `quantize`.
+        force: Replace metadata that a model has.
+        stated: What the user says that float inputs take.
+
+    Raises:
+        ArgumentError: They do not belong together.
+        ModelFileError: One of them is no classifier, or nothing tells what its float input takes.
+    """
+    paths = [model_path(path) for path in map(Path, models)]
+    inputs = [read_input(path) for path in paths] if len(paths) > 1 else []
+    opened = [open_classifier(path, force=force, stated=stated, others=inputs) for path in paths]
+    _check_together(opened)
+    return opened
+
+
+def _check_together(classifiers: Sequence[ClassifierFile]) -> None:
+    """Models of one bundle share its images and labels, and have names of their own."""
+    first = classifiers[0]
+    for other in classifiers[1:]:
+        if (other.image_shape, other.class_count) != (first.image_shape, first.class_count):
+            raise ArgumentError(
+                f"model {other.path}",
+                f"{other.image_shape.text} and {other.class_count} classes",
+                f"{first.image_shape.text} and {first.class_count} classes, as {first.path}",
+                "package it in a bundle of its own",
+            )
+    names = [classifier.bundled_name for classifier in classifiers]
+    for name in names:
+        if names.count(name) > 1:
+            raise ArgumentError(f"{names.count(name)} models", f"the name {name} for each", "different names")
 
 
 def open_labels(path: Path | None, classifier: ClassifierFile) -> Labels:
