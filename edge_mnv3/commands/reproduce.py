@@ -30,13 +30,13 @@ from edge_mnv3_android_bench.measuring.plan import CoolDown
 if TYPE_CHECKING:
     from edge_mnv3.stages.reproduce import ReproduceRequest
 
-ALL = "all"
+ALL_VARIANTS = "all"
 
 
 @click.command("reproduce")
 @click.option(
     "--variants",
-    default=ALL,
+    default=ALL_VARIANTS,
     show_default=True,
     metavar="all|NAME,NAME",
     help="Measure these networks, named as in --variant of edge-mnv3 quantize.",
@@ -127,7 +127,7 @@ def _request(options: dict[str, Any]) -> ReproduceRequest:
     from edge_mnv3.stages.variant_files import VariantFilesRequest
 
     variants = options["variants"]
-    names = VARIANTS if variants == ALL else [name.strip() for name in variants.split(",")]
+    names = VARIANTS if variants == ALL_VARIANTS else [name.strip() for name in variants.split(",")]
     return ReproduceRequest(
         files=VariantFilesRequest(
             variants=tuple(parse_variant(name) for name in names),

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.paths import why_unreadable
+
 
 def sha256_file(path: Path) -> str:
     """Returns a file's SHA-256 in hexadecimal.
@@ -19,6 +22,18 @@ def sha256_file(path: Path) -> str:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def sha256_model(path: Path) -> str:
+    """Returns the SHA-256 of a `.tflite` file of the user's, in hexadecimal.
+
+    Raises:
+        InputFileError: The file cannot be read.
+    """
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise InputFileError(f"model {path}", why_unreadable(path, error), "a .tflite file") from error
 
 
 def sha256_images(images: Iterable[Any]) -> list[str]:

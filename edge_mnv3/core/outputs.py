@@ -146,6 +146,45 @@ def staged_folder(path: Path, *, replaceable: str, force: bool) -> Iterator[Path
                     folder.rmdir()
 
 
+def append_line(path: Path, line: str, *, name: str) -> None:
+    """Appends a line to a text file, which is made, with its folder, where there is none.
+
+    It is written by one call, so that programs that append at once do not mix their lines, and is on the
+    disk when this returns. A line before it that a crash cut stays as it is, and the new one begins a line.
+
+    Args:
+        path: The file.
+        line: The text, without a line break.
+        name: What errors call the file.
+
+    Raises:
+        OutputError: The system refused to write, or wrote a part only.
+    """
+    content = line.encode() + b"\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            if _last_byte(descriptor) not in (b"", b"\n"):
+                content = b"\n" + content
+            written = os.write(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise OutputError(f"{name} {path}: {error.strerror}") from error
+    if written < len(content):
+        raise OutputError(f"{name} {path}: the line was cut", next_step="free some space")
+
+
+def _last_byte(descriptor: int) -> bytes:
+    size_bytes = os.fstat(descriptor).st_size
+    if size_bytes == 0:
+        return b""
+    os.lseek(descriptor, size_bytes - 1, os.SEEK_SET)
+    return os.read(descriptor, 1)
+
+
 def write_text(path: Path, text: str, *, force: bool) -> None:
     """Writes one text file through `staged`."""
     with staged([path], force=force) as (temporary,):

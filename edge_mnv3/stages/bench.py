@@ -11,9 +11,8 @@ from typing import overload
 
 from edge_mnv3.core.cache import cache_folder
 from edge_mnv3.core.choices import CURRENT_BINARY
-from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error, InputFileError
-from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.paths import why_unreadable
+from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error
+from edge_mnv3.core.hashing import sha256_file, sha256_model
 from edge_mnv3.core.published import read_published
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call, check_kind, optional_path
@@ -182,10 +181,7 @@ def _distinct(models: Sequence[Path]) -> tuple[Path, ...]:
     """The files, each content once; that they are models is seen here, not in a crash on the phone."""
     by_content: dict[str, Path] = {}
     for model in models:
-        try:
-            sha256 = sha256_file(model)
-        except OSError as error:
-            raise InputFileError(f"model {model}", why_unreadable(model, error), "a .tflite file") from error
+        sha256 = sha256_model(model)
         read_file(model)
         by_content.setdefault(sha256, model)
     return tuple(by_content.values())

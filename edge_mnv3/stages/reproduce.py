@@ -18,7 +18,7 @@ from edge_mnv3.stages.variant_files import VariantFilesRequest, variant_files
 from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
-from edge_mnv3_android_bench.device.selection import ALL, select_devices
+from edge_mnv3_android_bench.device.selection import ALL_DEVICES, select_devices
 from edge_mnv3_android_bench.measuring.plan import CoolDown
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom_protocol, renamed
 from edge_mnv3_android_bench.published import reproduction
@@ -90,8 +90,8 @@ def reproduce(
     check_call("reproduce", (ReproduceRequest,), request, reporter)
     check_kind("reproduce: files", files, ResultFiles)
     files.check_output()
-    if request.serial == ALL:
-        raise ArgumentError("--device of reproduce", ALL, "one phone: its verdicts are its own")
+    if request.serial == ALL_DEVICES:
+        raise ArgumentError("--device of reproduce", ALL_DEVICES, "one phone: its verdicts are its own")
     binaries = _binaries(request)
     serials = (request.serial,) if request.serial else ()
     # Making files takes minutes: that there is a phone is seen before.

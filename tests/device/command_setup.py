@@ -64,7 +64,7 @@ def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adb, "SHELL_TIMEOUT_S", 2.0)
     monkeypatch.setattr(adb, "CONNECT_TIMEOUT_S", 3.0)
     monkeypatch.setattr(device_files, "SHELL_TIMEOUT_S", 2.0)
-    monkeypatch.setattr(device_selection, "SETTLE_S", 0.5)
+    monkeypatch.setattr(device_selection, "PASSING_STATE_S", 0.5)
     monkeypatch.setattr(device_state, "_DUMP_TIMEOUT_S", 2.5)
     monkeypatch.setattr(device_session, "LOADING_ALLOWANCE_S", 0.5)
     monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)

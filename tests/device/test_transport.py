@@ -131,7 +131,7 @@ def test_a_phone_without_shell_v2(adb_server: AdbServer, make_phone: MakePhone, 
 
 
 def test_choosing(adb_server: AdbServer, make_phone: MakePhone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_selection, "SETTLE_S", 0.5)
+    monkeypatch.setattr(device_selection, "PASSING_STATE_S", 0.5)
     adb = client(adb_server)
     with pytest.raises(DeviceUnavailableError, match="no usable device is connected: got none"):
         select_devices(adb)
@@ -149,7 +149,7 @@ def test_choosing(adb_server: AdbServer, make_phone: MakePhone, monkeypatch: pyt
 def test_unauthorized_then_accepted(
     adb_server: AdbServer, make_phone: MakePhone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device_selection, "SETTLE_S", 0.5)
+    monkeypatch.setattr(device_selection, "PASSING_STATE_S", 0.5)
     phone = make_phone(connected=False)
     phone.ask_for_key()
     adb = client(adb_server)
@@ -163,7 +163,7 @@ def test_unauthorized_then_accepted(
 def test_unplugged_and_listed_still(
     adb_server: AdbServer, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(device_selection, "SETTLE_S", 0.5)
+    monkeypatch.setattr(device_selection, "PASSING_STATE_S", 0.5)
     phone.unplug()
     assert phone.wait_for(lambda: adb_server.state(phone.serial) == "offline")
     with pytest.raises(

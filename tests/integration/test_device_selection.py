@@ -16,7 +16,7 @@ from recording_reporter import RecordingReporter
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_selection, "SETTLE_S", 0.0)
+    monkeypatch.setattr(device_selection, "PASSING_STATE_S", 0.0)
     monkeypatch.setattr(device_selection, "_POLL_S", 0.0)
 
 
@@ -118,7 +118,7 @@ def test_an_address_is_connected_first(tmp_path: Path) -> None:
 
 
 def test_one_that_settles_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_selection, "SETTLE_S", 5.0)
+    monkeypatch.setattr(device_selection, "PASSING_STATE_S", 5.0)
     count = tmp_path / "count"
     states = (
         f'echo x >>{count}; if test $(wc -l <{count}) -lt 4; then echo "A offline"; else echo "A device"; fi'

@@ -10,7 +10,7 @@ import pytest
 from edge_mnv3.core.errors import DeviceFileError, DeviceUnavailableError
 from edge_mnv3_android_bench.adb.files import DeviceFolder
 from edge_mnv3_android_bench.device import settings as device_settings
-from edge_mnv3_android_bench.device.settings import NOTE, changed_settings, restore_settings
+from edge_mnv3_android_bench.device.settings import RESTORE_NOTE, changed_settings, restore_settings
 from fake_adb import fake_device
 from recording_reporter import RecordingReporter
 
@@ -45,7 +45,7 @@ class Phone:
         dead = f"if test -e {self.gone}; then echo 'adb: device offline' >&2; exit 1; fi"
         shell = f'{dead}\nPATH={programs}:$PATH exec sh -c "$1"'
         self.folder = DeviceFolder(fake_device(tmp_path, shell=shell), str(tmp_path / "edge"))
-        self.note = tmp_path / "edge" / NOTE
+        self.note = tmp_path / "edge" / RESTORE_NOTE
 
     @property
     def stay_on(self) -> str | None:

@@ -18,7 +18,7 @@ from edge_mnv3.model.graphs import GraphRequest, resolve_graph
 from edge_mnv3.stages.float_file import float_file
 
 GRAPH = ["--variant", "small", "--alpha", "0.05", "--input-size", "32"]
-SCRIPT = (
+TOPOLOGY_SCRIPT = (
     "import sys; from edge_mnv3.cli import main\n"
     "try: main()\n"
     "finally: print('TensorFlow' if 'tensorflow' in sys.modules else 'none', file=sys.stderr)\n"
@@ -36,7 +36,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(weights: Path, out: Path, *options: str) -> subprocess.Popen[str]:
     arguments = ["quantize", *GRAPH, "--weights", str(weights), "--samples", "4", "--recipe", "fast"]
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, *arguments, "-o", str(out), "--json", *options],
+        [sys.executable, "-c", TOPOLOGY_SCRIPT, *arguments, "-o", str(out), "--json", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -9,7 +9,7 @@ import pytest
 
 from edge_mnv3.core.results.device import CpuCluster
 from edge_mnv3_android_bench.device.cpu_topology import (
-    SCRIPT,
+    TOPOLOGY_SCRIPT,
     big_cores,
     cpu_mask,
     parse_clusters,
@@ -88,7 +88,7 @@ def test_real_phones(
 ) -> None:
     # The masks of the first two are those of TensorFlow Lite's benchmark pages: 0c and f0.
     root = test_data / "device_captures" / phone
-    output = fake_device(tmp_path).shell(re.sub("/sys/", f"{root}/sys/", SCRIPT))
+    output = fake_device(tmp_path).shell(re.sub("/sys/", f"{root}/sys/", TOPOLOGY_SCRIPT))
     parsed = parse_clusters(output.stdout)
     assert {cluster.cpus: cluster.max_khz for cluster in parsed} == clusters
     assert cpu_mask(big_cores(parsed)) == mask

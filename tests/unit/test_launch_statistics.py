@@ -10,7 +10,7 @@ import pytest
 from bench_records import CONDITIONS, MAX_KHZ, PIXEL, STATE, device_result, launch, launch_timings, steady
 from edge_mnv3.core.results.bench import ClockSample
 from edge_mnv3_android_bench.measuring.launch_statistics import (
-    EMULATED,
+    EMULATED_WARNING,
     bootstrap_interval,
     launch_problems,
     launch_warnings,
@@ -154,6 +154,6 @@ def test_launches_under_different_delegates() -> None:
 def test_warnings_of_results() -> None:
     emulated = dataclasses.replace(PIXEL, emulated=True)
     result = device_result(steady(1000.0), device=emulated, kernels="xnnpack", delegate="GPU")
-    assert result.warnings == (EMULATED, "XNNPACK was demanded, the delegate of the log is: GPU")
+    assert result.warnings == (EMULATED_WARNING, "XNNPACK was demanded, the delegate of the log is: GPU")
     told = [launch(launch_timings(us, warnings=("refused",))) for us in steady(1.0)]
     assert summarize(CONDITIONS, told).warnings == ("refused",)

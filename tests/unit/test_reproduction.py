@@ -14,7 +14,7 @@ from edge_mnv3.core.published import Figure, Published, Source, parse_published,
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.verdicts import ReproduceResult
-from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED
+from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED_WARNING
 from edge_mnv3_android_bench.published.reproduction import (
     MeasuredFile,
     PublishedNetwork,
@@ -22,7 +22,7 @@ from edge_mnv3_android_bench.published.reproduction import (
     reproduce,
 )
 from edge_mnv3_android_bench.published.verdicts import (
-    condition_differences,
+    differences_from_published,
     judge,
 )
 
@@ -116,7 +116,7 @@ def test_unstable_has_no_ratio() -> None:
 def test_conditions_that_differ(changes: dict[str, Any], differences: tuple[str, ...]) -> None:
     conditions = changed_conditions(**changes)
     phone = read_published().phone(conditions.device.model)
-    assert condition_differences(conditions, phone) == differences
+    assert differences_from_published(conditions, phone) == differences
 
 
 def test_other_conditions_have_a_ratio_but_no_verdict() -> None:
@@ -136,7 +136,7 @@ def test_emulated_device_never_gets_a_verdict() -> None:
     cell = result.cells[0].measured[0]
     assert (cell.verdict, cell.reasons) == ("conditions differ", ("emulated device",))
     assert cell.by_ratio == "reproduced"
-    assert result.warnings == (EMULATED,)
+    assert result.warnings == (EMULATED_WARNING,)
     assert (result.kernel_era, result.rank_orders, result.nearest) == (None, (), None)
     other = dataclasses.replace(OTHER_PHONE, emulated=True)
     cells = reproduce(published(figure(SMALL, 10.0)), other, [measured(SMALL, 10.0, device=other)]).cells

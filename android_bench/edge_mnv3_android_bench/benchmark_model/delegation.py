@@ -6,12 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from edge_mnv3.core.results.bench import Partitioning
+from edge_mnv3.core.results.bench import NO_DELEGATE, UNKNOWN_DELEGATE, Partitioning
 from edge_mnv3_android_bench.benchmark_model.log_lines import LogLine
 from edge_mnv3_android_bench.benchmark_model.printed_numbers import read_integer
 
-NO_DELEGATE = "none"
-UNKNOWN_DELEGATE = "unknown"
 _NAMES = {
     "TfLiteXNNPackDelegate": "XNNPACK",
     "TfLiteGpuDelegateV2": "GPU",

@@ -8,12 +8,12 @@ and reading skips what is cut and says so.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from edge_mnv3.core.errors import InputFileError, OutputError
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.outputs import append_line
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
@@ -44,33 +44,11 @@ def append_history(path: Path, result: HistoryResult, *, recorded_at: str) -> No
     """Appends a result; makes the file and its folder where there are none.
 
     Raises:
-        OutputError: The system refused to write.
+        OutputError: The system refused to write, or wrote a part only.
     """
     kind = next(name for name, kind in _KINDS.items() if isinstance(result, kind))
     entry = {"kind": kind, "recorded_at": recorded_at, "result": to_jsonable(result)}
-    line = json.dumps(entry, allow_nan=False, separators=(",", ":")).encode() + b"\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            if _last_byte(descriptor) not in (b"", b"\n"):
-                line = b"\n" + line
-            written = os.write(descriptor, line)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise OutputError(f"history {path}: {error.strerror}") from error
-    if written < len(line):
-        raise OutputError(f"history {path}: the line was cut", next_step="free some space")
-
-
-def _last_byte(descriptor: int) -> bytes:
-    size = os.fstat(descriptor).st_size
-    if size == 0:
-        return b""
-    os.lseek(descriptor, size - 1, os.SEEK_SET)
-    return os.read(descriptor, 1)
+    append_line(path, json.dumps(entry, allow_nan=False, separators=(",", ":")), name="history")
 
 
 def read_history(path: Path, reporter: Reporter = SILENT) -> tuple[HistoryEntry, ...]:

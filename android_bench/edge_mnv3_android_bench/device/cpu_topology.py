@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from edge_mnv3.core.results.device import CpuCluster
 
 # `read` is part of the shell: no process is started for each of the files.
-SCRIPT = """
+TOPOLOGY_SCRIPT = """
 cd /sys/devices/system/cpu && for f in cpu[0-9]*/cpufreq/cpuinfo_max_freq cpu[0-9]*/cpufreq/related_cpus \
 cpu[0-9]*/cpufreq/scaling_governor cpu[0-9]*/cpufreq/scaling_cur_freq present online
 do { read -r v <"$f"; } 2>/dev/null && echo "$f $v"

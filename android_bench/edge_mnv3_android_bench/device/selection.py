@@ -10,8 +10,8 @@ from edge_mnv3.core.errors import ArgumentError, DeviceUnavailableError
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_android_bench.adb.client import Adb, AdbDevice, ListedDevice
 
-ALL = "all"
-SETTLE_S = 5.0  # a device that was just connected is `offline` or `authorizing` at first
+ALL_DEVICES = "all"
+PASSING_STATE_S = 5.0  # a device that was just connected is `offline` or `authorizing` at first
 _POLL_S = 0.2
 _ADDRESS = re.compile(r"\S+:\d+")
 _USABLE = "device"
@@ -47,9 +47,9 @@ def select_devices(
         AdbUnavailableError: The adb server does not answer.
     """
     wanted = tuple(dict.fromkeys(serials))
-    if ALL in wanted:
+    if ALL_DEVICES in wanted:
         if len(wanted) > 1:
-            raise ArgumentError("--device", " ".join(wanted), f"serials, or {ALL} alone")
+            raise ArgumentError("--device", " ".join(wanted), f"serials, or {ALL_DEVICES} alone")
         return _all(adb, reporter)
     if not wanted:
         return (_only(adb),)
@@ -77,7 +77,7 @@ def _only(adb: Adb) -> AdbDevice:
         raise DeviceUnavailableError(
             "several devices are connected",
             names,
-            next_step=f"choose with --device SERIAL, or --device {ALL}",
+            next_step=f"choose with --device SERIAL, or --device {ALL_DEVICES}",
         )
     return adb.device(usable[0].serial)
 
@@ -99,7 +99,7 @@ def _named(adb: Adb, serial: str) -> AdbDevice:
 
 def _settled(adb: Adb, serial: str | None) -> tuple[ListedDevice, ...]:
     """Lists the devices, waiting a little for one that is about to become usable."""
-    deadline = time.monotonic() + SETTLE_S
+    deadline = time.monotonic() + PASSING_STATE_S
     while True:
         listed = adb.devices()
         waited_for = [entry.state for entry in listed if serial in (None, entry.serial)]

@@ -17,7 +17,7 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_android_bench.adb.client import AdbDevice, file_error
 from edge_mnv3_android_bench.adb.files import DeviceFolder
 
-NOTE = "settings_to_restore"
+RESTORE_NOTE = "settings_to_restore"
 FIXED_PERFORMANCE_SDK = 30
 _STAY_ON = "stay_on_while_plugged_in"
 _STAY_ON_ALWAYS = "7"  # mains, USB and wireless power
@@ -89,13 +89,13 @@ def restore_settings(folder: DeviceFolder, before: Mapping[str, str] | None = No
         DeviceFileError: The device refused it.
         DeviceError: `AdbDevice.shell` failed.
     """
-    note = folder.device.read_text(folder.file(NOTE))
+    note = folder.device.read_text(folder.file(RESTORE_NOTE))
     noted = re.findall(r"^(\w+)=(\w+)$", note or "", re.MULTILINE)
     for name, value in {**(before or {}), **dict(noted)}.items():
         _apply(folder.device, name, value)
     if note is None:
         return before is not None
-    folder.remove(NOTE)
+    folder.remove(RESTORE_NOTE)
     return True
 
 
@@ -142,7 +142,7 @@ def _apply(device: AdbDevice, name: str, value: str) -> None:
 def _write_note(folder: DeviceFolder, original: Mapping[str, str]) -> None:
     """Writes the note whole: to a temporary name, then renamed."""
     text = "\n".join(f"{name}={value}" for name, value in original.items())
-    target = shlex.quote(folder.file(NOTE))
+    target = shlex.quote(folder.file(RESTORE_NOTE))
     done = folder.device.shell(
         f"mkdir -p {folder.path} && echo {shlex.quote(text)} >{target}.new && mv -f {target}.new {target}"
     )

@@ -22,7 +22,7 @@ _KIB = 1024
 INFO_SCRIPT = f"""
 echo; echo '{HEADING}getprop'; getprop
 echo; echo '{HEADING}cpu'
-{cpu_topology.SCRIPT}
+{cpu_topology.TOPOLOGY_SCRIPT}
 echo; echo '{HEADING}meminfo'; cat /proc/meminfo
 """
 STATE_SCRIPT = f"""
@@ -30,7 +30,7 @@ echo; echo '{HEADING}battery'; dumpsys battery
 echo; echo '{HEADING}thermalservice'; dumpsys thermalservice
 echo; echo '{HEADING}power'; dumpsys power
 echo; echo '{HEADING}cpu'
-{cpu_topology.SCRIPT}
+{cpu_topology.TOPOLOGY_SCRIPT}
 echo; echo '{HEADING}meminfo'; cat /proc/meminfo
 echo; echo '{HEADING}uptime'; cat /proc/uptime
 """

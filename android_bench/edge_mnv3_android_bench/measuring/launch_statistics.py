@@ -8,7 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult, LaunchRecord, LaunchTimings
+from edge_mnv3.core.results.bench import (
+    UNKNOWN_DELEGATE,
+    DeviceBenchConditions,
+    DeviceBenchResult,
+    LaunchRecord,
+    LaunchTimings,
+)
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 
 MIN_CLOCK_SHARE = 0.98
@@ -17,7 +23,7 @@ MIN_LAUNCHES_OF_INTERVAL = 3
 SETTLE_S = 0.5  # the governor raises the clock while the program loads and warms up
 RESAMPLES = 10_000
 SEED = 0
-EMULATED = f"{EMULATED_DEVICE}: the figures say nothing about a phone"
+EMULATED_WARNING = f"{EMULATED_DEVICE}: the figures say nothing about a phone"
 
 
 def launch_problems(
@@ -149,7 +155,7 @@ def summarize(
         )
     if len(delegates) > 1:
         problems.append(f"the launches ran under different delegates: {', '.join(delegates)}")
-    conditions = dataclasses.replace(conditions, delegate=delegates[0] if delegates else "unknown")
+    conditions = dataclasses.replace(conditions, delegate=delegates[0] if delegates else UNKNOWN_DELEGATE)
     return DeviceBenchResult(
         conditions=conditions,
         launches=tuple(launches),
@@ -178,7 +184,7 @@ def _warnings(
     timings: Sequence[LaunchTimings],
     statistic: str,
 ) -> tuple[str, ...]:
-    warnings = [EMULATED] if conditions.device.emulated else []
+    warnings = [EMULATED_WARNING] if conditions.device.emulated else []
     if timings and statistic == "avg":
         warnings.append("this build prints no median: the figure is the median of the launches' averages")
     if conditions.protocol.kernels == "xnnpack" and timings and conditions.delegate != "XNNPACK":

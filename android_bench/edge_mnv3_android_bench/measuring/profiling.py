@@ -10,7 +10,7 @@ from edge_mnv3.core.results.bench import DeviceBenchConditions
 from edge_mnv3.core.results.profile import DeviceProfileResult
 from edge_mnv3.core.tflite.types import Graph
 from edge_mnv3_android_bench.benchmark_model.op_profile import read_op_profile
-from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED
+from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED_WARNING
 from edge_mnv3_android_bench.measuring.launching import read_launch, run_launch
 from edge_mnv3_android_bench.measuring.protocols import benchmark_flags
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_model
@@ -55,7 +55,7 @@ def profile_model(
             record.problems[0],
             next_step=f"see {log_path}",
         )
-    emulated = (EMULATED,) if session.info.emulated else ()
+    emulated = (EMULATED_WARNING,) if session.info.emulated else ()
     return DeviceProfileResult(
         conditions=conditions,
         timings=record.timings,

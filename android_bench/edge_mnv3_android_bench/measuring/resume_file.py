@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from pathlib import Path
 
 from edge_mnv3.core.errors import OutputError
+from edge_mnv3.core.outputs import append_line
 from edge_mnv3.core.results.bench import DeviceBenchConditions, LaunchRecord, flat_conditions
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
@@ -56,16 +56,8 @@ class ResumeFile:
             "conditions": conditions_key(conditions),
             "launch": to_jsonable(record),
         }
-        line = json.dumps(entry, allow_nan=False)
-        try:
-            with self._writing:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                with self.path.open("a+b") as file:
-                    file.write((_line_break(file.tell(), self.path) + line + "\n").encode())
-                    file.flush()
-                    os.fsync(file.fileno())
-        except OSError as error:
-            raise OutputError(f"resume file {self.path}: {error.strerror}") from error
+        with self._writing:
+            append_line(self.path, json.dumps(entry, allow_nan=False), name="resume file")
 
     def remove(self) -> None:
         """Removes the file: the run is finished."""
@@ -83,15 +75,6 @@ def conditions_key(conditions: DeviceBenchConditions) -> str:
         "model_path": "",
     }
     return hashlib.sha256(json.dumps(essential, sort_keys=True).encode()).hexdigest()
-
-
-def _line_break(size_bytes: int, path: Path) -> str:
-    """What must come before the next line: nothing, unless the last one was cut."""
-    if not size_bytes:
-        return ""
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return "" if file.read() == b"\n" else "\n"
 
 
 def _parse(line: str, key: str) -> LaunchRecord | None:

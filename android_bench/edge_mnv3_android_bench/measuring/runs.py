@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edge_mnv3.core.errors import InputFileError
-from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.paths import why_unreadable
+from edge_mnv3.core.hashing import sha256_model
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.results.bench import BinaryInfo, DeviceBenchConditions, DeviceBenchResult, LaunchRecord
+from edge_mnv3.core.results.bench import (
+    UNKNOWN_DELEGATE,
+    BinaryInfo,
+    DeviceBenchConditions,
+    DeviceBenchResult,
+    LaunchRecord,
+)
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
 from edge_mnv3_android_bench.device.file_names import safe_file_name
@@ -57,7 +61,7 @@ def measure_fleet(
     shared = _Shared(
         plan=plan,
         registry=registry,
-        hashes=_hashes(plan.models),
+        hashes={model: sha256_model(model) for model in plan.models},
         resume=ResumeFile(plan.resume_path) if plan.resume_path else None,
         stop=fleet.stop,
         progress=_Progress(reporter),
@@ -229,20 +233,10 @@ class _DeviceRun:
             device=self.session.info,
             binary=BinaryInfo(name=binary.name, sha256=binary.sha256, version=binary.version),
             protocol=plan.protocol.settings,
-            delegate="unknown",
+            delegate=UNKNOWN_DELEGATE,
             cpus=cpus,
             cpu_mask=cpu_mask(cpus) if cpus else "all",
             fixed_performance=plan.fixed_performance,
             model_path=str(model),
             model_sha256=self.shared.hashes[model],
         )
-
-
-def _hashes(models: Sequence[Path]) -> dict[Path, str]:
-    hashes = {}
-    for model in models:
-        try:
-            hashes[model] = sha256_file(model)
-        except OSError as error:
-            raise InputFileError(f"model {model}", why_unreadable(model, error), "a .tflite file") from error
-    return hashes

@@ -24,11 +24,8 @@ from edge_mnv3.core.results.verdicts import (
     ReproduceResult,
     is_of_the_era,
 )
-from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED, bootstrap_interval
-from edge_mnv3_android_bench.published.verdicts import (
-    differs_by_build_alone,
-    judge,
-)
+from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED_WARNING, bootstrap_interval
+from edge_mnv3_android_bench.published.verdicts import differs_by_build_alone, judge
 
 _MIN_NETWORKS_OF_INTERVAL = 3
 
@@ -277,7 +274,7 @@ def nearest_pixel(figures: Sequence[Figure], measurements: Sequence[MeasuredFile
 
 
 def _warnings(device: DeviceInfo, measurements: Sequence[MeasuredFile]) -> tuple[str, ...]:
-    warnings = [EMULATED] if device.emulated else []
+    warnings = [EMULATED_WARNING] if device.emulated else []
     if not any(is_of_the_era(m.result.conditions.binary.name) for m in measurements):
         warnings.append(
             "no build of the published figures' time was measured: register one under a name that begins "

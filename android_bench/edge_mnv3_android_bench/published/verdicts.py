@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult
+from edge_mnv3.core.results.bench import (
+    NO_DELEGATE,
+    UNKNOWN_DELEGATE,
+    DeviceBenchConditions,
+    DeviceBenchResult,
+)
 from edge_mnv3.core.results.verdicts import (
     CONDITIONS_DIFFER,
     EMULATED_REASON,
@@ -19,10 +24,9 @@ from edge_mnv3.core.results.verdicts import (
 
 # Published figures state neither spread nor build: closer than this they cannot be told apart.
 TOLERANCE = 0.15
-_BUILD_ERA = "build era"
 
 
-def condition_differences(conditions: DeviceBenchConditions, phone: str | None) -> tuple[str, ...]:
+def differences_from_published(conditions: DeviceBenchConditions, phone: str | None) -> tuple[str, ...]:
     """Names the conditions that differ from those that the sources state, or that their time implies.
 
     Stated are one thread, a large core and batch 1; the kernels of that time ran without XNNPACK.
@@ -31,31 +35,45 @@ def condition_differences(conditions: DeviceBenchConditions, phone: str | None) 
         conditions: Conditions of a measurement.
         phone: The device's name in the published figures; None where it has none there.
     """
+    name = conditions.binary.name
+    build = (
+        () if is_of_the_era(name) else (f"build era: '{name}' is no build of the published figures' time",)
+    )
+    return (*_differences_beside_build(conditions, phone), *build)
+
+
+def differs_by_build_alone(conditions: DeviceBenchConditions, phone: str | None) -> bool:
+    """Whether nothing but the build sets a measurement apart from the published ones.
+
+    The arguments are those of `differences_from_published`.
+    """
+    return not _differences_beside_build(conditions, phone)
+
+
+def _differences_beside_build(conditions: DeviceBenchConditions, phone: str | None) -> list[str]:
     differences = []
     if conditions.device.emulated:
         differences.append(EMULATED_REASON)
     if phone is None:
         differences.append(f"device model: {conditions.device.model}")
-    threads, kernels, binary = conditions.protocol.num_threads, conditions.protocol.kernels, conditions.binary
+    threads, kernels, delegate = (
+        conditions.protocol.num_threads,
+        conditions.protocol.kernels,
+        conditions.delegate,
+    )
     if threads != 1:
         count = "chosen by the build" if threads < 1 else str(threads)
         differences.append(f"threads: {count}, published with 1")
     differences += _core_differences(conditions)
-    if kernels == "default" and conditions.delegate == "unknown":
+    is_named = delegate not in (NO_DELEGATE, UNKNOWN_DELEGATE)
+    if kernels == "default" and delegate == UNKNOWN_DELEGATE:
         differences.append("XNNPACK: neither demanded nor told by the log")
-    elif kernels == "xnnpack" or conditions.delegate not in ("none", "unknown"):
-        name = conditions.delegate if conditions.delegate not in ("none", "unknown") else "XNNPACK"
+    elif kernels == "xnnpack" or is_named:
+        name = delegate if is_named else "XNNPACK"
         differences.append(f"delegate: {name}, published with the built-in kernels")
     if conditions.fixed_performance:
         differences.append("clocks: held below the highest by the fixed-performance mode")
-    if not is_of_the_era(binary.name):
-        differences.append(f"{_BUILD_ERA}: '{binary.name}' is no build of the published figures' time")
-    return tuple(differences)
-
-
-def differs_by_build_alone(conditions: DeviceBenchConditions, phone: str | None) -> bool:
-    """Whether nothing but the build sets a measurement apart from the published ones."""
-    return all(text.startswith(_BUILD_ERA) for text in condition_differences(conditions, phone))
+    return differences
 
 
 def _core_differences(conditions: DeviceBenchConditions) -> list[str]:
@@ -85,7 +103,7 @@ def judge(
         phone: The device's name in the published figures; None where it has none there.
         differences: How the file differs, such as by another graph; this function adds how the conditions do.
     """
-    all_differences = (*condition_differences(result.conditions, phone), *differences)
+    all_differences = (*differences_from_published(result.conditions, phone), *differences)
     measured_ms = result.median_us / 1e3 if result.median_us is not None else None
     interval_ms = _scale(result.ci95_us, 1e-3)
     ratio = measured_ms / published_ms if measured_ms is not None and published_ms else None

@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 from edge_mnv3.core.results.device import DeviceInfo, DeviceState
 from edge_mnv3.core.results.formats import Format
 
+# What `delegate` is where a log denies that there was one, and where it says nothing.
+NO_DELEGATE, UNKNOWN_DELEGATE = "none", "unknown"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostProtocol:
