@@ -58,9 +58,9 @@ class Estimate:
             self._spent_s += now_s - self._begun_s
             self._expected_s += self._phases[self._current].expected_s
         later = range(self._current + 1, len(self._phases))
-        found = next((index for index in later if self._phases[index].text == text), None)
-        self._planned = found is not None
-        self._current = self._current if found is None else found
+        planned = next((index for index in later if self._phases[index].text == text), None)
+        self._planned = planned is not None
+        self._current = self._current if planned is None else planned
         self._begun_s, self._done_share = now_s, 0.0
 
     def progress(self, done: int, total: int) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 LARGEST_PIXEL = 255
+LOWEST_STORED = {"uint8": 0, "int8": -128}  # dtypes whose 256 numbers can stand for pixels
 INPUT_RANGE_WORDS = "0..255, -1..1, 0..1, or MEAN/STD of pixels 0 to 255, one number or three each"
 _NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _NEAR_STEPS = 0.5001  # a zero point is a whole number, so it is off by up to half a step
@@ -109,11 +110,11 @@ def stated_range(text: str | None) -> InputRange | None:
     return None if text is None else parse_input_range(text)
 
 
-def _checked(found: InputRange, text: str) -> InputRange:
+def _checked(stated: InputRange, text: str) -> InputRange:
     """Refuses mean and deviation of pixels that were divided by 255 first, as torchvision writes them."""
-    if max(found.std) < 1:
+    if max(stated.std) < 1:
         pixels = [
-            tuple(_rounded(LARGEST_PIXEL * number) for number in each) for each in (found.mean, found.std)
+            tuple(_rounded(LARGEST_PIXEL * number) for number in each) for each in (stated.mean, stated.std)
         ]
         raise ArgumentError(
             "input range",
@@ -121,7 +122,7 @@ def _checked(found: InputRange, text: str) -> InputRange:
             "mean and standard deviation of pixels 0 to 255",
             f"write {_listed(pixels[0])}/{_listed(pixels[1])}",
         )
-    return found
+    return stated
 
 
 def _numbers(text: str) -> tuple[float, ...]:

@@ -53,7 +53,7 @@ def captured_native_output(lines: re.Pattern[str] | None = None) -> Iterator[Nat
         try:
             with ExitStack() as stack:
                 if not lines:
-                    stack.enter_context(_own_prints_kept(texts))
+                    stack.enter_context(_thread_prints_kept(texts))
                 for descriptor in (_STDERR,) if lines else (_STDERR, _STDOUT):
                     stack.enter_context(_redirected(descriptor, texts))
                 yield captured
@@ -115,7 +115,7 @@ def _point(raw: io.FileIO, descriptor: int) -> None:
 
 
 @contextmanager
-def _own_prints_kept(texts: list[str]) -> Iterator[None]:
+def _thread_prints_kept(texts: list[str]) -> Iterator[None]:
     """Keeps what the present thread prints in the block; other threads' prints go where they always go."""
     before = sys.stdout
     if before is None:

@@ -31,16 +31,17 @@ from edge_mnv3.core.choices import (
 )
 from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError, ModelNotLoadedError, RuntimeUnavailableError
 from edge_mnv3.core.images import Pixels
-from edge_mnv3.core.input_range import LARGEST_PIXEL, InputRange
+from edge_mnv3.core.input_range import LARGEST_PIXEL, LOWEST_STORED, InputRange
 from edge_mnv3.core.native_output import RUNTIME_LOG, captured_native_output
 from edge_mnv3.core.paths import no_file
-from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3.core.results.models import KernelCheck, TensorInfo
+from edge_mnv3.core.versions import TENSORFLOW_PACKAGES
 
 _MODULES: dict[RuntimeName, tuple[str, tuple[str, ...]]] = {
     "litert": ("ai_edge_litert.interpreter", ("ai-edge-litert",)),
     "tflite-runtime": ("tflite_runtime.interpreter", ("tflite-runtime",)),
-    "tensorflow": ("tensorflow.lite.python.interpreter", ("tensorflow-cpu", "tensorflow")),
+    "tensorflow": ("tensorflow.lite.python.interpreter", TENSORFLOW_PACKAGES),
 }
 _PROBE_TIMEOUT_S = 300.0
 
@@ -93,7 +94,11 @@ class LoadedModel:
         return self._outputs()[0].reshape(-1)
 
     def set_input(self, pixels: Pixels) -> None:
-        """Copies one image (H, W, 3) uint8 into the input, converted as `run` says."""
+        """Copies one image, (H, W, channels) uint8, into the input, converted as `run` says.
+
+        Raises:
+            ModelFileError: The file has not exactly one input of this shape and one output.
+        """
         if len(self.inputs) != 1 or len(self.outputs) != 1:
             raise ModelFileError(
                 "model", f"{len(self.inputs)} inputs and {len(self.outputs)} outputs", "one of each"
@@ -155,12 +160,15 @@ def fed_numbers(pixels: Pixels, tensor: TensorInfo, input_range: InputRange | No
         tensor: The input.
         input_range: What the network is fed; None for the numbers 0 to 255, and for the bytes of integers.
 
+    Returns:
+        (..., channels), in the input's dtype.
+
     Raises:
         ModelFileError: The input is of another type than `uint8`, `int8` and `float32`.
     """
     if tensor.dtype == "float32":
         return pixels.astype(np.float32) if input_range is None else input_range.apply(pixels)
-    lowest = {"uint8": 0, "int8": -128}.get(tensor.dtype)
+    lowest = LOWEST_STORED.get(tensor.dtype)
     if lowest is None:
         raise ModelFileError("model's input", f"dtype {tensor.dtype}", "uint8, int8 or float32")
     as_they_are: npt.NDArray[Any] = (pixels.astype(np.int16) + lowest).astype(tensor.dtype)
@@ -176,7 +184,15 @@ def fed_numbers(pixels: Pixels, tensor: TensorInfo, input_range: InputRange | No
 
 
 def real_numbers(stored: npt.NDArray[Any], tensor: TensorInfo) -> npt.NDArray[np.float32]:
-    """Turns what an output stores into the real numbers that it stands for, of the same shape."""
+    """Turns what an output stores, in its dtype, into the real numbers that it stands for.
+
+    Args:
+        stored: Any shape.
+        tensor: The output; one without a scale stores the real numbers themselves.
+
+    Returns:
+        float32, of the same shape.
+    """
     if tensor.scale is None or stored.dtype.kind == "f":
         return stored.astype(np.float32)
     moved = stored.astype(np.float32) - np.float32(tensor.zero_point or 0)
@@ -207,16 +223,12 @@ def open_model(
         ModelNotLoadedError: It does not load under these kernels.
     """
     module, version = _import_runtime(runtime)
-    options: dict[str, Any] = {"model_path": str(path), "num_threads": num_threads}
-    if kernels == "builtin":
-        options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     if not path.is_file():
         raise ModelFileError(f"model {path}", no_file(path), "a .tflite file")
     log = None
     try:
         with captured_native_output(RUNTIME_LOG) as log:
-            interpreter = module.Interpreter(**options)
-            interpreter.allocate_tensors()
+            interpreter = _allocated(module, kernels, model_path=str(path), num_threads=num_threads)
     except (RuntimeError, ValueError) as error:
         native = " ".join(line for line in log.text.splitlines() if line.startswith("ERROR")) if log else ""
         problem = " ".join(f"{error} {native}".split())
@@ -242,13 +254,18 @@ def open_bytes(
         RuntimeError: It does not load.
     """
     module, version = _import_runtime(DEFAULT_RUNTIME)
-    options: dict[str, Any] = {"model_content": content, "num_threads": 1}
+    with captured_native_output(RUNTIME_LOG):
+        interpreter = _allocated(module, kernels, model_content=content, num_threads=1)
+    return LoadedModel(interpreter, kernels, f"{DEFAULT_RUNTIME} {version}", input_range)
+
+
+def _allocated(module: Any, kernels: Kernels, **options: Any) -> Any:
+    """Makes a runtime's interpreter with these kernels, and allocates its tensors."""
     if kernels == "builtin":
         options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    with captured_native_output(RUNTIME_LOG):
-        interpreter = module.Interpreter(**options)
-        interpreter.allocate_tensors()
-    return LoadedModel(interpreter, kernels, f"{DEFAULT_RUNTIME} {version}", input_range)
+    interpreter = module.Interpreter(**options)
+    interpreter.allocate_tensors()
+    return interpreter
 
 
 def probe(path: Path, *, kernels: Kernels, runtime: RuntimeName = DEFAULT_RUNTIME) -> KernelCheck:
@@ -354,7 +371,7 @@ def _main() -> None:
     parser.add_argument("--runtime", choices=RUNTIMES, required=True)
     arguments = parser.parse_args()
     check = _probe_here(arguments.path, arguments.kernels, arguments.runtime)
-    sys.stdout.write(json.dumps(json.loads(to_json(check))) + "\n")
+    sys.stdout.write(json.dumps(to_jsonable(check), allow_nan=False) + "\n")
 
 
 if __name__ == "__main__":

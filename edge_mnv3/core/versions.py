@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 __version__ = "0.1.0"
 
+TENSORFLOW_PACKAGES = ("tensorflow-cpu", "tensorflow")  # a system has one of them
 PIPELINE_PACKAGES = (
     "edge-mnv3",
-    "tensorflow",
-    "tensorflow-cpu",
+    *TENSORFLOW_PACKAGES,
     "keras",
     "ai-edge-litert",
     "numpy",

@@ -51,7 +51,7 @@ class DeviceBenchRequest(Request):
         serials: Serials, or addresses such as `192.168.0.7:5555`, or `all`; empty for the only device.
         binaries: Files, or names in the registry.
         protocol: How each launch measures, and how many there are.
-        adb: The adb binary; None for the one that is found.
+        adb: The adb binary; None for the one that `find_adb` finds.
         fixed_performance: Hold sustainable clocks, which are lower: for comparing files.
         profile: Launch each file once more with the profiler on.
         check_outputs: Compare each file's outputs with this machine's.

@@ -28,7 +28,7 @@ class FetchRequest(Request):
         device: Serial or address of a phone; None where `abi` is given.
         address: Where to download from; None for TensorFlow's nightly build.
         refresh: Download a build that is there already, to see whether it has changed.
-        adb: The adb binary; None for the one that is found.
+        adb: The adb binary; None for the one that `find_adb` finds.
     """
 
     name: str = CURRENT_BINARY

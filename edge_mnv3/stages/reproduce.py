@@ -36,7 +36,7 @@ class ReproduceRequest(Request):
         current_binary: File or name of today's build.
         launches: As in `Protocol`; None for the usual number.
         runs: Timed inferences of a launch; None for the usual number.
-        adb: The adb binary; None for the one that is found.
+        adb: The adb binary; None for the one that `find_adb` finds.
         log_folder: For raw logs; None for a new folder in the cache.
         fresh: Forget the launches of an unfinished run.
         cool_down: How long to wait after a launch that does not count.

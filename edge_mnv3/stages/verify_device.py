@@ -13,7 +13,7 @@ from edge_mnv3.core.choices import CURRENT_BINARY, Kernels
 from edge_mnv3.core.errors import BenchmarkBinaryError, ModelFileError
 from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.reporting import Reporter
-from edge_mnv3.core.results.bench import LaunchTimings
+from edge_mnv3.core.results.bench import XNNPACK_DELEGATE, LaunchTimings
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.packaging.golden import Answers
 from edge_mnv3_android_bench.adb.binary import find_adb
@@ -24,8 +24,6 @@ from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.measuring.fleet import open_fleet
 from edge_mnv3_android_bench.measuring.phone_outputs import Outputs, run_on_phone
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_binary
-
-_XNNPACK = "XNNPACK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +69,12 @@ class PhoneRunner:
             BenchmarkBinaryError: A launch ran without it: its answers would be held against another kind of
                 kernels.
         """
-        others = [launch.delegate for launch in launches if launch.delegate != _XNNPACK]
+        others = [launch.delegate for launch in launches if launch.delegate != XNNPACK_DELEGATE]
         if others:
             raise BenchmarkBinaryError(
                 f"benchmark binary '{self.ready.binary.name}' on device {self.session.info.serial}",
                 f"a launch whose delegate is: {others[0]}",
-                f"{_XNNPACK}, which gave the golden outputs",
+                f"{XNNPACK_DELEGATE}, which gave the golden outputs",
                 f"use another build: --benchmark-binary {CURRENT_BINARY}",
             )
         parts = launches[0].partitionings
@@ -85,7 +83,7 @@ class PhoneRunner:
             for part in parts
             if part.replaced_nodes is not None and part.nodes is not None
         ]
-        return ", ".join([f"{_XNNPACK}, {sum(part.partitions for part in parts)} partitions", *nodes])
+        return ", ".join([f"{XNNPACK_DELEGATE}, {sum(part.partitions for part in parts)} partitions", *nodes])
 
 
 def phone_runners(
@@ -95,7 +93,7 @@ def phone_runners(
 
     Args:
         serials: As in `select_devices`.
-        adb: The adb binary; None for the one that is found.
+        adb: The adb binary; None for the one that `find_adb` finds.
         benchmark_binary: A file, or a name in the registry.
         reporter: Told of each step.
 

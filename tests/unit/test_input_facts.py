@@ -116,10 +116,10 @@ def test_range_of_metadata() -> None:
     content = pack(metadata, identifier=FILE_IDENTIFIER)
     stated = input_of(with_metadata(file_of(), content, {}, name="f"), "f")
     assert (stated.metadata, stated.graph) == (MINUS_ONE_TO_ONE, PIXELS)
-    assert stated.own == (MINUS_ONE_TO_ONE, "metadata")
+    assert stated.told == (MINUS_ONE_TO_ONE, "metadata")
     # What it says of an integer input is of its steps.
     integer = file_of(dtype="UINT8", scale=1.0)
-    assert input_of(with_metadata(integer, content, {}, name="q"), "q").own == (PIXELS, "quantization")
+    assert input_of(with_metadata(integer, content, {}, name="q"), "q").told == (PIXELS, "quantization")
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from edge_mnv3.core.results.bench import NO_DELEGATE, UNKNOWN_DELEGATE, Partitioning
+from edge_mnv3.core.results.bench import NO_DELEGATE, UNKNOWN_DELEGATE, XNNPACK_DELEGATE, Partitioning
 from edge_mnv3_android_bench.benchmark_model.log_lines import LogLine
 from edge_mnv3_android_bench.benchmark_model.printed_numbers import read_integer
 
 _NAMES = {
-    "TfLiteXNNPackDelegate": "XNNPACK",
+    "TfLiteXNNPackDelegate": XNNPACK_DELEGATE,
     "TfLiteGpuDelegateV2": "GPU",
     "TfLiteGpuDelegate": "GPU",
     "TfLiteNnapiDelegate": "NNAPI",
@@ -66,7 +66,7 @@ def read_delegation(lines: Sequence[LogLine]) -> Delegation:
     elif refused or any(_XNNPACK_OFF.fullmatch(line.text) for line in lines):
         delegate = NO_DELEGATE
     elif any(line.text == _CREATED_XNNPACK for line in lines):
-        delegate = "XNNPACK"
+        delegate = XNNPACK_DELEGATE
     else:
         delegate = UNKNOWN_DELEGATE
     return Delegation(delegate, partitionings, tuple(dict.fromkeys(warnings)))

@@ -10,6 +10,7 @@ import numpy as np
 
 from edge_mnv3.core.results.bench import (
     UNKNOWN_DELEGATE,
+    XNNPACK_DELEGATE,
     DeviceBenchConditions,
     DeviceBenchResult,
     LaunchRecord,
@@ -187,7 +188,7 @@ def _warnings(
     warnings = [EMULATED_WARNING] if conditions.device.emulated else []
     if timings and statistic == "avg":
         warnings.append("this build prints no median: the figure is the median of the launches' averages")
-    if conditions.protocol.kernels == "xnnpack" and timings and conditions.delegate != "XNNPACK":
+    if conditions.protocol.kernels == "xnnpack" and timings and conditions.delegate != XNNPACK_DELEGATE:
         warnings.append(f"XNNPACK was demanded, the delegate of the log is: {conditions.delegate}")
     for launch in launches:
         warnings += launch_warnings(launch, cpus=conditions.cpus)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from edge_mnv3.core.results.bench import (
     NO_DELEGATE,
     UNKNOWN_DELEGATE,
+    XNNPACK_DELEGATE,
     DeviceBenchConditions,
     DeviceBenchResult,
 )
@@ -69,7 +70,7 @@ def _differences_beside_build(conditions: DeviceBenchConditions, phone: str | No
     if kernels == "default" and delegate == UNKNOWN_DELEGATE:
         differences.append("XNNPACK: neither demanded nor told by the log")
     elif kernels == "xnnpack" or is_named:
-        name = delegate if is_named else "XNNPACK"
+        name = delegate if is_named else XNNPACK_DELEGATE
         differences.append(f"delegate: {name}, published with the built-in kernels")
     if conditions.fixed_performance:
         differences.append("clocks: held below the highest by the fixed-performance mode")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from edge_mnv3.core.results.device import DeviceInfo, DeviceState
 from edge_mnv3.core.results.formats import Format
 
+XNNPACK_DELEGATE = "XNNPACK"
 # What `delegate` is where a log denies that there was one, and where it says nothing.
 NO_DELEGATE, UNKNOWN_DELEGATE = "none", "unknown"
 

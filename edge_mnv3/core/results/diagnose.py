@@ -69,7 +69,7 @@ class TensorCost:
     """What the quantization of one tensor costs at the logits.
 
     Attributes:
-        rank: Place in the order of cost, from 1 on, costliest first.
+        rank: Place in the order of cost, from 1 on, the most expensive first.
         kind: `value`, or `weights` of the operator that gives it.
         tensor: Name of the tensor in the float file.
         layer: Short name of the layer.
@@ -78,8 +78,8 @@ class TensorCost:
             signal.
         share_percent: Its share of the sum of that over all tensors.
         snr_db: Signal to noise of the logits with this tensor alone quantized; None without noise.
-        cumulative_snr_db: Signal to noise of the logits with this tensor and all costlier ones quantized.
-        causes: What is wrong with it, the weightiest first.
+        cumulative_snr_db: Signal to noise of the logits with this tensor and all more expensive ones quantized.
+        causes: What is wrong with it, the gravest first.
         recipe_did: What the recipe did here, as the int8 file notes, or else as inferred.
         suggestion: What to do; empty where nothing is known.
     """
@@ -169,7 +169,7 @@ class DiagnoseResult:
             file.
         agreement_percent: Images on which both files have the same highest class.
         layers: Noise of each value, in the order of execution.
-        costs: The costliest tensors.
+        costs: The most expensive tensors.
         other_noise_percent: Sum of `noise_percent` of all tensors that are not among `costs`.
         refused: Operators that XNNPACK refuses; empty where the file loads under it.
         recipe: What was done to the whole graph.

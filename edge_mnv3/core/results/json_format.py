@@ -84,9 +84,9 @@ def _type_hints(kind: type) -> dict[str, Any]:
 def _parse_dataclass(kind: type, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"{where}: an object was expected, got {value!r}")
-    own_format: Format | None = getattr(kind, "FORMAT", None)
-    if own_format and (VERSION_KEY in value or own_format.first_is_silent):
-        value = own_format.upgraded(value)
+    class_format: Format | None = getattr(kind, "FORMAT", None)
+    if class_format and (VERSION_KEY in value or class_format.first_is_silent):
+        value = class_format.upgraded(value)
     names = {field.name.rstrip("_"): field.name for field in dataclasses.fields(kind)}
     if value.keys() != names.keys():
         missing, unknown = names.keys() - value.keys(), value.keys() - names.keys()

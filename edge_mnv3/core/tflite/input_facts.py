@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_mnv3.core.errors import ModelFileError
-from edge_mnv3.core.input_range import COMMON_RANGES, InputRange
+from edge_mnv3.core.input_range import COMMON_RANGES, INPUT_RANGE_WORDS, InputRange
 from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.results.model_facts import RANGE_SOURCES, InputFacts, RangeSource
 from edge_mnv3.core.tflite.attached import read_metadata
@@ -38,7 +38,7 @@ class FileInput:
     integers: InputRange | None
 
     @property
-    def own(self) -> tuple[InputRange, RangeSource] | None:
+    def told(self) -> tuple[InputRange, RangeSource] | None:
         """What the file tells of its range."""
         if self.integers is not None:
             return self.integers, "quantization"
@@ -139,23 +139,23 @@ def decide_inputs(files: Sequence[FileInput], stated: InputRange | None = None) 
 def _float(file: FileInput, files: Sequence[FileInput], stated: InputRange | None) -> DecidedInput:
     if stated is not None:
         warning = None
-        if file.own is not None and not stated.is_near(file.own[0]):
-            own, source = file.own
+        if file.told is not None and not stated.is_near(file.told[0]):
+            told, source = file.told
             warning = (
-                f"{Path(file.name).name} is fed {stated} as stated, but takes {own} {RANGE_SOURCES[source]}"
+                f"{Path(file.name).name} is fed {stated} as stated, but takes {told} {RANGE_SOURCES[source]}"
             )
         return _decided(file, stated, "stated", warning)
-    if file.own is not None:
-        return _decided(file, *file.own)
+    if file.told is not None:
+        return _decided(file, *file.told)
     for other in files:
-        known = other.common if other.integers is not None else other.own and other.own[0]
+        known = other.common if other.integers is not None else other.told and other.told[0]
         if other is not file and known is not None:
             return _decided(file, known, "pair")
     raise ModelFileError(
         f"model {file.name}",
         "a float input of unknown range",
         "the numbers that stand for pixels 0 and 255",
-        "state it with --input-range 0..255, -1..1, 0..1, or MEAN/STD",
+        f"state it with --input-range {INPUT_RANGE_WORDS}",
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3.core.input_range import COMMON_RANGES, InputRange, range_of_ends
+from edge_mnv3.core.input_range import COMMON_RANGES, LARGEST_PIXEL, LOWEST_STORED, InputRange, range_of_ends
 from edge_mnv3.core.tflite.types import Graph, Operator
 
 Numbers = npt.NDArray[np.float64]
@@ -95,11 +95,11 @@ def range_of_integers(dtype: str, scales: tuple[float, ...], zero_point: int) ->
         scales: Real value of one step; none where the integers themselves are the real numbers.
         zero_point: Stored value of real 0.
     """
-    lowest = {"uint8": 0, "int8": -128}.get(dtype)
+    lowest = LOWEST_STORED.get(dtype)
     scale = scales[0] if scales else 1.0
     if lowest is None or len(scales) > 1 or not scale > 0:
         return None
-    low, high = (scale * (lowest + step - zero_point) for step in (0, 255))
+    low, high = (scale * (lowest + step - zero_point) for step in (0, LARGEST_PIXEL))
     return range_of_ends(low, high)
 
 

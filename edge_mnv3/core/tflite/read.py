@@ -15,6 +15,7 @@ def read_file(path: Path) -> Model:
 
     Raises:
         ModelFileError: It is no valid `.tflite`.
+        OSError: It cannot be read.
     """
     return read_model(path.read_bytes(), str(path))
 
