@@ -12,11 +12,10 @@ from edge_mnv3.commands.device_options import (
     history_option,
     leave,
     models_dir_option,
-    output_option,
     result_files,
     run_options,
 )
-from edge_mnv3.commands.options import force_option, json_option, runtime_option
+from edge_mnv3.commands.options import force_option, json_option, output_option, runtime_option
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import (
     CORES,
@@ -66,16 +65,16 @@ _HOST_FIELDS = {
     default=IMAGENET_WEIGHTS,
     show_default=True,
     metavar="imagenet|none|DIR",
-    help="Weights for the files of a variant that must be made. Latency depends on weights only where the "
-    "recipe accurate chooses the form of a hard-swish by them.",
+    help="Give these weights to the files of a variant that must be made. Latency depends on weights only "
+    "where the recipe accurate chooses the form of a hard-swish by them.",
 )
 @click.option(
     "--protocol",
     type=click.Choice((*PROTOCOLS, CUSTOM)),
     default=PUBLISHED.name,
     show_default=True,
-    help="published: one thread, big core, built-in kernels, 50 runs; app: 4 threads, all cores, XNNPACK; "
-    "custom: published, but for the options that follow.",
+    help="Measure by this protocol. published: one thread, big core, built-in kernels, 50 runs; app: 4 "
+    "threads, all cores, XNNPACK; custom: published, but for the options that follow.",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Run each inference on N threads.  [host: 1]")
 @click.option(

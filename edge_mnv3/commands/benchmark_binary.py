@@ -20,7 +20,7 @@ abi_option = click.option(
     default="arm64-v8a",
     show_default=True,
     metavar="ABI",
-    help="Processor kind, by Android's name.",
+    help="Keep the build for this kind of processor, by Android's name.",
 )
 
 
@@ -52,7 +52,11 @@ def add(name: str, file: Path, abi: str) -> None:
 
 @command.command("fetch")
 @click.argument("name", default=CURRENT_BINARY)
-@click.option("--abi", metavar="ABI", help="Processor kind, by Android's name.  [default: that of --device]")
+@click.option(
+    "--abi",
+    metavar="ABI",
+    help="Fetch the build for this kind of processor, by Android's name.  [default: that of --device]",
+)
 @click.option("--device", metavar="SERIAL", help="Fetch the build for this phone.")
 @click.option(
     "--address", metavar="URL", help="Download from this address.  [default: TensorFlow's nightly build]"

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     "--allow",
     multiple=True,
     metavar="NAME",
-    help="A condition that is meant to differ, such as model, binary, kernels, threads, device; may be "
-    "repeated.",
+    help="Let this condition differ, such as model, binary, kernels, threads or device; may be repeated.",
 )
 @json_option
 @requests("compare.CompareRequest")

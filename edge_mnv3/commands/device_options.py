@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_mnv3.commands.exit_codes import EXPECTED_ERROR, GATE_FAILED
+from edge_mnv3.commands.options import all_options
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import HISTORY_FILE, MODELS_FOLDER
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench_report import DeviceFailure
     from edge_mnv3.stages.bench_files import ResultFiles
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 adb_option = click.option(
     "--adb",
@@ -38,51 +37,37 @@ history_option = click.option(
     metavar="FILE",
     help=f"Append the results to this file.  [default: {HISTORY_FILE} for phones]",
 )
-output_option = click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE.json",
-    help="Also write the result to this file, as JSON.",
+# --launches, --max-cool-down, --logs and --fresh.
+run_options = all_options(
+    click.option(
+        "--launches",
+        type=click.IntRange(min=1),
+        help="Start benchmark_model until N launches count.  [default: 5]",
+    ),
+    click.option(
+        "--max-cool-down",
+        type=click.FloatRange(min=0),
+        default=180.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Wait at most this long after a launch that does not count.",
+    ),
+    click.option(
+        "--logs",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Write the raw logs to this folder.  [default: a new folder in the cache]",
+    ),
+    click.option(
+        "--fresh",
+        is_flag=True,
+        help="Begin anew: forget the launches of an interrupted run of the same command.",
+    ),
 )
 
 
-def run_options(function: F) -> F:
-    """Adds --launches, --max-cool-down, --logs and --fresh."""
-    for option in reversed(
-        (
-            click.option(
-                "--launches",
-                type=click.IntRange(min=1),
-                help="Start benchmark_model until N launches count.  [default: 5]",
-            ),
-            click.option(
-                "--max-cool-down",
-                type=click.FloatRange(min=0),
-                default=180.0,
-                show_default=True,
-                metavar="SECONDS",
-                help="Wait at most this long after a launch that does not count.",
-            ),
-            click.option(
-                "--logs",
-                type=click.Path(path_type=Path),
-                metavar="DIR",
-                help="Write the raw logs to this folder.  [default: a new folder in the cache]",
-            ),
-            click.option(
-                "--fresh",
-                is_flag=True,
-                help="Begin anew: forget the launches of an interrupted run of the same command.",
-            ),
-        )
-    ):
-        function = option(function)
-    return function
-
-
 def result_files(options: Mapping[str, Any], *, default_history: Path | None = None) -> ResultFiles:
-    """Makes of --output, --history and --force where a result is written."""
+    """Tells by --output, --history and --force where a result is written."""
     from edge_mnv3.stages.bench_files import ResultFiles
 
     history = options["history"] or default_history

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.options import force_option, json_option, preprocess_option, requests
+from edge_mnv3.commands.options import force_option, json_option, output_option, preprocess_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import DIAGNOSIS_SAMPLES
 
@@ -30,7 +30,7 @@ _WIDTH = 110
     type=click.Path(path_type=Path),
     required=True,
     metavar="FILE.tflite",
-    help="The int8 file was made from this float file.",
+    help="Compare with this float file, from which the int8 file was made.",
 )
 @click.option(
     "--int8",
@@ -53,7 +53,7 @@ _WIDTH = 110
     type=click.IntRange(min=2),
     default=DIAGNOSIS_SAMPLES,
     show_default=True,
-    help="Run N images.",
+    help="Run both files on N images.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Choose images by this seed.")
 @preprocess_option
@@ -63,13 +63,7 @@ _WIDTH = 110
 @click.option(
     "--plot", type=click.Path(path_type=Path), metavar="FILE.png|.svg", help="Draw the result into this file."
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE.json",
-    help="Also write the result to this file, as JSON.",
-)
+@output_option
 @force_option
 @json_option
 @requests("diagnose.DiagnoseRequest")

@@ -20,6 +20,7 @@ from edge_mnv3.core.choices import (
     PREPROCESS_NAMES,
     RUNTIMES,
 )
+from edge_mnv3.core.input_range import INPUT_RANGE_WORDS
 from edge_mnv3.core.requests import Request
 from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, VARIANTS
 
@@ -64,6 +65,17 @@ def _made(kind: type[Request], options: dict[str, Any]) -> Request:
     return kind(**values)
 
 
+def all_options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Joins options that always come together: a decorator that adds them in this order."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 force_option = click.option("--force", is_flag=True, help="Overwrite outputs that exist.")
 cache_option = click.option(
@@ -72,6 +84,13 @@ cache_option = click.option(
     default=True,
     show_default=True,
     help="Keep converted float files in the cache folder, and take them from there.",
+)
+output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE.json",
+    help="Also write the result to this file, as JSON.",
 )
 runtime_option = click.option(
     "--runtime",
@@ -83,38 +102,58 @@ runtime_option = click.option(
 input_range_option = click.option(
     "--input-range",
     metavar="RANGE",
-    help="Feed float inputs this range: 0..255, -1..1, 0..1, or MEAN/STD of pixels 0 to 255, one number or "
-    "three each.  [default: as metadata, first layers or the other file tell]",
+    help=f"Feed float inputs this range: {INPUT_RANGE_WORDS}.  "
+    "[default: as metadata, first layers or the other file tell]",
 )
 preprocess_option = click.option(
     "--preprocess",
     type=click.Choice(PREPROCESS_NAMES),
     default=DEFAULT_PREPROCESS,
     show_default=True,
-    help="How an image becomes pixels. slim: central 87.5 % crop; resize: the whole image; "
+    help="Make pixels of an image in this way. slim: central 87.5 % crop; resize: the whole image; "
     "resize256: short side 256, central crop.",
 )
 
 
-def images_options(function: F) -> F:
-    """Adds --samples, --seed and --preprocess."""
-    for option in reversed(
-        (
-            click.option(
-                "--samples",
-                type=click.IntRange(min=1),
-                default=CALIBRATION_SAMPLES,
-                show_default=True,
-                help="Take N calibration images.",
-            ),
-            click.option(
-                "--seed", type=int, default=0, show_default=True, help="Choose images by this seed."
-            ),
-            preprocess_option,
-        )
-    ):
-        function = option(function)
-    return function
+images_options = all_options(
+    click.option(
+        "--samples",
+        type=click.IntRange(min=1),
+        default=CALIBRATION_SAMPLES,
+        show_default=True,
+        help="Take N calibration images.",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Choose images by this seed."),
+    preprocess_option,
+)
+_model_options = all_options(
+    click.argument("model", required=False, type=click.Path(path_type=Path), metavar="[MODEL]"),
+    click.option(
+        "--variant", type=click.Choice(tuple(VARIANTS)), help="Take this network, in place of MODEL."
+    ),
+    click.option(
+        "--alpha", type=float, help="Multiply the variant's widths by this.  [default: that of the variant]"
+    ),
+    click.option(
+        "--input-size",
+        metavar="PX|HxW",
+        help="Take images of this size, a square's side; of MODEL, where it leaves its size open.  "
+        f"[default: the model's or the weights file's own, {DEFAULT_INPUT_SIZE} without]",
+    ),
+    input_range_option,
+    click.option(
+        "--classes",
+        type=click.IntRange(min=1),
+        help="Give the classifier N outputs.  [default: as many as the weights have, 1000 without]",
+    ),
+    click.option(
+        "--weights",
+        default=IMAGENET_WEIGHTS,
+        show_default=True,
+        metavar="imagenet|none|PATH",
+        help="Give a variant published weights, random ones, or a .h5, .weights.h5 or .keras file.",
+    ),
+)
 
 
 def model_options(function: F) -> F:
@@ -131,39 +170,7 @@ def model_options(function: F) -> F:
         request = model_request({name: options.pop(name, None) for name in OPTIONS}, given)
         return function(graph=request, **options)
 
-    command = cast(F, call)
-    for option in reversed(
-        (
-            click.argument("model", required=False, type=click.Path(path_type=Path), metavar="[MODEL]"),
-            click.option(
-                "--variant",
-                type=click.Choice(tuple(VARIANTS)),
-                help="Take this network, in place of MODEL.",
-            ),
-            click.option("--alpha", type=float, help="Width multiplier.  [default: that of the variant]"),
-            click.option(
-                "--input-size",
-                metavar="PX|HxW",
-                help="Take images of this size, a square's side; of MODEL, where it leaves its size open.  "
-                f"[default: the model's or the weights file's own, {DEFAULT_INPUT_SIZE} without]",
-            ),
-            input_range_option,
-            click.option(
-                "--classes",
-                type=click.IntRange(min=1),
-                help="Outputs of the classifier.  [default: those of the weights, 1000 without]",
-            ),
-            click.option(
-                "--weights",
-                default=IMAGENET_WEIGHTS,
-                show_default=True,
-                metavar="imagenet|none|PATH",
-                help="Give a variant published weights, random ones, or a .h5, .weights.h5 or .keras file.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+    return _model_options(cast(F, call))
 
 
 def _is_given(name: str) -> bool:

@@ -52,14 +52,16 @@ if TYPE_CHECKING:
     type=click.Choice(sorted(RECIPES)),
     default=DEFAULT_RECIPE,
     show_default=True,
-    help="; ".join(f"{name}: {RECIPES[name].summary}" for name in sorted(RECIPES)) + ".",
+    help="Quantize by this recipe. "
+    + "; ".join(f"{name}: {RECIPES[name].summary}" for name in sorted(RECIPES))
+    + ".",
 )
 @click.option(
     "--hard-swish",
     type=click.Choice(HARD_SWISH_POLICIES),
     default=DEFAULT_HARD_SWISH,
     show_default=True,
-    help="What becomes of hard-swish. auto: a table where that loses little; lowered: all with scales per "
+    help="Write hard-swish in this way. auto: a table where that loses little; lowered: all with scales per "
     "channel, slower; fused: the operator HARD_SWISH, which XNNPACK does not take.",
 )
 @click.option(

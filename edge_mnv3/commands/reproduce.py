@@ -11,11 +11,10 @@ from edge_mnv3.commands.device_options import (
     history_option,
     leave,
     models_dir_option,
-    output_option,
     result_files,
     run_options,
 )
-from edge_mnv3.commands.options import force_option, json_option
+from edge_mnv3.commands.options import force_option, json_option, output_option
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import (
     CALIBRATION_SAMPLES,
@@ -48,7 +47,7 @@ ALL_VARIANTS = "all"
     default=IMAGENET_WEIGHTS,
     show_default=True,
     metavar="imagenet|none|DIR",
-    help="Weights for files that must be made: published weights, random ones, or a folder with the "
+    help="Give files that must be made published weights, random ones, or those of a folder with the "
     "published files.",
 )
 @click.option(
@@ -56,14 +55,14 @@ ALL_VARIANTS = "all"
     default=SYNTHETIC,
     show_default=True,
     metavar="PATH|synthetic",
-    help="Calibration for files that must be made, as in edge-mnv3 quantize.",
+    help="Calibrate files that must be made on these images, as in edge-mnv3 quantize.",
 )
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
     default=CALIBRATION_SAMPLES,
     show_default=True,
-    help="Use N of these images.",
+    help="Take N calibration images.",
 )
 @click.option(
     "--input-size",
@@ -71,7 +70,8 @@ ALL_VARIANTS = "all"
     default=DEFAULT_INPUT_SIZE,
     show_default=True,
     metavar="PX",
-    help="Side of the square input. Another one than the published gives no verdict: it is for trials.",
+    help="Give the square input this side. Another one than the published gives no verdict: it is for "
+    "trials.",
 )
 @click.option(
     "--era-binary",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "--data",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Labelled images: the accuracy on them must lie in the interval that the bundle states.",
+    help="Measure the accuracy on these labelled images: it must lie in the interval that the bundle states.",
 )
 @click.option("--arm", is_flag=True, help="Also run the golden images on an emulated Arm processor.")
 @click.option(

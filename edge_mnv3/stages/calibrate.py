@@ -24,9 +24,8 @@ from edge_mnv3.core.requests import AnyPath, Count, Request, check_call
 from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest
-from edge_mnv3.stages.float_file import WAITING
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
-from edge_mnv3.stages.open_model import OpenedModel, open_float_model
+from edge_mnv3.stages.open_model import READING, OpenedModel, open_float_model
 from edge_mnv3_calibration_data.source_kinds import is_word, open_images
 from edge_mnv3_calibration_data.sources.stored import (
     DESCRIPTION,
@@ -49,9 +48,8 @@ from edge_mnv3_quantization.calibration.statistics import (
     save_statistics,
     statistics_file,
 )
-from edge_mnv3_quantization.recipes.expected import OBSERVE_S, READ_IMAGE_S, SMALL_MULTIPLY_ADDS
+from edge_mnv3_quantization.recipes.expected import OBSERVE_S, SMALL_MULTIPLY_ADDS
 
-_READING = "reading calibration images"
 _OBSERVING = "running the float model"
 
 
@@ -106,7 +104,7 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
                 images.check_shape(opened.shape)
         count = len(stored.contents.manifest.images) if stored else request.samples
         reporter.plan(_phases(count, opened))
-        with timed(timings_s, "calibration_images", _READING, reporter):
+        with timed(timings_s, "calibration_images", READING, reporter):
             parts = [] if stored is None else [stored]
             if source is not None:
                 _check_labels(source, opened)
@@ -150,10 +148,8 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
 
 def _phases(images: int, opened: OpenedModel) -> list[Phase]:
     """What is to come, with the seconds that it takes on two x86-64 cores."""
-    reading_s = images * READ_IMAGE_S
     return [
-        Phase(_READING, reading_s),
-        Phase(WAITING, max(opened.expected_s - reading_s, 0.0)),
+        *opened.first_phases(images),
         Phase(_OBSERVING, images * OBSERVE_S * opened.multiply_adds / SMALL_MULTIPLY_ADDS),
     ]
 

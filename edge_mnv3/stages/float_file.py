@@ -15,12 +15,11 @@ from edge_mnv3.core import cache
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.reporting import Reporter
-from edge_mnv3.core.versions import __version__, versions
+from edge_mnv3.core.versions import TENSORFLOW_PACKAGES, __version__, versions
 from edge_mnv3.model.graphs import ResolvedGraph, build_graph
 
 WAITING = "building the network and converting it to a float .tflite"  # the step in which a stage waits
 _CONVERT_S = 9.0  # importing, building and converting, on two x86-64 cores
-TENSORFLOW = ("tensorflow", "tensorflow-cpu")
 # What decides how a graph is built and converted, beside TensorFlow and Keras.
 SOURCES = (
     "edge_mnv3.model.arch",
@@ -52,15 +51,25 @@ class _StoppedError(Exception):
     """Nobody waits for the file any more."""
 
 
+def converter_versions() -> dict[str, str] | None:
+    """Returns the versions of Python, TensorFlow, Keras and this package, on which a conversion depends.
+
+    Returns:
+        Package to version; None where TensorFlow or Keras has another name, and so no version to be told by.
+    """
+    installed = versions((*TENSORFLOW_PACKAGES, "keras"))
+    known = any(package in installed for package in TENSORFLOW_PACKAGES) and "keras" in installed
+    return {**installed, "edge-mnv3": __version__} if known else None
+
+
 def float_file_key(graph: ResolvedGraph) -> str | None:
     """Returns the key of a graph's float file in the cache; None if the file is not to be kept.
 
     Random weights differ from run to run, and a TensorFlow of unknown name has no version to be told by.
     """
-    installed = versions((*TENSORFLOW, "keras"))
+    installed = converter_versions()
     sources = cache.sha256_sources(SOURCES)
-    known = any(package in installed for package in TENSORFLOW) and "keras" in installed
-    if graph.weights.sha256 is None or sources is None or not known:
+    if graph.weights.sha256 is None or sources is None or installed is None:
         return None
     request = graph.request
     return cache.cache_key(
@@ -73,7 +82,7 @@ def float_file_key(graph: ResolvedGraph) -> str | None:
             "classes": graph.classes,
             "include_softmax": request.include_softmax,
             "weights": graph.weights.sha256,
-            "versions": {**installed, "edge-mnv3": __version__},
+            "versions": installed,
             "sources": sources,
         },
     )
@@ -111,8 +120,8 @@ def float_file(graph: ResolvedGraph, *, use_cache: bool, reporter: Reporter) -> 
     key = float_file_key(graph) if use_cache else None
     kept = cache.get(key, reporter) if key else None
     if kept is not None:
-        found = FloatFile(kept, True, {"read_cache": time.perf_counter() - started})
-        yield FloatFileMaker(lambda: found, 0.0)
+        taken = FloatFile(kept, True, {"read_cache": time.perf_counter() - started})
+        yield FloatFileMaker(lambda: taken, 0.0)
         return
     stopped = threading.Event()
     pool = ThreadPoolExecutor(1, "float-file")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_mnv3.core.input_range import PIXELS
-from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.reporting import Phase, Reporter
 from edge_mnv3.core.results.images import RGB_CHANNELS, ImageShape
 from edge_mnv3.core.results.model_facts import InputFacts, ModelFacts, OutputFacts
 from edge_mnv3.core.tflite.read import read_model
@@ -22,6 +22,9 @@ from edge_mnv3.model.graphs import (
 from edge_mnv3.stages.float_file import WAITING, FloatFile, float_file
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
 from edge_mnv3.stages.whole_models import whole_model
+from edge_mnv3_quantization.recipes.expected import READ_IMAGE_S
+
+READING = "reading calibration images"  # the step in which a stage reads them
 
 
 def model_name(request: GraphRequest | ModelRequest) -> str:
@@ -49,6 +52,11 @@ class OpenedModel:
     expected_s: float
     multiply_adds: int
     made: Callable[[], FloatModel]
+
+    def first_phases(self, images: int) -> list[Phase]:
+        """Tells the phases with which a stage begins: it reads images, and waits for the float file."""
+        reading_s = images * READ_IMAGE_S
+        return [Phase(READING, reading_s), Phase(WAITING, max(self.expected_s - reading_s, 0.0))]
 
 
 @contextmanager

@@ -32,11 +32,10 @@ from edge_mnv3.core.results.models import ModelChecks
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest
-from edge_mnv3.stages.float_file import WAITING
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
-from edge_mnv3.stages.open_model import OpenedModel, model_name, open_float_model
+from edge_mnv3.stages.open_model import READING, OpenedModel, model_name, open_float_model
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES, RecipeConfig
-from edge_mnv3_quantization.recipes.expected import READ_IMAGE_S, SMALL_MULTIPLY_ADDS, expected_s
+from edge_mnv3_quantization.recipes.expected import SMALL_MULTIPLY_ADDS, expected_s
 
 if TYPE_CHECKING:
     from edge_mnv3_quantization.calibration.statistics import Statistics
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
 
 # The steps that users see, and seconds that they take on two x86-64 cores.
-_READING = "reading calibration images"
 _QUANTIZING = "quantizing"
 _CHECKING = "checking the int8 file"
 _CHECK_S = 1.5
@@ -165,11 +163,9 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
 
 def _phases(request: QuantizeRequest, opened: OpenedModel, *, synthetic: bool) -> list[Phase]:
     """What is to come, with the seconds that it takes on two x86-64 cores."""
-    reading_s = request.samples * READ_IMAGE_S
     small_s = sum(expected_s(RECIPES[request.recipe], request.samples, synthetic=synthetic).values())
     return [
-        Phase(_READING, reading_s),
-        Phase(WAITING, max(opened.expected_s - reading_s, 0.0)),
+        *opened.first_phases(request.samples),
         Phase(_QUANTIZING, small_s * opened.multiply_adds / SMALL_MULTIPLY_ADDS),
         Phase(_CHECKING, _CHECK_S),
     ]
@@ -238,7 +234,7 @@ def _calibration_sample(
         seed=request.seed,
         preprocess=request.preprocess,
     )
-    with run.timed("calibration_images", _READING):
+    with run.timed("calibration_images", READING):
         sample = source.sample(wanted, run.reporter)
     for warning in (*source.remarks, *manifest_warnings(sample.manifest)):
         run.warn(warning)

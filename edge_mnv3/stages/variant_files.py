@@ -20,7 +20,7 @@ from edge_mnv3.core.choices import (
 )
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.imagenet import IMAGENET_CLASSES
+from edge_mnv3.core.imagenet import BACKGROUND_OUTPUTS, IMAGENET_CLASSES
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from edge_mnv3_android_bench.published.reproduction import PublishedNetwork
 
 _HARD_SWISH = "HARD_SWISH"
-_BACKGROUND_CLASS = 1  # TF-Slim's networks have it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +200,7 @@ def _describe(path: Path, made: QuantizeResult) -> VariantFile:
     info = _variant(made)
     if info.input_size_px != DEFAULT_INPUT_SIZE:
         differences.append(f"input: {info.input_size_px} px, published {DEFAULT_INPUT_SIZE}")
-    if info.classes not in (IMAGENET_CLASSES, IMAGENET_CLASSES + _BACKGROUND_CLASS):
+    if info.classes not in (IMAGENET_CLASSES, BACKGROUND_OUTPUTS):
         differences.append(f"classes: {info.classes}, published {IMAGENET_CLASSES}")
     if not info.minimalistic and not is_float and _HARD_SWISH not in read_file(path).op_histogram():
         differences.append(f"graph: recipe {made.recipe} writes hard-swish without {_HARD_SWISH}")

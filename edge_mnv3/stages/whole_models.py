@@ -31,9 +31,8 @@ from edge_mnv3.core.tflite.output_facts import output_facts
 from edge_mnv3.core.tflite.range_metadata import with_known_range
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.core.tflite.types import Graph
-from edge_mnv3.core.versions import __version__, versions
 from edge_mnv3.model.model_files import model_format
-from edge_mnv3.stages.float_file import TENSORFLOW
+from edge_mnv3.stages.float_file import converter_versions
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
 
 # What decides how a whole model is converted, beside TensorFlow and Keras.
@@ -90,10 +89,9 @@ def whole_model(request: ModelRequest, *, use_cache: bool, reporter: Reporter) -
 
 
 def _cache_key(request: ModelRequest, source: ModelSource) -> str | None:
-    installed = versions((*TENSORFLOW, "keras"))
+    installed = converter_versions()
     sources = cache.sha256_sources(MODEL_SOURCES)
-    known = any(package in installed for package in TENSORFLOW) and "keras" in installed
-    if sources is None or not known:
+    if sources is None or installed is None:
         return None
     return cache.cache_key(
         "float file of a whole model",
@@ -101,7 +99,7 @@ def _cache_key(request: ModelRequest, source: ModelSource) -> str | None:
             "model": source.sha256,
             "input_range": None if request.input_range is None else str(request.input_range),
             "input_size": None if request.input_size is None else str(request.input_size),
-            "versions": {**installed, "edge-mnv3": __version__},
+            "versions": installed,
             "sources": sources,
         },
     )

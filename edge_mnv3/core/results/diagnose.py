@@ -78,7 +78,8 @@ class TensorCost:
             signal.
         share_percent: Its share of the sum of that over all tensors.
         snr_db: Signal to noise of the logits with this tensor alone quantized; None without noise.
-        cumulative_snr_db: Signal to noise of the logits with this tensor and all more expensive ones quantized.
+        cumulative_snr_db: Signal to noise of the logits with this tensor and all more expensive ones
+            quantized.
         causes: What is wrong with it, the gravest first.
         recipe_did: What the recipe did here, as the int8 file notes, or else as inferred.
         suggestion: What to do; empty where nothing is known.

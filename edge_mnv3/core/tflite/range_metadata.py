@@ -29,8 +29,8 @@ def with_known_range(content: bytes, input_range: InputRange, name: str) -> byte
         The same bytes where its first layers or its metadata tell the same range. A file with other metadata
         keeps its associated files.
     """
-    own = input_of(content, name).own
-    if own is not None and own[0].is_near(input_range):
+    told = input_of(content, name).told
+    if told is not None and told[0].is_near(input_range):
         return content
     options = NormalizationOptions(mean=input_range.mean, std=input_range.std)
     image = TensorMetadata(name="image", process_units=(ProcessUnit(options=options),))
