@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import typing
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +20,7 @@ from edge_mnv3.core import published
 from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results import bench as bench_results
-from edge_mnv3.core.results import bench_report
+from edge_mnv3.core.results import bench_report, model_facts
 from edge_mnv3.core.results import binaries as binary_results
 from edge_mnv3.core.results import calibrate as calibrate_results
 from edge_mnv3.core.results import demo as demo_results
@@ -61,6 +62,7 @@ TOP_RESULTS = {
 }
 RESULT_MODULES = (
     model_results,
+    model_facts,
     image_results,
     calibrate_results,
     quantize_results,
@@ -244,8 +246,11 @@ def _section(heading: str, kind: Any, kinds: dict[str, Any]) -> str:
     anchors = {top.__name__: command.replace(" ", "-") for command, top in TOP_RESULTS.items()}
     notes = _attribute_notes(kind.__doc__)
     rows = []
+    hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
         shown = re.sub(r"tuple\[(.*), \.\.\.\]", r"list of \1", str(field.type)).replace(" | ", " or ")
+        if typing.get_origin(hints[field.name]) is typing.Literal:
+            shown = "str"
         for name in set(re.findall(r"\w+", shown)) & kinds.keys():
             shown = re.sub(rf"\b{name}\b", f"[{name}](#{anchors.get(name, name).lower()})", shown)
         rows.append((f"`{field.name.rstrip('_')}`", shown, notes.get(field.name, "")))
