@@ -205,8 +205,8 @@ def test_what_is_not_known_is_asked_for(files: list[FileInput]) -> None:
         decide_inputs(files)
     assert str(raised.value) == (
         "model f.tflite: got a float input of unknown range, expected the numbers that stand for pixels 0 "
-        "and 255; state it with --input-range 0..255, -1..1, 0..1, or MEAN/STD of pixels 0 to 255, one number "
-        "or three each"
+        "and 255; state it with --input-range 0..255, -1..1, 0..1, or MEAN/STD of pixels 0 to 255, one "
+        "number or three each"
     )
     assert decide_inputs(files, ZERO_TO_ONE)[0].range == ZERO_TO_ONE
 
