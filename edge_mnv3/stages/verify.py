@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import ArgumentError, BundleError
 from edge_mnv3.core.images import check_skipped, skipped_warnings, unread_warnings
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -122,7 +123,6 @@ def _runners(request: VerifyRequest, reporter: Reporter) -> list[GoldenRunner]:
 
         runners.append(find_arm_runner())
     if request.devices:
-        from edge_mnv3.core.choices import CURRENT_BINARY
         from edge_mnv3.stages.verify_device import phone_runners
 
         runners += phone_runners(

@@ -1,6 +1,6 @@
 """The processor's cores: which belong together, which are big, how a set of them is written as a mask.
 
-Pure functions over what `SCRIPT` prints on the device: a line `cpuN/file value` for each value there is.
+Pure functions over what `TOPOLOGY_SCRIPT` prints on the device: a line `cpuN/file value` for each value there is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LINE = re.compile(r"^(?:cpu(\d+)/(?:cpufreq/)?)?(\w+)[ \t]+(\S.*)$")
 
 
 def parse_values(text: str) -> dict[str, dict[int, str]]:
-    """Reads the lines of `SCRIPT`.
+    """Reads the lines of `TOPOLOGY_SCRIPT`.
 
     Returns:
         File's name to core's number to value; core -1 for the files that concern all cores.

@@ -15,6 +15,7 @@ from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import HostBenchConditions, HostBenchResult, HostProtocol
 from edge_mnv3.core.runtime import LoadedModel, open_model
+from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
 from edge_mnv3_android_bench.measuring.plan import HostBenchRequest
 
 UNSTABLE_SPREAD = 0.10  # (p95 - p5) / median above which a result is called unstable
@@ -108,4 +109,4 @@ def _processor() -> str:
 def _cpu_mask() -> str:
     if not hasattr(os, "sched_getaffinity"):
         return "unknown"
-    return f"{sum(1 << cpu for cpu in os.sched_getaffinity(0)):x}"
+    return cpu_mask(os.sched_getaffinity(0))

@@ -22,6 +22,7 @@ from edge_mnv3.core.results.verdicts import (
     MeasuredCell,
     is_of_the_era,
 )
+from edge_mnv3_android_bench.device.cpu_topology import big_cores
 
 # Published figures state neither spread nor build: closer than this they cannot be told apart.
 TOLERANCE = 0.15
@@ -78,13 +79,12 @@ def _differences_beside_build(conditions: DeviceBenchConditions, phone: str | No
 
 
 def _core_differences(conditions: DeviceBenchConditions) -> list[str]:
-    clusters = [cluster for cluster in conditions.device.clusters if cluster.max_khz]
     if not conditions.cpus:
         return ["cores: not pinned, published on a large core"]
-    if not clusters:
+    large = big_cores(conditions.device.clusters)
+    if not large:
         return ["cores: the device does not tell which are large"]
-    large = max(clusters, key=lambda cluster: cluster.max_khz or 0)
-    if set(conditions.cpus) <= set(large.cpus):
+    if set(conditions.cpus) <= set(large):
         return []
     return [f"cores: mask {conditions.cpu_mask}, published on a large core"]
 

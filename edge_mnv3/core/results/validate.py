@@ -28,7 +28,8 @@ class ModelAccuracy:
         class_offset: Output index less label: 1 for files with a "background" class at 0.
         top1_percent: Share of images whose highest output is the label; ties go to the lower index. None
             where no output is of classes with labels.
-        top5_percent: Share of images whose label is among the five highest outputs; None likewise.
+        top5_percent: Share of images whose label is among the five highest outputs. None where no output is of
+            classes with labels.
     """
 
     path: str
@@ -163,7 +164,7 @@ class Similarity:
         cosine_least: The least cosine.
         least_file: The image that has it.
         snr_db: Energy of the float outputs about their mean over that of the difference; None where one of
-            them is nought.
+            them is zero.
         neighbour_agreement_percent: Share of images whose nearest other image, by cosine, is the same in both
             files; None for maps, and for fewer than three images.
     """
