@@ -1,6 +1,6 @@
 """The processor's cores: which belong together, which are big, how a set of them is written as a mask.
 
-Pure functions over what `TOPOLOGY_SCRIPT` prints on the device: a line `cpuN/file value` for each value there is.
+Pure functions over what `TOPOLOGY_SCRIPT` prints on the device: a line `cpuN/file value` for each value.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ class ModelAccuracy:
         class_offset: Output index less label: 1 for files with a "background" class at 0.
         top1_percent: Share of images whose highest output is the label; ties go to the lower index. None
             where no output is of classes with labels.
-        top5_percent: Share of images whose label is among the five highest outputs. None where no output is of
-            classes with labels.
+        top5_percent: Share of images whose label is among the five highest outputs. None where no output
+            is of classes with labels.
     """
 
     path: str
