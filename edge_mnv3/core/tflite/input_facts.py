@@ -112,7 +112,7 @@ def known_range(path: Path) -> InputRange | None:
     Raises:
         ModelFileError: As `read_input` raises.
     """
-    own = read_input(path).own
+    own = read_input(path).told
     return None if own is None else own[0]
 
 
