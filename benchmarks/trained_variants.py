@@ -129,7 +129,7 @@ def compared(recipe: str, made: QuantizeResult, held_out: Labelled) -> Row:
     wanted, _ = _logits(Path(made.float_path), held_out.pixels, "xnnpack")
     checks = made.checks
     return Row(
-        network=made.name,
+        network=made.name if made.variant is None else made.variant.name,
         recipe=recipe,
         float_top1_percent=float(100 * np.mean(wanted.argmax(axis=1) == held_out.labels)),
         xnnpack=accuracy(made, wanted, held_out, "xnnpack") if checks.xnnpack.loads else None,

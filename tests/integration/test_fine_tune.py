@@ -174,7 +174,7 @@ def test_packaged_labels_name_the_outputs(
     assert 100 * right / len(indices) >= LEAST_TOP1_PERCENT
     preprocessing = (bundle / "apps" / "android" / "Preprocessing.kt").read_text(encoding="utf-8")
     assert "the whole image, resized to the input" in preprocessing
-    assert f"const val SIZE = {DEMO.input_size_px}" in preprocessing
+    assert f"const val WIDTH = {DEMO.input_size_px}" in preprocessing
 
 
 def test_averages_taken_anew_are_those_of_the_weights() -> None:
