@@ -26,10 +26,15 @@ class Written(GraphBuilder):
     """A float graph in the making, with random weights; every method returns the number of a tensor."""
 
     def __init__(
-        self, shape: tuple[int, ...] = (1, 6, 6, 3), *, seed: int = 0, open_batch: bool = False
+        self,
+        shape: tuple[int, ...] = (1, 6, 6, 3),
+        *,
+        seed: int = 0,
+        open_batch: bool = False,
+        takes: InputRange = PIXELS,
     ) -> None:
         super().__init__()
-        self.rng = np.random.default_rng(seed)
+        self.rng, self.takes = np.random.default_rng(seed), takes
         self.shapes: list[tuple[int, ...]] = []
         self.names: list[str] = []
         signature = (-1, *shape[1:]) if open_batch else ()

@@ -16,6 +16,7 @@ from edge_mnv3.core.tflite.read import only_graph, read_model
 from edge_mnv3.core.tflite.types import NO_TENSOR, Graph
 
 Shape = tuple[int, int, int]
+_IMAGE_CHANNELS = (1, 3)
 _STATEFUL = ("ASSIGN_VARIABLE", "CALL_ONCE", "RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM", "VAR_HANDLE")
 _QUANTIZED = ("INT4", "INT8", "UINT8", "INT16")
 _FOREIGN_PREFIX = "Flex"  # of TensorFlow's own operators in a .tflite
@@ -34,6 +35,28 @@ def open_shape(content: bytes, name: str) -> tuple[int | None, int | None, int]:
         raise ModelFileError(f"model {name}", f"an input of shape {shape}", "(1, height, width, channels)")
     height, width = (None if side < 0 else side for side in shape[1:3])
     return height, width, shape[3]
+
+
+def with_channels_last(content: bytes, name: str) -> bytes:
+    """Gives a file whose image is (1, channels, height, width) a transposition in front.
+
+    Args:
+        content: The file.
+        name: What errors call it.
+
+    Returns:
+        A file that takes (1, height, width, channels); the same bytes where it does already.
+
+    Raises:
+        ModelFileError: It is no valid `.tflite`, or holds several graphs.
+    """
+    graph = only_graph(read_model(content, name), name)
+    tensor = graph.tensors[graph.inputs[0]] if len(graph.inputs) == 1 else None
+    if tensor is None or len(tensor.shape) != 4 or tensor.dtype != "FLOAT32":
+        return content
+    if tensor.shape[1] in _IMAGE_CHANNELS and tensor.shape[3] not in _IMAGE_CHANNELS:
+        return Edit(flatbuffer_part(content), name).take_channels_last().to_bytes()
+    return content
 
 
 def check_float(content: bytes, name: str) -> Graph:

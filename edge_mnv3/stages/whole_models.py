@@ -192,9 +192,9 @@ def _of_saved_model(request: ModelRequest, path: Path, timer: Timer) -> _Convert
 
 
 def _of_tflite(request: ModelRequest, path: Path, timer: Timer) -> _Converted:
-    from edge_mnv3.model.tflite_models import open_shape, with_fixed_shapes
+    from edge_mnv3.model.tflite_models import open_shape, with_channels_last, with_fixed_shapes
 
-    content = path.read_bytes()
+    content = with_channels_last(path.read_bytes(), str(path))
     shape = _fixed_shape(open_shape(content, str(path)), request, path)
     with timer("convert_float", "reading the float .tflite"):
         fixed = with_fixed_shapes(content, shape, str(path))

@@ -229,9 +229,13 @@ def test_hidden_layers(name: str) -> None:
 
 
 def test_feature_maps_and_embeddings() -> None:
+    """Weights follow a hard-swish, for in int8 they take its factor."""
     graph = Written()
-    x = graph.conv(graph.image, 5, fused_activation_function="RELU")
-    assert kinds(assert_equal(graph.finish(graph.op("HARD_SWISH", x)))) == ["conv", "hard_swish"]
+    x = graph.op("HARD_SWISH", graph.conv(graph.image, 5))
+    assert kinds(assert_equal(graph.finish(x))) == ["conv", "hard_swish", "depthwise"]
+    embedded = assert_equal(graph.finish(graph.mean(x, keep_dims=False)))
+    assert kinds(embedded) == ["conv", "hard_swish", "mean", "depthwise", "reshape"]
+    assert kinds(assert_equal(graph.finish(graph.conv(graph.image, 5)))) == ["conv"]
 
 
 def grey(form: str) -> bytes:

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from edge_mnv3.core.errors import ConversionError, EdgeMnv3Error, ModelFileError
+from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.core.tflite.types import NO_TENSOR, constant_tensor
+from edge_mnv3.model.tflite_models import with_channels_last
 from edge_mnv3_quantization.reading.reader import read_network
 from written_graphs import SAME, VALID, Written, assert_equal, kinds
 
@@ -240,3 +243,20 @@ def test_an_operator_that_does_not_fit_is_a_damaged_file() -> None:
 def test_what_is_no_file_is_refused() -> None:
     with pytest.raises(EdgeMnv3Error, match="^model float: got no valid TFLite flatbuffer"):
         read_network(b"")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_channels_first_file_is_made_to_take_channels_last(channels: int) -> None:
+    """Nothing else changes, and the network that is read has no transposition."""
+    graph = Written((1, channels, 6, 8))
+    x = graph.conv(graph.transpose(graph.image, 0, 2, 3, 1), 4, 3)
+    content = graph.finish(x, names=("scores",))
+    turned = with_channels_last(content, "m")
+    assert with_channels_last(turned, "m") == turned
+    pixels = np.random.default_rng(0).uniform(-1, 1, (1, 6, 8, channels)).astype(np.float32)
+    (wanted,) = open_bytes(content, kernels="builtin").run_raw(pixels.transpose(0, 3, 1, 2))
+    (got,) = open_bytes(turned, kernels="builtin").run_raw(pixels)
+    assert np.array_equal(wanted, got)
+    assert kinds(assert_equal(turned)) == ["conv"]
+    (signature,) = read_model(turned, "m").signatures
+    assert signature.inputs == {"image": read_model(turned, "m").main_graph.inputs[0]}

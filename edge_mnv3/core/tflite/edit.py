@@ -136,10 +136,23 @@ class Edit:
                 value = result
         self._replace_tensors({old: value})
         self._graph.operators[:0] = new
-        self._graph.inputs = [image]
-        for signature in self._model.signatureDefs or ():
-            for entry in signature.inputs:
-                entry.tensorIndex = image
+        self._take_input(image)
+        return self
+
+    def take_channels_last(self) -> Edit:
+        """Puts a transposition in front of the graph's one input (N, C, H, W), which becomes (N, H, W, C)."""
+        old = int(self._graph.inputs[0])
+        given = self._graph.tensors[old]
+        name = (given.name or b"image").decode("utf-8", "replace")
+        given.name = f"{name}_channels_first".encode()
+        shape, signature = (
+            () if sides is None or len(sides) == 0 else tuple(int(sides[place]) for place in (0, 2, 3, 1))
+            for sides in (given.shape, given.shapeSignature)
+        )
+        image = self._add_tensor(Tensor(name=name, dtype="FLOAT32", shape=shape, shape_signature=signature))
+        order = self._add_tensor(constant_tensor("", np.array([0, 3, 1, 2], np.int32)))
+        self._graph.operators[:0] = [self._operator("TRANSPOSE", [image, order], old)]
+        self._take_input(image)
         return self
 
     def set_input_shape(self, shape: Sequence[int]) -> Edit:
@@ -176,6 +189,13 @@ class Edit:
     def to_bytes(self) -> bytes:
         """Writes the file."""
         return packed(self._model)
+
+    def _take_input(self, tensor: int) -> None:
+        """Makes a tensor the graph's one input, under the names that the input had."""
+        self._graph.inputs = [tensor]
+        for signature in self._model.signatureDefs or ():
+            for entry in signature.inputs:
+                entry.tensorIndex = tensor
 
     def _set_shape(self, tensor: int, shape: Sequence[int]) -> None:
         self._graph.tensors[tensor].shape = [int(side) for side in shape]

@@ -33,6 +33,7 @@ _OPERATOR_NAMES = {
 _HARD_SIGMOID_SHIFT_STORED = np.full((1,), 127, np.int8)
 _UINT8_SHIFT = 128  # from an int8 zero point to that of the same numbers as uint8
 # An int8 file's float input is centred by an addition, of the largest constant that int8 holds.
+_NO_CENTRING = -128  # the zero point where pixel 0 is real 0
 _CENTRING_STORED = np.full((1, 1, 1, 1), -127, np.int8)
 
 
@@ -223,6 +224,8 @@ def _operator(node: Node, shape: Sequence[int], given: Sequence[int]) -> _Operat
 def _add_scaled_pixels(writer: _Writer, image: int) -> int:
     """Adds the operators that make the network's input of pixels."""
     network = writer.network
+    if (network.input_scale, network.input_offset) == (1.0, 0.0):
+        return image
     shape = network.values[network.input].shape
     scaled, moved = (writer.add_float(name, shape) for name in ("scaled", "moved"))
     scale, offset = (
@@ -242,7 +245,8 @@ def stored_input(network_input: Quantization, io: str) -> tuple[str, Quantizatio
         io: dtype of the file's input and output. With `float32` the tensor holds pixels in steps of 1.
     """
     if io == "float32":
-        return "image_centred", Quantization(scale=1.0, zero_point=network_input.zero_point)
+        name = "image_int8" if network_input.zero_point == _NO_CENTRING else "image_centred"
+        return name, Quantization(scale=1.0, zero_point=network_input.zero_point)
     return "image_int8", network_input
 
 
@@ -272,6 +276,9 @@ def _add_int8_input(writer: _Writer, stored: Quantization, io: str, takes: Input
             "image_int8", "int8", shape, Quantization(scale=1.0, zero_point=-128)
         )
         writer.file.add_operator("QUANTIZE", [_add_pixels(writer, image, takes)], stored_image)
+        if stored.zero_point == _NO_CENTRING:
+            writer.tensors[network.input] = stored_image
+            return image
         moved = writer.add_quantized(name, "int8", shape, taken_as)
         shift = writer.add_constant("shift", _CENTRING_STORED, (stored.zero_point + 128) / 127.0)
         writer.file.add_operator("ADD", [stored_image, shift], moved)
@@ -289,13 +296,11 @@ def _add_int8_input(writer: _Writer, stored: Quantization, io: str, takes: Input
 def _add_pixels(writer: _Writer, image: int, takes: InputRange) -> int:
     """Adds the operators that make pixels 0..255 of a float input, whose numbers are (pixel - mean) / std."""
     shape = writer.network.values[writer.network.input].shape
-    for operator, name, numbers in (("MUL", "std", takes.std), ("ADD", "mean", takes.mean)):
-        neutral = 1.0 if operator == "MUL" else 0.0
+    operators = (("MUL", "image_times_std", takes.std, 1.0), ("ADD", "image_plus_mean", takes.mean, 0.0))
+    for operator, name, numbers, neutral in operators:
         if any(number != neutral for number in numbers):
-            constant = writer.add_constant(f"image_{name}", np.asarray(numbers, np.float32))
-            moved = writer.add_float(
-                f"image_times_{name}" if operator == "MUL" else f"image_plus_{name}", shape
-            )
+            constant = writer.add_constant(f"{name}_constant", np.asarray(numbers, np.float32))
+            moved = writer.add_float(name, shape)
             writer.file.add_operator(operator, [image, constant], moved)
             image = moved
     return image

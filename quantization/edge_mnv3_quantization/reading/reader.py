@@ -9,6 +9,7 @@ from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.core.tflite.types import Model
 from edge_mnv3_quantization.graph.network import Network, Value
 from edge_mnv3_quantization.reading.borders import tidy
+from edge_mnv3_quantization.reading.ends import put_weights_last
 from edge_mnv3_quantization.reading.folding import fold
 from edge_mnv3_quantization.reading.functions import recognize_hard_swish
 from edge_mnv3_quantization.reading.image import Pixels, put_range, take_pixels
@@ -45,6 +46,7 @@ def read_network(float_model: bytes, takes: InputRange = PIXELS) -> Network:
     steps.without_unused()
     fold(steps)
     tidy(steps)
+    put_weights_last(steps)
     pixels = take_pixels(steps)
     return _network(steps, pixels, _signature(model))
 

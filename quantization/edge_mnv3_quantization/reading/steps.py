@@ -125,6 +125,11 @@ class Steps:
         place = self.steps.index(old)
         self.steps[place : place + 1] = new
 
+    def replace_inputs(self, step: Step, new_of: Mapping[int, int]) -> None:
+        """Makes a step take other values."""
+        inputs = tuple(new_of.get(value, value) for value in step.inputs)
+        self.replace(step, dataclasses.replace(step, inputs=inputs))
+
     def drop(self, step: Step) -> None:
         """Takes a step out, so that what took its output takes its input."""
         self.replace(step)

@@ -16,8 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core.errors import ConversionError
+from edge_mnv3.core.input_range import PIXELS
 from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3_quantization.convert import last_line
+from edge_mnv3_quantization.graph.scale_sharing import rescale
+from edge_mnv3_quantization.graph.writer import write_float
+from edge_mnv3_quantization.reading.reader import read_network
 from edge_mnv3_quantization.recipes.expected import expected_s
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs, Quantized
 from edge_mnv3_quantization.recipes.report import converter_report
@@ -33,6 +38,7 @@ def quantize_with_converter(inputs: QuantizationInputs) -> Quantized:
     from tensorflow.lite.python import convert
     from tensorflow.lite.python.optimize import calibrator
 
+    float_model = _taking_pixels(inputs)
     work = Work(expected_s(inputs.config, len(inputs.images)), inputs.reporter)
 
     def representative_dataset() -> Iterator[list[npt.NDArray[Any]]]:
@@ -44,10 +50,21 @@ def quantize_with_converter(inputs: QuantizationInputs) -> Quantized:
     try:
         with captured_native_output():
             with work.phase("observe"):
-                calibrated = calibrator.Calibrator(inputs.float_model).calibrate(representative_dataset)
+                calibrated = calibrator.Calibrator(float_model).calibrate(representative_dataset)
             with work.phase("quantize_weights"):
                 model = convert.mlir_quantize(calibrated, input_data_type=io_type, output_data_type=io_type)
     except Exception as error:  # pybind raises RuntimeError, ValueError and its own classes
         what = f"quantization with recipe {inputs.config.name}"
         raise ConversionError(what, last_line(error)) from error
     return Quantized(model=bytes(model), report=converter_report(inputs, work.phases_s))
+
+
+def _taking_pixels(inputs: QuantizationInputs) -> bytes:
+    """Returns a file that takes pixels (1, H, W, C): the float file, or one of the network in it."""
+    takes = inputs.options.input_range
+    graph = read_model(inputs.float_model, "float").main_graph
+    image = graph.tensors[graph.inputs[0]]
+    if takes == PIXELS and image.shape == (1, *inputs.images.shape[1:]) and not image.is_dynamic:
+        return inputs.float_model
+    network = rescale(read_network(inputs.float_model, takes), {})
+    return write_float(network, network.outputs, pixels=True)

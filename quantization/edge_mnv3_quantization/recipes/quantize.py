@@ -33,9 +33,10 @@ def quantize(
     """Quantizes a float file to int8.
 
     Args:
-        float_model: A float32 `.tflite` file with one input (1, H, W, 3) of pixels 0..255. Recipes of the
-            engine `equalized` take networks of the MobileNetV3 family only.
-        images: Calibration images, (N, H, W, 3) uint8 with N >= 1.
+        float_model: A float32 `.tflite` file with one input (1, H, W, C) or (1, C, H, W), that takes
+            `options.input_range`, and any number of outputs. Recipes of the engine `equalized` take networks
+            of the operators of MobileNetV3 and its heads only.
+        images: Calibration images, (N, H, W, C) uint8 with N >= 1.
         config: The recipe, such as `RECIPES["accurate"]`.
         options: The caller's choices; None for the defaults.
         statistics: Statistics of this network over all or some of the images, which are then not run in float
@@ -43,8 +44,8 @@ def quantize(
         reporter: Its `progress` is told of (units of work done, units in all).
 
     Returns:
-        The int8 file (weights int8 per channel, activations int8 per tensor, biases int32), and what was
-        done.
+        The int8 file (weights int8 per channel, activations int8 per tensor, biases int32), whose uint8 or
+        int8 input takes pixels, and what was done.
 
     Raises:
         ConversionError: The recipe cannot take the graph.

@@ -55,14 +55,15 @@ def check_int8(path: Path, *, io: str, runtime: RuntimeName = DEFAULT_RUNTIME) -
 
     Args:
         path: A `.tflite` file.
-        io: The dtype that its input and output should have; with `float32` those two tensors may be floats.
+        io: The dtype that its input and outputs should have; with `float32` these tensors may be floats, and
+            so may what makes pixels of the input.
         runtime: Which runtime to try it with.
 
     Raises:
         ModelFileError: The file is missing or no valid `.tflite`.
     """
     inspected = inspect_file(path, runtime=runtime)
-    ends = {tensor.name for tensor in (*inspected.inputs, *inspected.outputs)} if io == "float32" else set()
+    ends = _float_ends(read_file(path)) if io == "float32" else set()
     floats = [name for name in inspected.float_tensors if name not in ends]
     problems = []
     if floats:
@@ -87,6 +88,16 @@ def check_int8(path: Path, *, io: str, runtime: RuntimeName = DEFAULT_RUNTIME) -
         passed=not problems,
         problems=tuple(problems),
     )
+
+
+def _float_ends(model: Model) -> set[str]:
+    """Names the floats that a file of float ends may hold: the ends, and what makes pixels of its input."""
+    graph = model.main_graph
+    numbers = {*graph.inputs, *graph.outputs}
+    for operator in graph.operators:
+        if operator.name in ("MUL", "ADD") and operator.inputs[0] in numbers:
+            numbers |= {*operator.inputs, *operator.outputs}
+    return {graph.tensors[number].name for number in numbers}
 
 
 def _probe_xnnpack(path: Path, contents: Model, runtime: RuntimeName) -> KernelCheck:

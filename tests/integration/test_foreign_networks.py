@@ -1,0 +1,165 @@
+"""Float files of other forms, quantized: one XNNPACK partition, the same outputs, answers near float's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_mnv3.core.input_range import MINUS_ONE_TO_ONE, PIXELS, ZERO_TO_ONE, InputRange
+from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3.core.tflite.read import read_model
+from edge_mnv3_quantization.options import QuantizationOptions
+from edge_mnv3_quantization.recipes.config import RECIPES
+from edge_mnv3_quantization.recipes.quantize import quantize
+from written_graphs import VALID, Written
+
+MEAN_AND_DEVIATION = InputRange((123.7, 116.3, 103.5), (58.4, 57.1, 57.4))
+SHAPE = (12, 16)
+LEAST_DB = 6.0  # an int8 file whose noise is a quarter of the signal is none that works
+
+
+def images(count: int, channels: int = 3, *, seed: int = 0) -> Any:
+    """Pictures of a few smooth patches."""
+    rng = np.random.default_rng(seed)
+    patches = rng.normal(120, 60, (count, 3, 4, channels)).repeat(4, axis=1).repeat(4, axis=2)
+    return np.clip(patches + rng.normal(0, 10, patches.shape), 0, 255).astype(np.uint8)
+
+
+def normalized(graph: Written, x: int) -> int:
+    """Writes a batch norm that is not fused, of the statistics of some images."""
+    rows = outputs(graph.finish(x), images(24, min(graph.shapes[graph.image][1:])), graph.takes)[0]
+    numbers = rows.reshape(-1, rows.shape[-1])
+    x = graph.op("SUB", x, graph.constant(numbers.mean(axis=0)))
+    return graph.op("MUL", x, graph.constant(1.5 / np.maximum(numbers.std(axis=0), 1e-6)))
+
+
+def features(graph: Written, image: int) -> int:
+    """A border, an unfused batch norm, a hard-swish and squeeze-excite that are written out, a shortcut."""
+    rows, columns = (size + 2 for size in graph.shapes[image][1:3])
+    sides = graph.constant([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32)
+    x = graph.op("PAD", image, sides, shape=(1, rows, columns, graph.shapes[image][-1]))
+    x = normalized(graph, graph.conv(x, 8, 3, **VALID | {"stride_h": 2, "stride_w": 2}))
+    limited = graph.op("RELU6", graph.op("ADD", x, graph.constant(3.0)))
+    x = graph.op("MUL", graph.op("MUL", limited, graph.constant(1 / 6)), x)
+    y = graph.op("RELU", normalized(graph, graph.depthwise(x)))
+    excitation = graph.conv(graph.conv(graph.mean(y), 4, fused_activation_function="RELU"), 8)
+    excitation = graph.op("RELU6", graph.op("ADD", excitation, graph.constant(3.0)))
+    y = graph.op("MUL", y, graph.op("MUL", excitation, graph.constant(1 / 6)))
+    return graph.op("ADD", normalized(graph, graph.conv(y, 8)), x)
+
+
+def with_head(head: str, takes: InputRange = PIXELS) -> tuple[bytes, int]:
+    """Writes a network; tells how many channels its image has."""
+    channels = 1 if head == "grey" else 3
+    first = head == "channels first"
+    graph = Written((1, channels, *SHAPE) if first else (1, *SHAPE, channels), seed=4, takes=takes)
+    image = graph.transpose(graph.image, 0, 2, 3, 1) if first else graph.image
+    if head == "grey":
+        image = graph.op("CONCATENATION", image, image, image, shape=(1, *SHAPE, 3), axis=3)
+    x = features(graph, image)
+    if head == "map":
+        return graph.finish(x), channels
+    pooled = graph.mean(x, keep_dims=False, name="REDUCE_MAX" if head == "largest" else "MEAN")
+    if head == "embedding":
+        return graph.finish(pooled), channels
+    if head == "flattened":
+        pooled = graph.reshape(x, 1, int(np.prod(graph.shapes[x])))
+    hidden = graph.op(
+        "LOGISTIC" if head == "sigmoid" else "HARD_SWISH", normalized(graph, graph.dense(pooled, 8))
+    )
+    scores = normalized(graph, graph.dense(hidden, 1 if head == "sigmoid" else 5))
+    if head == "sigmoid":
+        return graph.finish(graph.op("LOGISTIC", scores)), channels
+    if head == "several":
+        labels = graph.op("LOGISTIC", normalized(graph, graph.dense(hidden, 3)))
+        return graph.finish(labels, scores, x, names=("labels", "classes", "map")), channels
+    return graph.finish(scores), channels
+
+
+HEADS = (
+    "classes",
+    "grey",
+    "channels first",
+    "map",
+    "largest",
+    "embedding",
+    "flattened",
+    "sigmoid",
+    "several",
+)
+
+
+def outputs(content: bytes, pixels: Any, takes: InputRange | None) -> list[np.ndarray[Any, Any]]:
+    """Runs a file on images, as real numbers: floats of a range, or pixels in the file's own type."""
+    model = open_bytes(content, kernels="builtin" if takes else "xnnpack")
+    rows = []
+    for image in pixels:
+        if takes is None:
+            given = model.run_all(image)
+        else:
+            numbers = takes.apply(image[np.newaxis]).astype(np.float32)
+            if model.inputs[0].shape[1:] != image.shape:
+                numbers = numbers.transpose(0, 3, 1, 2)
+            given = model.run_raw(numbers)
+        rows.append(
+            [
+                (numbers.astype(np.float64) - (info.zero_point or 0)) * (info.scale or 1.0)
+                for numbers, info in zip(given, model.outputs, strict=True)
+            ]
+        )
+    return [np.stack(column) for column in zip(*rows, strict=True)]
+
+
+def decibels(wanted: np.ndarray[Any, Any], got: np.ndarray[Any, Any]) -> float:
+    """The signal, what differs between images, to the error."""
+    signal, noise = np.square(wanted - wanted.mean(axis=0)).sum(), np.square(wanted - got).sum()
+    return float(10 * np.log10(signal / noise))
+
+
+@pytest.mark.parametrize("recipe", ["accurate", "fast"])
+@pytest.mark.parametrize("head", HEADS)
+def test_heads_in_int8(head: str, recipe: str) -> None:
+    content, channels = with_head(head)
+    made = quantize(content, images(24, channels), RECIPES[recipe]).model
+    assert open_bytes(made).partitions == 1
+    unseen = images(24, channels, seed=1)
+    pairs = list(zip(outputs(content, unseen, PIXELS), outputs(made, unseen, None), strict=True))
+    for wanted, got in pairs:
+        assert wanted.shape == got.shape
+        assert decibels(wanted, got) > LEAST_DB
+    if head == "several":
+        (signature,) = read_model(made, "int8").signatures
+        graph = read_model(made, "int8").main_graph
+        assert [graph.tensors[number].name for number in graph.outputs] == ["labels", "classes", "map"]
+        assert signature.outputs == dict(zip(("labels", "classes", "map"), graph.outputs, strict=True))
+
+
+@pytest.mark.parametrize("io", ["uint8", "int8", "float32"])
+@pytest.mark.parametrize("takes", [MINUS_ONE_TO_ONE, ZERO_TO_ONE, MEAN_AND_DEVIATION])
+def test_ranges_in_int8(takes: InputRange, io: Any) -> None:
+    """Files of integers take pixels, those of floats what the float file takes."""
+    content, _ = with_head("classes", takes)
+    options = QuantizationOptions(io=io, input_range=takes)
+    made = quantize(content, images(24), RECIPES["fast"], options=options).model
+    assert open_bytes(made).partitions == 1
+    unseen = images(24, seed=1)
+    (wanted,), (got,) = (
+        outputs(content, unseen, takes),
+        outputs(made, unseen, takes if io == "float32" else None),
+    )
+    assert decibels(wanted, got) > LEAST_DB
+
+
+@pytest.mark.parametrize("head", ["channels first", "several", "sigmoid"])
+def test_the_converters_recipe_takes_pixels_too(head: str) -> None:
+    """Whatever the float file takes, and in whatever order."""
+    content, channels = with_head(head, MEAN_AND_DEVIATION)
+    options = QuantizationOptions(input_range=MEAN_AND_DEVIATION)
+    made = quantize(content, images(24, channels), RECIPES["stock"], options=options).model
+    unseen = images(24, channels, seed=1)
+    pairs = zip(outputs(content, unseen, MEAN_AND_DEVIATION), outputs(made, unseen, None), strict=True)
+    for wanted, got in pairs:
+        assert wanted.shape == got.shape
+        assert decibels(wanted, got) > LEAST_DB
