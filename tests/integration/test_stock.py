@@ -12,7 +12,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_mnv3.core.choices import IO_TYPES, IoType
-from edge_mnv3.core.errors import ConversionError
+from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.runtime import open_model
@@ -176,8 +176,8 @@ def test_open_batch_is_refused() -> None:
         convert_float(model)
 
 
-def test_what_the_converter_refuses_is_one_line() -> None:
-    with pytest.raises(ConversionError) as caught:
+def test_what_is_no_model_is_one_line() -> None:
+    with pytest.raises(ModelFileError) as caught:
         quantized("stock", b"no model", IMAGES)
-    assert str(caught.value).startswith("quantization with recipe stock: got ")
+    assert str(caught.value).startswith("model float: got no valid TFLite flatbuffer")
     assert "\n" not in str(caught.value)
