@@ -12,7 +12,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_mnv3.core.choices import IO_TYPES, IoType
-from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.errors import ConversionError, ModelFileError
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.runtime import open_model
