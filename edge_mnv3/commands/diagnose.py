@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.options import force_option, json_option, output_option, preprocess_option, requests
+from edge_mnv3.commands.options import (
+    force_option,
+    input_range_option,
+    json_option,
+    output_option,
+    preprocess_option,
+    requests,
+)
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import DIAGNOSIS_SAMPLES
 
@@ -57,6 +64,7 @@ _WIDTH = 110
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Choose images by this seed.")
 @preprocess_option
+@input_range_option
 @click.option(
     "--layers", "all_layers", is_flag=True, help="List every activation tensor, not one line for each block."
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +11,15 @@ from edge_mnv3.core.choices import DEFAULT_PREPROCESS, DIAGNOSIS_SAMPLES, Prepro
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import SampleRequest, skipped_warnings, unread_warnings
+from edge_mnv3.core.input_range import PIXELS, InputRange, stated_range
 from edge_mnv3.core.outputs import check_writable, staged, write_text
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, AtLeast, Request, check_call, optional_path
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_int8_sha256
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.json_format import to_json
+from edge_mnv3.core.tflite.input_facts import known_range
+from edge_mnv3.stages.float_model import taking_pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,8 @@ class DiagnoseRequest(Request):
         samples: Number of images, at least 2; the first ones of a manifest or a stored calibration.
         seed: Decides which images are drawn.
         preprocess: For images that come from no manifest.
+        input_range: What the float file takes, as `parse_input_range` reads it; None for what the file
+            itself tells.
         plot: For a picture of the result, a name ending in `.png` or `.svg`; None for none.
         output: For the result as JSON; None for none.
         force: Overwrite the two files if they exist.
@@ -41,9 +47,18 @@ class DiagnoseRequest(Request):
     samples: Annotated[int, AtLeast(2)] = DIAGNOSIS_SAMPLES
     seed: int = 0
     preprocess: PreprocessName = DEFAULT_PREPROCESS
+    input_range: str | None = None
     plot: AnyPath | None = None
     output: AnyPath | None = None
     force: bool = False
+
+    def check(self) -> None:
+        """Refuses an input range that cannot be read.
+
+        Raises:
+            ArgumentError: With what it may be.
+        """
+        stated_range(self.input_range)
 
 
 def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseResult:
@@ -72,6 +87,7 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
         preprocess=request.preprocess,
         shorten_recorded=True,
     )
+    taken = stated_range(request.input_range) or known_range(float_path)
     location = request.images or _calibration_images(int8_path)
     reporter.step("reading images")
     source = open_images(location)
@@ -88,8 +104,10 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
         int8_path,
         sample.pixels,
         image_source=str(location),
+        float_content=taking_pixels(float_path.read_bytes(), taken or PIXELS),
         reporter=reporter,
     )
+    result = dataclasses.replace(result, warnings=(*_range_warnings(float_path, taken), *result.warnings))
     for warning in result.warnings:
         reporter.warn(warning)
     if output:
@@ -98,6 +116,15 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
         with staged([plot], force=request.force) as (file,):
             plot_diagnosis(result, file)
     return result
+
+
+def _range_warnings(path: Path, taken: InputRange | None) -> tuple[str, ...]:
+    if taken is not None:
+        return ()
+    return (
+        f"nothing tells what {path.name} takes, so it is fed pixels 0 to 255 as they are: if that is wrong, "
+        "so are all figures; state what it takes with --input-range",
+    )
 
 
 def _calibration_images(int8_path: Path) -> Path:

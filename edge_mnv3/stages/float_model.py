@@ -73,9 +73,23 @@ class FloatModel:
 
     def taking_pixels(self) -> bytes:
         """The same network behind the operators that make its input of pixels 0..255."""
-        if self.input_range == PIXELS:
-            return self.content
-        mean, std = (
-            np.asarray(numbers, np.float64) for numbers in (self.input_range.mean, self.input_range.std)
-        )
-        return Edit(self.content, "float").scale_input(1 / std, -mean / std).to_bytes()
+        return taking_pixels(self.content, self.input_range)
+
+
+def taking_pixels(content: bytes, taken: InputRange) -> bytes:
+    """Puts the operators in front of a float file that make its input of pixels 0..255.
+
+    Args:
+        content: A float `.tflite` file of one image input.
+        taken: What its input takes.
+
+    Returns:
+        The file itself where it takes pixels.
+
+    Raises:
+        ModelFileError: It is no valid `.tflite`.
+    """
+    if taken == PIXELS:
+        return content
+    mean, std = (np.asarray(numbers, np.float64) for numbers in (taken.mean, taken.std))
+    return Edit(content, "float").scale_input(1 / std, -mean / std).to_bytes()

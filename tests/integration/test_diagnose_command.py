@@ -16,6 +16,7 @@ from edge_mnv3.core.images import SampleRequest
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
+from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.graph.types import Quantization
 from int8_pairs import IMAGES, LOGITS, POOL, SIDE, float_file, int8_of, small_network
@@ -82,6 +83,20 @@ def test_json_and_file(folder: Path) -> None:
     assert again.stderr.endswith("exists already; use --force to overwrite it, or another -o\n")
     # The same images give the same figures.
     assert run(folder, *arguments, "--force").stdout == done.stdout
+
+
+def test_float_file_of_another_range(folder: Path) -> None:
+    """The figures are those of the file that takes pixels: the network is the same."""
+    arguments = ("--images", folder / "images.npz", "--json")
+    pixels = from_json(DiagnoseResult, run(folder, *arguments).stdout)
+    content = (folder / "f.tflite").read_bytes()
+    of_minus_one_to_one = Edit(content, "f").scale_input(np.array([127.5]), np.array([127.5])).to_bytes()
+    (folder / "f.tflite").write_bytes(of_minus_one_to_one)
+    done = run(folder, *arguments, "--input-range", "-1..1")
+    assert done.exit_code == 0, done.output
+    result = from_json(DiagnoseResult, done.stdout)
+    assert result.snr_db == pytest.approx(pixels.snr_db, abs=0.01)
+    assert result.predicted_snr_db == pytest.approx(pixels.predicted_snr_db, abs=0.01)
 
 
 def test_images_of_the_run_that_made_the_file(folder: Path) -> None:

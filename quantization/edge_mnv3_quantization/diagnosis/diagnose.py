@@ -68,22 +68,27 @@ def diagnose(
     images: Images,
     *,
     image_source: str,
+    float_content: bytes | None = None,
     reporter: Reporter = SILENT,
 ) -> DiagnoseResult:
     """Compares an int8 file with the float file that it was made from.
 
     Args:
-        float_path: A float file that takes pixels 0..255.
+        float_path: A float file.
         int8_path: The file made from it by any recipe of this project or by TensorFlow's converter.
         images: Images, (N, H, W, 3) uint8 with N >= 2, because the signal is what differs between images.
         image_source: Where the images came from, for the result.
+        float_content: The same network taking pixels 0..255; None where the float file does so itself.
         reporter: Its `step` is told what begins, its `progress` how far that is.
 
     Raises:
         ModelFileError: A file is missing or invalid, or the int8 file was not made from the float file.
     """
     pair = pair_files(
-        _read(float_path), _read(int8_path), float_name=str(float_path), int8_name=str(int8_path)
+        float_content or _read(float_path),
+        _read(int8_path),
+        float_name=str(float_path),
+        int8_name=str(int8_path),
     )
     reporter.step("trying XNNPACK")
     check = probe(int8_path, kernels="xnnpack")
