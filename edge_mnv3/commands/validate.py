@@ -42,11 +42,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
     required=True,
-    metavar="CSV|DIR",
+    metavar="CSV|DIR|digits",
     help="Compare on these images: a CSV with columns file,label, a folder with one subfolder a class, "
-    "or an .npz; embeddings and maps need no labels.",
+    "an .npz, or 'digits'; embeddings and maps need no labels.",
 )
 @click.option(
     "--labels",

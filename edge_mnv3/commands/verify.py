@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 @click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
+    metavar="PATH|digits",
     help="Measure the accuracy on these labelled images: it must lie in the interval that the bundle states.",
 )
 @click.option("--arm", is_flag=True, help="Also run the golden images on an emulated Arm processor.")

@@ -41,7 +41,7 @@ def convert_float(model: Any) -> bytes:
 
     The operators and numbers are those of `TFLiteConverter.from_keras_model`. That function exports the model
     with several signatures, traces it five times, and writes and restores its variables. One signature,
-    traced once with the weights as constants, takes a third of the time.
+    traced once with the weights as constants, takes less than half of the time.
 
     Args:
         model: `keras.Model` with one input of fixed shape (1, H, W, 3) and one output.
