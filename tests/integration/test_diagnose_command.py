@@ -23,7 +23,12 @@ from int8_pairs import IMAGES, LOGITS, POOL, SIDE, float_file, int8_of, small_ne
 
 
 def run(folder: Path, *arguments: object) -> Result:
-    files = ("--float", folder / "f.tflite", "--int8", folder / "q.tflite", "--preprocess", "resize")
+    stated = ("--preprocess", "resize", "--input-range", "0..255")
+    return run_without_range(folder, *stated, *arguments)
+
+
+def run_without_range(folder: Path, *arguments: object) -> Result:
+    files = ("--float", folder / "f.tflite", "--int8", folder / "q.tflite")
     return CliRunner().invoke(main, ["diagnose", *map(str, files), *map(str, arguments)])
 
 
@@ -97,6 +102,14 @@ def test_float_file_of_another_range(folder: Path) -> None:
     result = from_json(DiagnoseResult, done.stdout)
     assert result.snr_db == pytest.approx(pixels.snr_db, abs=0.01)
     assert result.predicted_snr_db == pytest.approx(pixels.predicted_snr_db, abs=0.01)
+
+
+def test_unknown_range_is_said(folder: Path) -> None:
+    done = run_without_range(folder, "--images", folder / "images.npz", "--preprocess", "resize", "--json")
+    assert done.exit_code == 0, done.output
+    said = "nothing tells what f.tflite takes, so it is fed pixels 0 to 255 as they are: if that is wrong, "
+    assert f"warning: {said}" in done.stderr
+    assert from_json(DiagnoseResult, done.stdout).warnings[0].startswith(said)
 
 
 def test_images_of_the_run_that_made_the_file(folder: Path) -> None:
