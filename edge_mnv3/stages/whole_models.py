@@ -90,14 +90,14 @@ def whole_model(request: ModelRequest, *, use_cache: bool, reporter: Reporter) -
 
 def _cache_key(request: ModelRequest, source: ModelSource) -> str | None:
     installed = converter_versions()
-    sources = cache.sha256_sources(MODEL_SOURCES)
+    sources, stated = cache.sha256_sources(MODEL_SOURCES), request.input_range
     if sources is None or installed is None:
         return None
     return cache.cache_key(
         "float file of a whole model",
         {
             "model": source.sha256,
-            "input_range": None if request.input_range is None else str(request.input_range),
+            "input_range": None if stated is None else [stated.mean, stated.std],
             "input_size": None if request.input_size is None else str(request.input_size),
             "versions": installed,
             "sources": sources,
@@ -194,21 +194,26 @@ def _of_saved_model(request: ModelRequest, path: Path, timer: Timer) -> _Convert
 def _of_tflite(request: ModelRequest, path: Path, timer: Timer) -> _Converted:
     from edge_mnv3.model.tflite_models import open_shape, with_channels_last, with_fixed_shapes
 
-    content = with_channels_last(path.read_bytes(), str(path))
+    given = path.read_bytes()
+    content = with_channels_last(given, str(path))
     shape = _fixed_shape(open_shape(content, str(path)), request, path)
     with timer("convert_float", "reading the float .tflite"):
         fixed = with_fixed_shapes(content, shape, str(path))
-    return _Converted(content=fixed, run=_runner(content, shape, path))
+    return _Converted(content=fixed, run=_runner(given, shape, path, channels_first=content != given))
 
 
-def _runner(content: bytes, shape: Shape, path: Path) -> Run:
-    """The file as it is, but for the size of its input where that is open."""
+def _runner(given: bytes, shape: Shape, path: Path, *, channels_first: bool) -> Run:
+    """The file as it was given, but for the size of its input where that is open; takes channels last."""
+    height, width, channels = shape
+    sides = (1, channels, height, width) if channels_first else (1, *shape)
     try:
-        taken = Edit(content, str(path)).set_input_shape((1, *shape)).to_bytes()
-        return open_bytes(taken, kernels="builtin").run_raw
+        model = open_bytes(Edit(given, str(path)).set_input_shape(sides).to_bytes(), kernels="builtin")
     except (RuntimeError, ValueError) as error:
         cause = " ".join(str(error).split())
         raise ModelFileError(f"model {path}", cause, "a .tflite that LiteRT loads") from error
+    if channels_first:
+        return lambda numbers: model.run_raw(np.ascontiguousarray(np.moveaxis(numbers, -1, 1)))
+    return model.run_raw
 
 
 def _fixed_shape(shape: tuple[int | None, int | None, int], request: ModelRequest, path: Path) -> Shape:

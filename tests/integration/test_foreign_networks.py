@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from edge_mnv3.core.errors import EdgeMnv3Error
 from edge_mnv3.core.input_range import MINUS_ONE_TO_ONE, PIXELS, ZERO_TO_ONE, InputRange
+from edge_mnv3.core.reporting import SILENT
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3.core.tflite.read import read_model
+from edge_mnv3.stages.float_model import ModelRequest
+from edge_mnv3.stages.whole_models import whole_model
 from edge_mnv3_quantization.options import QuantizationOptions
 from edge_mnv3_quantization.recipes.config import RECIPES
 from edge_mnv3_quantization.recipes.quantize import quantize
@@ -163,3 +168,18 @@ def test_the_converters_recipe_takes_pixels_too(head: str) -> None:
     for wanted, got in pairs:
         assert wanted.shape == got.shape
         assert decibels(wanted, got) > LEAST_DB
+
+
+@pytest.mark.parametrize("head", ["channels first", "classes"])
+def test_a_float_file_is_compared_as_it_was_given(
+    head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What makes it take channels last is a part of what is compared."""
+    path = tmp_path / "m.tflite"
+    path.write_bytes(with_head(head)[0])
+    request = ModelRequest(path=path, input_range=PIXELS)
+    assert whole_model(request, use_cache=False, reporter=SILENT).shape.dimensions == (*SHAPE, 3)
+    other = with_head("embedding")[0]
+    monkeypatch.setattr("edge_mnv3.model.tflite_models.with_channels_last", lambda *_: other)
+    with pytest.raises(EdgeMnv3Error):
+        whole_model(request, use_cache=False, reporter=SILENT)

@@ -35,7 +35,7 @@ def form_of(size: str, name: str) -> Form:
 @pytest.mark.parametrize(("size", "name"), TABLE)
 def test_form(size: str, name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if (size, name) not in IN_EVERY_RUN and not request.config.getoption("--all-forms"):
-        pytest.skip("run with --all-forms")
+        pytest.skip("a few rows of the table are in every run; all take minutes: --all-forms")
     keras.utils.clear_session()
     keras.utils.set_random_seed(1)
     form = form_of(size, name)
