@@ -19,6 +19,7 @@ from typing import Any, TextIO, cast
 
 _STDOUT, _STDERR = 1, 2
 _LOCK = threading.RLock()
+_KEPT: dict[int, list[int]] = {}  # duplicates of descriptors that stay open, and that no block uses now
 # How lines begin that TensorFlow Lite's and TensorFlow's loggers write.
 RUNTIME_LOG = re.compile(
     r"(?:FATAL|ERROR|WARNING|INFO|VERBOSE): |[FEWI]\d{4} [\d:.]+ |\d{4}-\d\d-\d\d \d\d:\d\d:[\d.]+: [FEWI] "
@@ -69,10 +70,11 @@ def _redirected(descriptor: int, texts: list[str]) -> Iterator[None]:
     """Points a descriptor to a temporary file for the time of the block; appends what came to `texts`.
 
     A stream is pointed elsewhere before its descriptor is redirected, and back after that was restored. Each
-    time its buffer is flushed, which waits for a thread that is just writing.
+    time its buffer is flushed, which waits for a thread that is just writing. Where Python runs unbuffered
+    there is nothing to wait for: what another thread is just writing may then come to `texts`, and the
+    duplicate stays open for it.
     """
-    with tempfile.TemporaryFile() as log:
-        original = os.dup(descriptor)
+    with tempfile.TemporaryFile() as log, _duplicate(descriptor) as original:
         files = [file for stream in _python_streams() if (file := _raw_file(stream, descriptor))]
         try:
             for raw, buffer in files:
@@ -87,9 +89,33 @@ def _redirected(descriptor: int, texts: list[str]) -> Iterator[None]:
                     _point(raw, descriptor)
                     buffer.flush()
         finally:
-            os.close(original)
             log.seek(0)
             texts.append(log.read().decode("utf-8", "surrogateescape"))
+
+
+@contextmanager
+def _duplicate(descriptor: int) -> Iterator[int]:
+    """Yields a duplicate of a descriptor; where Python's streams have no buffer, one that is never closed.
+
+    A thread that writes without a buffer holds no lock: it may still be about to write to the duplicate when
+    the block has ended, and must not meet a closed file or, worse, another one of the same number.
+    """
+    if all(hasattr(stream, "buffer") and hasattr(stream.buffer, "raw") for stream in _python_streams()):
+        original = os.dup(descriptor)
+        try:
+            yield original
+        finally:
+            os.close(original)
+        return
+    idle = _KEPT.setdefault(descriptor, [])
+    if idle:
+        os.dup2(descriptor, kept := idle.pop(), inheritable=False)
+    else:
+        kept = os.dup(descriptor)
+    try:
+        yield kept
+    finally:
+        idle.append(kept)
 
 
 def _python_streams() -> list[Any]:
