@@ -123,6 +123,28 @@ def hidden_batch_norm(base: Base) -> Any:
     return model
 
 
+def flattened_batch_norm(base: Base) -> Any:
+    """A map larger than 1x1 becomes a vector, and each of its places has a scale of its own."""
+    model = sequential(
+        base((64, 64, 3)), layers.Flatten(), layers.BatchNormalization(), layers.ReLU(),
+        layers.BatchNormalization(), layers.Dropout(0.2), dense(16, "relu6"), layers.BatchNormalization(),
+        dense(), shape=(64, 64, 3),
+    )  # fmt: skip
+    settle(model)
+    return model
+
+
+def convolutional_head(base: Base) -> Any:
+    """A head as MobileNetV3's own: convolutions of the pooled map."""
+    model = sequential(
+        base(), layers.GlobalAveragePooling2D(keepdims=True), layers.BatchNormalization(),
+        layers.Conv2D(16, 1), layers.Activation("hard_swish"), layers.BatchNormalization(),
+        layers.Conv2D(4, 1), layers.Flatten(), layers.Softmax(),
+    )  # fmt: skip
+    settle(model)
+    return model
+
+
 def arithmetic(base: Base) -> Any:
     image = keras.Input((SIDE, SIDE, 3))
     x = base(include_preprocessing=False)(image / 127.5 - 1)
@@ -215,7 +237,12 @@ FORMS: dict[str, Form] = {
     ),
     "pooling of its own": Form(make=lambda base: sequential(base(pooling="avg"), dense())),
     "maximum": Form(make=lambda base: sequential(base(), layers.GlobalMaxPooling2D(), dense())),
-    "Flatten": Form(make=lambda base: sequential(base(), layers.Flatten(), dense())),
+    "Flatten": Form(
+        make=lambda base: sequential(base((64, 64, 3)), layers.Flatten(), dense(), shape=(64, 64, 3)),
+        shape=(64, 64, 3),
+    ),
+    "batch norm behind Flatten": Form(make=flattened_batch_norm, shape=(64, 64, 3)),
+    "convolutional head": Form(make=convolutional_head),
     "hidden relu": Form(make=hidden("relu")),
     "hidden relu6": Form(make=hidden("relu6")),
     "hidden hard-swish": Form(make=hidden("hard_swish")),

@@ -71,6 +71,7 @@ def with_head(head: str, takes: InputRange = PIXELS) -> tuple[bytes, int]:
         return graph.finish(pooled), channels
     if head == "flattened":
         pooled = graph.reshape(x, 1, int(np.prod(graph.shapes[x])))
+        pooled = graph.op("RELU", normalized(graph, pooled))
     hidden = graph.op(
         "LOGISTIC" if head == "sigmoid" else "HARD_SWISH", normalized(graph, graph.dense(pooled, 8))
     )

@@ -15,12 +15,14 @@ from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3.model.keras_models import answers
 from edge_mnv3.stages.float_model import ModelRequest
 from edge_mnv3.stages.open_model import open_float_model
+from edge_mnv3_quantization.reading.reader import read_network
 from keras_models import FORMS, SIZES, Base, Form, without_head
+from written_graphs import float_pair
 
 # A form of each kind is converted in every run of the tests; --all-forms converts the whole table.
 IN_EVERY_RUN = {
     ("small", "in a Sequential"), ("minimalistic", "input_tensor with Rescaling"),
-    ("minimalistic", "batch norm in the head"), ("minimalistic", "two heads"),
+    ("minimalistic", "batch norm behind Flatten"), ("minimalistic", "two heads"),
     ("minimalistic", "mixed precision"),
     ("minimalistic", "not square"), ("minimalistic", "grey, three times"), ("minimalistic", "embedding"),
     ("minimalistic", "takes -1..1"), ("large", "whole"),
@@ -62,3 +64,6 @@ def test_form(size: str, name: str, tmp_path: Path, request: pytest.FixtureReque
         for wanted, got in zip(answers(model, image), file.run_raw(image), strict=True):
             assert got.shape == wanted.shape
             assert np.abs(got - wanted).max() <= 1e-4 * np.abs(wanted).max()
+    network = read_network(made.content, made.input_range)  # what the recipes rewrite
+    for wanted, got in zip(*float_pair(made.content, network, made.input_range), strict=True):
+        assert np.abs(got - wanted).max() <= 1e-4 * np.abs(wanted).max()

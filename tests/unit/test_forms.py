@@ -191,6 +191,64 @@ def test_a_map_that_is_flattened(channels_first: bool) -> None:
     assert kinds(network) == ["conv", "conv", "reshape"]
 
 
+def batch_norm(graph: Written, x: int) -> int:
+    """A batch norm that is not fused, behind a layer that is no convolution."""
+    numbers = [graph.constant(graph.rng.uniform(0.4, 2.0, graph.shapes[x][-1])) for _ in range(2)]
+    return graph.op("SUB", graph.op("MUL", x, numbers[0]), numbers[1])
+
+
+def swish_of(graph: Written, x: int) -> int:
+    limited, _ = hard_sigmoid(graph, x, "relu6")
+    return graph.op("MUL", graph.op("MUL", x, limited), graph.constant([SIXTH]))
+
+
+HIDDEN = ("NONE", "RELU", "RELU6", "HARD_SWISH", "LOGISTIC", "TANH", "written out")
+
+
+def hidden(graph: Written, x: int, name: str) -> int:
+    if name == "written out":
+        return swish_of(graph, x)
+    return x if name == "NONE" else graph.op(name, x)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    before=st.sampled_from(HIDDEN),
+    behind=st.sampled_from(HIDDEN),
+    channels_first=st.booleans(),
+    norms=st.tuples(st.booleans(), st.booleans()),
+    end=st.sampled_from(("dense", "norm", "SOFTMAX", "CONCATENATION")),
+)
+def test_layers_behind_a_map_that_is_flattened(
+    before: str, behind: str, channels_first: bool, norms: tuple[bool, bool], end: str
+) -> None:
+    """Each place of the vector has numbers of its own, in the order in which the file flattened the map."""
+    graph = Written((1, 2, 3, 3))
+    x = hidden(graph, graph.conv(graph.image, 5), before)
+    x = batch_norm(graph, x) if norms[0] else x
+    channels_first = channels_first and end == "dense"  # another end has the order of the network's own
+    x = graph.reshape(graph.transpose(x, 0, 3, 1, 2) if channels_first else x, 1, 30)
+    x = batch_norm(graph, x) if norms[1] else x
+    x = hidden(graph, x, behind)
+    if end == "CONCATENATION":
+        x = graph.op(end, x, graph.mean(graph.image, keep_dims=False), shape=(1, 33), axis=-1)
+    if end in ("dense", "CONCATENATION"):
+        x = graph.dense(x, 4)
+    elif end == "SOFTMAX":
+        x = graph.op("SOFTMAX", x, beta=1.0)
+    network = assert_equal(graph.finish(batch_norm(graph, x) if end == "norm" else x))
+    if end == "dense" and behind == "NONE":
+        assert kinds(network)[-2:] == ["conv", "reshape"]
+        assert kinds(network).count("reshape") == 1
+
+
+def test_batch_norm_behind_a_map_that_is_flattened_costs_nothing() -> None:
+    graph = Written()
+    x = graph.op("RELU", graph.conv(graph.image, 5))
+    x = batch_norm(graph, graph.reshape(batch_norm(graph, x), 1, 180))
+    assert kinds(assert_equal(graph.finish(graph.dense(x, 4)))) == ["conv", "conv", "reshape"]
+
+
 def test_shapes_of_an_open_batch() -> None:
     graph = Written(open_batch=True)
     pooled = graph.mean(graph.conv(graph.image, 5))

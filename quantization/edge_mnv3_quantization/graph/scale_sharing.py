@@ -47,11 +47,13 @@ def shared_scales(network: Network) -> dict[int, SharedScale]:
         if node.kind in WEIGHTED:
             free = node.clamp != "relu6"
             scales[node.output] = SharedScale(group=node.output if free else None, ratio=1.0)
-        elif node.kind in ("softmax", "logistic", "hard_swish", "hard_sigmoid") or _mixes_channels(
-            node, network
-        ):
+        elif node.kind in ("softmax", "logistic", "hard_swish", "hard_sigmoid"):
             _fix(scales, scales[node.inputs[0]])
             scales[node.output] = SharedScale(group=None, ratio=1.0)
+        elif _mixes_channels(node, network):
+            if scales[node.inputs[0]].group is not None:
+                _fix(scales, scales[node.inputs[0]])
+            scales[node.output] = scales[node.inputs[0]]  # one for all channels goes through
         elif node.kind == "mul":
             one, other = (scales[value] for value in node.inputs)
             if one.group is not None and other.group is not None:

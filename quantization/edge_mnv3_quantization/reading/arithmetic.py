@@ -47,7 +47,10 @@ def _with_constant(
     make: Callable[[Array], tuple[Array, Array]],
     constant: Constant,
 ) -> View:
-    view = _widened(reading.views[tensor], constant.ndim)
+    view = reading.views[tensor]
+    if constant.size > 1:
+        view = reading.as_vector(operator, view)
+    view = _widened(view, constant.ndim)
     numbers = _by_channel(reading, operator, view, constant)
     with np.errstate(divide="ignore"):
         scale, shift = make(numbers)
@@ -84,6 +87,10 @@ def _by_channel(reading: Reading, operator: Operator, view: View, constant: Cons
         axes = [view.axes[place] for place in long]
         if axes == [CHANNELS] or (axes == [None] and CHANNELS not in view.axes):
             return constant.reshape(-1).astype(np.float64)
+    elif constant.size == len(view.flat) == constant.shape[-1]:
+        placed = np.empty(constant.size)
+        placed[view.flat] = constant.reshape(-1)
+        return placed
     raise unsupported(
         source_of(operator, reading.graph),
         f"a constant of shape {constant.shape}",
@@ -119,9 +126,12 @@ def _of_two(reading: Reading, operator: Operator) -> View:
     if operator.name == "DIV":
         raise unsupported(source)
     views = [reading.views[tensor] for tensor in operator.inputs]
+    if not _flattened_alike(reading, views):
+        views = [reading.as_vector(operator, view) for view in views]
     views = [_widened(view, max(len(one.axes) for one in views)) for view in views]
     shapes = [reading.steps.values[view.value].shape for view in views]
-    if any(view.flat is not None for view in views) or not _aligned(views, shapes):
+    orders = [None if view.flat is None else tuple(view.flat) for view in views]
+    if orders[0] != orders[1] or not _aligned(views, shapes):
         given = " and ".join(str(reading.shape(tensor)) for tensor in operator.inputs)
         raise unsupported(source, f"inputs {given} in different orders")
     shape = tuple(np.broadcast_shapes(*shapes))
@@ -142,7 +152,18 @@ def _of_two(reading: Reading, operator: Operator) -> View:
     reading.add(
         operator, kind="mul" if operator.name == "MUL" else "add", inputs=tuple(values), output=output
     )
-    return activated(reading, operator, View(output, axes))
+    return activated(reading, operator, View(output, axes, views[0].flat))
+
+
+def _flattened_alike(reading: Reading, views: list[View]) -> bool:
+    """Whether two tensors are maps of one shape that were flattened in one order."""
+    one, other = views
+    return (
+        one.flat is not None
+        and other.flat is not None
+        and np.array_equal(one.flat, other.flat)
+        and reading.steps.values[one.value].shape == reading.steps.values[other.value].shape
+    )
 
 
 def _aligned(views: list[View], shapes: list[tuple[int, ...]]) -> bool:
@@ -207,7 +228,8 @@ def read_broadcast(reading: Reading, operator: Operator) -> View:
 def read_concatenation(reading: Reading, operator: Operator) -> View:
     """Reads a concatenation of channels, which may repeat the one channel of a grey image."""
     source = source_of(operator, reading.graph)
-    views = [reading.views.get(tensor) for tensor in operator.inputs]
+    known = [reading.views.get(tensor) for tensor in operator.inputs]
+    views = [None if view is None else reading.as_vector(operator, view) for view in known]
     first = views[0]
     if first is None or any(
         view is None or view.axes != first.axes or view.flat is not None for view in views

@@ -31,6 +31,7 @@ def fold(steps: Steps) -> None:
             _below,
             _into_consumers,
             _into_next_conv,
+            _over_whole_map,
         )
     )
     for step in [step for step in steps.steps if step.kind == "affine" and step.inputs[0] != steps.input]:
@@ -160,18 +161,31 @@ def _below(steps: Steps, step: Step) -> bool:
     takers = steps.consumers(step.output)
     if step.kind != "affine" or step.output in steps.outputs or step.inputs[0] == steps.input or not takers:
         return False
-    if not all(_lets_through(step, taker) for taker in takers):
+    if not all(_lets_through(steps, step, taker) for taker in takers):
         return False
     for taker in takers:
         moved = steps.new_value(f"{steps.values[taker.output].name}_before", steps.values[taker.output].shape)
         inputs = tuple(step.inputs[0] if value == step.output else value for value in taker.inputs)
-        behind = affine(moved, taker.output, step.source, step.scale, step.shift)
+        scale, shift = _spread_over(steps, step, taker)
+        behind = affine(moved, taker.output, step.source, scale, shift)
         steps.replace(taker, dataclasses.replace(taker, inputs=inputs, output=moved), behind)
     steps.replace(step)
     return True
 
 
-def _lets_through(step: Step, taker: Step) -> bool:
+def _spread_over(steps: Steps, step: Step, taker: Step) -> tuple[Array, Array]:
+    """The factors and summands of an `affine` step, for the channels of what an operator behind it gives."""
+    if taker.kind != "reshape":
+        return step.scale, step.shift
+    given, result = (steps.values[value].channels for value in (step.output, taker.output))
+    scale, shift = (
+        numbers if len(numbers) == 1 else np.tile(numbers, result // given)
+        for numbers in (step.scale, step.shift)
+    )
+    return scale, shift
+
+
+def _lets_through(steps: Steps, step: Step, taker: Step) -> bool:
     """Whether an operator gives the same if an `affine` step comes behind it instead of in front."""
     if taker.kind == "mean":
         return True
@@ -181,6 +195,8 @@ def _lets_through(step: Step, taker: Step) -> bool:
         return bool((step.scale > 0).all()) and not step.shift.any() and taker.high == np.inf
     if taker.kind == "mul":
         return not step.shift.any() and taker.inputs.count(step.output) == 1
+    if taker.kind == "reshape":
+        return len(steps.values[taker.output].shape) == 4  # weights follow, not an output
     return taker.kind == "pad" and not step.shift.any()
 
 
@@ -241,6 +257,24 @@ def _into_next_conv(steps: Steps, step: Step) -> bool:
         steps.replace(
             taker, dataclasses.replace(taker, inputs=step.inputs, weights=joined, bias=added + moved)
         )
+    steps.replace(step)
+    return True
+
+
+def _over_whole_map(steps: Steps, step: Step) -> bool:
+    """Makes dense layers behind a map that was flattened convolutions with a window of the whole map."""
+    takers = steps.consumers(step.output)
+    if step.kind != "reshape" or step.output in steps.outputs or not takers:
+        return False
+    sides = steps.values[step.inputs[0]].shape[1:]
+    if not all(taker.kind == "conv" and taker.weights_and_bias()[0].shape[1:3] == (1, 1) for taker in takers):
+        return False
+    for taker in takers:
+        weights, _ = taker.weights_and_bias()
+        window = dataclasses.replace(
+            taker, inputs=step.inputs, weights=weights.reshape(-1, *sides), same_padding=False
+        )
+        steps.replace(taker, window)
     steps.replace(step)
     return True
 

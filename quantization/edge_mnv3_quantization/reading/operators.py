@@ -110,6 +110,9 @@ def _expand_dims(reading: Reading, operator: Operator) -> View:
 def _as_shape(reading: Reading, operator: Operator, tensor: int, shape: tuple[int, ...]) -> View:
     view = reading.views[tensor]
     found = reshaped(view, reading.steps.values[view.value].shape, shape)
+    if found is None and view.flat is not None:
+        view = reading.as_vector(operator, view)
+        found = reshaped(view, reading.steps.values[view.value].shape, shape)
     if found is None:
         got = f"a reshape of {reading.shape(tensor)} to {shape}"
         raise unsupported(source_of(operator, reading.graph), got)
@@ -142,7 +145,8 @@ def _softmax(reading: Reading, operator: Operator) -> View:
         raise unsupported(
             source_of(operator, reading.graph), f"beta {beta:g}", "multiply in the layer before"
         )
-    view, shape = reading.views[tensor], reading.steps.values[reading.views[tensor].value].shape
+    view = reading.views[tensor] = reading.as_vector(operator, reading.views[tensor])
+    shape = reading.steps.values[view.value].shape
     if view.flat is not None or shape[-1] != reading.shape(tensor)[-1]:
         raise unsupported(
             source_of(operator, reading.graph), "a softmax over something else than the channels"

@@ -11,7 +11,7 @@ from edge_mnv3_quantization.graph.network import Value
 from edge_mnv3_quantization.reading.constants import Constant
 from edge_mnv3_quantization.reading.refusals import source_of, unsupported
 from edge_mnv3_quantization.reading.steps import Step, Steps
-from edge_mnv3_quantization.reading.views import View
+from edge_mnv3_quantization.reading.views import CHANNELS, View
 
 _CLIPS = {"RELU": (0.0, np.inf), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
 _FLOATS = ("float16", "float32", "float64")
@@ -33,6 +33,7 @@ class Reading:
         self.constants: dict[int, Constant] = {}
         self.views: dict[int, View] = {}
         self._in_file: dict[int, int] = {}
+        self._vectors: dict[int, int] = {}
         self._added = len(graph.tensors) - 1
 
     def start(self, tensor: int, shape: tuple[int, ...], view: View) -> None:
@@ -131,6 +132,24 @@ class Reading:
         self.steps.steps.append(Step(kind="reshape", inputs=(view.value,), output=output, source=source))
         self._in_file[tensor] = output
         return output
+
+    def as_vector(self, operator: Operator, view: View) -> View:
+        """Returns a map that was flattened as a value (1, 1, 1, N) of its own, which a reshape makes.
+
+        Operators that have a number for each place of the vector need it; others take the map as it is. A
+        view in another order than the map's keeps its order.
+        """
+        if view.flat is None:
+            return view
+        shape = self.steps.values[view.value].shape
+        vector = (1, 1, 1, len(view.flat))
+        if shape == vector:
+            return view
+        if view.value not in self._vectors:
+            self._vectors[view.value] = self.between(operator, vector)
+            self.add(operator, kind="reshape", inputs=(view.value,), output=self._vectors[view.value])
+        value = self._vectors[view.value]
+        return View(value, (0, CHANNELS)) if view.is_in_order(shape) else View(value, (), view.flat)
 
     def _named(self, tensor: int, shape: tuple[int, ...]) -> int:
         self.steps.values[tensor] = Value(name=self.graph.tensors[tensor].name, shape=shape)
