@@ -19,6 +19,7 @@ from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import DEFAULT_KERNEL_CHOICE, KERNEL_CHOICES, TASKS
 
 if TYPE_CHECKING:
+    from edge_mnv3.core.results.model_facts import InputFacts
     from edge_mnv3.core.results.validate import ClassFigures, OutputComparison, ValidateResult
     from edge_mnv3.stages.validate import ValidateRequest
 
@@ -132,17 +133,23 @@ def _doubts(result: ValidateResult) -> list[str]:
 
 
 def _files(result: ValidateResult) -> list[str]:
-    from edge_mnv3.core.input_range import InputRange
-    from edge_mnv3.core.results.model_facts import RANGE_SOURCES
-
     lines = []
     for name, file in (("float", result.float_), ("int8", result.int8)):
         taken = ""
         if file.input is not None:
-            fed = InputRange(file.input.mean, file.input.std)
-            taken = f", input {fed} ({RANGE_SOURCES[file.input.range_source]})"
+            taken = f", input {_taken(file.input)}"
         lines.append(f"{name:<12}{file.kernels}{taken}")
     return lines
+
+
+def _taken(image: InputFacts) -> str:
+    """Says what an input is fed: the pixel itself where its integer steps are those of pixels."""
+    from edge_mnv3.core.input_range import PIXELS, InputRange
+    from edge_mnv3.core.results.model_facts import RANGE_SOURCES
+
+    if image.range_source == "quantization":
+        return f"pixels {PIXELS}"
+    return f"{InputRange(image.mean, image.std)} ({RANGE_SOURCES[image.range_source]})"
 
 
 def _output(result: ValidateResult, output: OutputComparison) -> list[str]:

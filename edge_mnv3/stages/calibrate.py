@@ -171,7 +171,7 @@ def _observe(
     """Runs the graph's float file over the images that it has not seen yet."""
     float_model = opened.made()
     timings_s.update(float_model.timings_s)
-    network = observed_network(float_model.taking_pixels())
+    network = observed_network(float_model.content, float_model.input_range)
     path = folder / statistics_file(network_sha256(network))
     start = _load(path)
     reused = len(start.images) if start else 0

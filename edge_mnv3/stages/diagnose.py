@@ -19,7 +19,6 @@ from edge_mnv3.core.result_files import QUANTIZE_FILE, read_int8_sha256
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.tflite.input_facts import known_range
-from edge_mnv3.stages.float_model import taking_pixels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +103,7 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
         int8_path,
         sample.pixels,
         image_source=str(location),
-        float_content=taking_pixels(float_path.read_bytes(), taken or PIXELS),
+        takes=taken or PIXELS,
         reporter=reporter,
     )
     result = dataclasses.replace(result, warnings=(*_range_warnings(float_path, taken), *result.warnings))

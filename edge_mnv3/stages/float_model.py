@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from edge_mnv3.core.input_range import PIXELS, InputRange
+from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.input_size import InputSize
 from edge_mnv3.core.requests import AnyPath, Request
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.model_facts import ModelFacts
 from edge_mnv3.core.results.models import ModelSource, VariantInfo, WeightsInfo
-from edge_mnv3.core.tflite.edit import Edit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,26 +67,3 @@ class FloatModel:
         if len(self.facts.outputs) != 1 or first.task not in ("classes", "binary"):
             return None
         return 2 if first.task == "binary" else first.shape[0]
-
-    def taking_pixels(self) -> bytes:
-        """The same network behind the operators that make its input of pixels 0..255."""
-        return taking_pixels(self.content, self.input_range)
-
-
-def taking_pixels(content: bytes, taken: InputRange) -> bytes:
-    """Puts the operators in front of a float file that make its input of pixels 0..255.
-
-    Args:
-        content: A float `.tflite` file of one image input.
-        taken: What its input takes.
-
-    Returns:
-        The file itself where it takes pixels.
-
-    Raises:
-        ModelFileError: It is no valid `.tflite`.
-    """
-    if taken == PIXELS:
-        return content
-    mean, std = (np.asarray(numbers, np.float64) for numbers in (taken.mean, taken.std))
-    return Edit(content, "float").scale_input(1 / std, -mean / std).to_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,7 +23,6 @@ from edge_mnv3.core.choices import (
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest, check_labels, manifest_warnings
-from edge_mnv3.core.input_range import PIXELS
 from edge_mnv3.core.outputs import check_writable, staged
 from edge_mnv3.core.reporting import SILENT, Phase, Reporter, timed
 from edge_mnv3.core.requests import AnyPath, Count, Request, check_call
@@ -30,6 +30,7 @@ from edge_mnv3.core.result_files import QUANTIZE_FILE
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import ModelChecks
 from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.tflite.range_metadata import with_known_range
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
@@ -128,7 +129,6 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
         sample = _calibration_sample(request, opened, source, run)
         float_model = opened.made()
     run.timings_s |= float_model.timings_s
-    _check_io(request, float_model)
     quantized = _quantized(request, float_model, sample, run)
     with staged(paths, force=request.force) as (float_path, int8_file, json_file):
         float_path.write_bytes(float_model.content)
@@ -215,16 +215,6 @@ def _recipe(request: QuantizeRequest) -> RecipeConfig:
     return recipe
 
 
-def _check_io(request: QuantizeRequest, float_model: FloatModel) -> None:
-    if request.io == "float32" and float_model.input_range != PIXELS:
-        raise ArgumentError(
-            f"--io float32 of a model that takes {float_model.input_range}",
-            "",
-            "uint8 or int8, which take pixels",
-            "use --io uint8",
-        )
-
-
 def _calibration_sample(
     request: QuantizeRequest, opened: OpenedModel, source: ImageSource, run: _Run
 ) -> ImageSample:
@@ -247,11 +237,11 @@ def _quantized(
     from edge_mnv3_quantization.options import QuantizationOptions
     from edge_mnv3_quantization.recipes import quantize as recipes
 
-    recipe, content = RECIPES[request.recipe], float_model.taking_pixels()
-    statistics = _stored_statistics(request.calibration, content) if recipe.reuses_statistics else None
+    recipe, takes = RECIPES[request.recipe], float_model.input_range
+    statistics = _stored_statistics(request.calibration, float_model) if recipe.reuses_statistics else None
     with run.timed("quantize", _QUANTIZING):
-        return recipes.quantize(
-            content,
+        quantized = recipes.quantize(
+            float_model.content,
             sample.pixels,
             recipe,
             options=QuantizationOptions(
@@ -259,10 +249,14 @@ def _quantized(
                 hard_swish=request.hard_swish,
                 seed=request.seed,
                 synthetic=sample.synthetic,
+                input_range=takes,
             ),
             statistics=statistics,
             reporter=run.reporter,
         )
+    if request.io != "float32":
+        return quantized
+    return dataclasses.replace(quantized, model=with_known_range(quantized.model, takes, "int8"))
 
 
 def _checks(file: Path, io: IoType, final_path: Path, run: _Run) -> ModelChecks:
@@ -276,7 +270,7 @@ def _checks(file: Path, io: IoType, final_path: Path, run: _Run) -> ModelChecks:
     return checks
 
 
-def _stored_statistics(calibration: str | Path, float_model: bytes) -> Statistics | None:
+def _stored_statistics(calibration: str | Path, float_model: FloatModel) -> Statistics | None:
     """Those of a float file that lie in a stored calibration."""
     from edge_mnv3_quantization.calibration.statistics import (
         load_statistics,
@@ -285,5 +279,6 @@ def _stored_statistics(calibration: str | Path, float_model: bytes) -> Statistic
         statistics_file,
     )
 
-    path = Path(calibration) / statistics_file(network_sha256(observed_network(float_model)))
+    network = observed_network(float_model.content, float_model.input_range)
+    path = Path(calibration) / statistics_file(network_sha256(network))
     return load_statistics(path) if path.exists() else None

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 
+from edge_mnv3.cli import main
 from edge_mnv3.core.errors import EdgeMnv3Error
 from edge_mnv3.core.input_range import MINUS_ONE_TO_ONE, PIXELS, ZERO_TO_ONE, InputRange
 from edge_mnv3.core.reporting import SILENT
 from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3.core.tflite.input_facts import known_range
+from edge_mnv3.core.tflite.range_metadata import with_known_range
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.stages.float_model import ModelRequest
 from edge_mnv3.stages.whole_models import whole_model
@@ -97,6 +102,10 @@ HEADS = (
 )
 
 
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
 def outputs(content: bytes, pixels: Any, takes: InputRange | None) -> list[np.ndarray[Any, Any]]:
     """Runs a file on images, as real numbers: floats of a range, or pixels in the file's own type."""
     model = open_bytes(content, kernels="builtin" if takes else "xnnpack")
@@ -156,6 +165,31 @@ def test_ranges_in_int8(takes: InputRange, io: Any) -> None:
         outputs(made, unseen, takes if io == "float32" else None),
     )
     assert decibels(wanted, got) > LEAST_DB
+
+
+@pytest.mark.parametrize(("recipe", "takes"), [("fast", MEAN_AND_DEVIATION), ("stock", MINUS_ONE_TO_ONE)])
+def test_float_ends_take_what_the_float_file_takes(recipe: str, takes: InputRange, tmp_path: Path) -> None:
+    """The file tells its range itself, and is diagnosed by it."""
+    path, out = tmp_path / "m.tflite", tmp_path / "out"
+    path.write_bytes(with_known_range(with_head("classes", takes)[0], takes, "m"))
+    np.savez(tmp_path / "images.npz", images=images(24))
+    done = run(
+        "quantize", path, "--io", "float32", "--recipe", recipe, "--samples", 24, "--preprocess", "resize",
+        "--calibration", tmp_path / "images.npz", "-o", out,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    files = [out / f"m_{kind}.tflite" for kind in ("float", "int8")]
+    assert all((known_range(file) or PIXELS).is_near(takes) for file in files)
+    models = [open_bytes(file.read_bytes(), kernels="xnnpack", input_range=takes) for file in files]
+    wanted, got = (np.stack([model.run_all(image)[0] for image in images(24)]) for model in models)
+    assert decibels(wanted, got) > LEAST_DB
+    diagnosed = run(
+        "diagnose", "--float", files[0], "--int8", files[1], "--preprocess", "resize", "--json",
+        "--images", tmp_path / "images.npz",
+    )  # fmt: skip
+    assert diagnosed.exit_code == 0, diagnosed.output
+    # Numbers that are computed of pixels may fall on the other side of the edge between two steps.
+    assert json.loads(diagnosed.stdout)["snr_db"] == pytest.approx(decibels(wanted, got), abs=0.1)
 
 
 @pytest.mark.parametrize("head", ["channels first", "several", "sigmoid"])

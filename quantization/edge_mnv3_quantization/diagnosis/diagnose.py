@@ -9,6 +9,7 @@ import numpy as np
 from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.input_range import PIXELS, InputRange
 from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.diagnose import (
@@ -68,7 +69,7 @@ def diagnose(
     images: Images,
     *,
     image_source: str,
-    float_content: bytes | None = None,
+    takes: InputRange = PIXELS,
     reporter: Reporter = SILENT,
 ) -> DiagnoseResult:
     """Compares an int8 file with the float file that it was made from.
@@ -78,15 +79,16 @@ def diagnose(
         int8_path: The file made from it by any recipe of this project or by TensorFlow's converter.
         images: Images, (N, H, W, 3) uint8 with N >= 2, because the signal is what differs between images.
         image_source: Where the images came from, for the result.
-        float_content: The same network taking pixels 0..255; None where the float file does so itself.
+        takes: What a float input of either file takes.
         reporter: Its `step` is told what begins, its `progress` how far that is.
 
     Raises:
         ModelFileError: A file is missing or invalid, or the int8 file was not made from the float file.
     """
     pair = pair_files(
-        float_content or _read(float_path),
+        _read(float_path),
         _read(int8_path),
+        takes=takes,
         float_name=str(float_path),
         int8_name=str(int8_path),
     )

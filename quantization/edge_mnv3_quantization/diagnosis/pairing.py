@@ -12,7 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from edge_mnv3.core.errors import ConversionError, ModelFileError
+from edge_mnv3.core.input_range import PIXELS, InputRange
 from edge_mnv3.core.results.recipe import RecipeReport
+from edge_mnv3.core.tflite.pixels import taking_pixels
 from edge_mnv3.core.tflite.read import only_graph, read_model
 from edge_mnv3.core.tflite.types import Graph, Model, Operator
 from edge_mnv3_quantization.algorithms.channel_groups import group_channels
@@ -28,7 +30,6 @@ from edge_mnv3_quantization.recipes.notes import (
     EQUALIZATION_SCALES,
     RECIPE_REPORT,
     read_groups,
-    read_range,
     read_report,
     read_scales,
 )
@@ -38,8 +39,25 @@ LOGITS_OF = ("RESHAPE", "SOFTMAX")  # what follows the logits
 _UNPAIRED_OPS = ("RESHAPE", "SOFTMAX", "QUANTIZE", "DEQUANTIZE")
 
 
-def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, int8_name: str) -> Pair:
+def pair_files(
+    float_content: bytes,
+    int8_content: bytes,
+    *,
+    float_name: str,
+    int8_name: str,
+    takes: InputRange = PIXELS,
+) -> Pair:
     """Pairs two files.
+
+    Args:
+        float_content: A float file.
+        int8_content: The file made from it.
+        float_name: What errors call the float file.
+        int8_name: What errors call the int8 file.
+        takes: What a float input of either file takes.
+
+    Returns:
+        Files that take pixels.
 
     Raises:
         ModelFileError: One is no valid `.tflite`, the float file is not float32, the int8 file is not int8,
@@ -49,12 +67,19 @@ def pair_files(float_content: bytes, int8_content: bytes, *, float_name: str, in
     int8_model = read_model(int8_content, int8_name)
     int8_file = only_graph(int8_model, int8_name)
     _check_kinds(float_file, int8_file, float_name, int8_name)
+    if int8_file.tensors[int8_file.inputs[0]].dtype == "FLOAT32":
+        int8_content = taking_pixels(int8_content, takes, int8_name)
+        int8_file = read_model(int8_content, int8_name).main_graph
     hard_sigmoids = _hard_sigmoids(int8_file)
     hard_swishes = sum(operator.name == "HARD_SWISH" for operator in float_file.operators)
     scales: Mapping[str, Array] = {}
     if EQUALIZATION_SCALES in int8_model.metadata:
-        float_content, scales = _rewritten(float_content, int8_model, hard_sigmoids, float_name, int8_name)
-        float_file = read_model(float_content, float_name).main_graph
+        float_content, scales = _rewritten(
+            float_content, takes, int8_model, hard_sigmoids, float_name=float_name, int8_name=int8_name
+        )
+    else:
+        float_content = taking_pixels(float_content, takes, float_name)
+    float_file = read_model(float_content, float_name).main_graph
     numbers = _by_name(float_file, int8_file) or _by_position(float_file, int8_file)
     logits = _logits(float_file)
     # XNNPACK makes one table of such a hard-sigmoid and its product: it never rounds the hard-sigmoid.
@@ -103,8 +128,10 @@ def _noted_report(int8_model: Model, int8_name: str) -> RecipeReport | None:
 
 def _rewritten(
     float_content: bytes,
+    takes: InputRange,
     int8_model: Model,
     hard_sigmoids: Mapping[int, Operator],
+    *,
     float_name: str,
     int8_name: str,
 ) -> tuple[bytes, dict[str, Array]]:
@@ -116,9 +143,7 @@ def _rewritten(
     try:
         noted = read_scales(int8_model.metadata[EQUALIZATION_SCALES])
         groups = read_groups(int8_model.metadata.get(CHANNEL_GROUPS, b"{}"))
-        network = _lowered(
-            read_network(float_content, read_range(int8_model.metadata)), int8_model.main_graph, hard_sigmoids
-        )
+        network = _lowered(read_network(float_content, takes), int8_model.main_graph, hard_sigmoids)
         numbers = {value.name: number for number, value in network.values.items()}
         for name, channels in groups.items():
             grouped = group_channels(network, numbers[name], [np.array(one, np.intp) for one in channels])

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core.errors import ConversionError
-from edge_mnv3.core.input_range import PIXELS
+from edge_mnv3.core.input_range import PIXELS, InputRange
 from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3.core.tflite.pixels import taking_pixels
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3_quantization.convert import last_line
 from edge_mnv3_quantization.graph.scale_sharing import rescale
@@ -38,12 +39,12 @@ def quantize_with_converter(inputs: QuantizationInputs) -> Quantized:
     from tensorflow.lite.python import convert
     from tensorflow.lite.python.optimize import calibrator
 
-    float_model = _taking_pixels(inputs)
+    float_model, given = _taking_the_images(inputs)
     work = Work(expected_s(inputs.config, len(inputs.images)), inputs.reporter)
 
     def representative_dataset() -> Iterator[list[npt.NDArray[Any]]]:
         for done, image in enumerate(inputs.images, start=1):
-            yield [image[np.newaxis].astype(np.float32)]
+            yield [given.apply(image[np.newaxis])]
             work.progress(done, len(inputs.images))
 
     io_type = {"uint8": tf.uint8, "int8": tf.int8, "float32": tf.float32}[inputs.options.io]
@@ -59,12 +60,22 @@ def quantize_with_converter(inputs: QuantizationInputs) -> Quantized:
     return Quantized(model=bytes(model), report=converter_report(inputs, work.phases_s))
 
 
-def _taking_pixels(inputs: QuantizationInputs) -> bytes:
-    """Returns a file that takes pixels (1, H, W, C): the float file, or one of the network in it."""
-    takes = inputs.options.input_range
+def _taking_the_images(inputs: QuantizationInputs) -> tuple[bytes, InputRange]:
+    """Makes the float file of which the int8 file's input becomes, and says what it takes.
+
+    Integers take pixels, so the float file must; floats take what the float file takes.
+
+    Returns:
+        A file that takes (1, H, W, C): the float file, with what makes its numbers of pixels in front where
+        they are wanted; or one of the network in it.
+    """
+    takes, is_float = inputs.options.input_range, inputs.options.io == "float32"
     graph = read_model(inputs.float_model, "float").main_graph
     image = graph.tensors[graph.inputs[0]]
-    if takes == PIXELS and image.shape == (1, *inputs.images.shape[1:]) and not image.is_dynamic:
-        return inputs.float_model
-    network = rescale(read_network(inputs.float_model, takes), {})
-    return write_float(network, network.outputs, pixels=True)
+    content = inputs.float_model
+    if image.shape != (1, *inputs.images.shape[1:]) or image.is_dynamic:
+        network = rescale(read_network(content, takes), {})
+        content, takes = write_float(network, network.outputs, pixels=True), PIXELS
+    if is_float:
+        return content, takes
+    return taking_pixels(content, takes, "float"), PIXELS

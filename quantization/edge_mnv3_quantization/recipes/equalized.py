@@ -37,7 +37,7 @@ from edge_mnv3_quantization.recipes.candidates import Candidate, best_candidate,
 from edge_mnv3_quantization.recipes.config import TRIAL_IMAGES
 from edge_mnv3_quantization.recipes.expected import expected_s
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs, Quantized
-from edge_mnv3_quantization.recipes.notes import RECIPE_REPORT, write_notes, write_range, write_report
+from edge_mnv3_quantization.recipes.notes import RECIPE_REPORT, write_notes, write_report
 from edge_mnv3_quantization.recipes.plan import Plan, measured_plan
 from edge_mnv3_quantization.recipes.report import equalized_report
 from edge_mnv3_quantization.recipes.synthetic_images import is_refitted
@@ -62,12 +62,13 @@ def quantize_equalized(inputs: QuantizationInputs) -> Quantized:
     # A change in the last bits of a product's scale matters to no weight.
     chosen = chosen._replace(quantizations=away_from_ties(chosen.network, chosen.quantizations))
     report = equalized_report(inputs, plan, chosen, trials, weights, work.phases_s)
-    takes = inputs.options.input_range
-    notes = (
-        write_notes(plan.lowered, chosen.scales) | write_range(takes) | {RECIPE_REPORT: write_report(report)}
-    )
     model = write_int8(
-        chosen.network, chosen.quantizations, weights, io=inputs.options.io, takes=takes, notes=notes
+        chosen.network,
+        chosen.quantizations,
+        weights,
+        io=inputs.options.io,
+        takes=inputs.options.input_range,
+        notes=write_notes(plan.lowered, chosen.scales) | {RECIPE_REPORT: write_report(report)},
     )
     return Quantized(model=model, report=report)
 

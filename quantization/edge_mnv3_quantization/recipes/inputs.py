@@ -19,8 +19,9 @@ class QuantizationInputs:
     """Everything that a recipe's result depends on, and the reporter of its progress.
 
     Attributes:
-        float_model: A float32 `.tflite` file with one input (1, H, W, 3) of pixels 0..255.
-        images: Calibration images, (N, H, W, 3) uint8 with N >= 1.
+        float_model: A float32 `.tflite` file with one input (1, H, W, C) or (1, C, H, W), that takes
+            `options.input_range`.
+        images: Calibration images, (N, H, W, C) uint8 with N >= 1.
         config: The recipe.
         options: The caller's choices.
         statistics: Statistics of the float model over some of the images, which are not run in float again;

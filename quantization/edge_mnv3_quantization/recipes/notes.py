@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from edge_mnv3.core.input_range import PIXELS, InputRange
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3.core.results.recipe import RecipeReport
 from edge_mnv3_quantization.graph.network import Array, Network
@@ -20,7 +19,6 @@ from edge_mnv3_quantization.graph.network import Array, Network
 CHANNEL_GROUPS = "edge_mnv3_channel_groups"
 EQUALIZATION_SCALES = "edge_mnv3_channel_factors"
 RECIPE_REPORT = "edge_mnv3_recipe_report"
-INPUT_RANGE = "edge_mnv3_input_range"
 _DTYPE = np.dtype("<f4")
 
 
@@ -67,25 +65,6 @@ def read_groups(entry: bytes) -> dict[str, Sequence[Sequence[int]]]:
         ValueError: The entry is damaged.
     """
     return dict(json.loads(entry))
-
-
-def write_range(takes: InputRange) -> dict[str, bytes]:
-    """Makes the entry of the range of the float file's input; pixels as they are have none."""
-    if takes == PIXELS:
-        return {}
-    return {INPUT_RANGE: json.dumps({"mean": takes.mean, "std": takes.std}).encode()}
-
-
-def read_range(entries: Mapping[str, bytes]) -> InputRange:
-    """Reads what `write_range` wrote among the entries of a file.
-
-    Raises:
-        ValueError: The entry is damaged.
-    """
-    if INPUT_RANGE not in entries:
-        return PIXELS
-    mean, std = (json.loads(entries[INPUT_RANGE])[name] for name in ("mean", "std"))
-    return InputRange(tuple(map(float, mean)), tuple(map(float, std)))
 
 
 def write_report(report: RecipeReport) -> bytes:
