@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -21,18 +23,27 @@ def _values(shape: tuple[int, ...], fill: float) -> np.ndarray[Any, Any]:
     return np.full(shape, fill, np.float32)
 
 
-def write_legacy(
-    path: Path,
-    variant: Variant = TINY,
+def write_legacy(path: Path, variant: Variant = TINY, **options: Any) -> Path:
+    """As `save_weights("x.h5")` of older Keras; the names are not ours, as in the published files.
+
+    Options: classes, include_top, fill (what every weight is), group (where in the file the layers are).
+    """
+    path.write_bytes(_legacy(variant, **options))
+    return path
+
+
+@functools.cache  # hundreds of small arrays
+def _legacy(
+    variant: Variant,
     *,
     classes: int = 3,
     include_top: bool = True,
     fill: float = 0.5,
     group: str = "/",
-) -> Path:
-    """As `save_weights("x.h5")` of older Keras; the names are not ours, as in the published files."""
+) -> bytes:
     rows = arch.weighted_layers(arch.expand(variant), include_top=include_top, classes=classes)
-    with h5py.File(path, "w") as file:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         root = file.require_group(group)
         names = ["input_1", *(f"old/{row.name}" for row in rows), "flatten"]
         root.attrs["layer_names"] = [name.encode() for name in names]
@@ -44,14 +55,21 @@ def write_legacy(
             layer.attrs["weight_names"] = [weight.encode() for weight in weights]
             for weight, shape in zip(weights, row.shapes, strict=True):
                 layer[weight] = _values(shape, fill)
-    return path
+    return content.getvalue()
 
 
 def write_keras3(path: Path, variant: Variant = TINY, *, classes: int = 3, include_top: bool = True) -> Path:
     """As `save_weights("x.weights.h5")` of Keras 3."""
+    path.write_bytes(_keras3(variant, classes, include_top))
+    return path
+
+
+@functools.cache
+def _keras3(variant: Variant, classes: int, include_top: bool) -> bytes:
     rows = arch.weighted_layers(arch.expand(variant), include_top=include_top, classes=classes)
     counts: dict[str, int] = {}
-    with h5py.File(path, "w") as file:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         file.require_group("layers/rescaling/vars")
         for row in rows:
             kind = CLASS_NAMES[row.kind]
@@ -60,13 +78,12 @@ def write_keras3(path: Path, variant: Variant = TINY, *, classes: int = 3, inclu
             name = f"{kind}_{count}" if count else kind
             for index, shape in enumerate(row.shapes):
                 file[f"layers/{name}/vars/{index}"] = _values(shape, 0.5)
-    return path
+    return content.getvalue()
 
 
 def write_archive(path: Path, variant: Variant = TINY, *, classes: int = 3) -> Path:
     """As `save("x.keras")`, with the part that holds weights."""
-    inner = write_keras3(path.with_suffix(".inner.h5"), variant, classes=classes)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", json.dumps({}))
-        archive.write(inner, "model.weights.h5")
+        archive.writestr("model.weights.h5", _keras3(variant, classes, include_top=True))
     return path

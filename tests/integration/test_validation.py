@@ -15,6 +15,7 @@ from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource, LoadedImage
 from edge_mnv3_quantization.validation.accuracy import ValidationSettings, validate
+from edge_mnv3_quantization.validation.ranking import average_precision, roc_auc
 from recording_reporter import RecordingReporter
 from tiny_models import SIZE, expected_scores, weights, write_classifier
 
@@ -205,3 +206,13 @@ def test_models_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="got a int8 input, expected a float32 .tflite file"):
         validate(int8_path, int8_path, images([0]))
     assert validate(float_path, six, images([0]), ValidationSettings(class_offset=1)).int8.class_offset == 1
+
+
+def test_rankings_agree_with_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(5)
+    scores, truth = rng.integers(0, 30, 200).astype(float), rng.random(200) < 0.3
+    once = np.ones((1, 200))
+    assert roc_auc(scores, truth, once)[0] == pytest.approx(metrics.roc_auc_score(truth, scores))
+    expected = metrics.average_precision_score(truth, scores)
+    assert average_precision(scores, truth, once)[0] == pytest.approx(expected)

@@ -1,12 +1,10 @@
-"""The Python API: what it exports, that its names are documented, and that importing it is light."""
+"""The Python API: what it exports, and that its names are documented."""
 
 from __future__ import annotations
 
 import ast
 import dataclasses
 import inspect
-import subprocess
-import sys
 import typing
 from pathlib import Path
 
@@ -132,17 +130,3 @@ def test_stages_take_a_request_and_a_reporter(name: str) -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'edge_mnv3' has no attribute 'nothing'"):
         _ = edge_mnv3.nothing
-
-
-def test_importing_the_package_is_light() -> None:
-    code = "import edge_mnv3, sys; print(*sorted({name.split('.')[0] for name in sys.modules}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not set(done.stdout.split()) & {
-        "tensorflow",
-        "keras",
-        "numpy",
-        "PIL",
-        "h5py",
-        "ai_edge_litert",
-        "click",
-    }

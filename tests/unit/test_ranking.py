@@ -92,16 +92,6 @@ def test_interval_of_the_difference_covers_it() -> None:
     assert all(high - low < 0.5 for low, high in intervals)
 
 
-def test_scikit_learn_agrees() -> None:
-    metrics = pytest.importorskip("sklearn.metrics")
-    rng = np.random.default_rng(5)
-    scores, truth = rng.integers(0, 30, 200).astype(float), rng.random(200) < 0.3
-    once = np.ones((1, 200))
-    assert roc_auc(scores, truth, once)[0] == pytest.approx(metrics.roc_auc_score(truth, scores))
-    expected = metrics.average_precision_score(truth, scores)
-    assert average_precision(scores, truth, once)[0] == pytest.approx(expected)
-
-
 def test_mean_over_labels() -> None:
     truth = np.stack([TRUTH, ~TRUTH], axis=1)
     paired = compare(

@@ -1,4 +1,4 @@
-"""Which part may import which, and when heavy packages are loaded."""
+"""The whole project: which part imports which, how long anything is, and when heavy packages are loaded."""
 
 from __future__ import annotations
 
@@ -40,64 +40,6 @@ def test_every_room_is_measured(measured: structure.Structure) -> None:
 
 def test_nothing_is_too_long() -> None:
     assert structure.too_long() == []
-
-
-def test_what_is_too_long_is_named(tmp_path: Path) -> None:
-    body = "".join(f"    x = {number}\n" for number in range(structure.FUNCTION_LINES))
-    (tmp_path / "long.py").write_text(f"def f():\n{body}" + "y = 1\n" * structure.MODULE_LINES)
-    (tmp_path / "short.py").write_text(
-        f'def f():\n    """Says.\n\n    more\n    """\n{body.partition(chr(10))[2]}'
-    )
-    assert structure.too_long(tmp_path) == [
-        "long.py: 461 lines, at most 400",
-        "long.py:1 f: 61 lines, at most 60",
-    ]
-
-
-def write_modules(root: Path, sources: dict[str, str]) -> None:
-    for name, source in sources.items():
-        package = name.split(".")[0]
-        folder = dict(zip(structure.PACKAGES, structure.SOURCE_ROOTS, strict=True))[package]
-        path = root / folder / Path(*name.split(".")).with_suffix(".py")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(source)
-
-
-@pytest.mark.parametrize(
-    ("importer", "imported", "uphill"),
-    [
-        ("edge_mnv3.core.a", "edge_mnv3.model.b", True),
-        ("edge_mnv3.core.a", "edge_mnv3.core.results.b", False),
-        ("edge_mnv3.model.a", "edge_mnv3.packaging.b", True),
-        ("edge_mnv3.model.a", "edge_mnv3.core.b", False),
-        ("edge_mnv3_quantization.graph.a", "edge_mnv3_calibration_data.b", True),
-        ("edge_mnv3_quantization.graph.a", "edge_mnv3_quantization.recipes.b", False),
-        ("edge_mnv3_quantization.graph.a", "edge_mnv3.stages.b", True),
-        ("edge_mnv3.stages.a", "edge_mnv3_quantization.graph.b", False),
-        ("edge_mnv3.stages.a", "edge_mnv3.commands.b", True),
-        ("edge_mnv3.commands.a", "edge_mnv3.stages.b", False),
-        ("edge_mnv3.commands.a", "edge_mnv3.cli", True),
-        ("edge_mnv3.commands.a", "edge_mnv3.core.b", False),
-        ("edge_mnv3.commands.a", "edge_mnv3_quantization.recipes.quantize", True),
-        ("edge_mnv3.commands.a", "edge_mnv3_quantization.recipes.config", False),
-        ("edge_mnv3.commands.a", "edge_mnv3.model.graphs", True),
-        ("edge_mnv3.commands.a", "edge_mnv3.model.arch", False),
-        ("edge_mnv3.cli", "edge_mnv3.commands.a", False),
-    ],
-)
-def test_the_rule_of_the_layers(importer: str, imported: str, uphill: bool, tmp_path: Path) -> None:
-    parent, _, name = imported.rpartition(".")
-    write_modules(tmp_path, {importer: f"def late():\n    from {parent} import {name}\n", imported: ""})
-    measured = structure.measure(tmp_path)
-    assert [each.importer for each in measured.uphill] == ([importer] if uphill else [])
-
-
-def test_circles_are_found(tmp_path: Path) -> None:
-    one, other = "edge_mnv3_quantization.graph.a", "edge_mnv3_quantization.recipes.b"
-    write_modules(tmp_path, {one: f"import {other}\n", other: f"from {one} import x\n"})
-    measured = structure.measure(tmp_path)
-    assert measured.module_cycles == [(one, other)]
-    assert measured.room_cycles == [(one.rpartition(".")[0], other.rpartition(".")[0])]
 
 
 def test_results_need_the_standard_library_only() -> None:
@@ -186,3 +128,20 @@ def test_no_module_but_the_keras_graphs_loads_tensorflow() -> None:
         f"    assert not {HEAVY} & sys.modules.keys(), module"
     )
     assert not loaded_after(code) & HEAVY
+
+
+@pytest.mark.parametrize("module", ["edge_mnv3_quantization.recipes.config", "edge_mnv3.commands.quantize"])
+def test_reading_the_registry_of_recipes_is_light(module: str) -> None:
+    assert not loaded_after(f"import {module}") & {"numpy", "tensorflow", "ai_edge_litert"}
+
+
+def test_importing_the_package_is_light() -> None:
+    assert not loaded_after("import edge_mnv3") & {
+        "tensorflow",
+        "keras",
+        "numpy",
+        "PIL",
+        "h5py",
+        "ai_edge_litert",
+        "click",
+    }
