@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edge_mnv3.core.errors import WeightsMismatchError
+from edge_mnv3.core.rounding import allowed_difference
 from edge_mnv3.model.keras_models import answers, load_keras
 from edge_mnv3.model.keras_scaling import is_inactive
 from edge_mnv3.model.model_config import layers_of
 from edge_mnv3.model.model_files import model_format
 
-# Answers are the same where they differ by rounding only: of the largest output, on any image.
-LARGEST_DIFFERENCE = 1e-4
 _IMAGES = ((0, 256), (112, 144))  # smallest and largest pixel of noise, the second exclusive
 # Arguments of layers that have no part in an answer.
 _NOT_COMPARED = ("dtype", "momentum", "name", "seed", "trainable")
@@ -65,7 +64,7 @@ def _is_same(ours: Any, wanted: list[Any]) -> bool:
     if len(wanted) != 1 or ours.shape != wanted[0].shape:
         return False
     difference = float(np.abs(ours - wanted[0]).max())
-    return difference <= LARGEST_DIFFERENCE * float(np.abs(wanted[0]).max())
+    return difference <= allowed_difference(wanted[0], "none")
 
 
 def _softmax(logits: Any) -> Any:

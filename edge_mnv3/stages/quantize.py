@@ -18,6 +18,7 @@ from edge_mnv3.core.choices import (
     SYNTHETIC,
     HardSwishPolicy,
     IoType,
+    Kernels,
     PreprocessName,
 )
 from edge_mnv3.core.errors import ArgumentError
@@ -30,6 +31,8 @@ from edge_mnv3.core.result_files import QUANTIZE_FILE
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import ModelChecks
 from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.validate import Noticed
+from edge_mnv3.core.runtime import open_bytes, open_model
 from edge_mnv3.core.tflite.range_metadata import with_known_range
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
 _QUANTIZING = "quantizing"
 _CHECKING = "checking the int8 file"
 _CHECK_S = 1.5
+_COMPARING = "comparing answers to calibration images"
+_COMPARE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +139,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
         float_path.write_bytes(float_model.content)
         int8_file.write_bytes(quantized.model)
         checks = _checks(int8_file, request.io, paths[1], run)
+        findings = _signal_findings(request, float_model, sample, int8_file, checks, run)
         result = QuantizeResult(
             name=name,
             model=float_model.facts,
@@ -153,6 +159,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
             int8_sha256=sha256_file(int8_file),
             checks=checks,
             recipe_report=quantized.report,
+            findings=findings,
             warnings=tuple(run.warnings),
             timings_s={step: round(seconds, 3) for step, seconds in run.timings_s.items()},
             versions=versions(),
@@ -168,6 +175,7 @@ def _phases(request: QuantizeRequest, opened: OpenedModel, *, synthetic: bool) -
         *opened.first_phases(request.samples),
         Phase(_QUANTIZING, small_s * opened.multiply_adds / SMALL_MULTIPLY_ADDS),
         Phase(_CHECKING, _CHECK_S),
+        Phase(_COMPARING, _COMPARE_S),
     ]
 
 
@@ -268,6 +276,34 @@ def _checks(file: Path, io: IoType, final_path: Path, run: _Run) -> ModelChecks:
     for problem in checks.problems:
         run.warn(f"do not ship {final_path}: it {problem}")
     return checks
+
+
+def _signal_findings(
+    request: QuantizeRequest,
+    float_model: FloatModel,
+    sample: ImageSample,
+    int8_file: Path,
+    checks: ModelChecks,
+    run: _Run,
+) -> tuple[Noticed, ...]:
+    """Whether the int8 file's answers to calibration images are more than noise."""
+    from edge_mnv3_quantization.validation.findings import noticed
+    from edge_mnv3_quantization.validation.signal import signal_findings
+
+    if not (checks.xnnpack.loads or checks.builtin.loads):
+        return ()
+    kernels: Kernels = "xnnpack" if checks.xnnpack.loads else "builtin"
+    takes = float_model.input_range
+    with run.timed("compare_answers", _COMPARING):
+        findings = signal_findings(
+            open_bytes(float_model.content, input_range=takes),
+            open_model(int8_file, kernels=kernels, input_range=takes if request.io == "float32" else None),
+            sample.pixels,
+            float_model.facts.outputs,
+        )
+    for finding in findings:
+        run.warn(finding.text)
+    return tuple(map(noticed, findings))
 
 
 def _stored_statistics(calibration: str | Path, float_model: FloatModel) -> Statistics | None:

@@ -23,6 +23,7 @@ from edge_mnv3.core.results.images import GREY_CHANNELS, RGB_CHANNELS
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3.core.results.model_facts import InputFacts, ModelFacts, OutputFacts
 from edge_mnv3.core.results.models import ModelSource
+from edge_mnv3.core.rounding import allowed_difference
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3.core.tflite.input_facts import FileInput, decide_inputs, input_of
@@ -39,6 +40,7 @@ from edge_mnv3.stages.float_model import FloatModel, ModelRequest
 MODEL_SOURCES = (
     "edge_mnv3.core.input_range",
     "edge_mnv3.core.results.model_facts",
+    "edge_mnv3.core.rounding",
     "edge_mnv3.core.tflite.input_facts",
     "edge_mnv3.core.tflite.input_scaling",
     "edge_mnv3.core.tflite.output_facts",
@@ -55,8 +57,6 @@ Timer: TypeAlias = Callable[[str, str], AbstractContextManager[None]]
 Run: TypeAlias = Callable[[npt.NDArray[np.float32]], Sequence[npt.NDArray[np.float32]]]
 Shape: TypeAlias = tuple[int, int, int]
 
-# A float file may differ from what it was made of by rounding: of the largest output, on any image.
-LARGEST_DIFFERENCE = 1e-4
 _CHECK_SEED = 0
 _CONVERTING = "converting to float .tflite (about 10 s)"
 
@@ -121,12 +121,13 @@ def _converted_model(request: ModelRequest, source: ModelSource, reporter: Repor
     converted = made[source.format](request, path, timer)
     image = _decided_input(converted, request, path, reporter)
     content = with_known_range(converted.content, InputRange(image.mean, image.std), str(path))
-    with timer("compare", "comparing the float file with the model"):
-        _check_same(content, converted.run, image, path)
     graph = read_model(content, str(path)).main_graph
+    facts = ModelFacts(input=image, outputs=_outputs(graph, converted.output_names, path))
+    with timer("compare", "comparing the float file with the model"):
+        _check_same(content, converted.run, facts, path)
     return FloatModel(
         content=content,
-        facts=ModelFacts(input=image, outputs=_outputs(graph, converted.output_names, path)),
+        facts=facts,
         source=source,
         timings_s=timings_s,
     )
@@ -251,27 +252,28 @@ def _decided_input(
     return decided.facts
 
 
-def _check_same(content: bytes, run: Run, image: InputFacts, path: Path) -> None:
+def _check_same(content: bytes, run: Run, facts: ModelFacts, path: Path) -> None:
     """Compares a float file with the model that it was made of.
 
     Raises:
         ConversionError: An output differs by more than rounding, is NaN or infinite, or is missing.
     """
-    file = open_bytes(content)
+    file, image = open_bytes(content), facts.input
     for pixels in _check_images(image):
         numbers = InputRange(image.mean, image.std).apply(pixels)[np.newaxis]
         wanted, got = run(numbers), file.run_raw(numbers)
         if [each.shape for each in wanted] != [each.shape for each in got]:
             shapes = [each.shape for each in got]
             raise ConversionError(f"float file of {path}", f"outputs of shapes {shapes}", "the model's own")
-        for model_output, file_output in zip(wanted, got, strict=True):
-            largest = float(np.abs(model_output).max())
+        for output, model_output, file_output in zip(facts.outputs, wanted, got, strict=True):
             difference = float(np.abs(file_output - model_output).max())
-            if not difference <= LARGEST_DIFFERENCE * largest and difference != 0:
+            allowed = allowed_difference(model_output, output.activation)
+            if not difference <= allowed:
                 raise ConversionError(
-                    f"float file of {path}",
-                    f"outputs up to {largest:.3g} that differ from the model's by {difference:.3g}",
-                    f"at most {LARGEST_DIFFERENCE:g} of the largest",
+                    f"float file of {path}, output {output.name}",
+                    f"numbers up to {np.abs(model_output).max():.3g} that differ from the model's by "
+                    f"{difference:.3g}",
+                    f"at most {allowed:.3g}",
                     "please report this model",
                 )
 

@@ -101,6 +101,16 @@ def write_variant_files(folder: Path, *names: str) -> None:
 
 
 LOADS = KernelCheck(loads=True, partitions=1, undelegated_ops={}, problem=None)
+PASSED = ModelChecks(
+    full_integer=True,
+    float_tensors=(),
+    fixed_shapes=True,
+    dynamic_tensors=(),
+    xnnpack=LOADS,
+    builtin=LOADS,
+    passed=True,
+    problems=(),
+)
 IMAGENET_CLASSIFIER = ModelFacts(
     input=InputFacts(
         height_px=224, width_px=224, channels=3, mean=(0.0,), std=(1.0,), range_source="definition"
@@ -153,17 +163,9 @@ def _write_variant(folder: Path, name: str, recipe: str, classes: int) -> None:
         int8_path=int8_path.name,
         int8_size_bytes=int8_path.stat().st_size,
         int8_sha256=sha256_file(int8_path),
-        checks=ModelChecks(
-            full_integer=True,
-            float_tensors=(),
-            fixed_shapes=True,
-            dynamic_tensors=(),
-            xnnpack=LOADS,
-            builtin=LOADS,
-            passed=True,
-            problems=(),
-        ),
+        checks=PASSED,
         recipe_report=None,
+        findings=(),
         warnings=(),
         timings_s={},
         versions={},

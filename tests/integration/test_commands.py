@@ -78,7 +78,10 @@ def test_quantize_writes_three_files(quantized: tuple[Path, QuantizeResult]) -> 
     assert len(result.calibration.images) == 12
     labels = [record.label for record in result.calibration.images if record.label is not None]
     assert sorted(labels) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
-    steps = ("calibration_images", "import", "build", "convert_float", "quantize", "checks")
+    steps = (
+        *("calibration_images", "import", "build", "convert_float", "quantize", "checks"),
+        "compare_answers",
+    )
     assert set(result.timings_s) == set(steps)
     assert not result.float_from_cache  # random weights are not kept
     assert result.versions["ai-edge-litert"]

@@ -192,6 +192,23 @@ def test_float_ends_take_what_the_float_file_takes(recipe: str, takes: InputRang
     assert json.loads(diagnosed.stdout)["snr_db"] == pytest.approx(decibels(wanted, got), abs=0.1)
 
 
+def test_answers_that_are_all_alike_are_told(tmp_path: Path) -> None:
+    """On the screen and in quantize.json."""
+    path, out = tmp_path / "m.tflite", tmp_path / "out"
+    path.write_bytes(with_head("classes")[0])
+    np.savez(tmp_path / "images.npz", images=images(1).repeat(8, axis=0))
+    done = run(
+        "quantize", path, "--input-range", "0..255", "--recipe", "fast", "--preprocess", "resize",
+        "--samples", 8, "--calibration", tmp_path / "images.npz", "-o", out,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    written = json.loads((out / "quantize.json").read_text())
+    (finding,) = written["findings"]
+    assert finding["kind"] == "float_answers_alike"
+    assert finding["text"] in written["warnings"]
+    assert f"warning: {finding['text']}" in done.stderr
+
+
 @pytest.mark.parametrize("head", ["channels first", "several", "sigmoid"])
 def test_the_converters_recipe_takes_pixels_too(head: str) -> None:
     """Whatever the float file takes, and in whatever order."""

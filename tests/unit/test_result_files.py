@@ -84,7 +84,7 @@ def test_quantize_json_of_the_first_release() -> None:
 
 def test_quantize_json_from_before_there_was_a_cache() -> None:
     result = read_quantize_result(FORMATS / "quantize-v2.json")
-    assert result.schema_version == 4
+    assert result.schema_version == 5
     assert result.float_from_cache is False
     assert result.recipe_report is not None
     assert len(result.calibration.images) == 6
@@ -98,6 +98,14 @@ def test_old_networks_were_variants_that_take_pixels(version: int) -> None:
     assert (image.height_px, image.width_px, image.channels) == (32, 32, 3)
     assert (image.mean, image.std, image.range_source) == ((0.0,), (1.0,), "definition")
     assert (output.shape, output.activation, output.task) == ((3,), "softmax", "classes")
+
+
+def test_quantize_json_from_before_answers_were_looked_at() -> None:
+    result = read_quantize_result(FORMATS / "quantize-v4.json")
+    assert (result.variant, result.findings) == (None, ())
+    assert result.source is not None
+    assert result.source.path == "birds.tflite"
+    assert (result.model.input.mean, result.model.input.range_source) == ((127.5,), "stated")
 
 
 def test_images_of_a_run_of_the_first_release(tmp_path: Path) -> None:

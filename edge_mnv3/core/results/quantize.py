@@ -10,6 +10,7 @@ from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.model_facts import ModelFacts
 from edge_mnv3.core.results.models import ModelChecks, ModelSource, VariantInfo, WeightsInfo, facts_of_variant
 from edge_mnv3.core.results.recipe import RecipeReport
+from edge_mnv3.core.results.validate import Noticed
 
 
 def _without_report(data: dict[str, Any]) -> dict[str, Any]:
@@ -20,6 +21,11 @@ def _without_report(data: dict[str, Any]) -> dict[str, Any]:
 def _without_cache(data: dict[str, Any]) -> dict[str, Any]:
     """Upgrades version 2: there was no cache then."""
     return {**data, "float_from_cache": False}
+
+
+def _without_findings(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 4: the answers were not looked at then."""
+    return {**data, "findings": []}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +51,15 @@ class QuantizeResult:
         int8_sha256: SHA-256 of the int8 file.
         checks: What was checked of the int8 file.
         recipe_report: What the recipe did; None in files of version 1, which does not tell.
-        warnings: What the user must know before shipping.
+        findings: What both files' answers to calibration images show; empty in files of version 4 and older.
+        warnings: What the user must know before shipping, with the findings in words.
         timings_s: Step to seconds of wall time; images are read while the float file is made.
         versions: Package to version.
     """
 
-    FORMAT: ClassVar[Format] = Format("quantize", (_without_report, _without_cache, facts_of_variant))
+    FORMAT: ClassVar[Format] = Format(
+        "quantize", (_without_report, _without_cache, facts_of_variant, _without_findings)
+    )
     schema_version: int = FORMAT.version
     name: str
     model: ModelFacts
@@ -70,6 +79,7 @@ class QuantizeResult:
     int8_sha256: str
     checks: ModelChecks
     recipe_report: RecipeReport | None
+    findings: tuple[Noticed, ...]
     warnings: tuple[str, ...]
     timings_s: dict[str, float]
     versions: dict[str, str]
