@@ -37,6 +37,23 @@ def classify(model: Path, images: Path, answers: Path) -> None:
     np.savez(answers, scores=np.stack(scores), labels=np.array(labels))
 
 
+def embed(model: Path, images: Path, answers: Path) -> None:
+    """Embeds the images of an `.npz`; writes each one's embedding, and the name of the head."""
+    import mediapipe
+    from mediapipe.tasks.python import BaseOptions
+    from mediapipe.tasks.python.vision import ImageEmbedder, ImageEmbedderOptions
+
+    options = ImageEmbedderOptions(base_options=BaseOptions(model_asset_path=str(model)))
+    embeddings, heads = [], []
+    with ImageEmbedder.create_from_options(options) as embedder, np.load(images) as pixels:
+        for name in pixels.files:
+            image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels[name])
+            (answer,) = embedder.embed(image).embeddings
+            embeddings.append(np.asarray(answer.embedding, np.float32))
+            heads.append(answer.head_name or "")
+    np.savez(answers, embeddings=np.stack(embeddings), heads=np.array(heads))
+
+
 def read_metadata(metadata: Path) -> None:
     """Prints what MediaPipe's generated classes read from a flatbuffer of metadata."""
     from mediapipe.tasks.metadata import metadata_schema_py_generated as schema
@@ -72,7 +89,7 @@ def _plain(value: Any) -> Any:
 def main() -> None:
     """Runs one of the functions."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("function", choices=("classify", "read_metadata", "list_tables"))
+    parser.add_argument("function", choices=("classify", "embed", "read_metadata", "list_tables"))
     parser.add_argument("paths", nargs="*", type=Path)
     arguments = parser.parse_args()
     globals()[arguments.function](*arguments.paths)

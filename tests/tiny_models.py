@@ -19,6 +19,9 @@ _TYPES = {
 }
 
 
+_ZERO_OF_PIXELS = {"float32": 0, "int8": -128, "uint8": 0}
+
+
 def weights(classes: int, seed: int = 0) -> npt.NDArray[np.float32]:
     """(classes, SIZE, SIZE, 3) float32 with a sum of 0 for each class, so that brightness does not matter."""
     kernel = np.random.default_rng(seed).uniform(-1, 1, (classes, SIZE, SIZE, 3)).astype(np.float32)
@@ -46,31 +49,44 @@ def write_classifier(
         open_batch: Leave the batch size open in the signature.
     """
     kernel = weights(classes) if kernel is None else kernel
-    classes, *input_shape = kernel.shape
-    weight_scale = float(np.abs(kernel).max()) / 127
-    middle = {"float32": 0, "int8": 0, "uint8": 128}[dtype]
-    zero_of_pixels = {"float32": 0, "int8": -128, "uint8": 0}[dtype]
-    if dtype == "float32":
-        stored: npt.NDArray[Any] = kernel
-        bias: npt.NDArray[Any] = np.zeros(classes, np.float32)
-    else:
-        stored = (np.round(kernel / weight_scale) + middle).astype(dtype)
-        bias = np.zeros(classes, np.int32)
     graph = _Graph(open_batch)
-    bias_type = "float32" if dtype == "float32" else "int32"
-    image = graph.tensor("image", dtype, (1, *input_shape), (1.0, zero_of_pixels))
-    inputs = [
-        image,
-        graph.tensor("kernel", dtype, stored.shape, (weight_scale, middle), stored),
-        graph.tensor("bias", bias_type, (classes,), (weight_scale, 0), bias),
-    ]
-    scores = graph.tensor("scores", dtype, (1, 1, 1, classes), (output_scale, middle))
-    output = graph.tensor("output", dtype, (1, classes), (output_scale, middle))
-    options = schema.Conv2DOptionsT()
-    options.padding = schema.Padding.VALID
-    options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
-    graph.operator(("CONV_2D", 3), inputs, scores, options)
-    graph.reshape(scores, output)
+    image = graph.tensor("image", dtype, (1, *kernel.shape[1:]), (1.0, _ZERO_OF_PIXELS[dtype]))
+    graph.write(path, image, graph.convolution(image, dtype, kernel, output_scale))
+    return path
+
+
+def write_outputs(path: Path, dtype: str, *, names: tuple[str, str] = ("a_features", "b_kind")) -> Path:
+    """Writes a model of an average of each colour, and of scores by a convolution over the whole image.
+
+    The signature has the outputs in the other order than the graph, whose first are the averages.
+
+    Args:
+        path: Where to.
+        dtype: `float32`, `int8` or `uint8`: of input and outputs.
+        names: Of the averages (3 numbers, an embedding) and the scores (5 numbers); without the second name
+            the model has the averages only.
+    """
+    zero_of_pixels = _ZERO_OF_PIXELS[dtype]
+    graph = _Graph(open_batch=False)
+    image = graph.tensor("image", dtype, (1, SIZE, SIZE, 3), (1.0, zero_of_pixels))
+    axes = graph.tensor("axes", "int32", (2,), (1.0, 0), np.array([1, 2], np.int32))
+    features = graph.tensor("features_tensor", dtype, (1, 3), (1.0, zero_of_pixels))
+    options = schema.ReducerOptionsT()
+    options.keepDims = False
+    graph.operator(("MEAN", 2), [image, axes], features, options)
+    outputs = {names[0]: features}
+    if names[1]:
+        outputs[names[1]] = graph.convolution(image, dtype, weights(5), 8.0)
+    graph.write(path, image, *outputs.values(), signature=dict(reversed(outputs.items())))
+    return path
+
+
+def write_map(path: Path) -> Path:
+    """Writes a float model whose output is the image, (1, SIZE, SIZE, 3), without negative numbers."""
+    graph = _Graph(open_batch=False)
+    image = graph.tensor("image", "float32", (1, SIZE, SIZE, 3), (1.0, 0))
+    output = graph.tensor("map", "float32", (1, SIZE, SIZE, 3), (1.0, 0))
+    graph.operator(("RELU", 1), [image], output, None)
     graph.write(path, image, output)
     return path
 
@@ -140,8 +156,9 @@ class _Graph:
         self._model.operatorCodes.append(operator_code)
         new = schema.OperatorT()
         new.opcodeIndex, new.inputs, new.outputs = len(self._model.operatorCodes) - 1, inputs, [output]
-        new.builtinOptions = options
-        new.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__[:-1])
+        if options is not None:
+            new.builtinOptions = options
+            new.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__[:-1])
         self._graph.operators.append(new)
 
     def reshape(self, given: int, output: int) -> None:
@@ -149,9 +166,49 @@ class _Graph:
         options.newShape = self._graph.tensors[output].shape
         self.operator(("RESHAPE", 1), [given], output, options)
 
-    def write(self, path: Path, image: int, output: int) -> None:
-        self._graph.inputs, self._graph.outputs = [image], [output]
+    def convolution(
+        self, image: int, dtype: str, kernel: npt.NDArray[np.float32], output_scale: float
+    ) -> int:
+        """One number for each kernel, (1, kernels), of which each is as large as the image."""
+        weight_scale = float(np.abs(kernel).max()) / 127
+        middle = {"float32": 0, "int8": 0, "uint8": 128}[dtype]
+        classes = len(kernel)
+        if dtype == "float32":
+            stored: npt.NDArray[Any] = kernel
+            bias: npt.NDArray[Any] = np.zeros(classes, np.float32)
+        else:
+            stored = (np.round(kernel / weight_scale) + middle).astype(dtype)
+            bias = np.zeros(classes, np.int32)
+        bias_type = "float32" if dtype == "float32" else "int32"
+        inputs = [
+            image,
+            self.tensor("kernel", dtype, stored.shape, (weight_scale, middle), stored),
+            self.tensor("bias", bias_type, (classes,), (weight_scale, 0), bias),
+        ]
+        scores = self.tensor("scores", dtype, (1, 1, 1, classes), (output_scale, middle))
+        output = self.tensor("output", dtype, (1, classes), (output_scale, middle))
+        options = schema.Conv2DOptionsT()
+        options.padding = schema.Padding.VALID
+        options.strideH = options.strideW = options.dilationHFactor = options.dilationWFactor = 1
+        self.operator(("CONV_2D", 3), inputs, scores, options)
+        self.reshape(scores, output)
+        return output
+
+    def write(self, path: Path, image: int, *outputs: int, signature: dict[str, int] | None = None) -> None:
+        self._graph.inputs, self._graph.outputs = [image], list(outputs)
         self._model.subgraphs = [self._graph]
+        if signature is not None:
+            known = schema.SignatureDefT()
+            known.signatureKey, known.subgraphIndex = b"serving_default", 0
+            known.inputs = [_entry("pixels", image)]
+            known.outputs = [_entry(name, tensor) for name, tensor in signature.items()]
+            self._model.signatureDefs = [known]
         builder = flatbuffers.Builder(1024)
         builder.Finish(self._model.Pack(builder), b"TFL3")
         path.write_bytes(bytes(builder.Output()))
+
+
+def _entry(name: str, tensor: int) -> Any:
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = name.encode(), tensor
+    return entry

@@ -9,7 +9,7 @@ import click
 
 from edge_mnv3.commands.options import input_range_option, json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
-from edge_mnv3.core.choices import DEFAULT_SCORE_TRANSFORMATION, SCORE_TRANSFORMATIONS
+from edge_mnv3.core.choices import DEFAULT_SCORE_TRANSFORMATION, SCORE_TRANSFORMATIONS, TASKS
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.package import PackageResult
@@ -22,10 +22,22 @@ _PATH = click.Path(path_type=Path)
 @click.argument("models", nargs=-1, required=True, type=_PATH, metavar="MODEL.tflite|DIR...")
 @click.option(
     "--labels",
+    multiple=True,
+    metavar="PATH|NAME=PATH",
+    help="Take labels from a text file, a name a line, or from the folder of class folders; for the output "
+    "NAME of several; may be repeated.  [default: ImageNet's, for 1000 classes]",
+)
+@click.option(
+    "--task",
+    type=click.Choice(TASKS),
+    help="Take the outputs for one class, one score, several labels, or features.  [default: as "
+    "quantize.json or the last layer tells]",
+)
+@click.option(
+    "--thresholds",
     type=_PATH,
-    metavar="PATH",
-    help="Take labels from a text file, a name a line, or from the folder of class folders.  "
-    "[default: ImageNet's, for 1000 classes]",
+    metavar="FILE",
+    help="Let a label hold above these scores, a line for each label.  [default: a probability of one half]",
 )
 @input_range_option
 @click.option("--name", metavar="TEXT", help="Name the model, for people.  [default: the name of its file]")
@@ -117,15 +129,17 @@ def table(result: PackageResult) -> str:
     manifest = result.manifest
     rows = [("bundle", f"{result.path} ({result.size_bytes / 1e6:.2f} MB)"), ("sha256", result.sha256)]
     for model in manifest.models:
-        rows.append(("model", f"{model.file}, {model.input.dtype} in, {model.output.dtype} out"))
+        given = " and ".join(sorted({output.tensor.dtype for output in model.outputs}))
+        rows.append(("model", f"{model.file}, {model.input.dtype} in, {given} out"))
+        rows += [
+            (f"  output {output.name}", "" if output.facts is None else output.facts.words)
+            for output in model.outputs
+        ]
         rows += [(f"  {api}", answer) for api, answer in model.takes.items()]
-        rows.append(
-            (
-                "  built-in kernels",
-                f"{model.builtin.differing} of {model.builtin.values} golden values differ from XNNPACK's",
-            )
-        )
-    rows.append(("labels", f"{manifest.labels.count}, from {manifest.labels.source}"))
+        differing = sum(output.builtin.differing for output in model.outputs)
+        values = sum(output.builtin.values for output in model.outputs)
+        rows.append(("  built-in kernels", f"{differing} of {values} golden values differ from XNNPACK's"))
+    rows += [("labels", f"{labels.count}, from {labels.source}") for labels in manifest.labels]
     rows.append(("golden", f"{len(manifest.golden.files)} images, {manifest.golden.source}"))
     rows.append(("verify with", f"edge-mnv3 verify {result.path}"))
     width = max(len(key) for key, _ in rows) + 2

@@ -1,4 +1,4 @@
-"""Sources for apps: short, complete classifiers with one model's size, files and numbers filled in.
+"""Sources for apps: short and complete, with one model's size, files, outputs and numbers filled in.
 
 The sources lie in `app_templates`, one file for each file that is written. `%%{name}` in them is a place to
 fill in; what differs with the model's types is in the tables below.
@@ -10,17 +10,17 @@ import math
 import re
 import string
 from importlib import resources
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3.packaging import app_code
 from edge_mnv3.packaging.apis import DTYPES
-from edge_mnv3.packaging.app_context import AppContext
+from edge_mnv3.packaging.app_context import AppContext, AppKind
 
 TEMPLATES = "app_templates"
 _FILE_NAME = re.compile(r"[A-Za-z0-9._-]+")
-_QUANTIZED = ("uint8", "int8")
 
 
 class _Template(string.Template):
@@ -76,114 +76,74 @@ class _Source(NamedTuple):
     path: str
     what: str
     dtypes: tuple[str, ...]  # that the API takes, of the input and of the output
+    kinds: tuple[AppKind, ...] = get_args(AppKind)
     takes_grey: bool = True
 
 
 _ALL, _NOT_INT8 = DTYPES, ("uint8", "float32")
-_LITERT, _TFLITE = "android/LiteRtClassifier.kt", "ios/TensorFlowLiteClassifier.swift"
-_MEDIAPIPE_KT, _MEDIAPIPE_SWIFT = "android/MediaPipeClassifier.kt", "ios/MediaPipeClassifier.swift"
+_SCORES: tuple[AppKind, ...] = ("classes", "labels")
+_NUMBERS: tuple[AppKind, ...] = ("embedding", "outputs")
+_EMBEDDING: tuple[AppKind, ...] = ("embedding",)
 SOURCES = (
-    _Source(_LITERT, "Kotlin, LiteRT's CompiledModel", _ALL),
-    _Source(_MEDIAPIPE_KT, "Kotlin, MediaPipe Tasks", _NOT_INT8, takes_grey=False),
+    _Source("android/LiteRtClassifier.kt", "Kotlin, LiteRT's CompiledModel", _ALL, _SCORES),
+    _Source("android/LiteRtModel.kt", "Kotlin, LiteRT's CompiledModel", _ALL, _NUMBERS),
+    _Source("android/MediaPipeClassifier.kt", "Kotlin, MediaPipe Tasks", _NOT_INT8, _SCORES, False),
+    _Source("android/MediaPipeEmbedder.kt", "Kotlin, MediaPipe Tasks", _NOT_INT8, _EMBEDDING, False),
     _Source("android/Preprocessing.kt", "Kotlin: the image's pixels as the model wants them", _ALL),
-    _Source("android/Classification.kt", "Kotlin: one answer", _ALL),
+    _Source("android/Classification.kt", "Kotlin: one answer", _ALL, _SCORES),
+    _Source("android/Similarity.kt", "Kotlin: how alike two embeddings are", _ALL, _EMBEDDING),
     _Source("android/build.gradle.kts", "lines for the app's `build.gradle.kts`", _ALL),
     # TensorFlowLiteSwift's Tensor.DataType has no case for int8: such a tensor cannot be read.
-    _Source(_TFLITE, "Swift, TensorFlowLiteSwift", _NOT_INT8),
-    _Source(_MEDIAPIPE_SWIFT, "Swift, MediaPipe Tasks", _NOT_INT8, takes_grey=False),
+    _Source("ios/TensorFlowLiteClassifier.swift", "Swift, TensorFlowLiteSwift", _NOT_INT8, _SCORES),
+    _Source("ios/TensorFlowLiteModel.swift", "Swift, TensorFlowLiteSwift", _NOT_INT8, _NUMBERS),
+    _Source("ios/MediaPipeClassifier.swift", "Swift, MediaPipe Tasks", _NOT_INT8, _SCORES, False),
+    _Source("ios/MediaPipeEmbedder.swift", "Swift, MediaPipe Tasks", _NOT_INT8, _EMBEDDING, False),
     _Source("ios/Preprocessing.swift", "Swift: the image's pixels as the model wants them", _NOT_INT8),
-    _Source("ios/Classification.swift", "Swift: one answer, and errors", _NOT_INT8),
+    _Source("ios/Classification.swift", "Swift: one answer", _NOT_INT8, _SCORES),
+    _Source("ios/Similarity.swift", "Swift: how alike two embeddings are", _NOT_INT8, _EMBEDDING),
+    _Source("ios/ModelError.swift", "Swift: what can go wrong", _NOT_INT8),
     _Source("ios/Podfile", "lines for the app's `Podfile`", _NOT_INT8),
-    _Source("cpp/classifier.h", "C++17, LiteRT's C API", _ALL),
+    _Source("cpp/model.h", "C++17, LiteRT's C API", _ALL),
+    _Source("cpp/classifier.h", "C++17: labels and answers", _ALL, _SCORES),
     _Source("cpp/preprocessing.h", "C++17: the image's pixels as the model wants them", _ALL),
-    _Source("cpp/main.cc", "C++17: a program that classifies a PPM file", _ALL),
+    _Source("cpp/main.cc", "C++17: a program that takes a PPM file", _ALL),
     _Source("cpp/CMakeLists.txt", "its build", _ALL),
 )
 
-_GRADLE = (
-    (_LITERT, 'implementation("com.google.ai.edge.litert:litert:2.3.0") // LiteRtClassifier.kt'),
-    (_MEDIAPIPE_KT, 'implementation("com.google.mediapipe:tasks-vision:1.0.0") // MediaPipeClassifier.kt'),
-)
-
-_INPUT_NOTES = {
-    "uint8": "The model takes these bytes as they are: no normalization outside it.\n",
-    "int8": "The model takes these bytes less 128. MediaPipe Tasks and TensorFlowLiteSwift take no int8 "
-    "tensors: for them,\nquantize with `--io uint8`.\n",
-    "float32": "The model takes (byte - {mean}) / {std} as float32.\n",
+# The library that a source needs, as a line of the build.
+_GRADLE = {
+    "LiteRt": 'implementation("com.google.ai.edge.litert:litert:2.3.0")',
+    "MediaPipe": 'implementation("com.google.mediapipe:tasks-vision:1.0.0")',
 }
-
-_KOTLIN_WRITE = {
-    "uint8": "inputs[0].writeInt8(pixels) // LiteRT writes the bytes as they are, uint8 or int8.",
-    "int8": "inputs[0].writeInt8(ByteArray(pixels.size) {{ (pixels[it] - 128).toByte() }})",
-    "float32": "inputs[0].writeFloat(FloatArray(pixels.size) "
-    "{{ ((pixels[it].toInt() and 0xFF) - {mean}f) / {std}f }})",
+_PODS = {
+    "TensorFlowLite": "pod 'TensorFlowLiteSwift', '~> 2.14'",
+    "MediaPipe": "pod 'MediaPipeTasksVision', '~> 0.10.14'",
 }
-_KOTLIN_READ = {
-    "uint8": "val bytes = outputs[0].readInt8()\n"
-    "        val scores = FloatArray(bytes.size) {{ ((bytes[it].toInt() and 0xFF) - {zero}) * SCORE_STEP }}",
-    "int8": "val bytes = outputs[0].readInt8()\n"
-    "        val scores = FloatArray(bytes.size) {{ (bytes[it] - ({zero})) * SCORE_STEP }}",
-    "float32": "val scores = outputs[0].readFloat()",
-}
-_SWIFT_WRITE = {
-    "uint8": "try interpreter.copy(Data(pixels), toInputAt: 0)",
-    "float32": "let input = pixels.map {{ (Float($0) - {mean}) / {std} }}\n"
-    "    try interpreter.copy(input.withUnsafeBufferPointer {{ Data(buffer: $0) }}, toInputAt: 0)",
-}
-_SWIFT_READ = {
-    "uint8": "let scores = output.map {{ Float(Int($0) - {zero}) * {scale} }}",
-    "float32": "let scores = output.withUnsafeBytes {{ Array($0.bindMemory(to: Float.self)) }}",
-}
-_CPP_CONVERT = {
-    "uint8": "const std::vector<std::uint8_t>& input = pixels;",
-    "int8": "std::vector<std::int8_t> input(pixels.size());\n"
-    "    for (std::size_t i = 0; i < input.size(); ++i) {{\n"
-    "      input[i] = static_cast<std::int8_t>(pixels[i] - 128);\n"
-    "    }}",
-    "float32": "std::vector<float> input(pixels.size());\n"
-    "    for (std::size_t i = 0; i < input.size(); ++i) input[i] = (pixels[i] - {mean}f) / {std}f;",
-}
-# Grey is what Pillow makes of colours, in whole numbers: 0.299 red + 0.587 green + 0.114 blue.
-_GREY = {
-    "colours": "grey",
-    "grey_note": " They are made grey before they\nare resized. "
-    "MediaPipe's classifiers take colour images only.",
-    "kotlin_channels": """ByteArray(argb.size) {
-            val red = (argb[it] shr 16) and 0xFF
-            val green = (argb[it] shr 8) and 0xFF
-            val blue = argb[it] and 0xFF
-            ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) shr 16).toByte()
-        }""",
-    "swift_channels": """stride(from: 0, to: width * height * 3, by: 3).map { at -> UInt8 in
-      let red = Int(rgb[at]) * 19595
-      let green = Int(rgb[at + 1]) * 38470
-      let blue = Int(rgb[at + 2]) * 7471
-      return UInt8((red + green + blue + 0x8000) >> 16)
-    }""",
-    "cpp_channels": """  std::vector<std::uint8_t> source(rgb.size() / 3);
-  for (std::size_t i = 0; i < source.size(); ++i) {
-    const std::uint8_t* colours = &rgb[i * 3];
-    source[i] = static_cast<std::uint8_t>(
-        (colours[0] * 19595 + colours[1] * 38470 + colours[2] * 7471 + 0x8000) >> 16);
-  }
-""",
-}
-_RGB = {
-    "colours": "RGB",
-    "grey_note": "",
-    "kotlin_channels": "ByteArray(argb.size * 3) { (argb[it / 3] shr (16 - 8 * (it % 3))).toByte() }",
-    "swift_channels": "rgb",
-    "cpp_channels": "  const std::vector<std::uint8_t>& source = rgb;\n",
-}
-_CPP_TYPES = {
-    "uint8": ("kLiteRtElementTypeUInt8", "std::uint8_t"),
-    "int8": ("kLiteRtElementTypeInt8", "std::int8_t"),
-    "float32": ("kLiteRtElementTypeFloat32", "float"),
+_README_WORDS: dict[AppKind, tuple[str, str]] = {
+    "classes": (
+        "Short, complete classifiers",
+        "The answers are the classes with the highest scores, as lines of `{labels}`.",
+    ),
+    "labels": (
+        "Short, complete classifiers",
+        "The answers are the lines of `{labels}` whose score lies above their threshold, none or several at "
+        "a time. The\nthresholds stand in the sources, one for each label: {thresholds}.",
+    ),
+    "embedding": (
+        "Short, complete sources",
+        "The answer is an embedding of {count} numbers, as the model gives them, of any length. Images "
+        "that\nare alike have embeddings of a high cosine: see `Similarity`.",
+    ),
+    "outputs": (
+        "Short, complete sources",
+        "The answers are all outputs by their names, as real numbers, row by row with channels last:\n\n"
+        "{table}",
+    ),
 }
 
 
 def app_sources(context: AppContext, *, preprocess: str) -> dict[str, str]:
-    """Writes classifiers in Kotlin, Swift and C++ for one packaged model.
+    """Writes sources in Kotlin, Swift and C++ for one packaged model.
 
     Args:
         context: The model.
@@ -202,7 +162,7 @@ def app_sources(context: AppContext, *, preprocess: str) -> dict[str, str]:
 
 
 def _takes(source: _Source, context: AppContext) -> bool:
-    typed = context.input_dtype in source.dtypes and context.output_dtype in source.dtypes
+    typed = context.dtypes <= set(source.dtypes) and context.kind in source.kinds
     return typed and (source.takes_grey or not context.image.is_grey)
 
 
@@ -212,66 +172,87 @@ def _fill(path: str, values: dict[str, str]) -> str:
 
 
 def _check(context: AppContext) -> None:
-    for what, dtype in (("input", context.input_dtype), ("output", context.output_dtype)):
-        if dtype not in DTYPES:
-            raise ArgumentError(f"type of the {what}", repr(dtype), f"one of {', '.join(DTYPES)}")
-    for name in (context.model_file, context.labels_file):
+    for what, dtypes in (
+        ("input", (context.input_dtype,)),
+        ("output", tuple(output.dtype for output in context.outputs)),
+    ):
+        for dtype in dtypes:
+            if dtype not in DTYPES:
+                raise ArgumentError(f"type of the {what}", repr(dtype), f"one of {', '.join(DTYPES)}")
+    for name in (context.model_file, *(each.labels_file for each in context.outputs if each.labels_file)):
         if not _FILE_NAME.fullmatch(name):
             raise ArgumentError("file name in a source for apps", repr(name), "ASCII letters, digits, . _ -")
-    quantized = context.output_dtype in _QUANTIZED
-    numbers = {
-        "output_scale": (context.output_scale, quantized),
-        "output_zero_point": (context.output_zero_point, quantized),
-        "float_input_mean": (context.float_input_mean, context.input_dtype == "float32"),
-        "float_input_std": (context.float_input_std, context.input_dtype == "float32"),
-    }
-    for field, (number, needed) in numbers.items():
-        if needed and (number is None or not math.isfinite(number)):
-            raise ArgumentError(f"{field} of the model", repr(number), "a finite number")
+    numbers = {"mean": context.float_input_mean, "standard deviation": context.float_input_std}
+    for field, number in numbers.items():
+        if context.input_dtype == "float32" and (number is None or not math.isfinite(number)):
+            raise ArgumentError(f"{field} of the model's input", repr(number), "a finite number")
+    app_code.check_outputs(context)
 
 
 def _values(context: AppContext, box: Crop, sources: list[_Source]) -> dict[str, str]:
-    numbers = {
-        "mean": repr(context.float_input_mean),
-        "std": repr(context.float_input_std),
-        "scale": repr(context.output_scale),
-        "zero": str(context.output_zero_point),
-    }
-    taken, given = context.input_dtype, context.output_dtype
-    quantized = given in _QUANTIZED
-    constant = f"        const val SCORE_STEP = {numbers['scale']}f\n" if quantized else ""
-    score = "(output[i] - ({zero})) * {scale}f" if quantized else "output[i]"
-    paths = {source.path for source in sources}
     return {
         "name": _in_comment(context.name),
         "width": str(context.image.width_px),
         "height": str(context.image.height_px),
         "channels": str(context.image.channels),
-        **(_GREY if context.image.is_grey else _RGB),
-        "class_count": str(context.class_count),
         "model_file": context.model_file,
-        "labels_file": context.labels_file,
-        "input_dtype": taken,
-        "output_dtype": given,
         "table": _table(sources),
-        "input_note": _INPUT_NOTES[taken].format(**numbers),
         "preprocess_description": box.description,
         "box_left": box.left,
         "box_upper": box.upper,
         "box_right": box.right,
         "box_lower": box.lower,
-        "gradle_dependencies": "".join(f"    {line}\n" for path, line in _GRADLE if path in paths),
-        "kotlin_write_input": _KOTLIN_WRITE[taken].format(**numbers),
-        "kotlin_read_scores": _KOTLIN_READ[given].format(**numbers),
-        "kotlin_constants": constant,
-        "swift_write_input": _SWIFT_WRITE.get(taken, "").format(**numbers),
-        "swift_read_scores": _SWIFT_READ.get(given, "").format(**numbers),
-        "cpp_convert_input": _CPP_CONVERT[taken].format(**numbers),
-        "cpp_input_type": _CPP_TYPES[taken][0],
-        "cpp_output_type": _CPP_TYPES[given][0],
-        "cpp_output_element": _CPP_TYPES[given][1],
-        "cpp_score": score.format(**numbers),
+        "gradle_dependencies": _libraries(sources, _GRADLE, "    ", "//"),
+        "pods": _libraries(sources, _PODS, "  ", "#"),
+        **_readme_values(context),
+        **app_code.input_values(context),
+        **app_code.output_values(context),
+        **app_code.score_values(context),
+        **app_code.program_values(context),
     }
+
+
+def _readme_values(context: AppContext) -> dict[str, str]:
+    first = context.outputs[0]
+    intro, answers = _README_WORDS[context.kind]
+    thresholds = sorted(set(first.thresholds))
+    rows = [
+        (
+            f"`{each.facts.name}`",
+            "x".join(map(str, each.facts.shape)),
+            each.facts.task,
+            f"`{each.labels_file}`" if each.labels_file else "",
+        )
+        for each in context.outputs
+    ]
+    files = [
+        f"`{context.model_file}`",
+        *(f"`{each.labels_file}`" for each in context.outputs if each.labels_file),
+    ]
+    given = sorted({each.dtype for each in context.outputs})
+    return {
+        "intro": intro,
+        "output_dtype": " and ".join(given),
+        "files": f"{', '.join(files[:-1])} and {files[-1]} go" if len(files) > 1 else f"{files[0]} goes",
+        "companions": "`Classification`, " if context.kind in ("classes", "labels") else "",
+        "answers": answers.format(
+            labels=first.labels_file,
+            count=first.count,
+            thresholds=", ".join(map(repr, thresholds)) if len(thresholds) < 2 else "see there",
+            table=markdown_table(("output", "numbers", "meaning", "labels"), rows),
+        ),
+    }
+
+
+def _libraries(sources: list[_Source], lines: dict[str, str], indent: str, comment: str) -> str:
+    """Lines of a build for the libraries that sources need, each with the source that needs it."""
+    names = [source.path.rpartition("/")[2] for source in sources if source.path.endswith((".kt", ".swift"))]
+    return "".join(
+        f"{indent}{line} {comment} {name}\n"
+        for start, line in lines.items()
+        for name in names
+        if name.startswith(start)
+    )
 
 
 def _in_comment(name: str) -> str:

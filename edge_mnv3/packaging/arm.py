@@ -62,7 +62,7 @@ class ArmRunner:
             RuntimeUnavailableError: The emulated process failed or did not end in time.
         """
         with tempfile.TemporaryDirectory() as folder:
-            given, taken = Path(folder) / "images.npy", Path(folder) / "outputs.npy"
+            given, taken = Path(folder) / "images.npy", Path(folder) / "outputs.npz"
             np.save(given, np.stack(images))
             argv = [*self._python(), "-m", "edge_mnv3.packaging.golden_child", str(model.resolve())]
             argv += [str(given), str(taken), "--kernels", self.kernels]
@@ -77,8 +77,9 @@ class ArmRunner:
                     f"{ended} ({last[0]})",
                     next_step=_advice(),
                 )
-            outputs = np.load(taken)
-        return Answers(list(outputs), done.stdout.strip().splitlines()[-1])
+            with np.load(taken) as saved:
+                outputs = [saved[name] for name in saved.files]
+        return Answers(list(zip(*outputs, strict=True)), done.stdout.strip().splitlines()[-1])
 
     def _python(self) -> list[str]:
         """Returns the arm64 interpreter under the emulator; its packages come before this one."""

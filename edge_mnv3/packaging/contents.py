@@ -13,7 +13,7 @@ from edge_mnv3.core.errors import BundleError, EdgeMnv3Error
 from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.input_range import PIXELS
 from edge_mnv3.core.results.images import GREY_CHANNELS
-from edge_mnv3.core.results.package import BundleManifest, PackagedModel
+from edge_mnv3.core.results.package import BundleManifest, PackagedModel, PackagedOutput
 from edge_mnv3.core.tflite.attached import measured_model
 from edge_mnv3.core.tflite.metadata_schema import (
     GRAYSCALE,
@@ -36,9 +36,9 @@ def metadata_differences(
     content = files[model.file]
     try:
         packaged = read_packaged(content, name=model.file)
-        parse_labels(
-            files[manifest.labels.file], name=manifest.labels.file, class_count=model.output.shape[-1]
-        )
+        for output in model.outputs:
+            if output.labels is not None:
+                parse_labels(files[output.labels], name=output.labels, class_count=output.tensor.shape[-1])
     except EdgeMnv3Error as error:
         return [str(error)]
     if packaged is None:
@@ -80,13 +80,27 @@ def _differences(
         return
     graph = metadata.subgraph_metadata[0]
     ends = (graph.input_tensor_metadata, graph.output_tensor_metadata)
-    if any(len(end) != 1 for end in ends):
-        yield "its metadata does not describe one input and one output"
+    if (len(ends[0]), len(ends[1])) != (1, len(model.outputs)):
+        count = "one output" if len(model.outputs) == 1 else f"{len(model.outputs)} outputs"
+        yield f"its metadata does not describe one input and {count}"
         return
     yield from _input_differences(ends[0][0], model)
-    labels = [file.name for file in ends[1][0].associated_files if file.type == TENSOR_AXIS_LABELS]
-    if labels != [manifest.labels.file] or packaged.files.get(labels[0]) != files[manifest.labels.file]:
-        yield f"the labels inside are not {manifest.labels.file}"
+    for described, output in zip(ends[1], model.outputs, strict=True):
+        yield from _label_differences(described, output, packaged, files)
+
+
+def _label_differences(
+    described: TensorMetadata,
+    output: PackagedOutput,
+    packaged: PackagedMetadata,
+    files: Mapping[str, bytes],
+) -> Iterator[str]:
+    labels = [file.name for file in described.associated_files if file.type == TENSOR_AXIS_LABELS]
+    wanted = [] if output.labels is None else [output.labels]
+    if labels != wanted:
+        yield f"the labels inside are {', '.join(labels) or 'none'}, not {output.labels or 'none'}"
+    elif wanted and packaged.files.get(wanted[0]) != files[wanted[0]]:
+        yield f"the labels inside are not {wanted[0]}"
 
 
 def _input_differences(image: TensorMetadata, model: PackagedModel) -> Iterator[str]:
@@ -117,24 +131,26 @@ def _close(values: tuple[float, ...], wanted: float) -> bool:
 
 def golden_vectors(
     files: Mapping[str, bytes], manifest: BundleManifest, model: PackagedModel
-) -> tuple[list[Pixels], list[npt.NDArray[Any]]]:
-    """Returns the golden images and a model's golden outputs.
+) -> tuple[list[Pixels], list[list[npt.NDArray[Any]]]]:
+    """Returns the golden images, and for each output of a model the golden ones.
 
     Raises:
         BundleError: They are missing, or not of the size that the manifest says.
     """
     names = manifest.golden.files
-    if not names or len(names) != len(model.golden_outputs):
-        raise BundleError(
-            f"{model.file} has {len(model.golden_outputs)} golden outputs for {len(names)} images"
-        )
+    for output in model.outputs:
+        if not names or len(names) != len(output.golden):
+            raise BundleError(f"{model.file} has {len(output.golden)} golden outputs for {len(names)} images")
     if tuple(model.input.shape[1:]) != manifest.golden.shape:
         raise BundleError(f"{model.file} does not take the golden images: their shape is another")
     try:
         images = [from_bytes(files[name], "uint8").reshape(manifest.golden.shape) for name in names]
         outputs = [
-            from_bytes(files[name], model.output.dtype).reshape(model.output.shape[-1])
-            for name in model.golden_outputs
+            [
+                from_bytes(files[name], output.tensor.dtype).reshape(math.prod(output.tensor.shape[1:]))
+                for name in output.golden
+            ]
+            for output in model.outputs
         ]
     except (KeyError, ValueError, TypeError) as error:
         raise BundleError(f"the golden vectors of {model.file} are not of their stated size") from error

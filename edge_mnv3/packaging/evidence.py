@@ -15,8 +15,14 @@ from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result, rea
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.images import CalibrationManifest
-from edge_mnv3.core.results.package import CalibrationSummary, PhoneLatency, Provenance, StatedAccuracy
 from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.stated import (
+    CalibrationSummary,
+    PhoneLatency,
+    Provenance,
+    StatedAccuracy,
+    StatedComparison,
+)
 from edge_mnv3.core.results.validate import ClassFigures, ModelAccuracy, ValidateResult
 
 BenchEvidence = HostBenchResult | DeviceBenchReport
@@ -94,6 +100,22 @@ def accuracy(results: Sequence[ValidateResult], sha256: str) -> StatedAccuracy |
         for measured in (result.int8, result.float_):
             if measured.sha256 == sha256 and result.figures is not None:
                 return _stated(result, result.figures, measured)
+    return None
+
+
+def comparison(results: Sequence[ValidateResult], sha256: str) -> StatedComparison | None:
+    """Returns the first result that compared a file of this hash, as the int8 file, with a float file."""
+    for result in results:
+        if result.int8.sha256 == sha256 and result.outputs:
+            return StatedComparison(
+                n=result.n,
+                data=Path(result.data).name,
+                preprocess=result.preprocess,
+                kernels=result.int8.kernels,
+                runtime=result.runtime,
+                outputs=result.outputs,
+                warnings=result.warnings,
+            )
     return None
 
 

@@ -26,7 +26,8 @@ from edge_mnv3.core.results.package import (
 from edge_mnv3.core.results.verify import GoldenRun
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.core.tflite.input_facts import known_range
-from edge_mnv3.core.tflite.types import Model
+from edge_mnv3.core.tflite.read import read_file
+from edge_mnv3.core.tflite.types import NO_TENSOR, Graph, Model
 
 GOLDEN_COUNT = 10
 GOLDEN_FOLDER = "golden"
@@ -45,10 +46,19 @@ _MILLION = 1e6
 
 
 class Answers(NamedTuple):
-    """Raw outputs, (classes,) each in the file's dtype, and the runtime that gave them."""
+    """Raw outputs, and the runtime that gave them.
 
-    outputs: list[npt.NDArray[Any]]
+    Attributes:
+        outputs: For each image all outputs of the file, in its order and dtypes, flat.
+        runtime: Name and version.
+    """
+
+    outputs: list[tuple[npt.NDArray[Any], ...]]
     runtime: str
+
+    def of(self, place: int) -> list[npt.NDArray[Any]]:
+        """Returns one output for each image."""
+        return [outputs[place] for outputs in self.outputs]
 
 
 class OutputKind(NamedTuple):
@@ -107,18 +117,36 @@ class HostRunner:
             ModelFileError: It does not load.
         """
         loaded = open_model(model, kernels=self.kernels, input_range=known_range(model))
-        return Answers([loaded.run(image) for image in images], loaded.runtime)
+        answers = [tuple(output.reshape(-1) for output in loaded.run_all(image)) for image in images]
+        return Answers(answers, loaded.runtime)
 
 
-def output_kind(contents: Model) -> OutputKind:
-    """Reads from a file's main graph what its golden outputs can be held to."""
+def output_kinds(contents: Model) -> tuple[OutputKind, ...]:
+    """Reads from a file's main graph what each of its golden outputs can be held to."""
     graph = contents.main_graph
-    last = graph.operators[-1]
-    scales = graph.tensors[last.inputs[0]].scales
-    return OutputKind(
-        softmax=any(operator.name == "SOFTMAX" for operator in graph.operators),
-        step=scales[0] if last.name == "DEQUANTIZE" and len(scales) == 1 else None,
-    )
+    return tuple(_output_kind(graph, tensor) for tensor in graph.outputs)
+
+
+def _output_kind(graph: Graph, tensor: int) -> OutputKind:
+    last = graph.producer(tensor)
+    scales = () if last is None else graph.tensors[last.inputs[0]].scales
+    dequantized = last is not None and last.name == "DEQUANTIZE" and len(scales) == 1
+    return OutputKind(softmax=_has_softmax(graph, tensor), step=scales[0] if dequantized else None)
+
+
+def _has_softmax(graph: Graph, tensor: int) -> bool:
+    """Whether a softmax is among the operators that make a tensor."""
+    waiting, seen = [tensor], {tensor}
+    while waiting:
+        operator = graph.producer(waiting.pop())
+        if operator is None:
+            continue
+        if operator.name == "SOFTMAX":
+            return True
+        new = {number for number in operator.inputs if number != NO_TENSOR} - seen
+        waiting += new
+        seen |= new
+    return False
 
 
 def compare(
@@ -172,34 +200,38 @@ def run_golden(
     model: PackagedModel,
     path: Path,
     images: Sequence[Pixels],
-    expected: Sequence[npt.NDArray[Any]],
-    kind: OutputKind,
-) -> GoldenRun:
-    """Runs the golden images and compares.
+    expected: Sequence[Sequence[npt.NDArray[Any]]],
+) -> list[GoldenRun]:
+    """Runs the golden images and compares, output by output.
 
     Args:
         runner: What runs them.
         model: The model of the bundle.
         path: The model's file.
         images: The golden images.
-        expected: Their golden outputs.
-        kind: Kind of its outputs.
+        expected: Of each output the golden ones, an array an image.
 
     Raises:
-        EdgeMnv3Error: The runner cannot run it.
+        EdgeMnv3Error: The runner cannot run it, or gives other outputs.
     """
     answers = runner.run(path, images)
-    difference = compare(expected, answers.outputs, step=kind.step)
-    allowed = largest_allowed(runner.kernels, model.output.dtype, kind)
-    return GoldenRun(
-        model=model.file,
-        runner=runner.name,
-        runtime=answers.runtime,
-        exact=allowed == 0,
-        limit=allowed,
-        difference=difference,
-        passed=difference.max_apart <= allowed,
-    )
+    runs = []
+    for place, (output, kind) in enumerate(zip(model.outputs, output_kinds(read_file(path)), strict=True)):
+        difference = compare(expected[place], answers.of(place), step=kind.step)
+        allowed = largest_allowed(runner.kernels, output.tensor.dtype, kind)
+        runs.append(
+            GoldenRun(
+                model=model.file,
+                output=output.name,
+                runner=runner.name,
+                runtime=answers.runtime,
+                exact=allowed == 0,
+                limit=allowed,
+                difference=difference,
+                passed=difference.max_apart <= allowed,
+            )
+        )
+    return runs
 
 
 def image_file(index: int, *, grey: bool = False) -> str:
@@ -207,9 +239,16 @@ def image_file(index: int, *, grey: bool = False) -> str:
     return f"{GOLDEN_FOLDER}/image_{index:02}.{'grey' if grey else 'rgb'}"
 
 
-def output_file(model_file: str, index: int) -> str:
-    """Returns the path of a golden output in the bundle: raw values, little endian, in the file's dtype."""
-    return f"{GOLDEN_FOLDER}/{model_file.removesuffix('.tflite')}_{index:02}.bin"
+def output_file(model_file: str, index: int, *, place: int | None = None) -> str:
+    """Returns the path of a golden output in the bundle: raw values, little endian, in the file's dtype.
+
+    Args:
+        model_file: The model's file in the bundle.
+        index: Number of the image.
+        place: Number of the output; None for the only one.
+    """
+    which = "" if place is None else f"_output{place}"
+    return f"{GOLDEN_FOLDER}/{model_file.removesuffix('.tflite')}{which}_{index:02}.bin"
 
 
 def to_bytes(output: npt.NDArray[Any]) -> bytes:

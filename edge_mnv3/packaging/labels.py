@@ -52,8 +52,12 @@ def imagenet_labels_license() -> bytes:
     return (resources.files("edge_mnv3") / "data" / "imagenet_labels_license.txt").read_bytes()
 
 
-def default_labels(class_count: int) -> Labels:
+def default_labels(class_count: int, *, option: str = "--labels") -> Labels:
     """Returns ImageNet's names for 1000 classes, and for 1001 those of TF-Slim's files.
+
+    Args:
+        class_count: Outputs of the model.
+        option: What the error tells the user to give.
 
     Raises:
         InputFileError: There are others, whose names nobody but the user knows.
@@ -65,7 +69,7 @@ def default_labels(class_count: int) -> Labels:
             "labels",
             "none",
             f"names for the model's {class_count} classes",
-            "use --labels with a text file, one name a line, or with the folder of class folders",
+            f"use {option} with a text file, one name a line, or with the folder of class folders",
         )
     return imagenet_labels()
 

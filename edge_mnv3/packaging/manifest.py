@@ -57,8 +57,9 @@ def file_differences(files: Mapping[str, bytes], manifest: BundleManifest) -> li
             differences.append(f"{name} has {len(files[name])} bytes, {record.size_bytes} were packaged")
         elif _sha256(files[name]) != record.sha256:
             differences.append(f"{name} was altered: its SHA-256 is not that of the manifest")
-    named = {manifest.labels.file, *manifest.golden.files}
-    named |= {name for model in manifest.models for name in (model.file, *model.golden_outputs)}
+    named = {*(labels.file for labels in manifest.labels), *manifest.golden.files}
+    for model in manifest.models:
+        named |= {model.file, *(name for output in model.outputs for name in output.golden)}
     differences += [f"{name} has no hash in the manifest" for name in sorted(named - manifest.files.keys())]
     extra = files.keys() - manifest.files.keys() - {MANIFEST_FILE, SUMS_FILE}
     differences += [f"{name} is no part of the bundle" for name in sorted(extra)]

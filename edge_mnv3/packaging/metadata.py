@@ -1,7 +1,8 @@
-"""The metadata of a packaged classifier: built, and read again."""
+"""The metadata of a packaged model: built, and read again."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from edge_mnv3.core.choices import ScoreTransformation
@@ -9,6 +10,7 @@ from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.results.images import GREY_CHANNELS
 from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.model_facts import OutputFacts
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.results.package import EmbeddedFacts
 from edge_mnv3.core.tflite.attached import read_metadata
@@ -35,7 +37,6 @@ from edge_mnv3.core.tflite.metadata_schema import (
     TensorMetadata,
 )
 from edge_mnv3.core.tflite.tables import pack, unpack
-from edge_mnv3.packaging.labels import LABELS_FILE
 from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
 
 FACTS_ENTRY = "EDGE_MNV3"
@@ -50,6 +51,21 @@ class Description(NamedTuple):
     description: str
     author: str | None
     license: str | None
+
+
+class DescribedOutput(NamedTuple):
+    """What the metadata says of an output.
+
+    Attributes:
+        facts: What it gives.
+        labels: Name of the file of its labels; None for embeddings and maps.
+        score_transformation: Applied to scores before the sigmoid of a score calibration, which the file
+            gets; None without one.
+    """
+
+    facts: OutputFacts
+    labels: str | None
+    score_transformation: ScoreTransformation | None = None
 
 
 class PackagedMetadata(NamedTuple):
@@ -72,8 +88,7 @@ def build_metadata(
     *,
     image: TensorInfo,
     taken: InputRange,
-    scores: TensorInfo,
-    score_transformation: ScoreTransformation | None,
+    outputs: Sequence[DescribedOutput],
 ) -> bytes:
     """Builds the flatbuffer.
 
@@ -82,13 +97,12 @@ def build_metadata(
         facts: What this program knows of it.
         image: Its input, (1, rows, columns, channels).
         taken: What a float input takes, the same for all channels.
-        scores: Its output, (1, classes).
-        score_transformation: `identity`, `log` or `inverse-logistic` where the file gets a score calibration.
+        outputs: Its outputs, in the file's order.
     """
     graph = SubGraphMetadata(
         name=description.name,
         input_tensor_metadata=(_input(image, taken),),
-        output_tensor_metadata=(_output(scores, score_transformation),),
+        output_tensor_metadata=tuple(_output(output, alone=len(outputs) == 1) for output in outputs),
         custom_metadata=(CustomMetadata(name=FACTS_ENTRY, data=to_json(facts).encode()),),
     )
     metadata = ModelMetadata(
@@ -151,16 +165,17 @@ def _normalization(image: TensorInfo, taken: InputRange) -> NormalizationOptions
     return NormalizationOptions(mean=(float(image.zero_point),), std=(1.0 / image.scale,))
 
 
-def _output(scores: TensorInfo, score_transformation: ScoreTransformation | None) -> TensorMetadata:
-    files = [
-        AssociatedFile(
-            name=LABELS_FILE, description="Names of the classes, one a line.", type=TENSOR_AXIS_LABELS
+def _output(output: DescribedOutput, *, alone: bool) -> TensorMetadata:
+    files, units = [], []
+    if output.labels is not None:
+        files.append(
+            AssociatedFile(
+                name=output.labels, description="Names of the classes, one a line.", type=TENSOR_AXIS_LABELS
+            )
         )
-    ]
-    units = []
-    if score_transformation is not None:
+    if output.score_transformation is not None:
         calibration = ScoreCalibrationOptions(
-            score_transformation=SCORE_TRANSFORMATION_TYPES[score_transformation]
+            score_transformation=SCORE_TRANSFORMATION_TYPES[output.score_transformation]
         )
         units.append(ProcessUnit(options=calibration))
         files.append(
@@ -170,9 +185,10 @@ def _output(scores: TensorInfo, score_transformation: ScoreTransformation | None
                 type=TENSOR_AXIS_SCORE_CALIBRATION,
             )
         )
+    kind = output.facts.task if output.facts.task in ("embedding", "map") else "score"
     return TensorMetadata(
-        name="score",
-        description=f"One score for each of {scores.shape[1]} classes.",
+        name=kind if alone else output.facts.name,
+        description=f"{output.facts.words}.",
         content=Content(content_properties=FeatureProperties()),
         process_units=tuple(units),
         associated_files=tuple(files),

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results.bench import HostBenchResult
 from edge_mnv3.core.results.models import RuntimeNeeds, TensorInfo
-from edge_mnv3.core.results.package import BundleManifest, PackagedModel, PhoneLatency, StatedAccuracy
+from edge_mnv3.core.results.package import BundleManifest, PackagedModel, PackagedOutput
+from edge_mnv3.core.results.stated import PhoneLatency, StatedAccuracy, StatedComparison
 
 CARD_FILE = "model_card.md"
 _UNSTATED = "not stated"
@@ -18,7 +19,7 @@ def model_card(manifest: BundleManifest) -> str:
     lines = [
         f"# {_text(manifest.name)}",
         "",
-        f"Image classifier, {_classes(manifest)}. {_text(manifest.description)}".rstrip(),
+        f"{_kind(manifest)} {_text(manifest.description)}".rstrip(),
         "",
         markdown_table(
             ("", ""),
@@ -26,7 +27,7 @@ def model_card(manifest: BundleManifest) -> str:
                 ("version", _text(manifest.version)),
                 ("author", _text(manifest.author or _UNSTATED)),
                 ("licence of the model", _text(manifest.license or _UNSTATED)),
-                ("labels", _labels(manifest)),
+                *([("labels", _labels(manifest))] if manifest.labels else []),
             ],
         ),
     ]
@@ -37,21 +38,42 @@ def model_card(manifest: BundleManifest) -> str:
     return "\n".join(lines)
 
 
-def _classes(manifest: BundleManifest) -> str:
-    count = manifest.labels.count
-    return f"{count} classes" if count > 1 else f"one score, of the class named in `{manifest.labels.file}`"
+def _kind(manifest: BundleManifest) -> str:
+    outputs = manifest.models[0].outputs
+    if len(outputs) > 1:
+        return f"Image model of {len(outputs)} outputs."
+    task = "classes" if outputs[0].facts is None else outputs[0].facts.task
+    count = outputs[0].tensor.shape[-1]
+    if task in ("embedding", "map"):
+        return "Image embedder." if task == "embedding" else "Image model that gives a map of features."
+    if count == 1:
+        return f"Image classifier, one score, of the class named in `{outputs[0].labels}`."
+    return (
+        f"Image classifier, {count} {'labels, which may hold together' if task == 'labels' else 'classes'}."
+    )
 
 
 def _labels(manifest: BundleManifest) -> str:
-    labels = manifest.labels
-    license_ = f", {labels.license}" if labels.license else ""
-    return f"`{labels.file}`, {labels.count} names, from {_text(labels.source)}{license_}"
+    return "; ".join(
+        f"`{labels.file}`, {labels.count} names, from {_text(labels.source)}"
+        + (f", {labels.license}" if labels.license else "")
+        for labels in manifest.labels
+    )
+
+
+def _output(output: PackagedOutput, *, alone: bool) -> tuple[str, str]:
+    said = "" if output.facts is None else f". {output.facts.words}."
+    if output.thresholds:
+        least, most = min(output.thresholds), max(output.thresholds)
+        between = f"{least:g}" if least == most else f"{least:g} to {most:g}"
+        said += f" A label holds where its score lies above its threshold: {between}."
+    return "output" if alone else f"output {_text(output.name)}", f"{_tensor(output.tensor)}{said}"
 
 
 def _model(model: PackagedModel) -> Iterator[str]:
     rows = [
         ("input", _tensor(model.input)),
-        ("output", _tensor(model.output)),
+        *(_output(output, alone=len(model.outputs) == 1) for output in model.outputs),
         ("full integer", "yes" if model.full_integer else "no"),
         ("XNNPACK partitions", str(model.xnnpack_partitions)),
         *([] if model.needs is None else _needs(model.needs)),
@@ -62,10 +84,12 @@ def _model(model: PackagedModel) -> Iterator[str]:
     yield from ("", "### How it was made", "")
     yield from _made(model)
     yield from ("", "### Accuracy", "")
-    if model.accuracy is None:
+    if model.accuracy is None and model.comparison is None:
         yield "Not stated: no result of `edge-mnv3 validate` was packaged."
-    else:
+    if model.accuracy is not None:
         yield markdown_table(("", ""), _accuracy(model.accuracy))
+    elif model.comparison is not None:
+        yield markdown_table(("", ""), _comparison(model.comparison))
     yield from ("", "### Latency", "")
     if not model.latencies and not model.phone_latencies:
         yield "Not stated: no result of `edge-mnv3 bench` was packaged."
@@ -147,6 +171,42 @@ def _accuracy(stated: StatedAccuracy) -> list[tuple[str, str]]:
     return rows
 
 
+def _comparison(stated: StatedComparison) -> list[tuple[str, str]]:
+    """What was measured of outputs that are no classes."""
+    rows = []
+    for compared in stated.outputs:
+        of = "" if len(stated.outputs) == 1 else f" of {_text(compared.output.name)}"
+        rows += [
+            (
+                f"{score.name}{of}",
+                f"{score.int8_percent:.2f} %, float {score.float_percent:.2f} %; difference "
+                f"{score.difference_points:+.2f} points, 95 % interval {score.ci95_points[0]:+.2f} to "
+                f"{score.ci95_points[1]:+.2f} ({score.method})",
+            )
+            for score in compared.scores
+        ]
+        if compared.similarity is not None:
+            near = compared.similarity
+            rows.append(
+                (
+                    f"cosine similarity to float{of}",
+                    f"mean {near.cosine_mean:.4f}, least {near.cosine_least:.4f}",
+                )
+            )
+            if near.neighbour_agreement_percent is not None:
+                rows.append(
+                    (f"same nearest neighbour as float{of}", f"{near.neighbour_agreement_percent:.2f} %")
+                )
+    rows.append(
+        (
+            "measured on",
+            f"{stated.n} images of {_text(stated.data)}, preprocessing {stated.preprocess}, "
+            f"{stated.runtime}, {stated.kernels}",
+        )
+    )
+    return rows
+
+
 def _latencies(results: Sequence[HostBenchResult]) -> str:
     rows = [
         (
@@ -207,13 +267,14 @@ def _limits(manifest: BundleManifest) -> Iterator[str]:
             limits |= dict.fromkeys(model.provenance.warnings)
             if model.provenance.weights_source == "none":
                 limits["The weights are random: the answers mean nothing."] = None
-        if model.accuracy is None:
+        stated = model.accuracy or model.comparison
+        if stated is None:
             limits[f"The accuracy of `{model.file}` is not stated."] = None
         else:
-            limits |= dict.fromkeys(model.accuracy.warnings)
+            limits |= dict.fromkeys(stated.warnings)
             limits[
                 f"The accuracy of `{model.file}` holds for images like those that it was measured on, "
-                f"preprocessed by {model.accuracy.preprocess}."
+                f"preprocessed by {stated.preprocess}."
             ] = None
         for result in model.latencies:
             limits |= dict.fromkeys(result.warnings)
@@ -224,7 +285,8 @@ def _limits(manifest: BundleManifest) -> Iterator[str]:
                     f"The latency of `{model.file}` on {on_phone.device} is unstable: it has no figure."
                 )
                 limits[unstable] = None
-    limits["It knows its own classes only: an image of anything else gets one of them."] = None
+    if any(output.has_classes for model in manifest.models for output in model.outputs):
+        limits["It knows its own classes only: an image of anything else gets one of them."] = None
     yield from map(_text, limits)
 
 
@@ -234,14 +296,16 @@ def _verify(manifest: BundleManifest) -> Iterator[str]:
     yield f"outputs under {golden.kernels} ({golden.runtime}) lie in `golden/`."
     yield "`sha256sum -c SHA256SUMS` checks the hashes without any other program."
     for model in manifest.models:
-        difference = model.builtin
-        yield ""
-        yield f"`{model.file}`, built-in kernels against {golden.kernels} where it was packaged:"
-        yield (
-            f"{difference.differing} of {difference.values} values differ, by up to {difference.max_apart} "
-            f"{difference.unit}; "
-            f"the same class on {difference.top1_equal} of {difference.images} images."
-        )
+        for output in model.outputs:
+            difference = output.builtin
+            which = f"`{model.file}`" + ("" if len(model.outputs) == 1 else f", output {_text(output.name)}")
+            same = f"; the same class on {difference.top1_equal} of {difference.images} images"
+            yield ""
+            yield f"{which}, built-in kernels against {golden.kernels} where it was packaged:"
+            yield (
+                f"{difference.differing} of {difference.values} values differ, by up to "
+                f"{difference.max_apart} {difference.unit}{same if output.has_classes else ''}."
+            )
 
 
 def _text(text: str) -> str:

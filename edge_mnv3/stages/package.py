@@ -3,60 +3,51 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy.typing as npt
-
-from edge_mnv3.core.choices import DEFAULT_PREPROCESS, DEFAULT_SCORE_TRANSFORMATION, ScoreTransformation
+from edge_mnv3.core.choices import DEFAULT_SCORE_TRANSFORMATION, ScoreTransformation
 from edge_mnv3.core.errors import ArgumentError
-from edge_mnv3.core.images import Pixels
-from edge_mnv3.core.input_range import InputRange, stated_range
+from edge_mnv3.core.input_range import stated_range
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call, optional_path
 from edge_mnv3.core.result_files import read_result
+from edge_mnv3.core.results.model_facts import Task
 from edge_mnv3.core.results.package import (
     BundleManifest,
-    EmbeddedFacts,
     GoldenImages,
     LabelsInfo,
     PackagedModel,
     PackageResult,
-    Provenance,
-    StepDifference,
 )
+from edge_mnv3.core.results.stated import Provenance
 from edge_mnv3.core.results.validate import ValidateResult
-from edge_mnv3.core.tflite.attached import with_metadata
-from edge_mnv3.core.tflite.read import read_model
-from edge_mnv3.core.tflite.runtimes import runtime_needs
-from edge_mnv3.core.versions import __version__, versions
+from edge_mnv3.core.versions import versions
 from edge_mnv3.packaging import evidence
-from edge_mnv3.packaging.apis import takes
-from edge_mnv3.packaging.app_context import AppContext
 from edge_mnv3.packaging.app_sources import app_sources
 from edge_mnv3.packaging.bundle import check_output, write_bundle, zip_bundle
-from edge_mnv3.packaging.classifier_file import ClassifierFile, check_name
-from edge_mnv3.packaging.golden import HostRunner, compare, image_file, output_file, output_kind, to_bytes
-from edge_mnv3.packaging.labels import (
-    IMAGENET,
-    LABELS_FILE,
-    LABELS_LICENSE_FILE,
-    Labels,
-    imagenet_labels_license,
-)
+from edge_mnv3.packaging.labels import IMAGENET, LABELS_LICENSE_FILE, Labels, imagenet_labels_license
 from edge_mnv3.packaging.manifest import PACKAGING_PACKAGES, bundle_sha256, read_manifest, seal
-from edge_mnv3.packaging.metadata import Description, build_metadata
+from edge_mnv3.packaging.metadata import Description
 from edge_mnv3.packaging.model_card import CARD_FILE, model_card
-from edge_mnv3.packaging.score_calibration import SCORE_CALIBRATION_FILE
+from edge_mnv3.packaging.model_file import ModelFile, Stated, check_name
 from edge_mnv3.stages.package_inputs import (
-    GoldenChoice,
     choose_golden,
+    label_files,
     open_all,
     open_labels,
     open_score_calibration,
+    open_thresholds,
+)
+from edge_mnv3.stages.packaged_models import (
+    BundleInputs,
+    Evidence,
+    app_context,
+    bundled_labels,
+    golden_files,
+    package_model,
+    preprocess_of,
 )
 
 APPS_FOLDER = "apps"
@@ -71,7 +62,11 @@ class PackageRequest(Request):
         models: `.tflite` files, or folders of `quantize`, whose int8 file is meant. App sources are for the
             first.
         input_range: What a float input takes, as `parse_input_range` reads it; None for what the file tells.
-        labels: Text file, or folder of class folders; None for ImageNet's names.
+        labels: Text file, or folder of class folders, of the first output that is scores; for others
+            `NAME=PATH` with the output's name, in a list; None for ImageNet's names.
+        task: What all outputs mean; None for what `quantize.json` or the files tell.
+        thresholds: Text file of a number a line, for a model of one output of labels: a label holds where its
+            score lies above it; None for a probability of one half.
         score_calibration: Text file of sigmoid parameters.
         score_transformation: `identity`, `log` or `inverse-logistic`, applied to scores before the sigmoid.
         name: For people; None for that of `quantize.json`, or of the file.
@@ -89,7 +84,9 @@ class PackageRequest(Request):
 
     models: Sequence[AnyPath]
     input_range: str | None = None
-    labels: AnyPath | None = None
+    labels: AnyPath | Sequence[AnyPath] | None = None
+    task: Task | None = None
+    thresholds: AnyPath | None = None
     score_calibration: AnyPath | None = None
     score_transformation: ScoreTransformation = DEFAULT_SCORE_TRANSFORMATION
     name: str | None = None
@@ -115,27 +112,6 @@ class PackageRequest(Request):
         stated_range(self.input_range)
 
 
-class _Evidence(NamedTuple):
-    validations: list[ValidateResult]
-    benches: list[evidence.BenchEvidence]
-
-
-class _Inputs(NamedTuple):
-    """What all models of a bundle share.
-
-    Attributes:
-        score_transformation: Applied to scores before the sigmoid; None without a score calibration.
-        associated: Files that go into each model, by name.
-    """
-
-    description: Description
-    labels: Labels
-    score_transformation: ScoreTransformation | None
-    associated: dict[str, bytes]
-    measured: _Evidence
-    golden: GoldenChoice
-
-
 def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResult:
     """Packages models; writes the whole bundle or nothing.
 
@@ -144,8 +120,14 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     """
     check_call("package", (PackageRequest,), request, reporter)
     reporter.step("checking the models")
-    classifiers = open_all(request.models, force=request.force, stated=stated_range(request.input_range))
-    first = classifiers[0]
+    labels_given = label_files(request.labels)
+    stated = Stated(
+        input_range=stated_range(request.input_range),
+        task=request.task,
+        labelled=frozenset([*labels_given.of, *([""] if labels_given.first is not None else [])]),
+    )
+    opened = open_all(request.models, stated, force=request.force)
+    first = opened[0]
     made = evidence.provenance(first.path, first.sha256)
     description = _describe(request, first, made)
     output = Path(
@@ -153,19 +135,23 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
         or first.bundled_name.removesuffix(".tflite") + ("_bundle.zip" if request.as_zip else "_bundle")
     )
     check_output(output, as_zip=request.as_zip, force=request.force)
-    inputs = _read_inputs(request, description, classifiers, made)
-    files: dict[str, bytes] = {LABELS_FILE: inputs.labels.content()}
-    if inputs.labels.source == IMAGENET:
+    inputs = _read_inputs(request, description, opened, open_labels(labels_given, first))
+    files = {labels.file: labels.labels.content() for labels in inputs.labels.values()}
+    if any(labels.labels.source == IMAGENET for labels in inputs.labels.values()):
         files[LABELS_LICENSE_FILE] = imagenet_labels_license()
-    names = _golden_files(inputs.golden, first)
+    names = golden_files(inputs.golden, first)
     files |= {name: image.tobytes() for name, image in zip(names, inputs.golden.images, strict=True)}
+    context = app_context(description.name, first, inputs)
+    preprocess = preprocess_of(made)
+    app_sources(context, preprocess=preprocess)  # what cannot stand in a source is refused before models run
     models = []
-    for classifier in classifiers:
-        reporter.step(f"packaging {classifier.bundled_name}")
-        model, parts = _package_model(classifier, inputs)
+    for model_file in opened:
+        reporter.step(f"packaging {model_file.bundled_name}")
+        model, parts = package_model(model_file, inputs)
         models.append(model)
         files |= parts
-    sources = app_sources(_app_context(description.name, first), preprocess=_measured_preprocess(models[0]))
+    measured = models[0].accuracy or models[0].comparison
+    sources = app_sources(context, preprocess=preprocess if measured is None else measured.preprocess)
     files |= {f"{APPS_FOLDER}/{name}": text.encode() for name, text in sources.items()}
     manifest = _manifest(inputs, models, first)
     files[CARD_FILE] = model_card(manifest).encode()
@@ -178,7 +164,7 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     return result
 
 
-def _describe(request: PackageRequest, first: ClassifierFile, made: Provenance | None) -> Description:
+def _describe(request: PackageRequest, first: ModelFile, made: Provenance | None) -> Description:
     published = made is not None and made.weights_source == IMAGENET
     name = request.name if request.name is not None else first.path.stem
     optional = {"--author": request.author, "--license": request.license}
@@ -195,138 +181,34 @@ def _describe(request: PackageRequest, first: ClassifierFile, made: Provenance |
 
 
 def _read_inputs(
-    request: PackageRequest,
-    description: Description,
-    classifiers: Sequence[ClassifierFile],
-    made: Provenance | None,
-) -> _Inputs:
-    first = classifiers[0]
-    labels = open_labels(optional_path(request.labels), first)
-    calibration = open_score_calibration(optional_path(request.score_calibration), first.class_count)
-    associated = {LABELS_FILE: labels.content()}
-    if calibration is not None:
-        associated[SCORE_CALIBRATION_FILE] = calibration
-    return _Inputs(
+    request: PackageRequest, description: Description, opened: Sequence[ModelFile], labels: dict[str, Labels]
+) -> BundleInputs:
+    first = opened[0]
+    calibration = open_score_calibration(optional_path(request.score_calibration), first)
+    made = evidence.provenance(first.path, first.sha256)
+    return BundleInputs(
         description=description,
-        labels=labels,
+        labels=bundled_labels(labels),
+        thresholds=open_thresholds(optional_path(request.thresholds), first),
         score_transformation=None if calibration is None else request.score_transformation,
-        associated=associated,
-        measured=_read_evidence(request, {classifier.sha256 for classifier in classifiers}),
-        golden=choose_golden(request.golden, shape=first.image_shape, preprocess=_preprocess(made)),
+        score_calibration=calibration,
+        measured=_read_evidence(request, {model.sha256 for model in opened}),
+        golden=choose_golden(request.golden, shape=first.image_shape, preprocess=preprocess_of(made)),
     )
 
 
-def _read_evidence(request: PackageRequest, hashes: set[str]) -> _Evidence:
+def _read_evidence(request: PackageRequest, hashes: set[str]) -> Evidence:
     validations = [
         (path, read_result(ValidateResult, path, command="validate"))
         for path in map(Path, request.validations)
     ]
     benches = [(path, evidence.read_bench(path)) for path in map(Path, request.benches)]
     evidence.check_all_used(validations, benches, hashes)
-    return _Evidence([result for _, result in validations], [result for _, result in benches])
+    return Evidence([result for _, result in validations], [result for _, result in benches])
 
 
-def _preprocess(made: Provenance | None) -> str:
-    from edge_mnv3_calibration_data.preprocess import PREPROCESSES
-
-    stated = made.calibration.preprocess if made is not None and made.calibration is not None else ""
-    return stated if stated in PREPROCESSES else DEFAULT_PREPROCESS
-
-
-def _measured_preprocess(model: PackagedModel) -> str:
-    """That of the stated accuracy; else that of the calibration."""
-    return model.accuracy.preprocess if model.accuracy is not None else _preprocess(model.provenance)
-
-
-def _package_model(classifier: ClassifierFile, inputs: _Inputs) -> tuple[PackagedModel, dict[str, bytes]]:
-    """Puts the metadata on one model, checks it, and runs the golden images."""
-    facts = EmbeddedFacts(
-        made_with=f"edge-mnv3 {__version__}",
-        measured_sha256=classifier.sha256,
-        measured_size_bytes=len(classifier.content),
-        provenance=evidence.provenance(classifier.path, classifier.sha256),
-        accuracy=evidence.accuracy(inputs.measured.validations, classifier.sha256),
-    )
-    metadata = build_metadata(
-        inputs.description,
-        facts,
-        image=classifier.image,
-        taken=InputRange(classifier.input.mean, classifier.input.std),
-        scores=classifier.scores,
-        score_transformation=inputs.score_transformation,
-    )
-    content = with_metadata(classifier.content, metadata, inputs.associated, name=str(classifier.path))
-    name = classifier.bundled_name
-    full_integer, outputs, builtin = _run(content, name, inputs.golden.images)
-    paths = tuple(output_file(name, index) for index in range(len(outputs)))
-    model = PackagedModel(
-        file=name,
-        measured_file=classifier.path.name,
-        measured_sha256=classifier.sha256,
-        measured_size_bytes=len(classifier.content),
-        input=classifier.image,
-        takes_numbers=classifier.input,
-        needs=runtime_needs(read_model(content, name)),
-        output=classifier.scores,
-        full_integer=full_integer,
-        xnnpack_partitions=classifier.xnnpack_partitions,
-        takes=takes(
-            classifier.image.dtype,
-            grey=classifier.image_shape.is_grey,
-            taken=InputRange(classifier.input.mean, classifier.input.std),
-        ),
-        golden_outputs=paths,
-        builtin=builtin,
-        provenance=facts.provenance,
-        accuracy=facts.accuracy,
-        latencies=evidence.latencies(inputs.measured.benches, classifier.sha256, name),
-        phone_latencies=evidence.phone_latencies(inputs.measured.benches, classifier.sha256),
-    )
-    return model, {name: content} | {path: to_bytes(out) for path, out in zip(paths, outputs, strict=True)}
-
-
-class _Run(NamedTuple):
-    """A packaged file's golden outputs, and what the built-in kernels make of the images."""
-
-    full_integer: bool
-    outputs: list[npt.NDArray[Any]]
-    builtin: StepDifference
-
-
-def _run(content: bytes, name: str, images: Sequence[Pixels]) -> _Run:
-    """Runs a packaged file under XNNPACK and the built-in kernels."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        path.write_bytes(content)
-        outputs = HostRunner("xnnpack").run(path, images).outputs
-        builtin = HostRunner("builtin").run(path, images).outputs
-    contents = read_model(content, name)
-    return _Run(
-        full_integer=not contents.float_tensors(),
-        outputs=outputs,
-        builtin=compare(outputs, builtin, step=output_kind(contents).step),
-    )
-
-
-def _app_context(name: str, classifier: ClassifierFile) -> AppContext:
-    is_float = classifier.image.dtype == "float32"
-    return AppContext(
-        name=name,
-        image=classifier.image_shape,
-        class_count=classifier.class_count,
-        model_file=classifier.bundled_name,
-        labels_file=LABELS_FILE,
-        input_dtype=classifier.image.dtype,
-        output_dtype=classifier.scores.dtype,
-        output_scale=classifier.scores.scale,
-        output_zero_point=classifier.scores.zero_point,
-        float_input_mean=classifier.input.mean[0] if is_float else None,
-        float_input_std=classifier.input.std[0] if is_float else None,
-    )
-
-
-def _manifest(inputs: _Inputs, models: Sequence[PackagedModel], first: ClassifierFile) -> BundleManifest:
-    description, labels, golden = inputs.description, inputs.labels, inputs.golden
+def _manifest(inputs: BundleInputs, models: Sequence[PackagedModel], first: ModelFile) -> BundleManifest:
+    description, golden = inputs.description, inputs.golden
     return BundleManifest(
         name=description.name,
         version=description.version,
@@ -334,23 +216,25 @@ def _manifest(inputs: _Inputs, models: Sequence[PackagedModel], first: Classifie
         author=description.author,
         license=description.license,
         models=tuple(models),
-        labels=LabelsInfo(
-            file=LABELS_FILE, count=len(labels.names), source=labels.source, license=labels.license
+        labels=tuple(
+            LabelsInfo(
+                file=each.file,
+                count=len(each.labels.names),
+                source=each.labels.source,
+                license=each.labels.license,
+            )
+            for each in inputs.labels.values()
         ),
         golden=GoldenImages(
             source=golden.source,
             shape=first.image_shape.dimensions,
-            files=_golden_files(golden, first),
+            files=golden_files(golden, first),
             kernels="xnnpack",
             runtime=f"litert {versions(PACKAGING_PACKAGES)['ai-edge-litert']}",
         ),
         versions=versions(PACKAGING_PACKAGES),
         files={},
     )
-
-
-def _golden_files(golden: GoldenChoice, first: ClassifierFile) -> tuple[str, ...]:
-    return tuple(image_file(index, grey=first.image_shape.is_grey) for index in range(len(golden.images)))
 
 
 def _result(
@@ -375,13 +259,14 @@ def _warnings(files: dict[str, bytes], models: Sequence[PackagedModel]) -> list[
     for model in models:
         if model.input.dtype == "int8":
             warnings.append(
-                f"{model.file} takes int8: MediaPipe's and the Task Library's image classifiers refuse it; "
+                f"{model.file} takes int8: MediaPipe's and the Task Library's image tasks refuse it; "
                 "quantize with --io uint8 for them"
             )
-        outputs = {files[path] for path in model.golden_outputs}
-        if len(outputs) == 1 and len(model.golden_outputs) > 1:
-            warnings.append(f"{model.file} answers all golden images alike: they say little about it")
-        if model.accuracy is None:
+        for output in model.outputs:
+            if len({files[path] for path in output.golden}) == 1 and len(output.golden) > 1:
+                which = model.file if len(model.outputs) == 1 else f"output {output.name} of {model.file}"
+                warnings.append(f"{which} answers all golden images alike: they say little about it")
+        if model.accuracy is None and model.comparison is None:
             warnings.append(
                 f"the accuracy of {model.file} is not stated: use --validate with the result of "
                 "edge-mnv3 validate --json"

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from edge_mnv3.core.choices import SYNTHETIC
-from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, InputFileError, ModelFileError
+from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, InputFileError
 from edge_mnv3.core.images import Pixels, SampleRequest, skipped_warnings, unread_warnings
-from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
 from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3.core.results.model_facts import Activation
 from edge_mnv3.core.tflite.input_facts import read_input
-from edge_mnv3.packaging.classifier_file import ClassifierFile, open_classifier
 from edge_mnv3.packaging.golden import GOLDEN_COUNT
 from edge_mnv3.packaging.labels import Labels, check_labels, default_labels, parse_labels
+from edge_mnv3.packaging.model_file import FileOutput, ModelFile, Stated, open_model_file
 from edge_mnv3.packaging.score_calibration import check_score_calibration
+from edge_mnv3.stages.recorded_outputs import recorded_outputs
 
 _GOLDEN_SEED = 0
+# The score of a probability of one half: of a sigmoid, and of the logit before one.
+_EVEN: dict[Activation, float] = {"sigmoid": 0.5, "softmax": 0.5, "none": 0.0}
 _TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".xml", ".yaml", ".yml")
 
 
@@ -57,64 +62,144 @@ def model_path(path: Path) -> Path:
     return path / Path(result.int8_path).name
 
 
-def open_all(models: Sequence[str | Path], *, force: bool, stated: InputRange | None) -> list[ClassifierFile]:
+def open_all(models: Sequence[str | Path], stated: Stated, *, force: bool) -> list[ModelFile]:
     """Opens the models of one bundle, which share its images and labels and have names of their own.
 
     Args:
         models: `.tflite` files, or folders of `quantize`.
+        stated: What the user says of them.
         force: Replace metadata that a model has.
-        stated: What the user says that float inputs take.
 
     Raises:
-        ArgumentError: They do not belong together.
-        ModelFileError: One of them is no classifier, or nothing tells what its float input takes.
+        ArgumentError: They do not belong together, or have no output of a name that is stated.
+        ModelFileError: One of them cannot be packaged, or nothing tells what its float input takes.
     """
     paths = [model_path(path) for path in map(Path, models)]
-    inputs = [read_input(path) for path in paths] if len(paths) > 1 else []
-    opened = [open_classifier(path, force=force, stated=stated, others=inputs) for path in paths]
+    inputs = [read_input(path) for path in paths]
+    opened = [
+        open_model_file(
+            path,
+            force=force,
+            stated=stated,
+            recorded=recorded_outputs(path),
+            others=[*inputs[:place], *inputs[place + 1 :]],
+        )
+        for place, path in enumerate(paths)
+    ]
     _check_together(opened)
+    names = [output.facts.name for output in opened[0].outputs]
+    for name in sorted(stated.labelled - {"", *names}):
+        raise ArgumentError(
+            f"--labels {name}=…",
+            f"no output '{name}'",
+            f"one of {', '.join(names)}, the outputs of {paths[0]}",
+        )
     return opened
 
 
-def _check_together(classifiers: Sequence[ClassifierFile]) -> None:
+def _check_together(files: Sequence[ModelFile]) -> None:
     """Models of one bundle share its images and labels, and have names of their own."""
-    first = classifiers[0]
-    for other in classifiers[1:]:
-        if (other.image_shape, other.class_count) != (first.image_shape, first.class_count):
+    first = files[0]
+    for other in files[1:]:
+        if (other.image_shape, _given(other)) != (first.image_shape, _given(first)):
             raise ArgumentError(
                 f"model {other.path}",
-                f"{other.image_shape.text} and {other.class_count} classes",
-                f"{first.image_shape.text} and {first.class_count} classes, as {first.path}",
+                f"{other.image_shape.text} and {_given(other)}",
+                f"{first.image_shape.text} and {_given(first)}, as {first.path}",
                 "package it in a bundle of its own",
             )
-    names = [classifier.bundled_name for classifier in classifiers]
+    names = [file.bundled_name for file in files]
     for name in names:
         if names.count(name) > 1:
             raise ArgumentError(f"{names.count(name)} models", f"the name {name} for each", "different names")
 
 
-def open_labels(path: Path | None, classifier: ClassifierFile) -> Labels:
-    """Reads labels from a text file or from the names of class folders; None for ImageNet's.
+def _given(file: ModelFile) -> str:
+    """What a model gives, in words."""
+    words = {"classes": "classes", "binary": "score", "labels": "labels"}
+    given = [
+        f"{output.count} {words[output.facts.task]}"
+        if output.is_labelled
+        else f"{output.facts.task} of {'x'.join(map(str, output.facts.shape))}"
+        for output in file.outputs
+    ]
+    return ", ".join(given)
 
-    A model with one output tells two classes apart. It takes the name of the class that its score is of, or
-    the names of both, of which the second is taken: in the order of class folders that is label 1.
+
+class LabelFiles(NamedTuple):
+    """Labels given by the user.
+
+    Attributes:
+        first: Those of the first output that has some; None where none are given.
+        of: Those of outputs that are named.
+    """
+
+    first: Path | None
+    of: dict[str, Path]
+
+
+def label_files(stated: AnyPath | Sequence[AnyPath] | None) -> LabelFiles:
+    """Takes PATH and NAME=PATH apart; a path that is there is taken for one, whatever its name holds.
 
     Raises:
-        InputFileError: They cannot be read, or do not fit the model.
-        CalibrationDataError: The folder holds no class folders.
-        ModelFileError: The output is an embedding, and no labels say otherwise.
+        ArgumentError: Two are for the same output.
     """
-    if path is None:
-        if classifier.task == "embedding":
-            raise ModelFileError(
-                f"model {classifier.path}",
-                f"an embedding of {classifier.class_count} numbers",
-                "scores of classes",
-                "use --labels if they are scores; an embedding has no names to be packaged with",
+    given = [stated] if isinstance(stated, (str, Path)) else list(stated or ())
+    first: Path | None = None
+    of: dict[str, Path] = {}
+    for each in given:
+        name, equals, path = str(each).partition("=")
+        if equals and not Path(each).exists():
+            if name in of:
+                raise ArgumentError("--labels", f"two for the output '{name}'", "one")
+            of[name] = Path(path)
+            continue
+        if first is not None:
+            raise ArgumentError(
+                "--labels", f"{first} and {each}", "one without a name", "write NAME=PATH for each output"
             )
-        return default_labels(classifier.class_count)
-    if classifier.class_count > 1:
-        return read_labels(path, classifier.class_count)
+        first = Path(each)
+    return LabelFiles(first, of)
+
+
+def open_labels(stated: LabelFiles, file: ModelFile) -> dict[str, Labels]:
+    """Reads the labels of each output that has some; without any given, 1000 classes get ImageNet's.
+
+    Returns:
+        Name of the output to its labels.
+
+    Raises:
+        InputFileError: They cannot be read, do not fit the model, or are missing.
+        CalibrationDataError: A folder holds no class folders.
+        ArgumentError: They are for an output that is no vector of scores.
+    """
+    outputs = file.labelled
+    given = dict(stated.of)
+    if stated.first is not None:
+        unnamed = [output.facts.name for output in outputs if output.facts.name not in given]
+        if not unnamed:
+            raise ArgumentError(
+                f"--labels {stated.first}", f"{_given(file)}, without scores that need names", "no labels"
+            )
+        given[unnamed[0]] = stated.first
+    labels = {}
+    for output in outputs:
+        labels[output.facts.name] = _labels_of(
+            given.pop(output.facts.name, None), output, alone=len(outputs) == 1
+        )
+    for name in given:
+        raise ArgumentError(f"--labels {name}=…", f"a map '{name}'", "an output of scores")
+    return labels
+
+
+def _labels_of(path: Path | None, output: FileOutput, *, alone: bool) -> Labels:
+    """A single score takes the name of its class, or the names of both classes, the second of which it is."""
+    if path is None:
+        return default_labels(
+            output.count, option="--labels" if alone else f"--labels {output.facts.name}=PATH"
+        )
+    if output.count > 1:
+        return read_labels(path, output.count)
     labels = read_labels(path, None)
     if len(labels.names) not in (1, 2):
         raise InputFileError(
@@ -157,15 +242,55 @@ def read_labels(path: Path, class_count: int | None) -> Labels:
     return parse_labels(_read(path, "labels"), name=path.name, class_count=class_count)
 
 
-def open_score_calibration(path: Path | None, class_count: int) -> bytes | None:
+def open_score_calibration(path: Path | None, file: ModelFile) -> bytes | None:
     """Reads a score calibration, if there is one.
 
     Raises:
         InputFileError: It cannot be read, or does not fit the model.
+        ArgumentError: The model has other than one output of scores.
     """
     if path is None:
         return None
+    if len(file.outputs) != 1 or not file.labelled:
+        raise ArgumentError("--score-calibration", _given(file), "one output of scores")
+    class_count = file.labelled[0].count
     return check_score_calibration(_read(path, "score calibration"), name=path.name, class_count=class_count)
+
+
+def open_thresholds(path: Path | None, file: ModelFile) -> dict[str, tuple[float, ...]]:
+    """Finds for each output of labels, or of one score, the scores above which a label holds.
+
+    Args:
+        path: A text file of a number a line, in the order of the labels; None for a probability of one half.
+        file: The model.
+
+    Returns:
+        Name of the output to its thresholds.
+
+    Raises:
+        InputFileError: The file cannot be read, or does not fit the model.
+        ArgumentError: The model has other than one output of labels.
+    """
+    outputs = [output for output in file.outputs if output.facts.task in ("binary", "labels")]
+    if path is None:
+        return {output.facts.name: (_EVEN[output.facts.activation],) * output.count for output in outputs}
+    if len(outputs) != 1:
+        raise ArgumentError("--thresholds", _given(file), "one output of labels, or of one score")
+    lines = _read(path, "thresholds").decode("utf-8", "replace").split()
+    numbers = []
+    for line, text in enumerate(lines, start=1):
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise InputFileError(f"thresholds {path}, line {line}", repr(text), "a number")
+        numbers.append(number)
+    if len(numbers) != outputs[0].count:
+        raise InputFileError(
+            f"thresholds {path}", f"{len(numbers)} numbers", f"{outputs[0].count}, one for each label"
+        )
+    return {outputs[0].facts.name: tuple(numbers)}
 
 
 def choose_golden(

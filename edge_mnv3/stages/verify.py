@@ -13,22 +13,18 @@ from edge_mnv3.core.errors import ArgumentError, BundleError
 from edge_mnv3.core.images import check_skipped, skipped_warnings, unread_warnings
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call, optional_path
-from edge_mnv3.core.results.package import (
-    BundleManifest,
-    PackagedModel,
-    StatedAccuracy,
-)
+from edge_mnv3.core.results.package import BundleManifest, PackagedModel
+from edge_mnv3.core.results.stated import StatedAccuracy
 from edge_mnv3.core.results.verify import (
     GoldenRun,
     VerifiedAccuracy,
     VerifyCheck,
     VerifyResult,
 )
-from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.core.versions import versions
 from edge_mnv3.packaging.bundle import BundleFiles, check_container, read_bundle
 from edge_mnv3.packaging.contents import golden_vectors, metadata_differences
-from edge_mnv3.packaging.golden import GoldenRunner, HostRunner, output_kind, run_golden
+from edge_mnv3.packaging.golden import GoldenRunner, HostRunner, run_golden
 from edge_mnv3.packaging.manifest import PACKAGING_PACKAGES, bundle_sha256, file_differences, read_manifest
 
 if TYPE_CHECKING:
@@ -184,7 +180,10 @@ def _check_loading(path: Path, model: PackagedModel, findings: _Findings) -> boo
     differences = []
     if inspected.full_integer != model.full_integer:
         differences.append(f"{model.file} is {'' if inspected.full_integer else 'not '}full integer")
-    if (inspected.inputs, inspected.outputs) != ((model.input,), (model.output,)):
+    if (inspected.inputs, inspected.outputs) != (
+        (model.input,),
+        tuple(output.tensor for output in model.outputs),
+    ):
         differences.append(f"{model.file} has other inputs or outputs than the manifest says")
     if inspected.dynamic_tensors and -1 not in model.input.shape:
         differences.append(f"{model.file} has tensors of open shape")
@@ -212,30 +211,35 @@ def _check_golden(
     except BundleError as error:
         findings.add(f"golden images of {model.file}", [str(error)], "")
         return
-    kind = output_kind(read_file(path))
     for runner in findings.runners:
-        run = run_golden(runner, model, path, images, outputs, kind)
-        findings.golden.append(run)
-        words = describe(run)
-        findings.add(
-            f"golden images of {model.file}, {runner.name}",
-            []
-            if run.passed
-            else [f"{model.file} answers the golden images otherwise, {runner.name}: {words}"],
-            words,
-        )
+        for run, output in zip(run_golden(runner, model, path, images, outputs), model.outputs, strict=True):
+            findings.golden.append(run)
+            words = describe(run, classes=output.has_classes)
+            which = "" if len(model.outputs) == 1 else f", output {output.name}"
+            findings.add(
+                f"golden images of {model.file}{which}, {runner.name}",
+                []
+                if run.passed
+                else [f"{model.file} answers the golden images otherwise{which}, {runner.name}: {words}"],
+                words,
+            )
 
 
-def describe(run: GoldenRun) -> str:
-    """A golden run in words."""
+def describe(run: GoldenRun, *, classes: bool) -> str:
+    """A golden run in words.
+
+    Args:
+        run: The run.
+        classes: The highest output is an answer.
+    """
     difference = run.difference
     if difference.differing == 0:
         return f"all {difference.values} values of {difference.images} images bit for bit"
     asked = "none may differ" if run.exact else f"up to {run.limit} {difference.unit} may"
+    same = f"; the same class on {difference.top1_equal} of {difference.images} images" if classes else ""
     return (
         f"{difference.differing} of {difference.values} values differ, by up to {difference.max_apart} "
-        f"{difference.unit} ({asked}); the same class on "
-        f"{difference.top1_equal} of {difference.images} images"
+        f"{difference.unit} ({asked}){same}"
     )
 
 

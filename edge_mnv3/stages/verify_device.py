@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from edge_mnv3.core.choices import CURRENT_BINARY, Kernels
-from edge_mnv3.core.errors import BenchmarkBinaryError, ModelFileError
+from edge_mnv3.core.errors import BenchmarkBinaryError
 from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.bench import XNNPACK_DELEGATE, LaunchTimings
@@ -22,7 +19,7 @@ from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.measuring.fleet import open_fleet
-from edge_mnv3_android_bench.measuring.phone_outputs import Outputs, run_on_phone
+from edge_mnv3_android_bench.measuring.phone_outputs import run_on_phone
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_binary
 
 
@@ -60,7 +57,7 @@ class PhoneRunner:
         runtime = f"benchmark_model {self.ready.binary.name}{version}"
         if self.kernels == "xnnpack":
             runtime += f", {self._delegation(answers.launches)}"
-        return Answers([_only_output(outputs) for outputs in answers.outputs], runtime)
+        return Answers([tuple(each.reshape(-1) for each in outputs) for outputs in answers.outputs], runtime)
 
     def _delegation(self, launches: Sequence[LaunchTimings]) -> str:
         """What XNNPACK took in the first launch.
@@ -110,9 +107,3 @@ def phone_runners(
             name = ready_binary(registry, benchmark_binary, session.info.abis, reporter)
             runners.append(PhoneRunner(session, place_binary(session, registry, name)))
     return tuple(runners)
-
-
-def _only_output(outputs: Outputs) -> npt.NDArray[Any]:
-    if len(outputs) != 1:
-        raise ModelFileError("model", f"{len(outputs)} outputs", "one")
-    return outputs[0].reshape(-1)

@@ -21,10 +21,11 @@ import pytest
 from PIL import Image
 
 import tiny_models
-from app_contexts import app_context
+from app_contexts import app_context, app_output
 from edge_mnv3.core.process import run
 from edge_mnv3.core.results.images import ImageShape
-from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.results.model_facts import Task
+from edge_mnv3.core.runtime import open_model, real_numbers
 from edge_mnv3.packaging.app_context import AppContext
 from edge_mnv3.packaging.app_sources import app_sources
 from edge_mnv3_calibration_data.preprocess import preprocess
@@ -51,6 +52,20 @@ KOTLIN_CASES = (
     ("i8", "int8", "resize256", OTHER_SHAPES[1]),
     ("f32", "float32", "resize", OTHER_SHAPES[0]),
 )
+FEATURES = (-2.0, 0.0, 3.5)
+LABEL_SCORES = (0.75, 0.25, 0.5, 0.0, 0.625)
+OTHER_KINDS = {
+    "labels": app_context(
+        "uint8", app_output(task="labels", step=1 / 8), image=SQUARE, model_file="labels.tflite"
+    ),
+    "features": app_context(
+        "float32",
+        app_output("float32", task="embedding", count=3, name="features"),
+        image=SQUARE,
+        model_file="features.tflite",
+    ),
+}
+OUTPUT_TASKS: tuple[Task, ...] = ("embedding", "classes")
 COMPILE_TIMEOUT_S = 300.0
 RUN_TIMEOUT_S = 60.0
 
@@ -64,16 +79,17 @@ def picture(width: int, height: int) -> Image.Image:
 
 def context_of(dtype: str, image: ImageShape = SQUARE) -> AppContext:
     """That of `tiny_models.write_classifier`, whose float input takes pixels 0..255."""
+    zero_point = {"uint8": 128, "int8": 0}.get(dtype)
     context = app_context(
         dtype,
+        dataclasses.replace(app_output(dtype, step=OUTPUT_STEP), zero_point=zero_point),
         name="flowers of 5 kinds",
         image=image,
         model_file=f"{dtype}.tflite",
-        output_scale=OUTPUT_STEP,
     )
     if dtype == "float32":
         return dataclasses.replace(context, float_input_mean=0.0, float_input_std=1.0)
-    return dataclasses.replace(context, output_zero_point={"uint8": 128, "int8": 0}[dtype])
+    return context
 
 
 def write_sources(folder: Path, context: AppContext, preprocess_name: str) -> Path:
@@ -167,6 +183,42 @@ def test_cpp_gives_the_answers_of_the_interpreter(dtype: str, litert_library: Pa
         assert [float(score) for score, _ in answers] == pytest.approx([s for _, s in expected], rel=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])
+def test_cpp_reads_outputs_by_their_names(dtype: str, litert_library: Path, tmp_path: Path) -> None:
+    """The signature has them in another order than the graph."""
+    model = tiny_models.write_outputs(tmp_path / "m.tflite", dtype)
+    loaded = open_model(model)
+    outputs = [
+        dataclasses.replace(
+            app_output(dtype, task=task, count=count, name=name),
+            scale=tensor.scale,
+            zero_point=tensor.zero_point,
+        )
+        for tensor, name, task, count in zip(
+            loaded.outputs, ("a_features", "b_kind"), OUTPUT_TASKS, (3, 5), strict=True
+        )
+    ]
+    shape = ImageShape.square(tiny_models.SIZE)
+    context = app_context(dtype, *outputs, image=shape, model_file=model.name)
+    if dtype == "float32":
+        context = dataclasses.replace(context, float_input_mean=0.0, float_input_std=1.0)
+    sources = write_sources(tmp_path, context, "slim")
+    program = compile_cpp(
+        sources / "cpp" / "main.cc", tmp_path / "run_model", f"-I{DOUBLES / 'cpp'}",
+        str(litert_library), f"-Wl,-rpath,{litert_library.parent}",
+    )  # fmt: skip
+    image = picture(33, 31)
+    image.save(tmp_path / "image.ppm")
+    done = run([str(program), str(tmp_path), str(tmp_path / "image.ppm")], timeout_s=RUN_TIMEOUT_S)
+    assert done.returncode == 0, done.stderr
+    answers = [line.split("\t") for line in done.stdout.splitlines()]
+    given = loaded.run_all(preprocess(image, name="slim", shape=shape))
+    for (name, *numbers), stored, tensor in zip(answers, given, loaded.outputs, strict=True):
+        expected = real_numbers(stored, tensor).reshape(-1).tolist()
+        assert [float(number) for number in numbers] == pytest.approx(expected, rel=1e-5), name
+    assert [name for name, *_ in answers] == ["a_features", "b_kind"]
+
+
 def test_cpp_says_what_is_wrong(litert_library: Path, tmp_path: Path) -> None:
     sources = write_sources(tmp_path, context_of("uint8"), "slim")
     program = compile_cpp(
@@ -205,8 +257,15 @@ def kotlin_classes(kotlin_home: Path, tmp_path_factory: pytest.TempPathFactory) 
     """All three types in one compilation, each with another preprocessing."""
     folder = tmp_path_factory.mktemp("kotlin")
     files = [str(path) for path in sorted((DOUBLES / "kotlin").glob("*.kt"))]
-    for package, dtype, name, shape in KOTLIN_CASES:
-        sources = write_sources(folder / dtype, context_of(dtype, shape), name)
+    written = [
+        (package, write_sources(folder / package, context_of(dtype, shape), name))
+        for package, dtype, name, shape in KOTLIN_CASES
+    ]
+    written += [
+        (package, write_sources(folder / package, context, "slim"))
+        for package, context in OTHER_KINDS.items()
+    ]
+    for package, sources in written:
         for path in sorted((sources / "android").glob("*.kt")):
             text = path.read_text(encoding="utf-8")
             assert text.startswith("package edgemnv3\n")
@@ -227,12 +286,22 @@ def kotlin_classes(kotlin_home: Path, tmp_path_factory: pytest.TempPathFactory) 
 def test_kotlin_gives_the_model_the_pixels_of_the_measurement(
     kotlin_home: Path, kotlin_classes: Path, tmp_path: Path
 ) -> None:
+    (tmp_path / "labels.tflite.output").write_bytes(bytes(int(score * 8) for score in LABEL_SCORES))
+    (tmp_path / "features.tflite").write_bytes(b"")
+    (tmp_path / "features.tflite.features.output").write_bytes(np.array(FEATURES, np.float32).tobytes())
     models = {dtype: open_model(write_model(tmp_path, dtype, shape)) for _, dtype, _, shape in KOTLIN_CASES}
     classpath = os.pathsep.join((str(kotlin_classes), str(kotlin_home / "lib" / "kotlin-stdlib.jar")))
     for width, height in IMAGE_SIZES:
         image = picture(width, height)
         image.save(tmp_path / "image.ppm")
-        expected: dict[str, list[tuple[str, float]]] = {"mediapipe": [("first", 1.0), ("second", 0.5)]}
+        expected: dict[str, list[tuple[str, float]]] = {
+            "mediapipe": [("first", 1.0), ("second", 0.5)],
+            "labels": [(LABELS[0], 0.75), (LABELS[4], 0.625)],  # above 0.5
+            "mediapipe_labels": [("first", 1.0)],
+            "features": [(str(place), number) for place, number in enumerate(FEATURES)],
+            "similarity": [("itself", 1.0)],
+            "mediapipe_features": [("0", SIZE), ("1", SIZE)],
+        }
         for _, dtype, name, shape in KOTLIN_CASES:
             raw = models[dtype].run(preprocess(image, name=name, shape=shape))
             (tmp_path / f"{dtype}.tflite.output").write_bytes(raw.tobytes())

@@ -9,7 +9,8 @@ import tree_sitter
 import tree_sitter_kotlin
 import tree_sitter_swift
 
-from app_contexts import app_context
+from app_contexts import app_context, app_output
+from edge_mnv3.core.results.model_facts import Task
 from edge_mnv3.packaging.app_sources import app_sources
 
 GRAMMARS = {".kt": tree_sitter_kotlin, ".kts": tree_sitter_kotlin, ".swift": tree_sitter_swift}
@@ -27,12 +28,24 @@ def mistakes(suffix: str, text: str) -> list[str]:
     return errors
 
 
-@pytest.mark.parametrize("preprocess", ["slim", "resize", "resize256"])
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])
-def test_kotlin_and_swift_have_no_syntax_errors(dtype: str, preprocess: str) -> None:
-    sources = app_sources(app_context(dtype, name="Blüten */ \\"), preprocess=preprocess)
+# Files of uint8 and float32 models, and of int8 ones.
+COUNTS: dict[Task, tuple[int, int]] = {
+    "classes": (10, 4),
+    "labels": (10, 4),
+    "embedding": (10, 4),
+    "map": (6, 3),
+}
+
+
+@pytest.mark.parametrize("task", COUNTS)
+@pytest.mark.parametrize(
+    ("dtype", "preprocess"), [("uint8", "slim"), ("int8", "resize"), ("float32", "resize256")]
+)
+def test_kotlin_and_swift_have_no_syntax_errors(dtype: str, preprocess: str, task: Task) -> None:
+    context = app_context(dtype, app_output(dtype, task=task, count=20), name="Blüten */ \\")
+    sources = app_sources(context, preprocess=preprocess)
     parsed = {path: PurePosixPath(path).suffix for path in sources if PurePosixPath(path).suffix in GRAMMARS}
-    assert len(parsed) == (4 if dtype == "int8" else 9)
+    assert len(parsed) == COUNTS[task][dtype == "int8"]
     for path, suffix in parsed.items():
         assert mistakes(suffix, sources[path]) == [], path
 

@@ -31,7 +31,7 @@ from edge_mnv3.core.tflite.attached import read_metadata
 from edge_mnv3.packaging.golden import HostRunner
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_calibration_data.synthetic import synthetic_image
-from tiny_models import write_classifier, write_identity
+from tiny_models import write_classifier, write_identity, write_outputs
 
 pytestmark = pytest.mark.xdist_group("mediapipe")  # one process at a time, fixtures made once
 
@@ -182,6 +182,22 @@ def test_int8_is_refused_as_the_card_says(python: str, tiny: dict[str, Path], tm
     assert "kTfLiteInt8" in done.stderr or "int8" in done.stderr.lower()
     card = (tiny["int8"].parent / "model_card.md").read_text()
     assert "| MediaPipe Tasks ImageClassifier | no: it takes uint8 and float32 inputs only |" in card
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_embeddings(python: str, tmp_path: Path, dtype: str) -> None:
+    model = write_outputs(tmp_path / "m.tflite", dtype, names=("features", ""))
+    more = ("--input-range", "0..255") if dtype == "float32" else ()
+    packaged = package(model, tmp_path / "b", *more)
+    images = [synthetic_image(index, size=4, seed=0) for index in range(5)]
+    np.savez(tmp_path / "images.npz", *images)
+    done = client(python, "embed", packaged, tmp_path / "images.npz", tmp_path / "answers.npz")
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "answers.npz") as answers:
+        assert np.allclose(answers["embeddings"], own_scores(packaged, images), rtol=1e-6, atol=0)
+        assert answers["heads"].tolist() == ["embedding"] * 5
+    card = (tmp_path / "b" / "model_card.md").read_text()
+    assert "| MediaPipe Tasks ImageEmbedder | yes" in card
 
 
 def test_score_calibration_is_applied(python: str, tmp_path: Path) -> None:

@@ -121,11 +121,11 @@ def test_packaged_file_under_both_litert_apis(bundle: Path) -> None:
     files = read_bundle(bundle).files
     manifest = read_manifest(files)
     model = manifest.models[0]
-    images, expected = golden_vectors(files, manifest, model)
+    images, (expected,) = golden_vectors(files, manifest, model)
     assert len({output.tobytes() for output in expected}) == 10
     path = bundle / model.file
     outputs = HostRunner("xnnpack").run(path, images).outputs
-    assert all(np.array_equal(got, wanted) for got, wanted in zip(outputs, expected, strict=True))
+    assert all(np.array_equal(got, wanted) for (got,), wanted in zip(outputs, expected, strict=True))
     compiled = CompiledModel.from_file(str(path))
     inputs, results = compiled.create_input_buffers(0), compiled.create_output_buffers(0)
     for image, wanted in zip(images, expected, strict=True):
@@ -139,7 +139,7 @@ def test_other_input_types(inputs: Path, tmp_path: Path, dtype: str) -> None:
     stated = ("--input-range", "0..255") if dtype == "float32" else ()
     done = package(inputs, tmp_path / "b", *stated, model=f"my drinks {dtype}.tflite")
     assert done.exit_code == 0, done.output
-    refused = "image classifiers refuse it; quantize with --io uint8 for them"
+    refused = "image tasks refuse it; quantize with --io uint8 for them"
     assert (refused in done.stderr) == (dtype == "int8")
     verified = run("verify", tmp_path / "b", "--json")
     assert verified.exit_code == 0, verified.output
@@ -196,10 +196,10 @@ def test_file_of_an_ordinary_converter(tmp_path: Path) -> None:
     done = run("package", model, "--labels", tmp_path / "labels.txt", "-o", tmp_path / "b", "--json")
     assert done.exit_code == 0, done.output
     (packaged,) = from_json(PackageResult, done.stdout).manifest.models
-    assert (packaged.input.shape, packaged.output.shape) == ((-1, 4, 4, 3), (-1, 5))
+    assert (packaged.input.shape, packaged.outputs[0].tensor.shape) == ((-1, 4, 4, 3), (-1, 5))
     assert packaged.measured_sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
     assert run("verify", tmp_path / "b").exit_code == 0
-    assert "{1, kHeight, kWidth, kChannels}" in (tmp_path / "b" / "apps" / "cpp" / "classifier.h").read_text()
+    assert "{1, kHeight, kWidth, kChannels}" in (tmp_path / "b" / "apps" / "cpp" / "model.h").read_text()
 
 
 def test_what_a_float_input_takes_is_stated_or_asked_for(inputs: Path, tmp_path: Path) -> None:
@@ -218,12 +218,12 @@ def test_what_a_float_input_takes_is_stated_or_asked_for(inputs: Path, tmp_path:
     assert packaged is not None
     said = packaged.metadata.subgraph_metadata[0].input_tensor_metadata[0]
     assert said.description.endswith("float32 -1..1")
-    images, outputs = golden_vectors(bundle.files, read_manifest(bundle.files), model)
+    images, (outputs,) = golden_vectors(bundle.files, read_manifest(bundle.files), model)
     taken = (images[0][np.newaxis].astype(np.float32) - 127.5) / 127.5
     raw = open_model(inputs / name, kernels="xnnpack").run_raw(taken)[0]
     np.testing.assert_allclose(raw.reshape(-1), outputs[0], rtol=1e-4)
     assert run("verify", tmp_path / "b").exit_code == 0
-    assert "- 127.5f) / 127.5f" in bundle.files["apps/cpp/classifier.h"].decode()
+    assert "- 127.5f) / 127.5f" in bundle.files["apps/cpp/model.h"].decode()
 
 
 @pytest.mark.parametrize("names", ["dog", "cat\ndog"])
@@ -324,7 +324,7 @@ def bad_inputs(inputs: Path, folder: Path) -> dict[str, tuple[list[object], str]
     return {
         "no such model": ([folder / "none.tflite"], f"model {folder}/none.tflite: got no such file"),
         "no quantize.json": ([inputs], f"model {inputs}: got a folder without quantize.json"),
-        "two inputs": ([two], f"model {two}: got 2 inputs and 1 outputs, expected one image in"),
+        "two inputs": ([two], f"model {two}: got 2 inputs, expected one image"),
         "open shape": (
             [opened],
             f"model {opened}: got tensor 'image' of open shape [-1, -1, -1, 3], expected fixed",

@@ -6,33 +6,82 @@ import re
 import string
 from importlib import resources
 from types import CodeType
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app_contexts import RGB_224, app_context
+from app_contexts import RGB_224, app_context, app_output
 from edge_mnv3.core.choices import PreprocessName
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3.packaging.app_context import AppContext, AppKind
 from edge_mnv3.packaging.app_sources import SOURCES, TEMPLATES, app_sources, crop
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from examples_count import examples
 
 ALL = {"README.md", *(source.path for source in SOURCES)}
-# Neither MediaPipe Tasks nor TensorFlowLiteSwift take int8 tensors.
-INT8 = {path for path in ALL if not path.startswith("ios/") and "MediaPipe" not in path}
+# Files that only models without classes have, and those that only models with classes have.
+FEATURES = {path for path in ALL if re.search("Model.kt|Model.swift|Embedder|Similarity", path)}
+SCORES = {path for path in ALL if re.search("lassifi", path)}
 
 
-@pytest.mark.parametrize(("dtype", "paths"), [("uint8", ALL), ("float32", ALL), ("int8", INT8)])
-def test_every_template_is_written_where_its_api_takes_the_type(dtype: str, paths: set[str]) -> None:
-    sources = app_sources(app_context(dtype), preprocess="slim")
-    assert set(sources) == paths
+def contexts(dtype: str) -> dict[str, AppContext]:
+    """A model of each kind."""
+    scores = app_output(dtype, name="kind")
+    return {
+        "classes": app_context(dtype),
+        "labels": app_context(dtype, app_output(dtype, task="labels", count=12)),
+        "embedding": app_context(dtype, app_output(dtype, task="embedding", count=64)),
+        "outputs": app_context(dtype, scores, app_output(dtype, task="embedding", name="features")),
+    }
+
+
+def wanted(kind: str, dtype: str) -> set[str]:
+    paths = ALL - (FEATURES if kind in ("classes", "labels") else SCORES)
+    if kind == "outputs":
+        paths = {path for path in paths if not re.search("Embedder|Similarity", path)}
+    # Neither MediaPipe Tasks nor TensorFlowLiteSwift take int8 tensors.
+    return {path for path in paths if dtype != "int8" or not (path.startswith("ios/") or "MediaPipe" in path)}
+
+
+@pytest.mark.parametrize("kind", get_args(AppKind))
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "int8"])
+def test_every_template_is_written_where_its_api_takes_the_type(dtype: str, kind: str) -> None:
+    context = contexts(dtype)[kind]
+    assert context.kind == kind
+    sources = app_sources(context, preprocess="slim")
+    assert set(sources) == wanted(kind, dtype)
     for path, text in sources.items():
         assert "%%" not in text, path
         assert "None" not in text, path
         assert text.endswith("\n"), path
+
+
+def test_labels_hold_above_their_threshold() -> None:
+    output = dataclasses.replace(app_output(task="labels", count=9), thresholds=(0.25, *[0.5] * 8))
+    sources = app_sources(app_context("uint8", output), preprocess="slim")
+    for path, condition in {
+        "android/LiteRtClassifier.kt": ".filter { scores[it] > THRESHOLDS[it] }",
+        "android/MediaPipeClassifier.kt": ".filter { it.score() > THRESHOLDS[it.index()] }",
+        "ios/TensorFlowLiteClassifier.swift": ".filter { scores[$0] > Self.thresholds[$0] }",
+        "ios/MediaPipeClassifier.swift": ".filter { $0.score > Self.thresholds[$0.index] }",
+        "cpp/classifier.h": "if (scores[i] > kThresholds[i])",
+    }.items():
+        assert condition in sources[path]
+        assert re.search(r"0\.25f?, 0\.5", sources[path]), path
+    assert "none or several at a time" in sources["README.md"]
+
+
+def test_outputs_are_read_by_their_names() -> None:
+    sources = app_sources(contexts("float32")["outputs"], preprocess="slim")
+    assert 'val OUTPUTS = listOf("kind", "features")' in sources["android/LiteRtModel.kt"]
+    assert '"features" to outputs.getValue("features").readFloat()' in sources["android/LiteRtModel.kt"]
+    assert 'results["features"] = output1' in sources["ios/TensorFlowLiteModel.swift"]
+    assert '{"features", kLiteRtElementTypeFloat32, {1, 5}, 1.0f, 0}' in sources["cpp/model.h"]
+    assert "| `kind`" in sources["README.md"]
+    assert "MediaPipe" not in sources["android/build.gradle.kts"]
 
 
 def test_each_template_file_is_one_source() -> None:
@@ -46,10 +95,10 @@ def test_each_template_file_is_one_source() -> None:
 def test_size_files_and_numbers_are_the_models_own() -> None:
     sources = app_sources(
         app_context(
+            "uint8",
+            app_output(count=7, step=0.00390625),
             image=ImageShape(height_px=96, width_px=128),
-            classes=7,
             model_file="my-1.0_int8.tflite",
-            output_scale=0.00390625,
         ),
         preprocess="slim",
     )
@@ -71,7 +120,7 @@ def test_size_files_and_numbers_are_the_models_own() -> None:
         "kWidth = 128;\nconstexpr int kHeight = 96;\nconstexpr int kChannels = 3;"
         in sources["cpp/preprocessing.h"]
     )
-    assert 'constexpr char kModelFile[] = "my-1.0_int8.tflite";' in sources["cpp/classifier.h"]
+    assert 'constexpr char kModelFile[] = "my-1.0_int8.tflite";' in sources["cpp/model.h"]
     assert "`my-1.0_int8.tflite`: 96×128 pixels (rows × columns), RGB, uint8 in" in sources["README.md"]
 
 
@@ -109,7 +158,7 @@ def test_float_input_is_normalized() -> None:
     assert "(byte - 127.5) / 127.5" in sources["README.md"]
     assert "- 127.5f) / 127.5f" in sources["android/LiteRtClassifier.kt"]
     assert "(Float($0) - 127.5) / 127.5" in sources["ios/TensorFlowLiteClassifier.swift"]
-    assert "(pixels[i] - 127.5f) / 127.5f" in sources["cpp/classifier.h"]
+    assert "(pixels[i] - 127.5f) / 127.5f" in sources["cpp/model.h"]
 
 
 @pytest.mark.parametrize("name", PREPROCESSES)
@@ -182,13 +231,26 @@ def test_all_values_are_used() -> None:
     ("change", "message"),
     [
         ({"input_dtype": "int16"}, "type of the input: got 'int16', expected one of uint8, int8, float32"),
-        ({"output_dtype": ""}, "type of the output: got '', expected one of uint8, int8, float32"),
         (
-            {"labels_file": 'a"b.txt'},
+            {"outputs": (dataclasses.replace(app_output(), dtype=""),)},
+            "type of the output: got '', expected one of uint8, int8, float32",
+        ),
+        (
+            {"outputs": (dataclasses.replace(app_output(), labels_file='a"b.txt'),)},
             "file name in a source for apps: got 'a\"b.txt', expected ASCII letters, digits, . _ -",
         ),
-        ({"output_scale": None}, "output_scale of the model: got None, expected a finite number"),
-        ({"output_scale": float("nan")}, "output_scale of the model: got nan, expected a finite number"),
+        (
+            {"outputs": (dataclasses.replace(app_output(), scale=None),)},
+            "scale of output 'output': got None, expected a finite number",
+        ),
+        (
+            {"outputs": (app_output(step=float("nan")),)},
+            "scale of output 'output': got nan, expected a finite number",
+        ),
+        (
+            {"outputs": (app_output(name='a"b'),)},
+            "name in a source for apps: got 'a\"b', expected printable ASCII characters without \" \\ $",
+        ),
     ],
 )
 def test_what_cannot_stand_in_a_source_is_refused(change: dict[str, Any], message: str) -> None:

@@ -27,7 +27,7 @@ MANIFEST = BundleManifest(
     author=None,
     license=None,
     models=(),
-    labels=LabelsInfo(file="labels.txt", count=2, source="l", license=None),
+    labels=(LabelsInfo(file="labels.txt", count=2, source="l", license=None),),
     golden=GoldenImages(source="synthetic", shape=(4, 4, 3), files=(), kernels="xnnpack", runtime="r"),
     versions={},
     files={},

@@ -11,6 +11,7 @@ import pytest
 
 import tiny_models
 from edge_mnv3.core.input_range import PIXELS
+from edge_mnv3.core.results.model_facts import OutputFacts
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.results.package import (
     BundleManifest,
@@ -18,18 +19,20 @@ from edge_mnv3.core.results.package import (
     GoldenImages,
     LabelsInfo,
     PackagedModel,
+    PackagedOutput,
     StepDifference,
 )
 from edge_mnv3.core.tflite import metadata_schema as schema
 from edge_mnv3.core.tflite.attached import with_metadata
 from edge_mnv3.core.tflite.tables import pack, unpack
 from edge_mnv3.packaging.contents import metadata_differences
-from edge_mnv3.packaging.metadata import Description, build_metadata
+from edge_mnv3.packaging.metadata import DescribedOutput, Description, build_metadata
 from edge_mnv3.packaging.model_card import model_card
 
 LABELS = b"a\nb\nc\nd\ne\n"
 IMAGE = TensorInfo(name="image", shape=(1, 4, 4, 3), dtype="uint8", scale=0.0078, zero_point=127)
 SCORES = TensorInfo(name="scores", shape=(1, 5), dtype="uint8", scale=8.0, zero_point=128)
+FACTS = OutputFacts(name="scores", shape=(5,), activation="softmax", task="classes")
 Change = Callable[[schema.ModelMetadata], schema.ModelMetadata]
 
 
@@ -57,14 +60,25 @@ def manifest(measured: bytes) -> BundleManifest:
         input=IMAGE,
         takes_numbers=None,
         needs=None,
-        output=SCORES,
+        outputs=(
+            PackagedOutput(
+                name="scores",
+                tensor=SCORES,
+                facts=FACTS,
+                labels="labels.txt",
+                thresholds=(),
+                golden=(),
+                builtin=StepDifference(
+                    values=10, differing=2, max_apart=1, unit="steps", top1_equal=2, images=2
+                ),
+            ),
+        ),
         full_integer=True,
         xnnpack_partitions=1,
         takes={},
-        golden_outputs=(),
-        builtin=StepDifference(values=10, differing=2, max_apart=1, unit="steps", top1_equal=2, images=2),
         provenance=None,
         accuracy=None,
+        comparison=None,
         latencies=(),
         phone_latencies=(),
     )
@@ -75,7 +89,7 @@ def manifest(measured: bytes) -> BundleManifest:
         author=None,
         license=None,
         models=(model,),
-        labels=LabelsInfo(file="labels.txt", count=5, source="l.txt", license=None),
+        labels=(LabelsInfo(file="labels.txt", count=5, source="l.txt", license=None),),
         golden=GoldenImages(source="synthetic", shape=(4, 4, 3), files=(), kernels="xnnpack", runtime="r"),
         versions={},
         files={},
@@ -88,8 +102,7 @@ def differences(measured: bytes, change: Change, files: dict[str, bytes] | None 
         facts(measured),
         image=IMAGE,
         taken=PIXELS,
-        scores=SCORES,
-        score_transformation=None,
+        outputs=[DescribedOutput(FACTS, "labels.txt")],
     )
     metadata = change(unpack(schema.ModelMetadata, built, identifier=b"M001"))
     content = with_metadata(

@@ -12,7 +12,7 @@ from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import to_json
-from edge_mnv3.core.results.package import PhoneLatency
+from edge_mnv3.core.results.stated import PhoneLatency
 from edge_mnv3.packaging.evidence import check_all_used, latencies, phone_latencies, read_bench
 from edge_mnv3.packaging.model_card import phone_latency_table
 

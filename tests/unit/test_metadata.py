@@ -16,19 +16,21 @@ import tiny_models
 from edge_mnv3.core.choices import ScoreTransformation
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.input_range import MINUS_ONE_TO_ONE, PIXELS, InputRange
+from edge_mnv3.core.results.model_facts import OutputFacts
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.results.package import EmbeddedFacts
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.core.tflite import metadata_schema as schema
 from edge_mnv3.core.tflite.attached import flatbuffer_part, measured_model, read_metadata, with_metadata
 from edge_mnv3.core.tflite.tables import pack, unpack
-from edge_mnv3.packaging.metadata import Description, build_metadata, read_packaged
+from edge_mnv3.packaging.metadata import DescribedOutput, Description, build_metadata, read_packaged
 from examples_count import examples
 
 FACTS = EmbeddedFacts(
     made_with="edge-mnv3 0", measured_sha256="ab", measured_size_bytes=3, provenance=None, accuracy=None
 )
 DESCRIPTION = Description("Café", "1.2", "Names drinks.", "A", None)
+SCORES = OutputFacts(name="scores", shape=(2,), activation="softmax", task="classes")
 FILES = {"labels.txt": b"a\nb\n"}
 
 
@@ -51,8 +53,7 @@ def metadata(
         FACTS,
         image=tensor(dtype, 1, 32, 32, 3),
         taken=taken,
-        scores=tensor(dtype, 1, 2),
-        score_transformation=transformation,
+        outputs=[DescribedOutput(SCORES, "labels.txt", transformation)],
     )
     return unpack(schema.ModelMetadata, built, identifier=b"M001")
 
@@ -186,6 +187,13 @@ def test_packaged_file_answers_alike_and_holds_the_measured_one(tmp_path: Path, 
     assert read_metadata(packaged, name="m") == (b"metadata", FILES)
     # 16 is the alignment that the schema gives to weights.
     assert packaged.index(before) % 16 == 0
+
+
+def test_file_without_associated_files(tmp_path: Path) -> None:
+    before = tiny_models.write_classifier(tmp_path / "m.tflite", "uint8").read_bytes()
+    packaged = with_metadata(before, b"metadata", {}, name="m")
+    assert measured_model(packaged, size_bytes=len(before)) == before
+    assert read_metadata(packaged, name="m") == (b"metadata", {})
 
 
 def test_metadata_is_replaced_not_added(tmp_path: Path) -> None:

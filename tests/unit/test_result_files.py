@@ -26,6 +26,7 @@ from edge_mnv3.core.results.models import BuildResult, InspectResult
 from edge_mnv3.core.results.package import PackageResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.verify import VerifyResult
+from edge_mnv3.packaging.manifest import read_manifest
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_calibration_data.sources.stored import read_stored
 
@@ -52,6 +53,23 @@ def test_results_are_read_whole(name: str, kind: type[Any], command: str) -> Non
         kind, set()
     )
     assert json.loads(to_json(result)).keys() == json.loads(path.read_text()).keys() | added
+
+
+def test_manifest_of_one_output_of_scores() -> None:
+    content = (FORMATS / "bundle-manifest-v3.json").read_bytes()
+    manifest = read_manifest({"manifest.json": content})
+    stored = json.loads(content)
+    (output,) = manifest.models[0].outputs
+    assert (output.facts, output.thresholds, output.labels) == (None, (), "labels.txt")
+    assert list(output.golden) == stored["models"][0]["golden_outputs"]
+    assert output.tensor.name == output.name == stored["models"][0]["output"]["name"]
+    assert output.has_classes
+    assert [labels.count for labels in manifest.labels] == [5]
+
+
+def test_verification_of_one_output() -> None:
+    result = read_result(VerifyResult, FORMATS / "verify-v1.json", command="verify")
+    assert {run.output for run in result.golden} == {None}
 
 
 def test_inspection_of_the_first_release() -> None:

@@ -7,6 +7,8 @@ from typing import Literal
 
 Activation = Literal["softmax", "sigmoid", "none"]
 Task = Literal["classes", "binary", "labels", "embedding", "map"]
+# Tasks whose numbers are scores of things that have names.
+LABELLED_TASKS: tuple[Task, ...] = ("classes", "binary", "labels")
 RangeSource = Literal["stated", "metadata", "graph", "quantization", "pair", "definition"]
 
 RANGE_SOURCES: dict[RangeSource, str] = {
@@ -61,6 +63,19 @@ class OutputFacts:
     shape: tuple[int, ...]
     activation: Activation
     task: Task
+
+    @property
+    def words(self) -> str:
+        """What it gives, for people."""
+        count = self.shape[-1]
+        words: dict[Task, str] = {
+            "classes": f"One score for each of {count} classes",
+            "binary": "One score, of the class that is named",
+            "labels": f"One score for each of {count} labels, which may hold together",
+            "embedding": f"An embedding of {count} numbers",
+            "map": f"Features, {'x'.join(map(str, self.shape))} (rows, columns, channels)",
+        }
+        return words[self.task]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

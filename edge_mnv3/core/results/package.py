@@ -5,91 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from edge_mnv3.core.results.bench import BinaryInfo, HostBenchResult, ProtocolSettings, nested_conditions
+from edge_mnv3.core.results.bench import HostBenchResult, nested_conditions
 from edge_mnv3.core.results.formats import Format
-from edge_mnv3.core.results.model_facts import InputFacts
-from edge_mnv3.core.results.models import RuntimeNeeds, TensorInfo, VariantInfo
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationSummary:
-    """The images of a calibration, without their names.
-
-    Attributes:
-        kind: `folder`, `csv`, `list`, `npz`, `synthetic` or `merged`.
-        n: Number of images.
-        preprocess: Name of the preprocessing.
-        seed: Seed of the sample, or of the generator.
-        manifest_sha256: Hash over preprocessing, size and the images' hashes in order.
-    """
-
-    kind: str
-    n: int
-    preprocess: str
-    seed: int
-    manifest_sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """How a file was made, from the `quantize.json` beside it; without paths.
-
-    Attributes:
-        variant: The network; None for one that the user made.
-        weights_source: `imagenet`, `file`, `none` (random), or the format of a whole model: `keras` …
-        weights_sha256: SHA-256 of the weights file or the model; None for random weights.
-        recipe: Name of the quantization recipe; None for the float file.
-        hard_swish: What the recipe was asked to make of hard-swish; None for the float file.
-        calibration: The calibration images; None for the float file.
-        warnings: What `quantize` warned of.
-        versions: Package to version, when it was made.
-    """
-
-    variant: VariantInfo | None
-    weights_source: str
-    weights_sha256: str | None
-    recipe: str | None
-    hard_swish: str | None
-    calibration: CalibrationSummary | None
-    warnings: tuple[str, ...]
-    versions: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatedAccuracy:
-    """Accuracy that was measured by `validate`, as the bundle states it.
-
-    Attributes:
-        n: Images counted.
-        data: Name of the labelled images, without folder.
-        preprocess: Name of the preprocessing.
-        kernels: `xnnpack` or `builtin`.
-        class_offset: Output index less label.
-        top1_percent: Share of images whose highest output is the label.
-        top5_percent: Share of images whose label is among the five highest outputs.
-        ci95_percent: Lower and upper end of the 95 % interval of `top1_percent`.
-        method: How the interval was made.
-        drop_points: Float top-1 less this file's, on the same images; None for the float file.
-        drop_ci95_points: Lower and upper end of its 95 % interval; None for the float file.
-        agreement_percent: Share of images on which float and int8 answer the same; None for the float file.
-        runtime: Name and version of the TFLite runtime.
-        warnings: What `validate` warned of.
-    """
-
-    n: int
-    data: str
-    preprocess: str
-    kernels: str
-    class_offset: int
-    top1_percent: float
-    top5_percent: float
-    ci95_percent: tuple[float, float]
-    method: str
-    drop_points: float | None
-    drop_ci95_points: tuple[float, float] | None
-    agreement_percent: float | None
-    runtime: str
-    warnings: tuple[str, ...]
+from edge_mnv3.core.results.model_facts import InputFacts, OutputFacts
+from edge_mnv3.core.results.models import RuntimeNeeds, TensorInfo
+from edge_mnv3.core.results.stated import PhoneLatency, Provenance, StatedAccuracy, StatedComparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,50 +56,31 @@ class StepDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneLatency:
-    """Latency of one inference on a phone, from `bench --device`; without its serial and its launches.
+class PackagedOutput:
+    """An output of a model of a bundle.
 
     Attributes:
-        device: Maker and model.
-        soc: Name of the chip, or of its platform.
-        android_version: Version of Android, such as `8.1.0`.
-        sdk: Android's API level.
-        build_fingerprint: Names the exact system build.
-        abi: Preferred ABI of the phone, such as `arm64-v8a`.
-        binary: The build of `benchmark_model`.
-        protocol: How each launch was asked to measure.
-        delegate: Delegate that the log names, or `none`, or `unknown`.
-        cpu_mask: Hexadecimal mask of the cores that it was pinned to; `all` where it was not.
-        fixed_performance: Clocks were held at what the device can sustain, below its highest.
-        launches: Number of launches that count.
-        statistic: Which figure of each launch is used: `median` or `avg`.
-        median_us: Median over the launches of their statistic; None where the result is unstable.
-        ci95_us: Its 95 % interval over launches; None where the result is unstable, and with one or two
-            launches.
-        coefficient_of_variation_percent: Coefficient of variation of the launches' statistic; None with fewer
-            than two launches.
-        stable: The launches met the rules of acceptance.
-        warnings: What must be known before the figure is used.
+        name: Name under which an app asks for it: the signature's, or the tensor's without a signature.
+        tensor: The tensor.
+        facts: What it means; None in bundles of earlier releases, whose outputs are scores of classes.
+        labels: Path of its labels in the bundle; None for embeddings and maps, which have none.
+        thresholds: The least score with which each label holds, for `binary` and `labels`; else empty.
+        golden: Paths of the raw outputs, one for each golden image.
+        builtin: What the built-in kernels of the machine that packaged answer, against the golden outputs.
     """
 
-    device: str
-    soc: str
-    android_version: str
-    sdk: int
-    build_fingerprint: str
-    abi: str
-    binary: BinaryInfo
-    protocol: ProtocolSettings
-    delegate: str
-    cpu_mask: str
-    fixed_performance: bool
-    launches: int
-    statistic: str
-    median_us: float | None
-    ci95_us: tuple[float, float] | None
-    coefficient_of_variation_percent: float | None
-    stable: bool
-    warnings: tuple[str, ...]
+    name: str
+    tensor: TensorInfo
+    facts: OutputFacts | None
+    labels: str | None
+    thresholds: tuple[float, ...]
+    golden: tuple[str, ...]
+    builtin: StepDifference
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the highest number is the answer."""
+        return self.tensor.shape[-1] > 1 and (self.facts is None or self.facts.task == "classes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,14 +96,14 @@ class PackagedModel:
         takes_numbers: What the input takes; None in bundles of earlier releases, whose float inputs take the
             numbers 0 to 255.
         needs: What the file asks of runtimes; None in bundles of earlier releases.
-        output: The scores.
+        outputs: The outputs, in the file's order.
         full_integer: No tensor holds floats.
         xnnpack_partitions: Subgraphs handed to the XNNPACK delegate.
         takes: What each mobile API says to a file of this input type.
-        golden_outputs: Paths of the raw outputs, one for each golden image.
-        builtin: What the built-in kernels of the machine that packaged answer, against the golden outputs.
         provenance: How it was made; None if no `quantize.json` tells.
-        accuracy: The accuracy that `validate` measured; None if it was not given.
+        accuracy: The accuracy that `validate` measured of an output of classes; None if it was not given.
+        comparison: What `validate` measured against the float file; None if it was not given, or in bundles
+            of earlier releases.
         latencies: What `bench --host` measured; `conditions` say where.
         phone_latencies: What `bench --device` measured.
     """
@@ -214,14 +115,13 @@ class PackagedModel:
     input: TensorInfo
     takes_numbers: InputFacts | None
     needs: RuntimeNeeds | None
-    output: TensorInfo
+    outputs: tuple[PackagedOutput, ...]
     full_integer: bool
     xnnpack_partitions: int
     takes: dict[str, str]
-    golden_outputs: tuple[str, ...]
-    builtin: StepDifference
     provenance: Provenance | None
     accuracy: StatedAccuracy | None
+    comparison: StatedComparison | None
     latencies: tuple[HostBenchResult, ...]
     phone_latencies: tuple[PhoneLatency, ...]
 
@@ -290,6 +190,25 @@ def _without_facts(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "models": models}
 
 
+def _of_one_output(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a manifest of version 3, whose models have one output of scores and share its labels."""
+    moved = ("output", "golden_outputs", "builtin")
+    models = []
+    for model in data["models"]:
+        output = {
+            "name": model["output"]["name"],
+            "tensor": model["output"],
+            "facts": None,
+            "labels": data["labels"]["file"],
+            "thresholds": [],
+            "golden": model["golden_outputs"],
+            "builtin": model["builtin"],
+        }
+        kept = {key: value for key, value in model.items() if key not in moved}
+        models.append({**kept, "outputs": [output], "comparison": None})
+    return {**data, "models": models, "labels": [data["labels"]]}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleManifest:
     """`manifest.json` of a bundle: what it holds, and the hash of every file but itself and `SHA256SUMS`.
@@ -301,13 +220,15 @@ class BundleManifest:
         author: Who made the model; None if that was not stated.
         license: License of the model that the user gave; None if none was stated.
         models: The models, of which app sources are for the first.
-        labels: The labels of the outputs.
+        labels: The labels of outputs of scores, in the order of these.
         golden: The images whose exact answers the bundle holds.
         versions: Package to version, when it was packaged.
         files: Path to size and hash.
     """
 
-    FORMAT: ClassVar[Format] = Format("bundle manifest", (_nest_phone_latencies, _without_facts))
+    FORMAT: ClassVar[Format] = Format(
+        "bundle manifest", (_nest_phone_latencies, _without_facts, _of_one_output)
+    )
     schema_version: int = FORMAT.version
     name: str
     version: str
@@ -315,7 +236,7 @@ class BundleManifest:
     author: str | None
     license: str | None
     models: tuple[PackagedModel, ...]
-    labels: LabelsInfo
+    labels: tuple[LabelsInfo, ...]
     golden: GoldenImages
     versions: dict[str, str]
     files: dict[str, FileRecord]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.package import StepDifference
@@ -15,6 +15,7 @@ class GoldenRun:
 
     Attributes:
         model: File in the bundle.
+        output: Name of the output; None in results of earlier releases, which know one output.
         runner: Where and under which kernels.
         runtime: Name and version.
         exact: Equality bit for bit is demanded; otherwise `limit` holds.
@@ -24,6 +25,7 @@ class GoldenRun:
     """
 
     model: str
+    output: str | None
     runner: str
     runtime: str
     exact: bool
@@ -68,6 +70,11 @@ class VerifyCheck:
     detail: tuple[str, ...]
 
 
+def _of_one_output(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a result of version 1, which knows one output."""
+    return {**data, "golden": [{**run, "output": None} for run in data["golden"]]}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyResult:
     """Whether a bundle is still what was packaged.
@@ -77,14 +84,14 @@ class VerifyResult:
         sha256: SHA-256 of `SHA256SUMS`; None if that file is missing.
         name: Name in the manifest; None if it cannot be read.
         checks: The checks in the order in which they were made; those after a failure may be missing.
-        golden: The golden images run by each model and runner.
+        golden: The golden images run by each model and runner, output by output.
         accuracy: Accuracies measured now; empty without labelled images.
         passed: Every check passed.
         differences: One line each; empty when `passed`.
         versions: Package to version, when it was verified.
     """
 
-    FORMAT: ClassVar[Format] = Format("verify")
+    FORMAT: ClassVar[Format] = Format("verify", (_of_one_output,))
     schema_version: int = FORMAT.version
     path: str
     sha256: str | None

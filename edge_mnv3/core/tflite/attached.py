@@ -48,6 +48,8 @@ def with_metadata(model: bytes, metadata: bytes, files: Mapping[str, bytes], *, 
         raise invalid_file(name, "it may be truncated") from error
     if packed is None:
         raise ModelFileError(f"model {name}", "parts that this program does not know", "a .tflite below 2 GB")
+    if not files:
+        return packed
     archive = io.BytesIO(packed)
     with zipfile.ZipFile(archive, "a") as appended:
         write_entries(appended, files)

@@ -8,7 +8,7 @@ from pathlib import Path
 from edge_mnv3.core.errors import ArgumentError, ModelFileError
 from edge_mnv3.core.results.model_facts import Activation, OutputFacts, Task
 from edge_mnv3.core.tflite.read import read_file
-from edge_mnv3.core.tflite.types import Graph, Operator
+from edge_mnv3.core.tflite.types import Graph, Model, Operator
 
 _CARRIERS = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE")  # these give the numbers that they take
 _ACTIVATIONS: dict[str, Activation] = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
@@ -29,6 +29,15 @@ def read_outputs(path: Path, *, task: Task | None = None) -> tuple[OutputFacts, 
     """
     graph = read_file(path).main_graph
     return tuple(output_facts(graph, tensor, name=str(path), task=task) for tensor in graph.outputs)
+
+
+def signature_names(model: Model) -> dict[int, str]:
+    """Returns the names under which callers know tensors of the main graph: its inputs and outputs."""
+    names: dict[int, str] = {}
+    for signature in model.signatures[:1]:
+        for ends in (signature.inputs, signature.outputs):
+            names |= {tensor: name for name, tensor in ends.items()}
+    return names
 
 
 def output_facts(graph: Graph, tensor: int, *, name: str, task: Task | None = None) -> OutputFacts:

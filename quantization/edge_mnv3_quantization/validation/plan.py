@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from edge_mnv3.core.images import ImageSource, check_labelled
-from edge_mnv3.core.results.model_facts import Task
+from edge_mnv3.core.results.model_facts import LABELLED_TASKS, Task
 from edge_mnv3_quantization.validation.class_comparison import ClassComparison
 from edge_mnv3_quantization.validation.class_numbers import ClassNumbers, class_numbers
 from edge_mnv3_quantization.validation.comparing import Comparison, Label, PairNames
@@ -15,8 +15,6 @@ from edge_mnv3_quantization.validation.findings import Finding
 from edge_mnv3_quantization.validation.label_names import Labelled, OutputNames, labels_of
 from edge_mnv3_quantization.validation.score_comparison import ScoresComparison
 from edge_mnv3_quantization.validation.similarity import FeatureComparison
-
-LABELLED_TASKS: tuple[Task, ...] = ("classes", "binary", "labels")
 
 
 class ComparisonPlan(NamedTuple):

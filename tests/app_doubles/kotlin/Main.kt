@@ -19,6 +19,20 @@ fun main(arguments: Array<String>) {
     edgemnv3.i8.LiteRtClassifier(context).use { classifier ->
         classifier.classify(bitmap, 3).forEach { println("int8 ${it.label} ${it.score}") }
     }
+    edgemnv3.labels.LiteRtClassifier(context).use { classifier ->
+        classifier.classify(bitmap).forEach { println("labels ${it.label} ${it.score}") }
+    }
+    edgemnv3.labels.MediaPipeClassifier(context).use { classifier ->
+        classifier.classify(bitmap).forEach { println("mediapipe_labels ${it.label} ${it.score}") }
+    }
+    edgemnv3.features.LiteRtModel(context).use { model ->
+        val numbers = model.run(bitmap).getValue("features")
+        numbers.forEachIndexed { place, number -> println("features $place $number") }
+        println("similarity itself ${edgemnv3.features.cosineSimilarity(numbers, numbers)}")
+    }
+    edgemnv3.features.MediaPipeEmbedder(context).use { embedder ->
+        embedder.embed(bitmap).forEachIndexed { place, number -> println("mediapipe_features $place $number") }
+    }
     edgemnv3.f32.LiteRtClassifier(context).use { classifier ->
         classifier.classify(bitmap, 3).forEach { println("float32 ${it.label} ${it.score}") }
     }

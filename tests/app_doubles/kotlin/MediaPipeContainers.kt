@@ -15,3 +15,11 @@ class Classifications(private val categories: List<Category>) {
 class ClassificationResult(private val classifications: List<Classifications>) {
     fun classifications(): List<Classifications> = classifications
 }
+
+class Embedding(private val numbers: FloatArray) {
+    fun floatEmbedding(): FloatArray = numbers
+}
+
+class EmbeddingResult(private val embeddings: List<Embedding>) {
+    fun embeddings(): List<Embedding> = embeddings
+}

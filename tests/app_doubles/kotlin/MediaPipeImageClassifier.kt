@@ -45,7 +45,7 @@ class ImageClassifier private constructor(private val model: File, private val c
         File("$model.mediapipe").writeBytes(
             ByteArray(argb.size * 3) { (argb[it / 3] shr (16 - 8 * (it % 3))).toByte() },
         )
-        val names = listOf("first", "second", "third", "fourth", "fifth").take(count)
+        val names = listOf("first", "second", "third", "fourth", "fifth").let { if (count < 0) it else it.take(count) }
         val categories = names.mapIndexed { index, name -> Category(1f / (index + 1), index, name) }
         return ImageClassifierResult(ClassificationResult(listOf(Classifications(categories))))
     }

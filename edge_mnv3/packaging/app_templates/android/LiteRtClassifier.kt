@@ -21,15 +21,14 @@ class LiteRtClassifier(context: Context) : AutoCloseable {
         require(labels.size == CLASS_COUNT) { "$LABELS_FILE has ${labels.size} lines, not $CLASS_COUNT" }
     }
 
-    /** The [count] best answers for an upright bitmap, best first. */
-    fun classify(bitmap: Bitmap, count: Int = 5): List<Classification> {
+    /** %%{kotlin_classify_doc} */
+    fun classify(bitmap: Bitmap%%{kotlin_count}): List<Classification> {
         val pixels = Preprocessing.pixels(bitmap)
         %%{kotlin_write_input}
         model.run(inputs, outputs)
         %%{kotlin_read_scores}
         return scores.indices
-            .sortedByDescending { scores[it] }
-            .take(count)
+%%{kotlin_choose}
             .map { Classification(labels[it], scores[it]) }
     }
 

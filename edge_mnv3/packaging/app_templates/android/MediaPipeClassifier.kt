@@ -13,23 +13,22 @@ import com.google.mediapipe.tasks.vision.imageclassifier.ImageClassifier
  * Needs %%{model_file} in src/main/assets; labels and normalization are inside it. MediaPipe resizes what it gets to
  * the model's input, without averaging. It is given an image of that size, so that nothing is left to resize.
  */
-class MediaPipeClassifier(context: Context, count: Int = 5) : AutoCloseable {
+class MediaPipeClassifier(context: Context%%{kotlin_count}) : AutoCloseable {
     private val classifier =
         ImageClassifier.createFromOptions(
             context,
             ImageClassifier.ImageClassifierOptions.builder()
                 .setBaseOptions(BaseOptions.builder().setModelAssetPath(MODEL_FILE).build())
                 .setRunningMode(RunningMode.IMAGE)
-                .setMaxResults(count)
+                .setMaxResults(%%{kotlin_max_results})
                 .build(),
         )
 
-    /** The best answers for an upright bitmap, best first. */
+    /** %%{kotlin_classify_doc} */
     fun classify(bitmap: Bitmap): List<Classification> {
         val result = classifier.classify(BitmapImageBuilder(resized(bitmap)).build())
-        return result.classificationResult().classifications()[0].categories().map {
-            Classification(it.categoryName(), it.score())
-        }
+        val categories = result.classificationResult().classifications()[0].categories()
+        return categories%%{kotlin_mediapipe_choose}.map { Classification(it.categoryName(), it.score()) }
     }
 
     override fun close() = classifier.close()
@@ -47,5 +46,5 @@ class MediaPipeClassifier(context: Context, count: Int = 5) : AutoCloseable {
 
     private companion object {
         const val MODEL_FILE = "%%{model_file}"
-    }
+%%{kotlin_thresholds}    }
 }

@@ -1,4 +1,4 @@
-// classify FOLDER IMAGE.ppm: prints the five best answers for a binary PPM file (P6), best first.
+// %%{cpp_program} FOLDER IMAGE.ppm: prints %%{cpp_prints} for a binary PPM file (P6).
 
 #include <cstdint>
 #include <exception>
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "classifier.h"
+#include "%%{cpp_header}"
 
 namespace {
 
@@ -31,17 +31,14 @@ std::vector<std::uint8_t> ReadPpm(const std::string& path, int* width, int* heig
 
 int main(int argc, char** argv) {
   if (argc != 3) {
-    std::cerr << "usage: classify FOLDER IMAGE.ppm\n";
+    std::cerr << "usage: %%{cpp_program} FOLDER IMAGE.ppm\n";
     return 2;
   }
   try {
     int width = 0;
     int height = 0;
     const auto rgb = ReadPpm(argv[2], &width, &height);
-    edge_mnv3::Classifier classifier(std::string(argv[1]) + "/");
-    for (const auto& answer : classifier.Classify(rgb, width, height)) {
-      std::cout << answer.score << '\t' << answer.label << '\n';
-    }
+%%{cpp_print}
   } catch (const std::exception& error) {
     std::cerr << error.what() << '\n';
     return 1;

@@ -7,24 +7,25 @@ import UIKit
 /// the model's input, without averaging. It is given an image of that size, so that nothing is left to resize.
 final class MediaPipeClassifier {
   private static let modelFile = "%%{model_file}"
-
+%%{swift_thresholds}
   private let classifier: ImageClassifier
 
-  init(bundle: Bundle = .main, count: Int = 5) throws {
+  init(bundle: Bundle = .main%%{swift_count}) throws {
     guard let modelPath = bundle.path(forResource: Self.modelFile, ofType: nil) else {
-      throw ClassifierError.missingFile(Self.modelFile)
+      throw ModelError.missingFile(Self.modelFile)
     }
     let options = ImageClassifierOptions()
     options.baseOptions.modelAssetPath = modelPath
     options.runningMode = .image
-    options.maxResults = count
+    options.maxResults = %%{swift_max_results}
     classifier = try ImageClassifier(options: options)
   }
 
-  /// The best answers, best first.
+  /// %%{swift_classify_doc}
   func classify(_ image: UIImage) throws -> [Classification] {
     let result = try classifier.classify(image: MPImage(uiImage: Self.resized(image)))
-    return result.classificationResult.classifications[0].categories.map {
+    let categories = result.classificationResult.classifications[0].categories
+    return categories%%{swift_mediapipe_choose}.map {
       Classification(label: $0.categoryName ?? String($0.index), score: $0.score)
     }
   }
@@ -45,7 +46,7 @@ final class MediaPipeClassifier {
         width: width, height: height, bitsPerComponent: 8, bitsPerPixel: 32, bytesPerRow: width * 4,
         space: space, bitmapInfo: CGBitmapInfo(rawValue: CGImageAlphaInfo.premultipliedLast.rawValue),
         provider: provider, decode: nil, shouldInterpolate: false, intent: .defaultIntent)
-    else { throw ClassifierError.unreadableImage }
+    else { throw ModelError.unreadableImage }
     return UIImage(cgImage: made)
   }
 }

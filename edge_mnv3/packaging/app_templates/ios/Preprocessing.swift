@@ -25,7 +25,7 @@ enum Preprocessing {
     let width = Int((image.size.width * image.scale).rounded())
     let height = Int((image.size.height * image.scale).rounded())
     guard width > 0, height > 0, let space = CGColorSpace(name: CGColorSpace.sRGB) else {
-      throw ClassifierError.unreadableImage
+      throw ModelError.unreadableImage
     }
     var rgbx = [UInt8](repeating: 0, count: width * height * 4)
     let drawn = rgbx.withUnsafeMutableBytes { (buffer: UnsafeMutableRawBufferPointer) -> Bool in
@@ -42,7 +42,7 @@ enum Preprocessing {
       UIGraphicsPopContext()
       return true
     }
-    guard drawn else { throw ClassifierError.unreadableImage }
+    guard drawn else { throw ModelError.unreadableImage }
     var rgb = [UInt8]()
     rgb.reserveCapacity(width * height * 3)
     for pixel in 0..<(width * height) { rgb += rgbx[(pixel * 4)..<(pixel * 4 + 3)] }

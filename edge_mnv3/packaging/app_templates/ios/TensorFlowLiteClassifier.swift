@@ -9,21 +9,21 @@ final class TensorFlowLiteClassifier {
   private static let modelFile = "%%{model_file}"
   private static let labelsFile = "%%{labels_file}"
   private static let classCount = %%{class_count}
-
+%%{swift_thresholds}
   private let labels: [String]
   private let interpreter: Interpreter
 
   init(bundle: Bundle = .main) throws {
     guard let modelPath = bundle.path(forResource: Self.modelFile, ofType: nil) else {
-      throw ClassifierError.missingFile(Self.modelFile)
+      throw ModelError.missingFile(Self.modelFile)
     }
     guard let labelsPath = bundle.path(forResource: Self.labelsFile, ofType: nil) else {
-      throw ClassifierError.missingFile(Self.labelsFile)
+      throw ModelError.missingFile(Self.labelsFile)
     }
     let text = try String(contentsOfFile: labelsPath, encoding: .utf8)
     var lines = text.components(separatedBy: "\n")
     if lines.last == "" { lines.removeLast() }
-    guard lines.count == Self.classCount else { throw ClassifierError.labelCount(lines.count) }
+    guard lines.count == Self.classCount else { throw ModelError.labelCount(lines.count) }
     labels = lines
     var options = Interpreter.Options()
     // Off by default in this API; the model was measured with it.
@@ -32,14 +32,14 @@ final class TensorFlowLiteClassifier {
     try interpreter.allocateTensors()
   }
 
-  /// The `count` best answers, best first.
-  func classify(_ image: UIImage, count: Int = 5) throws -> [Classification] {
+  /// %%{swift_classify_doc}
+  func classify(_ image: UIImage%%{swift_count}) throws -> [Classification] {
     let pixels = try Preprocessing.pixels(of: image)
     %%{swift_write_input}
     try interpreter.invoke()
     let output = try interpreter.output(at: 0).data
     %%{swift_read_scores}
     let order = scores.indices.sorted { a, b in scores[a] != scores[b] ? scores[a] > scores[b] : a < b }
-    return order.prefix(count).map { Classification(label: labels[$0], score: scores[$0]) }
+    return order%%{swift_choose}.map { Classification(label: labels[$0], score: scores[$0]) }
   }
 }

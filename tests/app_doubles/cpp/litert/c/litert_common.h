@@ -1,4 +1,4 @@
-// What classifier.h needs of LiteRT's C API, version 2.1.6 and later. Not the real headers: those come with LiteRT's SDK.
+// What model.h needs of LiteRT's C API, version 2.1.6 and later. Not the real headers: those come with LiteRT's SDK.
 
 #ifndef EDGE_MNV3_TESTS_LITERT_COMMON_H_
 #define EDGE_MNV3_TESTS_LITERT_COMMON_H_
@@ -8,6 +8,7 @@
 
 typedef struct LiteRtEnvironmentT* LiteRtEnvironment;
 typedef struct LiteRtModelT* LiteRtModel;
+typedef struct LiteRtSignatureT* LiteRtSignature;
 typedef struct LiteRtOptionsT* LiteRtOptions;
 typedef struct LiteRtCompiledModelT* LiteRtCompiledModel;
 typedef struct LiteRtTensorBufferT* LiteRtTensorBuffer;

@@ -1,0 +1,48 @@
+package edgemnv3
+
+import android.content.Context
+import android.graphics.Bitmap
+import com.google.mediapipe.framework.image.BitmapImageBuilder
+import com.google.mediapipe.tasks.core.BaseOptions
+import com.google.mediapipe.tasks.vision.core.RunningMode
+import com.google.mediapipe.tasks.vision.imageembedder.ImageEmbedder
+
+/**
+ * Embeddings of "%%{name}" with MediaPipe Tasks.
+ *
+ * Needs %%{model_file} in src/main/assets; its normalization is inside it. MediaPipe resizes what it gets to
+ * the model's input, without averaging. It is given an image of that size, so that nothing is left to resize.
+ */
+class MediaPipeEmbedder(context: Context) : AutoCloseable {
+    private val embedder =
+        ImageEmbedder.createFromOptions(
+            context,
+            ImageEmbedder.ImageEmbedderOptions.builder()
+                .setBaseOptions(BaseOptions.builder().setModelAssetPath(MODEL_FILE).build())
+                .setRunningMode(RunningMode.IMAGE)
+                .build(),
+        )
+
+    /** The embedding of an upright bitmap: %%{class_count} numbers, as the model gives them. */
+    fun embed(bitmap: Bitmap): FloatArray {
+        val result = embedder.embed(BitmapImageBuilder(resized(bitmap)).build())
+        return result.embeddingResult().embeddings()[0].floatEmbedding()
+    }
+
+    override fun close() = embedder.close()
+
+    private fun resized(bitmap: Bitmap): Bitmap {
+        val rgb = Preprocessing.pixels(bitmap)
+        val argb = IntArray(Preprocessing.WIDTH * Preprocessing.HEIGHT) {
+            val red = rgb[it * 3].toInt() and 0xFF
+            val green = rgb[it * 3 + 1].toInt() and 0xFF
+            val blue = rgb[it * 3 + 2].toInt() and 0xFF
+            (0xFF shl 24) or (red shl 16) or (green shl 8) or blue
+        }
+        return Bitmap.createBitmap(argb, Preprocessing.WIDTH, Preprocessing.HEIGHT, Bitmap.Config.ARGB_8888)
+    }
+
+    private companion object {
+        const val MODEL_FILE = "%%{model_file}"
+    }
+}

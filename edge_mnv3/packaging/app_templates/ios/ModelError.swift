@@ -1,0 +1,6 @@
+/// What can go wrong before the model runs.
+enum ModelError: Error {
+  case missingFile(String)
+  case labelCount(Int)
+  case unreadableImage
+}
