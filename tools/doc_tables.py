@@ -20,7 +20,7 @@ from edge_mnv3.core import published
 from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results import bench as bench_results
-from edge_mnv3.core.results import bench_report, model_facts
+from edge_mnv3.core.results import bench_report, model_facts, stated
 from edge_mnv3.core.results import binaries as binary_results
 from edge_mnv3.core.results import calibrate as calibrate_results
 from edge_mnv3.core.results import demo as demo_results
@@ -75,6 +75,7 @@ RESULT_MODULES = (
     profile_results,
     verdict_results,
     binary_results,
+    stated,
     package_results,
     verify_results,
     demo_results,
