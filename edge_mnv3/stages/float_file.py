@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from edge_mnv3.core import cache
 from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.memory import give_back_freed_memory
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.versions import TENSORFLOW_PACKAGES, __version__, versions
@@ -129,6 +130,7 @@ def float_file(graph: ResolvedGraph, *, use_cache: bool, reporter: Reporter) -> 
 
     def made() -> FloatFile:
         file = making.result()
+        give_back_freed_memory()  # a network of Keras, and what the converter made of it
         # Weights that were replaced after they had been hashed are not those of the key.
         if key and graph.weights_path and sha256_file(graph.weights_path) == graph.weights.sha256:
             cache.put(key, file.content, reporter)

@@ -147,7 +147,7 @@ class _Side:
         shape = costs.sum(axis=0) / max(float(size.sum()), 1e-30)
         pooled = _POOLED_IMAGES * min(1.0, _POOLED_POSITIONS / positions) ** 2
         mixed = (images * costs + pooled * size[:, None] * shape) / (images + pooled)
-        return Tail(unit=self.unit, ends=self.ends, costs=mixed)
+        return Tail(unit=self.unit, ends=self.ends, costs=np.ascontiguousarray(mixed))
 
 
 class ChannelCosts:

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from edge_mnv3.core.parallel import available_cores, map_in_threads
 from edge_mnv3_quantization.algorithms.ranges import Range, best_range
 from edge_mnv3_quantization.algorithms.sensitivity import STEPS, Sensitivity, Tail
 from edge_mnv3_quantization.graph.network import Array, Network
@@ -48,7 +49,8 @@ def group_scales(network: Network, sensitivities: Mapping[int, Sensitivity]) -> 
         # The inputs of a concatenation have the range of its output.
         if shared.group is not None and shared.channels is None and value in sensitivities:
             groups.setdefault(shared.group, []).append(sensitivities[value])
-    return {group: _scales(members) for group, members in groups.items()}
+    scales = map_in_threads(_scales, groups.values(), available_cores())
+    return dict(zip(groups, scales, strict=True))
 
 
 def _scales(members: Sequence[Sensitivity]) -> Array:

@@ -39,11 +39,22 @@ class Tail:
 
     def at(self, ends: Array) -> Array:
         """Interpolates the costs (C, K) at ends (C, K) >= 0 linearly."""
-        position = np.clip(ends / self.unit[:, None], 0.0, self.ends[-1])
-        before = np.clip(np.searchsorted(self.ends, position, side="right") - 1, 0, len(self.ends) - 2)
-        low, high = (np.take_along_axis(self.costs, before + i, axis=1) for i in (0, 1))
-        share = (position - self.ends[before]) / (self.ends[before + 1] - self.ends[before])
-        return np.asarray(low + (high - low) * share)
+        position = ends / self.unit[:, None]
+        np.minimum(position, self.ends[-1], out=position)
+        before = np.searchsorted(self.ends[1:-1], position, side="right")
+        share = position
+        share -= self.ends.take(before)
+        share /= np.diff(self.ends).take(before)
+        places = before
+        places += np.arange(len(self.costs))[:, None] * len(self.ends)
+        costs = self.costs.reshape(-1)
+        low = costs.take(places)
+        places += 1
+        rise = costs.take(places)
+        rise -= low
+        rise *= share
+        low += rise
+        return np.asarray(low)
 
     def last(self) -> Array:
         """Returns the end (C,) beyond which nothing is clipped."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.parallel import available_cores, map_in_threads
 from edge_mnv3.core.results.recipe import ExponentTrial
 from edge_mnv3_quantization.algorithms.int8_activations import Int8Activations
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges, margin
@@ -21,6 +22,8 @@ from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 from edge_mnv3_quantization.recipes.plan import Plan
 
 Weights = Mapping[int, QuantizedWeights]
+
+_FEWEST_TRIALS = 2  # to see whether the error rises
 
 
 class Candidate(NamedTuple):
@@ -83,7 +86,7 @@ def best_candidate(
         plan: What the candidates have in common.
         exponents: The powers to try.
         images: Images to compare the logits on, (N, H, W, 3) uint8.
-        weights_of: Quantizes a candidate's weights.
+        weights_of: Quantizes a candidate's weights; several threads call it.
         to_the_first_rise: Try no more exponents once the error rises, which saves time where `weights_of`
             takes long: the error has one minimum.
 
@@ -93,19 +96,32 @@ def best_candidate(
     logits = logits_values(plan.lowered)
     runs = zip(*run_float(plan.lowered, logits, images), strict=True)
     wanted = dict(zip(logits, map(np.stack, runs), strict=True))
-    candidates, trials, relative = [], [], []
-    for exponent in exponents:
+
+    def tried(exponent: float) -> _Tried:
         trial = candidate(plan, exponent)
         errors = _squared_errors(trial, weights_of(trial), wanted, images)
         numbers = sum(of_head.size for of_head in wanted.values())
         error = sum(errors[value] * of_head.size for value, of_head in wanted.items()) / numbers
-        relative.append(sum(errors[value] / _power(of_head) for value, of_head in wanted.items()))
-        candidates.append(trial)
-        trials.append(ExponentTrial(exponent=exponent, logits_mse=error))
-        if to_the_first_rise and relative[-1] > relative[max(len(relative) - 2, 0)]:
+        relative = sum(errors[value] / _power(of_head) for value, of_head in wanted.items())
+        return _Tried(trial, ExponentTrial(exponent=exponent, logits_mse=error), relative)
+
+    # A rise needs two trials.
+    first = _FEWEST_TRIALS if to_the_first_rise else len(exponents)
+    results = map_in_threads(tried, exponents[:first], available_cores())
+    for exponent in exponents[first:]:
+        if results[-1].relative > results[-2].relative:
             break
-    best = min(range(len(trials)), key=relative.__getitem__)
-    return candidates[best], tuple(trials)
+        results.append(tried(exponent))
+    best = min(results, key=lambda result: result.relative)
+    return best.candidate, tuple(result.trial for result in results)
+
+
+class _Tried(NamedTuple):
+    """A trial network; `relative` is the error of each head as a share of its power, summed up."""
+
+    candidate: Candidate
+    trial: ExponentTrial
+    relative: float
 
 
 def _squared_errors(

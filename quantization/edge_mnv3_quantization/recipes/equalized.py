@@ -102,21 +102,20 @@ class _Refit:
 
     def of_all_images(self, chosen: Candidate) -> dict[int, QuantizedWeights]:
         """Fits a candidate's weights to all images."""
-        return self._fitted(chosen, slice(None), hessian_weighted=True)
+        return self._fitted(chosen, slice(None), is_trial=False)
 
     def of_trial_images(self, trial: Candidate) -> dict[int, QuantizedWeights]:
         """Fits a trial network's weights to every other of the first images."""
-        return self._fitted(trial, slice(0, 2 * TRIAL_IMAGES, 2), hessian_weighted=False)
+        return self._fitted(trial, slice(0, 2 * TRIAL_IMAGES, 2), is_trial=True)
 
-    def _fitted(
-        self, chosen: Candidate, images: slice, *, hessian_weighted: bool
-    ) -> dict[int, QuantizedWeights]:
+    def _fitted(self, chosen: Candidate, images: slice, *, is_trial: bool) -> dict[int, QuantizedWeights]:
         return reconstruct(
             QuantizedNetwork(
                 network=chosen.network, quantizations=chosen.quantizations, scales=chosen.divided
             ),
             self._images[images],
             self._results.of_images(images),
-            hessian_weighted=hessian_weighted,
+            hessian_weighted=not is_trial,
             reporter=self._work,
+            workers=1 if is_trial else None,  # trials run side by side
         )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_mnv3.core.errors import ConversionError
+from edge_mnv3.core.memory import give_back_freed_memory
 from edge_mnv3_quantization.algorithms.constant_excitations import constant_excitations
 from edge_mnv3_quantization.algorithms.equalization import group_scales
 from edge_mnv3_quantization.algorithms.lowering import lower
@@ -68,6 +69,7 @@ def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> 
         sensitivities = measure(network, seen, measured, seed=options.seed, reporter=work)
         if options.synthetic:
             sensitivities = reaching_further(network, logits_values(network), sensitivities)
+    give_back_freed_memory()
     if not all(np.isfinite(sensitivity.rounding).all() for sensitivity in sensitivities.values()):
         raise ConversionError("measuring what errors cost", "a cost that is not finite", "finite weights")
     with work.phase("equalize"):
