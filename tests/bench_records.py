@@ -28,6 +28,7 @@ LITTLE_KHZ = 1_593_600
 
 PIXEL = DeviceInfo(
     serial="A1",
+    hardware_serial=None,
     model="Pixel",
     manufacturer="Maker",
     android_version="10",
@@ -40,6 +41,7 @@ PIXEL = DeviceInfo(
         CpuCluster(cpus=(0, 1), max_khz=LITTLE_KHZ, governor="schedutil"),
         CpuCluster(cpus=(2, 3), max_khz=MAX_KHZ, governor="schedutil"),
     ),
+    present_cpus=(0, 1, 2, 3),
     total_memory_bytes=4_000_000_000,
     emulated=False,
 )
@@ -50,7 +52,10 @@ STATE = DeviceState(
     thermal_status=0,
     governors=("schedutil", "schedutil"),
     current_khz=(LITTLE_KHZ, LITTLE_KHZ, MAX_KHZ, MAX_KHZ),
-    screen_on=False,
+    online_cpus=(0, 1, 2, 3),
+    screen_on=True,
+    power_save=False,
+    dozing=False,
     free_memory_bytes=2_000_000_000,
     uptime_s=1000.0,
 )

@@ -153,7 +153,7 @@ def _bench_devices(request: DeviceBenchRequest, reporter: Reporter) -> DeviceBen
     registry = BinaryRegistry()
     reporter.step("benchmark_model")
     try:
-        with open_fleet(devices) as fleet:
+        with open_fleet(devices, reporter) as fleet:
             plan = _plan(request, models, _ready_binaries(request, fleet, registry, reporter), fleet)
             results: tuple[DeviceBenchResult, ...] = ()
             if fleet.sessions:
@@ -217,16 +217,19 @@ def _plan(
         fixed_performance=request.fixed_performance,
         cool_down=request.cool_down,
     )
-    resume_path = cache_folder() / "bench" / resume_name(plan, [session.serial for session in fleet.sessions])
+    resume_path = (
+        cache_folder() / "bench" / resume_name(plan, [session.info.identity for session in fleet.sessions])
+    )
     if request.fresh:
         resume_path.unlink(missing_ok=True)
     return replace(plan, resume_path=resume_path)
 
 
-def resume_name(plan: MeasurementPlan, serials: Sequence[str]) -> str:
+def resume_name(plan: MeasurementPlan, devices: Sequence[str]) -> str:
     """Names the file for unfinished launches of the same files, devices, builds and protocol, in any order.
 
-    The protocol is written as earlier releases did, so that what they left unfinished goes on.
+    Devices are given by their `identity`. The protocol is written as earlier releases did, so that what they
+    left unfinished goes on.
     """
     protocol, settings = plan.protocol, plan.protocol.settings
     described = (
@@ -238,7 +241,7 @@ def resume_name(plan: MeasurementPlan, serials: Sequence[str]) -> str:
     )
     parts = [
         *sorted(sha256_file(model) for model in plan.models),
-        *sorted(serials),
+        *sorted(devices),
         *plan.binaries,
         described,
         str(plan.fixed_performance),

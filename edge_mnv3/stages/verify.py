@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,7 +92,12 @@ def verify(request: VerifyRequest, reporter: Reporter = SILENT) -> VerifyResult:
         EdgeMnv3Error: A runner or the data cannot be used.
     """
     check_call("verify", (VerifyRequest,), request, reporter)
-    findings = _Findings(request, _runners(request, reporter), reporter)
+    with ExitStack() as devices:
+        findings = _Findings(request, _runners(request, reporter, devices), reporter)
+        return _verify(request, findings, reporter)
+
+
+def _verify(request: VerifyRequest, findings: _Findings, reporter: Reporter) -> VerifyResult:
     reporter.step("reading the bundle")
     bundle = _read(Path(request.bundle), findings)
     manifest = None if bundle is None else _check_files(bundle, findings)
@@ -111,8 +117,8 @@ def verify(request: VerifyRequest, reporter: Reporter = SILENT) -> VerifyResult:
     )
 
 
-def _runners(request: VerifyRequest, reporter: Reporter) -> list[GoldenRunner]:
-    """Both kinds of kernels of this machine, and what the request adds."""
+def _runners(request: VerifyRequest, reporter: Reporter, devices: ExitStack) -> list[GoldenRunner]:
+    """Both kinds of kernels of this machine, and what the request adds; devices are locked until the end."""
     runners: list[GoldenRunner] = [HostRunner("xnnpack"), HostRunner("builtin")]
     if request.arm:
         from edge_mnv3.packaging.arm import find_arm_runner
@@ -121,11 +127,13 @@ def _runners(request: VerifyRequest, reporter: Reporter) -> list[GoldenRunner]:
     if request.devices:
         from edge_mnv3.stages.verify_device import phone_runners
 
-        runners += phone_runners(
-            request.devices,
-            adb=optional_path(request.adb),
-            benchmark_binary=str(request.benchmark_binary or CURRENT_BINARY),
-            reporter=reporter,
+        runners += devices.enter_context(
+            phone_runners(
+                request.devices,
+                adb=optional_path(request.adb),
+                benchmark_binary=str(request.benchmark_binary or CURRENT_BINARY),
+                reporter=reporter,
+            )
         )
     return runners
 

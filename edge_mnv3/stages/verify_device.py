@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,10 +84,13 @@ class PhoneRunner:
         return ", ".join([f"{XNNPACK_DELEGATE}, {sum(part.partitions for part in parts)} partitions", *nodes])
 
 
+@contextmanager
 def phone_runners(
     serials: Sequence[str], *, adb: Path | None, benchmark_binary: str, reporter: Reporter
-) -> tuple[PhoneRunner, ...]:
+) -> Iterator[tuple[PhoneRunner, ...]]:
     """Makes devices ready to run golden images: each has the build in the tool's folder, and has run it.
+
+    The devices are locked for the time of the block.
 
     Args:
         serials: As in `select_devices`.
@@ -98,7 +102,7 @@ def phone_runners(
         EdgeMnv3Error: There is no adb, a device is not usable, or the build is none for it or cannot be had.
     """
     registry = BinaryRegistry()
-    with open_fleet(select_devices(Adb(find_adb(adb)), serials, reporter)) as fleet:
+    with open_fleet(select_devices(Adb(find_adb(adb)), serials, reporter), reporter) as fleet:
         for failed in fleet.failures:
             raise failed.error
         runners = []
@@ -106,4 +110,4 @@ def phone_runners(
             reporter.step(f"device {session.serial}")
             name = ready_binary(registry, benchmark_binary, session.info.abis, reporter)
             runners.append(PhoneRunner(session, place_binary(session, registry, name)))
-    return tuple(runners)
+        yield tuple(runners)

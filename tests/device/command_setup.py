@@ -79,7 +79,7 @@ def assert_clean(phone: Phone) -> None:
     """Nothing runs on the phone, no file of a launch is left on it, its settings are restored."""
     assert phone.wait_for(lambda: not phone.processes(), timeout_s=4.0), phone.processes()
     names = {path.removeprefix(f"{FOLDER}/") for path in phone.files()}
-    left = ("run.", ".push-", "settings_", "check_")
+    left = ("run", ".push-", "settings_", "check_", "lock", ".stale")
     assert not {name for name in names if name.startswith(left)}, names
     assert phone.settings["stay_on_while_plugged_in"] == "0"
     assert not phone.fixed_performance

@@ -31,6 +31,8 @@ class Conditions:
         loaded_cpus: Cores on which another process computes; they are clocked up and inference takes twice
             as long.
         screen_on: Whether the display is on.
+        power_save: Whether Android's battery saver is on.
+        dozing: Whether Android has put the phone to rest.
         free_memory_bytes: Memory available to programs.
         thermal_service: Whether `dumpsys thermalservice` exists; None: as from Android 10 on.
     """
@@ -47,6 +49,8 @@ class Conditions:
     unreadable_clocks: frozenset[int] = frozenset()
     loaded_cpus: frozenset[int] = frozenset()
     screen_on: bool = True
+    power_save: bool = False
+    dozing: bool = False
     free_memory_bytes: int = 3 * 1024**3
     thermal_service: bool | None = None
     booted_at_s: float = field(default_factory=time.monotonic)
@@ -141,11 +145,14 @@ def _battery(conditions: Conditions) -> str:
 
 def _power(conditions: Conditions) -> str:
     awake = "Awake" if conditions.screen_on else "Asleep"
+    saver = "ON" if conditions.power_save else "OFF"
     return (
         "POWER MANAGER (dumpsys power)\n\nPower Manager State:\n"
         f"  mWakefulness={awake}\n  mIsPowered={str(conditions.charging).lower()}\n"
         f"  mBatteryLevel={conditions.battery_percent}\n"
-        f"Display Power: state={_on(conditions)}\n"
+        f"  mLightDeviceIdleMode=false\n  mDeviceIdleMode={str(conditions.dozing).lower()}\n"
+        f"Display Power: state={_on(conditions)}\n\n"
+        f"Battery saving stats:\n  Battery Saver is currently: {saver}\n"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +45,10 @@ class Fault:
         arrange: Makes it happen; may return further arguments of the command.
         code: Exit code.
         says: Part of what the command prints: the error, warning or problem; empty where all is well.
+        says_too: What it prints beside that.
         connected: The phone is connected before the command begins.
         reachable: The phone can be asked afterwards without anybody's doing.
+        locked: The phone belongs to another user afterwards: nothing of theirs is touched.
     """
 
     kind: str
@@ -52,8 +56,10 @@ class Fault:
     arrange: Callable[[Stage], tuple[str | Path, ...] | None]
     code: int
     says: str = ""
+    says_too: tuple[str, ...] = ()
     connected: bool = True
     reachable: bool = True
+    locked: bool = False
 
 
 def set_fields(**values: object) -> Callable[[Stage], None]:
@@ -121,6 +127,46 @@ def busy_once(stage: Stage) -> tuple[str, ...]:
     stage.phone.at_launch(FIRST, load)
     stage.phone.at_launch(SECOND, unload)
     return ("--launches", "2")
+
+
+def held_by(told: dict[str, object], *, silent_s: float) -> Callable[[Stage], None]:
+    """The phone's lock is somebody's, who gave the last sign of life so long ago."""
+
+    def arrange(stage: Stage) -> None:
+        phone = stage.phone
+        phone.conditions.booted_at_s -= 2 * silent_s + 10
+        lock = phone.host_path(f"{FOLDER}/lock")
+        lock.mkdir(parents=True)
+        uptime_s = time.monotonic() - phone.conditions.booted_at_s
+        values = {
+            "since": f"{uptime_s - 2 * silent_s:.2f}",
+            "beat": f"{uptime_s - silent_s:.2f}",
+            "holder": json.dumps(told),
+            "token": "c0ffee",
+        }
+        for name, value in values.items():
+            (lock / name).write_text(f"{value}\n")
+
+    return arrange
+
+
+def taken_over(stage: Stage) -> None:
+    """Another tool takes the lock in the middle of a launch."""
+    (stage.phone.host_path(f"{FOLDER}/lock") / "token").write_text("another\n")
+    holder = json.dumps({"owner": "ben@other"})
+    (stage.phone.host_path(f"{FOLDER}/lock") / "holder").write_text(f"{holder}\n")
+
+
+def big_cores_tell_no_clock(*, switched_off: bool) -> Callable[[Stage], None]:
+    def arrange(stage: Stage) -> None:
+        folder = stage.phone.host_path("/sys/devices/system/cpu")
+        for cpu in range(4, 8):
+            (folder / f"cpu{cpu}/cpufreq").unlink()
+        if switched_off:
+            (folder / "online").chmod(0o644)
+            (folder / "online").write_text("0-3\n")
+
+    return arrange
 
 
 def changed_on_the_phone(stage: Stage) -> None:

@@ -14,28 +14,18 @@ from device.fault_setups import (
     Fault,
     always_behaves,
     at_launch,
-    busy_once,
     changed_in_the_cache,
     changed_on_the_phone,
-    cut_model,
-    hot_once,
-    no_model,
-    of_another_processor,
     old_build,
     program_behaves,
     set_fields,
     two_answers,
     without_commands,
 )
+from device.phone_faults import PHONE_FAULTS
 from device.stand_in_behaviour import Behaviour
 
-CABLE, FILES, PROGRAM, PHONE, INPUT = (
-    "Cable and adb",
-    "Files on the phone",
-    "The program",
-    "The phone",
-    "What is given",
-)
+CABLE, FILES, PROGRAM = "Cable and adb", "Files on the phone", "The program"
 FAULTS = (
     Fault(
         kind=CABLE,
@@ -264,88 +254,5 @@ FAULTS = (
         code=FAILED,
         says="got other flags or defaults",
     ),
-    Fault(
-        kind=PHONE,
-        what="it is hot and stays so",
-        arrange=lambda stage: stage.phone.throttle(),
-        code=UNSTABLE,
-        says="thermal status 3 before it, 0 is demanded",
-    ),
-    Fault(
-        kind=PHONE,
-        what="it gets hot in a launch, and cools down",
-        arrange=hot_once,
-        code=DONE,
-        says="thermal status 3",
-    ),
-    Fault(
-        kind=PHONE,
-        what="clocks are held down without heat",
-        arrange=set_fields(clock_fraction=0.8),
-        code=UNSTABLE,
-        says="core 4 ran at 1920 of 2400 MHz",
-    ),
-    Fault(
-        kind=PHONE,
-        what="another process takes the core for one launch",
-        arrange=busy_once,
-        code=DONE,
-        says="it belongs to a set of launches that vary by",
-    ),
-    Fault(
-        kind=PHONE,
-        what="`taskset` does nothing",
-        arrange=set_fields(taskset_ignored=True),
-        code=UNSTABLE,
-        says="the core mask of the running program was not seen",
-    ),
-    Fault(
-        kind=PHONE,
-        what="there is no `taskset`",
-        arrange=without_commands("taskset"),
-        code=UNSTABLE,
-        says="it did not start: ",
-    ),
-    Fault(
-        kind=PHONE,
-        what="clocks cannot be read",
-        arrange=set_fields(unreadable_clocks=frozenset(range(8))),
-        code=DONE,
-        says="the device does not tell its clocks",
-    ),
-    Fault(
-        kind=PHONE,
-        what="damaged properties",
-        arrange=set_fields(garbled_properties=True),
-        code=FAILED,
-        says="no Android version or ABI",
-    ),
-    Fault(
-        kind=INPUT,
-        what="the file is no model",
-        arrange=no_model,
-        code=FAILED,
-        says="no valid TFLite flatbuffer",
-    ),
-    Fault(
-        kind=INPUT,
-        what="the model file is cut",
-        arrange=cut_model,
-        code=FAILED,
-        says="expected a whole .tflite file",
-    ),
-    Fault(
-        kind=INPUT,
-        what="the binary is a program for another kind of device",
-        arrange=of_another_processor,
-        code=FAILED,
-        says="got a program for x86_64, expected one for arm64-v8a",
-    ),
-    Fault(
-        kind=INPUT,
-        what="the result file exists already",
-        arrange=lambda stage: ("-o", stage.model),
-        code=FAILED,
-        says="use --force to overwrite it",
-    ),
+    *PHONE_FAULTS,
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from device.adb_servers import AdbServer
-from device.bench_setup import model_file
+from device.bench_setup import FOLDER, model_file
 from device.command_setup import SHORT, Bench, assert_clean, printed, shorten
 from device.conftest import MakePhone
 from device.fault_setups import DONE, MEDIAN_US, Fault, Stage
@@ -43,10 +43,12 @@ def test_fault(
     done = bench.measure(phone, *command)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert done.exit_code == fault.code, done.output
-    assert fault.says in done.output
+    assert all(text in done.output for text in (fault.says, *fault.says_too)), done.output
     figures = [result["median_us"] for result in printed(done)["results"]] if done.stdout else []
     assert figures == [MEDIAN_US] if fault.code == DONE else not any(figures)
-    if fault.reachable:
+    if fault.locked:
+        assert phone.read_bytes(f"{FOLDER}/lock/token") in (b"c0ffee\n", b"another\n")
+    elif fault.reachable:
         assert_clean(phone)
     else:
         _assert_that_it_goes_on(fault, stage, command)

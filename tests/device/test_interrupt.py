@@ -51,5 +51,6 @@ def test_ctrl_c(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
     assert program.returncode == -signal.SIGINT
     assert phone.wait_for(lambda: not phone.processes())
     assert phone.settings["stay_on_while_plugged_in"] == "0"
-    assert not [path for path in phone.files(FOLDER) if "/run." in path or "settings_" in path]
+    left = ("/run", "/lock", "settings_")
+    assert not [path for path in phone.files(FOLDER) if any(name in path for name in left)]
     assert len((tmp_path / "resume.jsonl").read_text().splitlines()) == 1

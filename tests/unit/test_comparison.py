@@ -63,7 +63,7 @@ def test_words(a_us: tuple[float, ...], b_us: tuple[float, ...], differ: bool, t
 @pytest.mark.parametrize(
     ("changes", "name", "values"),
     [
-        ({"device": OTHER_UNIT}, "device", "serial=A1 model=Pixel and serial=B2 model=Pixel"),
+        ({"device": OTHER_UNIT}, "device", "identity=A1 model=Pixel and identity=B2 model=Pixel"),
         ({"device": UPDATED}, "build", "maker/pixel:10/A/1 and maker/pixel:10/B/2"),
         ({"device": dataclasses.replace(PIXEL, soc="soc835")}, "soc", "soc821 and soc835"),
         ({"binary_sha256": "c"}, "binary", f"{'b' * 64} and c"),

@@ -14,7 +14,9 @@ from edge_mnv3_android_bench.device.state import (
     parse_battery,
     parse_device_info,
     parse_device_state,
+    parse_dozing,
     parse_meminfo,
+    parse_power_save,
     parse_properties,
     parse_screen_on,
     parse_thermal_status,
@@ -216,3 +218,49 @@ def test_real_dumps(test_data: Path) -> None:
     assert batteries == [(9.0, None, True), (95.0, None, True), (None, None, None)]
     for number in (2, 3):
         assert parse_thermal_status((folder / f"dumpsys_thermalservice_{number}.txt").read_text()) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "saves"),
+    [
+        ("  Battery Saver is currently: OFF\n    Last OFF time: 2026\n", False),
+        ("    Battery Saver is currently: ON\n", True),
+        ("    Battery Saver is currently: ADAPTIVE\n", True),
+        ("  mSandmanSummoned=false\n  mLowPowerModeEnabled=true\n", True),
+        ("  mLowPowerModeEnabled=false\n", False),
+        ("POWER MANAGER\n", None),
+    ],
+)
+def test_saving_power(text: str, saves: bool | None) -> None:
+    assert parse_power_save(text) is saves
+
+
+@pytest.mark.parametrize(
+    ("text", "dozes"),
+    [
+        ("  mLightDeviceIdleMode=false\n  mDeviceIdleMode=false\n", False),
+        ("  mLightDeviceIdleMode=true\n  mDeviceIdleMode=false\n", True),
+        ("  mDeviceIdleMode=true\n", True),
+        ("", None),
+    ],
+)
+def test_dozing(text: str, dozes: bool | None) -> None:
+    assert parse_dozing(text) is dozes
+
+
+@pytest.mark.parametrize(
+    ("properties", "serial"),
+    [
+        ("[ro.serialno]: [8A1X0PXYZ]\n", "8A1X0PXYZ"),
+        ("[ro.serialno]: []\n[ro.boot.serialno]: [8A1X]\n", "8A1X"),
+        ("[ro.serialno]: [unknown]\n", None),
+        ("[ro.serialno]: [0123456789ABCDEF]\n", None),
+        ("[ro.serialno]: [0000]\n", None),
+        ("", None),
+    ],
+)
+def test_serial_numbers(properties: str, serial: str | None) -> None:
+    info = parse_device_info(
+        "192.168.0.7:5555", sections(getprop=PROPERTIES + properties, cpu="", meminfo="")
+    )
+    assert (info.hardware_serial, info.identity) == (serial, serial or "192.168.0.7:5555")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import subprocess
 
@@ -38,11 +39,15 @@ def printed(
 
 def test_the_command_line() -> None:
     script = launch_script(COMMAND)
-    expected = (
+    command = (
         "( exec taskset 30 /data/local/tmp/edge-mnv3/benchmark_model_current "
-        "'--graph=/data/a b.tflite' --num_threads=1 ) >run.out 2>run.err </dev/null &"
+        "'--graph=/data/a b.tflite' --num_threads=1 ) "
     )
-    assert expected in script
+    started = re.search(rf"{re.escape(command)}>(run-\w+)\.out 2>(run-\w+)\.err </dev/null &", script)
+    assert started
+    assert started[1] == started[2]
+    # No two launches share a file, whoever makes them.
+    assert started[1] not in launch_script(COMMAND)
     assert "taskset -p 3 $$" in script
     assert "if test $n -ge 680" in script  # 170 s in quarters of a second
     unpinned = launch_script(dataclasses.replace(COMMAND, cpus=(), other_cpus=(), temperature_file=None))

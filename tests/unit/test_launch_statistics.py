@@ -15,6 +15,7 @@ from edge_mnv3_android_bench.measuring.launch_statistics import (
     launch_problems,
     launch_warnings,
     median_interval_us,
+    state_warnings,
     summarize,
     variation_percent,
 )
@@ -157,3 +158,23 @@ def test_warnings_of_results() -> None:
     assert result.warnings == (EMULATED_WARNING, "XNNPACK was demanded, the delegate of the log is: GPU")
     told = [launch(launch_timings(us, warnings=("refused",))) for us in steady(1.0)]
     assert summarize(CONDITIONS, told).warnings == ("refused",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ()),
+        ({"battery_percent": 19.0}, ("the battery is below 20 %",)),
+        ({"battery_percent": 20.0, "battery_celsius": 40.0}, ()),
+        ({"battery_celsius": 40.1}, ("the battery is warmer than 40 °C",)),
+        ({"power_save": True, "dozing": True}, ("Android saves power", "the phone dozes")),
+        ({"screen_on": False}, ("the screen is off",)),
+        ({"battery_percent": None, "battery_celsius": None, "screen_on": None, "power_save": None}, ()),
+    ],
+)
+def test_what_slows_phones_down_is_said(changes: dict[str, Any], words: tuple[str, ...]) -> None:
+    state = dataclasses.replace(STATE, **changes)
+    warnings = state_warnings(state)
+    assert len(warnings) == len(words)
+    assert all(warning.startswith(text) for warning, text in zip(warnings, words, strict=True))
+    assert launch_warnings(launch(launch_timings(1.0), before=state), cpus=()) == warnings

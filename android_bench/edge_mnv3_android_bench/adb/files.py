@@ -21,6 +21,8 @@ FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _MARGIN_BYTES = 1 << 20  # left free beside a file, for the system
 _HASH_BYTES_PER_S = 20_000_000  # slow flash on an old phone
 _NO_HASH = "-"
+LOCK = "lock"  # folder in the tool's folder: whose the device is just now; see `device.phone_lock`
+LOST_LOCK_EXIT_CODE = 124
 
 
 class DeviceFolder:
@@ -29,11 +31,24 @@ class DeviceFolder:
     Attributes:
         device: The device.
         path: The folder's path on it.
+        lock_token: Name of this use of the device; empty where nobody asked for its lock.
     """
 
-    def __init__(self, device: AdbDevice, path: str = FOLDER) -> None:
+    def __init__(self, device: AdbDevice, path: str = FOLDER, *, lock_token: str = "") -> None:
         self.device = device
         self.path = path
+        self.lock_token = lock_token
+
+    def is_lost(self) -> bool:
+        """Whether somebody else has taken over the lock that this use of the device had.
+
+        Raises:
+            DeviceError: `AdbDevice.shell` failed.
+        """
+        if not self.lock_token:
+            return False
+        done = self.device.shell(f"cd {self.path} || exit 0\n{lock_guard(self.lock_token)}\n{lock_beat()}")
+        return done.exit_code == LOST_LOCK_EXIT_CODE
 
     def file(self, name: str) -> str:
         """Returns the path of a file in the folder.
@@ -159,6 +174,25 @@ class DeviceFolder:
 
     def _error(self, what: str, text: str) -> DeviceFileError:
         return file_error(f"device {self.device.serial}: {what}", " ".join(text.split()))
+
+
+def lock_guard(token: str) -> str:
+    """Returns a line of a script in the tool's folder: it ends there where the lock is not this use's.
+
+    The exit code is `LOST_LOCK_EXIT_CODE`, and the last line of the errors says whose it is. Without a token
+    the line does nothing.
+    """
+    if not token:
+        return ":"
+    return (
+        f't=; read -r t 2>/dev/null <{LOCK}/token; test "$t" = {token} || '
+        f"{{ cat {LOCK}/holder >&2; exit {LOST_LOCK_EXIT_CODE}; }}"
+    )
+
+
+def lock_beat() -> str:
+    """Returns a line of a script in the tool's folder: a sign of life of whoever holds the lock."""
+    return f'u=; read -r u x </proc/uptime && echo "$u" 2>/dev/null >{LOCK}/beat'
 
 
 def parse_free_bytes(text: str) -> int | None:

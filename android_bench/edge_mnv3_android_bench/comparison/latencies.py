@@ -40,7 +40,7 @@ _ALLOW_HINT = "measure again under equal conditions, or name what is meant to di
 # The names of the conditions, for --allow. What is no condition of a latency (paths, the battery's charge,
 # names under which a binary is registered) is in none of them.
 _DEVICE_CONDITIONS = {
-    "device": ("serial", "model"),
+    "device": ("identity", "model"),
     "build": ("build_fingerprint",),
     "soc": ("soc",),
 }

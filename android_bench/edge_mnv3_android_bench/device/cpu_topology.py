@@ -64,9 +64,24 @@ def parse_current_khz(text: str) -> tuple[int | None, ...]:
     """Returns the clock of each core by its number; None for one that does not tell."""
     values = parse_values(text)
     current = {core: int(v) for core, v in values.get("scaling_cur_freq", {}).items() if v.isdigit()}
-    present = parse_cpu_list(values.get("present", {}).get(-1, ""))
-    last = max((*present, *current), default=-1)
+    last = max((*parse_present(text), *current), default=-1)
     return tuple(current.get(core) for core in range(last + 1))
+
+
+def parse_present(text: str) -> tuple[int, ...]:
+    """Returns the cores that the kernel calls present, switched on or not; none where it does not tell."""
+    return parse_cpu_list(parse_values(text).get("present", {}).get(-1, ""))
+
+
+def parse_online(text: str) -> tuple[int, ...]:
+    """Returns the cores that are switched on; none where the kernel does not tell."""
+    return parse_cpu_list(parse_values(text).get("online", {}).get(-1, ""))
+
+
+def list_cores(cpus: Sequence[int]) -> str:
+    """Names cores for people, such as `core 3` or `cores 4, 5, 6 and 7`."""
+    names = [str(cpu) for cpu in cpus]
+    return f"core {names[0]}" if len(names) == 1 else f"cores {', '.join(names[:-1])} and {names[-1]}"
 
 
 def parse_cpu_list(text: str) -> tuple[int, ...]:

@@ -103,7 +103,8 @@ def _restore_or_warn(folder: DeviceFolder, before: Mapping[str, str], reporter: 
     """Restores; a connection that just broke gets a moment to come back. The block's error is kept."""
     for attempt in (1, 2):
         try:
-            restore_settings(folder, before)
+            if not folder.is_lost():  # else they are somebody else's by now, who found the note
+                restore_settings(folder, before)
             return
         except DeviceLostError as error:
             problem: DeviceError = error

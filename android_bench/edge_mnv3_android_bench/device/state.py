@@ -18,6 +18,7 @@ HEADING = "== edge-mnv3 "
 _DUMP_TIMEOUT_S = 40.0  # dumpsys itself gives up on a service after 10 s, and there are three
 _EMULATORS = ("goldfish", "ranchu", "cutf")
 _KIB = 1024
+_NO_SERIALS = ("unknown", "null", "0123456789abcdef", "1234567890abcdef")
 
 INFO_SCRIPT = f"""
 echo; echo '{HEADING}getprop'; getprop
@@ -81,6 +82,7 @@ def parse_device_info(serial: str, text: str) -> DeviceInfo:
     )
     return DeviceInfo(
         serial=serial,
+        hardware_serial=_hardware_serial(properties),
         model=first("ro.product.model", "ro.product.system.model", "ro.product.vendor.model") or "unknown",
         manufacturer=first("ro.product.manufacturer", "ro.product.vendor.manufacturer") or "unknown",
         android_version=first("ro.build.version.release") or "unknown",
@@ -90,6 +92,7 @@ def parse_device_info(serial: str, text: str) -> DeviceInfo:
         abis=tuple(abis.split(",")),
         soc=first("ro.soc.model", "ro.board.platform", "ro.hardware") or "unknown",
         clusters=cpu_topology.parse_clusters(sections.get("cpu", "")),
+        present_cpus=cpu_topology.parse_present(sections.get("cpu", "")),
         total_memory_bytes=parse_meminfo(sections.get("meminfo", "")).get("MemTotal"),
         emulated=is_emulator(properties),
     )
@@ -109,7 +112,10 @@ def parse_device_state(text: str) -> DeviceState:
         thermal_status=parse_thermal_status(sections.get("thermalservice", "")),
         governors=tuple(cluster.governor for cluster in cpu_topology.parse_clusters(cpu)),
         current_khz=cpu_topology.parse_current_khz(cpu),
+        online_cpus=cpu_topology.parse_online(cpu),
         screen_on=parse_screen_on(sections.get("power", "")),
+        power_save=parse_power_save(sections.get("power", "")),
+        dozing=parse_dozing(sections.get("power", "")),
         free_memory_bytes=_available(memory),
         uptime_s=float(uptime[1]) if uptime else None,
     )
@@ -135,6 +141,13 @@ def is_emulator(properties: Mapping[str, str]) -> bool:
     return any(name.startswith(_EMULATORS) for name in names)
 
 
+def _hardware_serial(properties: Mapping[str, str]) -> str | None:
+    """The serial number, if it is one: builds of no vendor call all their devices alike."""
+    names = ("ro.serialno", "ro.boot.serialno")
+    serials = (properties.get(name, "").strip() for name in names)
+    return next((s for s in serials if s.strip("0") and s.lower() not in _NO_SERIALS), None)
+
+
 def parse_battery(text: str) -> tuple[float | None, float | None, bool | None]:
     """Reads `dumpsys battery`: charge in percent, temperature in degrees Celsius, on a power source."""
     fields = dict(re.findall(r"^\s*([A-Za-z][\w ]*?): *(-?\w+)\s*$", text, re.MULTILINE))
@@ -157,6 +170,21 @@ def parse_screen_on(text: str) -> bool | None:
         return display[1] == "ON"
     wakefulness = re.search(r"^\s*mWakefulness=(\w+)", text, re.MULTILINE)
     return wakefulness[1] == "Awake" if wakefulness else None
+
+
+def parse_power_save(text: str) -> bool | None:
+    """Reads from `dumpsys power` whether Android saves power; its words changed with Android 9."""
+    new = re.search(r"^\s*Battery Saver is currently: (\w+)", text, re.MULTILINE)
+    if new:
+        return new[1] != "OFF"
+    old = re.search(r"^\s*mLowPowerModeEnabled=(true|false)", text, re.MULTILINE)
+    return old[1] == "true" if old else None
+
+
+def parse_dozing(text: str) -> bool | None:
+    """Reads from `dumpsys power` whether the device is at rest, lightly or deeply."""
+    modes = re.findall(r"^\s*m(?:Light)?DeviceIdleMode=(true|false)", text, re.MULTILINE)
+    return "true" in modes if modes else None
 
 
 def parse_meminfo(text: str) -> dict[str, int]:

@@ -6,10 +6,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
-from edge_mnv3.core.errors import EdgeMnv3Error
+from edge_mnv3.core.errors import DeviceTimeoutError, EdgeMnv3Error
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_android_bench.adb.client import AdbDevice
+from edge_mnv3_android_bench.device.phone_lock import lock_phone, unlock_phone
 from edge_mnv3_android_bench.measuring.session import DeviceSession, open_session
 
 Item = TypeVar("Item", AdbDevice, DeviceSession)
@@ -37,6 +40,7 @@ class Fleet:
         self.failures: list[FailedDevice] = []
         self.stop = threading.Event()
         self._pool = pool
+        self._locked: list[DeviceSession] = []
 
     def leave_out(self, session: DeviceSession, error: EdgeMnv3Error) -> None:
         """Goes on without a device."""
@@ -60,8 +64,21 @@ class Fleet:
         """
         return self._run(self.sessions if sessions is None else sessions, call)
 
-    def _open(self, devices: Sequence[AdbDevice]) -> None:
-        self.sessions = tuple(self._run(devices, open_session))
+    def _open(self, devices: Sequence[AdbDevice], reporter: Reporter) -> None:
+        opened = distinct_phones(self._run(devices, open_session), reporter)
+        locked = self._run(opened, lambda session: self._lock(session, reporter))
+        self.sessions = tuple(locked)
+
+    def _lock(self, session: DeviceSession, reporter: Reporter) -> DeviceSession:
+        locked = replace(session, folder=lock_phone(session.folder, reporter))
+        self._locked.append(locked)
+        return locked
+
+    def _unlock(self) -> None:
+        """Gives the locks back; that of a device which does not answer is stale, as its user is gone."""
+        hung = {serial for serial, error in self.failures if isinstance(error, DeviceTimeoutError)}
+        for session in self._locked:
+            unlock_phone(session.folder, reachable=session.serial not in hung)
 
     def _run(self, items: Sequence[Item], call: Callable[[Item], T]) -> list[T]:
         futures = [self._pool.submit(call, item) for item in items]
@@ -79,18 +96,41 @@ class Fleet:
         return done
 
 
+def distinct_phones(sessions: Sequence[DeviceSession], reporter: Reporter) -> list[DeviceSession]:
+    """Leaves one session of each phone: adb lists one that has a cable and Wi-Fi under two names."""
+    phones: dict[str, DeviceSession] = {}
+    for session in sessions:
+        first = phones.setdefault(session.info.identity, session)
+        if first is not session:
+            reporter.warn(
+                f"left out: device {session.serial} is the same phone as {first.serial} (serial number "
+                f"{session.info.identity}): it is measured once"
+            )
+    return list(phones.values())
+
+
 @contextmanager
-def open_fleet(devices: Sequence[AdbDevice]) -> Iterator[Fleet]:
-    """Opens a session on each device, side by side; those that cannot be opened are in `failures`.
+def open_fleet(devices: Sequence[AdbDevice], reporter: Reporter = SILENT) -> Iterator[Fleet]:
+    """Opens a session on each device, side by side, and locks it; what cannot be opened is in `failures`.
+
+    A phone that adb lists twice, by cable and by Wi-Fi, is opened once.
+
+    Args:
+        devices: The devices.
+        reporter: Warned of a phone that is listed twice, and of a lock that is taken over.
 
     Raises:
         KeyboardInterrupt: Ctrl-C.
     """
-    with ThreadPoolExecutor(max_workers=max(1, len(devices)), thread_name_prefix="device") as pool:
-        fleet = Fleet(pool)
-        try:
-            fleet._open(devices)
-            yield fleet
-        except BaseException:
-            fleet.stop.set()  # leaving the pool waits for the devices' threads
-            raise
+    pool = ThreadPoolExecutor(max_workers=max(1, len(devices)), thread_name_prefix="device")
+    fleet = Fleet(pool)
+    try:
+        with pool:
+            try:
+                fleet._open(devices, reporter)
+                yield fleet
+            except BaseException:
+                fleet.stop.set()  # leaving the pool waits for the devices' threads
+                raise
+    finally:
+        fleet._unlock()

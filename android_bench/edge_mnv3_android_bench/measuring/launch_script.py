@@ -9,27 +9,29 @@ the connection breaks (its writing fails then) and when the shell that adb start
 from __future__ import annotations
 
 import re
+import secrets
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_mnv3.core.results.bench import ClockSample
 from edge_mnv3.core.results.device import DeviceState
+from edge_mnv3_android_bench.adb.files import LOCK, lock_guard
 from edge_mnv3_android_bench.device.cpu_topology import cpu_mask, parse_cpu_mask
 from edge_mnv3_android_bench.device.state import HEADING, STATE_SCRIPT, parse_device_state, split_sections
 
 SAMPLE_INTERVAL_S = 0.25
-OUTPUT_FILES = ("run.out", "run.err", "run.pid")
+OUTPUT_FILES = "run*.out run*.err run*.pid"  # of all launches; release 0.1 had no names between
 NO_FOLDER_EXIT_CODE = 125
 
 _SCRIPT = """{state}
 cd {folder} || exit {no_folder}
-rm -f {files}
+{guard}
 {pin_sampler}
 echo; echo '{heading}run'
-( exec {command} ) >run.out 2>run.err </dev/null &
+( exec {command} ) >{name}.out 2>{name}.err </dev/null &
 p=$!
-echo $p >run.pid
+echo $p >{name}.pid
 trap 'kill -9 $p; rm -f {files}; exit 129' HUP INT TERM PIPE
 n=0; late=
 while :
@@ -46,6 +48,7 @@ do case $k in State:) s=$v;; Cpus_allowed:) a=$v; break;; esac
 done </proc/$p/status
 }} 2>/dev/null
 case $s in Z|X) break;; esac
+{beat}
 echo "sample ${{u:--}} ${{t:--}} ${{a:--}}$c"
 test -d /proc/$PPID || {{ kill -9 $p; rm -f {files}; exit 129; }}
 n=$((n+1))
@@ -53,9 +56,10 @@ if test $n -ge {limit}; then late=late; kill -9 $p; break; fi
 done
 wait $p
 r=$?
+{guard_after}
 echo; echo '{heading}exit'; echo "$r $late"
-echo; echo '{heading}stdout'; cat run.out
-echo; echo '{heading}stderr'; cat run.err
+echo; echo '{heading}stdout'; cat {name}.out
+echo; echo '{heading}stderr'; cat {name}.err
 echo; echo '{heading}after'
 rm -f {files}
 {state}
@@ -74,6 +78,7 @@ class LaunchCommand:
         other_cpus: Cores for the sampler; empty where it has to share.
         temperature_file: File on the device with a temperature; None where there is none.
         limit_s: It is killed after so many seconds.
+        lock_token: As in `DeviceFolder`: without the lock the script prints no result.
     """
 
     folder: str
@@ -83,6 +88,7 @@ class LaunchCommand:
     other_cpus: tuple[int, ...]
     temperature_file: str | None
     limit_s: float
+    lock_token: str = ""
 
     @property
     def argv(self) -> list[str]:
@@ -115,14 +121,21 @@ class LaunchOutput:
 
 
 def launch_script(command: LaunchCommand) -> str:
-    """Writes the script."""
+    """Writes the script; the files that it makes on the device have names that no other launch has."""
+    name = f"run-{secrets.token_hex(4)}"
+    files = f"{name}.out {name}.err {name}.pid"
+    guard = lock_guard(command.lock_token)
     temperature = f"read -r t <{shlex.quote(command.temperature_file)}" if command.temperature_file else ":"
     pin = f"taskset -p {cpu_mask(command.other_cpus)} $$ >/dev/null 2>&1" if command.other_cpus else ":"
     return _SCRIPT.format(
         state=STATE_SCRIPT,
         folder=shlex.quote(command.folder),
         no_folder=NO_FOLDER_EXIT_CODE,
-        files=" ".join(OUTPUT_FILES),
+        name=name,
+        files=files,
+        guard=guard,
+        guard_after=guard.replace("{ ", f"{{ rm -f {files}; ", 1),
+        beat=f'echo "${{u:--}}" 2>/dev/null >{LOCK}/beat' if command.lock_token else ":",
         heading=HEADING,
         pin_sampler=pin,
         command=shlex.join(command.argv),

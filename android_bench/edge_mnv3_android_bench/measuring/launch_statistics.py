@@ -16,11 +16,14 @@ from edge_mnv3.core.results.bench import (
     LaunchRecord,
     LaunchTimings,
 )
-from edge_mnv3.core.results.device import EMULATED_DEVICE
+from edge_mnv3.core.results.device import EMULATED_DEVICE, DeviceState
+from edge_mnv3_android_bench.device.cpu_topology import list_cores
 
 MIN_CLOCK_SHARE = 0.98
 MAX_VARIATION_PERCENT = 2.0
 MIN_LAUNCHES_OF_INTERVAL = 3
+LOW_BATTERY_PERCENT = 20  # where Android offers its battery saver
+WARM_BATTERY_CELSIUS = 40.0  # a phone in use has 25 to 35
 SETTLE_S = 0.5  # the governor raises the clock while the program loads and warms up
 RESAMPLES = 10_000
 SEED = 0
@@ -81,6 +84,24 @@ def launch_warnings(record: LaunchRecord, *, cpus: Sequence[int]) -> tuple[str, 
         warnings.append("the device does not tell its thermal status: heat was seen by the clocks alone")
     if cpus and record.samples and all(khz is None for sample in record.samples for khz in sample.khz):
         warnings.append("the device does not tell its clocks: throttling would not be seen")
+    return (*warnings, *state_warnings(record.before))
+
+
+def state_warnings(state: DeviceState) -> tuple[str, ...]:
+    """Says what may slow a device down, or make it vary, though nothing is wrong with it."""
+    warnings = []
+    if state.battery_percent is not None and state.battery_percent < LOW_BATTERY_PERCENT:
+        warnings.append(
+            f"the battery is below {LOW_BATTERY_PERCENT} %: phones hold their clocks down to spare it"
+        )
+    if state.battery_celsius is not None and state.battery_celsius > WARM_BATTERY_CELSIUS:
+        warnings.append(f"the battery is warmer than {WARM_BATTERY_CELSIUS:g} °C: let the phone cool down")
+    if state.power_save:
+        warnings.append("Android saves power: end its battery saver, which holds clocks down")
+    if state.screen_on is False:
+        warnings.append("the screen is off: some phones switch cores off or hold clocks down then")
+    if state.dozing:
+        warnings.append("the phone dozes: wake it")
     return tuple(warnings)
 
 
@@ -186,6 +207,11 @@ def _warnings(
     statistic: str,
 ) -> tuple[str, ...]:
     warnings = [EMULATED_WARNING] if conditions.device.emulated else []
+    unknown = conditions.device.cpus_of_unknown_clock
+    if conditions.cpus and unknown:
+        warnings.append(
+            f"{list_cores(unknown)} tell no highest clock: whether these are the fastest is not known"
+        )
     if timings and statistic == "avg":
         warnings.append("this build prints no median: the figure is the median of the launches' averages")
     if conditions.protocol.kernels == "xnnpack" and timings and conditions.delegate != XNNPACK_DELEGATE:

@@ -19,13 +19,15 @@ from edge_mnv3.core.errors import (
     DeviceFileError,
     DeviceLostError,
     DeviceTimeoutError,
+    DeviceUnavailableError,
     OutputError,
 )
 from edge_mnv3.core.results.bench import LaunchRecord, LaunchTimings
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3_android_bench.adb.client import ShellOutput
-from edge_mnv3_android_bench.adb.files import DeviceFolder
+from edge_mnv3_android_bench.adb.files import LOST_LOCK_EXIT_CODE, DeviceFolder, lock_guard
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
+from edge_mnv3_android_bench.benchmark_model.told_flags import check_told_flags
 from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
 from edge_mnv3_android_bench.measuring.launch_script import (
     NO_FOLDER_EXIT_CODE,
@@ -96,6 +98,7 @@ def run_launch(
     Raises:
         DeviceTimeoutError: The device did not answer in time.
         DeviceFileError: The folder is not there any more.
+        DeviceUnavailableError: Somebody else has taken over the device's lock: the launch gives no result.
         DeviceError: `AdbDevice.shell` failed. The program was killed, if the device could still be reached;
             if not, it ends by itself.
         OutputError: The log cannot be written.
@@ -114,6 +117,8 @@ def run_launch(
     duration_s = time.monotonic() - start
     _write_log(log_path, folder.device.serial, started_at, command, shell)
     output = parse_launch_output(shell.stdout, command.cpus) if shell.complete else None
+    if output is None and shell.exit_code == LOST_LOCK_EXIT_CODE:
+        raise lost_lock(folder.device.serial, shell)
     if output is None:
         with contextlib.suppress(DeviceError):
             kill_program(folder, name)
@@ -152,7 +157,9 @@ def read_launch(
             timings = parse_benchmark_log(
                 output.stdout, output.stderr, output.exit_code, expected_runs=expected_runs
             )
+            check_told_flags(output.stdout, output.stderr, raw.command.flags)
         except BenchmarkLogError as error:
+            timings = None
             problems.append(str(error))
     record = LaunchRecord(
         number=number,
@@ -184,23 +191,40 @@ def kill_program(folder: DeviceFolder, name: str) -> None:
 
     Raises:
         DeviceTimeoutError: It is still there after it was killed.
+        DeviceUnavailableError: Somebody else has taken over the lock; nothing of theirs is killed.
         DeviceError: `AdbDevice.shell` failed.
     """
     quoted = shlex.quote(name)
     # A process found by its number may be another one by now: its command line must name the folder.
     script = f"""cd {shlex.quote(folder.path)} || exit 0
-for q in $(pidof {quoted}) $(cat run.pid); do
+{lock_guard(folder.lock_token)}
+for q in $(pidof {quoted}) $(cat run*.pid); do
 case $(cat /proc/$q/cmdline) in *{shlex.quote(folder.path)}*) kill -9 $q;; esac
 done 2>/dev/null
-rm -f {" ".join(OUTPUT_FILES)}
+rm -f {OUTPUT_FILES}
 for i in 1 2 3 4 5 6 7 8 9 10; do pidof {quoted} >/dev/null 2>&1 || exit 0; sleep 0.1; done
 exit 1"""
-    if folder.device.shell(script, timeout_s=_KILL_TIMEOUT_S).exit_code != 0:
+    done = folder.device.shell(script, timeout_s=_KILL_TIMEOUT_S)
+    if done.exit_code == LOST_LOCK_EXIT_CODE:
+        raise lost_lock(folder.device.serial, done)
+    if done.exit_code != 0:
         raise DeviceTimeoutError(
             f"device {folder.device.serial}: {name}",
             "a process that outlives being killed",
             next_step="restart it",
         )
+
+
+def lost_lock(serial: str, shell: ShellOutput) -> DeviceUnavailableError:
+    """Says that the lock is not ours any more, from what a script with `lock_guard` printed."""
+    text = (shell.stdout if shell.merged else shell.stderr).strip().splitlines()
+    owner = re.search(r'"owner": "([^"]+)"', text[-1] if text else "")
+    return DeviceUnavailableError(
+        f"device {serial} was taken over in a measurement",
+        owner[1] if owner else "no lock any more",
+        "a phone that nobody else measures on",
+        "give the command again when they are done: what is finished is kept",
+    )
 
 
 def _mask_verified(output: LaunchOutput, cpus: Sequence[int]) -> bool:

@@ -24,8 +24,10 @@ from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import fed_numbers, open_model
 from edge_mnv3.core.tflite.input_facts import known_range
+from edge_mnv3_android_bench.adb.files import LOST_LOCK_EXIT_CODE, lock_beat, lock_guard
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
-from edge_mnv3_android_bench.measuring.launching import kill_program
+from edge_mnv3_android_bench.benchmark_model.told_flags import check_told_flags
+from edge_mnv3_android_bench.measuring.launching import kill_program, lost_lock
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, benchmark_flags, custom_protocol
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_model
 
@@ -236,12 +238,21 @@ def _launch(
 ) -> LaunchTimings:
     """Runs the program on the input of this number."""
     folder = session.folder
-    script = (
-        f"cd {shlex.quote(folder.path)} && rm -f {_OUTPUT} && dd if={_ALL_INPUTS} of={_INPUT} "
-        f"bs={size_bytes} skip={number} count=1 2>/dev/null && exec {shlex.join(argv)}"
+    script = "\n".join(
+        (
+            f"cd {shlex.quote(folder.path)} || exit 1",
+            lock_guard(folder.lock_token),
+            lock_beat() if folder.lock_token else ":",
+            f"rm -f {_OUTPUT} && dd if={_ALL_INPUTS} of={_INPUT} bs={size_bytes} skip={number} count=1 "
+            f"2>/dev/null && exec {shlex.join(argv)}",
+        )
     )
     done = folder.device.shell(script, timeout_s=IMAGE_ALLOWANCE_S, stop=stop)
-    return parse_benchmark_log(done.stdout, done.stderr, done.exit_code, expected_runs=1)
+    if done.exit_code == LOST_LOCK_EXIT_CODE:
+        raise lost_lock(folder.device.serial, done)
+    timings = parse_benchmark_log(done.stdout, done.stderr, done.exit_code, expected_runs=1)
+    check_told_flags(done.stdout, done.stderr, argv[1:])
+    return timings
 
 
 def _pull_outputs(session: DeviceSession, tensors: Sequence[TensorInfo], local: Path) -> Outputs:

@@ -17,6 +17,7 @@ from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 
 FORMAT = Format("unfinished launches")
+_NEW_IN_DEVICES = ("schema_version", "hardware_serial", "present_cpus")
 
 
 class ResumeFile:
@@ -36,14 +37,14 @@ class ResumeFile:
         Raises:
             OutputError: The file cannot be read.
         """
-        key = conditions_key(conditions)
+        keys = {conditions_key(conditions), _key_by_adb_name(conditions)}
         try:
             lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
             return []
         except OSError as error:
             raise OutputError(f"resume file {self.path}: {error.strerror}") from error
-        return [record for line in lines if (record := _parse(line, key)) is not None]
+        return [record for line in lines if (record := _parse(line, keys)) is not None]
 
     def append(self, conditions: DeviceBenchConditions, record: LaunchRecord) -> None:
         """Writes a launch; it is on the disk when this returns.
@@ -67,9 +68,22 @@ class ResumeFile:
 def conditions_key(conditions: DeviceBenchConditions) -> str:
     """Hashes what must be equal for launches to belong together; a model may lie elsewhere by now.
 
-    The hash is over the conditions all on one level, as earlier releases wrote them: their files go on.
+    A device is known by its serial number, not by adb's name for it, which changes with the Wi-Fi port.
     """
-    essential = flat_conditions(to_jsonable(conditions)) | {
+    return _hash(conditions, conditions.device.identity)
+
+
+def _key_by_adb_name(conditions: DeviceBenchConditions) -> str:
+    """The key that earlier releases wrote: their files go on."""
+    return _hash(conditions, conditions.device.serial)
+
+
+def _hash(conditions: DeviceBenchConditions, serial: str) -> str:
+    """Hashes conditions all on one level, without what earlier releases did not know."""
+    flat = flat_conditions(to_jsonable(conditions))
+    device = {key: value for key, value in flat["device"].items() if key not in _NEW_IN_DEVICES}
+    essential = flat | {
+        "device": device | {"serial": serial},
         "delegate": "",
         "binary_version": None,
         "model_path": "",
@@ -77,10 +91,10 @@ def conditions_key(conditions: DeviceBenchConditions) -> str:
     return hashlib.sha256(json.dumps(essential, sort_keys=True).encode()).hexdigest()
 
 
-def _parse(line: str, key: str) -> LaunchRecord | None:
+def _parse(line: str, keys: set[str]) -> LaunchRecord | None:
     try:
         entry = json.loads(line)
-        if entry["schema_version"] != FORMAT.version or entry["conditions"] != key:
+        if entry["schema_version"] != FORMAT.version or entry["conditions"] not in keys:
             return None
         return from_json(LaunchRecord, json.dumps(entry["launch"]))
     except (ValueError, KeyError, TypeError):

@@ -22,6 +22,7 @@ from edge_mnv3_android_bench.device.file_names import safe_file_name
 from edge_mnv3_android_bench.device.settings import changed_settings
 from edge_mnv3_android_bench.device.state import read_device_state
 from edge_mnv3_android_bench.measuring.fleet import Fleet
+from edge_mnv3_android_bench.measuring.launch_statistics import state_warnings
 from edge_mnv3_android_bench.measuring.launching import read_launch, run_launch
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import benchmark_flags
@@ -147,7 +148,10 @@ class _DeviceRun:
         """Brings builds and models to the device, and takes up launches of an earlier run."""
         session, shared = self.session, self.shared
         protocol = shared.plan.protocol
-        cpus = session.cpus(protocol.cores)
+        state = read_device_state(session.folder.device)
+        for warning in state_warnings(state):
+            shared.progress.warn(f"device {session.serial}: {warning}")
+        cpus = session.cpus(protocol.cores, state)
         for name in shared.plan.binaries:
             self._binaries[name] = place_binary(session, shared.registry, name, stop=shared.stop)
         for model in shared.plan.models:

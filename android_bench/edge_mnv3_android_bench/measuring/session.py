@@ -10,11 +10,11 @@ from pathlib import Path
 from edge_mnv3.core.choices import Cores
 from edge_mnv3.core.errors import BenchmarkBinaryError, DeviceUnavailableError
 from edge_mnv3.core.results.binaries import BenchmarkBinary
-from edge_mnv3.core.results.device import DeviceInfo
+from edge_mnv3.core.results.device import DeviceInfo, DeviceState
 from edge_mnv3_android_bench.adb.client import AdbDevice
 from edge_mnv3_android_bench.adb.files import DeviceFolder
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry, help_fingerprint
-from edge_mnv3_android_bench.device.cpu_topology import big_cores
+from edge_mnv3_android_bench.device.cpu_topology import big_cores, list_cores
 from edge_mnv3_android_bench.device.state import read_device_info
 from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand
 from edge_mnv3_android_bench.measuring.launching import (
@@ -65,14 +65,27 @@ class DeviceSession:
         """Name under which adb knows the device."""
         return self.info.serial
 
-    def cpus(self, cores: Cores) -> tuple[int, ...]:
+    def cpus(self, cores: Cores, state: DeviceState) -> tuple[int, ...]:
         """Returns the cores to pin a program to; none for all.
 
+        Args:
+            cores: Which are asked for.
+            state: The device just now.
+
         Raises:
-            DeviceUnavailableError: The big ones are not known.
+            DeviceUnavailableError: The big ones are not known, or may be among those that are switched off.
         """
         if cores == "all":
             return ()
+        unknown = self.info.cpus_of_unknown_clock
+        off = [cpu for cpu in unknown if state.online_cpus and cpu not in state.online_cpus]
+        if off and len(unknown) < len(self.info.present_cpus):
+            raise DeviceUnavailableError(
+                f"device {self.info.serial}: its big cores",
+                f"{list_cores(off)} switched off, of unknown clock",
+                "all cores switched on: these may be the fastest",
+                "wake the phone, end its power saving and try again, or use a protocol on all cores",
+            )
         cpus = big_cores(self.info.clusters)
         if not cpus:
             raise DeviceUnavailableError(
@@ -93,7 +106,7 @@ class DeviceSession:
             cpus: The cores that `cpus` returns.
             max_secs: The protocol's; the time for loading the model is added.
         """
-        every = {cpu for cluster in self.info.clusters for cpu in cluster.cpus}
+        every = {cpu for cluster in self.info.clusters for cpu in cluster.cpus} | {*self.info.present_cpus}
         return LaunchCommand(
             folder=self.folder.path,
             program=program,
@@ -102,6 +115,7 @@ class DeviceSession:
             other_cpus=tuple(sorted(every - set(cpus))) if cpus else (),
             temperature_file=self.temperature_file,
             limit_s=max_secs + LOADING_ALLOWANCE_S,
+            lock_token=self.folder.lock_token,
         )
 
 

@@ -22,7 +22,7 @@ from edge_mnv3.core.results.verdicts import (
     MeasuredCell,
     is_of_the_era,
 )
-from edge_mnv3_android_bench.device.cpu_topology import big_cores
+from edge_mnv3_android_bench.device.cpu_topology import big_cores, list_cores
 
 # Published figures state neither spread nor build: closer than this they cannot be told apart.
 TOLERANCE = 0.15
@@ -84,6 +84,9 @@ def _core_differences(conditions: DeviceBenchConditions) -> list[str]:
     large = big_cores(conditions.device.clusters)
     if not large:
         return ["cores: the device does not tell which are large"]
+    unknown = conditions.device.cpus_of_unknown_clock
+    if unknown:
+        return [f"cores: {list_cores(unknown)} of unknown clock, published on a large core"]
     if set(conditions.cpus) <= set(large):
         return []
     return [f"cores: mask {conditions.cpu_mask}, published on a large core"]

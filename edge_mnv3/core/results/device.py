@@ -6,7 +6,7 @@ None stands for what a device does not tell.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
 
@@ -28,12 +28,19 @@ class CpuCluster:
     governor: str | None
 
 
+def _add_identity(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a device of version 1, which told neither its serial number nor which cores are present."""
+    return {**data, "hardware_serial": None, "present_cpus": []}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceInfo:
     """What does not change while a device is measured.
 
     Attributes:
         serial: Name under which adb knows the device.
+        hardware_serial: Serial number of the device itself, the same by cable and by Wi-Fi; None where it
+            does not tell.
         model: Name of the model, such as `Pixel 2`.
         manufacturer: Name of the maker, such as `Google`.
         android_version: Version of Android, such as `8.1.0`.
@@ -43,11 +50,16 @@ class DeviceInfo:
         abis: All ABIs that it runs, preferred first.
         soc: Name of the chip, or of its platform where the device has no better name.
         clusters: Clusters of cores, slowest first; empty where clocks cannot be read.
+        present_cpus: Numbers of all cores that the kernel calls present, those switched off included; empty
+            where it does not tell.
         total_memory_bytes: Memory of the device; None where it does not tell.
         emulated: It is an emulator: its figures say nothing about a phone.
     """
 
+    FORMAT: ClassVar[Format] = Format("device", (_add_identity,), first_is_silent=True)
+    schema_version: int = FORMAT.version
     serial: str
+    hardware_serial: str | None
     model: str
     manufacturer: str
     android_version: str
@@ -57,8 +69,25 @@ class DeviceInfo:
     abis: tuple[str, ...]
     soc: str
     clusters: tuple[CpuCluster, ...]
+    present_cpus: tuple[int, ...]
     total_memory_bytes: int | None
     emulated: bool
+
+    @property
+    def identity(self) -> str:
+        """Tells devices apart by what they are: adb's name changes with the cable and the Wi-Fi port."""
+        return self.hardware_serial or self.serial
+
+    @property
+    def cpus_of_unknown_clock(self) -> tuple[int, ...]:
+        """Cores that are present, but belong to no cluster whose clock is known."""
+        known = {cpu for cluster in self.clusters if cluster.max_khz is not None for cpu in cluster.cpus}
+        return tuple(cpu for cpu in self.present_cpus if cpu not in known)
+
+
+def _add_power(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a state of version 1, which told neither of saving power nor which cores were on."""
+    return {**data, "power_save": None, "dozing": None, "online_cpus": []}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +101,26 @@ class DeviceState:
         thermal_status: Android's: 0 none, 1 light, 2 moderate, 3 severe, 4 critical, 5 emergency, 6 shutdown.
         governors: Clock governor of each of the device's clusters, in their order.
         current_khz: Clock of each core by its number; None for one that is switched off.
+        online_cpus: Numbers of the cores that are switched on; empty where the kernel does not tell.
         screen_on: The screen is lit.
+        power_save: Android saves power, which may hold clocks down.
+        dozing: Android has put the device to rest.
         free_memory_bytes: Memory available to new programs without swapping.
         uptime_s: Time since the device was started.
     """
 
+    FORMAT: ClassVar[Format] = Format("device state", (_add_power,), first_is_silent=True)
+    schema_version: int = FORMAT.version
     battery_percent: float | None
     battery_celsius: float | None
     charging: bool | None
     thermal_status: int | None
     governors: tuple[str | None, ...]
     current_khz: tuple[int | None, ...]
+    online_cpus: tuple[int, ...]
     screen_on: bool | None
+    power_save: bool | None
+    dozing: bool | None
     free_memory_bytes: int | None
     uptime_s: float | None
 
