@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_mnv3.core.results.bench import (
+    LATER_ERA,
+    PUBLISHED_ERA,
     BinaryInfo,
     ClockSample,
     DeviceBenchConditions,
@@ -61,7 +63,9 @@ STATE = DeviceState(
 )
 CONDITIONS = DeviceBenchConditions(
     device=PIXEL,
-    binary=BinaryInfo(name="era-2019", sha256="b" * 64, version=None),
+    binary=BinaryInfo(
+        name="era-2019", sha256="b" * 64, version=None, era=PUBLISHED_ERA, era_evidence=("flags",)
+    ),
     protocol=PUBLISHED.settings,
     delegate="unknown",
     cpus=(2, 3),
@@ -77,7 +81,9 @@ def changed_conditions(**changes: Any) -> DeviceBenchConditions:
     """`CONDITIONS` but for changes: fields, settings of the protocol, or the `binary`'s name or hash."""
     settings = {name: changes.pop(name) for name in _PROTOCOL_FIELDS & changes.keys()}
     build = {"binary": "name", "binary_sha256": "sha256"}
-    given = {field: changes.pop(name) for name, field in build.items() if name in changes}
+    given: dict[str, Any] = {field: changes.pop(name) for name, field in build.items() if name in changes}
+    if not given.get("name", "era").startswith("era"):
+        given = {"sha256": "d" * 64, "era": LATER_ERA, "era_evidence": ("knows --dry_run",)} | given
     changes["binary"] = dataclasses.replace(CONDITIONS.binary, **given)
     protocol = dataclasses.replace(CONDITIONS.protocol, **settings)
     return dataclasses.replace(CONDITIONS, protocol=protocol, **changes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from edge_mnv3.core.results.verdicts import EMULATED_REASON, UNSTABLE, is_of_the_era
+from edge_mnv3.core.results.verdicts import EMULATED_REASON, UNSTABLE
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult
@@ -199,11 +199,11 @@ def _file_name(conditions: DeviceBenchConditions) -> str:
 
 
 def _era(cell: ReproduceCell) -> MeasuredCell | None:
-    return next((m for m in cell.measured if is_of_the_era(m.binary)), None)
+    return next((m for m in cell.measured if m.of_published_time), None)
 
 
 def _current(cell: ReproduceCell) -> MeasuredCell | None:
-    return next((m for m in cell.measured if not is_of_the_era(m.binary)), None)
+    return next((m for m in cell.measured if not m.of_published_time), None)
 
 
 def _milliseconds(measured: MeasuredCell | None) -> str:

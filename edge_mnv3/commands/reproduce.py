@@ -76,8 +76,8 @@ ALL_VARIANTS = "all"
 @click.option(
     "--era-binary",
     metavar="FILE|NAME",
-    help="Use this benchmark_model of the published figures' time, named era….  "
-    "[default: the first one registered]",
+    help="Use this benchmark_model of the published figures' time (TensorFlow 2.4 or before).  "
+    "[default: the first registered name that begins with era]",
 )
 @click.option(
     "--benchmark-binary",

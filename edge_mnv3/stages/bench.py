@@ -38,6 +38,7 @@ from edge_mnv3_android_bench.measuring.host import bench_host
 from edge_mnv3_android_bench.measuring.plan import CoolDown, HostBenchRequest, MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, check_protocol
 from edge_mnv3_android_bench.measuring.runs import measure_fleet
+from edge_mnv3_android_bench.measuring.session import DeviceSession
 from edge_mnv3_android_bench.published.reproduction import MeasuredFile, reproduce
 
 
@@ -201,8 +202,20 @@ def _ready_binaries(
         except EdgeMnv3Error as error:
             fleet.leave_out(session, error)
         else:
-            names |= dict.fromkeys(ready)
+            names |= dict.fromkeys(_distinct_builds(registry, session, ready, reporter))
     return tuple(names)
+
+
+def _distinct_builds(
+    registry: BinaryRegistry, session: DeviceSession, names: Sequence[str], reporter: Reporter
+) -> list[str]:
+    """Leaves one name of each file: two columns of one build would compare it with itself."""
+    by_hash: dict[str, str] = {}
+    for name in names:
+        first = by_hash.setdefault(registry.for_device(name, session.info.abis).sha256, name)
+        if first != name:
+            reporter.warn(f"the builds '{first}' and '{name}' are one file: it is measured once")
+    return list(by_hash.values())
 
 
 def _plan(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import ArgumentError
@@ -11,7 +10,7 @@ from edge_mnv3.core.published import read_published
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Count, Request, check_call, check_kind, optional_path
 from edge_mnv3.core.results.bench_report import DeviceFailure
-from edge_mnv3.core.results.verdicts import ERA_PREFIX, ReproduceResult, is_of_the_era
+from edge_mnv3.core.results.verdicts import ERA_PREFIX, ReproduceResult
 from edge_mnv3.stages.bench import DeviceBenchRequest, bench, measured_file
 from edge_mnv3.stages.bench_files import NO_FILES, ResultFiles
 from edge_mnv3.stages.variant_files import VariantFilesRequest, variant_files
@@ -84,7 +83,7 @@ def reproduce(
             into.
 
     Raises:
-        ArgumentError: The era's build is not named as one, or all phones are asked for.
+        ArgumentError: All phones are asked for.
         EdgeMnv3Error: As `variant_files` and `bench` raise.
     """
     check_call("reproduce", (ReproduceRequest,), request, reporter)
@@ -123,14 +122,13 @@ def reproduce(
 
 
 def _binaries(request: ReproduceRequest) -> tuple[str, ...]:
-    """The era's build first, where there is one, then today's."""
+    """The build that is meant to be of the published figures' time, where there is one, then today's.
+
+    Whether it is of that time is seen by the build itself, once it runs.
+    """
     era = None if request.era_binary is None else str(request.era_binary)
     current = str(request.current_binary)
     if era is None:
         locked = (binary.name for binary in BinaryRegistry().locked())
-        era = next((name for name in locked if is_of_the_era(name)), None)
-    elif not is_of_the_era(Path(era).stem if Path(era).is_file() else era):
-        raise ArgumentError(
-            "build of the published figures' time", era, f"a name that begins with '{ERA_PREFIX}'"
-        )
+        era = next((name for name in locked if name.startswith(ERA_PREFIX)), None)
     return (era, current) if era else (current,)

@@ -208,6 +208,12 @@ def two_answers(stage: Stage) -> tuple[str | Path, ...]:
     return ("--benchmark-binary", "mine")
 
 
+def one_file_under_two_names(stage: Stage) -> tuple[str | Path, ...]:
+    bench = stage.bench
+    assert bench.run("benchmark-binary", "add", "era-2019", stage.binary, "--abi", ABI).exit_code == DONE
+    return ("--benchmark-binary", "era-2019", "--benchmark-binary", stage.binary, "--launches", "1")
+
+
 def old_build(stage: Stage) -> tuple[str, ...]:
     stage.bench.binary(Behaviour(build="1.13"))
     return ("--kernels", "xnnpack")

@@ -17,6 +17,7 @@ from device.fault_setups import (
     changed_in_the_cache,
     changed_on_the_phone,
     old_build,
+    one_file_under_two_names,
     program_behaves,
     set_fields,
     two_answers,
@@ -253,6 +254,13 @@ FAULTS = (
         arrange=two_answers,
         code=FAILED,
         says="got other flags or defaults",
+    ),
+    Fault(
+        kind=PROGRAM,
+        what="today's build is registered as one of 2019 too",
+        arrange=one_file_under_two_names,
+        code=DONE,
+        says="are one file: it is measured once",
     ),
     *PHONE_FAULTS,
 )

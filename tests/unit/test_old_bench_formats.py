@@ -21,7 +21,7 @@ from edge_mnv3.core.results.bench import (
 )
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json, to_json, to_jsonable
-from edge_mnv3.core.results.verdicts import ReproduceResult
+from edge_mnv3.core.results.verdicts import MeasuredCell, ReproduceResult
 from edge_mnv3.packaging.bundle import read_bundle
 from edge_mnv3.packaging.evidence import phone_latencies, read_bench
 from edge_mnv3.packaging.manifest import read_manifest
@@ -37,7 +37,11 @@ from recording_reporter import RecordingReporter
 FORMATS = Path(__file__).parent.parent / "golden" / "formats"
 REPORT = FORMATS / "device-bench-report-v1.json"
 BINARY = BinaryInfo(
-    name="current", sha256="4645292f4127e239d43dd795b4ab7311494195f3187d8c8f67038d0fe0194168", version=None
+    name="current",
+    sha256="4645292f4127e239d43dd795b4ab7311494195f3187d8c8f67038d0fe0194168",
+    version=None,
+    era="unknown",  # nothing but its name was recorded then
+    era_evidence=("recorded by an earlier release",),
 )
 SETTINGS = ProtocolSettings(
     name="custom",
@@ -153,7 +157,9 @@ def test_nesting_loses_nothing() -> None:
     nested = nested_conditions(flat)
     assert flat_conditions(nested) == flat
     read = from_json(DeviceBenchConditions, json.dumps(nested))
-    assert to_jsonable(read) == nested | {"device": to_jsonable(read.device)}
+    # Devices and builds are of formats of their own.
+    parts = {"device": to_jsonable(read.device), "binary": to_jsonable(read.binary)}
+    assert to_jsonable(read) == nested | parts
 
 
 @pytest.mark.parametrize("damage", [None, 7, [], {}, {"binary": "current"}])
@@ -164,3 +170,21 @@ def test_damaged_conditions_are_refused(tmp_path: Path, damage: Any) -> None:
     path.write_text(json.dumps(data))
     with pytest.raises(InputFileError, match=r"result .*damaged.json: got no device bench of version 1"):
         read_bench(path)
+
+
+def test_builds() -> None:
+    conditions = json.loads(REPORT.read_text())["results"][0]["conditions"]
+    flat = {"name": conditions["binary"], "sha256": conditions["binary_sha256"], "version": None}
+    assert from_json(BinaryInfo, json.dumps(flat)) == BINARY
+    text = (FORMATS / "build-of-benchmark-model-v2.json").read_text()
+    build = from_json(BinaryInfo, text)
+    assert to_json(build) == text
+    assert (build.era, build.of_published_time) == ("later", False)
+
+
+def test_measured_cells() -> None:
+    old = json.loads((FORMATS / "history-v1.jsonl").read_text().splitlines()[2])["result"]["cells"]
+    cell = from_json(MeasuredCell, json.dumps(old[0]["measured"][0]))
+    assert (cell.binary, cell.of_published_time) == ("era-2019", True)
+    text = (FORMATS / "measured-cell-v2.json").read_text()
+    assert to_json(from_json(MeasuredCell, text)) == text

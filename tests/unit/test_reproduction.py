@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bench_records import PIXEL, changed_conditions, device_result, steady
+from bench_records import CONDITIONS, PIXEL, changed_conditions, device_result, steady
 from edge_mnv3.core.published import Figure, Published, Source, parse_published, read_published
-from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3.core.results.bench import BinaryInfo, DeviceBenchResult
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.verdicts import ReproduceResult
 from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED_WARNING
@@ -30,7 +30,7 @@ EMULATED_PIXEL = dataclasses.replace(PIXEL, emulated=True)
 OTHER_PHONE = dataclasses.replace(PIXEL, model="Phone 9")
 SMALL, LARGE = PublishedNetwork("small", 1.0, "float"), PublishedNetwork("large", 1.0, "float")
 MINIMAL = PublishedNetwork("small_minimalistic", 1.0, "float")
-BUILD_ERA = "build era: 'current' is no build of the published figures' time"
+BUILD_ERA = "build era: 'current' is no build of the published figures' time: knows --dry_run"
 
 
 def figure(
@@ -341,3 +341,52 @@ def test_results_without_figures_are_left_out_of_factor_and_rank() -> None:
     )
     assert (result.kernel_era, result.rank_orders) == (None, ())
     assert reproduce(published(), PIXEL, []).cells == ()
+
+
+def of_today(name: str) -> BinaryInfo:
+    return dataclasses.replace(
+        CONDITIONS.binary, name=name, sha256="e" * 64, era="later", era_evidence=("knows --dry_run",)
+    )
+
+
+def with_binary(measurement: MeasuredFile, binary: BinaryInfo) -> MeasuredFile:
+    conditions = dataclasses.replace(measurement.result.conditions, binary=binary)
+    return dataclasses.replace(
+        measurement, result=dataclasses.replace(measurement.result, conditions=conditions)
+    )
+
+
+def test_a_name_makes_no_build_of_the_published_time() -> None:
+    """Today's file, registered as `era-2019`: no verdict, no column of the era's, and it is said."""
+    table = published(figure(SMALL, 10.0))
+    named = with_binary(measured(SMALL, 10.0), of_today("era-2019"))
+    result = reproduce(table, PIXEL, [named])
+    (cell,) = result.cells[0].measured
+    assert (cell.verdict, cell.by_ratio, cell.of_published_time) == ("conditions differ", "reproduced", False)
+    assert result.warnings[0] == (
+        "'era-2019' is no build of the published figures' time, whatever its name says: knows --dry_run"
+    )
+
+
+def test_a_build_of_the_published_time_needs_no_name() -> None:
+    table = published(figure(SMALL, 10.0))
+    nameless = dataclasses.replace(CONDITIONS.binary, name="old")
+    (cell,) = reproduce(table, PIXEL, [with_binary(measured(SMALL, 10.0), nameless)]).cells[0].measured
+    assert (cell.verdict, cell.of_published_time) == ("reproduced", True)
+
+
+def test_a_build_of_unknown_time_has_no_verdict() -> None:
+    unknown = dataclasses.replace(CONDITIONS.binary, era="unknown", era_evidence=("nothing",))
+    measurement = with_binary(measured(SMALL, 10.0), unknown)
+    (cell,) = reproduce(published(figure(SMALL, 10.0)), PIXEL, [measurement]).cells[0].measured
+    assert cell.verdict == "conditions differ"
+
+
+def test_a_file_has_no_factor_of_its_own() -> None:
+    """One file under two names, as results of two measurements may hold it."""
+    same = [
+        with_binary(measured(network, ms), dataclasses.replace(of_today(name), era=era))
+        for network, ms in ((SMALL, 10.0), (LARGE, 50.0))
+        for name, era in (("era-2019", "published"), ("current", "later"))
+    ]
+    assert reproduce(published(), PIXEL, same).kernel_era is None

@@ -11,11 +11,11 @@ from edge_mnv3.core.hashing import sha256_model
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import (
     UNKNOWN_DELEGATE,
-    BinaryInfo,
     DeviceBenchConditions,
     DeviceBenchResult,
     LaunchRecord,
 )
+from edge_mnv3_android_bench.benchmark_model.era import dated, later_evidence
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
 from edge_mnv3_android_bench.device.file_names import safe_file_name
@@ -222,7 +222,9 @@ class _DeviceRun:
                 name, ready.binary.abi, help_text=ready.help_text, log_text=log_text
             )
             self._versions[name] = confirmed.version
-        binary = replace(cell.conditions.binary, version=self._versions[name])
+        version = self._versions[name]
+        evidence = later_evidence(known_flags=ready.known_flags, version=version, log_text=log_text)
+        binary = dated(replace(cell.conditions.binary, version=version), ready.known_flags, evidence)
         cell.conditions = replace(cell.conditions, binary=binary)
 
     def _log_path(self, cell: Cell, number: int) -> Path:
@@ -232,10 +234,10 @@ class _DeviceRun:
         return folder / f"{stem}_{number:02d}.log"
 
     def _conditions(self, cpus: tuple[int, ...], ready: ReadyBinary, model: Path) -> DeviceBenchConditions:
-        plan, binary = self.shared.plan, ready.binary
+        plan = self.shared.plan
         return DeviceBenchConditions(
             device=self.session.info,
-            binary=BinaryInfo(name=binary.name, sha256=binary.sha256, version=binary.version),
+            binary=ready.info,
             protocol=plan.protocol.settings,
             delegate=UNKNOWN_DELEGATE,
             cpus=cpus,

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from edge_mnv3.core.choices import Cores
 from edge_mnv3.core.errors import BenchmarkBinaryError, DeviceUnavailableError
+from edge_mnv3.core.results.bench import UNKNOWN_ERA, BinaryInfo
 from edge_mnv3.core.results.binaries import BenchmarkBinary
 from edge_mnv3.core.results.device import DeviceInfo, DeviceState
 from edge_mnv3_android_bench.adb.client import AdbDevice
 from edge_mnv3_android_bench.adb.files import DeviceFolder
+from edge_mnv3_android_bench.benchmark_model.era import dated, later_evidence
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry, help_fingerprint
 from edge_mnv3_android_bench.device.cpu_topology import big_cores, list_cores
 from edge_mnv3_android_bench.device.state import read_device_info
@@ -38,12 +40,14 @@ class ReadyBinary:
         program: Its path on the device.
         help_text: What it prints about its flags.
         known_flags: Their names.
+        info: What results say of it, its era among that.
     """
 
     binary: BenchmarkBinary
     program: str
     help_text: str
     known_flags: frozenset[str]
+    info: BinaryInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +153,23 @@ def place_binary(
     program = session.folder.file(remote)
     help_text = _read_help(session, program, binary)
     confirmed = registry.confirm(name, binary.abi, help_text=help_text)
+    flags = read_known_flags(help_text)
+    evidence = later_evidence(
+        known_flags=flags, version=confirmed.version, file=registry.path(name, binary.abi)
+    )
+    unknown = BinaryInfo(
+        name=confirmed.name,
+        sha256=confirmed.sha256,
+        version=confirmed.version,
+        era=UNKNOWN_ERA,
+        era_evidence=(),
+    )
     return ReadyBinary(
-        binary=confirmed, program=program, help_text=help_text, known_flags=read_known_flags(help_text)
+        binary=confirmed,
+        program=program,
+        help_text=help_text,
+        known_flags=flags,
+        info=dated(unknown, flags, evidence),
     )
 
 

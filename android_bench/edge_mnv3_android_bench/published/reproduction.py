@@ -13,16 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_mnv3.core.published import Figure, Published
-from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3.core.results.bench import BinaryInfo, DeviceBenchResult
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3.core.results.verdicts import (
+    ERA_PREFIX,
     Contradiction,
     KernelEraFactor,
     NearestPixel,
     RankOrder,
     ReproduceCell,
     ReproduceResult,
-    is_of_the_era,
 )
 from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED_WARNING, bootstrap_interval
 from edge_mnv3_android_bench.published.verdicts import differs_by_build_alone, judge
@@ -190,12 +190,12 @@ def kernel_era_factor(
 ) -> KernelEraFactor | None:
     """Compares today's kernels with those of the published figures' time, over all files that have both.
 
-    The reference is the same file measured with a binary `era…`. Without one it is the source that has most
-    of the measured networks, and only measurements count that differ from it in nothing but the build.
+    The reference is the same file measured with a build of their time. Without one it is the source that has
+    most of the measured networks, and only measurements count that differ from it in nothing but the build.
     """
-    binaries = list(dict.fromkeys(m.result.conditions.binary.name for m in measurements))
-    era = [binary for binary in binaries if is_of_the_era(binary)]
-    current = [binary for binary in binaries if not is_of_the_era(binary)]
+    binaries = _binaries(measurements)
+    era = [binary.name for binary in binaries if binary.of_published_time]
+    current = [binary.name for binary in binaries if not binary.of_published_time]
     if not current:
         return None
     if era:
@@ -212,6 +212,15 @@ def kernel_era_factor(
     source, latencies = best
     pairs = [(measured[n], 1e3 * latencies[n]) for n in measured if n in latencies]
     return _factor(pairs, current[0], source)
+
+
+def _binaries(measurements: Iterable[MeasuredFile]) -> list[BinaryInfo]:
+    """The builds, each file once."""
+    by_hash: dict[str, BinaryInfo] = {}
+    for measurement in measurements:
+        binary = measurement.result.conditions.binary
+        by_hash.setdefault(binary.sha256, binary)
+    return list(by_hash.values())
 
 
 def _by_file(measurements: Iterable[MeasuredFile], binary: str) -> dict[str, float]:
@@ -251,14 +260,11 @@ def nearest_pixel(figures: Sequence[Figure], measurements: Sequence[MeasuredFile
 
     Latencies decide, not clocks: a chip of another year does other work in a cycle.
     """
-    binaries = sorted(
-        dict.fromkeys(m.result.conditions.binary.name for m in measurements),
-        key=lambda b: not is_of_the_era(b),
-    )
+    binaries = sorted(_binaries(measurements), key=lambda binary: not binary.of_published_time)
     if not binaries:
         return None
     recipe = next((m.recipe for m in measurements if m.recipe), None)
-    measured = _measured_us(measurements, binaries[0], recipe)
+    measured = _measured_us(measurements, binaries[0].name, recipe)
     candidates = []
     for device in dict.fromkeys(figure.device for figure in figures if figure.device):
         best = _fullest_source(_by_source(f for f in figures if f.device == device), measured)
@@ -275,9 +281,16 @@ def nearest_pixel(figures: Sequence[Figure], measurements: Sequence[MeasuredFile
 
 def _warnings(device: DeviceInfo, measurements: Sequence[MeasuredFile]) -> tuple[str, ...]:
     warnings = [EMULATED_WARNING] if device.emulated else []
-    if not any(is_of_the_era(m.result.conditions.binary.name) for m in measurements):
+    binaries = _binaries(measurements)
+    warnings += [
+        f"'{binary.name}' is no build of the published figures' time, whatever its name says: "
+        f"{'; '.join(binary.era_evidence)}"
+        for binary in binaries
+        if binary.name.startswith(ERA_PREFIX) and not binary.of_published_time
+    ]
+    if not any(binary.of_published_time for binary in binaries):
         warnings.append(
-            "no build of the published figures' time was measured: register one under a name that begins "
-            "with 'era', to tell the kernels' part from the phone's"
+            "no build of the published figures' time was measured: register one of TensorFlow 2.4 or before, "
+            "to tell the kernels' part from the phone's"
         )
     return tuple(warnings)

@@ -20,7 +20,6 @@ from edge_mnv3.core.results.verdicts import (
     SLOWER,
     UNSTABLE,
     MeasuredCell,
-    is_of_the_era,
 )
 from edge_mnv3_android_bench.device.cpu_topology import big_cores, list_cores
 
@@ -37,9 +36,12 @@ def differences_from_published(conditions: DeviceBenchConditions, phone: str | N
         conditions: Conditions of a measurement.
         phone: The device's name in the published figures; None where it has none there.
     """
-    name = conditions.binary.name
+    binary = conditions.binary
+    why = "; ".join(binary.era_evidence)
     build = (
-        () if is_of_the_era(name) else (f"build era: '{name}' is no build of the published figures' time",)
+        ()
+        if binary.of_published_time
+        else (f"build era: '{binary.name}' is no build of the published figures' time: {why}",)
     )
     return (*_differences_beside_build(conditions, phone), *build)
 
@@ -123,6 +125,7 @@ def judge(
         verdict, reasons = by_ratio, _doubt(by_ratio, interval)
     return MeasuredCell(
         binary=result.conditions.binary.name,
+        of_published_time=result.conditions.binary.of_published_time,
         measured_ms=measured_ms,
         ci95_ms=interval_ms,
         ratio=ratio,

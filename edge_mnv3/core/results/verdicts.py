@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.device import DeviceInfo
@@ -12,12 +12,12 @@ from edge_mnv3.core.results.formats import Format
 REPRODUCED, FASTER, SLOWER = "reproduced", "faster", "slower"
 UNSTABLE, CONDITIONS_DIFFER, NOT_PUBLISHED = "unstable", "conditions differ", "no published figure"
 EMULATED_REASON = "emulated device"
-ERA_PREFIX = "era"
+ERA_PREFIX = "era"  # of names under which builds of the published figures' time are looked for
 
 
-def is_of_the_era(binary: str) -> bool:
-    """Whether a binary is registered as a build of the published figures' time, `era…`."""
-    return binary.startswith(ERA_PREFIX)
+def _add_time(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a cell of version 1, in which the name of the build told its time."""
+    return {**data, "of_published_time": data["binary"].startswith(ERA_PREFIX)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,7 @@ class MeasuredCell:
 
     Attributes:
         binary: Name of the `benchmark_model` that measured it.
+        of_published_time: It is a build of the published figures' time, as `BinaryInfo` says.
         measured_ms: Measured latency; None where it is unstable or was not measured.
         ci95_ms: 95 % interval of `measured_ms`.
         ratio: Measured by published; None where one of the two is missing.
@@ -37,7 +38,10 @@ class MeasuredCell:
         reasons: Which conditions differ, why the result is unstable, that the interval crosses a limit.
     """
 
+    FORMAT: ClassVar[Format] = Format("measured cell", (_add_time,), first_is_silent=True)
+    schema_version: int = FORMAT.version
     binary: str
+    of_published_time: bool
     measured_ms: float | None
     ci95_ms: tuple[float, float] | None
     ratio: float | None
