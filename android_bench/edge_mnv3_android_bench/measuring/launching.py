@@ -182,6 +182,16 @@ def read_launch(
     return dataclasses.replace(record, problems=tuple(problems))
 
 
+def stored_output(log_path: Path, cpus: Sequence[int]) -> str:
+    """Returns what the program of an earlier launch wrote, both streams; empty where its raw log is gone."""
+    try:
+        text = log_path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    output = parse_launch_output(text, cpus)
+    return f"{output.stdout}\n{output.stderr}" if output else ""
+
+
 def kill_program(folder: DeviceFolder, name: str) -> None:
     """Kills all processes of a program in the tool's folder, and removes what a launch left there.
 

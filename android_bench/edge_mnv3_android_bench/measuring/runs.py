@@ -23,7 +23,7 @@ from edge_mnv3_android_bench.device.settings import changed_settings
 from edge_mnv3_android_bench.device.state import read_device_state
 from edge_mnv3_android_bench.measuring.fleet import Fleet
 from edge_mnv3_android_bench.measuring.launch_statistics import state_warnings
-from edge_mnv3_android_bench.measuring.launching import read_launch, run_launch
+from edge_mnv3_android_bench.measuring.launching import read_launch, run_launch, stored_output
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import benchmark_flags
 from edge_mnv3_android_bench.measuring.resume_file import ResumeFile
@@ -171,6 +171,9 @@ class _DeviceRun:
         records = self.shared.resume.load(cell.conditions) if self.shared.resume else []
         for record in records:
             cell.add(record)
+            if record.timings is not None:
+                log_text = stored_output(Path(record.log_path), cell.conditions.cpus)
+                self._date(cell, cell.conditions.binary.version, log_text)
         if records:
             self.shared.progress.warn(
                 f"device {self.session.serial}: {cell.label}: taken from the unfinished run of "
@@ -222,9 +225,13 @@ class _DeviceRun:
                 name, ready.binary.abi, help_text=ready.help_text, log_text=log_text
             )
             self._versions[name] = confirmed.version
-        version = self._versions[name]
-        evidence = later_evidence(known_flags=ready.known_flags, version=version, log_text=log_text)
-        binary = dated(replace(cell.conditions.binary, version=version), ready.known_flags, evidence)
+        self._date(cell, self._versions[name], log_text)
+
+    def _date(self, cell: Cell, version: str | None, log_text: str) -> None:
+        """Notes what a launch says of the build's time; so does a launch of an earlier run."""
+        flags = self._binaries[cell.conditions.binary.name].known_flags
+        evidence = later_evidence(known_flags=flags, version=version, log_text=log_text)
+        binary = dated(replace(cell.conditions.binary, version=version), flags, evidence)
         cell.conditions = replace(cell.conditions, binary=binary)
 
     def _log_path(self, cell: Cell, number: int) -> Path:
