@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from coverage_of_processes import measure_processes
 from examples_count import register_profiles
 from run_order import check_groups, ordered
 
@@ -38,6 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--run-device", metavar="SERIAL", help="run the tests marked device_capable on this phone too"
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before the fixtures, of whatever scope: the processes that they start are measured, or are not."""
+    measure_processes(measured=item.get_closest_marker("measured_processes") is not None)
 
 
 @pytest.hookimpl(tryfirst=True)

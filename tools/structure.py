@@ -19,6 +19,7 @@ import argparse
 import ast
 import functools
 import json
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -163,16 +164,23 @@ def cycles(arrows: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
     return components
 
 
+def _sources(root: Path) -> list[Path]:
+    """Every Python file but those in hidden folders, such as environments with their many thousands."""
+    found = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(folder, name) for name in names if name.endswith(".py") and not name.startswith(".")]
+    return sorted(found)
+
+
 def too_long(root: Path = ROOT) -> list[str]:
     """Lists modules and functions over the limits, those of tests, tools, benchmarks and examples too.
 
     A command's function is measured without its decorators and without its docstring, which is its help text.
     """
     listed = []
-    for path in sorted(root.rglob("*.py")):
+    for path in _sources(root):
         where = path.relative_to(root)
-        if any(part.startswith(".") for part in where.parts):
-            continue
         text = path.read_text(encoding="utf-8")
         lines = len(text.splitlines())
         if lines > MODULE_LINES:

@@ -260,6 +260,7 @@ def test_files_that_are_missing_are_made_and_found_again(
     assert len(printed(finished)["results"]) == 3
 
 
+@pytest.mark.measured_processes
 def test_ctrl_c_and_the_same_command_again(bench: Bench, phone: Phone) -> None:
     phone.figures = STEADY
     model = model_file(bench.folder)

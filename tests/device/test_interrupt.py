@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from device.adb_servers import AdbServer
 from device.bench_setup import FOLDER, STEADY, model_file, registry_with
 from device.phone import Phone
@@ -26,6 +28,7 @@ measure([device], quick_plan(folder, folder / "model.tflite"), BinaryRegistry(fo
 """
 
 
+@pytest.mark.measured_processes
 def test_ctrl_c(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
     phone.figures = STEADY
     registry_with(tmp_path)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.measured_processes
+
 SMALL_GRAPH = ["--variant", "small_minimalistic", "--alpha", "0.35", "--input-size", "64"]
 
 

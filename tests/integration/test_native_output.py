@@ -13,6 +13,8 @@ from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.runtime import open_model
 from tiny_models import write_classifier
 
+pytestmark = pytest.mark.measured_processes
+
 _CAPTURE_IN_A_THREAD = """
 import os, sys, threading
 import click

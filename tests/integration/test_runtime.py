@@ -13,6 +13,8 @@ from edge_mnv3.core.errors import ModelFileError, RuntimeUnavailableError
 from edge_mnv3.core.runtime import open_model, probe
 from tiny_models import SIZE, expected_scores, weights, write_classifier
 
+pytestmark = pytest.mark.measured_processes
+
 PIXELS = np.random.default_rng(5).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
 
 
