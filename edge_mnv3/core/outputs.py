@@ -146,6 +146,24 @@ def staged_folder(path: Path, *, replaceable: str, force: bool) -> Iterator[Path
                     folder.rmdir()
 
 
+def check_appendable(path: Path, *, name: str) -> None:
+    """Refuses a file that could not be appended to, before any long work begins.
+
+    Args:
+        path: The file; it need not exist.
+        name: What errors call it.
+
+    Raises:
+        OutputError: It is a folder, it or its folder cannot be written to, or it lies in no folder.
+    """
+    try:
+        check_writable([path], force=True)
+    except OutputError as error:
+        raise OutputError(f"{name}: {error.what}", error.got, error.expected, error.next_step) from error
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+        raise OutputError(f"{name} {path}: no permission to read and write it")
+
+
 def append_line(path: Path, line: str, *, name: str) -> None:
     """Appends a line to a text file, which is made, with its folder, where there is none.
 

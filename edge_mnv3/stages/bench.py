@@ -13,6 +13,7 @@ from edge_mnv3.core.cache import cache_folder
 from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error
 from edge_mnv3.core.hashing import sha256_file, sha256_model
+from edge_mnv3.core.outputs import check_appendable
 from edge_mnv3.core.published import read_published
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call, check_kind, optional_path
@@ -21,7 +22,7 @@ from edge_mnv3.core.results.bench_report import DeviceBenchReport, DeviceFailure
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.stages.bench_files import NO_FILES, ResultFiles
-from edge_mnv3.stages.phone_checks import PhoneCheckRequest, check_phones
+from edge_mnv3.stages.phone_checks import PhoneCheckRequest, check_before, check_phones, later_flags
 from edge_mnv3.stages.variant_files import (
     VariantFile,
     VariantFilesRequest,
@@ -37,7 +38,7 @@ from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
 from edge_mnv3_android_bench.measuring.host import bench_host
 from edge_mnv3_android_bench.measuring.plan import CoolDown, HostBenchRequest, MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, check_protocol
-from edge_mnv3_android_bench.measuring.runs import measure_fleet
+from edge_mnv3_android_bench.measuring.runs import forget_launches, measure_fleet
 from edge_mnv3_android_bench.measuring.session import DeviceSession
 from edge_mnv3_android_bench.published.reproduction import MeasuredFile, reproduce
 
@@ -131,14 +132,18 @@ def bench(
             reporter.warn(warning)
         files.write(result, (result,), reporter)
         return result
-    report = _bench_variants(request, reporter)
+    report, plan = _bench_variants(request, reporter)
     for warning in dict.fromkeys(warning for result in report.results for warning in result.warnings):
         reporter.warn(warning)
     files.write(report, report.results, reporter)
+    if not report.failures:
+        forget_launches(plan)
     return report
 
 
-def _bench_variants(request: DeviceBenchRequest, reporter: Reporter) -> DeviceBenchReport:
+def _bench_variants(
+    request: DeviceBenchRequest, reporter: Reporter
+) -> tuple[DeviceBenchReport, MeasurementPlan]:
     """Has the files of the variants ready, and measures them beside the others."""
     if request.variants is not None:
         made = tuple(file.path for file in variant_files(request.variants, reporter))
@@ -146,8 +151,11 @@ def _bench_variants(request: DeviceBenchRequest, reporter: Reporter) -> DeviceBe
     return _bench_devices(request, reporter)
 
 
-def _bench_devices(request: DeviceBenchRequest, reporter: Reporter) -> DeviceBenchReport:
+def _bench_devices(
+    request: DeviceBenchRequest, reporter: Reporter
+) -> tuple[DeviceBenchReport, MeasurementPlan]:
     models = _distinct([Path(model) for model in request.models])
+    check_before(models, request.protocol.kernels, check_outputs=request.check_outputs)
     adb = Adb(find_adb(optional_path(request.adb)))
     reporter.step("devices")
     devices = select_devices(adb, request.serials, reporter)
@@ -169,13 +177,14 @@ def _bench_devices(request: DeviceBenchRequest, reporter: Reporter) -> DeviceBen
     except KeyboardInterrupt:
         reporter.warn("interrupted: the launches that are done are kept, and the same command goes on")
         raise
-    return DeviceBenchReport(
+    report = DeviceBenchReport(
         results=results,
         published=_published_cells(results),
         profiles=tuple(checks.profiles),
         outputs=tuple(checks.outputs),
         failures=tuple(DeviceFailure(serial=serial, error=str(error)) for serial, error in fleet.failures),
     )
+    return report, plan
 
 
 def _distinct(models: Sequence[Path]) -> tuple[Path, ...]:
@@ -229,12 +238,15 @@ def _plan(
         log_folder=optional_path(request.log_folder) or cache_folder() / "bench" / "logs" / now,
         fixed_performance=request.fixed_performance,
         cool_down=request.cool_down,
+        later_flags=later_flags(profile=request.profile, check_outputs=request.check_outputs),
     )
     resume_path = (
         cache_folder() / "bench" / resume_name(plan, [session.info.identity for session in fleet.sessions])
     )
     if request.fresh:
         resume_path.unlink(missing_ok=True)
+    check_appendable(resume_path, name="unfinished launches (in $EDGE_MNV3_CACHE)")
+    check_appendable(plan.log_folder / "launch.log", name="raw logs (--logs names another folder)")
     return replace(plan, resume_path=resume_path)
 
 

@@ -19,9 +19,14 @@ from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.file_names import safe_file_name
 from edge_mnv3_android_bench.device.settings import changed_settings
 from edge_mnv3_android_bench.measuring.fleet import FailedDevice, Fleet
-from edge_mnv3_android_bench.measuring.phone_outputs import check_phone_outputs, seeded_pixels
+from edge_mnv3_android_bench.measuring.phone_outputs import (
+    OUTPUT_FLAGS,
+    check_comparable,
+    check_phone_outputs,
+    seeded_pixels,
+)
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
-from edge_mnv3_android_bench.measuring.profiling import profile_model
+from edge_mnv3_android_bench.measuring.profiling import PROFILE_FLAGS, profile_model
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_binary
 
 OUTPUT_IMAGES = 8  # of noise, from coarse to fine; see `seeded_pixels`
@@ -47,6 +52,23 @@ class PhoneCheckRequest:
     plan: MeasurementPlan
     profile: bool
     check_outputs: bool
+
+
+def check_before(models: Sequence[Path], kernels: Kernels, *, check_outputs: bool) -> None:
+    """Refuses files that could not be looked at once they are measured.
+
+    Raises:
+        ModelFileError: A file's outputs could not be compared.
+        RuntimeUnavailableError: The runtime on this machine cannot be used.
+    """
+    for model in models if check_outputs else ():
+        check_comparable(model, kernels)
+        _image_shape(model, kernels)
+
+
+def later_flags(*, profile: bool, check_outputs: bool) -> tuple[str, ...]:
+    """Names the flags that a build must know for what is looked at after the measurement."""
+    return (*(PROFILE_FLAGS if profile else ()), *(OUTPUT_FLAGS if check_outputs else ()))
 
 
 def check_phones(

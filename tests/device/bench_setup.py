@@ -17,7 +17,7 @@ from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.measuring.fleet import FailedDevice, open_fleet
 from edge_mnv3_android_bench.measuring.plan import CoolDown, MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom_protocol
-from edge_mnv3_android_bench.measuring.runs import measure_fleet
+from edge_mnv3_android_bench.measuring.runs import forget_launches, measure_fleet
 from tiny_models import write_classifier
 
 FOLDER = "/data/local/tmp/edge-mnv3"
@@ -59,6 +59,8 @@ def measure(
     """Opens the devices and measures on all of them."""
     with open_fleet(devices) as fleet:
         results = measure_fleet(fleet, plan, registry, reporter)
+    if not fleet.failures:
+        forget_launches(plan)
     return Measured(results, fleet.failures)
 
 

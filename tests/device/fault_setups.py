@@ -48,6 +48,7 @@ class Fault:
         says_too: What it prints beside that.
         connected: The phone is connected before the command begins.
         reachable: The phone can be asked afterwards without anybody's doing.
+        measured: Something was launched; not where it can be known before that it would be in vain.
         locked: The phone belongs to another user afterwards: nothing of theirs is touched.
     """
 
@@ -59,6 +60,7 @@ class Fault:
     says_too: tuple[str, ...] = ()
     connected: bool = True
     reachable: bool = True
+    measured: bool = True
     locked: bool = False
 
 
@@ -212,6 +214,17 @@ def one_file_under_two_names(stage: Stage) -> tuple[str | Path, ...]:
     bench = stage.bench
     assert bench.run("benchmark-binary", "add", "era-2019", stage.binary, "--abi", ABI).exit_code == DONE
     return ("--benchmark-binary", "era-2019", "--benchmark-binary", stage.binary, "--launches", "1")
+
+
+def in_the_way(option: str) -> Callable[[Stage], tuple[str | Path, ...]]:
+    """A folder comes to lie where a file is to be written, while a launch runs."""
+
+    def arrange(stage: Stage) -> tuple[str | Path, ...]:
+        path = stage.bench.folder / "written.json"
+        stage.phone.at_launch(FIRST, path.mkdir)
+        return (option, path)
+
+    return arrange
 
 
 def old_build(stage: Stage) -> tuple[str, ...]:

@@ -14,12 +14,14 @@ from device.fault_setups import (
     cut_model,
     held_by,
     hot_once,
+    in_the_way,
     no_model,
     of_another_processor,
     set_fields,
     taken_over,
     without_commands,
 )
+from device.stand_in_behaviour import Behaviour
 from edge_mnv3_android_bench.device.phone_lock import machine_id
 
 PHONE, INPUT = "The phone", "What is given"
@@ -79,6 +81,7 @@ PHONE_FAULTS = (
         arrange=held_by({"owner": "anna@desk", "machine": "another", "pid": 7}, silent_s=60.0),
         code=FAILED,
         says="is in use: got anna@desk, process 7, for 2 min",
+        measured=False,
         locked=True,
     ),
     Fault(
@@ -109,6 +112,7 @@ PHONE_FAULTS = (
         arrange=big_cores_tell_no_clock(switched_off=True),
         code=FAILED,
         says="got cores 4, 5, 6 and 7 switched off, of unknown clock",
+        measured=False,
     ),
     Fault(
         kind=PHONE,
@@ -167,5 +171,38 @@ PHONE_FAULTS = (
         arrange=lambda stage: ("-o", stage.model),
         code=FAILED,
         says="use --force to overwrite it",
+    ),
+    Fault(
+        kind=INPUT,
+        what="the history cannot be written",
+        arrange=lambda stage: ("--history", stage.bench.folder),
+        code=FAILED,
+        says="history (--history names another)",
+        measured=False,
+    ),
+    Fault(
+        kind=INPUT,
+        what="the history cannot be written any more",
+        arrange=in_the_way("--history"),
+        code=DONE,
+        says="this result is not in the history",
+    ),
+    Fault(
+        kind=INPUT,
+        what="the result file cannot be written any more",
+        arrange=in_the_way("-o"),
+        code=FAILED,
+        says="the result is in ",
+    ),
+    Fault(
+        kind=INPUT,
+        what="outputs are to be compared, and the build cannot write them",
+        arrange=lambda stage: (
+            *("--check-outputs", "--launches", "1"),
+            *("--benchmark-binary", stage.bench.binary(Behaviour(build="2.10"))),
+        ),
+        code=FAILED,
+        says="got a build without --output_filepath",
+        measured=False,
     ),
 )

@@ -17,6 +17,7 @@ from device.command_setup import QUICK, SHORT, Bench, assert_clean, printed, sho
 from device.conftest import AnyDevice, MakePhone
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
+from edge_mnv3.core.errors import DeviceFileError
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.verdicts import ReproduceResult
@@ -166,6 +167,29 @@ def test_one_phone_is_lost_the_other_ones_result_is_there(bench: Bench, make_pho
     assert len(printed(again)["results"]) == 2
     assert len(good.launches) == launched + 1  # --help: its launches were kept
     assert_clean(bad)
+
+
+@pytest.mark.any_adb
+def test_launches_are_kept_when_outputs_cannot_be_compared(
+    bench: Bench, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phone.figures = SHORT
+    command = (model_file(bench.folder), "--benchmark-binary", bench.binary(), "--check-outputs")
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise DeviceFileError("outputs of the model", "none")
+
+    monkeypatch.setattr("edge_mnv3.stages.phone_checks.check_phone_outputs", fail)
+    done = bench.measure(phone, *command, "-o", "result.json")
+    assert done.exit_code == 1
+    assert "error: outputs of the model: got none" in done.stderr
+    report = from_json(DeviceBenchReport, (bench.folder / "result.json").read_text())
+    assert (len(report.results), len(report.failures)) == (1, 1)
+    launched = len(phone.launches)
+    again = bench.measure(phone, *command)
+    assert again.exit_code == 1
+    # What it goes on with: --help alone was started.
+    assert (len(phone.launches), "taken from the unfinished run" in again.stderr) == (launched + 1, True)
 
 
 @pytest.mark.any_adb

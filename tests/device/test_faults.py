@@ -46,6 +46,7 @@ def test_fault(
     assert all(text in done.output for text in (fault.says, *fault.says_too)), done.output
     figures = [result["median_us"] for result in printed(done)["results"]] if done.stdout else []
     assert figures == [MEDIAN_US] if fault.code == DONE else not any(figures)
+    assert fault.measured or not any("--graph" in word for launch in phone.launches for word in launch)
     if fault.locked:
         assert phone.read_bytes(f"{FOLDER}/lock/token") in (b"c0ffee\n", b"another\n")
     elif fault.reachable:

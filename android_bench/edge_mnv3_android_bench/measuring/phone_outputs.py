@@ -32,6 +32,7 @@ from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, benchmark_fla
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_model
 
 IMAGE_ALLOWANCE_S = 30.0
+OUTPUT_FLAGS = ("input_layer", "input_layer_shape", "input_layer_value_files", "output_filepath")
 DTYPES = ("uint8", "int8", "float32")
 _SEED = 0
 _ALL_INPUTS, _INPUT, _OUTPUT = "check_inputs", "check_input", "check_output"
@@ -73,6 +74,18 @@ def seeded_pixels(shape: ImageShape, count: int) -> list[Pixels]:
         columns = np.arange(shape.width_px) * cells[1] // shape.width_px
         images.append(np.ascontiguousarray(coarse[rows][:, columns]))
     return images
+
+
+def check_comparable(model: Path, kernels: Kernels) -> None:
+    """Refuses a file whose outputs could not be compared, before anything is measured.
+
+    Raises:
+        ModelFileError: It cannot be run here, has not one image input, or its input cannot be named.
+        RuntimeUnavailableError: The runtime on this machine cannot be used.
+    """
+    inputs = open_model(model, kernels=kernels).inputs
+    _check_inputs(inputs)
+    _check_name(inputs[0])
 
 
 def check_phone_outputs(
@@ -169,12 +182,21 @@ def input_values(
         ModelFileError: The model has not one image input.
         ArgumentError: The image has another size.
     """
-    if len(inputs) != 1 or inputs[0].dtype not in DTYPES or len(inputs[0].shape) != 4:
-        got = ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in inputs) or "none"
-        raise ModelFileError("model's inputs", got, "one image")
+    _check_inputs(inputs)
     if image.dtype != np.uint8 or (1, *image.shape) != inputs[0].shape:
         raise ArgumentError("image", f"{image.dtype} {image.shape}", f"uint8 {inputs[0].shape[1:]}")
     return fed_numbers(image[np.newaxis], inputs[0], input_range)
+
+
+def _check_inputs(inputs: Sequence[TensorInfo]) -> None:
+    if len(inputs) != 1 or inputs[0].dtype not in DTYPES or len(inputs[0].shape) != 4:
+        got = ", ".join(f"{tensor.dtype} {tensor.shape}" for tensor in inputs) or "none"
+        raise ModelFileError("model's inputs", got, "one image")
+
+
+def _check_name(tensor: TensorInfo) -> None:
+    if "," in tensor.name:
+        raise ModelFileError("model's input", f"the name {tensor.name!r}", "a name without a comma")
 
 
 def compare_outputs(on_phone: Sequence[Outputs], expected: Sequence[Outputs]) -> Differences:
@@ -195,8 +217,7 @@ def compare_outputs(on_phone: Sequence[Outputs], expected: Sequence[Outputs]) ->
 
 
 def _io_flags(session: DeviceSession, tensor: TensorInfo) -> list[str]:
-    if "," in tensor.name:
-        raise ModelFileError("model's input", f"the name {tensor.name!r}", "a name without a comma")
+    _check_name(tensor)
     path = session.folder.file(_INPUT)
     return [
         f"--input_layer={tensor.name}",

@@ -65,6 +65,8 @@ class MeasurementPlan:
         resume_path: Where finished launches are kept until all are; None keeps none.
         fixed_performance: Hold sustainable clocks, which are lower: for comparing, not for published figures.
         cool_down: Waits between a launch that does not count and the next.
+        later_flags: Names of flags that are needed once all launches are done, such as for a profile: a build
+            that lacks one is refused before the first launch.
     """
 
     models: tuple[Path, ...]
@@ -74,3 +76,4 @@ class MeasurementPlan:
     resume_path: Path | None = None
     fixed_performance: bool = False
     cool_down: CoolDown = CoolDown()
+    later_flags: tuple[str, ...] = ()

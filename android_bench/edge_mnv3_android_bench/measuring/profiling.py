@@ -15,7 +15,8 @@ from edge_mnv3_android_bench.measuring.launching import read_launch, run_launch
 from edge_mnv3_android_bench.measuring.protocols import benchmark_flags
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_model
 
-_PROFILE_FLAG = "--enable_op_profiling=true"
+PROFILE_FLAGS = ("enable_op_profiling",)
+_PROFILE_FLAG = f"--{PROFILE_FLAGS[0]}=true"
 
 
 def profile_model(

@@ -122,6 +122,27 @@ def read_known_flags(help_text: str) -> frozenset[str]:
     return frozenset(_HELP_FLAG.findall(help_text))
 
 
+def check_flags(known: Collection[str], needed: Sequence[str], what: str) -> None:
+    """Refuses a build that lacks flags.
+
+    Args:
+        known: Flags of the build.
+        needed: Names of those that are needed.
+        what: What errors call the build.
+
+    Raises:
+        BenchmarkBinaryError: It lacks some; the text names them.
+    """
+    lacking = [name for name in needed if name not in known]
+    if lacking:
+        raise BenchmarkBinaryError(
+            what,
+            f"a build without {', '.join(f'--{name}' for name in lacking)}",
+            "one that knows what was asked for",
+            "use another build, or ask for less",
+        )
+
+
 def benchmark_flags(
     settings: ProtocolSettings,
     *,

@@ -25,7 +25,7 @@ from edge_mnv3_android_bench.measuring.fleet import Fleet
 from edge_mnv3_android_bench.measuring.launch_statistics import state_warnings
 from edge_mnv3_android_bench.measuring.launching import read_launch, run_launch, stored_output
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
-from edge_mnv3_android_bench.measuring.protocols import benchmark_flags
+from edge_mnv3_android_bench.measuring.protocols import benchmark_flags, check_flags
 from edge_mnv3_android_bench.measuring.resume_file import ResumeFile
 from edge_mnv3_android_bench.measuring.schedule import Cell, next_cells
 from edge_mnv3_android_bench.measuring.session import (
@@ -41,8 +41,8 @@ def measure_fleet(
 ) -> tuple[DeviceBenchResult, ...]:
     """Measures on all devices at once.
 
-    A device that fails leaves the others alone: it is in the fleet's `failures`. When all are finished the
-    resume file is removed; otherwise the same call goes on where this one ended.
+    A device that fails leaves the others alone: it is in the fleet's `failures`. The same call goes on where
+    this one ended, until `forget_launches` says that the results are where they belong.
 
     Args:
         fleet: The devices.
@@ -68,11 +68,14 @@ def measure_fleet(
         progress=_Progress(reporter),
     )
     runs = {session.serial: _DeviceRun(session, shared) for session in fleet.sessions}
-    failures = len(fleet.failures)
     fleet.on_each(lambda session: runs[session.serial].measure())
-    if shared.resume and len(fleet.failures) == failures:
-        shared.resume.remove()
     return tuple(cell.result() for run in runs.values() for cell in run.cells if cell.is_done)
+
+
+def forget_launches(plan: MeasurementPlan) -> None:
+    """Removes the resume file: all is measured, and the results are written."""
+    if plan.resume_path:
+        ResumeFile(plan.resume_path).remove()
 
 
 class _Progress(Reporter):
@@ -153,7 +156,9 @@ class _DeviceRun:
             shared.progress.warn(f"device {session.serial}: {warning}")
         cpus = session.cpus(protocol.cores, state)
         for name in shared.plan.binaries:
-            self._binaries[name] = place_binary(session, shared.registry, name, stop=shared.stop)
+            ready = place_binary(session, shared.registry, name, stop=shared.stop)
+            check_flags(ready.known_flags, shared.plan.later_flags, f"benchmark binary '{name}'")
+            self._binaries[name] = ready
         for model in shared.plan.models:
             remote = place_model(session, model, shared.hashes[model], stop=shared.stop)
             for ready in self._binaries.values():
