@@ -23,6 +23,7 @@ from edge_mnv3.stages.whole_models import whole_model
 from edge_mnv3_quantization.options import QuantizationOptions
 from edge_mnv3_quantization.recipes.config import RECIPES
 from edge_mnv3_quantization.recipes.quantize import quantize
+from real_outputs import outputs
 from written_graphs import VALID, Written
 
 MEAN_AND_DEVIATION = InputRange((123.7, 116.3, 103.5), (58.4, 57.1, 57.4))
@@ -104,27 +105,6 @@ HEADS = (
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def outputs(content: bytes, pixels: Any, takes: InputRange | None) -> list[np.ndarray[Any, Any]]:
-    """Runs a file on images, as real numbers: floats of a range, or pixels in the file's own type."""
-    model = open_bytes(content, kernels="builtin" if takes else "xnnpack")
-    rows = []
-    for image in pixels:
-        if takes is None:
-            given = model.run_all(image)
-        else:
-            numbers = takes.apply(image[np.newaxis]).astype(np.float32)
-            if model.inputs[0].shape[1:] != image.shape:
-                numbers = numbers.transpose(0, 3, 1, 2)
-            given = model.run_raw(numbers)
-        rows.append(
-            [
-                (numbers.astype(np.float64) - (info.zero_point or 0)) * (info.scale or 1.0)
-                for numbers, info in zip(given, model.outputs, strict=True)
-            ]
-        )
-    return [np.stack(column) for column in zip(*rows, strict=True)]
 
 
 def decibels(wanted: np.ndarray[Any, Any], got: np.ndarray[Any, Any]) -> float:

@@ -16,22 +16,18 @@ from edge_mnv3.model.keras_models import answers
 from edge_mnv3.stages.float_model import ModelRequest
 from edge_mnv3.stages.open_model import open_float_model
 from edge_mnv3_quantization.reading.reader import read_network
-from keras_models import FORMS, SIZES, Base, Form, without_head
+from keras_models import SIZES, Base, all_forms
 from written_graphs import float_pair
 
 # A form of each kind is converted in every run of the tests; --all-forms converts the whole table.
 IN_EVERY_RUN = {
     ("small", "in a Sequential"), ("minimalistic", "input_tensor with Rescaling"),
-    ("minimalistic", "batch norm behind Flatten"), ("minimalistic", "two heads"),
+    ("minimalistic", "two heads"),
     ("minimalistic", "mixed precision"),
     ("minimalistic", "not square"), ("minimalistic", "grey, three times"), ("minimalistic", "embedding"),
     ("minimalistic", "takes -1..1"), ("large", "whole"),
 }  # fmt: skip
-TABLE = [(size, name) for size in SIZES for name in {**FORMS, **without_head(Base(size))}]
-
-
-def form_of(size: str, name: str) -> Form:
-    return {**FORMS, **without_head(Base(size))}[name]
+TABLE = [(size, name) for size in SIZES for name in all_forms(Base(size))]
 
 
 @pytest.mark.parametrize(("size", "name"), TABLE)
@@ -40,8 +36,10 @@ def test_form(size: str, name: str, tmp_path: Path, request: pytest.FixtureReque
         pytest.skip("a few rows of the table are in every run; all take minutes: --all-forms")
     keras.utils.clear_session()
     keras.utils.set_random_seed(1)
-    form = form_of(size, name)
-    model = form.make(Base(size))
+    base = Base(size)
+    form = all_forms(base)[name]
+    shape = form.shape or base.square
+    model = form.make(base)
     path = tmp_path / "model.keras"
     model.save(path)
     stated = None if form.stated is None else parse_input_range(form.stated)
@@ -51,15 +49,15 @@ def test_form(size: str, name: str, tmp_path: Path, request: pytest.FixtureReque
         made = opened.made()
     outputs = [(output.shape, output.activation, output.task) for output in made.facts.outputs]
     assert outputs == list(form.outputs)
-    assert opened.shape.dimensions == form.shape
+    assert opened.shape.dimensions == shape
     assert made.input_range.ends()[0] == pytest.approx(form.ends)
     for layer in model._flatten_layers():
         layer.dtype_policy = "float32"
     file = open_bytes(made.content)
-    assert [dataclasses.astuple(tensor)[1] for tensor in file.inputs] == [(1, *form.shape)]
+    assert [dataclasses.astuple(tensor)[1] for tensor in file.inputs] == [(1, *shape)]
     generator = np.random.default_rng(2)
     for low, high in ((0, 255), (96, 160)):
-        pixels = generator.integers(low, high, form.shape).astype(np.uint8)
+        pixels = generator.integers(low, high, shape).astype(np.uint8)
         image = made.input_range.apply(pixels)[np.newaxis]
         for wanted, got in zip(answers(model, image), file.run_raw(image), strict=True):
             assert got.shape == wanted.shape
