@@ -32,11 +32,13 @@ class Row(NamedTuple):
         line: Its line in the file, from 1 on.
         file: The name of an image as it is written, less blanks around it.
         label: The label as it is written, less blanks around it; None where there is no such column.
+        others: Name of each other column to what it says, less blanks around it.
     """
 
     line: int
     file: str
     label: str | None
+    others: dict[str, str]
 
 
 class Table(NamedTuple):
@@ -44,11 +46,9 @@ class Table(NamedTuple):
 
     Attributes:
         rows: Its rows; those without anything in them do not count.
-        unread_columns: Columns beside that of the files where none was taken for labels.
     """
 
     rows: list[Row]
-    unread_columns: tuple[str, ...]
 
 
 class Labels(NamedTuple):
@@ -86,6 +86,11 @@ def read_table(text: str, *, what: str) -> Table:
     label_column = _column(columns, _LABEL_NAMES, what, "label")
     if file_column is None:
         raise InputFileError(what, f"columns {', '.join(columns) or 'none'}", _WANTED, _header_hint(columns))
+    others = {
+        name: number
+        for number, name in enumerate(columns)
+        if number not in (file_column, label_column) and name and columns.count(name) == 1
+    }
     rows = []
     for cells in reader:
         line = start + reader.line_num
@@ -99,11 +104,10 @@ def read_table(text: str, *, what: str) -> Table:
                 f"write a name with '{delimiter}' in it between double quotes",
             )
         if file:
-            rows.append(Row(line, file, label))
+            rows.append(Row(line, file, label, {name: cells[number] for name, number in others.items()}))
         elif label:
             raise CalibrationDataError(f"{what}, line {line}", f"the label {label} and no file", "both")
-    others = tuple(name for number, name in enumerate(columns) if number != file_column and name)
-    return Table(rows, others if label_column is None else ())
+    return Table(rows)
 
 
 def read_labels(rows: Sequence[Row], *, what: str) -> Labels:

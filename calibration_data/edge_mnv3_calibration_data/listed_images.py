@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,11 +48,13 @@ class ListedImage(ABC):
         name: For people and manifests, relative to the source's root.
         label: Class, 0-based, or None.
         label_name: Name of the class, or None.
+        cells: What a table's other columns say of it.
     """
 
     name: str
     label: int | None
     label_name: str | None = None
+    cells: Mapping[str, str] = field(default_factory=dict)
 
     @abstractmethod
     def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
@@ -128,6 +131,15 @@ class ListedSource(ImageSource):
     def label_name(self, index: int) -> str | None:
         """Name of an image's class."""
         return self.images[index].label_name
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Other columns of a table."""
+        return tuple(self.images[0].cells) if self.images else ()
+
+    def cell(self, index: int, column: str) -> str:
+        """What one of them says of an image."""
+        return self.images[index].cells[column]
 
     def load(self, index: int, *, shape: ImageShape, preprocess: str) -> Pixels:
         """Reads and preprocesses one image."""

@@ -45,21 +45,23 @@ if TYPE_CHECKING:
     "--data",
     required=True,
     metavar="CSV|DIR|digits",
-    help="Compare on these images: a CSV with columns file,label, a folder with one subfolder a class, "
-    "an .npz, or 'digits'; embeddings and maps need no labels.",
+    help="Compare on these images: a CSV with columns file,label, or file and a column of 0 and 1 "
+    "for each label, a folder with one subfolder a class, an .npz, or 'digits'; embeddings and maps need no "
+    "labels.",
 )
 @click.option(
     "--labels",
-    type=click.Path(path_type=Path),
-    metavar="FILE|DIR",
-    help="Find the outputs that class folders and a CSV name by these names, one a line.",
+    multiple=True,
+    metavar="PATH|NAME=PATH",
+    help="Find the outputs that class folders and a CSV name by these names, one a line; for the output NAME "
+    "of several; may be repeated.",
 )
 @input_range_option
 @click.option(
     "--task",
     type=click.Choice(TASKS),
-    help="Take the outputs for one class, one score, several labels, or features.  [default: as the last "
-    "layer tells]",
+    help="Take the outputs for one class, one score, several labels, or features.  [default: as "
+    "quantize.json or the last layer tells]",
 )
 @preprocess_option
 @click.option(
@@ -133,12 +135,17 @@ def _doubts(result: ValidateResult) -> list[str]:
 
 
 def _files(result: ValidateResult) -> list[str]:
+    from edge_mnv3.core.results.model_facts import TASK_SOURCES
+
     lines = []
     for name, file in (("float", result.float_), ("int8", result.int8)):
         taken = ""
         if file.input is not None:
             taken = f", input {_taken(file.input)}"
         lines.append(f"{name:<12}{file.kernels}{taken}")
+    if result.outputs and result.task_source is not None:
+        tasks = ", ".join(each.output.task for each in result.outputs)
+        lines.append(f"{'task':<12}{tasks} ({TASK_SOURCES[result.task_source]})")
     return lines
 
 
@@ -155,7 +162,8 @@ def _taken(image: InputFacts) -> str:
 def _output(result: ValidateResult, output: OutputComparison) -> list[str]:
     """One output: its figures, how alike both files answer, and for classes what was lost most."""
     lines = [] if len(result.outputs) == 1 else ["", f"output {output.output.name} ({output.output.task})"]
-    if output.output.task == "classes" and output.labelled and result.figures is not None:
+    first = next((each for each in result.outputs if each.labelled), None)
+    if output.output.task == "classes" and output is first and result.figures is not None:
         return [*lines, *_classes(result, result.figures)]
     if output.scores:
         lines.append(f"{'':<24}{'float %':>9}{'int8 %':>9}{'points':>9}")

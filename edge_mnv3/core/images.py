@@ -107,6 +107,19 @@ class ImageSource(ABC):
         """
         return None
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of a table's other columns than those of files and labels; empty where there is no table."""
+        return ()
+
+    def cell(self, index: int, column: str) -> str:
+        """What one of `columns` says of an image, less blanks around it.
+
+        Raises:
+            KeyError: There is no such column.
+        """
+        raise KeyError(column)
+
     @abstractmethod
     def load(self, index: int, *, shape: ImageShape, preprocess: str) -> Pixels:
         """Decodes and preprocesses one image; may be called from several threads.
@@ -217,7 +230,8 @@ def check_labelled(source: ImageSource) -> None:
     """
     if source.available is not None and None not in source.labels():
         return
-    got = "; ".join(("images without labels", *source.remarks))
+    columns = (f"no column label, but {', '.join(source.columns)}",) if source.columns else ()
+    got = "; ".join(("images without labels", *columns, *source.remarks))
     named = next((name for name in source.label_names() if name is not None), None)
     if named is not None:
         got = f"labels that are names, such as {named!r}, and no numbers"

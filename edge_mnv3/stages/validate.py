@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,7 @@ from edge_mnv3.core.choices import (
 from edge_mnv3.core.images import check_skipped, skipped_warnings, unread_warnings
 from edge_mnv3.core.input_range import stated_range
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_call, optional_path
+from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_call
 from edge_mnv3.core.results.model_facts import Task
 from edge_mnv3.core.results.validate import ValidateResult
 
@@ -41,9 +42,11 @@ class ValidateRequest(Request):
         max_drop_points: Largest drop of accuracy (float less int8, percentage points) that passes the gate;
             None for no gate.
         labels: Names of the outputs, for images that name their classes: a text file, or a folder of class
-            folders; None for those that the files bring.
+            folders; of the first output of scores, or for others `NAME=PATH` with the output's name, in a
+            list; None for those that the files bring.
         input_range: What float inputs take, as `parse_input_range` reads it; None to find it out.
-        task: What the outputs mean; None to read it from the float file.
+        task: What the outputs mean; None for what the `quantize.json` beside the files says, else what the
+            float file's last layers tell.
     """
 
     float_path: AnyPath
@@ -55,7 +58,7 @@ class ValidateRequest(Request):
     class_offset: Annotated[int, AtLeast(0)] | None = None
     workers: Count | None = None
     max_drop_points: float | None = None
-    labels: AnyPath | None = None
+    labels: AnyPath | Sequence[AnyPath] | None = None
     input_range: str | None = None
     task: Task | None = None
 
@@ -78,15 +81,18 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
         RuntimeUnavailableError: The runtime cannot be used.
     """
     from edge_mnv3.stages.output_names import output_names
+    from edge_mnv3.stages.package_inputs import label_files
+    from edge_mnv3.stages.recorded_outputs import recorded_outputs
     from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.validation import accuracy
 
     check_call("validate", (ValidateRequest,), request, reporter)
     images = open_images(request.data)
     float_path, int8_path = Path(request.float_path), Path(request.int8_path)
-    names = None
-    if request.labels is not None or any(name is not None for name in images.label_names()):
-        names = output_names(optional_path(request.labels), (int8_path, float_path))
+    names = {}
+    has_texts = any(name is not None for name in images.label_names()) or images.columns
+    if request.labels or has_texts:
+        names = output_names(label_files(request.labels), (int8_path, float_path))
     settings = accuracy.ValidationSettings(
         preprocess=request.preprocess,
         kernels=request.kernels,
@@ -97,6 +103,7 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
         input_range=stated_range(request.input_range),
         task=request.task,
         names=names,
+        recorded=recorded_outputs(float_path) or recorded_outputs(int8_path),
     )
     reporter.step("validating")
     result = accuracy.validate(float_path, int8_path, images, settings, reporter)

@@ -114,12 +114,9 @@ def test_a_missing_file_among_others_is_found_when_it_is_read(folder: Path) -> N
 def test_labels_are_not_dropped_without_a_word(folder: Path) -> None:
     (folder / "l.csv").write_text("file,klasse,weight\na.jpg,0,1\n")
     source = open_images(folder / "l.csv")
-    remark = (
-        f"CSV {folder / 'l.csv'} has no column label: klasse, weight not read; a column of labels is called "
-        "label"
-    )
-    assert source.remarks == (remark,)
-    with pytest.raises(CalibrationDataError, match="has no column label: klasse, weight not read"):
+    assert source.columns == ("klasse", "weight")
+    assert (source.cell(0, "klasse"), source.cell(0, "weight")) == ("0", "1")
+    with pytest.raises(CalibrationDataError, match="no column label, but klasse, weight"):
         open_images(folder / "l.csv", need_labels=True)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_mnv3.core.errors import InputFileError
-from edge_mnv3_calibration_data.csv_columns import Row, Table, read_labels, read_table
+from edge_mnv3_calibration_data.csv_columns import Row, read_labels, read_table
 from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
 from edge_mnv3_calibration_data.listed_paths import find_listed
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix
@@ -39,23 +39,16 @@ def open_csv(location: str | Path) -> ListedSource:
     labels = read_labels(table.rows, what=str(path))
     files = find_listed([row.file for row in table.rows], base=path.parent, what=what)
     images = tuple(
-        FileImage(name=file.name, label=number, label_name=name, path=file.path)
-        for file, number, name in zip(files, labels.numbers, labels.names, strict=True)
+        FileImage(name=file.name, label=number, label_name=name, cells=row.others, path=file.path)
+        for file, number, name, row in zip(files, labels.numbers, labels.names, table.rows, strict=True)
     )
     return ListedSource(
         kind="csv",
         location=str(location),
         root=path.parent,
         images=images,
-        remarks=(*_unread_columns(table, what), *_repeated(table.rows, what)),
+        remarks=_repeated(table.rows, what),
     )
-
-
-def _unread_columns(table: Table, what: str) -> tuple[str, ...]:
-    if not table.unread_columns:
-        return ()
-    names = ", ".join(table.unread_columns)
-    return (f"{what} has no column label: {names} not read; a column of labels is called label",)
 
 
 def _repeated(rows: Sequence[Row], what: str) -> tuple[str, ...]:

@@ -9,8 +9,14 @@ Activation = Literal["softmax", "sigmoid", "none"]
 Task = Literal["classes", "binary", "labels", "embedding", "map"]
 # Tasks whose numbers are scores of things that have names.
 LABELLED_TASKS: tuple[Task, ...] = ("classes", "binary", "labels")
+TaskSource = Literal["stated", "recorded", "graph"]
 RangeSource = Literal["stated", "metadata", "graph", "quantization", "pair", "definition"]
 
+TASK_SOURCES: dict[TaskSource, str] = {
+    "stated": "as stated",
+    "recorded": "as quantize.json says",
+    "graph": "as the last layers tell",
+}
 RANGE_SOURCES: dict[RangeSource, str] = {
     "stated": "as stated",
     "metadata": "as its metadata says",

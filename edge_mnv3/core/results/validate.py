@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import SkippedImage
-from edge_mnv3.core.results.model_facts import InputFacts, OutputFacts
+from edge_mnv3.core.results.model_facts import InputFacts, OutputFacts, TaskSource
 
 
 def _of_classes(data: dict[str, Any]) -> dict[str, Any]:
@@ -217,6 +217,11 @@ class ClassFigures:
     agreement_percent: float
 
 
+def _without_task_source(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 2, which does not say what told the outputs' tasks."""
+    return {**data, "task_source": None}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateResult:
     """A float file against an int8 file on the same images, output by output.
@@ -238,11 +243,13 @@ class ValidateResult:
         runtime: Name and version of the TFLite runtime.
         gate: The limit on the drop; None where none was asked for.
         outputs: Each output of the files; empty in results of version 1.
+        task_source: What told the tasks of the outputs: the user (`stated`), `quantize.json` (`recorded`), or
+            the float file's last layers (`graph`); None in results of earlier releases.
         findings: What was noticed; empty in results of version 1.
         warnings: What the user must know, with the findings in words.
     """
 
-    FORMAT: ClassVar[Format] = Format("validate", (_of_classes,))
+    FORMAT: ClassVar[Format] = Format("validate", (_of_classes, _without_task_source))
     schema_version: int = FORMAT.version
     n: int
     data: str
@@ -259,6 +266,7 @@ class ValidateResult:
     runtime: str
     gate: Gate | None
     outputs: tuple[OutputComparison, ...]
+    task_source: TaskSource | None
     findings: tuple[Noticed, ...]
     warnings: tuple[str, ...]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -17,7 +18,7 @@ _CLASSIFIERS = ("FULLY_CONNECTED", "CONV_2D")
 
 
 def read_outputs(path: Path, *, task: Task | None = None) -> tuple[OutputFacts, ...]:
-    """Reads what each output of a file means.
+    """Reads what each output of a file means, under the names of its signature.
 
     Args:
         path: A `.tflite` file.
@@ -27,8 +28,13 @@ def read_outputs(path: Path, *, task: Task | None = None) -> tuple[OutputFacts, 
         ModelFileError: It is no valid `.tflite`, or an output is one number behind a softmax.
         ArgumentError: An output cannot have that task.
     """
-    graph = read_file(path).main_graph
-    return tuple(output_facts(graph, tensor, name=str(path), task=task) for tensor in graph.outputs)
+    contents = read_file(path)
+    graph, names = contents.main_graph, signature_names(contents)
+    facts = (output_facts(graph, tensor, name=str(path), task=task) for tensor in graph.outputs)
+    return tuple(
+        dataclasses.replace(fact, name=names.get(tensor, fact.name))
+        for tensor, fact in zip(graph.outputs, facts, strict=True)
+    )
 
 
 def signature_names(model: Model) -> dict[int, str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.results.model_facts import Task
+from edge_mnv3.core.results.model_facts import OutputFacts, Task
 from edge_mnv3.core.results.validate import Gate, ModelAccuracy, OutputComparison, ValidateResult
 from edge_mnv3_quantization.validation.class_comparison import ClassComparison
-from edge_mnv3_quantization.validation.comparing import Answered, Comparison
+from edge_mnv3_quantization.validation.comparing import Answered, Comparison, OfOutput
 from edge_mnv3_quantization.validation.file_pair import (
     ComparedFile,
     FilePair,
@@ -61,7 +61,8 @@ class ValidationSettings:
             None for no gate.
         input_range: What float inputs take, as the user says; None to find it out.
         task: What the outputs mean, as the user says; None to read it from the float file.
-        names: Names of the outputs, for images that name their classes.
+        names: As in `plan_comparisons`.
+        recorded: What the outputs mean, as `quantize.json` says; empty where it says nothing.
     """
 
     preprocess: str = DEFAULT_PREPROCESS
@@ -72,7 +73,8 @@ class ValidationSettings:
     max_drop_points: float | None = None
     input_range: InputRange | None = None
     task: Task | None = None
-    names: OutputNames | None = None
+    names: Mapping[str, OutputNames] = field(default_factory=dict)
+    recorded: tuple[OutputFacts, ...] = ()
 
 
 DEFAULT_SETTINGS = ValidationSettings()
@@ -104,6 +106,7 @@ def validate(
         runtime=settings.runtime,
         input_range=settings.input_range,
         task=settings.task,
+        recorded=settings.recorded,
     )
     pair = open_pair(float_path, int8_path, pair_settings)
     plan = plan_comparisons(pair, images, class_offset=settings.class_offset, names=settings.names)
@@ -146,6 +149,7 @@ def validate(
         runtime=pair.float_.runtime,
         gate=None if settings.max_drop_points is None else _gate(outputs, settings.max_drop_points, findings),
         outputs=tuple(outputs),
+        task_source=pair.task_source,
         findings=tuple(noticed(finding) for finding in findings),
         warnings=tuple(finding.text for finding in findings),
     )
@@ -173,7 +177,8 @@ def _compare(
     outputs: list[OutputComparison] = []
     findings: list[Finding] = []
     for place, comparison in enumerate(plan.comparisons):
-        labels = [plan.labels[index] for index in run.answers] if place == plan.labelled else None
+        all_labels = plan.labels.get(place)
+        labels = None if all_labels is None else [all_labels[index] for index in run.answers]
         answered = Answered(
             names=names,
             answers=[each[place] for each in run.answers.values()],
@@ -181,7 +186,9 @@ def _compare(
         )
         compared = comparison.compare(answered)
         outputs.append(compared.comparison)
-        findings += compared.findings
+        several = len(plan.comparisons) > 1
+        name = compared.comparison.output.name
+        findings += [OfOutput(name, each) if several else each for each in compared.findings]
     return outputs, findings
 
 
@@ -195,7 +202,8 @@ def _range_hint(
     """Tries other input ranges where the float file is wrong on most images."""
     if classes.figures is None or classes.figures.float_hits.top1_percent >= _MOST:
         return None
-    labels = {index: label for index, label in enumerate(plan.labels) if isinstance(label, int)}
+    given = plan.labels[plan.labelled or 0]
+    labels = {index: label for index, label in enumerate(given) if isinstance(label, int)}
     return better_range(pair.float_, images, labels, classes, settings)
 
 
@@ -218,15 +226,16 @@ def _check_gate(pair: FilePair, settings: ValidationSettings) -> None:
 
 
 def _gate(outputs: Sequence[OutputComparison], max_drop_points: float, findings: Sequence[Finding]) -> Gate:
-    """Limits the first figure of accuracy; embeddings have their neighbours."""
-    scores = [score for output in outputs for score in output.scores]
-    if scores:
-        return decide_gate(scores[0].name, -scores[0].difference_points, max_drop_points, findings)
-    kept = [
-        output.similarity.neighbour_agreement_percent for output in outputs if output.similarity is not None
-    ]
-    known = [percent for percent in kept if percent is not None]
-    return decide_gate(_NEIGHBOURS, 100 - min(known) if known else float("nan"), max_drop_points, findings)
+    """Limits the first figure of each output; embeddings have their neighbours. The largest drop decides."""
+    drops: list[tuple[str, float]] = []
+    for output in outputs:
+        of = "" if len(outputs) == 1 else f" of output {output.output.name}"
+        if output.scores:
+            drops.append((f"{output.scores[0].name}{of}", -output.scores[0].difference_points))
+        elif output.similarity is not None and output.similarity.neighbour_agreement_percent is not None:
+            drops.append((f"{_NEIGHBOURS}{of}", 100 - output.similarity.neighbour_agreement_percent))
+    measure, drop = max(drops, key=lambda each: each[1], default=(_NEIGHBOURS, float("nan")))
+    return decide_gate(measure, drop, max_drop_points, findings)
 
 
 def _accuracy(

@@ -39,6 +39,29 @@ class Answered(Generic[A]):
     labels: Sequence[Label] | None
 
 
+@dataclass(frozen=True, slots=True)
+class OfOutput:
+    """A finding about one of several outputs."""
+
+    output: str
+    finding: Finding
+
+    @property
+    def kind(self) -> str:
+        """Its name in results."""
+        return self.finding.kind
+
+    @property
+    def fails_gate(self) -> bool:
+        """Whether a gate fails with it."""
+        return self.finding.fails_gate
+
+    @property
+    def text(self) -> str:
+        """The finding as a sentence for people."""
+        return f"output '{self.output}': {self.finding.text}"
+
+
 class Compared(NamedTuple):
     """The comparison of an output, and what was noticed."""
 

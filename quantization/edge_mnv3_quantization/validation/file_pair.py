@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_mnv3.core.choices import KernelChoice, Kernels, RuntimeName
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.input_range import InputRange
-from edge_mnv3.core.results.model_facts import OutputFacts, Task
+from edge_mnv3.core.results.model_facts import OutputFacts, Task, TaskSource
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import LoadedModel, open_model, probe
 from edge_mnv3.core.tflite.input_facts import DecidedInput, decide_inputs, read_input
-from edge_mnv3.core.tflite.output_facts import read_outputs
+from edge_mnv3.core.tflite.output_facts import read_outputs, signature_names
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3_quantization.validation.findings import Finding, InputDoubtful, RefusedByXnnpack
 from edge_mnv3_quantization.validation.running import RunnableFile, image_shape
@@ -63,11 +63,20 @@ class PairedOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePair:
-    """Both files, their outputs in the float file's order, and what was noticed about them."""
+    """Both files.
+
+    Attributes:
+        float_: The float file.
+        int8: The int8 file.
+        outputs: Their outputs, in the float file's order.
+        task_source: What told the outputs' tasks.
+        findings: What was noticed about the files.
+    """
 
     float_: ComparedFile
     int8: ComparedFile
     outputs: tuple[PairedOutput, ...]
+    task_source: TaskSource
     findings: tuple[Finding, ...]
 
 
@@ -79,13 +88,16 @@ class PairSettings:
         kernels: `auto` takes XNNPACK, and for a file that does not load under it the built-in kernels.
         runtime: Which runtime to use.
         input_range: What float inputs take, as the user says; None to find it out.
-        task: What the outputs mean, as the user says; None to read it from the float file.
+        task: What the outputs mean, as the user says; None for what is recorded.
+        recorded: What the float file's outputs mean, as `quantize.json` says; where it is of other outputs or
+            empty, that is read from the float file.
     """
 
     kernels: KernelChoice
     runtime: RuntimeName
     input_range: InputRange | None = None
     task: Task | None = None
+    recorded: tuple[OutputFacts, ...] = ()
 
 
 def open_pair(float_path: Path, int8_path: Path, settings: PairSettings) -> FilePair:
@@ -116,9 +128,31 @@ def open_pair(float_path: Path, int8_path: Path, settings: PairSettings) -> File
         ComparedFile(path=path, kernels=kernels, input=decided, runtime=model.runtime)
         for path, kernels, decided, model in zip(paths, chosen, inputs, models, strict=True)
     )
+    facts, task_source = _facts(float_path, settings)
+    outputs = paired_outputs(facts, *(_by_signature(*each) for each in zip(paths, models, strict=True)))
+    return FilePair(
+        float_=float_, int8=int8, outputs=outputs, task_source=task_source, findings=tuple(findings)
+    )
+
+
+def _facts(float_path: Path, settings: PairSettings) -> tuple[tuple[OutputFacts, ...], TaskSource]:
     facts = read_outputs(float_path, task=settings.task)
-    outputs = paired_outputs(facts, *(model.outputs for model in models))
-    return FilePair(float_=float_, int8=int8, outputs=outputs, findings=tuple(findings))
+    if settings.task is not None:
+        return facts, "stated"
+    if [each.shape for each in settings.recorded] != [each.shape for each in facts]:
+        return facts, "graph"
+    tasks = [each.task for each in settings.recorded]
+    return tuple(replace(fact, task=task) for fact, task in zip(facts, tasks, strict=True)), "recorded"
+
+
+def _by_signature(path: Path, model: LoadedModel) -> list[TensorInfo]:
+    """The outputs under the names of the signature, which both files share."""
+    contents = read_file(path)
+    names = signature_names(contents)
+    return [
+        replace(tensor, name=names.get(number, tensor.name))
+        for number, tensor in zip(contents.main_graph.outputs, model.outputs, strict=True)
+    ]
 
 
 def paired_outputs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,7 +46,29 @@ class Labelled(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def labels_of(images: ImageSource, *, task: Task, classes: int, names: OutputNames | None) -> Labelled:
+class Written(NamedTuple):
+    """Labels as they are written, of each image: a text, a number, both or neither."""
+
+    texts: Sequence[str | None]
+    numbers: Sequence[int | None]
+
+
+def written_in(images: ImageSource, column: str) -> Written:
+    """Labels in a column of their own: numbers where all are, else names."""
+    texts = [images.cell(index, column) for index in range(images.available or 0)]
+    if all(text.removesuffix(".0").isdecimal() for text in texts):
+        return Written([None] * len(texts), [int(text.removesuffix(".0")) for text in texts])
+    return Written([text or None for text in texts], [None] * len(texts))
+
+
+def labels_of(
+    images: ImageSource,
+    *,
+    task: Task,
+    classes: int,
+    names: OutputNames | None,
+    written: Written | None = None,
+) -> Labelled:
     """Finds the labels of all images.
 
     Args:
@@ -53,24 +76,23 @@ def labels_of(images: ImageSource, *, task: Task, classes: int, names: OutputNam
         task: `classes`, `binary` or `labels`, of which an image may have several.
         classes: How many there are; 2 for `binary`.
         names: Names of the outputs, where they are known.
+        written: The labels; None for those that the source gives.
 
     Raises:
         CalibrationDataError: A label is none of the names, or beyond the classes; or a name where no names of
             outputs are known.
     """
-    texts, numbers = images.label_names(), images.labels()
+    texts, numbers = written or Written(images.label_names(), images.labels())
     findings: tuple[Finding, ...] = ()
     places = None
     if names is not None:
         _check_count(names, classes)
         places = _places(names)
-        written = [text for text in texts if text is not None]
-        known = any(
-            _found(part, places) is not None for text in written for part in _parts(text, task, places)
-        )
-        if written and not known and not names.stated:
-            findings, places = (NamesUnknown(names.source, written[0], names.names[0]),), None
-        elif not written:
+        given = [text for text in texts if text is not None]
+        known = any(_found(part, places) is not None for text in given for part in _parts(text, task, places))
+        if given and not known and not names.stated:
+            findings, places = (NamesUnknown(names.source, given[0], names.names[0]),), None
+        elif not given:
             places = None
     labels = [
         _label(_Image(images, index, task, classes), text, number, places, names)
@@ -131,7 +153,7 @@ def _parts(text: str, task: Task, places: dict[str, int]) -> list[str]:
 def _place(image: _Image, name: str, places: dict[str, int], names: OutputNames) -> int:
     place = _found(name, places)
     if place is None:
-        near = difflib.get_close_matches(_folded(name), places, n=1, cutoff=0.0)
+        near = difflib.get_close_matches(folded(name), places, n=1, cutoff=0.0)
         suggestion = names.names[places[near[0]]] if near else names.names[0]
         raise image.error(
             repr(name),
@@ -143,13 +165,13 @@ def _place(image: _Image, name: str, places: dict[str, int], names: OutputNames)
 
 def _places(names: OutputNames) -> dict[str, int]:
     """The place of each name as it is written, and without regard to case where only one is meant."""
-    folded = [_folded(name) for name in names.names]
-    places = {each: place for place, each in enumerate(folded) if folded.count(each) == 1}
+    plain = [folded(name) for name in names.names]
+    places = {each: place for place, each in enumerate(plain) if plain.count(each) == 1}
     return places | {_written(name): place for place, name in enumerate(names.names)}
 
 
 def _found(name: str, places: dict[str, int]) -> int | None:
-    return places.get(_written(name), places.get(_folded(name)))
+    return places.get(_written(name), places.get(folded(name)))
 
 
 def _written(name: str) -> str:
@@ -157,7 +179,8 @@ def _written(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """A name without blanks around it, in one form of Unicode, without regard to case."""
     return _written(name).casefold()
 
 

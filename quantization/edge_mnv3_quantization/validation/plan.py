@@ -2,93 +2,143 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.images import ImageSource, check_labelled
-from edge_mnv3.core.results.model_facts import LABELLED_TASKS, Task
+from edge_mnv3.core.results.model_facts import LABELLED_TASKS, OutputFacts
 from edge_mnv3_quantization.validation.class_comparison import ClassComparison
 from edge_mnv3_quantization.validation.class_numbers import ClassNumbers, class_numbers
 from edge_mnv3_quantization.validation.comparing import Comparison, Label, PairNames
 from edge_mnv3_quantization.validation.file_pair import FilePair, PairedOutput
 from edge_mnv3_quantization.validation.findings import Finding
-from edge_mnv3_quantization.validation.label_names import Labelled, OutputNames, labels_of
+from edge_mnv3_quantization.validation.label_columns import ColumnsUnread, labels_of_columns
+from edge_mnv3_quantization.validation.label_names import Labelled, OutputNames, folded, labels_of, written_in
 from edge_mnv3_quantization.validation.score_comparison import ScoresComparison
 from edge_mnv3_quantization.validation.similarity import FeatureComparison
 
 
 class ComparisonPlan(NamedTuple):
-    """How each output is compared, and which of them has the images' labels.
+    """How each output is compared, and which of them have labels.
 
     Attributes:
         comparisons: One for each output.
-        labelled: Its place; None where no output has labels.
-        labels: The labels of all images.
+        labels: Place of an output to the labels of all images, in the order of the outputs.
+        columns: Columns of a table that labels were read from, other than the one called label.
         findings: What was noticed before anything ran.
     """
 
     comparisons: list[Comparison[Any]]
-    labelled: int | None
-    labels: list[Label | None]
+    labels: dict[int, list[Label | None]]
+    columns: tuple[str, ...]
     findings: list[Finding]
+
+    @property
+    def labelled(self) -> int | None:
+        """Place of the first output that has labels; None where none has."""
+        return next(iter(self.labels), None)
 
 
 def plan_comparisons(
-    pair: FilePair, images: ImageSource, *, class_offset: int | None, names: OutputNames | None
+    pair: FilePair,
+    images: ImageSource,
+    *,
+    class_offset: int | None,
+    names: Mapping[str, OutputNames],
 ) -> ComparisonPlan:
     """Decides how each output is compared, and finds the labels of the images.
 
+    The images' labels are those of the first output that can have some. A table's column that has the name of
+    an output has the labels of that output.
+
     Args:
         pair: Both files.
-        images: The images. Their labels are those of the first output that can have some.
+        images: The images.
         class_offset: Output index of label 0; None means 1 for 1001 outputs, else 0.
-        names: Names of the outputs, for images that name their classes.
+        names: Name of an output to the names of its numbers, for images that name their classes; an empty
+            name stands for the first output of scores.
 
     Raises:
         ModelFileError: The files have other classes.
+        ArgumentError: The user names numbers of an output that there is not.
         CalibrationDataError: Labels are missing or wrong.
     """
-    labelled = _labelled_output(pair.outputs, images)
+    _check_names(pair.outputs, names)
+    first = next((each for each in pair.outputs if each.facts.task in LABELLED_TASKS), None)
+    own = _labelled_output(pair.outputs, images)
     comparisons: list[Comparison[Any]] = []
     findings: list[Finding] = []
-    labels: list[Label | None] = []
+    labels: dict[int, list[Label | None]] = {}
+    columns: list[str] = []
     for place, output in enumerate(pair.outputs):
         numbers = ClassNumbers(2 if output.facts.task == "binary" else output.float_count, (0, 0), ())
         if output.facts.task == "classes":
             numbers = class_numbers(pair, output, class_offset)
-        found = Labelled([], False, ())
-        if place == labelled:
-            found = _labels(images, output.facts.task, numbers, names)
-            labels = found.labels
-        comparisons.append(_comparison(pair, output, numbers, found.named))
-        findings += [*numbers.findings, *found.findings]
-    return ComparisonPlan(comparisons, labelled, labels, findings)
+        found = _Found(Labelled([], False, ()), ())
+        if output.facts.task in LABELLED_TASKS:
+            named = names.get(output.facts.name) or (names.get("") if output is first else None)
+            found = _labels(images, output.facts, numbers, named, own=place == own)
+        if found.labelled.labels:
+            labels[place] = found.labelled.labels
+        comparisons.append(_comparison(pair, output, numbers, found.labelled.named))
+        columns += found.columns
+        findings += [*numbers.findings, *found.labelled.findings]
+    unread = tuple(each for each in images.columns if each not in columns)
+    if own is None and unread:
+        findings.append(ColumnsUnread(unread))
+    if not labels and all(each.facts.task in LABELLED_TASKS for each in pair.outputs):
+        check_labelled(images)
+    return ComparisonPlan(comparisons, labels, tuple(columns), findings)
+
+
+def _check_names(outputs: Sequence[PairedOutput], names: Mapping[str, OutputNames]) -> None:
+    known = [output.facts.name for output in outputs]
+    for name, given in names.items():
+        if given.stated and name not in ("", *known):
+            raise ArgumentError(
+                f"--labels {name}=…", f"no output '{name}'", f"one of {', '.join(known)}, the outputs"
+            )
 
 
 def _labelled_output(outputs: Sequence[PairedOutput], images: ImageSource) -> int | None:
-    """The first output that can have labels, where the images have some.
+    """The first output that can have the labels of the images, where these have some.
 
-    Raises:
-        CalibrationDataError: They have none, and no output says anything without.
+    Outputs that have a column of their own do not take them.
     """
-    places = [place for place, each in enumerate(outputs) if each.facts.task in LABELLED_TASKS]
-    if not places:
+    if all(each is None for each in (*images.labels(), *images.label_names())):
         return None
-    if any(each is not None for each in (*images.labels(), *images.label_names())):
-        return places[0]
-    if len(places) == len(outputs):
-        check_labelled(images)
-    return None
+    columns = {folded(each) for each in images.columns}
+    places = [place for place, each in enumerate(outputs) if each.facts.task in LABELLED_TASKS]
+    free = [place for place in places if folded(outputs[place].facts.name) not in columns]
+    return next(iter(free), None)
 
 
-def _labels(images: ImageSource, task: Task, numbers: ClassNumbers, names: OutputNames | None) -> Labelled:
+class _Found(NamedTuple):
+    labelled: Labelled
+    columns: tuple[str, ...]
+
+
+def _labels(
+    images: ImageSource, facts: OutputFacts, numbers: ClassNumbers, names: OutputNames | None, *, own: bool
+) -> _Found:
+    """Those of the images for the output that owns them; else those of columns."""
     # The name of a background class is left out, which labels cannot have.
     if names is not None and len(names.names) == numbers.classes + numbers.offsets[0]:
         names = OutputNames(names.names[numbers.offsets[0] :], names.source, names.stated)
-    found = labels_of(images, task=task, classes=numbers.classes, names=names)
-    if None in found.labels:
-        check_labelled(images)
-    return found
+    column = {folded(each): each for each in images.columns}.get(folded(facts.name))
+    if own or column is not None:
+        written = None if own or column is None else written_in(images, column)
+        found = labels_of(images, task=facts.task, classes=numbers.classes, names=names, written=written)
+        if None in found.labels:
+            check_labelled(images)
+        return _Found(found, () if own or column is None else (column,))
+    if facts.task == "labels":
+        several = labels_of_columns(images, classes=numbers.classes, names=names)
+        if several is not None:
+            labels: list[Label | None] = list(several.labels)
+            return _Found(Labelled(labels, several.named, several.findings), several.columns)
+    return _Found(Labelled([], False, ()), ())
 
 
 def _comparison(pair: FilePair, output: PairedOutput, numbers: ClassNumbers, named: bool) -> Comparison[Any]:

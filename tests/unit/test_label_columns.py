@@ -1,0 +1,138 @@
+"""Labels in columns of their own: one for each label, and one for each output."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_mnv3.core.errors import ArgumentError, CalibrationDataError
+from edge_mnv3.core.images import ImageSource
+from edge_mnv3.core.input_range import PIXELS
+from edge_mnv3.core.results.model_facts import InputFacts, OutputFacts, Task
+from edge_mnv3.core.tflite.input_facts import DecidedInput
+from edge_mnv3_calibration_data.source_kinds import open_images
+from edge_mnv3_quantization.validation.file_pair import ComparedFile, FilePair, PairedOutput
+from edge_mnv3_quantization.validation.label_columns import ColumnsInOrder, labels_of_columns
+from edge_mnv3_quantization.validation.label_names import OutputNames
+from edge_mnv3_quantization.validation.plan import plan_comparisons
+
+NAMES = OutputNames(("cat", "dog", "bird"), "labels.txt", stated=True)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    for name in "ab":
+        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / f"{name}.png")
+    return tmp_path / "t.csv"
+
+
+def images(table: Path, text: str) -> ImageSource:
+    table.write_text(text)
+    return open_images(table)
+
+
+def test_columns_are_found_by_the_names_of_the_outputs(table: Path) -> None:
+    source = images(table, "file,Dog,bird,cat,note\na.png,1,0,1,x\nb.png,0,0,0,y\n")
+    found = labels_of_columns(source, classes=3, names=NAMES)
+    assert found is not None
+    assert (found.labels, found.named, found.columns) == (
+        [frozenset((0, 1)), frozenset()],
+        True,
+        ("cat", "Dog", "bird"),
+    )
+    assert found.findings == ()
+
+
+def test_columns_without_names_are_taken_in_their_order_and_that_is_said(table: Path) -> None:
+    source = images(table, "file;p;q;r\na.png;true;0;1.0\nb.png;0;1;0\n")
+    found = labels_of_columns(source, classes=3, names=None)
+    assert found is not None
+    assert (found.labels, found.named) == ([frozenset((0, 2)), frozenset((1,))], False)
+    assert found.findings == (ColumnsInOrder(("p", "q", "r")),)
+    assert "the columns p, q, r are taken for outputs 0 to 2 in their order" in found.findings[0].text
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "message"),
+    [
+        (
+            "file,cat,dog\na.png,1,0\n",
+            NAMES,
+            "none called 'bird', expected a column of 0 and 1 for each of the 3",
+        ),
+        ("file,cat,dog\na.png,1,0\n", None, "2 of 0 and 1 (cat, dog), expected 3, one for each label"),
+        ("file,cat,dog,bird\na.png,1,0,-1\n", NAMES, "column 'bird' of a.png"),
+        ("file,cat,dog,bird\na.png,1,0,\n", NAMES, "got nothing, expected 0 or 1"),
+    ],
+)
+def test_columns_that_do_not_fit(table: Path, text: str, names: OutputNames | None, message: str) -> None:
+    with pytest.raises(CalibrationDataError) as caught:
+        labels_of_columns(images(table, text), classes=3, names=names)
+    assert message in str(caught.value)
+
+
+def test_a_table_without_such_columns(table: Path) -> None:
+    assert labels_of_columns(images(table, "file,note\na.png,x\n"), classes=3, names=None) is None
+    brought = replace(NAMES, stated=False)
+    assert labels_of_columns(images(table, "file,note\na.png,x\n"), classes=3, names=brought) is None
+
+
+def pair(*tasks: tuple[str, Task, int]) -> FilePair:
+    facts = InputFacts(
+        height_px=4, width_px=4, channels=3, mean=PIXELS.mean, std=PIXELS.std, range_source="stated"
+    )
+    file = ComparedFile(
+        path=Path("m.tflite"), kernels="xnnpack", input=DecidedInput(facts=facts, warning=None), runtime="r"
+    )
+    outputs = tuple(
+        PairedOutput(
+            facts=OutputFacts(name=name, shape=(count,), activation="softmax", task=task),
+            float_place=place,
+            int8_place=place,
+            float_count=count,
+            int8_count=count,
+        )
+        for place, (name, task, count) in enumerate(tasks)
+    )
+    return FilePair(float_=file, int8=file, outputs=outputs, task_source="graph", findings=())
+
+
+TWO = pair(("kind", "classes", 3), ("colour", "classes", 2))
+
+
+def test_each_output_has_a_column_of_its_name(table: Path) -> None:
+    source = images(table, "file,Kind,colour\na.png,2,red\nb.png,0,blue\n")
+    colours = OutputNames(("blue", "red"), "colours.txt", stated=True)
+    plan = plan_comparisons(TWO, source, class_offset=None, names={"colour": colours})
+    assert plan.labels == {0: [2, 0], 1: [1, 0]}
+    assert (plan.labelled, plan.columns, plan.findings) == (0, ("Kind", "colour"), [])
+
+
+def test_the_column_label_is_of_the_first_output_without_one(table: Path) -> None:
+    source = images(table, "file,label,kind\na.png,1,2\nb.png,0,0\n")
+    plan = plan_comparisons(TWO, source, class_offset=None, names={})
+    assert plan.labels == {0: [2, 0], 1: [1, 0]}
+    source = images(table, "file,label\na.png,1\nb.png,0\n")
+    assert plan_comparisons(TWO, source, class_offset=None, names={}).labels == {0: [1, 0]}
+
+
+def test_names_of_an_output_that_there_is_not(table: Path) -> None:
+    source = images(table, "file,label\na.png,1\n")
+    with pytest.raises(
+        ArgumentError, match=r"--labels color=…: got no output 'color', expected one of kind, colour"
+    ):
+        plan_comparisons(TWO, source, class_offset=None, names={"color": NAMES})
+
+
+def test_columns_that_are_not_read_are_said(table: Path) -> None:
+    source = images(table, "file,klasse\na.png,1\n")
+    plan = plan_comparisons(pair(("e", "embedding", 3)), source, class_offset=None, names={})
+    assert [finding.text for finding in plan.findings] == [
+        "columns klasse were not read; a column of labels is called label"
+    ]
+    with pytest.raises(CalibrationDataError, match="images without labels; no column label, but klasse"):
+        plan_comparisons(TWO, source, class_offset=None, names={})
