@@ -81,12 +81,12 @@ def write_outputs(path: Path, dtype: str, *, names: tuple[str, str] = ("a_featur
     return path
 
 
-def write_map(path: Path) -> Path:
-    """Writes a float model whose output is the image, (1, SIZE, SIZE, 3), without negative numbers."""
+def write_map(path: Path, *, operator: str = "RELU") -> Path:
+    """Writes a float model of one operator, whose output is a map, (1, SIZE, SIZE, 3)."""
     graph = _Graph(open_batch=False)
     image = graph.tensor("image", "float32", (1, SIZE, SIZE, 3), (1.0, 0))
     output = graph.tensor("map", "float32", (1, SIZE, SIZE, 3), (1.0, 0))
-    graph.operator(("RELU", 1), [image], output, None)
+    graph.operator((operator, 1), [image], output, None)
     graph.write(path, image, output)
     return path
 
@@ -152,7 +152,8 @@ class _Graph:
         name, version = code
         operator_code = schema.OperatorCodeT()
         operator_code.builtinCode = getattr(schema.BuiltinOperator, name)
-        operator_code.deprecatedBuiltinCode, operator_code.version = operator_code.builtinCode, version
+        operator_code.deprecatedBuiltinCode = min(operator_code.builtinCode, 127)  # an int8 of older files
+        operator_code.version = version
         self._model.operatorCodes.append(operator_code)
         new = schema.OperatorT()
         new.opcodeIndex, new.inputs, new.outputs = len(self._model.operatorCodes) - 1, inputs, [output]

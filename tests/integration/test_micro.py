@@ -1,0 +1,89 @@
+"""Our int8 files in TensorFlow Lite Micro's interpreter, and what `inspect` says of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import micro_client
+from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.tflite.read import read_file
+from edge_mnv3.core.tflite.runtimes import runtime_needs
+from edge_mnv3_calibration_data.synthetic import synthetic_image
+from keras_models import settle
+from packaged_drinks import run
+from tiny_models import write_map
+
+PYTHON_VARIABLE = "EDGE_MNV3_MICRO_PYTHON"
+SIDE, IMAGES = 32, 20
+# Micro's kernels are the reference ones, which round in other places than the built-in ones: a step of a sum
+# here and there, of which a softmax of four classes makes up to a few steps.
+LIMIT_STEPS = 8
+
+
+@pytest.fixture(scope="module")
+def python() -> str:
+    named = os.environ.get(PYTHON_VARIABLE)
+    if not named:
+        pytest.skip(f"no TensorFlow Lite Micro: name a Python that has tflite-micro in {PYTHON_VARIABLE}")
+    return named
+
+
+def in_micro(
+    python: str, model: Path, images: list[npt.NDArray[Any]], folder: Path
+) -> subprocess.CompletedProcess[str]:
+    np.save(folder / "images.npy", np.stack(images))
+    words = [
+        python,
+        micro_client.__file__,
+        str(model),
+        str(folder / "images.npy"),
+        str(folder / "answers.npy"),
+    ]
+    return subprocess.run(words, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize(
+    ("name", "minimalistic"), [("Small", False), ("Small", True), ("Large", True)], ids=str
+)
+def test_int8_files_run_and_agree(python: str, tmp_path: Path, name: str, minimalistic: bool) -> None:
+    base = getattr(keras.applications, f"MobileNetV3{name}")(
+        input_shape=(SIDE, SIDE, 3), alpha=0.05, minimalistic=minimalistic, weights=None,
+        include_top=False, pooling="avg",
+    )  # fmt: skip
+    settle(base)
+    keras.Sequential([base, keras.layers.Dense(4, "softmax")]).save(tmp_path / "m.keras")
+    done = run(
+        "quantize", tmp_path / "m.keras", "--calibration", "synthetic", "--samples", 8, "--recipe", "fast",
+        "--io", "int8", "-o", tmp_path / "q",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    (model,) = (tmp_path / "q").glob("*_int8.tflite")
+    assert runtime_needs(read_file(model)).missing_in_micro == ()
+    images = [synthetic_image(index, size=SIDE, seed=1) for index in range(IMAGES)]
+    stored = [(image.astype(np.int16) - 128).astype(np.int8) for image in images]
+    ran = in_micro(python, model, stored, tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    loaded = open_model(model, kernels="builtin")
+    expected = np.stack([loaded.run(image) for image in images]).astype(int)
+    got = np.load(tmp_path / "answers.npy").astype(int)
+    assert len({row.tobytes() for row in expected}) > 1
+    assert np.abs(got - expected).max() <= LIMIT_STEPS
+
+
+def test_an_operator_that_is_missing_there(python: str, tmp_path: Path) -> None:
+    model = write_map(tmp_path / "m.tflite", operator="GELU")
+    assert runtime_needs(read_file(model)).missing_in_micro == ("GELU",)
+    ran = in_micro(python, model, [np.zeros((4, 4, 3), np.float32)], tmp_path)
+    assert ran.returncode != 0
+    assert "GELU" in ran.stderr
+    there = write_map(tmp_path / "r.tflite")
+    assert runtime_needs(read_file(there)).missing_in_micro == ()
+    assert in_micro(python, there, [np.zeros((4, 4, 3), np.float32)], tmp_path).returncode == 0
