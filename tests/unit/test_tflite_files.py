@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -354,6 +355,14 @@ def test_runtimes_by_operators(
     graph = Graph(tensors=(IMAGE,), operators=made, inputs=(0,), outputs=(0,))
     needs = runtime_needs(Model(graphs=(graph,), metadata={}))
     assert (needs.least_tflite, needs.unknown_operators, needs.missing_in_micro) == (least, unknown, missing)
+
+
+@pytest.mark.parametrize(("exponent", "missing"), [(-25, ()), (-26, ("SOFTMAX of steps of 2^-26 or less",))])
+def test_a_softmax_of_steps_so_fine_that_micro_ends(exponent: int, missing: tuple[str, ...]) -> None:
+    scores = replace(IMAGE, scales=(2.0**exponent,), zero_points=(0,))
+    softmax = Operator(index=0, name="SOFTMAX", version=2, inputs=(0,), outputs=(0,), options={})
+    graph = Graph(tensors=(scores,), operators=(softmax,), inputs=(0,), outputs=(0,))
+    assert runtime_needs(Model(graphs=(graph,), metadata={})).missing_in_micro == missing
 
 
 @pytest.mark.parametrize(("scales", "least"), [((0.5,), "1.14.0"), ((0.5, 0.25), "2.13.0")])

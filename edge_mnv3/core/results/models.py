@@ -79,7 +79,8 @@ class RuntimeNeeds:
         least_tflite: The least release of TensorFlow Lite, such as `2.3.0`, that has all of them; any LiteRT
             is newer. None where an operator's history is not known.
         unknown_operators: The operators of which it is not known, with their versions.
-        missing_in_micro: The operators that TensorFlow Lite Micro's interpreter lacks.
+        missing_in_micro: The operators that TensorFlow Lite Micro's interpreter lacks, or cannot run as they
+            are here.
     """
 
     least_tflite: str | None

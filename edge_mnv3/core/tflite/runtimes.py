@@ -15,6 +15,11 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+# Source: PreprocessSoftmaxScaling of tensorflow/lite/kernels/internal/quantization_util.cc, whose check ends
+# the program where step times 2^26 is not above 1. Only a network without a trained head has such steps.
+_LEAST_SOFTMAX_STEP = 2.0**-26
+_FINE_SOFTMAX = "SOFTMAX of steps of 2^-26 or less"
+
 
 def runtime_needs(model: Model) -> RuntimeNeeds:
     """Tells what a file asks of runtimes: its operators and their versions decide, whatever made the file."""
@@ -33,7 +38,23 @@ def runtime_needs(model: Model) -> RuntimeNeeds:
     return RuntimeNeeds(
         least_tflite=max(least, key=_numbers) if least and not unknown else None,
         unknown_operators=tuple(unknown),
-        missing_in_micro=tuple(sorted({name for name, _ in used} - set(tables["micro"]["operators"]))),
+        missing_in_micro=(
+            *sorted({name for name, _ in used} - set(tables["micro"]["operators"])),
+            *([_FINE_SOFTMAX] if _has_fine_softmax(model) else []),
+        ),
+    )
+
+
+def _has_fine_softmax(model: Model) -> bool:
+    return any(
+        operator.name == "SOFTMAX"
+        and any(
+            0 < scale <= _LEAST_SOFTMAX_STEP
+            for tensor in operator.inputs[:1]
+            for scale in graph.tensors[tensor].scales
+        )
+        for graph in model.graphs
+        for operator in graph.operators
     )
 
 
