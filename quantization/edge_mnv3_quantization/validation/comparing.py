@@ -40,7 +40,7 @@ class Answered(Generic[A]):
 
 
 @dataclass(frozen=True, slots=True)
-class OfOutput:
+class OfOutput(Finding):
     """A finding about one of several outputs."""
 
     output: str
@@ -56,9 +56,7 @@ class OfOutput:
         """Whether a gate fails with it."""
         return self.finding.fails_gate
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         return f"output '{self.output}': {self.finding.text}"
 
 

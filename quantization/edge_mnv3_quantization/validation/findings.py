@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal
 
 from edge_mnv3.core.results.validate import Gate, Noticed
 from edge_mnv3_quantization.validation.chance import Agreement
@@ -14,38 +15,58 @@ from edge_mnv3_quantization.validation.label_numbering import Numbering
 Which = Literal["float", "int8"]
 
 
-class Finding(Protocol):
-    """Something that the user must know.
+class Finding(ABC):
+    """Something that the user must know. Each kind says its name, its sentence, whether it is harmless."""
 
-    Attributes:
-        kind: Its name in results.
-        fails_gate: With it the comparison says nothing of the int8 file, or the file must not be shipped.
-    """
+    __slots__ = ()
+    NAME: ClassVar[str]
+    FAILS_GATE: ClassVar[bool] = True
 
     @property
     def kind(self) -> str:
         """Its name in results."""
+        return self.NAME
 
     @property
     def fails_gate(self) -> bool:
-        """Whether a gate fails with it."""
+        """Whether the comparison says nothing of the int8 file with it, or the file must not be shipped."""
+        return self.FAILS_GATE
 
     @property
     def text(self) -> str:
         """The finding as a sentence for people."""
+        return self._sentence()
+
+    @abstractmethod
+    def _sentence(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedByXnnpack:
-    """A file that phones cannot load with their default kernels."""
+class FileFinding(Finding):
+    """Something about one of the two files, which stands in the finding's name.
 
-    kind: ClassVar[str] = "refused_by_xnnpack"
-    fails_gate: ClassVar[bool] = True
+    Attributes:
+        which: The file.
+        path: Its path.
+    """
+
+    which: Which
     path: Path
 
     @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def kind(self) -> str:
+        """Its name in results, which begins with the file's."""
+        return f"{self.which}_{self.NAME}"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedByXnnpack(Finding):
+    """A file that phones cannot load with their default kernels."""
+
+    NAME: ClassVar[str] = "refused_by_xnnpack"
+    path: Path
+
+    def _sentence(self) -> str:
         return (
             f"{self.path.name} does not load under XNNPACK, the default on phones: do not ship it; "
             "its accuracy was measured with the built-in kernels"
@@ -53,53 +74,43 @@ class RefusedByXnnpack:
 
 
 @dataclass(frozen=True, slots=True)
-class BackgroundAssumed:
+class BackgroundAssumed(Finding):
     """A file whose first output was taken for TF-Slim's class "background"."""
 
-    kind: ClassVar[str] = "background_assumed"
-    fails_gate: ClassVar[bool] = False
+    NAME: ClassVar[str] = "background_assumed"
+    FAILS_GATE: ClassVar[bool] = False
     path: Path
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         return f"{self.path.name} has 1001 outputs: output 0 is taken for 'background', output 1 for label 0"
 
 
 @dataclass(frozen=True, slots=True)
-class InputDoubtful:
+class InputDoubtful(Finding):
     """A file that is fed otherwise than it says, or that takes no pixels."""
 
-    kind: ClassVar[str] = "input_doubtful"
-    fails_gate: ClassVar[bool] = False
-    text: str
+    NAME: ClassVar[str] = "input_doubtful"
+    FAILS_GATE: ClassVar[bool] = False
+    said: str
+
+    def _sentence(self) -> str:
+        return self.said
 
 
 @dataclass(frozen=True, slots=True)
-class AtChance:
+class AtChance(FileFinding):
     """A file that is right no more often than chance has it.
 
     Attributes:
-        which: The file.
-        path: Its path.
         measure: What its figure is called.
         agreement: Its answers and the labels.
     """
 
-    fails_gate: ClassVar[bool] = True
-    which: Which
-    path: Path
+    NAME: ClassVar[str] = "at_chance"
     measure: str
     agreement: Agreement
 
-    @property
-    def kind(self) -> str:
-        """Name of the finding."""
-        return f"{self.which}_at_chance"
-
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         low, high = self.agreement.ci95_percent
         cause = f"the labels, the preprocessing or the input range are not those of {self.path.name}"
         if self.which == "int8":
@@ -114,7 +125,7 @@ class AtChance:
 
 
 @dataclass(frozen=True, slots=True)
-class WorseThanChance:
+class WorseThanChance(Finding):
     """A float file that ranks images no better than chance.
 
     Attributes:
@@ -122,14 +133,11 @@ class WorseThanChance:
         percent: The figure.
     """
 
-    kind: ClassVar[str] = "float_ranks_by_chance"
-    fails_gate: ClassVar[bool] = True
+    NAME: ClassVar[str] = "float_ranks_by_chance"
     measure: str
     percent: float
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         swapped = "; are the labels of the two classes swapped?" if self.percent < 40 else ""
         return (
             f"float ranks the images no better than by chance: {self.measure} {self.percent:.2f} %{swapped}"
@@ -137,32 +145,27 @@ class WorseThanChance:
 
 
 @dataclass(frozen=True, slots=True)
-class TooFewImages:
+class TooFewImages(Finding):
     """Too few images to tell even a model that is always right from chance."""
 
-    kind: ClassVar[str] = "too_few_images"
-    fails_gate: ClassVar[bool] = False
+    NAME: ClassVar[str] = "too_few_images"
+    FAILS_GATE: ClassVar[bool] = False
     n: int
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         images = "1 image is" if self.n == 1 else f"{self.n} images are"
         return f"{images} too few to tell a model that is always right from one that guesses"
 
 
 @dataclass(frozen=True, slots=True)
-class NumberedOtherwise:
+class NumberedOtherwise(Finding):
     """Labels that are numbered otherwise than the model's outputs."""
 
-    kind: ClassVar[str] = "labels_numbered_otherwise"
-    fails_gate: ClassVar[bool] = True
+    NAME: ClassVar[str] = "labels_numbered_otherwise"
     top1_percent: float
     numbering: Numbering
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         return (
             f"float top-1 is {self.top1_percent:.2f} %, but {self.numbering.percent:.2f} % with "
             f"{self.numbering.words}: {self.numbering.cause}; give the names of the outputs with --labels"
@@ -170,18 +173,16 @@ class NumberedOtherwise:
 
 
 @dataclass(frozen=True, slots=True)
-class NamesUnknown:
+class NamesUnknown(Finding):
     """Images whose class names are not those that the model brings."""
 
-    kind: ClassVar[str] = "names_unknown"
-    fails_gate: ClassVar[bool] = False
+    NAME: ClassVar[str] = "names_unknown"
+    FAILS_GATE: ClassVar[bool] = False
     source: str
     given: str
     known: str
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         return (
             f"the images' classes have other names (such as '{self.given}') than {self.source} (such as "
             f"'{self.known}'), so they are numbered in the order of their names; give --labels to name them"
@@ -189,20 +190,17 @@ class NamesUnknown:
 
 
 @dataclass(frozen=True, slots=True)
-class BetterRange:
+class BetterRange(Finding):
     """An input range with which the float file is right more often."""
 
-    kind: ClassVar[str] = "other_input_range"
-    fails_gate: ClassVar[bool] = True
+    NAME: ClassVar[str] = "other_input_range"
     used: str
     used_percent: float
     better: str
     better_percent: float
     n: int
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         return (
             f"on {self.n} of the images float top-1 is {self.used_percent:.2f} % with input {self.used}, but "
             f"{self.better_percent:.2f} % with --input-range {self.better}"
@@ -210,16 +208,13 @@ class BetterRange:
 
 
 @dataclass(frozen=True, slots=True)
-class FilesDisagree:
+class FilesDisagree(Finding):
     """Files that answer most images differently."""
 
-    kind: ClassVar[str] = "files_disagree"
-    fails_gate: ClassVar[bool] = True
+    NAME: ClassVar[str] = "files_disagree"
     agreement: Agreement
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         share = f"float and int8 agree on {self.agreement.percent:.2f} % of the images"
         if self.agreement.at_chance:
             return (
@@ -230,7 +225,7 @@ class FilesDisagree:
 
 
 @dataclass(frozen=True, slots=True)
-class FewerClasses:
+class FewerClasses(Finding):
     """Labels that name fewer classes than the model has, though there are images enough to meet more.
 
     Attributes:
@@ -240,7 +235,7 @@ class FewerClasses:
         named: The labels were matched by name, so that none is shifted.
     """
 
-    kind: ClassVar[str] = "fewer_classes"
+    NAME: ClassVar[str] = "fewer_classes"
     seen: int
     classes: int
     expected: float
@@ -248,12 +243,10 @@ class FewerClasses:
 
     @property
     def fails_gate(self) -> bool:
-        """Whether a gate fails with it: so many images would show all classes, or twice as many."""
+        """It does when so many images would show all classes, or twice as many."""
         return not self.named and (self.classes - self.expected < 1 or self.expected >= 2 * self.seen)
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         text = f"the images are of {self.seen} of the model's {self.classes} classes"
         if not self.fails_gate:
             return text
@@ -263,43 +256,25 @@ class FewerClasses:
 
 
 @dataclass(frozen=True, slots=True)
-class OneAnswer:
+class OneAnswer(FileFinding):
     """A file that answers all images alike."""
 
-    fails_gate: ClassVar[bool] = True
-    which: Which
-    path: Path
+    NAME: ClassVar[str] = "answers_alike"
     answer: str
 
-    @property
-    def kind(self) -> str:
-        """Name of the finding."""
-        return f"{self.which}_answers_alike"
-
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         return f"{self.which} answers all images alike, with {self.answer}: {self.path.name}"
 
 
 @dataclass(frozen=True, slots=True)
-class NotFinite:
+class NotFinite(FileFinding):
     """A file with outputs that are no finite numbers."""
 
-    fails_gate: ClassVar[bool] = True
-    which: Which
-    path: Path
+    NAME: ClassVar[str] = "not_finite"
     count: int
     n: int
 
-    @property
-    def kind(self) -> str:
-        """Name of the finding."""
-        return f"{self.which}_not_finite"
-
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         return (
             f"{self.which} answers {self.count} of {self.n} images with NaN or infinity, which count as "
             f"wrong: {self.path.name}"
@@ -307,23 +282,14 @@ class NotFinite:
 
 
 @dataclass(frozen=True, slots=True)
-class Saturated:
+class Saturated(FileFinding):
     """A file whose highest output is shared by several classes on most images."""
 
-    fails_gate: ClassVar[bool] = True
-    which: Which
-    path: Path
+    NAME: ClassVar[str] = "saturated"
     count: int
     n: int
 
-    @property
-    def kind(self) -> str:
-        """Name of the finding."""
-        return f"{self.which}_saturated"
-
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         return (
             f"{self.which} gives several outputs the same highest number on {self.count} of {self.n} images: "
             f"the output of {self.path.name} is saturated, and its answer is the first of them"
@@ -331,32 +297,27 @@ class Saturated:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelsWithoutImages:
+class LabelsWithoutImages(Finding):
     """Labels of a multi-label model that no figure can be made of."""
 
-    kind: ClassVar[str] = "labels_without_images"
-    fails_gate: ClassVar[bool] = False
+    NAME: ClassVar[str] = "labels_without_images"
+    FAILS_GATE: ClassVar[bool] = False
     left_out: int
     labels: int
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         return f"{self.left_out} of {self.labels} labels have no image, and do not count in the mean"
 
 
 @dataclass(frozen=True, slots=True)
-class Unlike:
+class Unlike(Finding):
     """Embeddings or maps whose int8 numbers have little to do with the float ones."""
 
-    kind: ClassVar[str] = "outputs_unlike"
-    fails_gate: ClassVar[bool] = True
+    NAME: ClassVar[str] = "outputs_unlike"
     output: str
     cosine_mean: float
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         return (
             f"output '{self.output}' of int8 has little to do with float's: mean cosine similarity "
             f"{self.cosine_mean:.3f}; it is another model, is fed otherwise, or is broken"

@@ -15,36 +15,37 @@ _VALUES = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "tr
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnsInOrder:
-    """Columns of 0 and 1 that are taken for the outputs in their order, since nobody names the outputs."""
+class _Columns(Finding):
+    """Something about columns of a table that has none of labels."""
 
-    kind: ClassVar[str] = "columns_in_order"
-    fails_gate: ClassVar[bool] = False
+    FAILS_GATE: ClassVar[bool] = False
     columns: tuple[str, ...]
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
-        named = ", ".join(self.columns[:4]) + (" …" if len(self.columns) > 4 else "")
+    def _named(self) -> str:
+        return ", ".join(self.columns[:4]) + (" …" if len(self.columns) > 4 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnsInOrder(_Columns):
+    """Columns of 0 and 1 that are taken for the outputs in their order, since nobody names the outputs."""
+
+    NAME: ClassVar[str] = "columns_in_order"
+
+    def _sentence(self) -> str:
         return (
-            f"the columns {named} are taken for outputs 0 to {len(self.columns) - 1} in their order; give "
-            "--labels to find them by the outputs' names"
+            f"the columns {self._named()} are taken for outputs 0 to {len(self.columns) - 1} in their order; "
+            "give --labels to find them by the outputs' names"
         )
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnsUnread:
+class ColumnsUnread(_Columns):
     """Columns of a table without a column of labels that were not read."""
 
-    kind: ClassVar[str] = "columns_unread"
-    fails_gate: ClassVar[bool] = False
-    columns: tuple[str, ...]
+    NAME: ClassVar[str] = "columns_unread"
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
-        named = ", ".join(self.columns[:4]) + (" …" if len(self.columns) > 4 else "")
-        return f"columns {named} were not read; a column of labels is called label"
+    def _sentence(self) -> str:
+        return f"columns {self._named()} were not read; a column of labels is called label"
 
 
 class ColumnLabels(NamedTuple):

@@ -22,7 +22,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class FloatAnswersAlike:
+class FloatAnswersAlike(Finding):
     """A float file that answers all calibration images with the same numbers.
 
     Attributes:
@@ -30,14 +30,11 @@ class FloatAnswersAlike:
         n: Images.
     """
 
-    kind: ClassVar[str] = "float_answers_alike"
-    fails_gate: ClassVar[bool] = True
+    NAME: ClassVar[str] = "float_answers_alike"
     output: str
     n: int
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         return (
             f"the float file answers all of {self.n} calibration images with the same numbers (output "
             f"{self.output}), so there is nothing for int8 to keep: the model is not trained, takes another "
@@ -46,7 +43,7 @@ class FloatAnswersAlike:
 
 
 @dataclass(frozen=True, slots=True)
-class SignalLost:
+class SignalLost(Finding):
     """An int8 file whose error is larger than what differs between images.
 
     Attributes:
@@ -56,16 +53,13 @@ class SignalLost:
         error: Largest difference of an int8 number from the float one.
     """
 
-    kind: ClassVar[str] = "signal_lost"
-    fails_gate: ClassVar[bool] = True
+    NAME: ClassVar[str] = "signal_lost"
     output: str
     n: int
     spread: float
     error: float
 
-    @property
-    def text(self) -> str:
-        """The finding as a sentence for people."""
+    def _sentence(self) -> str:
         return (
             f"the int8 file answers noise: over {self.n} calibration images, float numbers differ by "
             f"{self.spread:.2g} at most (output {self.output}), and int8 ones are off by up to "
