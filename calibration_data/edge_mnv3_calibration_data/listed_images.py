@@ -147,7 +147,7 @@ class ListedSource(ImageSource):
 
     def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:
         """Takes the first images of the seed's order."""
-        wanted = min(request.samples, self.available)
+        wanted = self.sample_size(request.samples)
         pixels: list[Pixels] = []
         records: list[ImageRecord] = []
         skipped: list[SkippedImage] = []
@@ -170,7 +170,8 @@ class ListedSource(ImageSource):
             preprocess=request.preprocess,
             input_shape=request.shape,
             seed=request.seed,
-            requested=request.samples,
+            # Where no number is asked for, as many as there are is no less than was asked for.
+            requested=len(pixels) if request.samples is None else request.samples,
             available=self.available,
             images=tuple(records),
             skipped=tuple(skipped),

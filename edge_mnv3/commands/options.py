@@ -17,6 +17,7 @@ from edge_mnv3.core.choices import (
     DEFAULT_PREPROCESS,
     DEFAULT_RUNTIME,
     IMAGENET_WEIGHTS,
+    MADE_CALIBRATION_SAMPLES,
     PREPROCESS_NAMES,
     RUNTIMES,
 )
@@ -115,13 +116,15 @@ preprocess_option = click.option(
 )
 
 
+SAMPLES_HELP = (
+    f"Take N calibration images.  [default: all, but {CALIBRATION_SAMPLES} at most; "
+    f"{MADE_CALIBRATION_SAMPLES} synthetic ones]"
+)
 images_options = all_options(
     click.option(
         "--samples",
         type=click.IntRange(min=1),
-        default=CALIBRATION_SAMPLES,
-        show_default=True,
-        help="Take N calibration images.",
+        help=SAMPLES_HELP,
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="Choose images by this seed."),
     preprocess_option,

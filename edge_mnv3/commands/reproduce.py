@@ -14,10 +14,9 @@ from edge_mnv3.commands.device_options import (
     result_files,
     run_options,
 )
-from edge_mnv3.commands.options import force_option, json_option, output_option
+from edge_mnv3.commands.options import SAMPLES_HELP, force_option, json_option, output_option
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import (
-    CALIBRATION_SAMPLES,
     CURRENT_BINARY,
     HISTORY_FILE,
     IMAGENET_WEIGHTS,
@@ -60,9 +59,7 @@ ALL_VARIANTS = "all"
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
-    default=CALIBRATION_SAMPLES,
-    show_default=True,
-    help="Take N calibration images.",
+    help=SAMPLES_HELP,
 )
 @click.option(
     "--input-size",

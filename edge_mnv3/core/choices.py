@@ -39,7 +39,10 @@ DEFAULT_IO: IoType = "uint8"
 DEFAULT_SCORE_TRANSFORMATION: ScoreTransformation = "identity"
 
 SYNTHETIC = "synthetic"  # the location of images that are made, not read
-CALIBRATION_SAMPLES = 200  # images that `calibrate` and `quantize` take where no number is given
+DIGITS = "digits"  # the location of drawings of a few pixels
+# Images that are taken for calibration where no number is given. Photographs gain up to the first number,
+# made images and drawings up to the second.
+CALIBRATION_SAMPLES, MADE_CALIBRATION_SAMPLES = 500, 200
 DIAGNOSIS_SAMPLES = 64  # images that `diagnose` runs where no number is given
 
 IMAGENET_WEIGHTS = "imagenet"

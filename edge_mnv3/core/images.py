@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from edge_mnv3.core.choices import CALIBRATION_SAMPLES, DEFAULT_PREPROCESS, SYNTHETIC
+from edge_mnv3.core.choices import (
+    CALIBRATION_SAMPLES,
+    DEFAULT_PREPROCESS,
+    DIGITS,
+    MADE_CALIBRATION_SAMPLES,
+    SYNTHETIC,
+)
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import CalibrationManifest, ImageShape, SkippedImage, UnreadFiles
@@ -37,14 +43,14 @@ class SampleRequest:
 
     Attributes:
         shape: Shape of the model's input.
-        samples: Number of images; all are taken if there are fewer.
+        samples: Number of images; all are taken if there are fewer. None for the source's `default_samples`.
         seed: Decides which images are drawn, or what the generator of synthetic ones makes.
         preprocess: Key of `PREPROCESSES`.
         shorten_recorded: Take the first `samples` images of a recorded sample, at any size.
     """
 
     shape: ImageShape
-    samples: int = CALIBRATION_SAMPLES
+    samples: int | None = None
     seed: int = 0
     preprocess: str = DEFAULT_PREPROCESS
     shorten_recorded: bool = False
@@ -145,6 +151,18 @@ class ImageSource(ABC):
             CalibrationDataError: No image can be read, or too many cannot (`check_skipped`), the shape is
                 not that of a recorded sample, or its images are not what they were.
         """
+
+    @property
+    def default_samples(self) -> int:
+        """How many images a sample has at most where no number is given."""
+        return MADE_CALIBRATION_SAMPLES if self.kind in (SYNTHETIC, DIGITS) else CALIBRATION_SAMPLES
+
+    def sample_size(self, samples: int | None) -> int:
+        """How many images a sample has if all can be read; None asks for `default_samples`."""
+        if self.recorded is not None:
+            return len(self.recorded.images)
+        wanted = self.default_samples if samples is None else samples
+        return wanted if self.available is None else min(wanted, self.available)
 
     def applied_preprocess(self, preprocess: str) -> str:
         """The preprocessing that `load` really applies: pixels that are stored or made have theirs."""

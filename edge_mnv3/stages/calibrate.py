@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_mnv3.core.choices import CALIBRATION_SAMPLES, DEFAULT_PREPROCESS, SYNTHETIC, PreprocessName
+from edge_mnv3.core.choices import DEFAULT_PREPROCESS, SYNTHETIC, PreprocessName
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, OutputError
 from edge_mnv3.core.images import ImageSource, SampleRequest, check_labels, manifest_warnings
 from edge_mnv3.core.outputs import STAGING_PREFIX, staged
@@ -62,7 +62,8 @@ class CalibrateRequest(Request):
         output: The folder.
         calibration: A location for `open_images`; None for the images that `output` has already, or those of
             `merge`.
-        samples: Number of calibration images.
+        samples: Number of calibration images; None for those that `output` has, else up to 500, or 200
+            synthetic ones.
         seed: Decides which images are drawn.
         preprocess: Key of `PREPROCESSES`.
         merge: Stored calibrations whose images and statistics are to be added.
@@ -73,7 +74,7 @@ class CalibrateRequest(Request):
     graph: GraphRequest | ModelRequest
     output: AnyPath
     calibration: AnyPath | None = None
-    samples: Count = CALIBRATION_SAMPLES
+    samples: Count | None = None
     seed: int = 0
     preprocess: PreprocessName = DEFAULT_PREPROCESS
     merge: Sequence[AnyPath] = ()
@@ -99,11 +100,10 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
         raise ArgumentError("calibration images", "none", "--calibration PATH or --merge PATH")
     timings_s: dict[str, float] = {}
     with open_float_model(request.graph, use_cache=request.use_cache, reporter=reporter) as opened:
-        for images in (stored, source, *(other for _, other in others)):
-            if images is not None:
-                images.check_shape(opened.shape)
-        count = len(stored.contents.manifest.images) if stored else request.samples
-        reporter.plan(_phases(count, opened))
+        given = [images for images in (stored, source, *(other for _, other in others)) if images is not None]
+        for images in given:
+            images.check_shape(opened.shape)
+        reporter.plan(_phases(sum(images.sample_size(request.samples) for images in given), opened))
         with timed(timings_s, "calibration_images", READING, reporter):
             parts = [] if stored is None else [stored]
             if source is not None:
@@ -221,16 +221,17 @@ def _check_same_images(stored: StoredCalibration, request: CalibrateRequest) -> 
         return
     contents, manifest = stored.contents, stored.contents.manifest
     source = _name(request.calibration)
-    asked = f"{source}, {request.samples} samples, seed {request.seed}, preprocessing {request.preprocess}"
+    samples = manifest.requested if request.samples is None else request.samples
+    asked = f"{source}, {samples} samples, seed {request.seed}, preprocessing {request.preprocess}"
     made_of = (
         f"{' and '.join(contents.sources)}, {manifest.requested} samples, seed {manifest.seed}, "
         f"preprocessing {manifest.preprocess}"
     )
     if source == SYNTHETIC:
-        same = (manifest.requested, manifest.seed) == (request.samples, request.seed)
+        same = (manifest.requested, manifest.seed) == (samples, request.seed)
     else:
         chosen = (manifest.requested, manifest.seed, manifest.preprocess)
-        same = chosen == (request.samples, request.seed, request.preprocess)
+        same = chosen == (samples, request.seed, request.preprocess)
     # Of images that were joined, the manifest has the sums.
     same = same or len(contents.merged) > 1 or source.endswith(".json")
     if source not in contents.sources or not same:

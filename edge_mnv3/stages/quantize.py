@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_mnv3.core.choices import (
-    CALIBRATION_SAMPLES,
     DEFAULT_HARD_SWISH,
     DEFAULT_IO,
     DEFAULT_PREPROCESS,
@@ -62,7 +61,7 @@ class QuantizeRequest(Request):
         graph: A variant and its weights, or a whole model of the user's.
         calibration: `synthetic`, `digits`, or the path of a folder, CSV, list, `.npz`, manifest or stored
             calibration.
-        samples: Number of calibration images, at least 1.
+        samples: Number of calibration images, at least 1; None for up to 500, or 200 synthetic ones.
         seed: Decides which images are drawn, and is the seed of the recipe.
         preprocess: Key of `PREPROCESSES`.
         recipe: Key of `RECIPES`.
@@ -75,7 +74,7 @@ class QuantizeRequest(Request):
 
     graph: GraphRequest | ModelRequest
     calibration: AnyPath = SYNTHETIC
-    samples: Count = CALIBRATION_SAMPLES
+    samples: Count | None = None
     seed: int = 0
     preprocess: PreprocessName = DEFAULT_PREPROCESS
     recipe: str = DEFAULT_RECIPE
@@ -130,7 +129,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
         source.check_shape(opened.shape)
         if opened.classes is not None:
             check_labels(source, classes=opened.classes, place=str(source.root))
-        reporter.plan(_phases(request, opened, synthetic=source.synthetic))
+        reporter.plan(_phases(request, opened, source))
         sample = _calibration_sample(request, opened, source, run)
         float_model = opened.made()
     run.timings_s |= float_model.timings_s
@@ -168,11 +167,12 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     return result
 
 
-def _phases(request: QuantizeRequest, opened: OpenedModel, *, synthetic: bool) -> list[Phase]:
+def _phases(request: QuantizeRequest, opened: OpenedModel, source: ImageSource) -> list[Phase]:
     """What is to come, with the seconds that it takes on two x86-64 cores."""
-    small_s = sum(expected_s(RECIPES[request.recipe], request.samples, synthetic=synthetic).values())
+    images = source.sample_size(request.samples)
+    small_s = sum(expected_s(RECIPES[request.recipe], images, synthetic=source.synthetic).values())
     return [
-        *opened.first_phases(request.samples),
+        *opened.first_phases(images),
         Phase(_QUANTIZING, small_s * opened.multiply_adds / SMALL_MULTIPLY_ADDS),
         Phase(_CHECKING, _CHECK_S),
         Phase(_COMPARING, _COMPARE_S),

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from edge_mnv3.core.choices import (
-    CALIBRATION_SAMPLES,
     DEFAULT_HARD_SWISH,
     DEFAULT_IO,
     DEFAULT_PREPROCESS,
@@ -64,7 +63,7 @@ class VariantFilesRequest(Request):
         weights: `imagenet`, `none`, or a folder with files under their published names.
         input_size_px: Side of the square input, at least 32.
         calibration: As in `QuantizeRequest`, for files that must be made.
-        samples: Number of these images.
+        samples: Number of these images, as in `QuantizeRequest`.
     """
 
     variants: Sequence[Variant]
@@ -72,7 +71,7 @@ class VariantFilesRequest(Request):
     weights: AnyPath = IMAGENET_WEIGHTS
     input_size_px: Annotated[int, AtLeast(MIN_INPUT_SIZE)] = DEFAULT_INPUT_SIZE
     calibration: AnyPath = SYNTHETIC
-    samples: Count = CALIBRATION_SAMPLES
+    samples: Count | None = None
 
 
 def variant_files(request: VariantFilesRequest, reporter: Reporter) -> tuple[VariantFile, ...]:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from edge_mnv3.core.choices import SYNTHETIC
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
-from edge_mnv3.core.images import ImageSource, SampleRequest, check_skipped
+from edge_mnv3.core.images import ImageSource, SampleRequest, check_skipped, manifest_warnings
 from edge_mnv3.core.result_files import read_calibration_manifest
 from edge_mnv3.core.results.images import CalibrationManifest, ImageShape, SkippedImage
 from edge_mnv3.core.results.json_format import to_json
@@ -241,6 +241,21 @@ def test_fewer_images_than_asked_for(tmp_path: Path) -> None:
     pixels, manifest = load(open_images(tmp_path), count=200)
     assert len(pixels) == len(manifest.images) == 2
     assert manifest.requested == 200
+
+
+def test_by_default_500_images_are_taken_or_all_that_can_be_read(tmp_path: Path) -> None:
+    def default(location: Path | str) -> CalibrationManifest:
+        return open_images(location).sample(SampleRequest(shape=ImageShape.square(32))).manifest
+
+    np.savez(tmp_path / "many.npz", images=np.zeros((501, 2, 2), np.uint8))
+    many, made = default(tmp_path / "many.npz"), default("synthetic")
+    assert (many.requested, len(many.images)) == (500, 500)
+    assert (made.requested, len(made.images)) == (200, 200)
+    few = tmp_path / "few"
+    write_images(few, ["a.png", "b.png"])
+    (few / "c.png").write_bytes(b"broken")
+    assert [name for name in manifest_warnings(default(few)) if "asked for" in name] == []
+    assert (default(few).requested, open_images(few).sample_size(None)) == (2, 3)
 
 
 def test_unreadable_images_are_replaced_and_named(tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from edge_mnv3.core.choices import DIGITS
 from edge_mnv3.core.errors import MissingExtraError
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3_calibration_data.listed_images import ArrayImage, ListedImage, ListedSource
 from edge_mnv3_calibration_data.source_kinds import SourceKind
 
-DIGITS = "digits"
 CLASSES = 10
 TRAINING_IMAGES = 1437  # the first 80 %; the rest, by other writers, is held out
 

@@ -51,7 +51,9 @@ class ManifestSource(ListedSource):
         manifest, shape = self.manifest, request.shape
         if request.shorten_recorded and self.synthetic:
             return SyntheticImages().sample(dataclasses.replace(request, seed=manifest.seed), reporter)
-        count = min(request.samples, self.available) if request.shorten_recorded else self.available
+        count = self.available
+        if request.shorten_recorded and request.samples is not None:
+            count = min(request.samples, self.available)
         if not request.shorten_recorded:
             self.check_shape(shape)
         pixels: list[Pixels] = []

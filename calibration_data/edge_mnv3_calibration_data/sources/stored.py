@@ -105,15 +105,16 @@ class StoredCalibration(ImageSource):
         """Takes the stored pixels, mapped into memory."""
         self.check_shape(request.shape)
         manifest = self.contents.manifest
-        if not request.shorten_recorded or request.samples >= self.available:
+        count = self.available if request.samples is None else min(request.samples, self.available)
+        if not request.shorten_recorded or count == self.available:
             return ImageSample(pixels=self.pixels, manifest=manifest)
-        records = manifest.images[: request.samples]
+        records = manifest.images[:count]
         shortened = dataclasses.replace(
             manifest,
             images=records,
             sha256=manifest_sha256(manifest.preprocess, manifest.input_shape, records),
         )
-        return ImageSample(pixels=self.pixels[: request.samples], manifest=shortened)
+        return ImageSample(pixels=self.pixels[:count], manifest=shortened)
 
 
 def is_stored(location: str | Path) -> bool:

@@ -94,19 +94,20 @@ class SyntheticImages(ImageSource):
         """Makes the first images of the request's seed."""
         pixels: list[Pixels] = []
         records: list[ImageRecord] = []
-        for index in range(request.samples):
+        count = self.sample_size(request.samples)
+        for index in range(count):
             image = SyntheticImage(name=self.name(index), label=None, index=index, seed=request.seed)
             loaded = image.load(shape=request.shape, preprocess=PREPROCESS)
             pixels.append(loaded.pixels)
             records.append(ImageRecord(file=image.name, sha256=loaded.sha256, label=None))
-            reporter.progress(len(pixels), request.samples)
+            reporter.progress(len(pixels), count)
         manifest = CalibrationManifest(
             kind=SYNTHETIC,
             root=None,
             preprocess=PREPROCESS,
             input_shape=request.shape,
             seed=request.seed,
-            requested=request.samples,
+            requested=count,
             available=None,
             images=tuple(records),
             skipped=(),
