@@ -43,6 +43,7 @@ COMPONENTS, COMMANDS = 1, 3  # the indices of their layers
 REGISTRIES = (
     "edge_mnv3.model.arch",
     "edge_mnv3_quantization.recipes.config",
+    "edge_mnv3_android_bench.measuring.acceptance",
     "edge_mnv3_android_bench.measuring.plan",
     "edge_mnv3_android_bench.measuring.protocols",
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_mnv3.commands.device_options import (
+    acceptance,
     adb_option,
     history_option,
     leave,
@@ -201,6 +202,8 @@ def _device_request(
         check_outputs=options["check_outputs"],
         log_folder=options["logs"],
         fresh=options["fresh"],
+        acceptance=acceptance(options),
+        stay_awake=not options["no_stay_awake"],
         cool_down=CoolDown().at_most(options["max_cool_down"]),
     )
 

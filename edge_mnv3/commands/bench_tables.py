@@ -49,8 +49,8 @@ def reproduce_table(result: ReproduceResult) -> str:
     lines += ["", *cell_lines(result.cells)]
     unstable = [measured for measured in result.results if not measured.stable]
     if unstable:
-        lines += ["", "unstable, and so without a figure:"]
-        lines += [f"  {file_and_binary(r.conditions)}: {'; '.join(r.problems)}" for r in unstable]
+        lines += ["", "not quotable:"]
+        lines += [f"  {file_and_binary(r.conditions)}: {remarks(r)}" for r in unstable]
     if result.published_device is None:
         nearest = f"; {result.nearest}" if result.nearest else ""
         lines += ["", f"{result.device.model} has no published figure{nearest}"]
@@ -117,14 +117,26 @@ def result_lines(results: Sequence[DeviceBenchResult]) -> list[str]:
             (
                 _file_name(conditions),
                 conditions.binary.name,
-                "unstable" if result.median_us is None else f"{result.median_us / 1e3:.3f}",
+                "not quotable" if result.median_us is None else f"{result.median_us / 1e3:.3f}",
                 _interval_ms(result.ci95_us),
                 "" if variation is None else f"{variation:.2f}",
                 f"{counted} of {len(result.launches)}",
-                "; ".join(result.problems),
+                remarks(result),
             )
         )
     return _aligned(rows, right={2, 4})
+
+
+def remarks(result: DeviceBenchResult) -> str:
+    """Says why a result is not quotable and what was observed, or what was accepted against the rules."""
+    texts = [*(f"accepted: {text}" for text in result.accepted), *result.problems]
+    if result.problems and result.observed:
+        seen = result.observed
+        texts.append(
+            f"observed: median {seen.median_us / 1e3:.3f} ms, minimum {seen.min_us / 1e3:.3f} ms, spread "
+            f"{seen.spread_percent:.1f} %"
+        )
+    return "; ".join(texts)
 
 
 def cell_lines(cells: Sequence[ReproduceCell]) -> list[str]:

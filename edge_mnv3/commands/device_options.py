@@ -12,6 +12,7 @@ from edge_mnv3.commands.exit_codes import EXPECTED_ERROR, GATE_FAILED
 from edge_mnv3.commands.options import all_options
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import HISTORY_FILE, MODELS_FOLDER
+from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench_report import DeviceFailure
@@ -37,12 +38,36 @@ history_option = click.option(
     metavar="FILE",
     help=f"Append the results to this file.  [default: {HISTORY_FILE} for phones]",
 )
-# --launches, --max-cool-down, --logs and --fresh.
+# --launches, --width, --accept-…, --no-stay-awake, --max-cool-down, --logs and --fresh.
 run_options = all_options(
     click.option(
         "--launches",
         type=click.IntRange(min=1),
-        help="Start benchmark_model until N launches count.  [default: 5]",
+        help="Start benchmark_model until N launches count, at least 5 unless variation is accepted.  "
+        "[default: 5]",
+    ),
+    click.option(
+        "--width",
+        type=click.FloatRange(min=0, max=100, min_open=True),
+        default=DEFAULT_ACCEPTANCE.width_percent,
+        show_default=True,
+        metavar="PERCENT",
+        help="Go on until the 95 % interval is at most ± this wide.",
+    ),
+    click.option(
+        "--accept-variation",
+        is_flag=True,
+        help="Take the launches as they are, however few and however they vary; the result says so.",
+    ),
+    click.option(
+        "--accept-clock",
+        is_flag=True,
+        help="Take launches on cores below their highest clock; the result says so.",
+    ),
+    click.option(
+        "--no-stay-awake",
+        is_flag=True,
+        help="Leave the phone's settings alone: keep its screen on by hand.",
     ),
     click.option(
         "--max-cool-down",
@@ -64,6 +89,15 @@ run_options = all_options(
         help="Begin anew: forget the launches of an interrupted run of the same command.",
     ),
 )
+
+
+def acceptance(options: Mapping[str, Any]) -> Acceptance:
+    """Tells by --width and --accept-… what a result must be like."""
+    return Acceptance(
+        width_percent=options["width"],
+        variation=options["accept_variation"],
+        clock=options["accept_clock"],
+    )
 
 
 def result_files(options: Mapping[str, Any], *, default_history: Path | None = None) -> ResultFiles:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_mnv3.commands.device_options import (
+    acceptance,
     adb_option,
     history_option,
     leave,
@@ -142,5 +143,7 @@ def _request(options: dict[str, Any]) -> ReproduceRequest:
         adb=options["adb"],
         log_folder=options["logs"],
         fresh=options["fresh"],
+        acceptance=acceptance(options),
+        stay_awake=not options["no_stay_awake"],
         cool_down=CoolDown().at_most(options["max_cool_down"]),
     )

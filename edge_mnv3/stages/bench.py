@@ -34,6 +34,7 @@ from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.selection import select_devices
+from edge_mnv3_android_bench.measuring.acceptance import Acceptance
 from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
 from edge_mnv3_android_bench.measuring.host import bench_host
 from edge_mnv3_android_bench.measuring.plan import CoolDown, HostBenchRequest, MeasurementPlan
@@ -60,6 +61,8 @@ class DeviceBenchRequest(Request):
         log_folder: For raw logs; None for a new folder in the cache.
         fresh: Forget the launches of an unfinished run.
         cool_down: How long to wait after a launch that does not count.
+        acceptance: How narrow the interval must be, and what is taken nevertheless.
+        stay_awake: Keep the screen on while the phone has power.
     """
 
     models: Sequence[AnyPath] = ()
@@ -74,6 +77,8 @@ class DeviceBenchRequest(Request):
     log_folder: AnyPath | None = None
     fresh: bool = False
     cool_down: CoolDown = field(default_factory=CoolDown)
+    acceptance: Acceptance = field(default_factory=Acceptance)
+    stay_awake: bool = True
 
     def check(self) -> None:
         """Refuses a request without files, and a protocol that no launch can follow.
@@ -166,7 +171,8 @@ def _bench_devices(
             plan = _plan(request, models, _ready_binaries(request, fleet, registry, reporter), fleet)
             results: tuple[DeviceBenchResult, ...] = ()
             if fleet.sessions:
-                launches = len(models) * len(plan.binaries) * request.protocol.launches
+                launches = len(models) * len(plan.binaries)
+                launches *= request.acceptance.launches_needed(request.protocol.launches)
                 count = f"{len(fleet.sessions)} devices" if len(fleet.sessions) > 1 else "the device"
                 reporter.step(f"{launches} launches on {count}")
                 results = measure_fleet(fleet, plan, registry, reporter)
@@ -238,6 +244,8 @@ def _plan(
         log_folder=optional_path(request.log_folder) or cache_folder() / "bench" / "logs" / now,
         fixed_performance=request.fixed_performance,
         cool_down=request.cool_down,
+        acceptance=request.acceptance,
+        stay_awake=request.stay_awake,
         later_flags=later_flags(profile=request.profile, check_outputs=request.check_outputs),
     )
     resume_path = (

@@ -116,6 +116,7 @@ def _look_at_all(
     with changed_settings(
         session.folder,
         fixed_performance=request.plan.fixed_performance,
+        stay_awake=request.plan.stay_awake,
         sdk=session.info.sdk,
         reporter=reporter,
     ):

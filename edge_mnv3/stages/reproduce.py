@@ -18,6 +18,7 @@ from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.selection import ALL_DEVICES, select_devices
+from edge_mnv3_android_bench.measuring.acceptance import Acceptance
 from edge_mnv3_android_bench.measuring.plan import CoolDown
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom_protocol, renamed
 from edge_mnv3_android_bench.published import reproduction
@@ -39,6 +40,8 @@ class ReproduceRequest(Request):
         log_folder: For raw logs; None for a new folder in the cache.
         fresh: Forget the launches of an unfinished run.
         cool_down: How long to wait after a launch that does not count.
+        acceptance: How narrow the interval must be, and what is taken nevertheless.
+        stay_awake: Keep the screen on while the phone has power.
     """
 
     files: VariantFilesRequest
@@ -51,6 +54,8 @@ class ReproduceRequest(Request):
     log_folder: AnyPath | None = None
     fresh: bool = False
     cool_down: CoolDown = field(default_factory=CoolDown)
+    acceptance: Acceptance = field(default_factory=Acceptance)
+    stay_awake: bool = True
 
     @property
     def protocol(self) -> Protocol:
@@ -106,6 +111,8 @@ def reproduce(
             log_folder=request.log_folder,
             fresh=request.fresh,
             cool_down=request.cool_down,
+            acceptance=request.acceptance,
+            stay_awake=request.stay_awake,
         ),
         reporter,
     )

@@ -14,6 +14,7 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3_android_bench.adb.client import Adb, AdbDevice
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
+from edge_mnv3_android_bench.measuring.acceptance import Acceptance
 from edge_mnv3_android_bench.measuring.fleet import FailedDevice, open_fleet
 from edge_mnv3_android_bench.measuring.plan import CoolDown, MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom_protocol
@@ -70,6 +71,7 @@ def quick_plan(folder: Path, *models: Path, **changes: Any) -> MeasurementPlan:
         models=models,
         binaries=("current",),
         protocol=QUICK,
+        acceptance=Acceptance(variation=True),
         log_folder=folder / "logs",
         resume_path=folder / "resume.jsonl",
         cool_down=CoolDown(min_s=0.05, max_s=0.3, poll_s=0.05),

@@ -31,7 +31,10 @@ from edge_mnv3_android_bench.measuring import session as device_session
 from tiny_models import write_classifier
 
 # Two launches of ten runs each; nobody waits for a phone to cool down.
-QUICK = ("--runs", "10", "--min-secs", "0.1", "--max-secs", "5", "--launches", "2", "--max-cool-down", "0.2")
+QUICK = (
+    *("--runs", "10", "--min-secs", "0.1", "--max-secs", "5", "--launches", "2", "--max-cool-down", "0.2"),
+)
+AS_THEY_ARE = ("--accept-variation",)  # two launches are not enough to quote
 
 # A launch that lasts long enough to be sampled two or three times, once `shorten` was called.
 SHORT = Figures.steady(20_000, spread_us=100, launch_s=0.5)
@@ -47,9 +50,16 @@ class Bench(NamedTuple):
         """Runs `edge-mnv3` with these arguments."""
         return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
-    def measure(self, phone: Phone, *arguments: str | Path) -> Result:
-        """Runs `edge-mnv3 bench --device` with the short protocol."""
-        return self.run("bench", "--device", phone.serial, *QUICK, *arguments)
+    def measure(self, phone: Phone, *arguments: str | Path, to_quote: bool = False) -> Result:
+        """Runs `edge-mnv3 bench --device` with the short protocol, and takes its launches as they are.
+
+        Args:
+            phone: The phone.
+            arguments: Further ones.
+            to_quote: Only a result that may be quoted will do: five launches at least.
+        """
+        taken = () if to_quote else AS_THEY_ARE
+        return self.run("bench", "--device", phone.serial, *QUICK, *taken, *arguments)
 
     def binary(self, behaviour: Behaviour | None = None, name: str = "benchmark_model") -> Path:
         """A stand-in for `benchmark_model`."""

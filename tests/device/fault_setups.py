@@ -49,6 +49,7 @@ class Fault:
         connected: The phone is connected before the command begins.
         reachable: The phone can be asked afterwards without anybody's doing.
         measured: Something was launched; not where it can be known before that it would be in vain.
+        to_quote: Only a result that may be quoted will do.
         locked: The phone belongs to another user afterwards: nothing of theirs is touched.
     """
 
@@ -61,6 +62,7 @@ class Fault:
     connected: bool = True
     reachable: bool = True
     measured: bool = True
+    to_quote: bool = False
     locked: bool = False
 
 
@@ -106,6 +108,11 @@ def without_commands(*commands: str) -> Callable[[Stage], None]:
     return arrange
 
 
+def no_stay_awake(stage: Stage) -> tuple[str, ...]:
+    stage.phone.remove_command("settings")
+    return ("--no-stay-awake",)
+
+
 def hot_once(stage: Stage) -> tuple[str, ...]:
     phone = stage.phone
 
@@ -128,7 +135,7 @@ def busy_once(stage: Stage) -> tuple[str, ...]:
 
     stage.phone.at_launch(FIRST, load)
     stage.phone.at_launch(SECOND, unload)
-    return ("--launches", "2")
+    return ()
 
 
 def held_by(told: dict[str, object], *, silent_s: float) -> Callable[[Stage], None]:

@@ -16,6 +16,7 @@ from device.fault_setups import (
     hot_once,
     in_the_way,
     no_model,
+    no_stay_awake,
     of_another_processor,
     set_fields,
     taken_over,
@@ -52,7 +53,7 @@ PHONE_FAULTS = (
         what="another process takes the core for one launch",
         arrange=busy_once,
         code=DONE,
-        says="it belongs to a set of launches that vary by",
+        to_quote=True,
     ),
     Fault(
         kind=PHONE,
@@ -136,6 +137,20 @@ PHONE_FAULTS = (
         code=DONE,
         says="Android saves power",
         says_too=("the screen is off", "the phone dozes"),
+    ),
+    Fault(
+        kind=PHONE,
+        what="it does not let its screen be kept on",
+        arrange=without_commands("settings"),
+        code=FAILED,
+        says="keep the screen on by hand and give --no-stay-awake",
+        measured=False,
+    ),
+    Fault(
+        kind=PHONE,
+        what="it does not, and nobody asks it to (`--no-stay-awake`)",
+        arrange=no_stay_awake,
+        code=DONE,
     ),
     Fault(
         kind=PHONE,

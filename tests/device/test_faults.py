@@ -40,7 +40,7 @@ def test_fault(
     usual = (stage.model, "--benchmark-binary", stage.binary, "--launches", "1", "--max-secs", "1", "--json")
     own_binary = "--benchmark-binary" in more
     command = (*([stage.model, "--json"] if own_binary else usual), *more)
-    done = bench.measure(phone, *command)
+    done = bench.measure(phone, *command, to_quote=fault.to_quote)
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert done.exit_code == fault.code, done.output
     assert all(text in done.output for text in (fault.says, *fault.says_too)), done.output

@@ -140,8 +140,8 @@ def test_unstable_result_is_not_compared() -> None:
     with pytest.raises(ConditionsDifferError) as caught:
         compare(device_result(steady(1.0)), unstable)
     assert str(caught.value) == (
-        "small.tflite on Pixel (A1) with era-2019: got an unstable result (the launches vary by 37.27 %, at "
-        "most 2 % are accepted), expected a stable one"
+        "small.tflite on Pixel (A1) with era-2019: got an unstable result (the 95 % interval is ± 50.00 % "
+        "wide, ± 2 % is asked for), expected a stable one"
     )
 
 
@@ -209,8 +209,8 @@ def test_files_of_several_results_are_paired_by_their_conditions(tmp_path: Path)
         ("large.tflite", 0.8),
     ]
     assert result.not_compared == (
-        "odd.tflite on Pixel (A1) with era-2019: got an unstable result (the launches vary by 37.27 %, at "
-        "most 2 % are accepted), expected a stable one",
+        "odd.tflite on Pixel (A1) with era-2019: got an unstable result (the 95 % interval is ± 50.00 % "
+        "wide, ± 2 % is asked for), expected a stable one",
         f"{b}: small.tflite on Pixel (A1) with era-2019 has no partner; the nearest differs by "
         "threads: 4 and 1",
     )

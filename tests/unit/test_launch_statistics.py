@@ -8,13 +8,18 @@ from typing import Any
 import pytest
 
 from bench_records import CONDITIONS, MAX_KHZ, PIXEL, STATE, device_result, launch, launch_timings, steady
-from edge_mnv3.core.results.bench import ClockSample
+from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.results.bench import ClockSample, ObservedLatency
+from edge_mnv3_android_bench.measuring.acceptance import (
+    Acceptance,
+    bootstrap_interval,
+    half_width_percent,
+    median_interval_us,
+)
 from edge_mnv3_android_bench.measuring.launch_statistics import (
     EMULATED_WARNING,
-    bootstrap_interval,
     launch_problems,
     launch_warnings,
-    median_interval_us,
     state_warnings,
     summarize,
     variation_percent,
@@ -122,10 +127,54 @@ def test_builds_without_median() -> None:
     )
 
 
-def test_unstable_result_has_no_figure() -> None:
-    result = device_result((1000.0, 1000.0, 1000.0, 1000.0, 1100.0))
+def test_a_wide_interval_is_no_figure_but_is_shown() -> None:
+    result = device_result((990.0, 1000.0, 1000.0, 1000.0, 1100.0))
     assert (result.median_us, result.ci95_us, result.stable) == (None, None, False)
-    assert result.problems == ("the launches vary by 4.38 %, at most 2 % are accepted",)
+    assert result.problems == ("the 95 % interval is ± 5.50 % wide, ± 2 % is asked for",)
+    assert result.observed == ObservedLatency(median_us=1000.0, min_us=990.0, spread_percent=11.0)
+
+
+@pytest.mark.parametrize("launches", [1, 2, 4])
+def test_few_launches_are_no_figure(launches: int) -> None:
+    records = [launch(launch_timings(1000.0)) for _ in range(launches)]
+    result = summarize(CONDITIONS, records, min_launches=launches)
+    assert (result.median_us, result.stable) == (None, False)
+    assert result.problems == (f"{launches} launches count, 5 are demanded",)
+
+
+def test_fifteen_launches_with_one_slow_one_are_a_figure() -> None:
+    figures = (*(1000.0 + us for us in range(14)), 1030.0)
+    result = device_result(figures)
+    assert (result.median_us, result.stable) == (1007.0, True)
+    assert half_width_percent(figures) == pytest.approx(0.4, abs=0.15)
+
+
+def test_what_is_accepted_is_said_for_ever() -> None:
+    acceptance = Acceptance(variation=True)
+    wide = [launch(launch_timings(us)) for us in (900.0, 1000.0, 1000.0, 1000.0, 1100.0)]
+    result = summarize(CONDITIONS, wide, acceptance=acceptance)
+    text = "the 95 % interval is ± 10.00 % wide, ± 2 % is asked for"
+    assert (result.median_us, result.stable, result.accepted) == (1000.0, True, (text,))
+    assert result.warnings == (f"accepted: {text}",)
+    one = summarize(CONDITIONS, wide[:1], min_launches=1, acceptance=acceptance)
+    assert (one.median_us, one.accepted) == (900.0, ("1 launches count, 5 are needed to quote a figure",))
+    # Nothing is accepted that keeps the rules, and nothing where there is too little.
+    narrow = [launch(launch_timings(us)) for us in steady(1000.0)]
+    assert summarize(CONDITIONS, narrow, acceptance=acceptance).accepted == ()
+    assert summarize(CONDITIONS, [], min_launches=1, acceptance=acceptance).problems
+
+
+def test_slow_clocks_are_accepted_where_that_is_asked_for() -> None:
+    records = [launch(launch_timings(us), samples=clocks((1.0, 1_900_800))) for us in steady(1000.0)]
+    assert launch_problems(records[0], cpus=(2, 3), max_khz=CLOCKS, accept_clock=True) == ()
+    (accepted,) = summarize(CONDITIONS, records, acceptance=Acceptance(clock=True)).accepted
+    assert accepted == "core 3 ran at 1901 of 2150 MHz after 1.0 s, 98 % are demanded (in 5 launches)"
+
+
+@pytest.mark.parametrize("width", [0.0, -1.0, 101.0])
+def test_no_such_width(width: float) -> None:
+    with pytest.raises(ArgumentError, match="more than 0, at most 100 %"):
+        Acceptance(width_percent=width)
 
 
 def test_launches_with_problems_do_not_count() -> None:
@@ -134,7 +183,8 @@ def test_launches_with_problems_do_not_count() -> None:
     assert summarize(CONDITIONS, [slow, *launches]).median_us == 1000.0
     short = summarize(CONDITIONS, [slow, *launches[:3]])
     assert short.problems == ("3 launches count, 5 are demanded (launch 6: core 3 ran at 300 of 2150 MHz)",)
-    assert summarize(CONDITIONS, launches[:3], min_launches=3).median_us == 999.0
+    few = Acceptance(variation=True)
+    assert summarize(CONDITIONS, launches[:3], min_launches=3, acceptance=few).median_us == 999.0
 
 
 def test_no_launch_at_all() -> None:

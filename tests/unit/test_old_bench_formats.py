@@ -67,7 +67,7 @@ def test_report() -> None:
     assert result.launches[0].timings.median_us == 20_000.0
     # What is written now is the present version, and reads back the same.
     written = json.loads(to_json(report))["results"][0]
-    assert (written["schema_version"], written["conditions"]["binary"]["name"]) == (2, "current")
+    assert (written["schema_version"], written["conditions"]["binary"]["name"]) == (3, "current")
     assert from_json(DeviceBenchReport, to_json(report)) == report
 
 
@@ -188,3 +188,17 @@ def test_measured_cells() -> None:
     assert (cell.binary, cell.of_published_time) == ("era-2019", True)
     text = (FORMATS / "measured-cell-v2.json").read_text()
     assert to_json(from_json(MeasuredCell, text)) == text
+
+
+def test_results_of_devices() -> None:
+    """Version 2 told nothing of what could not be quoted, nor of what was accepted."""
+    text = (FORMATS / "device-bench-v3.json").read_text()
+    result = from_json(DeviceBenchResult, text)
+    assert to_json(result) == text
+    assert result.observed is not None
+    assert (result.observed.min_us, result.accepted) == (19_900.0, ("the 95 % interval is ± 3.10 % wide",))
+    old = json.loads(text) | {"schema_version": 2}
+    del old["observed"], old["accepted"]
+    upgraded = from_json(DeviceBenchResult, json.dumps(old))
+    assert (upgraded.observed, upgraded.accepted) == (None, ())
+    assert upgraded == dataclasses.replace(result, observed=None, accepted=())

@@ -82,7 +82,7 @@ def test_unstable_has_no_ratio() -> None:
     cell = judge(device_result((1.0, 1.0, 1.0, 1.0, 2.0)), 10.0, phone="Pixel 1")
     assert (cell.measured_ms, cell.ratio, cell.by_ratio) == (None, None, None)
     assert cell.verdict == "unstable"
-    assert cell.reasons == ("the launches vary by 37.27 %, at most 2 % are accepted",)
+    assert cell.reasons == ("the 95 % interval is ± 50.00 % wide, ± 2 % is asked for",)
 
 
 @pytest.mark.parametrize(

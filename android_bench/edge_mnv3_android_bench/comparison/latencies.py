@@ -27,11 +27,8 @@ from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.verdicts import CompareResult, Comparison, ConditionDifference, ReproduceResult
-from edge_mnv3_android_bench.measuring.launch_statistics import (
-    MIN_LAUNCHES_OF_INTERVAL,
-    bootstrap_interval,
-    counted_figures_us,
-)
+from edge_mnv3_android_bench.measuring.acceptance import MIN_LAUNCHES_OF_INTERVAL, bootstrap_interval
+from edge_mnv3_android_bench.measuring.launch_statistics import counted_figures_us
 
 AnyBenchResult: TypeAlias = HostBenchResult | DeviceBenchResult
 MIN_DIFFERENCE = 0.02

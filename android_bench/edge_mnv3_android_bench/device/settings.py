@@ -22,6 +22,10 @@ FIXED_PERFORMANCE_SDK = 30
 _STAY_ON = "stay_on_while_plugged_in"
 _STAY_ON_ALWAYS = "7"  # mains, USB and wireless power
 _FIXED = "fixed_performance_mode"
+_WITHOUT = {
+    _STAY_ON: "keep the screen on by hand and give --no-stay-awake",
+    _FIXED: "measure without --fixed-performance",
+}
 _UNSET = "null"  # what `settings get` prints for a setting without a value
 _RECONNECT_S = 3.0
 
@@ -31,6 +35,7 @@ def changed_settings(
     folder: DeviceFolder,
     *,
     fixed_performance: bool = False,
+    stay_awake: bool = True,
     sdk: int,
     reporter: Reporter = SILENT,
 ) -> Iterator[None]:
@@ -40,6 +45,7 @@ def changed_settings(
         folder: The tool's folder on the device, where the note is kept.
         fixed_performance: Hold clocks that the device can sustain. They are *lower* than its highest: for
             comparing two builds, not for figures that are published.
+        stay_awake: Keep the screen on while the device has power; some makers refuse that to adb.
         sdk: The device's API level.
         reporter: Warned when the settings could not be restored now, or were from an earlier run.
 
@@ -57,10 +63,10 @@ def changed_settings(
         )
     if restore_settings(folder):
         reporter.warn(f"device {folder.device.serial}: settings that an earlier run had left were restored")
-    wanted = {_STAY_ON: _STAY_ON_ALWAYS}
+    wanted = {_STAY_ON: _STAY_ON_ALWAYS} if stay_awake else {}
     if fixed_performance:
         wanted[_FIXED] = "true"
-    original = _read(folder.device)
+    original = _read(folder.device) if stay_awake else {_FIXED: "false"}
     changes = {name: value for name, value in wanted.items() if original[name] != value}
     if not changes:
         yield
@@ -120,7 +126,12 @@ def _read(device: AdbDevice) -> dict[str, str]:
     done = device.shell(["settings", "get", "global", _STAY_ON])
     value = done.stdout.strip()
     if done.exit_code != 0 or not re.fullmatch(rf"\d+|{_UNSET}", value):
-        raise DeviceFileError(f"device {device.serial}: setting {_STAY_ON}", value or done.stderr, "a number")
+        raise DeviceFileError(
+            f"device {device.serial}: setting {_STAY_ON}",
+            value or done.stderr,
+            "a number",
+            _WITHOUT[_STAY_ON],
+        )
     # Android tells nobody whether the fixed-performance mode is on; it is off unless a program set it.
     return {_STAY_ON: value, _FIXED: "false"}
 
@@ -136,7 +147,7 @@ def _apply(device: AdbDevice, name: str, value: str) -> None:
     text = " ".join((done.stdout + done.stderr).split())
     if done.exit_code != 0 or "Failed to set" in text or "Exception" in text:
         raise DeviceFileError(
-            f"device {device.serial}: setting {name} to {value}", text, next_step="measure without it"
+            f"device {device.serial}: setting {name} to {value}", text, next_step=_WITHOUT[name]
         )
 
 

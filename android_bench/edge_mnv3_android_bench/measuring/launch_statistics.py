@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-
-import numpy as np
+from collections.abc import Mapping, Sequence
 
 from edge_mnv3.core.results.bench import (
     UNKNOWN_DELEGATE,
@@ -15,23 +13,25 @@ from edge_mnv3.core.results.bench import (
     DeviceBenchResult,
     LaunchRecord,
     LaunchTimings,
+    ObservedLatency,
 )
 from edge_mnv3.core.results.device import EMULATED_DEVICE, DeviceState
 from edge_mnv3_android_bench.device.cpu_topology import list_cores
+from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance, median_interval_us
 
 MIN_CLOCK_SHARE = 0.98
-MAX_VARIATION_PERCENT = 2.0
-MIN_LAUNCHES_OF_INTERVAL = 3
 LOW_BATTERY_PERCENT = 20  # where Android offers its battery saver
 WARM_BATTERY_CELSIUS = 40.0  # a phone in use has 25 to 35
 SETTLE_S = 0.5  # the governor raises the clock while the program loads and warms up
-RESAMPLES = 10_000
-SEED = 0
 EMULATED_WARNING = f"{EMULATED_DEVICE}: the figures say nothing about a phone"
 
 
 def launch_problems(
-    record: LaunchRecord, *, cpus: Sequence[int], max_khz: Mapping[int, int | None]
+    record: LaunchRecord,
+    *,
+    cpus: Sequence[int],
+    max_khz: Mapping[int, int | None],
+    accept_clock: bool = False,
 ) -> tuple[str, ...]:
     """Says why a launch does not count; nothing where it does.
 
@@ -42,6 +42,7 @@ def launch_problems(
         record: Its samples must have been taken while the program ran.
         cpus: Cores that it was pinned to, in the order of the samples' clocks; empty where it was not pinned.
         max_khz: Highest clock of each core.
+        accept_clock: Lower clocks are not held against it.
     """
     problems = []
     if record.timings is None:
@@ -53,12 +54,11 @@ def launch_problems(
     for name, state in (("before", record.before), ("after", record.after)):
         if state is not None and state.thermal_status:
             problems.append(f"thermal status {state.thermal_status} {name} it, 0 is demanded")
-    return (*problems, *_clock_problems(record, cpus, max_khz))
+    return (*problems, *([] if accept_clock else clock_problems(record, cpus, max_khz)))
 
 
-def _clock_problems(
-    record: LaunchRecord, cpus: Sequence[int], max_khz: Mapping[int, int | None]
-) -> list[str]:
+def clock_problems(record: LaunchRecord, cpus: Sequence[int], max_khz: Mapping[int, int | None]) -> list[str]:
+    """Says by which clocks a launch does not count; the arguments are those of `launch_problems`."""
     settled = [sample for sample in record.samples if sample.time_s >= SETTLE_S]
     if cpus and not settled:
         return ["its clocks were not sampled"]
@@ -129,52 +129,31 @@ def variation_percent(figures_us: Sequence[float]) -> float | None:
     return 100.0 * statistics.stdev(figures_us) / statistics.fmean(figures_us)
 
 
-def bootstrap_interval(
-    samples: Sequence[Sequence[float]], statistic: Callable[..., np.ndarray]
-) -> tuple[float, float]:
-    """95 % percentile bootstrap interval, seeded.
-
-    Args:
-        samples: Each is resampled by itself, with replacement.
-        statistic: Takes one array of shape [resamples, size] for each sample, gives [resamples].
-    """
-    generator = np.random.default_rng(SEED)
-    drawn = []
-    for sample in samples:
-        values = np.asarray(sample, dtype=np.float64)
-        drawn.append(values[generator.integers(0, len(values), (RESAMPLES, len(values)))])
-    low, high = np.percentile(statistic(*drawn), (2.5, 97.5))
-    return float(low), float(high)
-
-
-def median_interval_us(figures_us: Sequence[float]) -> tuple[float, float] | None:
-    """95 % interval of the median over launches; None with fewer than `MIN_LAUNCHES_OF_INTERVAL`."""
-    if len(figures_us) < MIN_LAUNCHES_OF_INTERVAL:
-        return None
-    return bootstrap_interval([figures_us], lambda drawn: np.median(drawn, axis=1))
-
-
 def summarize(
-    conditions: DeviceBenchConditions, launches: Sequence[LaunchRecord], *, min_launches: int = 5
+    conditions: DeviceBenchConditions,
+    launches: Sequence[LaunchRecord],
+    *,
+    min_launches: int = 5,
+    acceptance: Acceptance = DEFAULT_ACCEPTANCE,
 ) -> DeviceBenchResult:
     """Makes one result of the launches whose `problems` are empty.
 
-    Without enough of them, or with too much variation among them, the result is unstable and has no figure.
+    Without enough of them, or with an interval that is too wide, there is no figure to quote: the result says
+    what was observed. What `acceptance` takes nevertheless is noted in it.
     """
     timings = _counted(launches)
     statistic = statistic_of(timings)
     figures_us = launch_figures_us(timings, statistic)
-    variation = variation_percent(figures_us)
     delegates = tuple(dict.fromkeys(t.delegate for t in timings))
-    problems = []
-    if len(timings) < min_launches:
-        problems.append(
-            f"{len(timings)} launches count, {min_launches} are demanded{_first_problem(launches)}"
-        )
-    if variation is not None and variation > MAX_VARIATION_PERCENT:
-        problems.append(
-            f"the launches vary by {variation:.2f} %, at most {MAX_VARIATION_PERCENT:g} % are accepted"
-        )
+    problems, accepted = [], _accepted_clocks(conditions, launches) if acceptance.clock else []
+    needed = acceptance.launches_needed(min_launches)
+    wide = acceptance.why_wide(figures_us)
+    if len(timings) < needed:
+        problems.append(f"{len(timings)} launches count, {needed} are demanded{_first_problem(launches)}")
+    elif wide is not None and acceptance.variation:
+        accepted.append(wide)
+    elif wide is not None:
+        problems.append(wide)
     if len(delegates) > 1:
         problems.append(f"the launches ran under different delegates: {', '.join(delegates)}")
     conditions = dataclasses.replace(conditions, delegate=delegates[0] if delegates else UNKNOWN_DELEGATE)
@@ -184,11 +163,38 @@ def summarize(
         statistic=statistic,
         median_us=None if problems else statistics.median(figures_us),
         ci95_us=None if problems else median_interval_us(figures_us),
-        coefficient_of_variation_percent=variation,
+        coefficient_of_variation_percent=variation_percent(figures_us),
+        observed=_observed(figures_us),
         stable=not problems,
         problems=tuple(problems),
-        warnings=_warnings(conditions, launches, timings, statistic),
+        accepted=tuple(accepted),
+        warnings=(
+            *(f"accepted: {text}" for text in accepted),
+            *_warnings(conditions, launches, timings, statistic),
+        ),
     )
+
+
+def _observed(figures_us: Sequence[float]) -> ObservedLatency | None:
+    if not figures_us:
+        return None
+    median = statistics.median(figures_us)
+    return ObservedLatency(
+        median_us=median,
+        min_us=min(figures_us),
+        spread_percent=100.0 * (max(figures_us) - min(figures_us)) / median,
+    )
+
+
+def _accepted_clocks(conditions: DeviceBenchConditions, launches: Sequence[LaunchRecord]) -> list[str]:
+    """Says of the launches that count which ran below the highest clock: the first, and how many."""
+    max_khz = {cpu: cluster.max_khz for cluster in conditions.device.clusters for cpu in cluster.cpus}
+    slow = [
+        problems[0]
+        for launch in launches
+        if not launch.problems and (problems := clock_problems(launch, conditions.cpus, max_khz))
+    ]
+    return [f"{slow[0]} (in {len(slow)} launches)"] if slow else []
 
 
 def _counted(launches: Sequence[LaunchRecord]) -> list[LaunchTimings]:

@@ -52,6 +52,19 @@ done; true"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClockRule:
+    """Which clocks are held against a launch.
+
+    Attributes:
+        fixed_performance: They are held below the highest, and compared with the highest seen.
+        accepted: None are.
+    """
+
+    fixed_performance: bool = False
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawLaunch:
     """One launch before its log is read.
 
@@ -134,7 +147,7 @@ def read_launch(
     info: DeviceInfo,
     *,
     expected_runs: int,
-    fixed_performance: bool = False,
+    clocks: ClockRule = ClockRule(),
 ) -> LaunchRecord:
     """Reads the log of a launch and says whether the launch counts.
 
@@ -143,7 +156,7 @@ def read_launch(
         number: Number of the launch, from 1 on.
         info: The device.
         expected_runs: Timed inferences that were asked for.
-        fixed_performance: Clocks are held below the highest: they are compared with the highest seen.
+        clocks: Which clocks are held against it.
     """
     output, problems = raw.output, []
     timings: LaunchTimings | None = None
@@ -174,11 +187,13 @@ def read_launch(
         problems=(),
     )
     max_khz = {cpu: cluster.max_khz for cluster in info.clusters for cpu in cluster.cpus}
-    if fixed_performance:
-        clocks = {cpu: [s.khz[i] for s in output.samples] for i, cpu in enumerate(raw.command.cpus)}
-        max_khz = {cpu: max((khz for khz in seen if khz), default=None) for cpu, seen in clocks.items()}
+    if clocks.fixed_performance:
+        sampled = {cpu: [s.khz[i] for s in output.samples] for i, cpu in enumerate(raw.command.cpus)}
+        max_khz = {cpu: max((khz for khz in seen if khz), default=None) for cpu, seen in sampled.items()}
     if not problems:
-        problems += launch_problems(record, cpus=raw.command.cpus, max_khz=max_khz)
+        problems += launch_problems(
+            record, cpus=raw.command.cpus, max_khz=max_khz, accept_clock=clocks.accepted
+        )
     return dataclasses.replace(record, problems=tuple(problems))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from edge_mnv3.core.choices import DEFAULT_KERNELS, DEFAULT_RUNTIME, Kernels, RuntimeName
 from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, Seconds
+from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance
 from edge_mnv3_android_bench.measuring.protocols import Protocol
 
 
@@ -63,7 +64,9 @@ class MeasurementPlan:
         protocol: How to measure.
         log_folder: Folder for the raw logs.
         resume_path: Where finished launches are kept until all are; None keeps none.
+        acceptance: How narrow the interval must be, and what is taken nevertheless.
         fixed_performance: Hold sustainable clocks, which are lower: for comparing, not for published figures.
+        stay_awake: Keep the screen on while the device has power.
         cool_down: Waits between a launch that does not count and the next.
         later_flags: Names of flags that are needed once all launches are done, such as for a profile: a build
             that lacks one is refused before the first launch.
@@ -74,6 +77,8 @@ class MeasurementPlan:
     protocol: Protocol
     log_folder: Path
     resume_path: Path | None = None
+    acceptance: Acceptance = DEFAULT_ACCEPTANCE
     fixed_performance: bool = False
+    stay_awake: bool = True
     cool_down: CoolDown = CoolDown()
     later_flags: tuple[str, ...] = ()

@@ -23,7 +23,7 @@ from edge_mnv3_android_bench.device.settings import changed_settings
 from edge_mnv3_android_bench.device.state import read_device_state
 from edge_mnv3_android_bench.measuring.fleet import Fleet
 from edge_mnv3_android_bench.measuring.launch_statistics import state_warnings
-from edge_mnv3_android_bench.measuring.launching import read_launch, run_launch, stored_output
+from edge_mnv3_android_bench.measuring.launching import ClockRule, read_launch, run_launch, stored_output
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import benchmark_flags, check_flags
 from edge_mnv3_android_bench.measuring.resume_file import ResumeFile
@@ -96,7 +96,7 @@ class _Progress(Reporter):
         with self._lock:
             self._counts[serial] = (
                 sum(cell.counted for cell in cells),
-                sum(cell.min_launches for cell in cells),
+                sum(max(cell.needed, cell.counted + (not cell.is_done)) for cell in cells),
             )
             for problem in record.problems[:1]:
                 self._reporter.warn(
@@ -140,6 +140,7 @@ class _DeviceRun:
         with changed_settings(
             self.session.folder,
             fixed_performance=plan.fixed_performance,
+            stay_awake=plan.stay_awake,
             sdk=self.session.info.sdk,
             reporter=self.shared.progress,
         ):
@@ -168,6 +169,7 @@ class _DeviceRun:
                     conditions=self._conditions(cpus, ready, model),
                     command=session.command(ready.program, flags, cpus, protocol.settings.max_secs),
                     min_launches=protocol.launches,
+                    acceptance=shared.plan.acceptance,
                 )
                 self._take_up(cell)
                 self.cells.append(cell)
@@ -196,17 +198,16 @@ class _DeviceRun:
             number,
             self.session.info,
             expected_runs=plan.protocol.settings.num_runs,
-            fixed_performance=plan.fixed_performance,
+            clocks=ClockRule(fixed_performance=plan.fixed_performance, accepted=plan.acceptance.clock),
         )
         if record.timings is not None:
             self._confirm_version(cell, f"{raw.output.stdout}\n{raw.output.stderr}")
         if shared.resume:
             shared.resume.append(cell.conditions, record)
-        sets = cell.sets
         cell.add(record)
         shared.progress.launch_ended(self.session.serial, self.cells, cell, record)
         offended = record.timings is not None and bool(record.problems)
-        if (offended or cell.sets > sets) and not all(c.is_done for c in self.cells):
+        if offended and not all(c.is_done for c in self.cells):
             self._wait_until_cool()
         elif not record.problems:
             self._cool_down_s = plan.cool_down.min_s

@@ -8,23 +8,20 @@ rounds half a round's drift is left, divided by the number of launches.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult, LaunchRecord
+from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance
 from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand
 from edge_mnv3_android_bench.measuring.launch_statistics import (
-    MAX_VARIATION_PERCENT,
     launch_figures_us,
     statistic_of,
     summarize,
-    variation_percent,
 )
 
-# A set whose launches vary too much is repeated as a whole: to pick among them would bias the figure.
-MAX_SETS = 3
-TRIES_PER_LAUNCH = 2
+FAILURES_PER_LAUNCH = 2  # launches that do not count, for each that is demanded, before it is given up
+MAX_TIMES = 3  # so many times as many launches as are demanded narrow an interval that is too wide
 MAX_ALIKE = 3  # a program that fails so many times in the same way will go on doing so
 
 
@@ -37,34 +34,20 @@ class Cell:
         conditions: Conditions of the measurement.
         command: Command of each launch.
         min_launches: Number of launches that must count.
+        acceptance: How narrow the interval must be, and what is taken nevertheless.
         launches: All launches, those that do not count included.
-        sets: Sets of launches begun.
-        tries: Launches in the present set.
     """
 
     label: str
     conditions: DeviceBenchConditions
     command: LaunchCommand
     min_launches: int
+    acceptance: Acceptance = DEFAULT_ACCEPTANCE
     launches: list[LaunchRecord] = field(default_factory=list)
-    sets: int = 1
-    tries: int = 0
 
     def add(self, record: LaunchRecord) -> None:
-        """Enters a launch; a full set that varies too much is set aside, and another begun if one is left."""
+        """Enters a launch. None is picked out afterwards: that would bias the figure."""
         self.launches.append(record)
-        self.tries += 1
-        variation = self._variation_percent()
-        if self.counted < self.min_launches or variation is None or variation <= MAX_VARIATION_PERCENT:
-            return
-        if self.sets < MAX_SETS:
-            problem = f"it belongs to a set of launches that vary by {variation:.1f} %"
-            self.launches = [
-                launch if launch.problems else dataclasses.replace(launch, problems=(problem,))
-                for launch in self.launches
-            ]
-            self.sets += 1
-            self.tries = 0
 
     @property
     def counted(self) -> int:
@@ -72,21 +55,30 @@ class Cell:
         return sum(not launch.problems for launch in self.launches)
 
     @property
+    def needed(self) -> int:
+        """Launches that must count at least."""
+        return self.acceptance.launches_needed(self.min_launches)
+
+    @property
     def is_done(self) -> bool:
-        """Enough launches count, or further ones would be in vain."""
-        if self.counted >= self.min_launches or self.tries >= TRIES_PER_LAUNCH * self.min_launches:
+        """Enough launches count and their interval is narrow, or further ones would be in vain."""
+        if len(self.launches) - self.counted >= FAILURES_PER_LAUNCH * self.needed:
             return True
+        if self.counted >= self.needed:
+            return self.acceptance.variation or self.counted >= MAX_TIMES * self.needed or self._is_narrow()
         last = self.launches[-MAX_ALIKE:]
         failed = all(launch.timings is None for launch in last)
         return len(last) == MAX_ALIKE and failed and len({launch.problems for launch in last}) == 1
 
     def result(self) -> DeviceBenchResult:
         """What the launches say."""
-        return summarize(self.conditions, self.launches, min_launches=self.min_launches)
+        return summarize(
+            self.conditions, self.launches, min_launches=self.min_launches, acceptance=self.acceptance
+        )
 
-    def _variation_percent(self) -> float | None:
+    def _is_narrow(self) -> bool:
         timings = [launch.timings for launch in self.launches if launch.timings and not launch.problems]
-        return variation_percent(launch_figures_us(timings, statistic_of(timings)))
+        return self.acceptance.why_wide(launch_figures_us(timings, statistic_of(timings))) is None
 
 
 def next_cells(cells: Sequence[Cell]) -> Iterator[Cell]:

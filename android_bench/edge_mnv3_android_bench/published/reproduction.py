@@ -24,7 +24,8 @@ from edge_mnv3.core.results.verdicts import (
     ReproduceCell,
     ReproduceResult,
 )
-from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED_WARNING, bootstrap_interval
+from edge_mnv3_android_bench.measuring.acceptance import bootstrap_interval
+from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED_WARNING
 from edge_mnv3_android_bench.published.verdicts import differs_by_build_alone, judge
 
 _MIN_NETWORKS_OF_INTERVAL = 3

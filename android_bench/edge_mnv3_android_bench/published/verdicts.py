@@ -109,7 +109,8 @@ def judge(
         phone: The device's name in the published figures; None where it has none there.
         differences: How the file differs, such as by another graph; this function adds how the conditions do.
     """
-    all_differences = (*differences_from_published(result.conditions, phone), *differences)
+    accepted = (f"accepted against the rules: {text}" for text in result.accepted)
+    all_differences = (*differences_from_published(result.conditions, phone), *differences, *accepted)
     measured_ms = result.median_us / 1e3 if result.median_us is not None else None
     interval_ms = _scale(result.ci95_us, 1e-3)
     ratio = measured_ms / published_ms if measured_ms is not None and published_ms else None

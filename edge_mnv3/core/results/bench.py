@@ -341,6 +341,26 @@ def nest_conditions_of(data: dict[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedLatency:
+    """What the launches that count gave, whether it may be quoted or not.
+
+    Attributes:
+        median_us: Median of their statistic.
+        min_us: The least of it.
+        spread_percent: Largest less least, in percent of the median.
+    """
+
+    median_us: float
+    min_us: float
+    spread_percent: float
+
+
+def _add_observed(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a result of version 2, which told nothing of what could not be quoted."""
+    return {**data, "observed": None, "accepted": []}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceBenchResult:
     """Latency of one inference (batch 1) on a device, over several launches of `benchmark_model`.
 
@@ -348,17 +368,20 @@ class DeviceBenchResult:
         conditions: Under which conditions it was measured.
         launches: All launches, those that do not count included.
         statistic: Which figure of each launch is used: `median`, or `avg` where the build prints no median.
-        median_us: Median over the launches of their statistic; None where the result is unstable.
-        ci95_us: 95 % bootstrap interval of `median_us` over launches; None where the result is unstable, and
-            with one or two launches.
+        median_us: Median over the launches of their statistic; None where it is not to be quoted.
+        ci95_us: 95 % bootstrap interval of `median_us` over launches; None where that is None, and with one
+            or two launches.
         coefficient_of_variation_percent: Coefficient of variation of the launches' statistic; None with fewer
             than two launches.
-        stable: The launches meet the rules of acceptance.
-        problems: Why they do not; empty where `stable`.
+        observed: What the launches gave, quotable or not; None where none counts, and in results of earlier
+            releases.
+        stable: The launches meet the rules of acceptance, but for what was `accepted`.
+        problems: Why they do not, and there is no figure to quote; empty where `stable`.
+        accepted: What was taken against the rules because it was asked for; empty where nothing was.
         warnings: What must be known before the figure is used; says so where the device is emulated.
     """
 
-    FORMAT: ClassVar[Format] = Format("device bench", (nest_conditions_of,))
+    FORMAT: ClassVar[Format] = Format("device bench", (nest_conditions_of, _add_observed))
     schema_version: int = FORMAT.version
     conditions: DeviceBenchConditions
     launches: tuple[LaunchRecord, ...]
@@ -366,6 +389,8 @@ class DeviceBenchResult:
     median_us: float | None
     ci95_us: tuple[float, float] | None
     coefficient_of_variation_percent: float | None
+    observed: ObservedLatency | None
     stable: bool
     problems: tuple[str, ...]
+    accepted: tuple[str, ...]
     warnings: tuple[str, ...]
