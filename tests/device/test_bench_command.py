@@ -13,7 +13,16 @@ import pytest
 
 from device.adb_servers import AdbServer
 from device.bench_setup import STEADY, model_file
-from device.command_setup import QUICK, SHORT, Bench, assert_clean, printed, shorten, write_variant_files
+from device.command_setup import (
+    AS_THEY_ARE,
+    QUICK,
+    SHORT,
+    Bench,
+    assert_clean,
+    printed,
+    shorten,
+    write_variant_files,
+)
 from device.conftest import AnyDevice, MakePhone
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
@@ -22,7 +31,10 @@ from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.verdicts import ReproduceResult
 
-REPRODUCE = ("--runs", "10", "--launches", "1", "--max-cool-down", "0.2", "--weights", "none")
+REPRODUCE = (
+    *("--runs", "10", "--launches", "1", "--max-cool-down", "0.2", "--weights", "none"),
+    *AS_THEY_ARE,
+)
 
 
 @pytest.fixture
@@ -294,6 +306,7 @@ def test_ctrl_c_and_the_same_command_again(bench: Bench, phone: Phone) -> None:
         "--device",
         phone.serial,
         *QUICK,
+        *AS_THEY_ARE,
         "--benchmark-binary",
         bench.binary(),
     ]
@@ -359,7 +372,16 @@ def test_any_device_is_measured(
     monkeypatch.chdir(tmp_path)
     bench = Bench(tmp_path, any_device.server)
     binary = bench.binary() if any_device.phone else "current"
-    command = ("bench", model_file(tmp_path), "--device", any_device.serial, *QUICK, "--min-secs", "1")
+    command = (
+        "bench",
+        model_file(tmp_path),
+        "--device",
+        any_device.serial,
+        *QUICK,
+        *AS_THEY_ARE,
+        "--min-secs",
+        "1",
+    )
     done = bench.run(*command, "--benchmark-binary", binary, "--json")
     assert done.exit_code in ((0,) if any_device.phone else (0, 3)), done.output  # a hot phone is unstable
     (result,) = printed(done)["results"]
