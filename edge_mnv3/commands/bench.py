@@ -119,7 +119,7 @@ _HOST_FIELDS = {
 def command(files: tuple[Path, ...], host: bool, devices: tuple[str, ...], **options: Any) -> None:
     """Measure the latency of .tflite files, on phones or on this machine, and say under which conditions.
 
-    Exit code 1: a phone failed, the others' results are there. Exit code 3: a result is unstable, and so
+    Exit code 1: a phone failed, the others' results are there. Exit code 3: a result is not quotable, and so
     without a figure. After a failure or Ctrl-C the same command goes on with the launches that are done.
 
     \b

@@ -143,6 +143,12 @@ def test_peak_memory() -> None:
             "GPU",
             Partitioning(delegate="GPU", replaced_nodes=None, nodes=None, partitions=1, subgraph=0),
         ),
+        (  # as TensorFlow 2.3 and 2.4 printed it
+            "Applied GPU delegate, and the model graph will be completely executed w/ the delegate.",
+            "GPU",
+            Partitioning(delegate="GPU", replaced_nodes=None, nodes=None, partitions=1, subgraph=0),
+        ),
+        ("Though GPU delegate is applied, the model graph is not.", "unknown", None),
         ("INFO: Created TensorFlow Lite XNNPACK delegate for CPU.", "XNNPACK", None),
         ("Use xnnpack: [0]", "none", None),
         (

@@ -240,3 +240,16 @@ def test_files_that_are_no_result(tmp_path: Path, text: str) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match="no such file"):
         read_bench_results(tmp_path / "none.json")
+
+
+def test_a_noisy_machine_gives_no_verdict() -> None:
+    """Runs that spread over a quarter of their median: whatever the medians are, nothing is said."""
+    noisy = dataclasses.replace(host_result(steady(1000.0)), p5_us=900.0, p95_us=1150.0)
+    quiet = host_result(steady(1200.0))
+    for a, b in ((noisy, quiet), (quiet, noisy)):
+        with pytest.raises(ConditionsDifferError) as caught:
+            compare(a, b)
+        assert str(caught.value) == (
+            "host.tflite on this machine: got an unstable result (p5 to p95 spread over 25 % of the median), "
+            "expected at most 10 %; end other programs, and measure both again, one right after the other"
+        )

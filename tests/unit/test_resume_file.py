@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from bench_records import CONDITIONS, launch, launch_timings
 from edge_mnv3.core.errors import OutputError
-from edge_mnv3_android_bench.measuring.resume_file import ResumeFile, conditions_key
+from edge_mnv3_android_bench.measuring.resume_file import ResumeFile, conditions_key, split_by_age
 
 RECORDS = [launch(launch_timings(1000.0 + number), number=number) for number in (1, 2, 3)]
 
@@ -74,3 +75,10 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
         ResumeFile(tmp_path).load(CONDITIONS)
     with pytest.raises(OutputError, match=f"resume file {tmp_path}: Is a directory"):
         ResumeFile(tmp_path).append(CONDITIONS, RECORDS[0])
+
+
+def test_old_launches_are_told_from_young_ones() -> None:
+    times = ("2026-01-02T03:04:05+00:00", "2026-01-02T20:00:00Z", "2026-01-03T01:00:00+02:00")
+    records = [dataclasses.replace(RECORDS[0], started_at=time) for time in times]
+    young, old = split_by_age(records, datetime(2026, 1, 3, 7, 59, tzinfo=timezone.utc))
+    assert ([r.started_at for r in young], [r.started_at for r in old]) == ([*times[1:]], [times[0]])

@@ -21,16 +21,19 @@ _REPLACING = re.compile(
     r"(?: for the whole graph| for subgraph (\d+)(?: \([^()]*\))?)?\.?",
     re.ASCII,
 )
+# TensorFlow 2.3 and 2.4 said "Applied … executed w/ the delegate", later ones "Explicitly applied … by".
 _COMPLETELY = re.compile(
-    r"Explicitly applied (.+) delegate, and the model graph will be completely executed by the delegate\."
+    r"(?:Explicitly a|A)pplied (.+) delegate, and the model graph will be completely executed "
+    r"(?:by|w/) the delegate\."
 )
 _PARTIALLY = re.compile(
-    r"Explicitly applied (.+) delegate, and the model graph will be partially executed by the delegate"
-    r"(?: w/ (\d+) delegate kernels)?\.",
+    r"(?:Explicitly a|A)pplied (.+) delegate, and the model graph will be partially executed "
+    r"(?:by|w/) the delegate(?: w/ (\d+) delegate kernels)?\.",
     re.ASCII,
 )
 _REFUSED = re.compile(
-    r"Though (.+) delegate is explicitly applied, the model graph will not be executed by the delegate\."
+    r"Though (.+) delegate is (?:explicitly )?applied, the model graph will not be executed "
+    r"(?:by|w/) the delegate\."
 )
 _CREATED_XNNPACK = "Created TensorFlow Lite XNNPACK delegate for CPU."
 _XNNPACK_OFF = re.compile(r"Use xnnpack ?: \[(?:0|false)\]")

@@ -28,6 +28,7 @@ from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.verdicts import CompareResult, Comparison, ConditionDifference, ReproduceResult
 from edge_mnv3_android_bench.measuring.acceptance import MIN_LAUNCHES_OF_INTERVAL, bootstrap_interval
+from edge_mnv3_android_bench.measuring.host import UNSTABLE_SPREAD
 from edge_mnv3_android_bench.measuring.launch_statistics import counted_figures_us
 
 AnyBenchResult: TypeAlias = HostBenchResult | DeviceBenchResult
@@ -250,6 +251,14 @@ def _tell(differences: Sequence[ConditionDifference]) -> str:
 
 def _figures_us(result: AnyBenchResult) -> Sequence[float]:
     if isinstance(result, HostBenchResult):
+        spread = host_spread(result)
+        if spread > UNSTABLE_SPREAD:
+            raise ConditionsDifferError(
+                describe_result(result),
+                f"an unstable result (p5 to p95 spread over {100 * spread:.0f} % of the median)",
+                f"at most {100 * UNSTABLE_SPREAD:.0f} %",
+                "end other programs, and measure both again, one right after the other",
+            )
         figures, name = result.block_medians_us, "blocks of runs"
     else:
         if result.median_us is None:
@@ -264,6 +273,11 @@ def _figures_us(result: AnyBenchResult) -> Sequence[float]:
             f"at least {MIN_LAUNCHES_OF_INTERVAL}: without a spread nothing can be said",
         )
     return figures
+
+
+def host_spread(result: HostBenchResult) -> float:
+    """How far a result of this machine spreads: p5 to p95 by the median."""
+    return (result.p95_us - result.p5_us) / result.median_us
 
 
 def _model(result: AnyBenchResult) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from edge_mnv3.core.errors import OutputError
@@ -17,6 +19,7 @@ from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 
 FORMAT = Format("unfinished launches")
+MAX_AGE_HOURS = 12  # a morning's launches and the afternoon's; not yesterday's phone
 _NEW_IN_DEVICES = ("schema_version", "hardware_serial", "present_cpus")
 
 
@@ -63,6 +66,26 @@ class ResumeFile:
     def remove(self) -> None:
         """Removes the file: the run is finished."""
         self.path.unlink(missing_ok=True)
+
+
+def split_by_age(
+    records: Sequence[LaunchRecord], now: datetime
+) -> tuple[list[LaunchRecord], list[LaunchRecord]]:
+    """Tells launches that may go on from those that are too old: the phone has been used since.
+
+    Args:
+        records: Launches.
+        now: The present time, with its zone.
+
+    Returns:
+        Those of the last `MAX_AGE_HOURS`, and the others.
+    """
+    young: list[LaunchRecord] = []
+    old: list[LaunchRecord] = []
+    for record in records:
+        age = now - datetime.fromisoformat(record.started_at.replace("Z", "+00:00"))
+        (young if age <= timedelta(hours=MAX_AGE_HOURS) else old).append(record)
+    return young, old
 
 
 def conditions_key(conditions: DeviceBenchConditions) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 from edge_mnv3.core.hashing import sha256_model
@@ -26,7 +27,7 @@ from edge_mnv3_android_bench.measuring.launch_statistics import state_warnings
 from edge_mnv3_android_bench.measuring.launching import ClockRule, read_launch, run_launch, stored_output
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import benchmark_flags, check_flags
-from edge_mnv3_android_bench.measuring.resume_file import ResumeFile
+from edge_mnv3_android_bench.measuring.resume_file import MAX_AGE_HOURS, ResumeFile, split_by_age
 from edge_mnv3_android_bench.measuring.schedule import Cell, next_cells
 from edge_mnv3_android_bench.measuring.session import (
     DeviceSession,
@@ -175,7 +176,13 @@ class _DeviceRun:
                 self.cells.append(cell)
 
     def _take_up(self, cell: Cell) -> None:
-        records = self.shared.resume.load(cell.conditions) if self.shared.resume else []
+        stored = self.shared.resume.load(cell.conditions) if self.shared.resume else []
+        records, old = split_by_age(stored, datetime.now(timezone.utc))
+        if old:
+            self.shared.progress.warn(
+                f"device {self.session.serial}: {cell.label}: {len(old)} launches of {old[0].started_at} are "
+                f"older than {MAX_AGE_HOURS} hours, and are not mixed in"
+            )
         for record in records:
             cell.add(record)
             if record.timings is not None:
