@@ -137,12 +137,12 @@ def test_phones_without_the_mode(phone: Phone) -> None:
         pass
     assert str(caught.value) == (
         "device FAKE01: fixed-performance mode: got API level 29, expected 30 (Android 11) or later; "
-        "measure without it"
+        "measure without --fixed-performance"
     )
     phone.stay_on = "0"
     (phone.state / "unsupported").touch()
     with (
-        pytest.raises(DeviceFileError, match="Failed to set FIXED_PERFORMANCE mode; measure without it"),
+        pytest.raises(DeviceFileError, match="Failed to set FIXED_PERFORMANCE mode; measure without --fixed-performance"),
         changed_settings(phone.folder, fixed_performance=True, sdk=30),
     ):
         pass

@@ -59,7 +59,7 @@ def changed_settings(
             f"device {folder.device.serial}: fixed-performance mode",
             f"API level {sdk}",
             f"{FIXED_PERFORMANCE_SDK} (Android 11) or later",
-            "measure without it",
+            "measure without --fixed-performance",
         )
     if restore_settings(folder):
         reporter.warn(f"device {folder.device.serial}: settings that an earlier run had left were restored")
