@@ -142,7 +142,9 @@ def test_phones_without_the_mode(phone: Phone) -> None:
     phone.stay_on = "0"
     (phone.state / "unsupported").touch()
     with (
-        pytest.raises(DeviceFileError, match="Failed to set FIXED_PERFORMANCE mode; measure without --fixed-performance"),
+        pytest.raises(
+            DeviceFileError, match="Failed to set FIXED_PERFORMANCE mode; measure without --fixed-performance"
+        ),
         changed_settings(phone.folder, fixed_performance=True, sdk=30),
     ):
         pass
