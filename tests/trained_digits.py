@@ -20,7 +20,7 @@ from keras_models import CLASSES, Base, Form
 SIDE = DEMO.input_size_px
 TRAINED, HELD_OUT = slice(None, TRAINING_IMAGES), slice(TRAINING_IMAGES, None)
 LEAST_AGREEMENT = 0.98
-_BASE_EPOCHS, _HEAD_EPOCHS, _BATCH = 16, 24, 64
+_BASE_EPOCHS, _HEAD_EPOCHS, _BATCH = 10, 24, 64  # the base's for each shape
 _PRIMES = (2, 3, 5, 7)
 Numbers = npt.NDArray[Any]
 
@@ -64,7 +64,7 @@ def trained_base(size: str) -> TrainedBase:
         trained = whole.layers[: len(untrained().layers)]
     else:
         untrained = TrainedBase(size, SIDE, 0.35)
-        inner = untrained(pooling="avg")
+        inner = untrained((None, None, 3), pooling="avg")
         _train(inner)
         trained = inner.layers
     weights = [layer.get_weights() for layer in trained if layer.weights]
@@ -76,13 +76,13 @@ def _train(inner: Any) -> None:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = 0.9  # so few steps
     model = keras.Sequential([inner, layers.Dropout(0.2), layers.Dense(CLASSES, activation="softmax")])
-    images, labels = digits((SIDE, SIDE, 3))
-    steps = _BASE_EPOCHS * (TRAINING_IMAGES // _BATCH)
+    shapes = ((SIDE, SIDE, 3), (SIDE, SIDE * 3 // 2, 3))  # digits that are stretched look different
+    steps = 2 * _BASE_EPOCHS * (TRAINING_IMAGES // _BATCH)
     rate = keras.optimizers.schedules.CosineDecay(4e-3, steps)
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
-    model.fit(
-        images[TRAINED].astype(np.float32), labels[TRAINED], epochs=_BASE_EPOCHS, batch_size=_BATCH, verbose=0
-    )
+    for epoch in range(2 * _BASE_EPOCHS):
+        images, labels = digits(shapes[epoch % 2])
+        model.fit(images[TRAINED].astype(np.float32), labels[TRAINED], batch_size=_BATCH, verbose=0)
 
 
 def train_head(model: Any, form: Form, base: TrainedBase) -> None:

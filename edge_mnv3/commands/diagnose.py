@@ -66,6 +66,9 @@ _WIDTH = 110
 @preprocess_option
 @input_range_option
 @click.option(
+    "--head", metavar="NAME", help="Diagnose this output of a model of several, as its signature names it."
+)
+@click.option(
     "--layers", "all_layers", is_flag=True, help="List every activation tensor, not one line for each block."
 )
 @click.option(
@@ -117,12 +120,16 @@ def table(result: DiagnoseResult, *, all_layers: bool = False) -> str:
     )
 
 
+def _agreement(percent: float | None) -> str:
+    return "" if percent is None else f"; {percent:.1f} % get the same answer"
+
+
 def _head(result: DiagnoseResult) -> Iterator[str]:
     kernels = "XNNPACK" if result.kernels == "xnnpack" else "built-in kernels: DOES NOT LOAD under XNNPACK"
     rows = (
         ("float", result.float_path),
         ("int8", f"{result.int8_path}, on {kernels}"),
-        ("images", f"{result.n} of {result.images}; {result.agreement_percent:.1f} % get the same answer"),
+        ("images", f"{result.n} of {result.images}{_agreement(result.agreement_percent)}"),
         ("logits", f"{_db(result.snr_db)} dB signal to noise, {_db(result.predicted_snr_db)} dB predicted"),
         (
             "recipe",

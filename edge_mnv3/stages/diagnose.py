@@ -35,6 +35,7 @@ class DiagnoseRequest(Request):
         preprocess: For images that come from no manifest.
         input_range: What the float file takes, as `parse_input_range` reads it; None for what the file
             itself tells.
+        head: Name of the output to diagnose, for files of several; None for the only one.
         plot: For a picture of the result, a name ending in `.png` or `.svg`; None for none.
         output: For the result as JSON; None for none.
         force: Overwrite the two files if they exist.
@@ -47,6 +48,7 @@ class DiagnoseRequest(Request):
     seed: int = 0
     preprocess: PreprocessName = DEFAULT_PREPROCESS
     input_range: str | None = None
+    head: str | None = None
     plot: AnyPath | None = None
     output: AnyPath | None = None
     force: bool = False
@@ -64,6 +66,7 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
     """Shows where an int8 file loses accuracy, and why.
 
     Raises:
+        ArgumentError: There are several outputs and none is named, or none has that name.
         CalibrationDataError: There are no images, or they cannot be read.
         ModelFileError: A file is missing or invalid, or the two are no pair.
         OutputError: A file to write exists and `force` is off, cannot be written, or is of no known type.
@@ -103,7 +106,7 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
         int8_path,
         sample.pixels,
         image_source=str(location),
-        takes=taken or PIXELS,
+        ends=diagnosis.Ends(taken or PIXELS, request.head),
         reporter=reporter,
     )
     result = dataclasses.replace(result, warnings=(*_range_warnings(float_path, taken), *result.warnings))

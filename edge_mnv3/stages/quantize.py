@@ -128,7 +128,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     with open_float_model(request.graph, use_cache=request.use_cache, reporter=run) as opened:
         source.check_shape(opened.shape)
         if opened.classes is not None:
-            check_labels(source, classes=opened.classes, place=str(source.root))
+            check_labels(source, classes=opened.classes, place=str(source.root or source.location))
         reporter.plan(_phases(request, opened, source))
         sample = _calibration_sample(request, opened, source, run)
         float_model = opened.made()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_mnv3.cli import main
-from edge_mnv3.core.errors import EdgeMnv3Error
+from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error
 from edge_mnv3.core.input_range import MINUS_ONE_TO_ONE, PIXELS, ZERO_TO_ONE, InputRange
 from edge_mnv3.core.reporting import SILENT
 from edge_mnv3.core.runtime import open_bytes
@@ -20,6 +21,7 @@ from edge_mnv3.core.tflite.range_metadata import with_known_range
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.stages.float_model import ModelRequest
 from edge_mnv3.stages.whole_models import whole_model
+from edge_mnv3_quantization.diagnosis.diagnose import Ends, diagnose
 from edge_mnv3_quantization.options import QuantizationOptions
 from edge_mnv3_quantization.recipes.config import RECIPES
 from edge_mnv3_quantization.recipes.quantize import quantize
@@ -215,3 +217,27 @@ def test_a_float_file_is_compared_as_it_was_given(
     monkeypatch.setattr("edge_mnv3.model.tflite_models.with_channels_last", lambda *_: other)
     with pytest.raises(EdgeMnv3Error):
         whole_model(request, use_cache=False, reporter=SILENT)
+
+
+def test_one_of_several_outputs_is_diagnosed(tmp_path: Path) -> None:
+    """Labels are alike where all of them are; features have no answers, and no output is chosen unsaid."""
+    content, _ = with_head("several")
+    int8 = quantize(content, images(24), RECIPES["stock"]).model
+    paths = tmp_path / "f.tflite", tmp_path / "q.tflite"
+    for path, written in zip(paths, (content, int8), strict=True):
+        path.write_bytes(written)
+    unseen = images(48, seed=2)
+    agreements = {
+        head: diagnose(*paths, unseen, image_source="test", ends=Ends(head=head)).agreement_percent
+        for head in ("labels", "classes", "map")
+    }
+    (labels, classes, _), (labels_int8, classes_int8, _) = (
+        outputs(one, unseen, takes) for one, takes in ((content, PIXELS), (int8, None))
+    )
+    labels_alike = ((labels > 0.5) == (labels_int8 > 0.5)).all(axis=(1, 2)).mean()
+    classes_alike = (classes.argmax(axis=-1) == classes_int8.argmax(axis=-1)).mean()
+    assert max(labels_alike, classes_alike) < 1
+    assert agreements == {"labels": 100 * labels_alike, "classes": 100 * classes_alike, "map": None}
+    for head, got in ((None, "3 outputs (labels, classes, map)"), ("none", "'none'")):
+        with pytest.raises(ArgumentError, match=re.escape(got)):
+            diagnose(*paths, unseen, image_source="test", ends=Ends(head=head))

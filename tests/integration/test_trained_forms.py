@@ -79,9 +79,11 @@ def measured(size: str, name: str, folder: Path, recipes: tuple[str, ...]) -> Me
     stated = None if form.stated is None else parse_input_range(form.stated)
     agreement, partitions = {}, {}
     images, labels = digits(form.shape or (SIDE, SIDE, 3))
+    calibration = folder / "calibration.npz"  # without labels: what they mean depends on the output
+    np.savez(calibration, images=images[:CALIBRATION_IMAGES])
     for recipe in recipes:
         request = QuantizeRequest(
-            graph=ModelRequest(path=path, input_range=stated), calibration="digits", recipe=recipe,
+            graph=ModelRequest(path=path, input_range=stated), calibration=calibration, recipe=recipe,
             samples=CALIBRATION_IMAGES, preprocess="resize", output_dir=folder / recipe,
         )  # fmt: skip
         result = quantize(request)

@@ -168,7 +168,8 @@ class DiagnoseResult:
         snr_db: Signal to noise of the int8 file's logits as measured; None without noise.
         predicted_snr_db: Signal to noise of the float file's logits with everything quantized as in the int8
             file.
-        agreement_percent: Images on which both files have the same highest class.
+        agreement_percent: Images on which both files have the same highest class, or the same labels; None
+            for features.
         layers: Noise of each value, in the order of execution.
         costs: The most expensive tensors.
         other_noise_percent: Sum of `noise_percent` of all tensors that are not among `costs`.
@@ -192,7 +193,7 @@ class DiagnoseResult:
     runtime: str
     snr_db: float | None
     predicted_snr_db: float | None
-    agreement_percent: float
+    agreement_percent: float | None
     layers: tuple[LayerNoise, ...]
     costs: tuple[TensorCost, ...]
     other_noise_percent: float

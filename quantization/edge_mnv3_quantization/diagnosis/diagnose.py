@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from edge_mnv3.core.results.diagnose import (
 )
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.runtime import open_model, probe
+from edge_mnv3.core.tflite.output_facts import read_outputs
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.diagnosis.attribution import Costs, attribute
@@ -49,6 +51,21 @@ _WORST_CHANNELS = 3
 _SAMPLED_POSITIONS = 196  # how many positions of each image give the shares of a channel's numbers
 
 
+class Ends(NamedTuple):
+    """The ends of both files.
+
+    Attributes:
+        takes: What a float input takes.
+        head: Name of the output that counts; None for the only one.
+    """
+
+    takes: InputRange = PIXELS
+    head: str | None = None
+
+
+_ENDS = Ends()
+
+
 def input_shape(path: Path) -> ImageShape:
     """Returns the shape of the image that a file takes.
 
@@ -69,7 +86,7 @@ def diagnose(
     images: Images,
     *,
     image_source: str,
-    takes: InputRange = PIXELS,
+    ends: Ends = _ENDS,
     reporter: Reporter = SILENT,
 ) -> DiagnoseResult:
     """Compares an int8 file with the float file that it was made from.
@@ -79,16 +96,18 @@ def diagnose(
         int8_path: The file made from it by any recipe of this project or by TensorFlow's converter.
         images: Images, (N, H, W, 3) uint8 with N >= 2, because the signal is what differs between images.
         image_source: Where the images came from, for the result.
-        takes: What a float input of either file takes.
+        ends: What the files take, and which output counts.
         reporter: Its `step` is told what begins, its `progress` how far that is.
 
     Raises:
+        ArgumentError: There are several outputs and none is named, or none has that name.
         ModelFileError: A file is missing or invalid, or the int8 file was not made from the float file.
     """
     pair = pair_files(
         _read(float_path),
         _read(int8_path),
-        takes=takes,
+        takes=ends.takes,
+        head=ends.head,
         float_name=str(float_path),
         int8_name=str(int8_path),
     )
@@ -122,7 +141,7 @@ def diagnose(
         runtime=open_model(float_path, kernels="builtin").runtime,
         snr_db=logits.decibels(),
         predicted_snr_db=decibels(1.0, costs.together),
-        agreement_percent=_agreement_percent(surveyed),
+        agreement_percent=_agreement_percent(surveyed, float_path, ends.head),
         layers=tuple(
             _layer(surveyed, value, block)
             for value, block in zip(
@@ -155,9 +174,18 @@ def _warnings(problem: str | None, images: Images) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _agreement_percent(surveyed: Survey) -> float:
-    same = surveyed.float_logits.argmax(axis=1) == surveyed.int8_logits.argmax(axis=1)
-    return float(100 * same.mean())
+def _agreement_percent(surveyed: Survey, float_path: Path, head: str | None) -> float | None:
+    """The share of images with the same class, or the same labels; features are no answers."""
+    facts = next(one for one in read_outputs(float_path) if head in (None, one.name))
+    pair = surveyed.float_logits, surveyed.int8_logits
+    if facts.task == "classes":
+        wanted, got = (logits.argmax(axis=1)[:, np.newaxis] for logits in pair)
+    elif facts.task in ("binary", "labels"):
+        threshold = 0.5 if facts.activation == "sigmoid" else 0.0
+        wanted, got = (logits > threshold for logits in pair)
+    else:
+        return None
+    return float(100 * (wanted == got).all(axis=1).mean())
 
 
 def _layer(surveyed: Survey, value: PairedValue, block: str) -> LayerNoise:

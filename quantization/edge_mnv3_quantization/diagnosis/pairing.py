@@ -18,6 +18,7 @@ from edge_mnv3.core.tflite.pixels import taking_pixels
 from edge_mnv3.core.tflite.read import only_graph, read_model
 from edge_mnv3.core.tflite.types import Graph, Model, Operator
 from edge_mnv3_quantization.algorithms.channel_groups import group_channels
+from edge_mnv3_quantization.diagnosis.one_output import needed_for, place_of, with_one_output
 from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue, PairedWeights
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
@@ -46,6 +47,7 @@ def pair_files(
     float_name: str,
     int8_name: str,
     takes: InputRange = PIXELS,
+    head: str | None = None,
 ) -> Pair:
     """Pairs two files.
 
@@ -55,21 +57,26 @@ def pair_files(
         float_name: What errors call the float file.
         int8_name: What errors call the int8 file.
         takes: What a float input of either file takes.
+        head: Name of the output that counts; None for the only one.
 
     Returns:
-        Files that take pixels.
+        Files that take pixels and give one output, with the values that it depends on.
 
     Raises:
+        ArgumentError: There are several outputs and none is named, or none has that name.
         ModelFileError: One is no valid `.tflite`, the float file is not float32, the int8 file is not int8,
             or they are not of one network.
     """
-    float_file = only_graph(read_model(float_content, float_name), float_name)
+    float_model = read_model(float_content, float_name)
+    float_file = only_graph(float_model, float_name)
     int8_model = read_model(int8_content, int8_name)
     int8_file = only_graph(int8_model, int8_name)
     _check_kinds(float_file, int8_file, float_name, int8_name)
+    place = place_of(float_model, head, float_name)
     if int8_file.tensors[int8_file.inputs[0]].dtype == "FLOAT32":
         int8_content = taking_pixels(int8_content, takes, int8_name)
-        int8_file = read_model(int8_content, int8_name).main_graph
+    int8_content = with_one_output(int8_content, place, int8_name)
+    int8_file = read_model(int8_content, int8_name).main_graph
     hard_sigmoids = _hard_sigmoids(int8_file)
     hard_swishes = sum(operator.name == "HARD_SWISH" for operator in float_file.operators)
     scales: Mapping[str, Array] = {}
@@ -79,15 +86,17 @@ def pair_files(
         )
     else:
         float_content = taking_pixels(float_content, takes, float_name)
+    float_content = with_one_output(float_content, place, float_name)
     float_file = read_model(float_content, float_name).main_graph
     numbers = _by_name(float_file, int8_file) or _by_position(float_file, int8_file)
     logits = _logits(float_file)
     # XNNPACK makes one table of such a hard-sigmoid and its product: it never rounds the hard-sigmoid.
     tables = {hard_sigmoid for hard_sigmoid, operator in hard_sigmoids.items() if operator.name == "ADD"}
-    values = []
+    values, needed = [], needed_for(float_file, logits)
     for operator in float_file.operators:
         if (
             operator.output in numbers
+            and operator.output in needed
             and operator.name not in _UNPAIRED_OPS
             and numbers[operator.output] not in tables
         ):
