@@ -103,26 +103,13 @@ def diagnose(
         ArgumentError: There are several outputs and none is named, or none has that name.
         ModelFileError: A file is missing or invalid, or the int8 file was not made from the float file.
     """
-    pair = pair_files(
-        _read(float_path),
-        _read(int8_path),
-        takes=ends.takes,
-        head=ends.head,
-        float_name=str(float_path),
-        int8_name=str(int8_path),
-    )
+    names = {"float_name": str(float_path), "int8_name": str(int8_path)}
+    pair = pair_files(_read(float_path), _read(int8_path), takes=ends.takes, head=ends.head, **names)
     reporter.step("trying XNNPACK")
     check = probe(int8_path, kernels="xnnpack")
     kernels: Kernels = "xnnpack" if check.loads else "builtin"
     reporter.step("running both files")
-    surveyed = survey(
-        pair,
-        images,
-        kernels=kernels,
-        float_name=str(float_path),
-        int8_name=str(int8_path),
-        reporter=reporter,
-    )
+    surveyed = survey(pair, images, kernels=kernels, reporter=reporter, **names)
     reporter.step("quantizing one tensor at a time")
     costs = attribute(pair, surveyed.equalization, images, top=TOP, reporter=reporter)
     reporter.step("looking for causes")

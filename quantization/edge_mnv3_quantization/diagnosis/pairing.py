@@ -90,19 +90,7 @@ def pair_files(
     float_file = read_model(float_content, float_name).main_graph
     numbers = _by_name(float_file, int8_file) or _by_position(float_file, int8_file)
     logits = _logits(float_file)
-    # XNNPACK makes one table of such a hard-sigmoid and its product: it never rounds the hard-sigmoid.
-    tables = {hard_sigmoid for hard_sigmoid, operator in hard_sigmoids.items() if operator.name == "ADD"}
-    values, needed = [], needed_for(float_file, logits)
-    for operator in float_file.operators:
-        if (
-            operator.output in numbers
-            and operator.output in needed
-            and operator.name not in _UNPAIRED_OPS
-            and numbers[operator.output] not in tables
-        ):
-            values.append(_value(operator, numbers[operator.output], float_file, int8_file, int8_name))
-        if operator.output == logits:
-            break
+    values = _values(float_file, int8_file, numbers, hard_sigmoids, int8_name)
     if not values or values[-1].float_tensor != logits:
         raise ModelFileError(
             f"model {int8_name}",
@@ -123,6 +111,31 @@ def pair_files(
         hard_swishes=hard_swishes,
         report=_noted_report(int8_model, int8_name),
     )
+
+
+def _values(
+    float_file: Graph,
+    int8_file: Graph,
+    numbers: Mapping[int, int],
+    hard_sigmoids: Mapping[int, Operator],
+    int8_name: str,
+) -> list[PairedValue]:
+    """Pairs the values that the logits depend on, in the order of execution; the logits come last."""
+    logits = _logits(float_file)
+    # XNNPACK makes one table of such a hard-sigmoid and its product: it never rounds the hard-sigmoid.
+    tables = {hard_sigmoid for hard_sigmoid, operator in hard_sigmoids.items() if operator.name == "ADD"}
+    values, needed = [], needed_for(float_file, logits)
+    for operator in float_file.operators:
+        if (
+            operator.output in numbers
+            and operator.output in needed
+            and operator.name not in _UNPAIRED_OPS
+            and numbers[operator.output] not in tables
+        ):
+            values.append(_value(operator, numbers[operator.output], float_file, int8_file, int8_name))
+        if operator.output == logits:
+            break
+    return values
 
 
 def _noted_report(int8_model: Model, int8_name: str) -> RecipeReport | None:
