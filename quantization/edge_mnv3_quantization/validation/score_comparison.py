@@ -26,6 +26,7 @@ from edge_mnv3_quantization.validation.findings import (
     Which,
     WorseThanChance,
 )
+from edge_mnv3_quantization.validation.label_order import OneClassOnly, labels_moved
 from edge_mnv3_quantization.validation.ranking import (
     BOOTSTRAP,
     Metric,
@@ -126,7 +127,7 @@ class ScoresComparison:
             if found.at_chance:
                 findings.insert(0, AtChance(which, self._path(which), ACCURACY, found))
         if len(set(labels)) < 2:
-            findings.append(LabelsWithoutImages(1, 2))
+            findings.append(OneClassOnly(labels[0]))
             return (accuracy,)
         area = _score(AUC, roc_auc, files, truth)
         if area.float_percent < 100 * _MIDDLE:
@@ -150,6 +151,9 @@ class ScoresComparison:
                     0,
                     WorseThanChance(f"{PRECISION} ({share:.2f} % by chance), mean {AUC}", 100 * areas.float_),
                 )
+        moved = labels_moved(files.float_, truth)
+        if moved is not None:
+            findings.insert(0, moved)
         return (score,)
 
     def _path(self, which: Which) -> Path:
