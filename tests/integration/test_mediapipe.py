@@ -184,6 +184,27 @@ def test_int8_is_refused_as_the_card_says(python: str, tiny: dict[str, Path], tm
     assert "| MediaPipe Tasks ImageClassifier | no: it takes uint8 and float32 inputs only |" in card
 
 
+@pytest.mark.parametrize(
+    ("task", "shape", "count"),
+    [("binary", (4, 4), 1), ("labels", (4, 4), 6), ("classes", (4, 6), 3), ("classes", (4, 4), 1001)],
+)
+def test_scores_of_every_kind(
+    python: str, tmp_path: Path, task: str, shape: tuple[int, int], count: int
+) -> None:
+    """One score, labels that may hold together, an input that is not square, TF-Slim's classes."""
+    kernel = np.random.default_rng(0).uniform(-1, 1, (count, *shape, 3)).astype(np.float32)
+    model = write_classifier(tmp_path / "m.tflite", "uint8", kernel=kernel)
+    (tmp_path / "labels.txt").write_text("".join(f"name {index}\n" for index in range(count)))
+    packaged = package(model, tmp_path / "b", "--task", task, "--labels", tmp_path / "labels.txt")
+    rng = np.random.default_rng(1)
+    images = [rng.integers(0, 256, (*shape, 3), np.uint8) for _ in range(5)]
+    scores, labels = classify(python, packaged, images, tmp_path)
+    expected = own_scores(packaged, images)
+    assert np.array_equal(scores, expected)
+    for named, row in zip(labels, expected, strict=True):
+        assert row[int(named[0].removeprefix("name "))] == row.max()
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_embeddings(python: str, tmp_path: Path, dtype: str) -> None:
     model = write_outputs(tmp_path / "m.tflite", dtype, names=("features", ""))
