@@ -10,6 +10,7 @@ import click
 from edge_mnv3.commands.device_options import (
     acceptance,
     adb_option,
+    ends_in_order,
     history_option,
     leave,
     models_dir_option,
@@ -119,7 +120,8 @@ _HOST_FIELDS = {
 def command(files: tuple[Path, ...], host: bool, devices: tuple[str, ...], **options: Any) -> None:
     """Measure the latency of .tflite files, on phones or on this machine, and say under which conditions.
 
-    Exit code 1: a phone failed, the others' results are there. Exit code 3: a result is not quotable, and so
+    Exit code 1: a phone failed, or a program that never gave a figure; other results are there. Exit code 3:
+    a result is not quotable for heat, slow clocks or noise, and so
     without a figure. After a failure or Ctrl-C the same command goes on with the launches that are done.
 
     \b
@@ -160,13 +162,14 @@ def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], option
 
     reporter = TerminalReporter()
     request = _device_request(models, devices, options)
-    report = bench(request, reporter, result_files(options, default_history=HISTORY_FILE))
+    with ends_in_order():
+        report = bench(request, reporter, result_files(options, default_history=HISTORY_FILE))
     reporter.close()
     if options["as_json"]:
         click.echo(to_json(report), nl=False)
     elif report.results:
         click.echo(bench_table(report))
-    leave(reporter, report.failures, stable=all(result.stable for result in report.results))
+    leave(reporter, report.failures, report.results)
 
 
 def _device_request(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ from edge_mnv3.core.choices import HISTORY_FILE, MODELS_FOLDER
 from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance
 
 if TYPE_CHECKING:
+    from edge_mnv3.core.results.bench import DeviceBenchResult
     from edge_mnv3.core.results.bench_report import DeviceFailure
     from edge_mnv3.stages.bench_files import ResultFiles
 
@@ -108,13 +112,54 @@ def result_files(options: Mapping[str, Any], *, default_history: Path | None = N
     return ResultFiles(output=options["output"], history=history, force=options["force"])
 
 
-def leave(reporter: TerminalReporter, failures: tuple[DeviceFailure, ...], *, stable: bool) -> None:
-    """Says what failed, and ends the command: 1 where a device failed, 3 where a result is unstable."""
+def leave(
+    reporter: TerminalReporter, failures: tuple[DeviceFailure, ...], results: Sequence[DeviceBenchResult]
+) -> None:
+    """Says what failed, and ends the command.
+
+    Exit code 1 where a device failed, or a program of which no launch gave a figure: it crashes, does not
+    start or prints something else, and would do so again. 3 where launches gave figures, and a result is not
+    quotable all the same: heat, slow clocks, noise.
+    """
     reporter.close()
     for failure in failures:
         click.echo(f"error: {failure.error}", err=True)
     if failures:
         reporter.warn("what was measured is kept: the same command goes on where this one ended")
+    failed = [text for result in results if (text := program_failure(result)) is not None]
+    for text in failed:
+        click.echo(f"error: {text}", err=True)
+    if failures or failed or not results:
         click.get_current_context().exit(EXPECTED_ERROR)
-    if not stable:
+    if not all(result.stable for result in results):
         click.get_current_context().exit(GATE_FAILED)
+
+
+def program_failure(result: DeviceBenchResult) -> str | None:
+    """Says why no launch gave a figure, and where the raw log is; None where one did."""
+    if not result.launches or any(launch.timings is not None for launch in result.launches):
+        return None
+    conditions, last = result.conditions, result.launches[-1]
+    name = Path(conditions.model_path).name
+    return (
+        f"{name} with '{conditions.binary.name}' on device {conditions.device.serial}: none of "
+        f"{len(result.launches)} launches gave a figure: {last.problems[0]}; see {last.log_path}"
+    )
+
+
+@contextmanager
+def ends_in_order() -> Iterator[None]:
+    """Makes SIGTERM and SIGHUP end the block as Ctrl-C does: nothing is left running, settings come back."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        names = []
+    before = {name: signal.signal(getattr(signal, name), interrupt) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)

@@ -9,6 +9,7 @@ import click
 from edge_mnv3.commands.device_options import (
     acceptance,
     adb_option,
+    ends_in_order,
     history_option,
     leave,
     models_dir_option,
@@ -112,12 +113,13 @@ def command(**options: Any) -> None:
     from edge_mnv3.stages.reproduce import reproduce
 
     reporter = TerminalReporter()
-    report = reproduce(_request(options), reporter, result_files(options, default_history=HISTORY_FILE))
+    with ends_in_order():
+        report = reproduce(_request(options), reporter, result_files(options, default_history=HISTORY_FILE))
     reporter.close()
     result, as_json = report.result, options["as_json"]
     if result:
         click.echo(to_json(result) if as_json else reproduce_table(result), nl=not as_json)
-    leave(reporter, report.failures, stable=result is not None and all(r.stable for r in result.results))
+    leave(reporter, report.failures, result.results if result else ())
 
 
 def _request(options: dict[str, Any]) -> ReproduceRequest:

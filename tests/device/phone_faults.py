@@ -66,7 +66,7 @@ PHONE_FAULTS = (
         kind=PHONE,
         what="there is no `taskset`",
         arrange=without_commands("taskset"),
-        code=UNSTABLE,
+        code=FAILED,
         says="it did not start: ",
     ),
     Fault(

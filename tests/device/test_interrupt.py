@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from device.adb_servers import AdbServer
 from device.bench_setup import FOLDER, STEADY, model_file, registry_with
 from device.phone import Phone
+from device.stand_in_behaviour import benchmark_binary
 
 PROGRAM = """
 import signal, sys
@@ -57,3 +59,35 @@ def test_ctrl_c(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
     left = ("/run", "/lock", "settings_")
     assert not [path for path in phone.files(FOLDER) if any(name in path for name in left)]
     assert len((tmp_path / "resume.jsonl").read_text().splitlines()) == 1
+
+
+@pytest.mark.any_adb
+def test_term(adb_environment: AdbServer, phone: Phone, tmp_path: Path) -> None:
+    """The command itself, as a supervisor ends it: the phone is in order at once."""
+    phone.figures = dataclasses.replace(STEADY, launch_s=20.0)
+    binary = tmp_path / "benchmark_model"
+    binary.write_bytes(benchmark_binary())
+    arguments = (str(model_file(tmp_path)), "--device", phone.serial, "--benchmark-binary", str(binary))
+    program = subprocess.Popen(
+        [sys.executable, "-m", "edge_mnv3.cli", "bench", *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "EDGE_MNV3_CACHE": str(tmp_path / "cache"),
+        },
+        start_new_session=True,
+    )
+    try:
+        assert phone.wait_for(lambda: len(phone.launches) == 2, timeout_s=60)  # --help, the first
+        program.terminate()
+        program.communicate(timeout=30)
+    finally:
+        program.kill()
+        program.communicate()
+    assert program.returncode == 1
+    assert phone.wait_for(lambda: not phone.processes(), timeout_s=10.0), phone.processes()
+    assert phone.settings["stay_on_while_plugged_in"] == "0"
+    assert not [path for path in phone.files(FOLDER) if "/run" in path or "/lock" in path]

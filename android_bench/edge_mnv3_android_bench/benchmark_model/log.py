@@ -117,7 +117,7 @@ def _refusal(got: str, expected: str = "", next_step: str = "") -> BenchmarkLogE
         "output of benchmark_model",
         got,
         expected,
-        next_step or "the raw log tells what happened; run it again",
+        next_step or "the raw log tells what happened",
     )
 
 
