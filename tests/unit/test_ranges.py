@@ -128,6 +128,31 @@ def test_fused_hard_swish_of_tiny_numbers_loads() -> None:
     assert ranges[2].scale / ranges[3].scale < 128
 
 
+@pytest.mark.parametrize("size", [0.9, 0.31, 0.1, 0.017])
+def test_nothing_is_rounded_off_the_zero_point_of_a_mean(size: float) -> None:
+    network = uneven_network().up_to(1)
+    given = network.values[1]
+    mean = dataclasses.replace(given, shape=(1, 1, 1, given.channels))
+    network = dataclasses.replace(
+        network,
+        nodes=(*network.nodes, Node(kind="mean", inputs=(1,), output=2)),
+        values={**network.values, 2: mean},
+        outputs=(2,),
+    )
+    known = {
+        value: free_sensitivity(np.full(4, high), np.ones(4) / high**2, np.ones(4) / high**2)
+        for value, high in ((1, 1.0), (2, size))
+    }
+    ranges = choose_ranges(network, known)
+    plain = choose_ranges(dataclasses.replace(network, nodes=network.nodes[:1]), known)
+    assert ranges[1] == plain[1]
+    steps = -ranges[1].zero_point * ranges[1].scale / ranges[2].scale
+    assert steps > 100
+    assert steps % 1 == pytest.approx(0.01, abs=1e-3)
+    low, high, _ = best_range(known[2])
+    assert 1.0 <= ranges[2].scale / ((high - low) / STEPS) < 1.01
+
+
 def test_gates_have_the_range_of_their_clamp() -> None:
     first, last = uneven_network().nodes
     values = dict(uneven_network().values)

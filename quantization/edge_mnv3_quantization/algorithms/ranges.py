@@ -24,6 +24,9 @@ _ENOUGH_IMAGES = 100  # with so many images nothing is added
 # XNNPACK refuses input scale * weight scale / output scale from 256 on, and the HARD_SWISH kernel refuses
 # input scale / output scale from 128 on.
 _LARGEST_RATIO = 127.0
+# The kernel of MEAN rounds zero point * input scale / output scale to whole steps, and older ones cut
+# off: up to half a step, or a whole one, would be added to all means. So it is whole, and this much more.
+_ABOVE_WHOLE = 0.01
 _ENDS = np.geomspace(0.02, 1.0, 100)  # candidates for an end of a range, as shares of the outermost number
 
 
@@ -87,8 +90,19 @@ def choose_ranges(
             quantizations[value] = quantizations[node.inputs[0]]
         else:
             low, high, _ = best_range(sensitivities[value])
-            quantizations[value] = _quantization(widened * low, widened * high, _floor(node, quantizations))
+            chosen = _quantization(widened * low, widened * high, _floor(node, quantizations))
+            if node.kind == "mean":
+                least = _whole_steps(quantizations[node.inputs[0]], chosen.scale)
+                chosen = _quantization(widened * low, widened * high, least)
+            quantizations[value] = chosen
     return quantizations
+
+
+def _whole_steps(given: Quantization, scale: float) -> float:
+    """Finds the next larger scale of a mean in which the zero point of its input is whole steps."""
+    zero = abs(given.zero_point) * given.scale
+    steps = np.floor(zero / scale - _ABOVE_WHOLE)
+    return scale if steps < 1 else float(zero / (steps + _ABOVE_WHOLE))
 
 
 def _floor(node: Node, quantizations: Mapping[int, Quantization]) -> float:
