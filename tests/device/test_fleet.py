@@ -12,6 +12,7 @@ from device.bench_setup import device_on, model_file
 from device.command_setup import SHORT, Bench, printed, shorten
 from device.conftest import MakePhone
 from device.phone import Phone
+from device.stand_in_behaviour import Behaviour
 from edge_mnv3.core.errors import DeviceUnavailableError
 from edge_mnv3_android_bench.measuring.fleet import open_fleet
 from edge_mnv3_android_bench.measuring.session import DeviceSession
@@ -28,10 +29,10 @@ def bench(adb_environment: AdbServer, tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.any_adb
 def test_a_whole_command_reads_once_what_a_device_is(bench: Bench, phone: Phone) -> None:
     phone.figures = SHORT
-    model = model_file(bench.folder)
+    model, other = model_file(bench.folder), bench.binary(Behaviour(at_most_runs=10_000), "other")
     done = bench.measure(
         phone,
-        *(model, "--benchmark-binary", bench.binary(), "--benchmark-binary", bench.binary(name="other")),
+        *(model, "--benchmark-binary", bench.binary(), "--benchmark-binary", other),
         *("--profile", "--check-outputs", "--json"),
     )
     assert done.exit_code in (0, 3), done.output  # on a busy machine a result may be unstable
