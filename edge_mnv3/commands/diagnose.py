@@ -16,6 +16,7 @@ from edge_mnv3.commands.options import (
     output_option,
     preprocess_option,
     requests,
+    tflite_option,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import DIAGNOSIS_SAMPLES
@@ -31,22 +32,8 @@ _WIDTH = 110
 
 
 @click.command("diagnose")
-@click.option(
-    "--float",
-    "float_path",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE.tflite",
-    help="Compare with this float file, from which the int8 file was made.",
-)
-@click.option(
-    "--int8",
-    "int8_path",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE.tflite",
-    help="Diagnose this int8 file.",
-)
+@tflite_option("float", "Compare with this float file, from which the int8 file was made.")
+@tflite_option("int8", "Diagnose this int8 file.")
 @click.option(
     "--images",
     "--calibration",

@@ -30,6 +30,18 @@ STAGES = "edge_mnv3.stages"
 REQUEST_ATTRIBUTE = "request_class"  # of a command's function: the name of the request that it takes
 
 
+def tflite_option(name: str, says: str) -> Callable[[F], F]:
+    """The required option `--NAME FILE.tflite`, which a command gets as `NAME_path`."""
+    return click.option(
+        f"--{name}",
+        f"{name}_path",
+        type=click.Path(path_type=Path),
+        required=True,
+        metavar="FILE.tflite",
+        help=says,
+    )
+
+
 def requests(kind: str) -> Callable[[F], F]:
     """Makes a stage's request of a command's options, which the command then gets as `request`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ from edge_mnv3.commands.options import (
     preprocess_option,
     requests,
     runtime_option,
+    tflite_option,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import DEFAULT_KERNEL_CHOICE, KERNEL_CHOICES, TASKS
@@ -25,22 +25,8 @@ if TYPE_CHECKING:
 
 
 @click.command("validate")
-@click.option(
-    "--float",
-    "float_path",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE.tflite",
-    help="Compare this float file.",
-)
-@click.option(
-    "--int8",
-    "int8_path",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="FILE.tflite",
-    help="Compare this int8 file with it.",
-)
+@tflite_option("float", "Compare this float file.")
+@tflite_option("int8", "Compare this int8 file with it.")
 @click.option(
     "--data",
     required=True,

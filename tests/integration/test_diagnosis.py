@@ -59,7 +59,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def every_tensor(loads: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the result list every tensor, not only the costliest."""
+    """Makes the result list every tensor, not only the noisiest."""
     monkeypatch.setattr(diagnosis, "TOP", 99)
 
 

@@ -50,7 +50,7 @@ class Costs:
     """Squared errors of the logits relative to their signal: 0.01 is 20 dB.
 
     Attributes:
-        items: The items, the costliest first.
+        items: The items, the noisiest first.
         alone: The error with each item quantized alone.
         cumulative: The error with the first item, the first two, …, as many as were asked for.
         together: The error with all items at once and the int8 file's biases: what the int8 kernels should
@@ -71,13 +71,13 @@ def attribute(
     top: int,
     reporter: Reporter = SILENT,
 ) -> Costs:
-    """Quantizes every tensor alone, then the costliest one after the other, then all.
+    """Quantizes every tensor alone, then the noisiest one after the other, then all.
 
     Args:
         pair: The files.
         equalization: The equalization scales of the int8 file.
         images: (N, H, W, 3) uint8.
-        top: How many of the costliest tensors to accumulate.
+        top: How many of the noisiest tensors to accumulate.
         reporter: Its `progress` is told of (runs over the images done, runs in all).
     """
     # A concatenation rounds nothing that its inputs have not rounded.

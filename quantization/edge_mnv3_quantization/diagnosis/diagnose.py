@@ -1,4 +1,4 @@
-"""Where an int8 file loses accuracy: noise along the graph, the costliest tensors and their causes."""
+"""Where an int8 file loses accuracy: noise along the graph, the noisiest tensors and their causes."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def diagnose(
                 pair.values, block_names([value.layer for value in pair.values]), strict=True
             )
         ),
-        costs=inspector.costliest(costs),
+        costs=inspector.noisiest(costs),
         other_noise_percent=100 * sum(costs.alone[TOP:]),
         refused=inspector.refused(),
         recipe=inspector.findings,
@@ -242,8 +242,8 @@ class _Inspector:
             )
         return tuple(operators)
 
-    def costliest(self, costs: Costs) -> tuple[TensorCost, ...]:
-        """Lists the tensors that cost most, with their causes."""
+    def noisiest(self, costs: Costs) -> tuple[TensorCost, ...]:
+        """Lists the tensors whose quantization adds most noise, with their causes."""
         total = max(sum(costs.alone), 1e-30)
         ranked = []
         for rank, cumulative in enumerate(costs.cumulative, start=1):
