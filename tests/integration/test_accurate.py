@@ -179,6 +179,21 @@ def test_progress_and_determinism(logits_model: bytes, recipe: str) -> None:
 
 
 @of_logits
+def test_any_number_of_cores_gives_the_same_file(
+    logits_model: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("config", "equalized"):  # few images, and trials all the same
+        monkeypatch.setattr(f"edge_mnv3_quantization.recipes.{module}.TRIAL_IMAGES", 5)
+    made = set()
+    for cores in (1, 2, 3):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)), raising=False)
+        done = quantize(logits_model, small_images(33, 10), RECIPES["accurate"])
+        assert len(done.report.exponent_trials) >= 2
+        made.add(done.model)
+    assert len(made) == 1
+
+
+@of_logits
 def test_fused_hard_swish_stays_an_operator(logits_model: bytes, tmp_path: Path) -> None:
     content = quantized("fast", logits_model, small_images(33, 4), hard_swish="fused")
     path = written(tmp_path, "fused.tflite", content)

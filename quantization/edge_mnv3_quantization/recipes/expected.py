@@ -14,10 +14,12 @@ PhaseName = Literal["observe", "measure", "equalize", "choose_exponent", "quanti
 
 SMALL_MULTIPLY_ADDS = 56_500_000  # those of MobileNetV3-Small at 224 pixels
 # Of an image.
-READ_IMAGE_S, OBSERVE_S = 0.005, 0.014
-_CONVERTER_OBSERVE_S, _MEASURE_S, _RUN_S, _REFIT_S = 0.02, 0.1, 0.01, 0.018
+READ_IMAGE_S, OBSERVE_S = 0.005, 0.009
+_CONVERTER_OBSERVE_S, _RUN_S, _REFIT_S = 0.02, 0.007, 0.014
+# Of one of the first images that are measured, which show large maps, and of one of the others.
+_WHOLE_IMAGES, _MEASURE_WHOLE_S, _MEASURE_S = 64, 0.055, 0.015
 # Of all images together.
-_CONVERTER_ROUND_S, _EQUALIZE_S, _ROUND_S = 0.5, 2.5, 0.2
+_CONVERTER_ROUND_S, _EQUALIZE_S, _ROUND_S = 0.5, 1.6, 0.2
 
 
 def expected_s(
@@ -34,10 +36,11 @@ def expected_s(
     if config.engine == "converter":
         return {"observe": images * _CONVERTER_OBSERVE_S, "quantize_weights": _CONVERTER_ROUND_S}
     measured = min(images, config.measured_images)
+    whole = min(measured, _WHOLE_IMAGES)
     trial_s = 2 * TRIAL_IMAGES * _REFIT_S if config.refits_weights else measured * _RUN_S
     return {
         "observe": (images - observed) * OBSERVE_S,
-        "measure": measured * _MEASURE_S,
+        "measure": whole * _MEASURE_WHOLE_S + (measured - whole) * _MEASURE_S,
         "equalize": _EQUALIZE_S,
         "choose_exponent": len(config.exponents_to_try(images, synthetic=synthetic)) * trial_s,
         "quantize_weights": images * _REFIT_S if config.refits_weights else _ROUND_S,
