@@ -76,12 +76,14 @@ def _train(inner: Any) -> None:
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = 0.9  # so few steps
     model = keras.Sequential([inner, layers.Dropout(0.2), layers.Dense(CLASSES, activation="softmax")])
-    shapes = ((SIDE, SIDE, 3), (SIDE, SIDE * 3 // 2, 3))  # digits that are stretched look different
-    steps = 2 * _BASE_EPOCHS * (TRAINING_IMAGES // _BATCH)
+    base = Base("small", SIDE)
+    odd = (SIDE + 7, SIDE + 7, 3)
+    shapes = (base.square, base.wide, odd)  # digits that are stretched, or cut otherwise, look different
+    steps = len(shapes) * _BASE_EPOCHS * (TRAINING_IMAGES // _BATCH)
     rate = keras.optimizers.schedules.CosineDecay(4e-3, steps)
     model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy")
-    for epoch in range(2 * _BASE_EPOCHS):
-        images, labels = digits(shapes[epoch % 2])
+    for epoch in range(len(shapes) * _BASE_EPOCHS):
+        images, labels = digits(shapes[epoch % len(shapes)])
         model.fit(images[TRAINED].astype(np.float32), labels[TRAINED], batch_size=_BATCH, verbose=0)
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from edge_mnv3.core.input_range import parse_input_range
 from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3.core.tflite.output_facts import signature_names
+from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.model.keras_models import answers
 from edge_mnv3.stages.float_model import ModelRequest
 from edge_mnv3.stages.package import PackageRequest, package
@@ -120,11 +122,14 @@ def shaped(rows: list[Numbers], form: Form) -> list[Numbers]:
 
 def packaged(form: Form, folder: Path) -> Path:
     """Packages what a recipe made; the bundle's golden images are run by LiteRT on the way."""
-    (shape, _, task), *others = form.outputs
-    labels = None
-    if task in WITH_LABELS and not others:
-        labels = folder / "labels.txt"
-        labels.write_text("\n".join(f"label {place}" for place in range(shape[0])))
+    model = read_file(next(folder.glob("*_int8.tflite")))
+    names = signature_names(model)
+    labels = []
+    for tensor, (shape, _, task) in zip(model.main_graph.outputs, form.outputs, strict=True):
+        if task in WITH_LABELS:
+            file = folder / f"labels_{tensor}.txt"
+            file.write_text("\n".join(f"label {place}" for place in range(shape[0])))
+            labels.append(f"{names[tensor]}={file}" if len(form.outputs) > 1 else file)
     bundle = folder / "bundle"
     package(PackageRequest(models=[folder], name="Digits", output=bundle, labels=labels))
     return next(bundle.glob("*.tflite"))
@@ -143,6 +148,6 @@ def test_trained_form(
     if recipe != "stock":  # the converter's own files are what they are
         assert found.partitions[recipe] == 1
     form = all_forms(base_of(size))[name]
-    if len(form.outputs) == 1 and form.outputs[0][2] in WITH_LABELS:
-        bundled = open_bytes(packaged(form, tmp_path / recipe).read_bytes())
-        assert bundled.inputs[0].shape[1:] == (form.shape or (SIDE, SIDE, 3))
+    bundled = open_bytes(packaged(form, tmp_path / recipe).read_bytes())
+    assert bundled.inputs[0].shape[1:] == (form.shape or (SIDE, SIDE, 3))
+    assert len(bundled.outputs) == len(form.outputs)
