@@ -37,6 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--all-forms", action="store_true", help="convert every form of Keras models, not one of each kind"
     )
     parser.addoption(
+        "--all-mutations", action="store_true", help="change saved Keras models in 500 ways, not in a few"
+    )
+    parser.addoption(
         "--run-device", metavar="SERIAL", help="run the tests marked device_capable on this phone too"
     )
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from edge_mnv3.core.errors import WeightsMismatchError
 from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, MIN_INPUT_SIZE
-from edge_mnv3.model.model_config import Config, input_shape, last_activation
+from edge_mnv3.model.model_config import Config, input_shape, last_activation, layers_of
 
 
 def check_declared(config: Config, path: Path, *, input_size_px: int | None, include_softmax: bool) -> int:
-    """Refuses a whole model's file whose input or last activation is not that of the variant to build.
+    """Refuses a whole model's file whose input or last activation is not a variant's, or that nests models.
 
     Args:
         config: What the file says of its model.
@@ -25,6 +25,14 @@ def check_declared(config: Config, path: Path, *, input_size_px: int | None, inc
         WeightsMismatchError: With what the file says, and what to do.
     """
     whole = f"use edge-mnv3 quantize {path}, which takes the model as it is"
+    inner = next((layer for layer in layers_of(config) if layer.is_model), None)
+    if inner is not None:
+        raise WeightsMismatchError(
+            f"weights {path}",
+            f"a model that holds another one, '{inner.name}', as a layer",
+            "the layers of a variant alone, as --variant builds",
+            whole,
+        )
     height, width, channels = input_shape(config) or (None, None, None)
     if height != width or channels not in (None, 3) or (height or MIN_INPUT_SIZE) < MIN_INPUT_SIZE:
         raise WeightsMismatchError(

@@ -16,10 +16,14 @@ from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.results.models import ModelFormat
 from edge_mnv3.model.keras_settings import tensorflow_keras
 from edge_mnv3.model.model_config import check_no_custom_code
-from edge_mnv3.model.model_files import read_config
+from edge_mnv3.model.model_files import read_config, saved_by_keras
 
 _FLOAT_POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Keras marks parts of its messages for terminals
+_OF_KERAS_2 = (
+    "where Keras 2 loads it, write tf.lite.TFLiteConverter.from_keras_model(model).convert() to a file, "
+    "and give that"
+)
 _LONGEST_CAUSE = 300  # characters of Keras's own message
 
 
@@ -31,13 +35,23 @@ class KerasModel:
         model: `keras.Model`, all of whose layers compute in float32.
         shape: Height, width and channels of the input, None where open.
         output_names: Keras's names of the outputs, in order.
-        reduced: Precisions that layers were trained in, such as `mixed_float16`; they compute in float32 now.
+        reduced: Precisions that layers were saved in, such as `mixed_float16`; they compute in float32 now.
     """
 
     model: Any
     shape: tuple[int | None, int | None, int]
     output_names: tuple[str, ...]
     reduced: tuple[str, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user must know of it."""
+        if not self.reduced:
+            return ()
+        return (
+            f"layers were saved in {' and '.join(self.reduced)} and compute in float32 here: in Keras, the "
+            "model's answers differ from these by its rounding",
+        )
 
     def run(self, images: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
         """Runs the model as it answers in use.
@@ -95,6 +109,14 @@ def _loaded(keras: Any, path: Path) -> Any:
             warnings.simplefilter("ignore")
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever the file leads Keras's many deserializers to
+        saved_by = saved_by_keras(path)
+        if saved_by is not None and saved_by.startswith("2."):
+            raise InputFileError(
+                f"model {path}",
+                f"a model of Keras {saved_by}, which Keras {keras.__version__} cannot load",
+                "one that Keras 3 saved, or a float .tflite",
+                _OF_KERAS_2,
+            ) from error
         raise InputFileError(
             f"model {path}: Keras {keras.__version__} cannot load it",
             _cause(error),

@@ -11,6 +11,7 @@ Config = Mapping[str, Any]
 
 _MODELS = ("Functional", "Model", "Sequential")
 _SKIPPED_AT_THE_END = ("Flatten", "Reshape", "Dropout", "Identity")
+_KERAS_PACKAGES = ("keras", "tf_keras")  # the second is Keras 2 under another name
 _NO_CUSTOM_CODE = "replace it by layers of Keras, or convert the model yourself and give the float .tflite"
 
 
@@ -78,7 +79,7 @@ def check_no_custom_code(model: Config, name: str) -> None:
     for layer in all_layers(model):
         if layer.class_name == "Lambda":
             kind = "Lambda, whose code is not run"
-        elif layer.module and layer.module.split(".")[0] != "keras":
+        elif layer.module and layer.module.split(".")[0] not in _KERAS_PACKAGES:
             kind = f"{layer.class_name} of {layer.module}, whose code is not in the file"
         elif ">" in str(layer.whole.get("registered_name") or layer.class_name):
             kind = f"{layer.class_name}, whose code is not in the file"

@@ -10,12 +10,11 @@ from typing import Any
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.results.models import ModelFormat
 from edge_mnv3.core.tflite.objects import IDENTIFIER
-from edge_mnv3.model.weight_files import KERAS_ARCHIVE_WEIGHTS
+from edge_mnv3.model.weight_files import KERAS_ARCHIVE_WEIGHTS, SAVED_MODEL_FILE
 
 WANTED = "a .keras, a whole-model .h5, a SavedModel folder or a float .tflite"
-CONFIG_ENTRY = "config.json"  # of a .keras archive
+CONFIG_ENTRY, METADATA_ENTRY = "config.json", "metadata.json"  # of a .keras archive
 H5_CONFIG_ATTRIBUTE = "model_config"
-SAVED_MODEL_FILE = "saved_model.pb"
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _LFS_MAGIC = b"version https://git-lfs"
 _WEIGHTS_ONLY = "use edge-mnv3 quantize --variant NAME --weights FILE, or save the whole model"
@@ -78,6 +77,20 @@ def read_config(path: Path) -> dict[str, Any] | None:
     return config
 
 
+def saved_by_keras(path: Path) -> str | None:
+    """Returns the version of Keras that saved a `.keras` or `.h5`; None where the file does not tell."""
+    if not zipfile.is_zipfile(path):
+        version = _h5_attribute(path, "keras_version")
+        return version.decode() if isinstance(version, bytes) else version
+    try:
+        with zipfile.ZipFile(path) as archive:
+            metadata = json.loads(archive.read(METADATA_ENTRY))
+    except (KeyError, ValueError, zipfile.BadZipFile):
+        return None
+    version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+    return version if isinstance(version, str) else None
+
+
 def _folder_format(path: Path) -> ModelFormat:
     names = {entry.name for entry in path.iterdir()}
     if SAVED_MODEL_FILE in names:
@@ -104,11 +117,15 @@ def _archive_format(path: Path) -> ModelFormat:
 
 
 def _h5_config(path: Path) -> str | bytes | None:
+    return _h5_attribute(path, H5_CONFIG_ATTRIBUTE)
+
+
+def _h5_attribute(path: Path, name: str) -> str | bytes | None:
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
-            return file.attrs.get(H5_CONFIG_ATTRIBUTE)  # type: ignore[no-any-return] # h5py ships no types
+            return file.attrs.get(name)  # type: ignore[no-any-return] # h5py ships no types
     except (OSError, KeyError) as error:
         raise InputFileError(f"model {path}", "a truncated file", f"the whole file: {WANTED}") from error
 

@@ -23,6 +23,7 @@ Format = Literal["legacy_h5", "weights_h5", "keras"]
 Shapes = tuple[tuple[int, ...], ...]
 
 KERAS_ARCHIVE_WEIGHTS = "model.weights.h5"
+SAVED_MODEL_FILE = "saved_model.pb"
 _WHOLE_MODEL_GROUP = "model_weights"  # where `model.save("x.h5")` puts what `save_weights` puts at the root
 _KERAS3_CLASSES = {"conv": "conv2d", "depthwise": "depthwise_conv2d", "batch_norm": "batch_normalization"}
 _ALPHAS_TO_GUESS = (0.35, 0.5, 0.75, 1.0, 1.25)
@@ -49,6 +50,13 @@ def inspect_weights(path: Path) -> WeightsFile:
     Raises:
         InputFileError: It is missing, truncated, of another format, holds no weights, or NaN or infinity.
     """
+    if (path / SAVED_MODEL_FILE).is_file():
+        raise InputFileError(
+            f"weights {path}",
+            "a SavedModel folder",
+            "a .h5, .weights.h5 or .keras file",
+            f"use edge-mnv3 quantize {path}, which takes the whole model as it is",
+        )
     if not path.is_file():
         raise InputFileError(f"weights {path}", no_file(path), "a .h5, .weights.h5 or .keras file")
     with _open_hdf5(path) as (file, is_archive):

@@ -79,6 +79,8 @@ def _loaded(request: GraphRequest | ModelRequest, reporter: Reporter) -> tuple[A
     from edge_mnv3.model.keras_models import load_keras
 
     reporter.step("loading the model")
-    model = load_keras(path, file_format).model
+    loaded = load_keras(path, file_format)
+    for warning in loaded.warnings:
+        reporter.warn(warning)
     source = ModelSource(format=file_format, path=str(path), sha256=sha256_file(path))
-    return model, {"source": source, "variant": None, "weights": None}
+    return loaded.model, {"source": source, "variant": None, "weights": None}

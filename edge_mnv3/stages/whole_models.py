@@ -26,7 +26,7 @@ from edge_mnv3.core.results.models import ModelSource
 from edge_mnv3.core.rounding import allowed_difference
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3.core.tflite.edit import Edit
-from edge_mnv3.core.tflite.input_facts import FileInput, decide_inputs, input_of
+from edge_mnv3.core.tflite.input_facts import DecidedInput, FileInput, decide_inputs, input_of
 from edge_mnv3.core.tflite.input_scaling import range_of_scalings
 from edge_mnv3.core.tflite.output_facts import output_facts
 from edge_mnv3.core.tflite.range_metadata import with_known_range
@@ -73,19 +73,27 @@ def whole_model(request: ModelRequest, *, use_cache: bool, reporter: Reporter) -
     key = _cache_key(request, source) if use_cache and source.format != "tflite" else None
     kept = cache.get(key, reporter) if key else None
     if kept is not None:
-        facts, _, content = kept.partition(b"\n")
+        line, _, content = kept.partition(b"\n")
+        known = from_json(_Known, line.decode())
+        _warn(known.warnings, reporter)
         return FloatModel(
             content=content,
-            facts=from_json(ModelFacts, facts.decode()),
+            facts=known.facts,
             source=source,
             from_cache=True,
             timings_s={"read_cache": time.perf_counter() - started},
         )
-    made = _converted_model(request, source, reporter)
+    made, warnings = _converted_model(request, source, reporter)
+    _warn(warnings, reporter)
     if key:
-        facts = json.dumps(to_jsonable(made.facts)).encode()
-        cache.put(key, facts + b"\n" + made.content, reporter)
+        line = json.dumps(to_jsonable(_Known(facts=made.facts, warnings=warnings))).encode()
+        cache.put(key, line + b"\n" + made.content, reporter)
     return made
+
+
+def _warn(warnings: Sequence[str], reporter: Reporter) -> None:
+    for warning in warnings:
+        reporter.warn(warning)
 
 
 def _cache_key(request: ModelRequest, source: ModelSource) -> str | None:
@@ -105,7 +113,10 @@ def _cache_key(request: ModelRequest, source: ModelSource) -> str | None:
     )
 
 
-def _converted_model(request: ModelRequest, source: ModelSource, reporter: Reporter) -> FloatModel:
+def _converted_model(
+    request: ModelRequest, source: ModelSource, reporter: Reporter
+) -> tuple[FloatModel, tuple[str, ...]]:
+    """Makes the float model, and says what the user must know of it."""
     path = Path(request.path)
     timings_s: dict[str, float] = {}
     made: dict[str, Callable[[ModelRequest, Path, Timer], _Converted]] = {
@@ -119,24 +130,33 @@ def _converted_model(request: ModelRequest, source: ModelSource, reporter: Repor
         return timed(timings_s, key, text, reporter)
 
     converted = made[source.format](request, path, timer)
-    image = _decided_input(converted, request, path, reporter)
+    decided = _decided_input(converted, request, path)
+    image, doubts = decided.facts, () if decided.warning is None else (decided.warning,)
     content = with_known_range(converted.content, InputRange(image.mean, image.std), str(path))
     graph = read_model(content, str(path)).main_graph
     facts = ModelFacts(input=image, outputs=_outputs(graph, converted.output_names, path))
     with timer("compare", "comparing the float file with the model"):
         _check_same(content, converted.run, facts, path)
-    return FloatModel(
-        content=content,
-        facts=facts,
-        source=source,
-        timings_s=timings_s,
-    )
+    model = FloatModel(content=content, facts=facts, source=source, timings_s=timings_s)
+    return model, (*converted.warnings, *doubts)
 
 
 def _outputs(graph: Graph, names: Sequence[str], path: Path) -> tuple[OutputFacts, ...]:
     read = [output_facts(graph, tensor, name=str(path)) for tensor in graph.outputs]
     renamed = names or [facts.name for facts in read]
     return tuple(dataclasses.replace(facts, name=name) for facts, name in zip(read, renamed, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What the cache keeps of a float file beside its bytes.
+
+    Attributes:
+        warnings: What is said in every run.
+    """
+
+    facts: ModelFacts
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,12 +168,14 @@ class _Converted:
         run: The model itself.
         output_names: Its names of the outputs; empty for those of the file.
         known: What its first layers tell of the range of its input; None for what the file's tell.
+        warnings: What the user must know of the model.
     """
 
     content: bytes
     run: Run
     output_names: tuple[str, ...] = ()
     known: InputRange | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def _of_keras(request: ModelRequest, path: Path, timer: Timer) -> _Converted:
@@ -177,6 +199,7 @@ def _of_keras(request: ModelRequest, path: Path, timer: Timer) -> _Converted:
         run=loaded.run,
         output_names=loaded.output_names,
         known=range_of_scalings(leading_scalings(loaded.model)),
+        warnings=loaded.warnings,
     )
 
 
@@ -239,17 +262,12 @@ def _fixed_shape(shape: tuple[int | None, int | None, int], request: ModelReques
     return height or 0, width or 0, channels
 
 
-def _decided_input(
-    converted: _Converted, request: ModelRequest, path: Path, reporter: Reporter
-) -> InputFacts:
+def _decided_input(converted: _Converted, request: ModelRequest, path: Path) -> DecidedInput:
     """The input with its range: as stated, else as the file or the first layers of the model tell."""
     own: FileInput = input_of(converted.content, str(path))
     if own.metadata is None and converted.known is not None:
         own = dataclasses.replace(own, graph=converted.known)
-    decided = decide_inputs([own], request.input_range)[0]
-    if decided.warning:
-        reporter.warn(decided.warning)
-    return decided.facts
+    return decide_inputs([own], request.input_range)[0]
 
 
 def _check_same(content: bytes, run: Run, facts: ModelFacts, path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -23,6 +24,7 @@ from edge_mnv3.core.tflite.read import read_file, read_model
 from edge_mnv3.model.keras_models import answers
 from edge_mnv3.stages.float_model import ModelRequest
 from edge_mnv3.stages.open_model import model_name, open_float_model
+from recording_reporter import RecordingReporter
 
 keras = pytest.importorskip("keras")
 L = keras.layers
@@ -221,3 +223,41 @@ def test_open_batch_of_a_float_tflite(exported: tuple[Any, Path], tmp_path: Path
     image = np.random.default_rng(1).uniform(0, 255, (1, SIDE, SIDE, 3)).astype(np.float32)
     (wanted,), (got,) = answers(model, image), open_bytes(made.content).run_raw(image)
     assert np.abs(got - wanted).max() <= 1e-4
+
+
+def test_a_model_of_keras_2_is_named(tmp_path: Path) -> None:
+    """Its layers of arithmetic are unknown to Keras 3."""
+    image = {"batch_input_shape": [None, 32, 32, 3], "dtype": "float32", "name": "image"}
+    function = {"name": "add", "function": "__operators__.add"}
+    layers = [
+        {"class_name": "InputLayer", "name": "image", "config": image, "inbound_nodes": []},
+        {"class_name": "TFOpLambda", "name": "add", "config": function,
+         "inbound_nodes": [["image", 0, 0, {"y": 3.0, "name": None}]]},
+    ]  # fmt: skip
+    ends = {"input_layers": [["image", 0, 0]], "output_layers": [["add", 0, 0]]}
+    config = {"class_name": "Functional", "config": {"name": "old", "layers": layers, **ends}}
+    path = tmp_path / "old.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["keras_version"], file.attrs["model_config"] = "2.12.0", json.dumps(config)
+        file.create_group("model_weights")
+    asked = run("quantize", path, "-o", tmp_path / "out")
+    assert asked.exit_code == 1
+    assert (
+        f"error: model {path}: got a model of Keras 2.12.0, which Keras {keras.__version__} cannot load, "
+        in (asked.stderr)
+    )
+    assert "tf.lite.TFLiteConverter.from_keras_model(model).convert()" in asked.stderr
+
+
+def test_reduced_precision_is_said_in_every_run(tmp_path: Path) -> None:
+    """From the cache, too."""
+    path = tmp_path / "half.keras"
+    image = keras.Input((SIDE, SIDE, 3))
+    x = L.Conv2D(4, 3, 2, dtype="mixed_float16")(L.Rescaling(1 / 255)(image))
+    keras.Model(image, L.Dense(3, "softmax")(L.GlobalAveragePooling2D()(x))).save(path)
+    for _ in range(2):
+        reporter = RecordingReporter()
+        with open_float_model(ModelRequest(path=path), use_cache=True, reporter=reporter) as opened:
+            made = opened.made()
+        assert any("saved in mixed_float16 and compute in float32" in each for each in reporter.warnings)
+    assert made.from_cache

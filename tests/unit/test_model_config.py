@@ -112,6 +112,11 @@ def test_a_weights_file_is_taken_at_its_word() -> None:
         (square(16), {}, "an input of 16x16x3, expected a square RGB input of at least 32 px"),
         (sequential(layer("InputLayer", batch_shape=[None, 64, 64, 1]), DENSE), {}, "64x64x1"),
         (square(64, layer("Dense", activation="sigmoid")), {}, "got a model that ends with sigmoid"),
+        (
+            square(64, {**square(64), "name": "base"}),
+            {},
+            "a model that holds another one, 'base', as a layer",
+        ),
         (square(64, layer("Dense", activation="linear")), {}, "got a model that gives logits"),
     ],
 )

@@ -126,6 +126,12 @@ def test_bad_files(tmp_path: Path, make: Callable[[Path], None], text: str) -> N
     assert f"weights {path}: {text}" in str(caught.value)
 
 
+def test_a_saved_model_folder(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(InputFileError, match="got a SavedModel folder, .*; use edge-mnv3 quantize "):
+        inspect_weights(tmp_path)
+
+
 def test_zip_without_weights(tmp_path: Path) -> None:
     import zipfile
 
