@@ -26,6 +26,7 @@ from collections.abc import Sequence
 
 from threadpoolctl import threadpool_limits
 
+from edge_mnv3.core.memory import give_back_freed_memory
 from edge_mnv3.core.results.recipe import ExponentTrial
 from edge_mnv3_quantization.algorithms.float_results import drawn_positions, float_results
 from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, reconstruct, refittable
@@ -57,6 +58,7 @@ def quantize_equalized(inputs: QuantizationInputs) -> Quantized:
     with work.phase("choose_exponent", repeats=max(1, len(exponents))):
         refit = _Refit(inputs, plan, work) if config.refits_weights else None
         chosen, trials = _chosen(inputs, plan, exponents, refit)
+    give_back_freed_memory()
     with work.phase("quantize_weights"):
         weights = refit.of_all_images(chosen) if refit else round_to_nearest(chosen)
     # A change in the last bits of a product's scale matters to no weight.
