@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_mnv3.core.images import SampleRequest
+from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3_calibration_data.source_kinds import open_images
+from edge_mnv3_calibration_data.sources import synthetic
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 
 SIZE = 96
@@ -70,3 +74,11 @@ def test_colours_are_neither_grey_nor_garish(images: np.ndarray[Any, Any]) -> No
     values = images.astype(float)
     chroma = (values - values.mean(axis=3, keepdims=True)).std(axis=(1, 2, 3))
     assert 8 < np.median(chroma) < 26
+
+
+def test_by_default_200_images_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    # How many is asked here, not what is in them.
+    black = np.zeros((32, 32, 3), np.uint8)
+    monkeypatch.setattr(synthetic, "synthetic_image", lambda index, size, seed: black)
+    made = open_images("synthetic").sample(SampleRequest(shape=ImageShape.square(32))).manifest
+    assert (made.requested, len(made.images)) == (200, 200)
