@@ -1,14 +1,19 @@
-"""When the launches of a measurement are enough: by the width of their interval, with a floor of launches."""
+"""When the launches of a measurement are enough: by the width of their interval, with a floor of launches.
+
+Commands read their defaults here, so NumPy is imported where an interval is computed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.requests import Request
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MIN_LAUNCHES_OF_INTERVAL = 3
 # The range of five launches holds the median with 94 % (1 - 2 / 2^5): fewer have no 95 % interval.
@@ -67,6 +72,8 @@ def bootstrap_interval(
         samples: Each is resampled by itself, with replacement.
         statistic: Takes one array of shape [resamples, size] for each sample, gives [resamples].
     """
+    import numpy as np
+
     generator = np.random.default_rng(SEED)
     drawn = []
     for sample in samples:
@@ -80,6 +87,8 @@ def median_interval_us(figures_us: Sequence[float]) -> tuple[float, float] | Non
     """95 % interval of the median over launches; None with fewer than `MIN_LAUNCHES_OF_INTERVAL`."""
     if len(figures_us) < MIN_LAUNCHES_OF_INTERVAL:
         return None
+    import numpy as np
+
     return bootstrap_interval([figures_us], lambda drawn: np.median(drawn, axis=1))
 
 
@@ -88,5 +97,7 @@ def half_width_percent(figures_us: Sequence[float]) -> float | None:
     interval = median_interval_us(figures_us)
     if interval is None:
         return None
+    import numpy as np
+
     median = float(np.median(np.asarray(figures_us, dtype=np.float64)))
     return 100.0 * (interval[1] - interval[0]) / 2 / median
