@@ -20,8 +20,10 @@ def _shell(server: AdbServer, phone: Phone, script: str) -> subprocess.Completed
 
 
 def _reconnect(server: AdbServer, phone: Phone) -> None:
+    """The server tries by itself too, once a second: it may have come first."""
     server.disconnect(phone.serial)
-    assert server.connect(phone.serial) == f"connected to {phone.serial}"
+    assert server.connect(phone.serial).removeprefix("already ") == f"connected to {phone.serial}"
+    assert phone.wait_for(lambda: server.state(phone.serial) == "device")
 
 
 def test_unplugged_in_mid_output(phone: Phone, adb_server: AdbServer) -> None:

@@ -56,6 +56,7 @@ if test $n -ge {limit}; then late=late; kill -9 $p; break; fi
 done
 wait $p
 r=$?
+test -d {folder} || exit {no_folder}
 {guard_after}
 echo; echo '{heading}exit'; echo "$r $late"
 echo; echo '{heading}stdout'; cat {name}.out
