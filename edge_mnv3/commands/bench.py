@@ -17,7 +17,13 @@ from edge_mnv3.commands.device_options import (
     result_files,
     run_options,
 )
-from edge_mnv3.commands.options import force_option, json_option, output_option, runtime_option
+from edge_mnv3.commands.options import (
+    force_option,
+    input_range_option,
+    json_option,
+    output_option,
+    runtime_option,
+)
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import (
     CORES,
@@ -112,6 +118,7 @@ _HOST_FIELDS = {
     "--profile", is_flag=True, help="Launch each file once more, and show the time of each operator."
 )
 @click.option("--check-outputs", is_flag=True, help="Compare outputs on the phone with this machine's.")
+@input_range_option
 @history_option
 @output_option
 @runtime_option
@@ -203,6 +210,7 @@ def _device_request(
         fixed_performance=options["fixed_performance"],
         profile=options["profile"],
         check_outputs=options["check_outputs"],
+        input_range=options["input_range"],
         log_folder=options["logs"],
         fresh=options["fresh"],
         acceptance=acceptance(options),

@@ -13,6 +13,7 @@ from edge_mnv3.core.cache import cache_folder
 from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error
 from edge_mnv3.core.hashing import sha256_file, sha256_model
+from edge_mnv3.core.input_range import stated_range
 from edge_mnv3.core.outputs import check_appendable
 from edge_mnv3.core.published import read_published
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -58,6 +59,8 @@ class DeviceBenchRequest(Request):
         fixed_performance: Hold sustainable clocks, which are lower: for comparing files.
         profile: Launch each file once more with the profiler on.
         check_outputs: Compare each file's outputs with this machine's.
+        input_range: What float inputs are fed then, as `parse_input_range` reads it; None for what each file
+            tells.
         log_folder: For raw logs; None for a new folder in the cache.
         fresh: Forget the launches of an unfinished run.
         cool_down: How long to wait after a launch that does not count.
@@ -74,6 +77,7 @@ class DeviceBenchRequest(Request):
     fixed_performance: bool = False
     profile: bool = False
     check_outputs: bool = False
+    input_range: str | None = None
     log_folder: AnyPath | None = None
     fresh: bool = False
     cool_down: CoolDown = field(default_factory=CoolDown)
@@ -81,16 +85,20 @@ class DeviceBenchRequest(Request):
     stay_awake: bool = True
 
     def check(self) -> None:
-        """Refuses a request without files, and a protocol that no launch can follow.
+        """Refuses a request without files, a protocol that no launch can follow, a range that none reads.
 
         Raises:
-            ArgumentError: There is no file, or a value of the protocol is out of range.
+            ArgumentError: There is no file, a value of the protocol is out of range, or `input_range` is
+                none, or stated for nothing.
         """
         if not self.models and not (self.variants and self.variants.variants):
             raise ArgumentError(
                 "DeviceBenchRequest: models", "none", "at least one .tflite file, or variants"
             )
         check_protocol(self.protocol)
+        stated_range(self.input_range)
+        if self.input_range is not None and not self.check_outputs:
+            raise ArgumentError("--input-range", self.input_range, "none without --check-outputs")
 
 
 @overload
@@ -160,7 +168,9 @@ def _bench_devices(
     request: DeviceBenchRequest, reporter: Reporter
 ) -> tuple[DeviceBenchReport, MeasurementPlan]:
     models = _distinct([Path(model) for model in request.models])
-    check_before(models, request.protocol.kernels, check_outputs=request.check_outputs)
+    input_range = stated_range(request.input_range)
+    if request.check_outputs:
+        check_before(models, request.protocol.kernels, input_range, reporter)
     adb = Adb(find_adb(optional_path(request.adb)))
     reporter.step("devices")
     devices = select_devices(adb, request.serials, reporter)
@@ -177,7 +187,10 @@ def _bench_devices(
                 reporter.step(f"{launches} launches on {count}")
                 results = measure_fleet(fleet, plan, registry, reporter)
             wanted = PhoneCheckRequest(
-                plan=plan, profile=request.profile, check_outputs=request.check_outputs
+                plan=plan,
+                profile=request.profile,
+                check_outputs=request.check_outputs,
+                input_range=input_range,
             )
             checks = check_phones(fleet, wanted, results, registry, reporter)
     except KeyboardInterrupt:

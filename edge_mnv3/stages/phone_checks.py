@@ -8,12 +8,14 @@ from pathlib import Path
 
 from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError
+from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.device import PhoneOutputs
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.profile import DeviceProfileResult
 from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.tflite.input_facts import DecidedInput, decide_inputs, read_input
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.file_names import safe_file_name
@@ -21,6 +23,7 @@ from edge_mnv3_android_bench.device.settings import changed_settings
 from edge_mnv3_android_bench.measuring.fleet import FailedDevice, Fleet
 from edge_mnv3_android_bench.measuring.phone_outputs import (
     OUTPUT_FLAGS,
+    Feed,
     check_comparable,
     check_phone_outputs,
     seeded_pixels,
@@ -47,23 +50,36 @@ class PhoneCheckRequest:
     Attributes:
         profile: Launch each file once more with the profiler on.
         check_outputs: Compare each file's outputs with this machine's.
+        input_range: What float inputs are fed then; None for what each file tells.
     """
 
     plan: MeasurementPlan
     profile: bool
     check_outputs: bool
+    input_range: InputRange | None = None
 
 
-def check_before(models: Sequence[Path], kernels: Kernels, *, check_outputs: bool) -> None:
-    """Refuses files that could not be looked at once they are measured.
+def check_before(
+    models: Sequence[Path], kernels: Kernels, input_range: InputRange | None, reporter: Reporter = SILENT
+) -> None:
+    """Refuses files whose outputs could not be compared once they are measured.
+
+    Args:
+        models: `.tflite` files.
+        kernels: Kind of kernels on both sides.
+        input_range: What float inputs are fed; None for what each file tells.
+        reporter: Warned of a file that tells another range than is stated.
 
     Raises:
-        ModelFileError: A file's outputs could not be compared.
+        ModelFileError: A file's outputs could not be compared, or it does not tell its range.
         RuntimeUnavailableError: The runtime on this machine cannot be used.
     """
-    for model in models if check_outputs else ():
+    for model in models:
         check_comparable(model, kernels)
         _image_shape(model, kernels)
+        warning = _decided(model, input_range).warning
+        if warning is not None:
+            reporter.warn(warning)
 
 
 def later_flags(*, profile: bool, check_outputs: bool) -> tuple[str, ...]:
@@ -126,7 +142,7 @@ def _look_at_all(
                 if request.profile:
                     checks.profiles.append(_profile(fleet, session, ready, result, request.plan.log_folder))
                 if request.check_outputs:
-                    checks.outputs.append(_compare_outputs(fleet, session, ready, result, request.plan))
+                    checks.outputs.append(_compare_outputs(fleet, session, ready, result, request))
             except EdgeMnv3Error as error:
                 failures.append(FailedDevice(session.serial, error))
     return checks, failures
@@ -142,11 +158,21 @@ def _profile(
 
 
 def _compare_outputs(
-    fleet: Fleet, session: DeviceSession, ready: ReadyBinary, result: DeviceBenchResult, plan: MeasurementPlan
+    fleet: Fleet,
+    session: DeviceSession,
+    ready: ReadyBinary,
+    result: DeviceBenchResult,
+    request: PhoneCheckRequest,
 ) -> PhoneOutputs:
-    model, kernels = Path(result.conditions.model_path), plan.protocol.kernels
+    model, kernels = Path(result.conditions.model_path), request.plan.protocol.kernels
     images = seeded_pixels(_image_shape(model, kernels), OUTPUT_IMAGES)
-    return check_phone_outputs(session, ready, model, images, kernels=kernels, stop=fleet.stop)
+    feed = Feed(images, _decided(model, request.input_range).range)
+    return check_phone_outputs(session, ready, model, feed, kernels=kernels, stop=fleet.stop)
+
+
+def _decided(model: Path, input_range: InputRange | None) -> DecidedInput:
+    """What a file alone is fed: that another file of the command is of the same network is not known."""
+    return decide_inputs([read_input(model)], input_range)[0]
 
 
 def _image_shape(model: Path, kernels: Kernels) -> ImageShape:

@@ -13,6 +13,7 @@ from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.bench import XNNPACK_DELEGATE, LaunchTimings
 from edge_mnv3.core.results.device import EMULATED_DEVICE
+from edge_mnv3.core.tflite.input_facts import known_range
 from edge_mnv3.packaging.golden import Answers
 from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb
@@ -20,7 +21,7 @@ from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.measuring.fleet import open_fleet
-from edge_mnv3_android_bench.measuring.phone_outputs import run_on_phone
+from edge_mnv3_android_bench.measuring.phone_outputs import Feed, run_on_phone
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_binary
 
 
@@ -53,7 +54,8 @@ class PhoneRunner:
                 cannot take inputs from files.
             EdgeMnv3Error: As in `run_on_phone`.
         """
-        answers = run_on_phone(self.session, self.ready, model, images, kernels=self.kernels)
+        feed = Feed(images, known_range(model))
+        answers = run_on_phone(self.session, self.ready, model, feed, kernels=self.kernels)
         version = f" {self.ready.binary.version}" if self.ready.binary.version else ""
         runtime = f"benchmark_model {self.ready.binary.name}{version}"
         if self.kernels == "xnnpack":

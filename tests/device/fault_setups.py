@@ -13,6 +13,7 @@ from device.bench_setup import ABI, FOLDER
 from device.command_setup import Bench
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour, foreign_binary
+from tiny_models import write_classifier
 
 DONE, FAILED, UNSTABLE = 0, 1, 3
 FIRST, SECOND = 2, 3  # launches of the program; the very first one is --help
@@ -196,6 +197,11 @@ def changed_in_the_cache(stage: Stage) -> tuple[str | Path, ...]:
 
 def no_model(stage: Stage) -> None:
     stage.model.write_bytes(b"no model")
+
+
+def of_unknown_range(stage: Stage) -> tuple[str, ...]:
+    write_classifier(stage.model, "float32")
+    return ("--check-outputs",)
 
 
 def cut_model(stage: Stage) -> None:

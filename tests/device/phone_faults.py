@@ -18,6 +18,7 @@ from device.fault_setups import (
     no_model,
     no_stay_awake,
     of_another_processor,
+    of_unknown_range,
     set_fields,
     taken_over,
     without_commands,
@@ -218,6 +219,15 @@ PHONE_FAULTS = (
         ),
         code=FAILED,
         says="got a build without --output_filepath",
+        measured=False,
+    ),
+    Fault(
+        kind=INPUT,
+        what="outputs are to be compared, and the file does not tell which numbers it takes",
+        arrange=of_unknown_range,
+        code=FAILED,
+        says="a float input of unknown range",
+        says_too=("state it with --input-range",),
         measured=False,
     ),
 )

@@ -26,7 +26,6 @@ from device.command_setup import (
 from device.conftest import AnyDevice, MakePhone
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
-from edge_mnv3.core.errors import DeviceFileError
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.verdicts import ReproduceResult
@@ -134,27 +133,6 @@ def test_a_table_its_file_and_a_comparison(bench: Bench, phone: Phone) -> None:
     assert bench.run("compare", "a.json", "b.json", "--allow", "threads", "--json").exit_code == 0
 
 
-@pytest.mark.any_adb
-def test_profile_and_outputs(bench: Bench, phone: Phone) -> None:
-    phone.figures = SHORT
-    done = bench.measure(
-        phone,
-        *(model_file(bench.folder), "--benchmark-binary", bench.binary(), "--launches", "1"),
-        *("--profile", "--check-outputs", "--json"),
-    )
-    assert done.exit_code == 0, done.output
-    report = from_json(DeviceBenchReport, done.stdout)
-    (profile,) = report.profiles
-    assert [(cost.op_type, cost.graph_index) for cost in profile.profile.costs] == [
-        ("CONV_2D", 0),
-        ("RESHAPE", 1),
-    ]
-    assert "emulated device, not a phone" in profile.warnings[0]
-    (outputs,) = report.outputs
-    assert (outputs.images, outputs.same_top1, outputs.equal_values_percent) == (8, 8, 100.0)
-    assert_clean(phone)
-
-
 def test_one_phone_is_lost_the_other_ones_result_is_there(bench: Bench, make_phone: MakePhone) -> None:
     good, bad = make_phone(), make_phone()
     good.figures = bad.figures = SHORT
@@ -179,29 +157,6 @@ def test_one_phone_is_lost_the_other_ones_result_is_there(bench: Bench, make_pho
     assert len(printed(again)["results"]) == 2
     assert len(good.launches) == launched + 1  # --help: its launches were kept
     assert_clean(bad)
-
-
-@pytest.mark.any_adb
-def test_launches_are_kept_when_outputs_cannot_be_compared(
-    bench: Bench, phone: Phone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    phone.figures = SHORT
-    command = (model_file(bench.folder), "--benchmark-binary", bench.binary(), "--check-outputs")
-
-    def fail(*_arguments: object, **_options: object) -> None:
-        raise DeviceFileError("outputs of the model", "none")
-
-    monkeypatch.setattr("edge_mnv3.stages.phone_checks.check_phone_outputs", fail)
-    done = bench.measure(phone, *command, "-o", "result.json")
-    assert done.exit_code == 1
-    assert "error: outputs of the model: got none" in done.stderr
-    report = from_json(DeviceBenchReport, (bench.folder / "result.json").read_text())
-    assert (len(report.results), len(report.failures)) == (1, 1)
-    launched = [launch for launch in phone.launches if any("--graph" in word for word in launch)]
-    again = bench.measure(phone, *command)
-    assert again.exit_code == 1
-    assert "taken from the unfinished run" in again.stderr
-    assert [launch for launch in phone.launches if any("--graph" in word for word in launch)] == launched
 
 
 @pytest.mark.any_adb

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edge_mnv3.core.errors import ArgumentError, ModelFileError
+from edge_mnv3.core.input_range import MINUS_ONE_TO_ONE
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3_android_bench.measuring.phone_outputs import compare_outputs, input_values, seeded_pixels
@@ -38,6 +39,12 @@ def test_values_are_those_of_an_app(dtype: str, first: float) -> None:
     values = input_values(image, [tensor(dtype, 1, 4, 6, 3)])
     assert (values.shape, values.dtype.name) == ((1, 4, 6, 3), dtype)
     assert (values[0, 0, 0, 0], values[0, -1, -1, 0]) == (first, first + 255)
+
+
+def test_a_float_input_gets_its_range() -> None:
+    image = np.array([[[0, 255, 0]]], np.uint8)
+    values = input_values(image, [tensor("float32", 1, 1, 1, 3)], MINUS_ONE_TO_ONE)
+    assert values.tolist() == [[[[-1.0, 1.0, -1.0]]]]
 
 
 def test_what_does_not_fit() -> None:

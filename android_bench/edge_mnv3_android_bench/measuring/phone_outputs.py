@@ -23,7 +23,6 @@ from edge_mnv3.core.results.device import PhoneOutputs
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import fed_numbers, open_model
-from edge_mnv3.core.tflite.input_facts import known_range
 from edge_mnv3_android_bench.adb.files import LOST_LOCK_EXIT_CODE, lock_beat, lock_guard
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.benchmark_model.told_flags import check_told_flags
@@ -37,6 +36,18 @@ DTYPES = ("uint8", "int8", "float32")
 _SEED = 0
 _ALL_INPUTS, _INPUT, _OUTPUT = "check_inputs", "check_input", "check_output"
 Outputs = list[npt.NDArray[Any]]
+
+
+class Feed(NamedTuple):
+    """What a model is fed, on the device as on this machine.
+
+    Attributes:
+        images: (H, W, C) uint8, of the input's shape, at least one.
+        input_range: As `input_values` takes it.
+    """
+
+    images: Sequence[Pixels]
+    input_range: InputRange | None
 
 
 class PhoneAnswers(NamedTuple):
@@ -92,7 +103,7 @@ def check_phone_outputs(
     session: DeviceSession,
     ready: ReadyBinary,
     model: Path,
-    images: Sequence[Pixels],
+    feed: Feed,
     *,
     kernels: Kernels,
     stop: threading.Event | None = None,
@@ -103,7 +114,7 @@ def check_phone_outputs(
         session: The device.
         ready: The build of `benchmark_model` on it.
         model: A `.tflite` file with one image input of fixed shape.
-        images: (H, W, C) uint8, of the input's shape, at least one.
+        feed: The images, and the range that they are fed in.
         kernels: Kind of kernels on both sides.
         stop: Ends the call when it is set, as in `process.run`.
 
@@ -116,9 +127,8 @@ def check_phone_outputs(
         DeviceError: `DeviceFolder.ensure` failed.
     """
     host = open_model(model, kernels=kernels)
-    fed = known_range(model)
-    expected = [host.run_raw(input_values(image, host.inputs, fed)) for image in images]
-    on_phone = run_on_phone(session, ready, model, images, kernels=kernels, stop=stop).outputs
+    expected = [host.run_raw(input_values(image, host.inputs, feed.input_range)) for image in feed.images]
+    on_phone = run_on_phone(session, ready, model, feed, kernels=kernels, stop=stop).outputs
     differences = compare_outputs(on_phone, expected)
     return PhoneOutputs(
         device=session.info,
@@ -128,7 +138,7 @@ def check_phone_outputs(
         runtime=host.runtime,
         model_path=str(model),
         model_sha256=sha256_file(model),
-        images=len(images),
+        images=len(feed.images),
         **differences._asdict(),
     )
 
@@ -137,7 +147,7 @@ def run_on_phone(
     session: DeviceSession,
     ready: ReadyBinary,
     model: Path,
-    images: Sequence[Pixels],
+    feed: Feed,
     *,
     kernels: Kernels,
     stop: threading.Event | None = None,
@@ -147,8 +157,7 @@ def run_on_phone(
     Args and errors are those of `check_phone_outputs`.
     """
     here = open_model(model, kernels=kernels)
-    fed = known_range(model)
-    inputs = [input_values(image, here.inputs, fed) for image in images]
+    inputs = [input_values(image, here.inputs, feed.input_range) for image in feed.images]
     if not inputs:
         raise ArgumentError("images to compare outputs on", "none", "at least one")
     flags = benchmark_flags(
@@ -175,8 +184,8 @@ def input_values(
     Args:
         image: (rows, columns, channels) uint8.
         inputs: The model's inputs: one image.
-        input_range: What a float input is fed; None for the numbers 0 to 255, which are as good as any where
-            the same numbers go to the device and to this machine.
+        input_range: What a float input is fed, and what an integer input stores in its steps; None for the
+            numbers 0 to 255.
 
     Raises:
         ModelFileError: The model has not one image input.
