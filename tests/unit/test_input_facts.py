@@ -100,6 +100,15 @@ def file_of(
         ([("QUANTIZE", (1.0, -128))], PIXELS),
         ([("QUANTIZE", (0.0186, -14))], None),  # of a mean and a deviation: which, it does not tell
         ([("QUANTIZE", (0.93, -128))], None),  # of images that were not bright
+        # A dark image's mean alone leaves 0..255 as it was; with the deviation, none of the ranges fits.
+        ([("SUB", 0.05), ("DIV", 0.1)], None),
+        ([("SUB", (-0.066, 0.066, 0.1)), ("MUL", (0.45, 0.44, 0.43))], None),
+        ([("SUB", 0.1), ("DIV", 0.08)], None),  # nor is -1.1..0.9 a standardized -1..1
+        (
+            [("DIV", 0.35), ("SUB", 0.8 / 0.35)],
+            None,
+        ),  # a bright one's deviation alone would make -2.9..2.9 of -1..1
+        ([("MUL", 1.001), ("ADD", 0.2)], None),
         ([("MUL", 0.3)], None),
         ([("MUL", (1, 2))], None),  # not of channels
         ([], None),

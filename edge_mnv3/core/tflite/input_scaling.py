@@ -65,6 +65,10 @@ def range_of_graph(graph: Graph, tensor: int) -> InputRange | None:
 def range_of_scalings(scalings: Sequence[Scaling]) -> InputRange | None:
     """Tells which of the common ranges a network's first layers scale to what networks work with.
 
+    Layers that leave the numbers of a range as they are, as the subtraction of a mean of 0.05 leaves those of
+    0 to 255, tell nothing of that range. Nor is it a standardization where no mean is taken off, or nothing
+    is divided by a deviation.
+
     Args:
         scalings: What the first layer makes of the input, the first two, and so on.
 
@@ -72,9 +76,10 @@ def range_of_scalings(scalings: Sequence[Scaling]) -> InputRange | None:
         None where none of them is fit, or several are.
     """
     for scaling in reversed(scalings):
-        for is_inner in (_is_inner, _is_standardized):
+        standardized = (_is_standardized,) if _takes_mean_and_deviation(scaling) else ()
+        for is_inner in (_is_inner, *standardized, _is_centred):
             fitting = [each for each in COMMON_RANGES if is_inner(*scaling.ends(each))]
-            if len(fitting) == 1:
+            if len(fitting) == 1 and not _leaves(scaling, fitting[0]):
                 return fitting[0]
     return None
 
@@ -143,14 +148,29 @@ def _constant(graph: Graph, operator: Operator, tensor: int, channels: int) -> N
 
 
 def _is_inner(low: Numbers, high: Numbers) -> bool:
-    return any(
-        bool(np.all(np.maximum(abs(low - first), abs(high - last)) <= _SAME * (last - first)))
-        for first, last in _INNER_ENDS
-    )
+    return any(_are_ends(low, high, first, last) for first, last in _INNER_ENDS)
+
+
+def _leaves(scaling: Scaling, pixels: InputRange) -> bool:
+    """Whether a scaling makes of the numbers of a range the same ones again."""
+    return _are_ends(*scaling.ends(pixels), *pixels.ends()[0])
+
+
+def _are_ends(low: Numbers, high: Numbers, first: float, last: float) -> bool:
+    return bool(np.all(np.maximum(abs(low - first), abs(high - last)) <= _SAME * (last - first)))
+
+
+def _takes_mean_and_deviation(scaling: Scaling) -> bool:
+    return bool(np.all(scaling.offset != 0) and np.any(abs(scaling.factor - 1) > _SAME))
 
 
 def _is_standardized(low: Numbers, high: Numbers) -> bool:
-    return any(
-        bool(np.all((lows[0] <= low) & (low <= lows[1]) & (highs[0] <= high) & (high <= highs[1])))
-        for lows, highs in ((_STANDARDIZED_LOW, _STANDARDIZED_HIGH), (_CENTRED_LOW, _CENTRED_HIGH))
-    )
+    return _are_within(low, high, _STANDARDIZED_LOW, _STANDARDIZED_HIGH)
+
+
+def _is_centred(low: Numbers, high: Numbers) -> bool:
+    return _are_within(low, high, _CENTRED_LOW, _CENTRED_HIGH)
+
+
+def _are_within(low: Numbers, high: Numbers, lows: tuple[float, float], highs: tuple[float, float]) -> bool:
+    return bool(np.all((lows[0] <= low) & (low <= lows[1]) & (highs[0] <= high) & (high <= highs[1])))
