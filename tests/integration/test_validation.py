@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError, ModelFileError
+from edge_mnv3.core.input_range import parse_input_range
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource, LoadedImage
@@ -46,6 +47,28 @@ def images(labels: list[int], unreadable: tuple[int, ...] = ()) -> ListedSource:
 
 def float_answers(kernel: npt.NDArray[np.float32]) -> list[int]:
     return [int(expected_scores(kernel, pixels).argmax()) for pixels in PIXELS]
+
+
+def test_a_range_that_costs_a_part_of_the_answers_is_told(tmp_path: Path) -> None:
+    tilt = np.array([-0.6, 0.6, 0.0], np.float32)[:, None, None, None]  # the brightness decides, too
+    kernel = weights(3) + np.float32(0.04) * tilt
+    path = write_classifier(tmp_path / "f.tflite", "float32", kernel=kernel)
+    int8_path = write_classifier(tmp_path / "q.tflite", "uint8", kernel=kernel, output_scale=16.0)
+    around_zero = PIXELS.astype(np.float64) / 127.5 - 1
+    labels = np.einsum("khwc,nhwc->nk", kernel.astype(np.float64), around_zero).argmax(axis=1).tolist()
+
+    def told(stated: str) -> tuple[float | None, list[str]]:
+        settings = ValidationSettings(preprocess="none", input_range=parse_input_range(stated))
+        result = validate(path, int8_path, images(labels), settings)
+        return result.float_.top1_percent, [each.kind for each in result.findings]
+
+    right, kinds = told("-1..1")
+    assert right == 100
+    assert "other_input_range" not in kinds
+    right, kinds = told("0..255")
+    assert right is not None
+    assert 50 < right < 80
+    assert "other_input_range" in kinds
 
 
 def test_counts_are_those_of_arithmetic(tmp_path: Path) -> None:

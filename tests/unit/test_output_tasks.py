@@ -76,6 +76,8 @@ def test_refuses_a_softmax_of_one_number_and_tasks_that_do_not_fit() -> None:
         output_facts(graph("FULLY_CONNECTED", "SOFTMAX", shape=(1, 1)), 2, name="f")
     with pytest.raises(ArgumentError, match=r"task binary: got an output 't1' of shape \(7,\), expected one"):
         output_facts(graph("FULLY_CONNECTED", shape=(1, 7)), 1, name="f", task="binary")
+    with pytest.raises(ArgumentError, match="task labels: got an output 't2' behind a softmax"):
+        output_facts(graph("FULLY_CONNECTED", "SOFTMAX", shape=(1, 7)), 2, name="f", task="labels")
 
 
 def info(name: str, *shape: int) -> TensorInfo:
@@ -133,6 +135,11 @@ def test_one_score_that_guesses_or_is_turned_round() -> None:
     compared = compare_scores("binary", turned, turned, truth.tolist())
     assert {"float_at_chance", "float_ranks_by_chance"} <= kinds(compared)
     assert "are the labels of the two classes swapped?" in " ".join(f.text for f in compared.findings)
+    balanced: list[Label] = [0, 1] * 150
+    untrained = np.linspace(0.4, 0.6, 300)[:, None]  # ranks a little better than by chance: 50.33 %
+    compared = compare_scores("binary", untrained, untrained, balanced)
+    assert "float_ranks_by_chance" in kinds(compared)
+    assert "ROC AUC 50.33 %, where chance reaches 55.49 %" in " ".join(f.text for f in compared.findings)
     alike = compare_scores("binary", np.full((200, 1), 0.7), guesses, truth.tolist())
     assert "float_answers_alike" in kinds(alike)
 

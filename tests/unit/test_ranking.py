@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_mnv3_quantization.validation.ranking import Scores, Truth, average_precision, compare, roc_auc
+from edge_mnv3_quantization.validation.ranking import (
+    Scores,
+    Truth,
+    average_precision,
+    chance_reaches,
+    compare,
+    roc_auc,
+)
 
 NORMAL = NormalDist()
 ONCE = np.ones((1, 4))
@@ -100,3 +107,13 @@ def test_mean_over_labels() -> None:
     second = average_precision(SCORES, ~TRUTH, ONCE)[0]
     assert paired.float_ == pytest.approx((5 / 6 + second) / 2)
     assert paired.int8 > paired.float_
+
+
+def test_what_chance_reaches() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.arange(60)[:, None] % 3 == 0
+    areas = [roc_auc(rng.random(60), truth[:, 0], np.ones((1, 60)))[0] for _ in range(1000)]
+    assert np.mean(np.array(areas) > chance_reaches(truth)) == pytest.approx(0.05, abs=0.02)
+    both = np.concatenate([truth, ~truth], axis=1)
+    assert chance_reaches(both) - 0.5 == pytest.approx((chance_reaches(truth) - 0.5) / np.sqrt(2))
+    assert chance_reaches(np.array([[True], [False]])) > 1

@@ -72,7 +72,7 @@ def output_facts(graph: Graph, tensor: int, *, name: str, task: Task | None = No
             "a sigmoid for one output, or an output for each class",
         )
     if task is not None:
-        _check_task(task, shape, stored.name)
+        _check_task(task, shape, activation, stored.name)
     return OutputFacts(
         name=stored.name,
         shape=shape,
@@ -113,7 +113,13 @@ def _is_classifier(graph: Graph, operator: Operator | None) -> bool:
     return False
 
 
-def _check_task(task: Task, shape: tuple[int, ...], name: str) -> None:
+def _check_task(task: Task, shape: tuple[int, ...], activation: Activation, name: str) -> None:
+    if activation == "softmax" and task in ("binary", "labels"):
+        raise ArgumentError(
+            f"task {task}",
+            f"an output '{name}' behind a softmax, whose numbers share one whole",
+            "classes, of which one is right",
+        )
     fits = {
         "classes": len(shape) == 1 and shape[0] > 1,
         "binary": shape == (1,),

@@ -126,21 +126,24 @@ class AtChance(FileFinding):
 
 @dataclass(frozen=True, slots=True)
 class WorseThanChance(Finding):
-    """A float file that ranks images no better than chance.
+    """A float file that ranks images no better than chance may.
 
     Attributes:
         measure: What ranks: 50 % is chance.
         percent: The figure.
+        reach_percent: What chance reaches in 1 of 20 cases with so many images.
     """
 
     NAME: ClassVar[str] = "float_ranks_by_chance"
     measure: str
     percent: float
+    reach_percent: float
 
     def _sentence(self) -> str:
         swapped = "; are the labels of the two classes swapped?" if self.percent < 40 else ""
         return (
-            f"float ranks the images no better than by chance: {self.measure} {self.percent:.2f} %{swapped}"
+            f"float ranks the images no better than by chance: {self.measure} {self.percent:.2f} %, where "
+            f"chance reaches {self.reach_percent:.2f} % with so many images{swapped}"
         )
 
 

@@ -15,6 +15,7 @@ RESAMPLES = 1000
 BOOTSTRAP = f"percentiles of a paired bootstrap over images, {RESAMPLES} resamples"
 _BLOCK = 2_000_000  # weights held at once
 _SEED = 0
+_ONE_SIDED_95 = 1.645  # standard deviations of a normal distribution
 
 Array = npt.NDArray[np.float64]
 Scores = npt.NDArray[np.floating]
@@ -85,6 +86,25 @@ def average_precision(scores: Scores, truth: Truth, weights: Array) -> Array:
     precision = np.divide(counts.positives, counts.all, out=np.zeros_like(counts.all), where=counts.all > 0)
     added = np.diff(counts.positives, prepend=0.0, axis=1)
     return _share((precision * added).sum(axis=1), counts.positives[:, -1])
+
+
+def chance_reaches(truth: Truth) -> float:
+    """Computes which mean area under the ROC curve scores that know nothing reach in 1 of 20 cases.
+
+    Source: the variance of the Mann-Whitney statistic without ties, (positives + negatives + 1) / (12 *
+    positives * negatives), from Mann and Whitney 1947, "On a test of whether one of two random variables is
+    stochastically larger than the other"; scores of different labels are taken to be independent.
+
+    Args:
+        truth: (images, labels), which labels each image has; of each at least one must have it, and one not.
+
+    Returns:
+        0.5 to above 1, where so few images tell nothing.
+    """
+    positives = truth.sum(axis=0)
+    negatives = len(truth) - positives
+    variances = (len(truth) + 1) / (12 * positives * negatives)
+    return 0.5 + _ONE_SIDED_95 * float(np.sqrt(variances.sum())) / len(positives)
 
 
 def compare(metric: Metric, float_scores: Scores, int8_scores: Scores, truth: Truth) -> Paired:

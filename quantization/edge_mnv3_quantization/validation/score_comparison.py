@@ -33,6 +33,7 @@ from edge_mnv3_quantization.validation.ranking import (
     Scores,
     Truth,
     average_precision,
+    chance_reaches,
     compare,
     roc_auc,
 )
@@ -130,8 +131,7 @@ class ScoresComparison:
             findings.append(OneClassOnly(labels[0]))
             return (accuracy,)
         area = _score(AUC, roc_auc, files, truth)
-        if area.float_percent < 100 * _MIDDLE:
-            findings.insert(0, WorseThanChance(AUC, area.float_percent))
+        findings[:0] = _ranks_by_chance(AUC, area.float_percent / 100, truth)
         return accuracy, area
 
     def _labels(self, files: _Files, truth: Truth, findings: list[Finding]) -> tuple[ScoreComparison, ...]:
@@ -146,11 +146,8 @@ class ScoresComparison:
         rankable: Truth = seen & ~np.all(truth, axis=0)
         if rankable.any():
             areas = compare(roc_auc, files.float_[:, rankable], files.int8[:, rankable], truth[:, rankable])
-            if areas.float_ <= _MIDDLE:
-                findings.insert(
-                    0,
-                    WorseThanChance(f"{PRECISION} ({share:.2f} % by chance), mean {AUC}", 100 * areas.float_),
-                )
+            measure = f"{PRECISION} ({share:.2f} % by chance), mean {AUC}"
+            findings[:0] = _ranks_by_chance(measure, areas.float_, truth[:, rankable])
         moved = labels_moved(files.float_, truth)
         if moved is not None:
             findings.insert(0, moved)
@@ -186,6 +183,13 @@ def _score(name: str, metric: Metric, files: _Files, truth: Truth) -> ScoreCompa
         ci95_points=(100 * low, 100 * high),
         method=BOOTSTRAP,
     )
+
+
+def _ranks_by_chance(measure: str, area: float, truth: Truth) -> list[Finding]:
+    """Tells an area that chance may reach; nothing where it may reach 1, with a handful of images."""
+    reach = chance_reaches(truth)
+    below = area <= _MIDDLE or (reach < 1 and area < reach)
+    return [WorseThanChance(measure, 100 * area, 100 * min(reach, 1.0))] if below else []
 
 
 def _truth(labels: Sequence[Label], facts: OutputFacts) -> Truth:
