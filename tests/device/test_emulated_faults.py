@@ -22,7 +22,8 @@ def _shell(server: AdbServer, phone: Phone, script: str) -> subprocess.Completed
 def _reconnect(server: AdbServer, phone: Phone) -> None:
     """The server tries by itself too, once a second: it may have come first."""
     server.disconnect(phone.serial)
-    assert server.connect(phone.serial).removeprefix("already ") == f"connected to {phone.serial}"
+    connected = f"connected to {phone.serial}"
+    assert phone.wait_for(lambda: server.connect(phone.serial).removeprefix("already ") == connected)
     assert phone.wait_for(lambda: server.state(phone.serial) == "device")
 
 

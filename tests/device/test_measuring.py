@@ -123,8 +123,12 @@ def test_heat_in_the_middle_is_waited_for(
     adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry
 ) -> None:
     phone.figures = STEADY
-    phone.at_launch(3, lambda: phone.throttle(clock_fraction=0.6))
-    phone.after(5.0, phone.cool)
+
+    def heat() -> None:
+        phone.throttle(clock_fraction=0.6)
+        phone.after(3.0, phone.cool)
+
+    phone.at_launch(3, heat)
     result = measure_one(adb_server, phone, quick_plan(tmp_path, model_file(tmp_path)), registry)
     bad = [launch for launch in result.launches if launch.problems]
     assert bad
