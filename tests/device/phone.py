@@ -299,7 +299,7 @@ class Phone:
         """Shows a shell in the phone's /proc."""
         cores = len(self.layout.cores)
         with self._proc_lock:
-            phone_processes.show_process(str(self.root), pid, [], (1 << cores) - 1, cores)
+            phone_processes.show_process(str(self.root), pid, [], (1 << cores) - 1, cores, replace=False)
 
     def message_of_shell(self, line: bytes) -> bytes:
         """A line of the error stream as this phone writes it."""

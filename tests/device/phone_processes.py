@@ -42,8 +42,13 @@ def command_line(root: str, pid: int) -> list[str]:
     return [word.replace(root + "/", "/") for word in words]
 
 
-def show_process(root: str, pid: int, argv: list[str], mask: int, cores: int) -> None:
-    """Writes /proc/PID of the phone: status with the cores that the process may use, command line, name."""
+def show_process(
+    root: str, pid: int, argv: list[str], mask: int, cores: int, *, replace: bool = True
+) -> None:
+    """Writes /proc/PID of the phone: status with the cores that the process may use, command line, name.
+
+    Without `replace` what the process has written of itself by then stays.
+    """
     folder = f"{root}/proc/{pid}"
     os.makedirs(folder, exist_ok=True)
     name = (argv[0].rpartition("/")[2] if argv else "sh")[:15]
@@ -61,10 +66,11 @@ def show_process(root: str, pid: int, argv: list[str], mask: int, cores: int) ->
         f"Cpus_allowed:\t{mask:0{width}x}",
         f"Cpus_allowed_list:\t{allowed}",
     ]
-    _write(f"{folder}/status", "\n".join(lines) + "\n")
-    _write(f"{folder}/comm", name + "\n")
+    _write(f"{folder}/status", "\n".join(lines) + "\n", replace=replace)
+    _write(f"{folder}/comm", name + "\n", replace=replace)
     if argv:
-        _write(f"{folder}/cmdline", "".join(word.replace(root + "/", "/") + "\0" for word in argv))
+        words = "".join(word.replace(root + "/", "/") + "\0" for word in argv)
+        _write(f"{folder}/cmdline", words, replace=replace)
 
 
 def shown_mask(root: str, pid: int) -> int | None:
@@ -94,8 +100,17 @@ def _read(path: str) -> bytes:
         return b""
 
 
-def _write(path: str, text: str) -> None:
-    part = f"{path}.part"
+def _write(path: str, text: str, *, replace: bool) -> None:
+    """Writes a whole file at once. The phone and the process itself may do so at the same time."""
+    part = f"{path}.part{os.getpid()}"
     with open(part, "w") as file:
         file.write(text)
-    os.replace(part, path)
+    if replace:
+        os.replace(part, path)
+        return
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return
+    finally:
+        os.unlink(part)
