@@ -12,7 +12,13 @@ from device.bench_setup import FOLDER, device_on, registry_with
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
 from edge_mnv3.core.choices import Kernels
-from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, BenchmarkLogError, DeviceFileError
+from edge_mnv3.core.errors import (
+    ArgumentError,
+    BenchmarkBinaryError,
+    BenchmarkLogError,
+    DeviceFileError,
+    DeviceTimeoutError,
+)
 from edge_mnv3.core.input_range import PIXELS
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_android_bench.measuring.phone_outputs import Feed, check_phone_outputs, seeded_pixels
@@ -59,6 +65,19 @@ def test_another_model_on_the_phone_is_seen(
     result = check_phone_outputs(session, binary, model, noise(SIZE, 3), kernels="xnnpack")
     assert result.equal_values_percent < 100
     assert result.max_difference >= 1
+
+
+def test_files_are_removed_when_the_program_does_not_end_in_time(
+    adb_server: AdbServer, phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_arguments: object) -> None:
+        raise DeviceTimeoutError("program", "still there")
+
+    monkeypatch.setattr("edge_mnv3_android_bench.measuring.phone_outputs.kill_program", slow)
+    session, binary = ready(adb_server, phone, tmp_path)
+    model = write_classifier(tmp_path / "m.tflite", "uint8")
+    assert check_phone_outputs(session, binary, model, noise(SIZE, 1), kernels="xnnpack").same_top1 == 1
+    assert not [path for path in phone.files() if "check_" in path]
 
 
 def test_what_fails_is_said(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:

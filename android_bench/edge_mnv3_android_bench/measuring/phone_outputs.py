@@ -14,7 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core.choices import Kernels
-from edge_mnv3.core.errors import ArgumentError, DeviceError, DeviceFileError, ModelFileError
+from edge_mnv3.core.errors import (
+    ArgumentError,
+    DeviceError,
+    DeviceFileError,
+    DeviceTimeoutError,
+    ModelFileError,
+)
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.input_range import InputRange
@@ -23,7 +29,7 @@ from edge_mnv3.core.results.device import PhoneOutputs
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import fed_numbers, open_model
-from edge_mnv3_android_bench.adb.files import LOST_LOCK_EXIT_CODE, lock_beat, lock_guard
+from edge_mnv3_android_bench.adb.files import LOST_LOCK_EXIT_CODE, DeviceFolder, lock_beat, lock_guard
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.benchmark_model.told_flags import check_told_flags
 from edge_mnv3_android_bench.measuring.launching import kill_program, lost_lock
@@ -258,9 +264,21 @@ def _run_all(
                 )
             return answers
         finally:
-            with contextlib.suppress(DeviceError):
-                kill_program(folder, argv[0].rpartition("/")[2])
-                folder.remove(_ALL_INPUTS, _INPUT, _OUTPUT)
+            _clear(folder, argv[0].rpartition("/")[2])
+
+
+def _clear(folder: DeviceFolder, program: str) -> None:
+    """Ends the program and removes the files, these also where it does not end in time.
+
+    Whoever has taken over the device by now keeps both.
+    """
+    with contextlib.suppress(DeviceError):
+        try:
+            kill_program(folder, program)
+        except DeviceTimeoutError:
+            if folder.is_lost():
+                return
+        folder.remove(_ALL_INPUTS, _INPUT, _OUTPUT)
 
 
 def _launch(
