@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from edge_mnv3.core.reporting import Reporter as Reporter
     from edge_mnv3.core.results.bench import DeviceBenchResult as DeviceBenchResult
     from edge_mnv3.core.results.bench import HostBenchResult as HostBenchResult
+    from edge_mnv3.core.results.bench_log import BenchLogResult as BenchLogResult
     from edge_mnv3.core.results.bench_report import DeviceBenchReport as DeviceBenchReport
     from edge_mnv3.core.results.calibrate import CalibrateResult as CalibrateResult
     from edge_mnv3.core.results.demo import DemoResult as DemoResult
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from edge_mnv3.stages.variant_files import VariantFilesRequest as VariantFilesRequest
     from edge_mnv3.stages.verify import VerifyRequest as VerifyRequest
     from edge_mnv3.stages.verify import verify as verify
+    from edge_mnv3_android_bench.measuring.plan import BenchLogRequest as BenchLogRequest
     from edge_mnv3_android_bench.measuring.plan import CoolDown as CoolDown
     from edge_mnv3_android_bench.measuring.plan import HostBenchRequest as HostBenchRequest
     from edge_mnv3_android_bench.measuring.protocols import PROTOCOLS as PROTOCOLS
@@ -111,6 +113,8 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "AdbUnavailableError": "edge_mnv3.core.errors",
     "ArgumentError": "edge_mnv3.core.errors",
+    "BenchLogRequest": "edge_mnv3_android_bench.measuring.plan",
+    "BenchLogResult": "edge_mnv3.core.results.bench_log",
     "BenchmarkBinaryError": "edge_mnv3.core.errors",
     "BenchmarkLogError": "edge_mnv3.core.errors",
     "BuildRequest": "edge_mnv3.stages.build",

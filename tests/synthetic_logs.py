@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Build = Literal["1.12", "1.13", "1.15", "2.3", "2.10", "nightly"]
+Build = Literal["1.12", "1.13", "1.15", "2.3", "2.10", "nightly", "litert2"]
+# TensorFlow's; LiteRT 2 closes with a block in place of a summary.
 BUILDS: tuple[Build, ...] = ("1.12", "1.13", "1.15", "2.3", "2.10", "nightly")
 
 
@@ -46,11 +47,11 @@ class LogText:
 
     def text(self) -> str:
         """All lines."""
-        prefix = "INFO: " if self.build in ("2.10", "nightly") else ""
+        prefix = "INFO: " if self.build in ("2.10", "nightly", "litert2") else ""
         return "".join(f"{prefix if line else ''}{line}\n" for line in self._lines())
 
     def _lines(self) -> list[str]:
-        percentiles = self.build == "nightly"
+        percentiles = self.build in ("nightly", "litert2")
         runs = self.min_runs if self.min_runs is not None else len(self.times_us)
         dot = "" if self.build.startswith("1.") else "."
         return [
@@ -66,7 +67,7 @@ class LogText:
             self._announcement(runs, self.min_secs),
             statistics_line(self.times_us, percentiles=percentiles),
             "",
-            *self._summary(),
+            *(self._block() if self.build == "litert2" else self._summary()),
         ]
 
     def _announcement(self, runs: int, seconds: float) -> str:
@@ -74,6 +75,29 @@ class LogText:
             return f"Running benchmark for {runs} iterations "
         line = f"Running benchmark for at least {runs} iterations and at least {seconds:g} seconds"
         return line if self.build == "1.13" else f"{line} but terminate if exceeding 150 seconds."
+
+    def _block(self) -> list[str]:
+        """LiteRT's results: its logger names the source's line, and the text may begin with a line break."""
+        source = "[./litert/tools/benchmark_litert_model.h:72] "
+        warmup, times = self.warmup_us, self.times_us
+        return [
+            source,
+            "========== BENCHMARK RESULTS ==========",
+            f"{source}Model initialization: {self.init_us / 1e3:.2f} ms",
+            f"{source}Warmup (first):       {warmup[0] / 1e3:.2f} ms",
+            f"{source}Warmup (avg):         {sum(warmup) / len(warmup) / 1e3:.2f} ms ({len(warmup)} runs)",
+            f"{source}Inference (avg):      {sum(times) / len(times) / 1e3:.2f} ms ({len(times)} runs)",
+            f"{source}Inference (min):      {min(times) / 1e3:.2f} ms",
+            f"{source}Inference (max):      {max(times) / 1e3:.2f} ms",
+            f"{source}Inference (std):      0.02",
+            f"{source}Throughput:           197.97 MB/s",
+            source,
+            "Memory Usage:",
+            f"{source}Init footprint:       4.06 MB",
+            f"{source}Overall footprint:    7.07 MB",
+            f"{source}Peak memory:          9.50 MB",
+            f"{source}======================================",
+        ]
 
     def _summary(self) -> list[str]:
         warmup = f"{sum(self.warmup_us) / len(self.warmup_us):g}" if self.warmup_us else "0"

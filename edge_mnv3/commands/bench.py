@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from edge_mnv3.commands.device_options import (
     acceptance,
@@ -17,6 +18,7 @@ from edge_mnv3.commands.device_options import (
     result_files,
     run_options,
 )
+from edge_mnv3.commands.exit_codes import EXPECTED_ERROR
 from edge_mnv3.commands.options import (
     force_option,
     input_range_option,
@@ -34,7 +36,7 @@ from edge_mnv3.core.choices import (
     KERNELS,
 )
 from edge_mnv3.model.arch import VARIANTS, parse_variant
-from edge_mnv3_android_bench.measuring.plan import CoolDown, HostBenchRequest
+from edge_mnv3_android_bench.measuring.plan import BenchLogRequest, CoolDown, HostBenchRequest
 from edge_mnv3_android_bench.measuring.protocols import CUSTOM, PROTOCOLS, PUBLISHED, custom_protocol
 
 if TYPE_CHECKING:
@@ -48,11 +50,24 @@ _HOST_FIELDS = {
     "warmup_runs": "warmup_runs",
     "kernels": "kernels",
 }
+# Options that change something on this machine, or of logs; others are refused there.
+_LOG_OPTIONS = frozenset({"log_files", "output", "force", "as_json"})
+_HOST_OPTIONS = frozenset(
+    {"files", "host", "history", "output", "runtime", "force", "as_json", *_HOST_FIELDS}
+)
 
 
 @click.command("bench")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE.tflite]...")
 @click.option("--host", is_flag=True, help="Measure one file on this machine, not on a phone.")
+@click.option(
+    "--log",
+    "log_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Measure nothing: read what a benchmark_model has printed, one launch a file; may be repeated.",
+)
 @click.option(
     "--device",
     "devices",
@@ -124,8 +139,16 @@ _HOST_FIELDS = {
 @runtime_option
 @force_option
 @json_option
-def command(files: tuple[Path, ...], host: bool, devices: tuple[str, ...], **options: Any) -> None:
+def command(
+    files: tuple[Path, ...],
+    host: bool,
+    devices: tuple[str, ...],
+    log_files: tuple[Path, ...],
+    **options: Any,
+) -> None:
     """Measure the latency of .tflite files, on phones or on this machine, and say under which conditions.
+
+    With --log: read the figures of launches that are done. No log tells the phone, its clocks or its heat.
 
     Exit code 1: a phone failed, or a program that never gave a figure; other results are there. Exit code 3:
     a result is not quotable for heat, slow clocks or noise, and so
@@ -137,17 +160,53 @@ def command(files: tuple[Path, ...], host: bool, devices: tuple[str, ...], **opt
       edge-mnv3 bench float.tflite int8.tflite --device all -o result.json
       edge-mnv3 bench --variant small --device SERIAL --benchmark-binary era-2019
       edge-mnv3 bench model.tflite --device SERIAL --protocol app --profile --check-outputs
+      edge-mnv3 bench --log launch1.txt --log launch2.txt
     """
-    if host == bool(devices):
-        raise click.UsageError("Give either --host or --device.")
+    if host + bool(devices) + bool(log_files) != 1:
+        raise click.UsageError("Give either --host or --device, or --log.")
+    if log_files and (files or options["variants"]):
+        raise click.UsageError("--log takes no FILE.tflite and no --variant: the log says which it was.")
     if host and (len(files) != 1 or options["variants"]):
         raise click.UsageError("--host takes one FILE.tflite.")
-    if not files and not options["variants"]:
+    if not log_files and not files and not options["variants"]:
         raise click.UsageError("Give FILE.tflite or --variant.")
     if host:
+        _refuse_others("--host", _HOST_OPTIONS)
+    if log_files:
+        _refuse_others("--log", _LOG_OPTIONS)
+        _read_logs(log_files, options)
+    elif host:
         _bench_on_host(files[0], options)
     else:
         _bench_on_devices(files, devices, options)
+
+
+def _refuse_others(mode: str, taken: frozenset[str]) -> None:
+    """Refuses options that were given and would change nothing."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given = context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
+        if given and name not in taken:
+            raise click.UsageError(f"{mode} takes no {parameter.opts[0]}.")
+
+
+def _read_logs(logs: tuple[Path, ...], options: dict[str, Any]) -> None:
+    from edge_mnv3.commands.bench_tables import log_table
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.stages.bench import bench
+
+    reporter = TerminalReporter()
+    result = bench(BenchLogRequest(logs=logs), reporter, result_files(options))
+    reporter.close()
+    if options["as_json"]:
+        click.echo(to_json(result), nl=False)
+    elif result.launches:
+        click.echo(log_table(result))
+    for failure in result.failures:
+        click.echo(f"error: {failure.error}", err=True)
+    if result.failures:
+        click.get_current_context().exit(EXPECTED_ERROR)
 
 
 def _bench_on_host(file: Path, options: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from edge_mnv3.core.results.verdicts import EMULATED_REASON, UNSTABLE
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult
+    from edge_mnv3.core.results.bench_log import BenchLogResult
     from edge_mnv3.core.results.bench_report import DeviceBenchReport
     from edge_mnv3.core.results.device import DeviceInfo, PhoneOutputs
     from edge_mnv3.core.results.profile import DeviceProfileResult
@@ -87,6 +88,27 @@ def compare_table(result: CompareResult) -> str:
         lines.append(comparison.text)
         lines += [f"  allowed to differ: {d.name}: {d.a} and {d.b}" for d in comparison.differences]
     return "\n".join([*lines, *(f"not compared: {text}" for text in result.not_compared)])
+
+
+def log_table(result: BenchLogResult) -> str:
+    """Writes the figures of logs."""
+    rows = [("log", "graph", "median ms", "average ms", "first ms", "start-up ms", "runs", "delegate")]
+    for launch in result.launches:
+        timings = launch.timings
+        rows.append(
+            (
+                _last_part(launch.log_path),
+                _last_part(launch.graph or "not told"),
+                _optional_ms(timings.median_us),
+                _optional_ms(timings.avg_us),
+                _optional_ms(timings.first_inference_us),
+                _optional_ms(timings.init_us),
+                str(timings.num_runs),
+                timings.delegate,
+            )
+        )
+    told = "no log tells the phone, its cores, clocks or heat: these figures are held against nothing"
+    return "\n".join([*_aligned(rows, right={2, 3, 4, 5, 6}), told])
 
 
 def device_line(device: DeviceInfo) -> str:
@@ -207,7 +229,11 @@ def file_and_binary(conditions: DeviceBenchConditions) -> str:
 
 
 def _file_name(conditions: DeviceBenchConditions) -> str:
-    return conditions.model_path.replace("\\", "/").rpartition("/")[2]
+    return _last_part(conditions.model_path)
+
+
+def _last_part(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def _era(cell: ReproduceCell) -> MeasuredCell | None:
@@ -240,6 +266,10 @@ def _verdict(measured: MeasuredCell, notes: dict[tuple[str, ...], int]) -> str:
     if not measured.reasons or measured.verdict == UNSTABLE:
         return words  # a table says why a result is unstable beside the result itself
     return f"{words} [{notes.setdefault(measured.reasons, len(notes) + 1)}]"
+
+
+def _optional_ms(us: float | None) -> str:
+    return "" if us is None else f"{us / 1e3:.3f}"
 
 
 def _interval_ms(interval_us: tuple[float, float] | None) -> str:

@@ -19,6 +19,7 @@ from edge_mnv3.core.published import read_published
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call, check_kind, optional_path
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
+from edge_mnv3.core.results.bench_log import BenchLogResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport, DeviceFailure, PublishedCells
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3.core.tflite.read import read_file
@@ -38,7 +39,13 @@ from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.measuring.acceptance import Acceptance
 from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
 from edge_mnv3_android_bench.measuring.host import bench_host
-from edge_mnv3_android_bench.measuring.plan import CoolDown, HostBenchRequest, MeasurementPlan
+from edge_mnv3_android_bench.measuring.log_files import read_logs
+from edge_mnv3_android_bench.measuring.plan import (
+    BenchLogRequest,
+    CoolDown,
+    HostBenchRequest,
+    MeasurementPlan,
+)
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, check_protocol
 from edge_mnv3_android_bench.measuring.runs import forget_launches, measure_fleet
 from edge_mnv3_android_bench.measuring.session import DeviceSession
@@ -109,23 +116,28 @@ def bench(
 def bench(
     request: DeviceBenchRequest, reporter: Reporter = SILENT, files: ResultFiles = NO_FILES
 ) -> DeviceBenchReport: ...
+@overload
 def bench(
-    request: HostBenchRequest | DeviceBenchRequest,
+    request: BenchLogRequest, reporter: Reporter = SILENT, files: ResultFiles = NO_FILES
+) -> BenchLogResult: ...
+def bench(
+    request: HostBenchRequest | DeviceBenchRequest | BenchLogRequest,
     reporter: Reporter = SILENT,
     files: ResultFiles = NO_FILES,
-) -> HostBenchResult | DeviceBenchReport:
-    """Measures latencies.
+) -> HostBenchResult | DeviceBenchReport | BenchLogResult:
+    """Measures latencies, or reads those of logs.
 
     Args:
-        request: One file on this machine, or files on devices, side by side.
+        request: One file on this machine, files on devices, side by side, or logs of launches that are done.
         reporter: Told of steps and progress, and warned of what is measured but must be known.
         files: Where the result is written, and which history it goes into.
 
     Returns:
-        For devices a report: a device that fails leaves the others alone, and is in its `failures`.
+        For devices a report: a device that fails leaves the others alone, and is in its `failures`; so is a
+        log that gives no figure.
 
     Raises:
-        ArgumentError: The request is none of the two.
+        ArgumentError: The request is none of the three, or `files` has a history for logs.
         OutputError: A file of `files` cannot be written; this is seen before anything is measured.
         InputFileError: A file cannot be read.
         ModelFileError: A file is no `.tflite`, or does not load on this machine.
@@ -135,8 +147,10 @@ def bench(
         EdgeMnv3Error: As `variant_files` raises.
         KeyboardInterrupt: Ctrl-C: nothing runs on the devices, and the same call goes on with what is done.
     """
-    check_call("bench", (HostBenchRequest, DeviceBenchRequest), request, reporter)
+    check_call("bench", (HostBenchRequest, DeviceBenchRequest, BenchLogRequest), request, reporter)
     check_kind("bench: files", files, ResultFiles)
+    if isinstance(request, BenchLogRequest):
+        return _bench_logs(request, reporter, files)
     files.check_output(over_unfinished=isinstance(request, DeviceBenchRequest))
     if isinstance(request, HostBenchRequest):
         reporter.step("running")
@@ -152,6 +166,20 @@ def bench(
     if not report.failures:
         forget_launches(plan)
     return report
+
+
+def _bench_logs(request: BenchLogRequest, reporter: Reporter, files: ResultFiles) -> BenchLogResult:
+    if files.history is not None:
+        raise ArgumentError(
+            "bench: files.history", str(files.history), "None: logs do not tell their conditions"
+        )
+    files.check_output()
+    read = read_logs(request)
+    for launch in read.launches:
+        for warning in launch.timings.warnings:
+            reporter.warn(f"{launch.log_path}: {warning}")
+    files.write(read, (), reporter)
+    return read
 
 
 def _bench_variants(

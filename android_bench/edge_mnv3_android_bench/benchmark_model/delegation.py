@@ -45,6 +45,8 @@ _WARNING_TEXTS = re.compile(
     r"|cpu fallback",
     re.IGNORECASE,
 )
+# What Abseil says of its own logger, at each start.
+_NO_WARNING = "All log messages before absl::InitializeLog() is called are written to STDERR"
 
 
 class Delegation(NamedTuple):
@@ -111,6 +113,6 @@ def _applied(text: str) -> Partitioning | None:
 
 
 def _is_warning(line: LogLine) -> bool:
-    return bool(line.text) and (
+    return line.text not in ("", _NO_WARNING) and (
         line.severity in _WARNING_SEVERITIES or _WARNING_TEXTS.search(line.text) is not None
     )

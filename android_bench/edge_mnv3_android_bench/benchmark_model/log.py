@@ -1,4 +1,4 @@
-"""Reading the output of `benchmark_model`, of every build from TensorFlow 1.12 on.
+"""Reading the output of `benchmark_model`, of every build from TensorFlow 1.12 to LiteRT 2.
 
 A log that is accepted has, in this order and once each: the session's start-up, the announcement and the
 statistics of the warm-up, those of the measurement, the summary. The summary repeats both averages, the
@@ -11,6 +11,8 @@ copies alike. The median, the number of runs and the `UnconfirmedFigures` stand 
 is found only where the result contradicts the rest: the number of runs must be the demanded one, or not reach
 the demanded seconds before its last run; the median cannot be further from the average than about one
 standard deviation. Damage to anything but their digits is found.
+
+LiteRT 2 has a block of results in place of the summary, as `litert_results` says, with figures to 10 µs.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import NamedTuple
 
 from edge_mnv3.core.errors import BenchmarkLogError
 from edge_mnv3.core.results.bench import LaunchTimings, UnconfirmedFigures
+from edge_mnv3_android_bench.benchmark_model import litert_results
 from edge_mnv3_android_bench.benchmark_model.delegation import read_delegation
 from edge_mnv3_android_bench.benchmark_model.log_lines import LogLine, split_log
 from edge_mnv3_android_bench.benchmark_model.printed_numbers import (
@@ -50,8 +53,10 @@ _MARKS = {
     "announcement": "Running benchmark",
     "statistics": "count=",
     "summary": "timings in us",
+    "results": "BENCHMARK RESULTS",
 }
 _ORDER = ("session", "announcement", "statistics", "announcement", "statistics", "summary")
+_LITERT_ORDER = (*_ORDER[:-1], "results")
 _PROFILE_TOTALS = ("Timings (microseconds):", "Memory (bytes):")  # they follow the summary
 _MEMORY = re.compile(r"Memory footprint delta from the start of the tool \(MB\): init=(\S+) overall=(\S+)")
 _OLD_PEAK = re.compile(r"Peak memory footprint \(MB\): init=(\S+) overall=(\S+)")
@@ -95,7 +100,10 @@ def parse_benchmark_log(
         raise _refusal("a measurement without a run", "at least one timed inference")
     if expected_runs is not None and _announcement(told).min_runs != expected_runs:
         raise _refusal(f"an announcement of {_announcement(told).min_runs} runs", f"{expected_runs} runs")
-    init_us, first_us = _check_summary(summary, session, warmup_runs, runs)
+    if litert_results.is_title(summary):
+        init_us, first_us = _check_results(lines, session, warmup_runs, runs)
+    else:
+        init_us, first_us = _check_summary(summary, session, warmup_runs, runs)
     delegation = read_delegation(lines)
     return LaunchTimings(
         num_runs=runs.count,
@@ -161,7 +169,7 @@ def _key_lines(out: list[LogLine], err: list[LogLine]) -> list[str]:
         raise _refusal("figures in both streams", "all of them in one")
     marked = marked_of_streams[0] or marked_of_streams[1]
     kinds = [kind for kind, _ in marked]
-    if kinds != list(_ORDER):
+    if kinds not in (list(_ORDER), list(_LITERT_ORDER)):
         missing = [kind for kind in dict.fromkeys(_ORDER) if kinds.count(kind) < _ORDER.count(kind)]
         got = f"no line of {missing[0]}" if missing else "lines of figures doubled or out of order"
         raise _refusal(got, "start-up, warm-up, measurement and summary, once each and in this order")
@@ -236,6 +244,23 @@ def _check_summary(
     return float(init), float(first) if warmup.count else None
 
 
+def _check_results(
+    lines: Sequence[LogLine], session: str, warmup: RunStatistics, runs: RunStatistics
+) -> tuple[float, float | None]:
+    """Holds LiteRT's closing block against the lines before it; gives start-up and first inference."""
+    start = _SESSION.fullmatch(session)
+    init_ms = read_float(start[1]) if start else None
+    if init_ms is None:
+        raise _refusal(f"a damaged line {session[:120]!r}")
+    block = litert_results.read_block([line.text for line in lines])
+    if block is None:
+        raise _refusal("a block of results that is not whole", "one, to its last line")
+    problem = litert_results.contradiction(block, init_ms * 1e3, warmup, runs)
+    if problem is not None:
+        raise _refusal(problem)
+    return round(init_ms * 1e3, 3), float(warmup.first) if warmup.count else None
+
+
 def _unconfirmed(runs: RunStatistics, lines: Sequence[LogLine]) -> UnconfirmedFigures:
     memory = [read_float(match[2]) for line in lines if (match := _MEMORY.fullmatch(line.text))]
     peaks = [
@@ -243,6 +268,11 @@ def _unconfirmed(runs: RunStatistics, lines: Sequence[LogLine]) -> UnconfirmedFi
         for line in lines
         if (match := _PEAK.fullmatch(line.text) or _OLD_PEAK.fullmatch(line.text))
     ]
+    block = litert_results.read_block([line.text for line in lines])
+    if block is not None:
+        footprint_mb, peak_mb = litert_results.read_memory(block)
+        memory += [footprint_mb] if footprint_mb is not None else []
+        peaks += [peak_mb] if peak_mb is not None else []
     return UnconfirmedFigures(
         min_us=float(runs.min),
         max_us=float(runs.max),

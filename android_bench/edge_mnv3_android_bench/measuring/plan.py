@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from edge_mnv3.core.choices import DEFAULT_KERNELS, DEFAULT_RUNTIME, Kernels, RuntimeName
+from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, Seconds
 from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance
 from edge_mnv3_android_bench.measuring.protocols import Protocol
@@ -82,3 +84,24 @@ class MeasurementPlan:
     stay_awake: bool = True
     cool_down: CoolDown = CoolDown()
     later_flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchLogRequest(Request):
+    """Which logs to read.
+
+    Attributes:
+        logs: Files of one launch each: what `benchmark_model` wrote, its streams merged or standard output
+            alone, or a raw log of this tool.
+    """
+
+    logs: Sequence[AnyPath]
+
+    def check(self) -> None:
+        """Refuses a request without logs.
+
+        Raises:
+            ArgumentError: There is none.
+        """
+        if not self.logs:
+            raise ArgumentError("BenchLogRequest: logs", "none", "at least one log")
