@@ -221,23 +221,24 @@ class ImageSource(ABC):
         return [self.label_name(index) for index in range(self.available or 0)]
 
 
-def check_labels(source: ImageSource, *, classes: int, place: str, reason: str = "") -> None:
-    """Refuses labels beyond a network's classes.
+def foreign_labels(source: ImageSource, *, classes: int | None) -> tuple[str, ...]:
+    """Says that calibration images are labelled for other classes than a network's, which changes nothing.
 
     Args:
         source: Images, with or without labels.
-        classes: Outputs of the network.
-        place: Where the images are, for the error.
-        reason: Why there are so many classes, for the error.
+        classes: Outputs of the network; None where they are no scores of classes.
 
-    Raises:
-        CalibrationDataError: With the image and its label.
+    Returns:
+        One remark with an image and its label; none where all labels fit.
     """
     for index, label in enumerate(source.labels()):
-        if label is not None and not 0 <= label < classes:
-            raise CalibrationDataError(
-                f"label of {source.name(index)} in {place}", str(label), f"0 to {classes - 1}{reason}"
+        if label is not None and classes is not None and not 0 <= label < classes:
+            return (
+                f"{source.description}: {source.name(index)} has the label {label}, and the model's classes are "
+                f"0 to {classes - 1}; calibration takes images whatever their labels, so that this changes "
+                "nothing if they are such as the model will see",
             )
+    return ()
 
 
 def check_labelled(source: ImageSource) -> None:

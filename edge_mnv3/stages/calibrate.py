@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import NamedTuple
 
 from edge_mnv3.core.choices import DEFAULT_PREPROCESS, SYNTHETIC, PreprocessName
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, OutputError
-from edge_mnv3.core.images import ImageSource, SampleRequest, check_labels, manifest_warnings
+from edge_mnv3.core.images import ImageSource, SampleRequest, foreign_labels, manifest_warnings
 from edge_mnv3.core.outputs import STAGING_PREFIX, staged
 from edge_mnv3.core.reporting import SILENT, Phase, Reporter, timed
 from edge_mnv3.core.requests import AnyPath, Count, Request, check_call
@@ -107,15 +108,13 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
         with timed(timings_s, "calibration_images", READING, reporter):
             parts = [] if stored is None else [stored]
             if source is not None:
-                _check_labels(source, opened)
                 sample = source.sample(_sample(request, opened), reporter)
                 parts.append(new_stored(sample, _name(source.location)))
-            for _, other in others:
-                _check_labels(other, opened)
-                parts.append(other)
+            parts += [other for _, other in others]
             joined = functools.reduce(_joined, parts)
         remarks = () if source is None else source.remarks
-        warnings = (*remarks, *manifest_warnings(joined.contents.manifest))
+        foreign = (foreign_labels(images, classes=opened.classes) for images in given)
+        warnings = (*remarks, *itertools.chain(*foreign), *manifest_warnings(joined.contents.manifest))
         for warning in warnings:
             reporter.warn(warning)
         if joined is not stored:
@@ -186,11 +185,6 @@ def _observe(
         if len(statistics.images) > reused:
             _save(statistics, path)
     return _Observation(float_model, statistics, path, reused)
-
-
-def _check_labels(images: ImageSource, opened: OpenedModel) -> None:
-    if opened.classes is not None:
-        check_labels(images, classes=opened.classes, place=str(images.root))
 
 
 def _existing(request: CalibrateRequest) -> StoredCalibration | None:

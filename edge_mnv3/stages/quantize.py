@@ -22,7 +22,7 @@ from edge_mnv3.core.choices import (
 )
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest, check_labels, manifest_warnings
+from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest, foreign_labels, manifest_warnings
 from edge_mnv3.core.outputs import check_writable, staged
 from edge_mnv3.core.reporting import SILENT, Phase, Reporter, timed
 from edge_mnv3.core.requests import AnyPath, Count, Request, check_call
@@ -104,7 +104,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
 
     Raises:
         ArgumentError: The graph's arguments contradict each other.
-        CalibrationDataError: There are no images, or their labels are not of this network.
+        CalibrationDataError: There are no images, or they cannot be read.
         ConversionError: A converter or the recipe refuses the graph.
         DownloadError: The published weights cannot be downloaded.
         InputFileError: The weights, a list of images or stored statistics cannot be read.
@@ -127,8 +127,8 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
         run.warn(recipe.synthetic_warning)
     with open_float_model(request.graph, use_cache=request.use_cache, reporter=run) as opened:
         source.check_shape(opened.shape)
-        if opened.classes is not None:
-            check_labels(source, classes=opened.classes, place=str(source.root or source.location))
+        for remark in foreign_labels(source, classes=opened.classes):
+            run.warn(remark)
         reporter.plan(_phases(request, opened, source))
         sample = _calibration_sample(request, opened, source, run)
         float_model = opened.made()

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
-from edge_mnv3.core.images import ImageSource, SampleRequest
+from edge_mnv3.core.images import ImageSource, SampleRequest, foreign_labels
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.stages.package_inputs import read_labels
 from edge_mnv3_calibration_data import image_files
@@ -256,3 +256,13 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
         Image.new("RGB", (4, 4)).save(path)
     request = SampleRequest(shape=ImageShape.square(4), preprocess="resize")
     assert len(open_images(tmp_path).sample(request).manifest.images) == 2
+
+
+def test_labels_beyond_the_classes_are_told_and_change_nothing(tmp_path: Path) -> None:
+    write(tmp_path, "ant/1.png", "bee/1.png", "cat/1.png")
+    source = open_images(tmp_path)
+    assert foreign_labels(source, classes=2) == (
+        f"images {tmp_path}: cat/1.png has the label 2, and the model's classes are 0 to 1; calibration takes "
+        "images whatever their labels, so that this changes nothing if they are such as the model will see",
+    )
+    assert foreign_labels(source, classes=3) == foreign_labels(source, classes=None) == ()
