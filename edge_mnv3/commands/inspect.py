@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands.options import json_option, requests, runtime_option
+from edge_mnv3.core.results.model_facts import activation_words
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.models import InspectResult, KernelCheck, TensorInfo
@@ -39,7 +40,10 @@ def _table(result: InspectResult) -> str:
         ("file", f"{result.path} ({result.size_bytes:,} bytes)"),
         ("sha256", result.sha256),
         *(("input", _tensor(tensor)) for tensor in result.inputs),
-        *(("output", _tensor(tensor)) for tensor in result.outputs),
+        *(
+            ("output", f"{_tensor(tensor)}; {activation_words(activation)}")
+            for tensor, activation in zip(result.outputs, result.activations, strict=True)
+        ),
         ("operators", ", ".join(f"{count} {name}" for name, count in result.ops.items())),
         ("full integer", "yes" if result.full_integer else f"no, {len(result.float_tensors)} float tensors"),
         ("fixed shapes", "yes" if result.fixed_shapes else f"no: {', '.join(result.dynamic_tensors[:3])}"),

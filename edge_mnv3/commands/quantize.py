@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ from edge_mnv3.core.choices import (
     SYNTHETIC,
 )
 from edge_mnv3.core.input_range import InputRange
-from edge_mnv3.core.results.model_facts import RANGE_SOURCES
+from edge_mnv3.core.results.model_facts import RANGE_SOURCES, activation_words
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
 
 if TYPE_CHECKING:
@@ -136,7 +137,14 @@ def output_text(output: OutputFacts) -> str:
         "embedding": f"embedding of {count} numbers",
         "map": f"map of {'x'.join(map(str, output.shape))}",
     }
-    return f"{words[output.task]}, {output.activation if output.activation != 'none' else 'no activation'}"
+    return f"{words[output.task]}, {activation_words(output.activation)}"
+
+
+def _output_rows(outputs: Sequence[OutputFacts]) -> list[tuple[str, str]]:
+    """A row for each output, which says its name where there are several."""
+    if len(outputs) == 1:
+        return [("output", output_text(outputs[0]))]
+    return [("output", f"{output.name}: {output_text(output)}") for output in outputs]
 
 
 def table(result: QuantizeResult) -> str:
@@ -144,7 +152,7 @@ def table(result: QuantizeResult) -> str:
     checks = result.checks
     rows = [
         ("input", input_text(result.model)),
-        *(("output", output_text(output)) for output in result.model.outputs),
+        *_output_rows(result.model.outputs),
         (
             "float",
             f"{result.float_path} ({result.float_size_bytes / 1e6:.2f} MB"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results.bench import HostBenchResult
+from edge_mnv3.core.results.model_facts import activation_words
 from edge_mnv3.core.results.models import RuntimeNeeds, TensorInfo
 from edge_mnv3.core.results.package import BundleManifest, PackagedModel, PackagedOutput
 from edge_mnv3.core.results.stated import PhoneLatency, StatedAccuracy, StatedComparison
@@ -62,7 +63,11 @@ def _labels(manifest: BundleManifest) -> str:
 
 
 def _output(output: PackagedOutput, *, alone: bool) -> tuple[str, str]:
-    said = "" if output.facts is None else f". {output.facts.words}."
+    said = (
+        ""
+        if output.facts is None
+        else f". {output.facts.words}; {activation_words(output.facts.activation)}."
+    )
     if output.thresholds:
         least, most = min(output.thresholds), max(output.thresholds)
         between = f"{least:g}" if least == most else f"{least:g} to {most:g}"

@@ -15,7 +15,6 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
 from edge_mnv3.core.results.images import ImageShape
-from edge_mnv3.core.results.model_facts import Activation
 from edge_mnv3.core.tflite.input_facts import read_input
 from edge_mnv3.packaging.golden import GOLDEN_COUNT
 from edge_mnv3.packaging.labels import Labels, check_labels, default_labels, parse_labels
@@ -24,8 +23,6 @@ from edge_mnv3.packaging.score_calibration import check_score_calibration
 from edge_mnv3.stages.recorded_outputs import recorded_outputs
 
 _GOLDEN_SEED = 0
-# The score of a probability of one half: of a sigmoid, and of the logit before one.
-_EVEN: dict[Activation, float] = {"sigmoid": 0.5, "softmax": 0.5, "none": 0.0}
 _TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".xml", ".yaml", ".yml")
 
 
@@ -273,7 +270,7 @@ def open_thresholds(path: Path | None, file: ModelFile) -> dict[str, tuple[float
     """
     outputs = [output for output in file.outputs if output.facts.task in ("binary", "labels")]
     if path is None:
-        return {output.facts.name: (_EVEN[output.facts.activation],) * output.count for output in outputs}
+        return {output.facts.name: (output.facts.even,) * output.count for output in outputs}
     if len(outputs) != 1:
         raise ArgumentError("--thresholds", _given(file), "one output of labels, or of one score")
     lines = _read(path, "thresholds").decode("utf-8", "replace").split()

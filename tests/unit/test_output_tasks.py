@@ -14,10 +14,10 @@ from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, ModelFile
 from edge_mnv3.core.images import ImageSample, ImageSource, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import ImageShape
-from edge_mnv3.core.results.model_facts import OutputFacts, Task
+from edge_mnv3.core.results.model_facts import Activation, OutputFacts, Task
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.tflite.output_facts import output_facts
-from edge_mnv3.core.tflite.types import Graph, Operator, Tensor
+from edge_mnv3.core.tflite.types import Graph, Operator, Tensor, constant_tensor
 from edge_mnv3_quantization.validation.comparing import Answered, Compared, Label, PairNames
 from edge_mnv3_quantization.validation.file_pair import paired_outputs
 from edge_mnv3_quantization.validation.label_names import OutputNames, labels_of
@@ -52,6 +52,8 @@ def graph(*operators: str, shape: tuple[int, ...], activation: str = "NONE") -> 
         (("FULLY_CONNECTED",), (1, 7), "classes"),
         (("FULLY_CONNECTED", "LOGISTIC"), (1, 1), "binary"),
         (("FULLY_CONNECTED",), (1, 1), "binary"),
+        (("FULLY_CONNECTED", "TANH"), (1, 1), "binary"),
+        (("FULLY_CONNECTED", "LOG_SOFTMAX"), (1, 7), "classes"),
         (("FULLY_CONNECTED", "LOGISTIC", "QUANTIZE"), (1, 7), "labels"),
         (("CONV_2D", "MEAN"), (1, 7), "embedding"),
         (("CONV_2D", "MEAN"), (1, 1, 1, 7), "embedding"),
@@ -64,11 +66,72 @@ def test_task_of_the_last_operators(operators: tuple[str, ...], shape: tuple[int
     assert output_facts(graph(*operators, shape=shape), len(operators), name="f", task=task) == facts
 
 
-def test_dense_layer_with_an_activation_gives_features() -> None:
-    assert (
-        output_facts(graph("FULLY_CONNECTED", shape=(1, 7), activation="RELU"), 1, name="f").task
-        == "embedding"
-    )
+@pytest.mark.parametrize(("fused", "activation"), [("RELU", "relu"), ("RELU6", "relu6")])
+def test_dense_layer_with_an_activation_gives_features(fused: str, activation: Activation) -> None:
+    facts = output_facts(graph("FULLY_CONNECTED", shape=(1, 7), activation=fused), 1, name="f")
+    assert (facts.task, facts.activation, facts.even) == ("embedding", activation, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("operators", "activation"),
+    [
+        (("FULLY_CONNECTED", "TANH", "QUANTIZE"), "tanh"),
+        (("CONV_2D", "MEAN", "L2_NORMALIZATION"), "l2_normalization"),
+        (("FULLY_CONNECTED", "EXP", "LOG"), "other"),
+        (("CONV_2D", "MEAN"), "none"),
+    ],
+)
+def test_activation_of_the_last_operators(operators: tuple[str, ...], activation: Activation) -> None:
+    assert output_facts(graph(*operators, shape=(1, 7)), len(operators), name="f").activation == activation
+
+
+def joined(*operators: tuple[str, tuple[int, ...], str], constant: float = 0.0) -> Graph:
+    """Operators of name, inputs and fused activation; tensor 0 is the input, 1 a constant, 2 their first."""
+    plain = Tensor(name="t", dtype="FLOAT32", shape=(1, 7))
+    return Graph(
+        tensors=(plain, constant_tensor("c", np.full((1,), constant, np.float32)), *[plain] * len(operators)),
+        operators=tuple(
+            Operator(
+                index=i, name=name, version=1, inputs=inputs, outputs=(i + 2,),
+                options={"fused_activation_function": fused},
+            )
+            for i, (name, inputs, fused) in enumerate(operators)
+        ),
+        inputs=(0,),
+        outputs=(len(operators) + 1,),
+    )  # fmt: skip
+
+
+DENSE = ("FULLY_CONNECTED", (0,), "NONE")
+
+
+@pytest.mark.parametrize(
+    ("operators", "constant", "activation"),
+    [
+        ((("FULLY_CONNECTED", (0,), "RELU6"), ("MUL", (2, 1), "NONE")), 1 / 6, "hard_sigmoid"),
+        ((("FULLY_CONNECTED", (0,), "RELU6"), ("DIV", (2, 1), "NONE")), 6.0, "hard_sigmoid"),
+        ((("FULLY_CONNECTED", (0,), "RELU6"), ("MUL", (2, 1), "NONE")), 1 / 3, "none"),
+        ((DENSE, ("LOGISTIC", (2,), "NONE"), ("MUL", (2, 3), "NONE")), 0.0, "swish"),
+        ((DENSE, ("MUL", (2, 1), "NONE")), 2.0, "none"),
+        (
+            (DENSE, ("SQUARE", (2,), "NONE"), ("SUM", (3, 1), "NONE"), ("RSQRT", (4,), "NONE"),
+             ("MINIMUM", (5, 1), "NONE"), ("MUL", (2, 6), "NONE")),
+            1e12, "l2_normalization",
+        ),
+        (
+            (DENSE, ("MUL", (2, 2), "NONE"), ("SUM", (3, 1), "NONE"), ("SQRT", (4,), "NONE"),
+             ("DIV", (2, 5), "NONE")),
+            0.0, "l2_normalization",
+        ),
+    ],
+)  # fmt: skip
+def test_activation_of_a_product(
+    operators: tuple[tuple[str, tuple[int, ...], str], ...], constant: float, activation: Activation
+) -> None:
+    made = joined(*operators, constant=constant)
+    facts = output_facts(made, made.outputs[0], name="f")
+    assert facts.activation == activation
+    assert facts.even == (0.5 if activation == "hard_sigmoid" else 0.0)
 
 
 def test_refuses_a_softmax_of_one_number_and_tasks_that_do_not_fit() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge_mnv3.commands.quantize import table
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import SampleRequest
 from edge_mnv3.core.result_files import (
@@ -79,6 +80,11 @@ def test_inspection_of_the_first_release() -> None:
     assert (inspected.ops, inspected.needs) == ({"CONV_2D": 1, "RESHAPE": 1}, None)
 
 
+def test_inspection_that_does_not_tell_what_made_the_outputs() -> None:
+    inspected = read_result(InspectResult, FORMATS / "inspect-v2.json", command="inspect")
+    assert (inspected.activations, inspected.needs and inspected.needs.missing_in_micro) == ((), ())
+
+
 @pytest.mark.parametrize("name", ["validate-v1", "validate-gate-v1"])
 def test_validations_of_the_first_release(name: str) -> None:
     path = FORMATS / f"{name}.json"
@@ -100,6 +106,20 @@ def test_quantize_json_of_the_first_release() -> None:
     )
     assert read_int8_sha256(path) == result.int8_sha256
     assert read_calibration_manifest(path) == result.calibration
+
+
+def test_several_outputs_are_shown_by_name() -> None:
+    result = read_quantize_result(FORMATS / "quantize-v4.json")
+    assert not any(line.startswith("output ") and ":" in line for line in table(result).splitlines())
+    facts = result.model.outputs[0]
+    heads = tuple(
+        dataclasses.replace(facts, name=name, activation=activation)
+        for name, activation in (("kind", "softmax"), ("gate", "hard_sigmoid"), ("raw", "none"))
+    )
+    shown = table(dataclasses.replace(result, model=dataclasses.replace(result.model, outputs=heads)))
+    lines = [line.split(maxsplit=1)[1] for line in shown.splitlines() if line.startswith("output ")]
+    assert [line.split(" ")[0] for line in lines] == ["kind:", "gate:", "raw:"]
+    assert [line.split(", ")[1] for line in lines] == ["softmax", "hard-sigmoid", "no activation"]
 
 
 def test_quantize_json_from_before_there_was_a_cache() -> None:

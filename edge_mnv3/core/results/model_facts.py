@@ -5,12 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Activation = Literal["softmax", "sigmoid", "none"]
+Activation = Literal[
+    "softmax",
+    "log_softmax",
+    "sigmoid",
+    "hard_sigmoid",
+    "tanh",
+    "relu",
+    "relu6",
+    "relu_n1_to_1",
+    "leaky_relu",
+    "elu",
+    "gelu",
+    "swish",
+    "hard_swish",
+    "exponential",
+    "l2_normalization",
+    "other",
+    "none",
+]
 Task = Literal["classes", "binary", "labels", "embedding", "map"]
 # Tasks whose numbers are scores of things that have names.
 LABELLED_TASKS: tuple[Task, ...] = ("classes", "binary", "labels")
 TaskSource = Literal["stated", "recorded", "graph"]
 RangeSource = Literal["stated", "metadata", "graph", "quantization", "pair", "definition"]
+
+# What these give is a share or a probability, of which one half is the middle; that of other numbers is 0.
+_OF_ONE: tuple[Activation, ...] = ("softmax", "sigmoid", "hard_sigmoid")
 
 TASK_SOURCES: dict[TaskSource, str] = {
     "stated": "as stated",
@@ -25,6 +46,12 @@ RANGE_SOURCES: dict[RangeSource, str] = {
     "pair": "as the other file tells",
     "definition": "as the network is defined",
 }
+
+
+def activation_words(activation: Activation) -> str:
+    """Calls an activation by its name, for people."""
+    others: dict[Activation, str] = {"none": "no activation", "other": "an activation that has no name here"}
+    return others.get(activation, activation.replace("_", "-"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +87,8 @@ class OutputFacts:
     Attributes:
         name: Name of the output.
         shape: Dimensions without the batch: (classes,) for a vector, (rows, columns, channels) for a map.
-        activation: The function that made the numbers; `none` for logits and features.
+        activation: The function that made the numbers; `none` for logits and features, `other` for one that
+            is not recognized.
         task: What the numbers mean: one of `shape[0]` classes, one score of two classes (`binary`), a score
             for each of several labels that may hold together, an `embedding`, or a feature `map`.
     """
@@ -69,6 +97,11 @@ class OutputFacts:
     shape: tuple[int, ...]
     activation: Activation
     task: Task
+
+    @property
+    def even(self) -> float:
+        """The score above which a label holds: that of a probability of one half."""
+        return 0.5 if self.activation in _OF_ONE else 0.0
 
     @property
     def words(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from edge_mnv3.core.results.formats import Format
+from edge_mnv3.core.results.model_facts import Activation
 
 ModelFormat = Literal["keras", "h5", "saved_model", "tflite"]
 
@@ -106,6 +107,11 @@ def _without_needs(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "needs": None}
 
 
+def _without_activations(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades an inspection of version 2, which says nothing of what made the outputs."""
+    return {**data, "activations": []}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectResult:
     """What a `.tflite` file holds.
@@ -116,6 +122,7 @@ class InspectResult:
         sha256: SHA-256 of the file's bytes.
         inputs: The inputs of the graph.
         outputs: The outputs of the graph.
+        activations: The function that made each of the outputs; empty in results of earlier releases.
         ops: Operator name to count.
         full_integer: No tensor holds floats.
         float_tensors: Names of tensors that hold floats.
@@ -127,13 +134,14 @@ class InspectResult:
         runtime: Name and version of the runtime that loaded it.
     """
 
-    FORMAT: ClassVar[Format] = Format("inspect", (_without_needs,))
+    FORMAT: ClassVar[Format] = Format("inspect", (_without_needs, _without_activations))
     schema_version: int = FORMAT.version
     path: str
     size_bytes: int
     sha256: str
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
+    activations: tuple[Activation, ...]
     ops: dict[str, int]
     full_integer: bool
     float_tensors: tuple[str, ...]

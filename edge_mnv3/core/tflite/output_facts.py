@@ -8,11 +8,12 @@ from pathlib import Path
 
 from edge_mnv3.core.errors import ArgumentError, ModelFileError
 from edge_mnv3.core.results.model_facts import Activation, OutputFacts, Task
+from edge_mnv3.core.tflite.output_activations import activation_of, last_operator
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.core.tflite.types import Graph, Model, Operator
 
-_CARRIERS = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE")  # these give the numbers that they take
-_ACTIVATIONS: dict[str, Activation] = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
+_SHARES: tuple[Activation, ...] = ("softmax", "log_softmax")  # of one whole
+_SCORES: tuple[Activation, ...] = ("sigmoid", "hard_sigmoid")
 _WITH_CONSTANT = ("ADD", "MUL", "SUB")
 _CLASSIFIERS = ("FULLY_CONNECTED", "CONV_2D")
 
@@ -63,9 +64,9 @@ def output_facts(graph: Graph, tensor: int, *, name: str, task: Task | None = No
     shape = stored.shape[1:]
     if math.prod(shape[:-1]) == 1:
         shape = shape[-1:] or (1,)
-    last = _last_operator(graph, tensor)
-    activation = _ACTIVATIONS.get(last.name, "none") if last is not None else "none"
-    if activation == "softmax" and math.prod(shape) == 1:
+    last = last_operator(graph, tensor)
+    activation = activation_of(graph, last)
+    if activation in _SHARES and math.prod(shape) == 1:
         raise ModelFileError(
             f"model {name}, output '{stored.name}'",
             "one number behind a softmax, which is always 1",
@@ -81,24 +82,16 @@ def output_facts(graph: Graph, tensor: int, *, name: str, task: Task | None = No
     )
 
 
-def _last_operator(graph: Graph, tensor: int) -> Operator | None:
-    operator = graph.producer(tensor)
-    while operator is not None and operator.name in _CARRIERS:
-        operator = graph.producer(operator.inputs[0])
-    return operator
-
-
 def _task(graph: Graph, shape: tuple[int, ...], activation: Activation, last: Operator | None) -> Task:
     if len(shape) > 1:
         return "map"
-    if activation == "softmax":
+    if activation in _SHARES:
         return "classes"
-    is_classifier = _is_classifier(graph, last)
-    if shape[0] == 1 and (activation == "sigmoid" or is_classifier):
+    if shape[0] == 1:  # a direction of one number would always be the same
         return "binary"
-    if activation == "sigmoid":
+    if activation in _SCORES:
         return "labels"
-    return "classes" if is_classifier else "embedding"
+    return "classes" if _is_classifier(graph, last) else "embedding"
 
 
 def _is_classifier(graph: Graph, operator: Operator | None) -> bool:
@@ -109,12 +102,12 @@ def _is_classifier(graph: Graph, operator: Operator | None) -> bool:
         taken = [each for each in operator.inputs if graph.constant(each) is None]
         if operator.name not in _WITH_CONSTANT or len(taken) != 1:
             return False
-        operator = _last_operator(graph, taken[0])
+        operator = last_operator(graph, taken[0])
     return False
 
 
 def _check_task(task: Task, shape: tuple[int, ...], activation: Activation, name: str) -> None:
-    if activation == "softmax" and task in ("binary", "labels"):
+    if activation in _SHARES and task in ("binary", "labels"):
         raise ArgumentError(
             f"task {task}",
             f"an output '{name}' behind a softmax, whose numbers share one whole",

@@ -168,8 +168,7 @@ def _agreement_percent(surveyed: Survey, float_path: Path, head: str | None) -> 
     if facts.task == "classes":
         wanted, got = (logits.argmax(axis=1)[:, np.newaxis] for logits in pair)
     elif facts.task in ("binary", "labels"):
-        threshold = 0.5 if facts.activation == "sigmoid" else 0.0
-        wanted, got = (logits > threshold for logits in pair)
+        wanted, got = (logits > facts.even for logits in pair)
     else:
         return None
     return float(100 * (wanted == got).all(axis=1).mean())

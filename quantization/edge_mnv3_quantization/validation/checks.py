@@ -10,6 +10,7 @@ from edge_mnv3.core.errors import ModelFileError, ModelNotLoadedError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.results.models import InspectResult, KernelCheck, ModelChecks
 from edge_mnv3.core.runtime import open_model, probe
+from edge_mnv3.core.tflite.output_activations import activation_of, last_operator
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.core.tflite.runtimes import runtime_needs
 from edge_mnv3.core.tflite.types import Model
@@ -32,12 +33,14 @@ def inspect_file(path: Path, *, runtime: RuntimeName = DEFAULT_RUNTIME) -> Inspe
     except ModelNotLoadedError as error:
         raise ModelFileError(f"model {path} cannot be inspected", error.got) from error
     contents = read_file(path)
+    graph = contents.main_graph
     return InspectResult(
         path=str(path),
         size_bytes=path.stat().st_size,
         sha256=sha256_file(path),
         inputs=model.inputs,
         outputs=model.outputs,
+        activations=tuple(activation_of(graph, last_operator(graph, tensor)) for tensor in graph.outputs),
         ops=contents.op_histogram(),
         full_integer=not contents.float_tensors(),
         float_tensors=contents.float_tensors(),

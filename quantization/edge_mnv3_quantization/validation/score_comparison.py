@@ -76,7 +76,7 @@ class ScoresComparison:
     @property
     def threshold(self) -> float:
         """The score of a probability of one half."""
-        return _MIDDLE if self.facts.activation == "sigmoid" else 0.0
+        return self.facts.even
 
     def read(self, float_output: npt.NDArray[Any], int8_output: npt.NDArray[Any]) -> ScoreAnswer:
         """Takes the scores of both files."""
