@@ -235,8 +235,8 @@ def foreign_labels(source: ImageSource, *, classes: int | None) -> tuple[str, ..
         if label is not None and classes is not None and not 0 <= label < classes:
             return (
                 f"{source.description}: {source.name(index)} has the label {label}, and the model's classes "
-                f"are 0 to {classes - 1}; calibration takes images whatever their labels, so that this changes "
-                "nothing if they are such as the model will see",
+                f"are 0 to {classes - 1}; calibration takes images whatever their labels, so that this "
+                "changes nothing if they are such as the model will see",
             )
     return ()
 

@@ -263,6 +263,7 @@ def test_labels_beyond_the_classes_are_told_and_change_nothing(tmp_path: Path) -
     source = open_images(tmp_path)
     assert foreign_labels(source, classes=2) == (
         f"images {tmp_path}: cat/1.png has the label 2, and the model's classes are 0 to 1; calibration "
-        "takes images whatever their labels, so that this changes nothing if they are such as the model will see",
+        "takes images whatever their labels, so that this changes nothing if they are such as the model "
+        "will see",
     )
     assert foreign_labels(source, classes=3) == foreign_labels(source, classes=None) == ()
