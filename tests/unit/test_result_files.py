@@ -112,9 +112,10 @@ def test_several_outputs_are_shown_by_name() -> None:
     result = read_quantize_result(FORMATS / "quantize-v4.json")
     assert not any(line.startswith("output ") and ":" in line for line in table(result).splitlines())
     facts = result.model.outputs[0]
-    heads = tuple(
-        dataclasses.replace(facts, name=name, activation=activation)
-        for name, activation in (("kind", "softmax"), ("gate", "hard_sigmoid"), ("raw", "none"))
+    heads = (
+        dataclasses.replace(facts, name="kind", activation="softmax"),
+        dataclasses.replace(facts, name="gate", activation="hard_sigmoid"),
+        dataclasses.replace(facts, name="raw", activation="none"),
     )
     shown = table(dataclasses.replace(result, model=dataclasses.replace(result.model, outputs=heads)))
     lines = [line.split(maxsplit=1)[1] for line in shown.splitlines() if line.startswith("output ")]
