@@ -43,8 +43,8 @@ class _Uniform:
     def bell(self, *shape: int) -> Field:
         """Mean 0, standard deviation 1: the sum of twelve uniforms, less 6."""
         total = np.zeros(shape)
-        for _ in range(12):
-            total = total + self.many(*shape)
+        for numbers in self.many(12, *shape):
+            total += numbers  # one after another: the order of a sum decides its last digit
         return total - 6.0
 
 

@@ -10,6 +10,7 @@ Run as a module it is the probe: a file that makes native code crash then costs 
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib
 import importlib.metadata
 import json
@@ -320,12 +321,18 @@ def _import_runtime(runtime: RuntimeName) -> tuple[Any, str]:
         raise RuntimeUnavailableError(
             f"runtime {runtime} is not usable: {error}", next_step=f"pip install {packages[0]}"
         ) from error
+    return module, _version(packages)
+
+
+@functools.cache
+def _version(packages: tuple[str, ...]) -> str:
+    """The version of the first of these packages that is installed."""
     for package in packages:
         try:
-            return module, importlib.metadata.version(package)
+            return importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return module, "of unknown version"
+    return "of unknown version"
 
 
 def _tensor_info(details: dict[str, Any]) -> TensorInfo:

@@ -136,7 +136,8 @@ def _open_hdf5(path: Path) -> Iterator[tuple[Any, bool]]:
 def _legacy_layers(root: Any, path: Path) -> tuple[tuple[str, Shapes], ...]:
     layers = []
     for name in map(_text, root.attrs["layer_names"]):
-        weights = [root[name][_text(weight)] for weight in root[name].attrs["weight_names"]]
+        layer = root[name]
+        weights = [layer[_text(weight)] for weight in layer.attrs["weight_names"]]
         if weights:
             layers.append((name, tuple(_checked_shape(weight, name, path) for weight in weights)))
     return tuple(layers)
@@ -146,8 +147,9 @@ def _keras3_layers(group: Any, path: Path) -> tuple[tuple[str, Shapes], ...]:
     layers = []
     for name in sorted(group):
         variables = group[name].get("vars", {})
-        if len(variables):
-            weights = [variables[key] for key in sorted(variables, key=int)]
+        keys = sorted(variables, key=int)
+        if keys:
+            weights = [variables[key] for key in keys]
             layers.append((name, tuple(_checked_shape(weight, name, path) for weight in weights)))
     return tuple(layers)
 
@@ -155,9 +157,10 @@ def _keras3_layers(group: Any, path: Path) -> tuple[tuple[str, Shapes], ...]:
 def _checked_shape(weight: Any, layer: str, path: Path) -> tuple[int, ...]:
     import numpy as np
 
-    if not np.isfinite(weight[()]).all():
+    values = np.asarray(weight[()])
+    if not np.isfinite(values).all():
         raise InputFileError(f"weights {path}", f"NaN or infinity in layer {layer}", "finite weights")
-    return tuple(int(side) for side in weight.shape)
+    return values.shape
 
 
 def _text(name: Any) -> str:

@@ -6,11 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_mnv3.core.input_range import MINUS_ONE_TO_ONE, PIXELS, ZERO_TO_ONE, InputRange
 from edge_mnv3_quantization.reading.reader import read_network
+from examples_count import examples
 from written_graphs import SAME, VALID, Written, assert_equal, kinds
 
 SIXTH = 1 / 6
@@ -55,7 +56,7 @@ def swished(graph: Written, x: int, form: str, order: tuple[int, ...], divided: 
     return product
 
 
-@settings(max_examples=12, deadline=None)
+@examples(20)
 @given(
     form=st.sampled_from(FORMS),
     order=st.sampled_from(list(itertools.permutations(range(3)))),
@@ -93,7 +94,7 @@ def test_what_is_nearly_hard_swish_is_none() -> None:
     assert kinds(network) == ["conv", "depthwise", "mul", *CLASSIFIED]
 
 
-@settings(max_examples=12, deadline=None)
+@examples(20)
 @given(
     order=st.permutations(("scale", "shift", "relu")),
     padding=st.sampled_from(("SAME", "VALID")),
@@ -211,7 +212,7 @@ def hidden(graph: Written, x: int, name: str) -> int:
     return x if name == "NONE" else graph.op(name, x)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(40)
 @given(
     before=st.sampled_from(HIDDEN),
     behind=st.sampled_from(HIDDEN),

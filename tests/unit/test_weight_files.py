@@ -75,7 +75,7 @@ def test_another_architecture_is_named(wider: WeightsFile, variant: Variant) -> 
 
 
 def test_width_that_is_not_in_the_family(tmp_path: Path) -> None:
-    file = inspect_weights(write_legacy(tmp_path / "w.h5", TINY._replace(alpha=2.0)))
+    file = inspect_weights(write_legacy(tmp_path / "w.h5", TINY._replace(alpha=0.25)))
     with pytest.raises(WeightsMismatchError, match="it fits no MobileNetV3 of this family"):
         check_weights(file, TINY)
 

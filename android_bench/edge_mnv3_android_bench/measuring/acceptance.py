@@ -5,6 +5,7 @@ Commands read their defaults here, so NumPy is imported where an interval is com
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -85,8 +86,11 @@ def bootstrap_interval(
 
 def median_interval_us(figures_us: Sequence[float]) -> tuple[float, float] | None:
     """95 % interval of the median over launches; None with fewer than `MIN_LAUNCHES_OF_INTERVAL`."""
-    if len(figures_us) < MIN_LAUNCHES_OF_INTERVAL:
-        return None
+    return _median_interval_us(tuple(figures_us)) if len(figures_us) >= MIN_LAUNCHES_OF_INTERVAL else None
+
+
+@functools.lru_cache(maxsize=64)  # asked for after each launch, for the verdict, and for the result
+def _median_interval_us(figures_us: tuple[float, ...]) -> tuple[float, float]:
     import numpy as np
 
     return bootstrap_interval([figures_us], lambda drawn: np.median(drawn, axis=1))
