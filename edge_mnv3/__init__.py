@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from edge_mnv3.core.results.bench import HostBenchResult as HostBenchResult
     from edge_mnv3.core.results.bench_log import BenchLogResult as BenchLogResult
     from edge_mnv3.core.results.bench_report import DeviceBenchReport as DeviceBenchReport
+    from edge_mnv3.core.results.bench_turns import HostTurnsResult as HostTurnsResult
     from edge_mnv3.core.results.calibrate import CalibrateResult as CalibrateResult
     from edge_mnv3.core.results.demo import DemoResult as DemoResult
     from edge_mnv3.core.results.diagnose import DiagnoseResult as DiagnoseResult
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     from edge_mnv3_android_bench.measuring.plan import BenchLogRequest as BenchLogRequest
     from edge_mnv3_android_bench.measuring.plan import CoolDown as CoolDown
     from edge_mnv3_android_bench.measuring.plan import HostBenchRequest as HostBenchRequest
+    from edge_mnv3_android_bench.measuring.plan import HostTurnsRequest as HostTurnsRequest
     from edge_mnv3_android_bench.measuring.protocols import PROTOCOLS as PROTOCOLS
     from edge_mnv3_android_bench.measuring.protocols import Protocol as Protocol
     from edge_mnv3_android_bench.measuring.protocols import custom_protocol as custom_protocol
@@ -146,6 +148,8 @@ _PUBLIC = {
     "GraphRequest": "edge_mnv3.model.graphs",
     "HostBenchRequest": "edge_mnv3_android_bench.measuring.plan",
     "HostBenchResult": "edge_mnv3.core.results.bench",
+    "HostTurnsRequest": "edge_mnv3_android_bench.measuring.plan",
+    "HostTurnsResult": "edge_mnv3.core.results.bench_turns",
     "ImageSample": "edge_mnv3.core.images",
     "ImageShape": "edge_mnv3.core.results.images",
     "ImageSource": "edge_mnv3.core.images",

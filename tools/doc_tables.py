@@ -20,7 +20,7 @@ from edge_mnv3.core import published
 from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results import bench as bench_results
-from edge_mnv3.core.results import bench_log, bench_report, model_facts, stated
+from edge_mnv3.core.results import bench_log, bench_report, bench_turns, model_facts, stated
 from edge_mnv3.core.results import binaries as binary_results
 from edge_mnv3.core.results import calibrate as calibrate_results
 from edge_mnv3.core.results import demo as demo_results
@@ -50,6 +50,7 @@ TOP_RESULTS = {
     "diagnose": diagnose_results.DiagnoseResult,
     "inspect": model_results.InspectResult,
     "bench --host": bench_results.HostBenchResult,
+    "bench --host of several files": bench_turns.HostTurnsResult,
     "bench --device": bench_report.DeviceBenchReport,
     "bench --log": bench_log.BenchLogResult,
     "reproduce": verdict_results.ReproduceResult,
@@ -72,6 +73,7 @@ RESULT_MODULES = (
     diagnose_results,
     bench_log,
     bench_report,
+    bench_turns,
     bench_results,
     device_results,
     profile_results,

@@ -36,7 +36,12 @@ from edge_mnv3.core.choices import (
     KERNELS,
 )
 from edge_mnv3.model.arch import VARIANTS, parse_variant
-from edge_mnv3_android_bench.measuring.plan import BenchLogRequest, CoolDown, HostBenchRequest
+from edge_mnv3_android_bench.measuring.plan import (
+    BenchLogRequest,
+    CoolDown,
+    HostBenchRequest,
+    HostTurnsRequest,
+)
 from edge_mnv3_android_bench.measuring.protocols import CUSTOM, PROTOCOLS, PUBLISHED, custom_protocol
 
 if TYPE_CHECKING:
@@ -59,7 +64,11 @@ _HOST_OPTIONS = frozenset(
 
 @click.command("bench")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE.tflite]...")
-@click.option("--host", is_flag=True, help="Measure one file on this machine, not on a phone.")
+@click.option(
+    "--host",
+    is_flag=True,
+    help="Measure on this machine, not on a phone: one file, or several in turns, which are compared.",
+)
 @click.option(
     "--log",
     "log_files",
@@ -109,7 +118,11 @@ _HOST_OPTIONS = frozenset(
     help=f"Use XNNPACK or the built-in kernels.  [host: {DEFAULT_KERNELS}]",
 )
 @click.option("--runs", type=click.IntRange(min=1), help="Time N inferences in each launch.  [host: 200]")
-@click.option("--warmup-runs", type=click.IntRange(min=0), help="Run N untimed inferences first.  [host: 20]")
+@click.option(
+    "--warmup-runs",
+    type=click.IntRange(min=0),
+    help="Run N untimed inferences first.  [host: 20; files in turns: 3 in each of 20 rounds]",
+)
 @click.option(
     "--min-secs", type=click.FloatRange(min=0), help="Go on timing for at least this long in each launch."
 )
@@ -157,6 +170,7 @@ def command(
     \b
     Examples:
       edge-mnv3 bench model.tflite --host
+      edge-mnv3 bench before.tflite after.tflite --host
       edge-mnv3 bench float.tflite int8.tflite --device all -o result.json
       edge-mnv3 bench --variant small --device SERIAL --benchmark-binary era-2019
       edge-mnv3 bench model.tflite --device SERIAL --protocol app --profile --check-outputs
@@ -166,8 +180,8 @@ def command(
         raise click.UsageError("Give either --host or --device, or --log.")
     if log_files and (files or options["variants"]):
         raise click.UsageError("--log takes no FILE.tflite and no --variant: the log says which it was.")
-    if host and (len(files) != 1 or options["variants"]):
-        raise click.UsageError("--host takes one FILE.tflite.")
+    if host and (not files or options["variants"]):
+        raise click.UsageError("--host takes FILE.tflite, and no --variant.")
     if not log_files and not files and not options["variants"]:
         raise click.UsageError("Give FILE.tflite or --variant.")
     if host:
@@ -176,7 +190,7 @@ def command(
         _refuse_others("--log", _LOG_OPTIONS)
         _read_logs(log_files, options)
     elif host:
-        _bench_on_host(files[0], options)
+        _bench_on_host(files, options)
     else:
         _bench_on_devices(files, devices, options)
 
@@ -209,16 +223,22 @@ def _read_logs(logs: tuple[Path, ...], options: dict[str, Any]) -> None:
         click.get_current_context().exit(EXPECTED_ERROR)
 
 
-def _bench_on_host(file: Path, options: dict[str, Any]) -> None:
+def _bench_on_host(models: tuple[Path, ...], options: dict[str, Any]) -> None:
     from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.bench import bench
 
     given = {field: options[name] for name, field in _HOST_FIELDS.items() if options[name] is not None}
-    request = HostBenchRequest(model=file, runtime=options["runtime"], **given)
-    reporter = TerminalReporter()
-    result = bench(request, reporter, result_files(options))
+    reporter, files = TerminalReporter(), result_files(options)
+    if len(models) == 1:
+        one = bench(HostBenchRequest(model=models[0], runtime=options["runtime"], **given), reporter, files)
+        text, as_json = table(one), to_json(one)
+    else:
+        request = HostTurnsRequest(models=models, runtime=options["runtime"], **given)
+        several = bench(request, reporter, files)
+        lines = [*map(table, several.results), *(comparison.text for comparison in several.comparisons)]
+        text, as_json = "\n".join(lines), to_json(several)
     reporter.close()
-    click.echo(to_json(result) if options["as_json"] else table(result), nl=not options["as_json"])
+    click.echo(as_json if options["as_json"] else text, nl=not options["as_json"])
 
 
 def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], options: dict[str, Any]) -> None:
@@ -281,12 +301,13 @@ def _device_request(
 def table(result: HostBenchResult) -> str:
     """Writes a result of this machine for people."""
     conditions, protocol = result.conditions, result.conditions.protocol
+    rounds = f" in each of {protocol.rounds} rounds" if protocol.rounds > 1 else ""
     return "\n".join(
         (
             f"median {result.median_us / 1e3:.3f} ms, p5 {result.p5_us / 1e3:.3f} ms, "
             f"p95 {result.p95_us / 1e3:.3f} ms, standard deviation {result.std_us / 1e3:.3f} ms",
             f"{conditions.model_path} on {conditions.device} (not a phone), {conditions.runtime}, "
             f"{protocol.kernels}, {protocol.num_threads} threads, {protocol.num_runs} runs after "
-            f"{protocol.warmup_runs}, cpu mask {conditions.cpu_mask}",
+            f"{protocol.warmup_runs}{rounds}, cpu mask {conditions.cpu_mask}",
         )
     )

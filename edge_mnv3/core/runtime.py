@@ -90,6 +90,8 @@ class LoadedModel:
         Raises:
             ModelFileError: The file has not exactly one input of this shape and one output.
         """
+        if len(self.outputs) != 1:
+            raise ModelFileError("model", f"{len(self.outputs)} outputs", "one")
         self.set_input(pixels)
         self.invoke()
         return self._outputs()[0].reshape(-1)
@@ -98,12 +100,10 @@ class LoadedModel:
         """Copies one image, (H, W, channels) uint8, into the input, converted as `run` says.
 
         Raises:
-            ModelFileError: The file has not exactly one input of this shape and one output.
+            ModelFileError: The file has not exactly one input of this shape.
         """
-        if len(self.inputs) != 1 or len(self.outputs) != 1:
-            raise ModelFileError(
-                "model", f"{len(self.inputs)} inputs and {len(self.outputs)} outputs", "one of each"
-            )
+        if len(self.inputs) != 1:
+            raise ModelFileError("model", f"{len(self.inputs)} inputs", "one")
         self._set_pixels(pixels)
 
     def run_all(self, pixels: Pixels) -> list[npt.NDArray[Any]]:

@@ -14,6 +14,7 @@ from edge_mnv3.core.intervals import WILSON, wilson_percent
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result, read_result
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.bench_turns import HostTurnsResult
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.stated import (
@@ -25,7 +26,7 @@ from edge_mnv3.core.results.stated import (
 )
 from edge_mnv3.core.results.validate import ClassFigures, ModelAccuracy, ValidateResult
 
-BenchEvidence = HostBenchResult | DeviceBenchReport
+BenchEvidence = HostBenchResult | HostTurnsResult | DeviceBenchReport
 
 
 def read_bench(path: Path) -> BenchEvidence:
@@ -34,8 +35,11 @@ def read_bench(path: Path) -> BenchEvidence:
     Raises:
         InputFileError: It is missing or not of this command, or figures of an emulated device are in it.
     """
-    if not _has_several_results(path):
+    keys = _keys(path)
+    if "results" not in keys:
         return read_result(HostBenchResult, path, command="bench")
+    if "comparisons" in keys:
+        return read_result(HostTurnsResult, path, command="bench")
     report = read_result(DeviceBenchReport, path, command="bench")
     for result in report.results:
         if result.conditions.device.emulated:
@@ -48,13 +52,13 @@ def read_bench(path: Path) -> BenchEvidence:
     return report
 
 
-def _has_several_results(path: Path) -> bool:
-    """Tells whether it is the JSON of `bench --device`; an unreadable file is refused when it is read."""
+def _keys(path: Path) -> frozenset[str]:
+    """Gives the keys of a JSON object; of an unreadable file, which is refused when it is read, none."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(data, dict) and "results" in data
+        return frozenset()
+    return frozenset(data) if isinstance(data, dict) else frozenset()
 
 
 def provenance(path: Path, sha256: str) -> Provenance | None:
@@ -145,8 +149,10 @@ def latencies(results: Sequence[BenchEvidence], sha256: str, file: str) -> tuple
     """Returns this machine's results for a file of this hash, with its name in the bundle as the path."""
     return tuple(
         dataclasses.replace(result, conditions=dataclasses.replace(result.conditions, model_path=file))
-        for result in results
-        if isinstance(result, HostBenchResult) and result.conditions.model_sha256 == sha256
+        for evidence in results
+        if not isinstance(evidence, DeviceBenchReport)
+        for result in (evidence.results if isinstance(evidence, HostTurnsResult) else (evidence,))
+        if result.conditions.model_sha256 == sha256
     )
 
 
@@ -212,7 +218,7 @@ def check_all_used(
 
 def _benched(evidence: BenchEvidence) -> set[str]:
     """Returns the hashes of the files that were measured."""
-    results = evidence.results if isinstance(evidence, DeviceBenchReport) else (evidence,)
+    results = (evidence,) if isinstance(evidence, HostBenchResult) else evidence.results
     return {result.conditions.model_sha256 for result in results}
 
 

@@ -21,6 +21,7 @@ from edge_mnv3.core.requests import AnyPath, Request, check_call, check_kind, op
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_log import BenchLogResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport, DeviceFailure, PublishedCells
+from edge_mnv3.core.results.bench_turns import HostTurnsResult
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.stages.bench_files import NO_FILES, ResultFiles
@@ -35,15 +36,17 @@ from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
+from edge_mnv3_android_bench.comparison.turns import compare_in_turns
 from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.measuring.acceptance import Acceptance
 from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
-from edge_mnv3_android_bench.measuring.host import bench_host
+from edge_mnv3_android_bench.measuring.host import bench_host, bench_in_turns
 from edge_mnv3_android_bench.measuring.log_files import read_logs
 from edge_mnv3_android_bench.measuring.plan import (
     BenchLogRequest,
     CoolDown,
     HostBenchRequest,
+    HostTurnsRequest,
     MeasurementPlan,
 )
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, check_protocol
@@ -108,10 +111,17 @@ class DeviceBenchRequest(Request):
             raise ArgumentError("--input-range", self.input_range, "none without --check-outputs")
 
 
+_REQUESTS = (HostBenchRequest, HostTurnsRequest, DeviceBenchRequest, BenchLogRequest)
+
+
 @overload
 def bench(
     request: HostBenchRequest, reporter: Reporter = SILENT, files: ResultFiles = NO_FILES
 ) -> HostBenchResult: ...
+@overload
+def bench(
+    request: HostTurnsRequest, reporter: Reporter = SILENT, files: ResultFiles = NO_FILES
+) -> HostTurnsResult: ...
 @overload
 def bench(
     request: DeviceBenchRequest, reporter: Reporter = SILENT, files: ResultFiles = NO_FILES
@@ -121,14 +131,15 @@ def bench(
     request: BenchLogRequest, reporter: Reporter = SILENT, files: ResultFiles = NO_FILES
 ) -> BenchLogResult: ...
 def bench(
-    request: HostBenchRequest | DeviceBenchRequest | BenchLogRequest,
+    request: HostBenchRequest | HostTurnsRequest | DeviceBenchRequest | BenchLogRequest,
     reporter: Reporter = SILENT,
     files: ResultFiles = NO_FILES,
-) -> HostBenchResult | DeviceBenchReport | BenchLogResult:
+) -> HostBenchResult | HostTurnsResult | DeviceBenchReport | BenchLogResult:
     """Measures latencies, or reads those of logs.
 
     Args:
-        request: One file on this machine, files on devices, side by side, or logs of launches that are done.
+        request: One file on this machine, several in turns, files on devices, side by side, or logs of
+            launches that are done.
         reporter: Told of steps and progress, and warned of what is measured but must be known.
         files: Where the result is written, and which history it goes into.
 
@@ -137,7 +148,7 @@ def bench(
         log that gives no figure.
 
     Raises:
-        ArgumentError: The request is none of the three, or `files` has a history for logs.
+        ArgumentError: The request is none of the four, or `files` has a history for logs.
         OutputError: A file of `files` cannot be written; this is seen before anything is measured.
         InputFileError: A file cannot be read.
         ModelFileError: A file is no `.tflite`, or does not load on this machine.
@@ -147,7 +158,7 @@ def bench(
         EdgeMnv3Error: As `variant_files` raises.
         KeyboardInterrupt: Ctrl-C: nothing runs on the devices, and the same call goes on with what is done.
     """
-    check_call("bench", (HostBenchRequest, DeviceBenchRequest, BenchLogRequest), request, reporter)
+    check_call("bench", _REQUESTS, request, reporter)
     check_kind("bench: files", files, ResultFiles)
     if isinstance(request, BenchLogRequest):
         return _bench_logs(request, reporter, files)
@@ -159,6 +170,8 @@ def bench(
             reporter.warn(warning)
         files.write(result, (result,), reporter)
         return result
+    if isinstance(request, HostTurnsRequest):
+        return _bench_in_turns(request, reporter, files)
     report, plan = _bench_variants(request, reporter)
     for warning in dict.fromkeys(warning for result in report.results for warning in result.warnings):
         reporter.warn(warning)
@@ -166,6 +179,18 @@ def bench(
     if not report.failures:
         forget_launches(plan)
     return report
+
+
+def _bench_in_turns(request: HostTurnsRequest, reporter: Reporter, files: ResultFiles) -> HostTurnsResult:
+    reporter.step("running")
+    results = bench_in_turns(request, reporter)
+    for result in results:
+        for warning in result.warnings:
+            reporter.warn(f"{result.conditions.model_path}: {warning}")
+    compared = tuple(compare_in_turns(results[0], other) for other in results[1:])
+    measured = HostTurnsResult(results=results, comparisons=compared)
+    files.write(measured, results, reporter)
+    return measured
 
 
 def _bench_logs(request: BenchLogRequest, reporter: Reporter, files: ResultFiles) -> BenchLogResult:

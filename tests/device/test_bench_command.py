@@ -210,7 +210,7 @@ def test_what_is_asked_for_must_be_clear(bench: Bench) -> None:
     for arguments, text in (
         ((model,), "Give either --host or --device."),
         ((model, "--host", "--device", "all"), "Give either --host or --device."),
-        ((model, model, "--host"), "--host takes one FILE.tflite."),
+        (("--host", "--variant", "small"), "--host takes FILE.tflite, and no --variant."),
         (("--device", "all"), "Give FILE.tflite or --variant."),
     ):
         done = bench.run("bench", *arguments)

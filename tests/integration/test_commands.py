@@ -14,6 +14,7 @@ from PIL import Image
 from edge_mnv3.cli import main
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.results.bench import HostBenchResult
+from edge_mnv3.core.results.bench_turns import HostTurnsResult
 from edge_mnv3.core.results.demo import DemoResult
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.models import InspectResult
@@ -205,6 +206,16 @@ def test_bench(quantized: tuple[Path, QuantizeResult]) -> None:
     assert bench.conditions.model_sha256 == files.int8_sha256
     assert "(not a phone)" in run("bench", files.int8_path, "--host", "--runs", 5).stdout
     assert run("bench", files.int8_path).exit_code == 2
+    done = run("bench", files.int8_path, files.float_path, "--host", "--runs", 20, "--json")
+    turns = from_json(HostTurnsResult, done.stdout)
+    assert [result.conditions.model_sha256 for result in turns.results] == [
+        files.int8_sha256,
+        files.float_sha256,
+    ]
+    assert all(len(result.block_medians_us) == 20 for result in turns.results)
+    assert len(turns.comparisons) == 1
+    few = run("bench", files.int8_path, files.float_path, "--host", "--runs", 5)
+    assert (few.exit_code, "20 at least, one for each round" in few.stderr) == (1, True)
 
 
 def test_build_and_quantize_a_local_model(tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ EMULATED = dataclasses.replace(PIXEL, emulated=True)
             (990.0, 995.0, 1000.0, 1010.0, 1020.0),
             (995.0, 1000.0, 1025.0, 1030.0, 1031.0),
             False,
-            "A and B do not differ: +2.5 % (95 % interval -1.5 to +3.6 %); the interval includes equality",
+            "no difference between A and B is shown: +2.5 % (95 % interval -1.5 to +3.6 %); the interval "
+            "includes equality",
         ),
     ],
 )

@@ -24,6 +24,7 @@ from edge_mnv3.core.errors import ArgumentError, ConditionsDifferError, InputFil
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.bench_turns import HostTurnsResult
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.verdicts import CompareResult, Comparison, ConditionDifference, ReproduceResult
@@ -62,7 +63,7 @@ _HOST_CONDITIONS = {
     "kernels": ("protocol.kernels",),
     "threads": ("protocol.num_threads",),
     "mask": ("cpu_mask",),
-    "runs": ("protocol.num_runs", "protocol.warmup_runs"),
+    "runs": ("protocol.num_runs", "protocol.warmup_runs", "protocol.rounds"),
     _MODEL: ("model_sha256",),
 }
 DIFFERENCES = tuple(dict.fromkeys((*_DEVICE_CONDITIONS, *_CONDITIONS, *_HOST_CONDITIONS)))
@@ -70,6 +71,7 @@ _KINDS: Mapping[str, type[Any]] = {
     "block_medians_us": HostBenchResult,
     "launches": DeviceBenchResult,
     "cells": ReproduceResult,
+    "comparisons": HostTurnsResult,
     "results": DeviceBenchReport,
 }
 
@@ -166,7 +168,7 @@ def compare(a: AnyBenchResult, b: AnyBenchResult, *, allow: Collection[str] = ()
         ratio_ci95=interval,
         differ=differ,
         differences=differences,
-        text=_words(a, b, ratio, interval, differ),
+        text=verdict_words(a, b, ratio, interval, differ),
     )
 
 
@@ -284,9 +286,10 @@ def _model(result: AnyBenchResult) -> str:
     return Path(result.conditions.model_path).name
 
 
-def _words(
+def verdict_words(
     a: AnyBenchResult, b: AnyBenchResult, ratio: float, interval: tuple[float, float], differ: bool
 ) -> str:
+    """Says whether B differs from A, by how much, and if not, why."""
     percent = 100 * (ratio - 1)
     low, high = (100 * (end - 1) for end in interval)
     emulated = isinstance(a, DeviceBenchResult) and a.conditions.device.emulated
@@ -295,9 +298,9 @@ def _words(
     names = ("A", "B") if _model(a) == _model(b) else (f"A ({_model(a)})", f"B ({_model(b)})")
     if differ:
         return f"{names[1]} is {'slower' if ratio > 1 else 'faster'} than {names[0]}: {spread}"
-    reason = (
-        "the interval includes equality"
-        if interval[0] <= 1 <= interval[1]
-        else f"less than {100 * MIN_DIFFERENCE:g} % counts as no difference"
+    if max(abs(end - 1) for end in interval) <= MIN_DIFFERENCE or not interval[0] <= 1 <= interval[1]:
+        none = f"less than {100 * MIN_DIFFERENCE:g} % counts as no difference"
+        return f"{names[0]} and {names[1]} do not differ: {spread}; {none}"
+    return (
+        f"no difference between {names[0]} and {names[1]} is shown: {spread}; the interval includes equality"
     )
-    return f"{names[0]} and {names[1]} do not differ: {spread}; {reason}"

@@ -36,6 +36,45 @@ class HostBenchRequest(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostTurnsRequest(Request):
+    """Which files to measure in turns on this machine, and how.
+
+    Attributes:
+        models: `.tflite` files, two at least, each with one image input of fixed shape.
+        kernels: `xnnpack` or `builtin`.
+        runtime: Which runtime to use.
+        num_threads: Threads of one inference, at least 1.
+        num_runs: Timed inferences of each file, shared out to the rounds; at least one for each.
+        warmup_runs: Untimed inferences in each round.
+        rounds: How often each file is loaded and timed, in turn with the others; at least 6, since fewer
+            rounds have no 95 % interval.
+    """
+
+    models: Sequence[AnyPath]
+    kernels: Kernels = DEFAULT_KERNELS
+    runtime: RuntimeName = DEFAULT_RUNTIME
+    num_threads: Count = 1
+    num_runs: Count = 200
+    warmup_runs: Annotated[int, AtLeast(0)] = 3
+    rounds: Annotated[int, AtLeast(6)] = 20
+
+    def check(self) -> None:
+        """Refuses fewer than two files, and fewer runs than rounds.
+
+        Raises:
+            ArgumentError: It is so.
+        """
+        if len(self.models) < 2:
+            raise ArgumentError("HostTurnsRequest: models", f"{len(self.models)} file", "two at least")
+        if self.num_runs < self.rounds:
+            raise ArgumentError(
+                "HostTurnsRequest: num_runs",
+                str(self.num_runs),
+                f"{self.rounds} at least, one for each round",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CoolDown(Request):
     """How long to wait after a launch that does not count.
 

@@ -21,13 +21,15 @@ class HostProtocol:
         kernels: `xnnpack` or `builtin`.
         num_threads: Threads of one inference.
         num_runs: Timed inferences.
-        warmup_runs: Untimed inferences before them.
+        warmup_runs: Untimed inferences before them, in each round.
+        rounds: How often the file was loaded, each time for an equal part of the timed inferences.
     """
 
     kernels: str
     num_threads: int
     num_runs: int
     warmup_runs: int
+    rounds: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,12 @@ def _nest_host_conditions(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "conditions": {**conditions, "protocol": protocol}}
 
 
+def _add_rounds(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a result of version 2, for which a file was loaded once."""
+    conditions = data["conditions"]
+    return {**data, "conditions": {**conditions, "protocol": {**conditions["protocol"], "rounds": 1}}}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostBenchResult:
     """Latency of one inference (batch 1) on this machine, the copying of input and output not included.
@@ -70,18 +78,19 @@ class HostBenchResult:
     Attributes:
         conditions: Under which conditions it was measured.
         median_us: Median of the timed inferences.
-        block_medians_us: Medians of equal blocks of consecutive runs, in order of time: they show drift.
+        block_medians_us: Medians of equal blocks of consecutive runs, in order of time: they show drift. With
+            several rounds each round is a block.
         p5_us: Their 5th percentile.
         p95_us: Their 95th percentile.
         min_us: Shortest timed inference.
         max_us: Longest timed inference.
         mean_us: Their mean.
         std_us: Their standard deviation.
-        init_us: Loading the model and preparing the graph.
+        init_us: Loading the model and preparing the graph; the median over the rounds.
         warnings: What must be known before the figure is used: that it is unstable.
     """
 
-    FORMAT: ClassVar[Format] = Format("host bench", (_nest_host_conditions,))
+    FORMAT: ClassVar[Format] = Format("host bench", (_nest_host_conditions, _add_rounds))
     schema_version: int = FORMAT.version
     conditions: HostBenchConditions
     median_us: float

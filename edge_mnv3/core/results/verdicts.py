@@ -216,7 +216,8 @@ class Comparison:
         median_a_us: Median latency of A.
         median_b_us: Median latency of B.
         ratio: Latency of B by that of A.
-        ratio_ci95: 95 % bootstrap interval of the ratio, over the launches of both.
+        ratio_ci95: 95 % interval of the ratio: by bootstrap over the launches of both, or, of files that this
+            machine ran in turns, by the order of the rounds' ratios.
         differ: The interval excludes 1, and the ratio is further from 1 than what counts as a difference.
         differences: Conditions that differ, each allowed by the caller.
         text: The verdict in words.

@@ -1,0 +1,25 @@
+"""What `bench --host` of several files measures in turns; `json_format` writes and reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from edge_mnv3.core.results.bench import HostBenchResult
+from edge_mnv3.core.results.formats import Format
+from edge_mnv3.core.results.verdicts import Comparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostTurnsResult:
+    """Latencies of files that ran in turns on this machine, and whether they differ.
+
+    Attributes:
+        results: One for each file, in the order given.
+        comparisons: The first file against each other one, round by round.
+    """
+
+    FORMAT: ClassVar[Format] = Format("host bench in turns")
+    schema_version: int = FORMAT.version
+    results: tuple[HostBenchResult, ...]
+    comparisons: tuple[Comparison, ...]
