@@ -22,7 +22,7 @@ class HostProtocol:
         num_threads: Threads of one inference.
         num_runs: Timed inferences.
         warmup_runs: Untimed inferences before them, in each round.
-        rounds: How often the file was loaded, each time for an equal part of the timed inferences.
+        rounds: How often the file was loaded, each time for an equal part of the runs.
     """
 
     kernels: str
@@ -55,13 +55,10 @@ class HostBenchConditions:
     model_sha256: str
 
 
-_HOST_PROTOCOL_KEYS = ("kernels", "num_threads", "num_runs", "warmup_runs")
-
-
 def _nest_host_conditions(data: dict[str, Any]) -> dict[str, Any]:
     """Upgrades a result of version 1, whose conditions had the keys of the protocol beside the others."""
     conditions = dict(data["conditions"])
-    protocol = {key: conditions.pop(key) for key in _HOST_PROTOCOL_KEYS}
+    protocol = {key: conditions.pop(key) for key in ("kernels", "num_threads", "num_runs", "warmup_runs")}
     return {**data, "conditions": {**conditions, "protocol": protocol}}
 
 
@@ -78,8 +75,7 @@ class HostBenchResult:
     Attributes:
         conditions: Under which conditions it was measured.
         median_us: Median of the timed inferences.
-        block_medians_us: Medians of equal blocks of consecutive runs, in order of time: they show drift. With
-            several rounds each round is a block.
+        block_medians_us: Medians of equal blocks of consecutive runs, or of the rounds, in order of time.
         p5_us: Their 5th percentile.
         p95_us: Their 95th percentile.
         min_us: Shortest timed inference.
