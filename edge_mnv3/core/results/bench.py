@@ -64,8 +64,8 @@ def _nest_host_conditions(data: dict[str, Any]) -> dict[str, Any]:
 
 def _add_rounds(data: dict[str, Any]) -> dict[str, Any]:
     """Upgrades a result of version 2, for which a file was loaded once."""
-    conditions = data["conditions"]
-    return {**data, "conditions": {**conditions, "protocol": {**conditions["protocol"], "rounds": 1}}}
+    protocol = {**data["conditions"]["protocol"], "rounds": 1}
+    return {**data, "conditions": {**data["conditions"], "protocol": protocol}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class HostBenchResult:
         p5_us: Their 5th percentile.
         p95_us: Their 95th percentile.
         min_us: Shortest timed inference.
-        max_us: Longest timed inference.
+        max_us: Longest one.
         mean_us: Their mean.
         std_us: Their standard deviation.
         init_us: Loading the model and preparing the graph; the median over the rounds.
@@ -311,18 +311,16 @@ class DeviceBenchConditions:
 
 
 # Version 1 of the formats that hold conditions had these keys beside one another: old key to new place.
+_PROTOCOL_KEYS = (
+    *("kernels", "num_threads", "num_runs", "warmup_runs"),
+    *("min_secs", "max_secs", "warmup_min_secs"),
+)
 _FLAT_KEYS = {
     "binary": ("binary", "name"),
     "binary_sha256": ("binary", "sha256"),
     "binary_version": ("binary", "version"),
     "protocol": ("protocol", "name"),
-    **{
-        name: ("protocol", name)
-        for name in (
-            *("kernels", "num_threads", "num_runs", "warmup_runs"),
-            *("min_secs", "max_secs", "warmup_min_secs"),
-        )
-    },
+    **{name: ("protocol", name) for name in _PROTOCOL_KEYS},
 }
 
 
