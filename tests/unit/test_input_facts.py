@@ -108,6 +108,12 @@ def file_of(
             [("DIV", 0.35), ("SUB", 0.8 / 0.35)],
             None,
         ),  # a bright one's deviation alone would make -2.9..2.9 of -1..1
+        # Images of 0..1 have such a mean and deviation, and bright ones of -1..1; no others than -1..1 these.
+        ([("SUB", 0.5), ("DIV", 0.3)], None),
+        ([("SUB", (0.45, 0.5, 0.4)), ("DIV", (0.25, 0.26, 0.25))], None),
+        ([("SUB", -0.05), ("DIV", 0.5)], None),
+        ([("SUB", -0.2), ("DIV", 0.5)], MINUS_ONE_TO_ONE),
+        ([("SUB", 120), ("DIV", 60)], PIXELS),
         ([("MUL", 1.001), ("ADD", 0.2)], None),
         ([("MUL", 0.3)], None),
         ([("MUL", (1, 2))], None),  # not of channels

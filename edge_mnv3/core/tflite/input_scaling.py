@@ -20,6 +20,11 @@ _SAME = 0.02  # a share of the range: far above rounding, far below the differen
 _STANDARDIZED_LOW, _STANDARDIZED_HIGH = (-4.0, -0.2), (0.8, 8.0)
 # ImageNet's mean alone is taken off by networks that came from Caffe.
 _CENTRED_LOW, _CENTRED_HIGH = (-135.0, -95.0), (120.0, 160.0)
+# The mean and deviation of ImageNet's pixels of 0..1, which many networks write down.
+_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Where the mean of any images may lie, in shares of a range from its low end: within it, and a little beyond,
+# as a batch normalization's offset moves it. And the least deviation, in shares: images are not all alike.
+_MEAN_LOW, _MEAN_HIGH, _LEAST_DEVIATION = -0.15, 1.15, 0.01
 
 
 class Scaling(NamedTuple):
@@ -67,7 +72,8 @@ def range_of_scalings(scalings: Sequence[Scaling]) -> InputRange | None:
 
     Layers that leave the numbers of a range as they are, as the subtraction of a mean of 0.05 leaves those of
     0 to 255, tell nothing of that range. Nor is it a standardization where no mean is taken off, or nothing
-    is divided by a deviation.
+    is divided by a deviation; and one whose mean and deviation images of two of the ranges can have, as 0.5
+    and 0.3 are those of images of 0 to 1 and of bright ones of -1 to 1, tells of neither.
 
     Args:
         scalings: What the first layer makes of the input, the first two, and so on.
@@ -79,6 +85,8 @@ def range_of_scalings(scalings: Sequence[Scaling]) -> InputRange | None:
         standardized = (_is_standardized,) if _takes_mean_and_deviation(scaling) else ()
         for is_inner in (_is_inner, *standardized, _is_centred):
             fitting = [each for each in COMMON_RANGES if is_inner(*scaling.ends(each))]
+            if is_inner is _is_standardized and not _is_imagenets(scaling):
+                fitting = [] if len(_of_images(scaling)) > 1 else fitting
             if len(fitting) == 1 and not _leaves(scaling, fitting[0]):
                 return fitting[0]
     return None
@@ -162,6 +170,30 @@ def _are_ends(low: Numbers, high: Numbers, first: float, last: float) -> bool:
 
 def _takes_mean_and_deviation(scaling: Scaling) -> bool:
     return bool(np.all(scaling.offset != 0) and np.any(abs(scaling.factor - 1) > _SAME))
+
+
+def _is_imagenets(scaling: Scaling) -> bool:
+    """Whether it takes ImageNet's mean off numbers of 0..1 and divides them by its deviation."""
+    mean, std = (np.asarray(each) for each in (_IMAGENET_MEAN, _IMAGENET_STD))
+    orders = ((mean, std), (mean[::-1], std[::-1]))
+    return any(
+        bool(np.allclose(scaling.factor * std, 1, atol=_SAME))
+        and bool(np.allclose(scaling.offset * std, -mean, atol=_SAME))
+        for mean, std in orders
+    )
+
+
+def _of_images(scaling: Scaling) -> list[InputRange]:
+    """The common ranges in which images may have the mean that is taken off and the deviation."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean, deviation = -scaling.offset / scaling.factor, 1 / np.abs(scaling.factor)
+    found = []
+    for each in COMMON_RANGES:
+        low, high = each.ends()[0]
+        place, spread = (mean - low) / (high - low), deviation / (high - low)
+        if np.all((place >= _MEAN_LOW) & (place <= _MEAN_HIGH) & (spread >= _LEAST_DEVIATION)):
+            found.append(each)
+    return found
 
 
 def _is_standardized(low: Numbers, high: Numbers) -> bool:
