@@ -212,6 +212,13 @@ def mixed(base: Base) -> Any:
         keras.config.set_dtype_policy("float32")
 
 
+def takes_integers(base: Base) -> Any:
+    """Pixels as files hold them; the first layer that computes makes floats of them."""
+    image = keras.Input(base.square, dtype="uint8")
+    x = base()(layers.RandomFlip("horizontal")(image))
+    return keras.Model(image, dense()(average()(x)))
+
+
 def two_heads(base: Base) -> Any:
     image = keras.Input(base.square)
     x = average()(base()(image))
@@ -318,6 +325,7 @@ FORMS: dict[str, Form] = {
         stated="-1..1",
     ),
     "mixed precision": Form(make=mixed),
+    "uint8 input": Form(make=takes_integers),
     "two heads": Form(
         make=two_heads, outputs=(((CLASSES,), "softmax", "classes"), ((1,), "sigmoid", "binary"))
     ),

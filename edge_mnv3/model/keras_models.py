@@ -24,6 +24,7 @@ _OF_KERAS_2 = (
     "where Keras 2 loads it, write tf.lite.TFLiteConverter.from_keras_model(model).convert() to a file, "
     "and give that"
 )
+PIXEL_DTYPE = "uint8"  # of inputs that take pixels as they are
 _LONGEST_CAUSE = 300  # characters of Keras's own message
 
 
@@ -34,12 +35,14 @@ class KerasModel:
     Attributes:
         model: `keras.Model`, all of whose layers compute in float32.
         shape: Height, width and channels of the input, None where open.
+        dtype: Type of the input: of uint8, it takes pixels as they are.
         output_names: Keras's names of the outputs, in order.
         reduced: Precisions that layers were saved in, such as `mixed_float16`; they compute in float32 now.
     """
 
     model: Any
     shape: tuple[int | None, int | None, int]
+    dtype: str
     output_names: tuple[str, ...]
     reduced: tuple[str, ...]
 
@@ -62,7 +65,7 @@ class KerasModel:
         Returns:
             Its outputs, in order.
         """
-        return answers(self.model, images)
+        return answers(self.model, images.astype(self.dtype) if self.dtype == PIXEL_DTYPE else images)
 
 
 def answers(model: Any, images: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
@@ -99,7 +102,11 @@ def load_keras(path: Path, file_format: ModelFormat) -> KerasModel:
         ]
     height, width, channels = model.inputs[0].shape[1:]
     return KerasModel(
-        model=model, shape=(height, width, channels), output_names=tuple(names), reduced=reduced
+        model=model,
+        shape=(height, width, channels),
+        dtype=PIXEL_DTYPE if str(model.inputs[0].dtype) == PIXEL_DTYPE else "float32",
+        output_names=tuple(names),
+        reduced=reduced,
     )
 
 
@@ -144,9 +151,12 @@ def _check_input(model: Any, path: Path) -> None:
     shape, dtype = tuple(inputs[0].shape), str(inputs[0].dtype)
     if len(shape) != 4 or shape[3] is None:
         raise InputFileError(f"model {path}", f"an input of shape {shape}", "(None, height, width, channels)")
-    if "float" not in dtype:
+    if "float" not in dtype and dtype != PIXEL_DTYPE:
         raise InputFileError(
-            f"model {path}", f"an input of {dtype}", "one of float32", "build the model on a float32 Input"
+            f"model {path}",
+            f"an input of {dtype}",
+            "one of float32 or uint8",
+            "build the model on a float32 Input",
         )
     for layer in _layers(model):
         if getattr(layer, "data_format", "channels_last") == "channels_first":

@@ -27,6 +27,7 @@ class SavedModel:
         function: Its serving function.
         input_name: The argument that takes the image.
         shape: Height, width and channels of the input, None where open.
+        dtype: Type of the input: of uint8, it takes pixels as they are.
         output_names: Names of the outputs in alphabetical order, which is that of `run`.
     """
 
@@ -34,6 +35,7 @@ class SavedModel:
     function: Any
     input_name: str
     shape: tuple[int | None, int | None, int]
+    dtype: str
     output_names: tuple[str, ...]
 
     def call(self, image: Any) -> list[Any]:
@@ -45,7 +47,7 @@ class SavedModel:
         """Runs the serving function on images (N, H, W, C), in the numbers that it takes."""
         import tensorflow as tf
 
-        return [np.asarray(each) for each in self.call(tf.constant(images))]
+        return [np.asarray(each) for each in self.call(tf.constant(images.astype(self.dtype)))]
 
 
 def load_saved_model(path: Path) -> SavedModel:
@@ -80,17 +82,19 @@ def load_saved_model(path: Path) -> SavedModel:
             raise InputFileError(f"model {path}", f"signatures {', '.join(sorted(signatures))}", SERVING)
         function = next(iter(signatures.values()))
     _check_inference(function, path)
-    name, shape = _input(function, path)
+    name, shape, dtype = _input(function, path)
     return SavedModel(
         loaded=loaded,
         function=function,
         input_name=name,
         shape=shape,
+        dtype=dtype,
         output_names=tuple(sorted(function.structured_outputs)),
     )
 
 
-def _input(function: Any, path: Path) -> tuple[str, tuple[int | None, int | None, int]]:
+def _input(function: Any, path: Path) -> tuple[str, tuple[int | None, int | None, int], str]:
+    """The name, the shape and the type of the one image."""
     inputs = function.structured_input_signature[1]
     if len(inputs) != 1:
         raise InputFileError(f"model {path}", f"{len(inputs)} inputs: {', '.join(inputs)}", "one image")
@@ -100,9 +104,10 @@ def _input(function: Any, path: Path) -> tuple[str, tuple[int | None, int | None
         raise InputFileError(
             f"model {path}", f"an input of shape {spec.shape}", "(1, height, width, channels)"
         )
-    if spec.dtype.name != "float32":
-        raise InputFileError(f"model {path}", f"an input of {spec.dtype.name}", "float32")
-    return name, (shape[1], shape[2], shape[3])
+    dtype = str(spec.dtype.name)
+    if dtype not in ("float32", "uint8"):
+        raise InputFileError(f"model {path}", f"an input of {dtype}", "float32 or uint8")
+    return name, (shape[1], shape[2], shape[3]), dtype
 
 
 def _check_inference(function: Any, path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from edge_mnv3.core import cache
 from edge_mnv3.core.errors import ArgumentError, ConversionError, ModelFileError
 from edge_mnv3.core.hashing import sha256_file, sha256_folder
-from edge_mnv3.core.input_range import InputRange
+from edge_mnv3.core.input_range import PIXELS, InputRange
 from edge_mnv3.core.reporting import Reporter, timed
 from edge_mnv3.core.results.images import GREY_CHANNELS, RGB_CHANNELS
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
@@ -28,6 +28,7 @@ from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3.core.tflite.input_facts import DecidedInput, FileInput, decide_inputs, input_of
 from edge_mnv3.core.tflite.input_scaling import range_of_scalings
+from edge_mnv3.core.tflite.integer_input import with_float_input
 from edge_mnv3.core.tflite.output_facts import output_facts
 from edge_mnv3.core.tflite.range_metadata import with_known_range
 from edge_mnv3.core.tflite.read import read_model
@@ -43,6 +44,8 @@ MODEL_SOURCES = (
     "edge_mnv3.core.rounding",
     "edge_mnv3.core.tflite.input_facts",
     "edge_mnv3.core.tflite.input_scaling",
+    "edge_mnv3.core.tflite.integer_input",
+    "edge_mnv3.core.tflite.output_activations",
     "edge_mnv3.core.tflite.output_facts",
     "edge_mnv3.core.tflite.range_metadata",
     "edge_mnv3.model.keras_models",
@@ -168,6 +171,7 @@ class _Converted:
         run: The model itself.
         output_names: Its names of the outputs; empty for those of the file.
         known: What its first layers tell of the range of its input; None for what the file's tell.
+        is_pixels: It takes uint8, pixels as they are.
         warnings: What the user must know of the model.
     """
 
@@ -175,6 +179,7 @@ class _Converted:
     run: Run
     output_names: tuple[str, ...] = ()
     known: InputRange | None = None
+    is_pixels: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -192,13 +197,19 @@ def _of_keras(request: ModelRequest, path: Path, timer: Timer) -> _Converted:
 
     with timer("convert_float", _CONVERTING):
         content = convert_function(
-            TensorFlowFunction(call=call, shape=(1, *shape), keras_variables=loaded.model.variables)
+            TensorFlowFunction(
+                call=call,
+                shape=(1, *shape),
+                keras_variables=loaded.model.variables,
+                dtype=loaded.dtype,
+            )
         )
     return _Converted(
-        content=content,
+        content=with_float_input(content, str(path)),
         run=loaded.run,
         output_names=loaded.output_names,
         known=range_of_scalings(leading_scalings(loaded.model)),
+        is_pixels=loaded.dtype == "uint8",
         warnings=loaded.warnings,
     )
 
@@ -211,19 +222,31 @@ def _of_saved_model(request: ModelRequest, path: Path, timer: Timer) -> _Convert
         loaded = load_saved_model(path)
     shape = _fixed_shape(loaded.shape, request, path)
     with timer("convert_float", _CONVERTING):
-        content = convert_function(TensorFlowFunction(call=loaded.call, shape=(1, *shape)))
-    return _Converted(content=content, run=loaded.run, output_names=loaded.output_names)
+        content = convert_function(
+            TensorFlowFunction(call=loaded.call, shape=(1, *shape), dtype=loaded.dtype)
+        )
+    return _Converted(
+        content=with_float_input(content, str(path)),
+        run=loaded.run,
+        output_names=loaded.output_names,
+        is_pixels=loaded.dtype == "uint8",
+    )
 
 
 def _of_tflite(request: ModelRequest, path: Path, timer: Timer) -> _Converted:
     from edge_mnv3.model.tflite_models import open_shape, with_channels_last, with_fixed_shapes
 
     given = path.read_bytes()
-    content = with_channels_last(given, str(path))
+    as_float = with_float_input(given, str(path))
+    content = with_channels_last(as_float, str(path))
     shape = _fixed_shape(open_shape(content, str(path)), request, path)
     with timer("convert_float", "reading the float .tflite"):
         fixed = with_fixed_shapes(content, shape, str(path))
-    return _Converted(content=fixed, run=_runner(given, shape, path, channels_first=content != given))
+    return _Converted(
+        content=fixed,
+        run=_runner(given, shape, path, channels_first=content != as_float),
+        is_pixels=as_float != given,
+    )
 
 
 def _runner(given: bytes, shape: Shape, path: Path, *, channels_first: bool) -> Run:
@@ -235,9 +258,10 @@ def _runner(given: bytes, shape: Shape, path: Path, *, channels_first: bool) -> 
     except (RuntimeError, ValueError) as error:
         cause = " ".join(str(error).split())
         raise ModelFileError(f"model {path}", cause, "a .tflite that LiteRT loads") from error
+    dtype = model.inputs[0].dtype
     if channels_first:
-        return lambda numbers: model.run_raw(np.ascontiguousarray(np.moveaxis(numbers, -1, 1)))
-    return model.run_raw
+        return lambda numbers: model.run_raw(np.ascontiguousarray(np.moveaxis(numbers, -1, 1)).astype(dtype))
+    return lambda numbers: model.run_raw(numbers.astype(dtype))
 
 
 def _fixed_shape(shape: tuple[int | None, int | None, int], request: ModelRequest, path: Path) -> Shape:
@@ -265,6 +289,16 @@ def _fixed_shape(shape: tuple[int | None, int | None, int], request: ModelReques
 def _decided_input(converted: _Converted, request: ModelRequest, path: Path) -> DecidedInput:
     """The input with its range: as stated, else as the file or the first layers of the model tell."""
     own: FileInput = input_of(converted.content, str(path))
+    if converted.is_pixels:
+        if request.input_range not in (None, PIXELS):
+            raise ArgumentError(
+                f"--input-range with model {path}",
+                str(request.input_range),
+                f"{PIXELS}, as its input is of uint8",
+                "leave --input-range out",
+            )
+        (decided,) = decide_inputs([dataclasses.replace(own, metadata=None, graph=PIXELS)])
+        return DecidedInput(facts=dataclasses.replace(decided.facts, range_source="definition"))
     if own.metadata is None and converted.known is not None:
         own = dataclasses.replace(own, graph=converted.known)
     return decide_inputs([own], request.input_range)[0]

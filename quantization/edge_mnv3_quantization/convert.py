@@ -23,17 +23,19 @@ class TensorFlowFunction:
     """What is to be converted.
 
     Attributes:
-        call: Takes a float32 tensor of `shape`, and returns its outputs in order.
+        call: Takes a tensor of `shape` and `dtype`, and returns its outputs in order.
         shape: (1, H, W, C), without an open dimension: with one the graph would get SHAPE and PACK operators,
             which XNNPACK may refuse.
         keras_variables: Variables of Keras that it reads; they become constants.
         input_name: Name of the input in the file.
+        dtype: NumPy's name of the input's type.
     """
 
     call: Callable[[Any], Sequence[Any]]
     shape: tuple[int, ...]
     keras_variables: Sequence[Any] = ()
     input_name: str = "image"
+    dtype: str = "float32"
 
 
 def convert_float(model: Any) -> bytes:
@@ -80,7 +82,8 @@ def convert_function(function: TensorFlowFunction) -> bytes:
     import tensorflow as tf
 
     @tf.function(  # type: ignore[untyped-decorator] # TensorFlow ships no types
-        input_signature=[tf.TensorSpec(function.shape, tf.float32, name=function.input_name)], autograph=False
+        input_signature=[tf.TensorSpec(function.shape, function.dtype, name=function.input_name)],
+        autograph=False,
     )
     def serve(image: Any) -> dict[str, Any]:
         with keras.StatelessScope(state_mapping=weights):

@@ -23,7 +23,7 @@ from written_graphs import float_pair
 IN_EVERY_RUN = {
     ("small", "in a Sequential"), ("minimalistic", "input_tensor with Rescaling"),
     ("minimalistic", "two heads"),
-    ("minimalistic", "mixed precision"),
+    ("minimalistic", "mixed precision"), ("minimalistic", "uint8 input"),
     ("minimalistic", "not square"), ("minimalistic", "grey, three times"), ("minimalistic", "embedding"),
     ("minimalistic", "takes -1..1"), ("large", "whole"),
 }  # fmt: skip

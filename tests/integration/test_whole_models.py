@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_mnv3.cli import main
+from edge_mnv3.core.input_range import PIXELS
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.reporting import SILENT
 from edge_mnv3.core.results.json_format import from_json
@@ -223,6 +224,30 @@ def test_open_batch_of_a_float_tflite(exported: tuple[Any, Path], tmp_path: Path
     image = np.random.default_rng(1).uniform(0, 255, (1, SIDE, SIDE, 3)).astype(np.float32)
     (wanted,), (got,) = answers(model, image), open_bytes(made.content).run_raw(image)
     assert np.abs(got - wanted).max() <= 1e-4
+
+
+def test_a_uint8_image_is_of_pixels(tmp_path: Path) -> None:
+    """However it comes: as Keras's file, exported, or converted."""
+    image = keras.Input((SIDE, SIDE, 3), dtype="uint8")
+    x = L.Conv2D(4, 3, 2)(L.Rescaling(1 / 127.5, -1)(image))
+    model = keras.Model(image, L.Dense(3, "softmax")(L.GlobalAveragePooling2D()(x)))
+    paths = [tmp_path / name for name in ("m.keras", "exported", "m.tflite")]
+    model.save(paths[0])
+    model.export(paths[1], verbose=False)
+    tf = pytest.importorskip("tensorflow")
+    with captured_native_output():
+        paths[2].write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(paths[1])).convert())
+    pixels = np.random.default_rng(1).integers(0, 256, (1, SIDE, SIDE, 3)).astype(np.uint8)
+    (wanted,) = answers(model, pixels.astype(np.float32))
+    for path in paths:
+        with open_float_model(ModelRequest(path=path), use_cache=False, reporter=SILENT) as opened:
+            made = opened.made()
+        assert (made.input_range, made.facts.input.range_source) == (PIXELS, "definition")
+        (got,) = open_bytes(made.content).run_raw(pixels.astype(np.float32))
+        assert np.abs(got - wanted).max() <= 1e-4
+    refused = run("quantize", paths[0], "--input-range", "-1..1", "-o", tmp_path / "out")
+    assert refused.exit_code == 1
+    assert "got -1..1, expected 0..255, as its input is of uint8; leave --input-range out" in refused.stderr
 
 
 def test_a_model_of_keras_2_is_named(tmp_path: Path) -> None:

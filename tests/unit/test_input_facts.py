@@ -21,6 +21,7 @@ from edge_mnv3.core.tflite.attached import with_metadata
 from edge_mnv3.core.tflite.build import GraphBuilder
 from edge_mnv3.core.tflite.input_facts import FileInput, decide_inputs, input_of
 from edge_mnv3.core.tflite.input_scaling import range_of_graph
+from edge_mnv3.core.tflite.integer_input import with_float_input
 from edge_mnv3.core.tflite.metadata_schema import (
     FILE_IDENTIFIER,
     ModelMetadata,
@@ -29,6 +30,7 @@ from edge_mnv3.core.tflite.metadata_schema import (
     SubGraphMetadata,
     TensorMetadata,
 )
+from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.core.tflite.tables import pack
 from edge_mnv3.core.tflite.types import Graph, Operator, Tensor, constant_tensor
 
@@ -241,3 +243,41 @@ def test_numbers_fed() -> None:
     odd = dataclasses.replace(tensor, dtype="uint8", scale=0.02, zero_point=114)
     # (100 - 116.28) / 57.12 / 0.02 + 114 = 99.7, and so on: not the pixels themselves.
     np.testing.assert_array_equal(fed_numbers(image, odd, TORCHVISION), [[[8, 100, 246]]])
+
+
+def integers_of(*operators: tuple[str, str], repeated: bool = False) -> bytes:
+    """A file whose uint8 image goes through operators of these names, to tensors of these types."""
+    graph = GraphBuilder()
+    tensor = Tensor(name="image", dtype="UINT8", shape=SHAPE)
+    image = value = graph.add_tensor(tensor)
+    for name, dtype in operators:
+        output = graph.add_tensor(dataclasses.replace(tensor, name=name, dtype=dtype))
+        graph.add_operator(name, [value, value] if repeated else [value], output)
+        value = output
+    return graph.to_bytes([image], [value])
+
+
+def test_integers_become_floats_of_the_same_numbers() -> None:
+    given = integers_of(("RESHAPE", "UINT8"), ("CAST", "FLOAT32"), ("RELU", "FLOAT32"))
+    graph = read_model(with_float_input(given, "f"), "f").main_graph
+    assert [operator.name for operator in graph.operators] == ["RESHAPE", "RELU"]
+    used = [graph.tensors[number].dtype for operator in graph.operators for number in operator.inputs]
+    assert set(used) == {"FLOAT32"}
+    floats, quantized = file_of(), file_of(dtype="UINT8", scale=1.0)
+    assert (with_float_input(floats, "f"), with_float_input(quantized, "q")) == (floats, quantized)
+
+
+@pytest.mark.parametrize(
+    ("operators", "text"),
+    [
+        (
+            (("ADD", "UINT8"), ("CAST", "FLOAT32")),
+            "operator 0 ADD: got arithmetic with the uint8 of the image",
+        ),
+        ((("CAST", "INT32"),), "operator 0 CAST: got arithmetic with the uint8"),
+        ((("RESHAPE", "UINT8"),), "got an output of uint8"),
+    ],
+)
+def test_arithmetic_with_integers_is_refused(operators: tuple[tuple[str, str], ...], text: str) -> None:
+    with pytest.raises(ModelFileError, match=text):
+        with_float_input(integers_of(*operators, repeated=operators[0][0] == "ADD"), "f")

@@ -5,7 +5,7 @@ Every tensor keeps its number, and what is not changed stays as it was, known to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,15 @@ class Edit:
             scales, zero_points, quantized_dimension
         )
 
-    def bypass(self, new_of: Mapping[int, int]) -> None:
+    def set_float(self, tensors: Iterable[int]) -> Edit:
+        """Makes tensors hold float32 instead of what they held."""
+        for tensor in tensors:
+            self._graph.tensors[tensor].type = tensor_object(
+                Tensor(name="", dtype="FLOAT32", shape=()), 0
+            ).type
+        return self
+
+    def bypass(self, new_of: Mapping[int, int]) -> Edit:
         """Removes the operators that give certain tensors, and lets others be taken instead.
 
         Args:
@@ -79,6 +87,7 @@ class Edit:
         """
         self._graph.operators = [op for op in self._graph.operators if op.outputs[0] not in new_of]
         self._replace_tensors(new_of)
+        return self
 
     def fake_quantize(
         self,
