@@ -9,15 +9,15 @@ they say nothing about a phone.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import tempfile
 import time
 from pathlib import Path
 
 from device.adb_servers import AdbServer, find_adb_binaries, running_server
-from device.bench_setup import device_on, measure, model_file, quick_plan, registry_with
+from device.bench_setup import STEADY, device_on, measure, model_file, quick_plan, registry_with
 from device.layouts import generic_phone
 from device.phone import Phone
-from device.stand_in_behaviour import Figures
 from device.stand_in_runner import running_stand_in
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom_protocol
 
@@ -57,7 +57,7 @@ def _new(folder: Path) -> Path:
 
 def _phone(folder: Path, server: AdbServer, stand_in: str, options: argparse.Namespace) -> Phone:
     phone = Phone(generic_phone(), _new(folder), stand_in=stand_in)
-    phone.figures = Figures.steady(20_000, spread_us=100, launch_s=options.launch_s)
+    phone.figures = dataclasses.replace(STEADY, launch_s=options.launch_s)
     server.connect(phone.serial)
     return phone
 

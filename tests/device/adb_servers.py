@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-CALL_TIMEOUT_S = 20.0
-_START_TIMEOUT_S = 10.0
+CALL_TIMEOUT_S = _START_TIMEOUT_S = 60.0
 # However the tests end, their end of the pipe is closed, and the server does not outlive them.
 _UNTIL_STDIN_ENDS = '"$0" "$@" & read _; kill -9 $!; wait 2> /dev/null'
 

@@ -23,10 +23,8 @@ from tiny_models import write_classifier
 
 FOLDER = "/data/local/tmp/edge-mnv3"
 ABI = "arm64-v8a"
-# Short, but with a sample after the half second from which on clocks are looked at.
-LAUNCH_S = 0.85
 QUICK = custom_protocol(PUBLISHED, num_runs=10, min_secs=0.1, max_secs=5.0, launches=2)
-STEADY = Figures.steady(20_000, spread_us=100, launch_s=LAUNCH_S)
+STEADY = Figures.steady(20_000, spread_us=100)
 
 
 def device_on(server: AdbServer, phone: Phone) -> AdbDevice:

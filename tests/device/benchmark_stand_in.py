@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from device import benchmark_formats as formats
 from device.benchmark_flags import FlagError, Flags, usage
 from device.benchmark_profile import profile_texts, profiled_ops
+from device.launches import wait_until_it_may_end
 from device.stand_in_behaviour import Behaviour
 
 _NOTE = (
@@ -49,7 +50,8 @@ class _Launch:
         self.state = Path(request["state"])
         self.program: str = request["argv"][0]
         self.arguments: list[str] = request["argv"][1:]
-        self.behaviour = self._behaviour(request["pid"])
+        self.pid: int = request["pid"]
+        self.behaviour = self._behaviour()
         self.build = self.behaviour.build
         self.prefixed = self.build in ("2.10", "nightly")
         self._printed_bytes = 0
@@ -80,7 +82,6 @@ class _Launch:
             return 1
         return 0
 
-    # What is printed.
 
     def say(self, text: str, *, warning: bool = False) -> None:
         prefix = ("WARN: " if warning else "INFO: ") if self.prefixed else ""
@@ -119,8 +120,8 @@ class _Launch:
 
     # What goes wrong before it starts.
 
-    def _behaviour(self, pid: int) -> Behaviour:
-        for path in (self.state / "behaviours" / f"{pid}.json", self.state / "behaviour.json"):
+    def _behaviour(self) -> Behaviour:
+        for path in (self.state / "behaviours" / f"{self.pid}.json", self.state / "behaviour.json"):
             if path.exists():
                 return Behaviour(**json.loads(path.read_text()))
         lines = Path(self.program).read_bytes().splitlines()
@@ -150,6 +151,7 @@ class _Launch:
         self._measure(interpreter, init_us)
         if self.figures:
             time.sleep(max(0.0, self.figures["launch_s"] - (time.monotonic() - began)))
+        wait_until_it_may_end(self.state, self.pid)
 
     def _load(self, graph: str) -> tuple[Any, int]:
         """Loads the model as the build would; returns the interpreter and the time it took, microseconds."""

@@ -23,13 +23,20 @@ class Cable:
         self.cut_after_shell_bytes: int | None = None
         self.pushed_bytes = 0
         self._unplug = unplug
+        self._frozen_at_s = 0.0
         self._thawed = threading.Event()
         self._thawed.set()
         self._lock = threading.Lock()
 
     def freeze(self) -> None:
         """Nothing passes any more, and nobody is told: the phone hangs."""
+        self._frozen_at_s = time.monotonic()
         self._thawed.clear()
+
+    @property
+    def frozen_s(self) -> float:
+        """For how long nothing has passed; 0 where it does."""
+        return 0.0 if self._thawed.is_set() else time.monotonic() - self._frozen_at_s
 
     def thaw(self) -> None:
         """What was held back passes."""

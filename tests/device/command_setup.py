@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
 from click.testing import CliRunner, Result
 
 from device.adb_servers import AdbServer
 from device.bench_setup import FOLDER
 from device.phone import Phone
-from device.stand_in_behaviour import Behaviour, Figures, benchmark_binary
+from device.stand_in_behaviour import Behaviour, benchmark_binary
 from edge_mnv3.cli import main
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.results.images import CalibrationManifest, ImageShape
@@ -21,13 +20,6 @@ from edge_mnv3.core.results.model_facts import InputFacts, ModelFacts, OutputFac
 from edge_mnv3.core.results.models import KernelCheck, ModelChecks, VariantInfo, WeightsInfo
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.model.arch import VARIANTS
-from edge_mnv3_android_bench.adb import client as adb
-from edge_mnv3_android_bench.adb import files as device_files
-from edge_mnv3_android_bench.device import selection as device_selection
-from edge_mnv3_android_bench.device import settings as device_settings
-from edge_mnv3_android_bench.device import state as device_state
-from edge_mnv3_android_bench.measuring import launch_script, launch_statistics, launching
-from edge_mnv3_android_bench.measuring import session as device_session
 from tiny_models import write_classifier
 
 # Two launches of ten runs each; nobody waits for a phone to cool down.
@@ -35,9 +27,6 @@ QUICK = (
     *("--runs", "10", "--min-secs", "0.1", "--max-secs", "5", "--launches", "2", "--max-cool-down", "0.2"),
 )
 AS_THEY_ARE = ("--accept-variation",)  # two launches are not enough to quote
-
-# A launch that lasts long enough to be sampled two or three times, once `shorten` was called.
-SHORT = Figures.steady(20_000, spread_us=100, launch_s=0.5)
 
 
 class Bench(NamedTuple):
@@ -68,26 +57,9 @@ class Bench(NamedTuple):
         return path
 
 
-def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes waits and launches short, so that a test is over soon even when nothing answers."""
-    monkeypatch.setattr(adb, "SERVER_TIMEOUT_S", 3.0)
-    monkeypatch.setattr(adb, "SHELL_TIMEOUT_S", 2.0)
-    monkeypatch.setattr(adb, "CONNECT_TIMEOUT_S", 3.0)
-    monkeypatch.setattr(device_files, "SHELL_TIMEOUT_S", 2.0)
-    monkeypatch.setattr(device_selection, "PASSING_STATE_S", 0.5)
-    monkeypatch.setattr(device_state, "_DUMP_TIMEOUT_S", 2.5)
-    monkeypatch.setattr(device_session, "LOADING_ALLOWANCE_S", 0.5)
-    monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
-    monkeypatch.setattr(launching, "_STATES_ALLOWANCE_S", 1.5)
-    monkeypatch.setattr(launching, "_KILL_TIMEOUT_S", 1.0)
-    monkeypatch.setattr(launch_script, "SAMPLE_INTERVAL_S", 0.1)
-    monkeypatch.setattr(launch_statistics, "SETTLE_S", 0.15)
-    monkeypatch.setattr(launching, "SETTLE_S", 0.15)
-
-
 def assert_clean(phone: Phone) -> None:
     """Nothing runs on the phone, no file of a launch is left on it, its settings are restored."""
-    assert phone.wait_for(lambda: not phone.processes(), timeout_s=4.0), phone.processes()
+    assert phone.wait_for(lambda: not phone.processes()), phone.processes()
     names = {path.removeprefix(f"{FOLDER}/") for path in phone.files()}
     left = ("run", ".push-", "settings_", "check_", "lock", ".stale")
     assert not {name for name in names if name.startswith(left)}, names

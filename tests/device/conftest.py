@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from device.adb_servers import AdbBinary, AdbServer, find_adb_binaries, running_server
+from device.command_setup import Bench
 from device.layouts import Layout, captured_phone, generic_phone
 from device.phone import Phone
 from device.stand_in_runner import running_stand_in
+from edge_mnv3_android_bench.device import settings as device_settings
 
 DEFAULT_SERVER_PORT = 5037
 # The phone's processes are found through this computer's /proc.
@@ -138,3 +140,12 @@ def any_device(
     environment: dict[str, Any] = dict(os.environ)
     server = AdbServer(binary=adb_server.binary, port=port, environment=environment)
     return AnyDevice(serial=pytestconfig.getoption("--run-device"), server=server, phone=None)
+
+
+@pytest.fixture
+def bench(adb_environment: AdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """The command line in a new folder, which waits for no phone to come back or to cool down."""
+    monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(device_settings, "_RECONNECT_S", 0.0)
+    return Bench(tmp_path, adb_environment)

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from device.bench_setup import ABI, FOLDER
 from device.command_setup import Bench
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour, foreign_binary
+from edge_mnv3_android_bench.measuring import session
 from tiny_models import write_classifier
 
 DONE, FAILED, UNSTABLE = 0, 1, 3
@@ -28,12 +31,14 @@ class Stage(NamedTuple):
         phone: Not connected yet.
         model: What is measured.
         binary: What measures it.
+        monkeypatch: For the time of the test.
     """
 
     bench: Bench
     phone: Phone
     model: Path
     binary: Path
+    monkeypatch: pytest.MonkeyPatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +93,18 @@ def program_behaves(behaviour: Behaviour, *arguments: str) -> Callable[[Stage], 
     return arrange
 
 
-def at_launch(
-    launch: int, action: Callable[[Stage], None], *, later_s: float = 0.2
-) -> Callable[[Stage], tuple[str, ...]]:
+def hangs(stage: Stage) -> tuple[str, ...]:
+    """The program never ends; a model is not waited for as long as usual."""
+    stage.monkeypatch.setattr(session, "LOADING_ALLOWANCE_S", 0.5)
+    return program_behaves(Behaviour(fault="hang"))(stage)
+
+
+def in_launch(launch: int, action: Callable[[Stage], None]) -> Callable[[Stage], tuple[str, ...]]:
     """Does something in the middle of a launch, of two that are demanded."""
 
     def arrange(stage: Stage) -> tuple[str, ...]:
         phone = stage.phone
-        phone.at_launch(launch, lambda: phone.after(later_s, lambda: action(stage)))
+        phone.in_launch(launch, lambda: action(stage))
         return ("--launches", "2")
 
     return arrange
@@ -119,10 +128,10 @@ def hot_once(stage: Stage) -> tuple[str, ...]:
 
     def heat() -> None:
         phone.throttle()
-        phone.cool(after_s=1.6)
+        phone.when_asked_again(phone.cool)
 
     phone.at_launch(FIRST, heat)
-    return ("--launches", "1", "--max-cool-down", "2")
+    return ("--launches", "1")
 
 
 def busy_once(stage: Stage) -> tuple[str, ...]:

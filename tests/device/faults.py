@@ -12,9 +12,10 @@ from device.fault_setups import (
     SECOND,
     Fault,
     always_behaves,
-    at_launch,
     changed_in_the_cache,
     changed_on_the_phone,
+    hangs,
+    in_launch,
     old_build,
     one_file_under_two_names,
     program_behaves,
@@ -47,7 +48,7 @@ FAULTS = (
     Fault(
         kind=CABLE,
         what="unplugged in the output of a launch",
-        arrange=at_launch(FIRST, lambda stage: setattr(stage.phone.cable, "cut_after_shell_bytes", 60)),
+        arrange=in_launch(FIRST, lambda stage: setattr(stage.phone.cable, "cut_after_shell_bytes", 60)),
         code=FAILED,
         says="the connection broke",
         reachable=False,
@@ -55,7 +56,7 @@ FAULTS = (
     Fault(
         kind=CABLE,
         what="unplugged in a launch, after another one",
-        arrange=at_launch(SECOND, lambda stage: stage.phone.unplug()),
+        arrange=in_launch(SECOND, lambda stage: stage.phone.unplug()),
         code=FAILED,
         says="the connection broke",
         reachable=False,
@@ -71,7 +72,7 @@ FAULTS = (
     Fault(
         kind=CABLE,
         what="frozen in a launch",
-        arrange=at_launch(FIRST, lambda stage: stage.phone.freeze()),
+        arrange=in_launch(FIRST, lambda stage: stage.phone.freeze()),
         code=FAILED,
         says="no end within",
         reachable=False,
@@ -79,7 +80,7 @@ FAULTS = (
     Fault(
         kind=CABLE,
         what="it reboots in a launch",
-        arrange=at_launch(FIRST, lambda stage: stage.phone.reboot(seconds=0.2)),
+        arrange=in_launch(FIRST, lambda stage: stage.phone.reboot()),
         code=FAILED,
         says="the connection broke",
         reachable=False,
@@ -166,7 +167,7 @@ FAULTS = (
     Fault(
         kind=FILES,
         what="the tool's folder is removed in a launch",
-        arrange=at_launch(FIRST, lambda stage: shutil.rmtree(stage.phone.host_path(FOLDER))),
+        arrange=in_launch(FIRST, lambda stage: shutil.rmtree(stage.phone.host_path(FOLDER))),
         code=FAILED,
         says="no such folder any more",
     ),
@@ -195,7 +196,7 @@ FAULTS = (
     Fault(
         kind=PROGRAM,
         what="it hangs",
-        arrange=program_behaves(Behaviour(fault="hang"), "--max-secs", "0.7"),
+        arrange=hangs,
         code=FAILED,
         says="and was killed",
     ),

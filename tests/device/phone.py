@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from device import conditions as phone_conditions
-from device import phone_processes, shell_service, sync_service
+from device import phone_processes, shell_service, sync_service, watching
 from device.adbd import Adbd, Stream, UnknownServiceError
+from device.agenda import Agenda
 from device.cable import Cable
 from device.conditions import Conditions
 from device.launches import Launches
@@ -25,6 +26,7 @@ from device.phone_folder import PhoneFolder
 from device.stand_in_behaviour import Behaviour, Figures
 
 TICK_S = 0.01
+PATIENCE_S = 60.0  # for what takes no time on a computer that does nothing else
 _BANNER_PROPERTIES = ("ro.product.name", "ro.product.model", "ro.product.device")
 
 
@@ -49,6 +51,7 @@ class Phone:
         behaviour: How `benchmark_model` behaves, whatever binary was pushed; None: as the binary says.
         next_launches: How the next launches of `benchmark_model` behave, one after the other; None among
             them: as `behaviour` says.
+        may_start: Whether it comes up again when it restarts.
         shell_log: All scripts that were run, in order.
     """
 
@@ -58,18 +61,19 @@ class Phone:
         self.figures: Figures | None = None
         self.behaviour: Behaviour | None = None
         self.next_launches: list[Behaviour | None] = []
+        self.may_start = True
         self.shell_log: list[str] = []
         self.cable = Cable(self.unplug)
         self._folder = PhoneFolder(folder, layout)
         self.root = self._folder.root
         self.faults = self._folder.faults
         self._launches = Launches(self.root, self._folder.state)
+        self._watches = watching.Watches(self._folder.state)
         self._mark = uuid.uuid4().hex
         self._stand_in = stand_in
-        self._schedule: list[tuple[float, Callable[[], None]]] = []
-        self._at_launch: dict[int, Callable[[], None]] = {}
-        self._lock = threading.Lock()
+        self._agenda = Agenda()
         self._proc_lock = threading.Lock()
+        self._apply_lock = threading.Lock()
         self._closed = threading.Event()
         self.apply()
         self._adbd = Adbd(self.cable, self._banner, self._knows, self._serve)
@@ -108,52 +112,57 @@ class Phone:
         """The owner taps "allow USB debugging"."""
         self._adbd.accept_key()
 
-    def reboot(self, *, seconds: float = 0.0) -> None:
+    def reboot(self) -> None:
         """Restarts: connection and processes are lost, files stay, the uptime begins anew."""
         self._adbd.hang_up()
         self.kill_processes()
         (self._folder.state / "fixed_performance").unlink(missing_ok=True)
         self.conditions.booted_at_s = time.monotonic()
-        self.after(seconds, self._adbd.listen)
+        self.when(lambda: self.may_start, self._adbd.listen)
 
-    def throttle(self, *, after_s: float = 0.0, clock_fraction: float = 0.6, thermal_status: int = 3) -> None:
+    def throttle(self, *, clock_fraction: float = 0.6, thermal_status: int = 3) -> None:
         """Gets hot: clocks fall, the thermal status rises, inference takes longer."""
 
-        def heat() -> None:
-            self.conditions.cpu_celsius = 88.0
-            self.conditions.skin_celsius = 46.0
-            self.conditions.clock_fraction = clock_fraction
-            self.conditions.thermal_status = thermal_status
+        self.conditions.cpu_celsius = 88.0
+        self.conditions.skin_celsius = 46.0
+        self.conditions.clock_fraction = clock_fraction
+        self.conditions.thermal_status = thermal_status
 
-        self.after(after_s, heat)
-
-    def cool(self, *, after_s: float = 0.0) -> None:
+    def cool(self) -> None:
         """Ends `throttle`."""
-
-        def calm() -> None:
-            fresh = Conditions()
-            self.conditions.cpu_celsius = fresh.cpu_celsius
-            self.conditions.skin_celsius = fresh.skin_celsius
-            self.conditions.clock_fraction = fresh.clock_fraction
-            self.conditions.thermal_status = fresh.thermal_status
-
-        self.after(after_s, calm)
-
-    def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Does something later, or at once for 0 seconds."""
-        if seconds <= 0:
-            action()
-            return
-        with self._lock:
-            self._schedule.append((time.monotonic() + seconds, action))
+        fresh = Conditions()
+        self.conditions.cpu_celsius = fresh.cpu_celsius
+        self.conditions.skin_celsius = fresh.skin_celsius
+        self.conditions.clock_fraction = fresh.clock_fraction
+        self.conditions.thermal_status = fresh.thermal_status
 
     def at_launch(self, number: int, action: Callable[[], None]) -> None:
         """Does something when `benchmark_model` is launched for the `number`th time, counted from 1.
 
-        The process waits until it is done; `after` may be used within.
+        The process waits until it is done.
         """
-        with self._lock:
-            self._at_launch[number] = action
+        self._agenda.at_launch(number, action)
+
+    def in_launch(
+        self, number: int, action: Callable[[], None], *, when: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Does something in the middle of that launch, which goes on until it is done.
+
+        Args:
+            number: Of the launch, counted from 1.
+            action: Runs once the launch was sampled, if anything samples it.
+            when: Nor does it run before this holds.
+        """
+        self._agenda.in_launch(number, action, when)
+
+    def when(self, condition: Callable[[], bool], action: Callable[[], None]) -> None:
+        """Does something as soon as `condition` holds; before each script it is seen whether it does."""
+        self._agenda.when(condition, action)
+
+    def when_asked_again(self, action: Callable[[], None], *, times: int = 1) -> None:
+        """Does something before so many further scripts have begun."""
+        before = len(self.shell_log)
+        self.when(lambda: len(self.shell_log) >= before + times, action)
 
     def fill_up(self, *, free_bytes: int = 0) -> None:
         """Leaves only so much space on /data."""
@@ -217,7 +226,7 @@ class Phone:
         """Command lines with which `benchmark_model` was started so far."""
         return self._launches.command_lines()
 
-    def wait_for(self, condition: Callable[[], bool], *, timeout_s: float = 5.0) -> bool:
+    def wait_for(self, condition: Callable[[], bool], *, timeout_s: float = PATIENCE_S) -> bool:
         """Waits until `condition` holds; False when it does not in time."""
         end = time.monotonic() + timeout_s
         while not condition():
@@ -265,6 +274,7 @@ class Phone:
 
     def before_shell(self) -> None:
         """Brings the files that show the phone's state up to date."""
+        self._agenda.do_what_holds()
         self.apply()
         phone_conditions.write_uptime(self.conditions, self.root)
 
@@ -275,14 +285,17 @@ class Phone:
             return [setpriv, "--bounding-set", "-dac_override,-dac_read_search", *command]
         return command
 
-    def shell_environment(self) -> dict[str, str]:
+    def shell_environment(self, script: str) -> dict[str, str]:
         """The environment of a script."""
         root = str(self.root)
+        programs = f"{root}/system/bin"
+        watch = self._watches.name(script)
         return {
+            phone_processes.WATCH: watch,
             "ANDROID_DATA": f"{root}/data",
             "HOME": root,
             "LC_ALL": "C",
-            "PATH": f"{root}/system/bin",
+            "PATH": f"{self._watches.folder}:{programs}" if watch else programs,
             "TMPDIR": f"{root}/data/local/tmp",
             "EDGE_PHONE_HOST_CHMOD": host_program("chmod"),
             "EDGE_PHONE_HOST_SH": host_program("sh"),
@@ -313,32 +326,26 @@ class Phone:
 
     def apply(self) -> None:
         """Makes what was assigned to `conditions`, `faults`, `figures` and so on take effect."""
-        files = phone_conditions.shown_files(
-            self.conditions,
-            self.layout,
-            self._launches.busy_cpus(len(self.layout.cores)),
-            fixed_performance=self.fixed_performance,
-        )
-        self._folder.show(files | self._launches.set_up(self.behaviour, self.figures))
+        with self._apply_lock:
+            files = phone_conditions.shown_files(
+                self.conditions,
+                self.layout,
+                self._launches.busy_cpus(len(self.layout.cores)),
+                fixed_performance=self.fixed_performance,
+            )
+            self._folder.show(files | self._launches.set_up(self.behaviour, self.figures))
 
     def _tick(self) -> None:
         while not self._closed.wait(TICK_S):
             asking = self._launches.asking()
-            for action in self._due_actions():
-                action()
+            self._agenda.do_what_is_due(lambda: len(self.launches))
             self._forget_ended_processes()
             self.apply()
             for pid in asking:
                 self._launches.answer(pid, self.next_launches.pop(0) if self.next_launches else None)
-
-    def _due_actions(self) -> list[Callable[[], None]]:
-        now = time.monotonic()
-        with self._lock:
-            due = [action for at, action in self._schedule if at <= now]
-            self._schedule = [entry for entry in self._schedule if entry[0] > now]
-            launched = len(self.launches) if self._at_launch else 0
-            numbers = [number for number in sorted(self._at_launch) if number <= launched]
-            return due + [self._at_launch.pop(number) for number in numbers]
+            for launch in self._launches.running():
+                if self._launches.is_seen(launch) and self._agenda.do_what_is_due_in(launch.number):
+                    self._launches.let_end(launch)
 
     def _forget_ended_processes(self) -> None:
         with self._proc_lock:
@@ -375,6 +382,6 @@ class Phone:
         elif kind in ("shell", "exec"):
             shell_service.serve_shell(self, stream, service, crlf=self.faults.crlf)
         elif kind == "reboot":
-            self.after(2 * TICK_S, lambda: self.reboot(seconds=0.5))
+            self.when(lambda: stream.closed.is_set(), self.reboot)
         else:
             raise UnknownServiceError(service)

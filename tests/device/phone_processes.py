@@ -13,6 +13,7 @@ ROOT = "EDGE_PHONE_ROOT"
 STATE = "EDGE_PHONE_STATE"
 MASK = "EDGE_PHONE_MASK"
 CORES = "EDGE_PHONE_CORES"
+WATCH = "EDGE_PHONE_WATCH"
 
 
 def marked_pids(mark: str) -> list[int]:

@@ -16,10 +16,11 @@ import struct
 import subprocess
 import threading
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, cast
 
 from device.adbd import Stream, StreamClosedError
 from device.cable import Cable
+from device.phone_commands import host_program
 
 _TOP_FOLDERS = "data|sys|proc|system|vendor|sdcard|storage|mnt|apex|odm|product|tmp"
 _PHONE_PATH = re.compile(rf"(?<![\w./}})*?\]])/(?=(?:{_TOP_FOLDERS})(?![\w-]))")
@@ -36,6 +37,8 @@ _MESSAGES = (
 )
 
 STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = range(5)
+# A script begins when the phone's /proc shows it, as on a phone.
+_WHEN_SHOWN = 'read -r _; exec "$@"'
 
 
 class ScriptHost(Protocol):
@@ -48,7 +51,7 @@ class ScriptHost(Protocol):
     def shell_command(self, script: str) -> list[str]:
         """The argument list that runs a script on this computer."""
 
-    def shell_environment(self) -> dict[str, str]:
+    def shell_environment(self, script: str) -> dict[str, str]:
         """The environment of a script."""
 
     def before_shell(self) -> None:
@@ -82,10 +85,11 @@ def serve_shell(phone: ScriptHost, stream: Stream, service: str, *, crlf: bool) 
     with_exit_code = "v2" in kind.split(",")
     phone.shell_log.append(script)
     phone.before_shell()
+    command = phone.shell_command(to_host_script(script, phone.root))
     process = subprocess.Popen(
-        phone.shell_command(to_host_script(script, phone.root)),
+        [host_program("sh"), "-c", _WHEN_SHOWN, "sh", *command],
         cwd=phone.root,
-        env=phone.shell_environment(),
+        env=phone.shell_environment(script),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if with_exit_code else subprocess.STDOUT,
@@ -93,6 +97,8 @@ def serve_shell(phone: ScriptHost, stream: Stream, service: str, *, crlf: bool) 
         bufsize=0,
     )
     phone.register_process(process.pid)
+    with contextlib.suppress(OSError):
+        cast("IO[bytes]", process.stdin).write(b"\n")
     _ShellRun(phone, stream, process, with_exit_code=with_exit_code, crlf=crlf).carry()
 
 

@@ -41,21 +41,19 @@ class Figures:
             durations of its runs, microseconds. A list that is too short begins anew, and so do the launches.
         warmup_us: Durations of warm-up runs, begun anew when there are too few.
         init_us: Duration of loading.
-        launch_s: How long a launch really takes, so that it can be watched while it runs.
+        launch_s: How long a launch really takes at least.
     """
 
     inference_us: dict[str, list[list[int]]] = field(default_factory=dict)
     warmup_us: list[int] = field(default_factory=lambda: [30_000])
     init_us: int = 5_000
-    launch_s: float = 0.05
+    launch_s: float = 0.0
 
     @classmethod
-    def steady(
-        cls, median_us: int, *, spread_us: int = 0, launches: int = 1, launch_s: float = 0.05
-    ) -> Figures:
+    def steady(cls, median_us: int, *, spread_us: int = 0) -> Figures:
         """Runs around one value: below and above it by turns, by `spread_us`."""
         runs = [median_us - spread_us, median_us, median_us + spread_us]
-        return cls(inference_us={"*": [runs] * launches}, launch_s=launch_s)
+        return cls(inference_us={"*": [runs]})
 
 
 def benchmark_binary(behaviour: Behaviour | None = None, *, padding_bytes: int = 0) -> bytes:

@@ -17,8 +17,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from device import phone_processes as processes
 
-_ACKNOWLEDGED_WITHIN_S = 5.0
-_SERVER_STARTS_WITHIN_S = 30.0
+_ANSWERED_WITHIN_S = _SERVER_STARTS_WITHIN_S = 120.0
 
 
 def main() -> None:
@@ -37,7 +36,6 @@ def main() -> None:
         server.sendall(json.dumps(request).encode() + b"\n")
         answer = server.recv(16)
     status = int(answer or b"9")
-    os.unlink(f"{state}/started/{os.getpid()}")
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number != signal.SIGKILL:
@@ -61,19 +59,26 @@ def _connect(server: socket.socket, path: str) -> None:
 
 
 def _record(state: str, argv: list[str]) -> None:
-    """Notes the launch and waits until the phone knows that its cores are busy."""
+    """Notes the launch, waits until the phone knows that its cores are busy, and says that it has begun."""
     with open(f"{state}/launches.jsonl", "a") as file:
-        file.write(json.dumps(argv) + "\n")
+        launch = {"argv": argv, "pid": os.getpid(), "watch": os.environ.get(processes.WATCH, "")}
+        file.write(json.dumps(launch) + "\n")
     path = f"{state}/started/{os.getpid()}"
     with open(f"{state}/asking-{os.getpid()}", "w") as file:
         file.write("asks")
     os.replace(f"{state}/asking-{os.getpid()}", path)
-    end = time.monotonic() + _ACKNOWLEDGED_WITHIN_S
-    while time.monotonic() < end:
-        with open(path) as file:
-            if file.read() == "knows":
-                return
+    end = time.monotonic() + _ANSWERED_WITHIN_S
+    while _content(path) == "asks":
+        if time.monotonic() > end:
+            sys.exit("the emulated phone does not let the launch begin")
         time.sleep(0.002)
+    if watch := os.environ.get(processes.WATCH):
+        open(f"{state}/watches/{watch}.begun", "w").close()
+
+
+def _content(path: str) -> str:
+    with open(path) as file:
+        return file.read()
 
 
 main()

@@ -11,20 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from device.adb_servers import AdbServer
 from device.bench_setup import STEADY, model_file
 from device.command_setup import (
     AS_THEY_ARE,
     QUICK,
-    SHORT,
     Bench,
     assert_clean,
     printed,
-    shorten,
     write_variant_files,
 )
 from device.conftest import AnyDevice, MakePhone
-from device.phone import Phone
+from device.phone import PATIENCE_S, Phone
 from device.stand_in_behaviour import Behaviour
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json
@@ -36,16 +33,8 @@ REPRODUCE = (
 )
 
 
-@pytest.fixture
-def bench(adb_environment: AdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    shorten(monkeypatch)
-    return Bench(tmp_path, adb_environment)
-
-
 def test_float_stock_and_accurate_of_two_networks_in_one_command(bench: Bench, pixel: Phone) -> None:
-    pixel.figures = SHORT
+    pixel.figures = STEADY
     write_variant_files(bench.folder / "models", "small", "large_minimalistic")
     command = (
         *("reproduce", "--device", pixel.serial, "--variants", "small,large_minimalistic", *REPRODUCE),
@@ -69,8 +58,7 @@ def test_float_stock_and_accurate_of_two_networks_in_one_command(bench: Bench, p
         assert conditions.protocol.name == "published"
         assert conditions.device.build_fingerprint
         assert len(conditions.model_sha256) == len(conditions.binary.sha256) == 64
-        # On a busy machine the emulated clock may be seen idle: such a launch does not count and is repeated.
-        (launch,) = (launch for launch in one.launches if not launch.problems)
+        (launch,) = one.launches
         assert launch.before.battery_percent == 80
         assert launch.after is not None
         assert launch.samples
@@ -91,7 +79,7 @@ def test_float_stock_and_accurate_of_two_networks_in_one_command(bench: Bench, p
 
 @pytest.mark.any_adb
 def test_two_builds_are_two_columns(bench: Bench, pixel: Phone) -> None:
-    pixel.figures = SHORT
+    pixel.figures = STEADY
     write_variant_files(bench.folder / "models", "small")
     era = bench.binary(Behaviour(build="1.13"), "old")
     assert bench.run("benchmark-binary", "add", "era-2019", era).exit_code == 0
@@ -109,7 +97,7 @@ def test_two_builds_are_two_columns(bench: Bench, pixel: Phone) -> None:
 
 @pytest.mark.any_adb
 def test_a_table_its_file_and_a_comparison(bench: Bench, phone: Phone) -> None:
-    phone.figures = SHORT
+    phone.figures = STEADY
     model, binary = model_file(bench.folder), bench.binary()
     command = (model, "--benchmark-binary", binary, "--launches", "3", "--force")
     first = bench.measure(phone, *command, "-o", "a.json")
@@ -135,7 +123,7 @@ def test_a_table_its_file_and_a_comparison(bench: Bench, phone: Phone) -> None:
 
 def test_one_phone_is_lost_the_other_ones_result_is_there(bench: Bench, make_phone: MakePhone) -> None:
     good, bad = make_phone(), make_phone()
-    good.figures = bad.figures = SHORT
+    good.figures = bad.figures = STEADY
     bad.at_launch(3, bad.unplug)
     command = ("--device", bad.serial, model_file(bench.folder), "--benchmark-binary", bench.binary())
     done = bench.measure(good, *command, "-o", "result.json")
@@ -161,7 +149,7 @@ def test_one_phone_is_lost_the_other_ones_result_is_there(bench: Bench, make_pho
 
 @pytest.mark.any_adb
 def test_a_variant_and_a_known_file_stand_beside_published_figures(bench: Bench, pixel: Phone) -> None:
-    pixel.figures = SHORT
+    pixel.figures = STEADY
     write_variant_files(bench.folder / "models", "small")
     usual = (
         "--weights",
@@ -186,14 +174,14 @@ def test_a_variant_and_a_known_file_stand_beside_published_figures(bench: Bench,
 
 @pytest.mark.any_adb
 def test_lower_clocks_that_were_asked_for_are_accepted_and_noted(bench: Bench, phone: Phone) -> None:
-    phone.figures = SHORT
+    phone.figures = STEADY
     command = (model_file(bench.folder), "--benchmark-binary", bench.binary(), "--launches", "1", "--json")
     done = bench.measure(phone, *command, "--fixed-performance")
     assert done.exit_code == 0, done.output
     (result,) = printed(done)["results"]
     assert result["conditions"]["fixed_performance"] is True
-    counted = next(launch for launch in result["launches"] if not launch["problems"])
-    assert counted["samples"][-1]["khz"] == [1_680_000] * 4  # 70 % of 2400 MHz, once the program computes
+    (launch,) = result["launches"]
+    assert launch["samples"][-1]["khz"] == [1_680_000] * 4  # 70 % of 2400 MHz, once the program computes
     assert_clean(phone)
 
 
@@ -226,7 +214,7 @@ def test_what_is_asked_for_must_be_clear(bench: Bench) -> None:
 def test_files_that_are_missing_are_made_and_found_again(
     bench: Bench, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    phone.figures = SHORT
+    phone.figures = STEADY
     command = (
         *("reproduce", "--device", phone.serial, "--variants", "small_minimalistic", *REPRODUCE),
         *("--input-size", "32", "--samples", "2", "--models-dir", "models", "--json"),
@@ -254,6 +242,7 @@ def test_files_that_are_missing_are_made_and_found_again(
 @pytest.mark.measured_processes
 def test_ctrl_c_and_the_same_command_again(bench: Bench, phone: Phone) -> None:
     phone.figures = STEADY
+    phone.next_launches = [None, None, Behaviour(fault="hang")]  # only a signal ends the second launch
     model = model_file(bench.folder)
     arguments: list[str | Path] = [
         "bench",
@@ -280,9 +269,11 @@ def test_ctrl_c_and_the_same_command_again(bench: Bench, phone: Phone) -> None:
         start_new_session=True,
     )
     try:
-        assert phone.wait_for(lambda: len(phone.launches) == 3, timeout_s=30)  # --help, the first, the second
+        assert phone.wait_for(
+            lambda: len(phone.launches) == 3,
+        )  # --help, the first, the second
         os.killpg(program.pid, signal.SIGINT)  # to all, as a terminal does
-        _, errors = program.communicate(timeout=30)
+        _, errors = program.communicate(timeout=PATIENCE_S)
     finally:
         program.kill()
         program.communicate()

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from device.adb_servers import AdbServer
-from device.bench_setup import model_file
-from device.command_setup import SHORT, Bench, assert_clean, shorten
+from device.bench_setup import STEADY, model_file
+from device.command_setup import Bench, assert_clean
 from device.phone import Phone
 from edge_mnv3.core.errors import DeviceFileError
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
@@ -20,17 +19,9 @@ from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary
 from tiny_models import write_classifier
 
 
-@pytest.fixture
-def bench(adb_environment: AdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    shorten(monkeypatch)
-    return Bench(tmp_path, adb_environment)
-
-
 @pytest.mark.any_adb
 def test_profile_and_outputs(bench: Bench, phone: Phone) -> None:
-    phone.figures = SHORT
+    phone.figures = STEADY
     done = bench.measure(
         phone,
         *(model_file(bench.folder), "--benchmark-binary", bench.binary(), "--launches", "1"),
@@ -53,7 +44,7 @@ def test_profile_and_outputs(bench: Bench, phone: Phone) -> None:
 def test_outputs_of_a_float_file_of_stated_range(
     bench: Bench, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    phone.figures = SHORT
+    phone.figures = STEADY
     fed: list[str] = []
 
     def check(
@@ -79,7 +70,7 @@ def test_outputs_of_a_float_file_of_stated_range(
 def test_launches_are_kept_when_outputs_cannot_be_compared(
     bench: Bench, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    phone.figures = SHORT
+    phone.figures = STEADY
     command = (model_file(bench.folder), "--benchmark-binary", bench.binary(), "--check-outputs")
 
     def fail(*_arguments: object, **_options: object) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from device.adb_servers import AdbServer
-from device.phone import Phone
+from device.phone import PATIENCE_S, Phone
 from device.stand_in_behaviour import Behaviour, Build, Figures, benchmark_binary
 from device.stand_in_setup import FOLDER, QUICK, Bench
 from edge_mnv3.core.choices import Kernels
@@ -110,7 +110,7 @@ def test_an_input_of_the_wrong_size_aborts(bench: Bench) -> None:
 def test_scripted_figures_in_every_build(bench: Bench, build: Build, counted: str, summary: str) -> None:
     """50 runs of 19,900, 20,000 and 20,100 µs by turns: 17, 17 and 16 of them."""
     bench.phone.behaviour = Behaviour(build=build)
-    bench.phone.figures = Figures.steady(20_000, spread_us=100, launch_s=0)
+    bench.phone.figures = Figures.steady(20_000, spread_us=100)
     lines = bench.run("--graph=tiny.tflite --min_secs=0").stdout.splitlines()
     assert counted in lines
     assert summary in lines
@@ -119,7 +119,7 @@ def test_scripted_figures_in_every_build(bench: Bench, build: Build, counted: st
 def test_launches_of_a_model_take_their_scripts_in_turn(bench: Bench) -> None:
     bench.put("other.tflite", bench.model.read_bytes())
     scripts = {"tiny.tflite": [[1000], [2000]], "*": [[9000]]}
-    bench.phone.figures = Figures(inference_us=scripts, launch_s=0)
+    bench.phone.figures = Figures(inference_us=scripts)
     flags = "--num_runs=2 --min_secs=0 --warmup_runs=0 --warmup_min_secs=0"
     seen = [
         re.findall(r"count=2 curr=(\d+)\(all same\)", bench.run(f"--graph={name}.tflite {flags}").stdout)
@@ -130,7 +130,7 @@ def test_launches_of_a_model_take_their_scripts_in_turn(bench: Bench) -> None:
 
 def test_one_run_and_none(bench: Bench) -> None:
     flags = "--graph=tiny.tflite --num_runs=1 --min_secs=0 --warmup_runs=0 --warmup_min_secs=0"
-    bench.phone.figures = Figures.steady(1_440_000, launch_s=0)
+    bench.phone.figures = Figures.steady(1_440_000)
     bench.phone.behaviour = Behaviour(build="2.3")
     lines = bench.run(flags).stdout.splitlines()
     assert [line for line in lines if line.startswith("count=")] == ["count=0", "count=1 curr=1440000"]
@@ -138,14 +138,14 @@ def test_one_run_and_none(bench: Bench) -> None:
 
 
 def test_heat_and_load_make_it_slower(bench: Bench) -> None:
-    bench.phone.figures = Figures.steady(10_000, launch_s=0)
+    bench.phone.figures = Figures.steady(10_000)
     bench.phone.throttle(clock_fraction=0.5)
     bench.phone.conditions.loaded_cpus = frozenset({7})
     assert "curr=40000(all same)" in bench.run("--graph=tiny.tflite").stdout
 
 
 def test_max_secs_cuts_the_runs_silently(bench: Bench) -> None:
-    bench.phone.figures = Figures.steady(100_000, launch_s=0)
+    bench.phone.figures = Figures.steady(100_000)
     done = bench.run("--graph=tiny.tflite --max_secs=0.35 --warmup_runs=0 --warmup_min_secs=0")
     assert done.returncode == 0
     assert "INFO: count=4 curr=100000(all same)" in done.stdout
@@ -162,7 +162,7 @@ def test_max_secs_cuts_the_runs_silently(bench: Bench) -> None:
     ],
 )
 def test_deaths(bench: Bench, behaviour: Behaviour, code: int, message: str) -> None:
-    bench.phone.figures = Figures.steady(10_000, launch_s=0)
+    bench.phone.figures = Figures.steady(10_000)
     bench.put("benchmark_model", benchmark_binary(behaviour), mode=0o755)
     done = bench.run("--graph=tiny.tflite")
     assert done.returncode == code
@@ -172,7 +172,7 @@ def test_deaths(bench: Bench, behaviour: Behaviour, code: int, message: str) -> 
 
 
 def test_the_next_launches_may_differ(bench: Bench) -> None:
-    bench.phone.figures = Figures.steady(10_000, launch_s=0)
+    bench.phone.figures = Figures.steady(10_000)
     bench.phone.next_launches = [None, Behaviour(fault="kill"), Behaviour(cut_output_bytes=40)]
     done = [bench.run("--graph=tiny.tflite") for _launch in range(4)]
     assert [launch.returncode for launch in done] == [0, 137, 137, 0]
@@ -181,30 +181,32 @@ def test_the_next_launches_may_differ(bench: Bench) -> None:
 
 def test_a_hanging_launch_can_be_killed_by_name(bench: Bench) -> None:
     bench.put("benchmark_model", benchmark_binary(Behaviour(fault="hang")), mode=0o755)
-    with pytest.raises(subprocess.TimeoutExpired):
-        bench.server.run(
-            "-s",
-            bench.phone.serial,
-            "shell",
-            f"cd {FOLDER}; ./benchmark_model --graph=tiny.tflite",
-            timeout_s=0.6,
-        )
-    [process] = [one for one in bench.phone.processes() if one.name == "benchmark_model"]
-    assert process.argv == ("./benchmark_model", "--graph=tiny.tflite")
-    assert (
-        bench.server.run("-s", bench.phone.serial, "shell", "kill -9 $(pidof benchmark_model)").returncode
-        == 0
+    hanging = subprocess.Popen(
+        bench.server.argv(
+            "-s", bench.phone.serial, "shell", f"cd {FOLDER}; ./benchmark_model --graph=tiny.tflite"
+        ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=bench.server.environment,
     )
+    called = ("./benchmark_model", "--graph=tiny.tflite")
+    assert bench.phone.wait_for(lambda: called in [process.argv for process in bench.phone.processes()])
+    killed = bench.server.run("-s", bench.phone.serial, "shell", "kill -9 $(pidof benchmark_model)")
+    assert killed.returncode == 0
+    assert hanging.wait(PATIENCE_S) == 137
     assert bench.phone.wait_for(lambda: bench.phone.processes() == [])
 
 
 def test_a_running_launch_is_seen_on_its_cores(bench: Bench) -> None:
-    bench.phone.figures = Figures.steady(10_000, launch_s=0.5)
+    bench.phone.figures = Figures.steady(10_000)
+    seen = bench.phone.host_path(f"{FOLDER}/seen")
+    bench.phone.in_launch(1, lambda: None, when=seen.exists)
     script = f"""cd {FOLDER}; cpus=/sys/devices/system/cpu
         taskset f0 ./benchmark_model --graph=tiny.tflite > log 2>&1 &
         while ! grep -q 2400000 $cpus/cpu7/cpufreq/scaling_cur_freq; do sleep 0.02; done
         grep 'allowed:' /proc/$(pidof benchmark_model)/status; cat $cpus/cpu3/cpufreq/scaling_cur_freq
-        wait; tail -1 log | cut -c-23"""
+        > seen; wait; tail -1 log | cut -c-23"""
     told = bench.server.run("-s", bench.phone.serial, "shell", script).stdout.decode()
     assert told == "Cpus_allowed:\tf0\n300000\nINFO: Memory footprint \n"
     assert bench.phone.launches == [["./benchmark_model", "--graph=tiny.tflite"]]
@@ -212,7 +214,7 @@ def test_a_running_launch_is_seen_on_its_cores(bench: Bench) -> None:
 
 
 def test_something_happens_at_a_launch(bench: Bench) -> None:
-    bench.phone.figures = Figures.steady(10_000, launch_s=0)
+    bench.phone.figures = Figures.steady(10_000)
     bench.phone.at_launch(2, lambda: bench.phone.throttle(clock_fraction=0.5))
     seen = [re.findall(r"curr=(\d+)", bench.run("--graph=tiny.tflite").stdout)[-1] for _launch in range(2)]
     assert seen == ["10000", "20000"]
@@ -284,7 +286,7 @@ def test_a_value_that_does_not_parse_and_help(bench: Bench) -> None:
 def test_op_profile(bench: Bench, build: Build, flag: str, row: str) -> None:
     """The stand-in gives a convolution ten times what it gives the reshape after it."""
     bench.phone.behaviour = Behaviour(build=build)
-    bench.phone.figures = Figures.steady(11_000, launch_s=0)
+    bench.phone.figures = Figures.steady(11_000)
     flags = f"--graph=tiny.tflite --enable_op_profiling=true --use_xnnpack=false {QUICK} {flag}"
     table = bench.run(flags).stdout
     if flag.endswith("p.csv"):

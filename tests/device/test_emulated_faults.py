@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import time
 
 import pytest
 
 from device.adb_servers import AdbServer
 from device.conftest import MakePhone
-from device.phone import Phone
+from device.phone import PATIENCE_S, Phone
 from device.stand_in_behaviour import foreign_binary
 
 _CLOCK = "cat /sys/devices/system/cpu/cpu7/cpufreq/scaling_cur_freq"
@@ -27,6 +26,19 @@ def _reconnect(server: AdbServer, phone: Phone) -> None:
     assert phone.wait_for(lambda: server.state(phone.serial) == "device")
 
 
+def _begun(server: AdbServer, phone: Phone, script: str) -> subprocess.Popen[bytes]:
+    """A script that has begun: its first line has arrived."""
+    running = subprocess.Popen(
+        server.argv("-s", phone.serial, "shell", f"echo begun; {script}"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=server.environment,
+    )
+    assert running.stdout
+    assert running.stdout.readline() == b"begun\n"
+    return running
+
+
 def test_unplugged_in_mid_output(phone: Phone, adb_server: AdbServer) -> None:
     """adb 29 reports success for a cut output."""
     phone.cable.cut_after_shell_bytes = 4
@@ -38,10 +50,10 @@ def test_unplugged_in_mid_output(phone: Phone, adb_server: AdbServer) -> None:
 
 
 def test_unplugged_after_a_while(phone: Phone, adb_server: AdbServer) -> None:
-    phone.after(0.2, phone.unplug)
-    done = _shell(adb_server, phone, "echo begun; sleep 30; echo done")
-    assert done.stdout == b"begun\n"
-    assert done.returncode == (0 if adb_server.binary.major < 30 else 255)
+    running = _begun(adb_server, phone, "sleep 30; echo done")
+    phone.unplug()
+    assert running.communicate(timeout=PATIENCE_S)[0] == b""
+    assert running.returncode == (0 if adb_server.binary.major < 30 else 255)
 
 
 def test_calls_after_the_loss_say_which_device(phone: Phone, adb_server: AdbServer) -> None:
@@ -82,10 +94,15 @@ def test_a_frozen_phone_is_still_a_device(phone: Phone, adb_server: AdbServer) -
 
 
 def test_frozen_in_mid_output(phone: Phone, adb_server: AdbServer) -> None:
-    phone.after(0.1, phone.freeze)
-    with pytest.raises(subprocess.TimeoutExpired) as caught:
-        adb_server.run("-s", phone.serial, "shell", "echo begun; sleep 0.3; echo done", timeout_s=0.6)
-    assert caught.value.stdout == b"begun\n"
+    running = _begun(adb_server, phone, "read line; echo done")
+    phone.freeze()
+    assert running.stdin
+    running.stdin.write(b"line\n")
+    running.stdin.flush()
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.wait(0.5)
+    phone.thaw()
+    assert running.communicate(timeout=PATIENCE_S)[0] == b"done\n"
 
 
 def test_a_phone_that_never_answers_is_offline(make_phone: MakePhone, adb_server: AdbServer) -> None:
@@ -120,10 +137,11 @@ def test_reboot(phone: Phone, adb_server: AdbServer) -> None:
     _shell(adb_server, phone, "echo kept > /data/local/tmp/x; sleep 60 > /dev/null 2>&1 < /dev/null &")
     _shell(adb_server, phone, "cmd power set-fixed-performance-mode-enabled true")
     phone.conditions.booted_at_s -= 1000
-    phone.reboot(seconds=0.2)
+    phone.may_start = False
+    phone.reboot()
     assert phone.processes() == []
     assert adb_server.connect(phone.serial) != f"connected to {phone.serial}"
-    time.sleep(0.3)
+    phone.may_start = True
     _reconnect(adb_server, phone)
     told = _shell(adb_server, phone, "cat /proc/uptime /data/local/tmp/x").stdout.split()
     assert float(told[0]) < 100
@@ -133,9 +151,11 @@ def test_reboot(phone: Phone, adb_server: AdbServer) -> None:
 
 def test_rebooted_by_adb(phone: Phone, adb_server: AdbServer) -> None:
     phone.conditions.booted_at_s -= 1000
+    phone.may_start = False
     assert adb_server.run("-s", phone.serial, "reboot").returncode == 0
     assert phone.wait_for(lambda: adb_server.state(phone.serial) == "offline")
     adb_server.disconnect(phone.serial)
+    phone.may_start = True
     assert phone.wait_for(lambda: adb_server.connect(phone.serial) == f"connected to {phone.serial}")
     assert float(_shell(adb_server, phone, "cat /proc/uptime").stdout.split()[0]) < 100
 
@@ -152,9 +172,8 @@ def test_old_android_has_no_exit_codes(make_phone: MakePhone, adb_server: AdbSer
 
 def test_throttling_and_cooling(phone: Phone, adb_server: AdbServer) -> None:
     phone.conditions.ramps = False
-    phone.throttle(after_s=0.1, clock_fraction=0.5, thermal_status=3)
     assert _shell(adb_server, phone, _CLOCK).stdout == b"2400000\n"
-    time.sleep(0.15)
+    phone.throttle(clock_fraction=0.5, thermal_status=3)
     status = "dumpsys thermalservice | grep 'Thermal Status'"
     assert _shell(adb_server, phone, f"{_CLOCK}; {status}").stdout == b"1200000\nThermal Status: 3\n"
     phone.cool()
@@ -163,9 +182,10 @@ def test_throttling_and_cooling(phone: Phone, adb_server: AdbServer) -> None:
 
 def test_clocks_change_while_a_script_runs(phone: Phone, adb_server: AdbServer) -> None:
     phone.conditions.ramps = False
-    phone.throttle(after_s=0.2, clock_fraction=0.5)
-    done = _shell(adb_server, phone, f"{_CLOCK}; sleep 0.4; {_CLOCK}")
-    assert done.stdout == b"2400000\n1200000\n"
+    begun = phone.host_path("/data/local/tmp/begun")
+    phone.when(begun.exists, lambda: phone.throttle(clock_fraction=0.5))
+    script = f"{_CLOCK}; > /data/local/tmp/begun; until {_CLOCK} | grep -v 2400000; do sleep 0.01; done"
+    assert _shell(adb_server, phone, script).stdout == b"2400000\n1200000\n"
 
 
 def test_a_core_that_another_process_loads(phone: Phone, adb_server: AdbServer) -> None:
@@ -188,7 +208,8 @@ def test_a_command_that_is_missing(phone: Phone, adb_server: AdbServer) -> None:
 
 def test_a_taskset_that_does_nothing(phone: Phone, adb_server: AdbServer) -> None:
     phone.faults.taskset_ignored = True
-    script = "taskset f0 sleep 0.3 & sleep 0.15; grep 'allowed:' /proc/$!/status"
+    shown = "until grep 'allowed:' /proc/$!/status 2> /dev/null; do sleep 0.01; done"
+    script = f"taskset f0 sleep 60 & {shown}; kill $!"
     assert _shell(adb_server, phone, script).stdout == b"Cpus_allowed:\tff\n"
 
 
@@ -231,6 +252,6 @@ def test_several_devices_must_be_told_apart(
 def test_nothing_is_left_when_a_phone_is_closed(make_phone: MakePhone, adb_server: AdbServer) -> None:
     phone = make_phone()
     _shell(adb_server, phone, "sleep 60 > /dev/null 2>&1 < /dev/null &")
-    assert len(phone.processes()) == 1
+    assert phone.wait_for(lambda: len(phone.processes()) == 1)
     phone.close()
     assert phone.processes() == []

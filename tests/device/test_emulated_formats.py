@@ -50,7 +50,7 @@ def test_lines_are_those_of_real_logs(
     model = "none.tflite" if "missing" in log else "bad.tflite" if bad else "tiny.tflite"
     flags = re.sub(r"--graph=\S+", f"--graph={model}", flags)
     bench.phone.behaviour = Behaviour(build=build)
-    bench.phone.figures = Figures(inference_us={"*": [[60_000, 50_000]]}, warmup_us=warmup_us, launch_s=0)
+    bench.phone.figures = Figures(inference_us={"*": [[60_000, 50_000]]}, warmup_us=warmup_us)
     done = bench.run(flags)
     if "--- stdout\n" in text:
         output, _, rest = text.partition("--- stdout\n")[2].partition("--- stderr\n")

@@ -132,8 +132,9 @@ def test_fixed_performance_mode_holds_lower_clocks(phone: Phone, shell: Shell) -
 
 def test_taskset_is_shown_in_proc_and_inherited(shell: Shell) -> None:
     script = """
-        taskset f0 sh -c 'sleep 0.5; :' & sleep 0.2
-        grep Cpus_allowed /proc/$!/status; taskset -p $!; pidof sleep | wc -w; wait
+        taskset f0 sh -c '> /data/local/tmp/begun; sleep 60; :' &
+        until test -e /data/local/tmp/begun && pidof sleep > /dev/null; do :; done
+        grep Cpus_allowed /proc/$!/status; taskset -p $!; pidof sleep | wc -w; kill -9 $! $(pidof sleep)
     """
     told = shell(script)
     pid = told.out.split("pid ")[1].split("'")[0]
@@ -159,18 +160,18 @@ def test_taskset_refuses(shell: Shell, command: str, code: int, message: str) ->
 def test_pkill_by_command_line_hits_the_shell_that_asks(phone: Phone, shell: Shell) -> None:
     told = shell("sleep 77.5 & echo started; pkill -9 -f 'sleep 77.5'; echo survived")
     assert told[:2] == (137, "started\n")
-    assert phone.processes() == []
+    assert phone.wait_for(lambda: phone.processes() == [])
 
 
 def test_pkill_spares_the_shell_whose_words_do_not_match(phone: Phone, shell: Shell) -> None:
-    told = shell("n=77; sleep $n.5 & pkill -9 -f '^sleep 77[.]5'; wait $!; echo $?")
+    told = shell("n=77; sleep $n.5 & until pkill -9 -f '^sleep 77[.]5'; do :; done; wait $!; echo $?")
     assert told[:2] == (0, "137\n")
-    assert phone.processes() == []
+    assert phone.wait_for(lambda: phone.processes() == [])
 
 
 def test_processes_are_known(phone: Phone, shell: Shell) -> None:
     shell("sleep 60 > /dev/null 2>&1 < /dev/null &")
-    assert [process.argv for process in phone.processes()] == [("sleep", "60")]
+    assert phone.wait_for(lambda: [process.argv for process in phone.processes()] == [("sleep", "60")])
     listed = shell("ps -A -o PID,ARGS").out.splitlines()
     assert listed[0] == "PID ARGS"
     assert listed[1].endswith(" sleep 60")

@@ -11,31 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from device.adb_servers import AdbServer
-from device.bench_setup import FOLDER, model_file
-from device.command_setup import SHORT, Bench, assert_clean, printed, shorten
+from device.bench_setup import FOLDER, STEADY, model_file
+from device.command_setup import Bench, assert_clean, printed
 from device.conftest import MakePhone
 from device.fault_setups import DONE, MEDIAN_US, Fault, Stage
 from device.faults import FAULTS
+from device.patience import let_time_fly_while_frozen
 from hanging import HANGS_AFTER_S
 
 
 @pytest.mark.timeout(HANGS_AFTER_S)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
-def test_fault(
-    fault: Fault,
-    adb_environment: AdbServer,
-    make_phone: MakePhone,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    shorten(monkeypatch)
-    bench = Bench(tmp_path, adb_environment)
+def test_fault(fault: Fault, bench: Bench, make_phone: MakePhone, monkeypatch: pytest.MonkeyPatch) -> None:
     phone = make_phone(connected=fault.connected)
-    phone.figures = SHORT
-    stage = Stage(bench, phone, model_file(tmp_path), bench.binary())
+    phone.figures = STEADY
+    let_time_fly_while_frozen(monkeypatch, phone)
+    stage = Stage(bench, phone, model_file(bench.folder), bench.binary(), monkeypatch)
     more = fault.arrange(stage) or ()
     usual = (stage.model, "--benchmark-binary", stage.binary, "--launches", "1", "--max-secs", "1", "--json")
     own_binary = "--benchmark-binary" in more
@@ -63,8 +54,11 @@ def _assert_that_it_goes_on(fault: Fault, stage: Stage, command: tuple[str | Pat
     phone.thaw()
     phone.replug()
     server.disconnect(phone.serial)
-    assert phone.wait_for(lambda: not phone.processes(), timeout_s=6.0), phone.processes()
+    assert phone.wait_for(
+        lambda: not phone.processes(),
+    ), phone.processes()
     server.connect(phone.serial)
+    assert phone.wait_for(lambda: server.state(phone.serial) == "device")
     again = stage.bench.measure(phone, *command)
     assert again.exit_code == DONE, again.output
     assert [result["median_us"] for result in printed(again)["results"]] == [MEDIAN_US]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pytest
 
 from device.adb_servers import AdbServer
-from device.bench_setup import device_on, model_file
-from device.command_setup import SHORT, Bench, printed, shorten
+from device.bench_setup import STEADY, device_on, model_file
+from device.command_setup import Bench, printed
 from device.conftest import MakePhone
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
@@ -18,24 +17,16 @@ from edge_mnv3_android_bench.measuring.fleet import open_fleet
 from edge_mnv3_android_bench.measuring.session import DeviceSession
 
 
-@pytest.fixture
-def bench(adb_environment: AdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    shorten(monkeypatch)
-    return Bench(tmp_path, adb_environment)
-
-
 @pytest.mark.any_adb
 def test_a_whole_command_reads_once_what_a_device_is(bench: Bench, phone: Phone) -> None:
-    phone.figures = SHORT
+    phone.figures = STEADY
     model, other = model_file(bench.folder), bench.binary(Behaviour(at_most_runs=10_000), "other")
     done = bench.measure(
         phone,
         *(model, "--benchmark-binary", bench.binary(), "--benchmark-binary", other),
         *("--profile", "--check-outputs", "--json"),
     )
-    assert done.exit_code in (0, 3), done.output  # on a busy machine a result may be unstable
+    assert done.exit_code == 0, done.output
     report = printed(done)
     assert [len(report[part]) for part in ("results", "profiles", "outputs")] == [2, 2, 2]
     assert phone.property_readings == 1
@@ -67,7 +58,7 @@ def test_a_device_that_cannot_be_opened_is_a_failure(adb_server: AdbServer, make
 @pytest.mark.any_adb
 def test_calls_run_at_once_and_their_errors_are_kept(adb_server: AdbServer, make_phone: MakePhone) -> None:
     phones = [make_phone(), make_phone()]
-    meeting = threading.Barrier(2, timeout=20)
+    meeting = threading.Barrier(2, timeout=60)
     with open_fleet([device_on(adb_server, phone) for phone in phones]) as fleet:
 
         def meet(session: DeviceSession) -> str:
@@ -93,7 +84,7 @@ def test_ctrl_c_tells_the_devices_threads_and_waits_for_them(
     begun = threading.Event()
 
     def ctrl_c(futures: object) -> None:
-        assert begun.wait(20)
+        assert begun.wait(60)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), open_fleet([device_on(adb_server, phone)]) as fleet:
@@ -101,7 +92,7 @@ def test_ctrl_c_tells_the_devices_threads_and_waits_for_them(
 
         def work(session: DeviceSession) -> None:
             begun.set()
-            assert fleet.stop.wait(20)
+            assert fleet.stop.wait(60)
             ended.append(session.serial)
 
         fleet.on_each(work)

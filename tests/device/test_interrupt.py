@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -13,8 +12,8 @@ import pytest
 
 from device.adb_servers import AdbServer
 from device.bench_setup import FOLDER, STEADY, model_file, registry_with
-from device.phone import Phone
-from device.stand_in_behaviour import benchmark_binary
+from device.phone import PATIENCE_S, Phone
+from device.stand_in_behaviour import Behaviour, benchmark_binary
 
 PROGRAM = """
 import signal, sys
@@ -33,6 +32,7 @@ measure([device], quick_plan(folder, folder / "model.tflite"), BinaryRegistry(fo
 @pytest.mark.measured_processes
 def test_ctrl_c(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
     phone.figures = STEADY
+    phone.next_launches = [None, None, Behaviour(fault="hang")]  # only a signal ends the second launch
     registry_with(tmp_path)
     model_file(tmp_path)
     arguments = [str(adb_server.binary.path), str(adb_server.port), phone.serial, str(tmp_path)]
@@ -44,11 +44,13 @@ def test_ctrl_c(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
         start_new_session=True,
     )
     try:
-        assert phone.wait_for(lambda: len(phone.launches) == 3, timeout_s=30)  # --help, the first, the second
+        assert phone.wait_for(
+            lambda: len(phone.launches) == 3,
+        )  # --help, the first, the second
         assert phone.settings["stay_on_while_plugged_in"] == "7"
         # To the whole group, as a terminal does: the adb clients must not get it.
         os.killpg(program.pid, signal.SIGINT)
-        _, errors = program.communicate(timeout=30)
+        _, errors = program.communicate(timeout=PATIENCE_S)
     finally:
         program.kill()
         program.communicate()
@@ -64,7 +66,7 @@ def test_ctrl_c(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
 @pytest.mark.any_adb
 def test_term(adb_environment: AdbServer, phone: Phone, tmp_path: Path) -> None:
     """The command itself, as a supervisor ends it: the phone is in order at once."""
-    phone.figures = dataclasses.replace(STEADY, launch_s=20.0)
+    phone.next_launches = [None, Behaviour(fault="hang")]
     binary = tmp_path / "benchmark_model"
     binary.write_bytes(benchmark_binary())
     arguments = (str(model_file(tmp_path)), "--device", phone.serial, "--benchmark-binary", str(binary))
@@ -81,13 +83,15 @@ def test_term(adb_environment: AdbServer, phone: Phone, tmp_path: Path) -> None:
         start_new_session=True,
     )
     try:
-        assert phone.wait_for(lambda: len(phone.launches) == 2, timeout_s=60)  # --help, the first
+        assert phone.wait_for(
+            lambda: len(phone.launches) == 2,
+        )  # --help, the first
         program.terminate()
-        program.communicate(timeout=30)
+        program.communicate(timeout=PATIENCE_S)
     finally:
         program.kill()
         program.communicate()
     assert program.returncode == 1
-    assert phone.wait_for(lambda: not phone.processes(), timeout_s=10.0), phone.processes()
+    assert phone.wait_for(lambda: not phone.processes()), phone.processes()
     assert phone.settings["stay_on_while_plugged_in"] == "0"
     assert not [path for path in phone.files(FOLDER) if "/run" in path or "/lock" in path]

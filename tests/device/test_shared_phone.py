@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from device.adb_servers import AdbServer
-from device.bench_setup import QUICK, device_on, measure, model_file, quick_plan, registry_with
-from device.command_setup import SHORT, Bench, assert_clean, printed, shorten
+from device.bench_setup import QUICK, STEADY, device_on, measure, model_file, quick_plan, registry_with
+from device.command_setup import Bench, assert_clean, printed
 from device.conftest import MakePhone
 from device.layouts import generic_phone
 from device.phone import Phone
@@ -49,7 +49,7 @@ class User:
     def measure(self, server: AdbServer, phone: Phone, start: threading.Barrier) -> None:
         protocol = dataclasses.replace(QUICK, launches=1)
         plan = quick_plan(self.folder, self.model, protocol=protocol, resume_path=None)
-        start.wait(20)
+        start.wait(60)
         done = measure([device_on(server, phone)], plan, self.registry)
         if done.failures:
             self.said.append(str(done.failures[0].error))
@@ -60,23 +60,20 @@ class User:
 
 @pytest.mark.any_adb
 @pytest.mark.timeout(60 + 20 * ROUNDS)
-def test_two_tools_at_once(
-    adb_server: AdbServer, phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shorten(monkeypatch)
+def test_two_tools_at_once(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
     users = [
         User(tmp_path / f"user{number}", figure_us, classes=5 + number)
         for number, figure_us in enumerate(FIGURES_US)
     ]
     scripted = {user.name_on_phone: [[user.figure_us]] for user in users}
-    phone.figures = Figures(inference_us=scripted, launch_s=SHORT.launch_s)
+    phone.figures = Figures(inference_us=scripted)
     for number in range(ROUNDS):
         start = threading.Barrier(2)
         threads = [threading.Thread(target=user.measure, args=(adb_server, phone, start)) for user in users]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join()
         said = [user.said[number] for user in users]
         # Each figure is its owner's; who has none was told who has the phone.
         foreign = [
@@ -89,19 +86,11 @@ def test_two_tools_at_once(
     assert_clean(phone)
 
 
-@pytest.fixture
-def bench(adb_environment: AdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    shorten(monkeypatch)
-    return Bench(tmp_path, adb_environment)
-
-
 @pytest.mark.any_adb
 def test_a_phone_under_two_names_is_measured_once(bench: Bench, make_phone: MakePhone) -> None:
     layout = generic_phone()
     phone = make_phone(dataclasses.replace(layout, properties={**layout.properties, "ro.serialno": "8A1X"}))
-    phone.figures = SHORT
+    phone.figures = STEADY
     other_name = phone.serial.replace("127.0.0.1", "localhost")
     bench.server.connect(other_name)
     try:

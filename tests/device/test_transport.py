@@ -11,6 +11,7 @@ from device.adb_servers import AdbServer
 from device.bench_setup import FOLDER, device_on
 from device.conftest import AnyDevice, MakePhone
 from device.layouts import captured_phone, generic_phone
+from device.patience import let_time_fly_while_frozen
 from device.phone import Phone
 from edge_mnv3.core.errors import (
     DeviceError,
@@ -108,12 +109,17 @@ def test_a_cut_answer_is_never_an_answer(adb_server: AdbServer, phone: Phone, cu
 )
 @pytest.mark.timeout(HANGS_AFTER_S)
 def test_in_the_middle_of_a_command(
-    adb_server: AdbServer, phone: Phone, fault: Callable[[Phone], None], kind: type[DeviceError]
+    adb_server: AdbServer,
+    phone: Phone,
+    fault: Callable[[Phone], None],
+    kind: type[DeviceError],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    let_time_fly_while_frozen(monkeypatch, phone)
     device = device_on(adb_server, phone)
-    phone.after(0.3, lambda: fault(phone))
+    phone.when(lambda: "sleep" in [process.name for process in phone.processes()], lambda: fault(phone))
     with pytest.raises(kind):
-        device.shell("sleep 600", timeout_s=1.5)
+        device.shell("sleep 600", timeout_s=60)
     phone.thaw()
 
 
@@ -130,8 +136,7 @@ def test_a_phone_without_shell_v2(adb_server: AdbServer, make_phone: MakePhone, 
     assert not DeviceFolder(device).ensure(local, "m.tflite")
 
 
-def test_choosing(adb_server: AdbServer, make_phone: MakePhone, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_selection, "PASSING_STATE_S", 0.5)
+def test_choosing(adb_server: AdbServer, make_phone: MakePhone) -> None:
     adb = client(adb_server)
     with pytest.raises(DeviceUnavailableError, match="no usable device is connected: got none"):
         select_devices(adb)
@@ -146,10 +151,7 @@ def test_choosing(adb_server: AdbServer, make_phone: MakePhone, monkeypatch: pyt
         select_devices(adb, ["127.0.0.1:9"])
 
 
-def test_unauthorized_then_accepted(
-    adb_server: AdbServer, make_phone: MakePhone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(device_selection, "PASSING_STATE_S", 0.5)
+def test_unauthorized_then_accepted(adb_server: AdbServer, make_phone: MakePhone) -> None:
     phone = make_phone(connected=False)
     phone.ask_for_key()
     adb = client(adb_server)
@@ -239,10 +241,10 @@ def test_frozen_in_a_push(
     adb_server: AdbServer, phone: Phone, local: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = DeviceFolder(device_on(adb_server, phone))
-    monkeypatch.setattr("edge_mnv3_android_bench.adb.client.SHELL_TIMEOUT_S", 1.0)
-    monkeypatch.setattr("edge_mnv3_android_bench.adb.client.SLOWEST_LINK_BYTES_PER_S", 10_000_000)
+    let_time_fly_while_frozen(monkeypatch, phone)
     monkeypatch.setattr(folder, "_check_space", lambda *_: phone.freeze())
-    with pytest.raises(DeviceTimeoutError, match=r"got no end within 1\.1024 s"):
+    # 20 s, and the time that 1,024,000 bytes take on the slowest link.
+    with pytest.raises(DeviceTimeoutError, match=r"got no end within 25\.12 s"):
         folder.ensure(local, "m.tflite")
     phone.thaw()
 

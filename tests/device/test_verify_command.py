@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from device.adb_servers import AdbServer
 from device.bench_setup import FOLDER, STEADY
 from device.command_setup import Bench, assert_clean
 from device.conftest import MakePhone
@@ -19,13 +18,6 @@ from edge_mnv3_android_bench.measuring.session import DeviceSession
 from tiny_models import write_classifier
 
 LABELS = "tea\ncoffee\nwater\nmilk\njuice\n"
-
-
-@pytest.fixture
-def bench(adb_environment: AdbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setenv("EDGE_MNV3_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    return Bench(tmp_path, adb_environment)
 
 
 @pytest.fixture
