@@ -82,7 +82,6 @@ class _Launch:
             return 1
         return 0
 
-
     def say(self, text: str, *, warning: bool = False) -> None:
         prefix = ("WARN: " if warning else "INFO: ") if self.prefixed else ""
         self._write(1, f"{prefix}{text}\n")

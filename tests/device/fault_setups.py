@@ -176,6 +176,11 @@ def taken_over(stage: Stage) -> None:
     (stage.phone.host_path(f"{FOLDER}/lock") / "holder").write_text(f"{holder}\n")
 
 
+def folder_is_removed(stage: Stage) -> None:
+    """In one step: the launch goes on writing into it."""
+    stage.phone.host_path(FOLDER).rename(stage.bench.folder / "removed")
+
+
 def big_cores_tell_no_clock(*, switched_off: bool) -> Callable[[Stage], None]:
     def arrange(stage: Stage) -> None:
         folder = stage.phone.host_path("/sys/devices/system/cpu")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
-from device.bench_setup import FOLDER
 from device.fault_setups import (
     DONE,
     FAILED,
@@ -14,6 +11,7 @@ from device.fault_setups import (
     always_behaves,
     changed_in_the_cache,
     changed_on_the_phone,
+    folder_is_removed,
     hangs,
     in_launch,
     old_build,
@@ -167,7 +165,7 @@ FAULTS = (
     Fault(
         kind=FILES,
         what="the tool's folder is removed in a launch",
-        arrange=in_launch(FIRST, lambda stage: shutil.rmtree(stage.phone.host_path(FOLDER))),
+        arrange=in_launch(FIRST, folder_is_removed),
         code=FAILED,
         says="no such folder any more",
     ),
