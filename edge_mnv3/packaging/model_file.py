@@ -20,6 +20,7 @@ from edge_mnv3.core.runtime import open_model, probe
 from edge_mnv3.core.tflite.attached import flatbuffer_part, measured_model
 from edge_mnv3.core.tflite.input_facts import FileInput, decide_inputs, read_input
 from edge_mnv3.core.tflite.output_facts import output_facts, signature_names
+from edge_mnv3.core.tflite.range_metadata import tells_range_only
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.core.tflite.types import Model
 from edge_mnv3.packaging.apis import DTYPES
@@ -271,7 +272,7 @@ def _outputs(
 def _measured(packaged: bytes, path: Path, force: bool) -> bytes:
     """Returns the file's bytes; those inside, if this program packaged it before."""
     metadata = read_packaged(packaged, name=str(path))
-    if metadata is None:
+    if metadata is None or (tells_range_only(metadata.metadata) and not metadata.files):
         return flatbuffer_part(packaged)
     if not force:
         raise ModelFileError(f"model {path} has metadata already", next_step="use --force to replace it")

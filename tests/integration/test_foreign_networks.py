@@ -16,6 +16,7 @@ from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error
 from edge_mnv3.core.input_range import MINUS_ONE_TO_ONE, PIXELS, ZERO_TO_ONE, InputRange
 from edge_mnv3.core.reporting import SILENT
 from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3.core.tflite.attached import MODEL_ENTRY
 from edge_mnv3.core.tflite.input_facts import known_range
 from edge_mnv3.core.tflite.range_metadata import with_known_range
 from edge_mnv3.core.tflite.read import read_model
@@ -193,10 +194,13 @@ def test_answers_that_are_all_alike_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("head", ["channels first", "several", "sigmoid"])
 def test_the_converters_recipe_takes_pixels_too(head: str) -> None:
-    """Whatever the float file takes, and in whatever order."""
+    """Whatever the float file takes, and in whatever order; what describes the float file is left out."""
     content, channels = with_head(head, MEAN_AND_DEVIATION)
+    described = with_known_range(content, MEAN_AND_DEVIATION, "m")
     options = QuantizationOptions(input_range=MEAN_AND_DEVIATION)
-    made = quantize(content, images(24, channels), RECIPES["stock"], options=options).model
+    made = quantize(described, images(24, channels), RECIPES["stock"], options=options).model
+    assert MODEL_ENTRY in read_model(described, "m").metadata
+    assert MODEL_ENTRY not in read_model(made, "m").metadata
     unseen = images(24, channels, seed=1)
     pairs = zip(outputs(content, unseen, MEAN_AND_DEVIATION), outputs(made, unseen, None), strict=True)
     for wanted, got in pairs:

@@ -16,11 +16,13 @@ from ai_edge_litert.compiled_model import CompiledModel
 from PIL import Image
 
 from bench_records import device_result, steady
+from edge_mnv3.core.input_range import MINUS_ONE_TO_ONE
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.package import PackageResult
 from edge_mnv3.core.results.verify import VerifyResult
 from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.tflite.range_metadata import with_known_range
 from edge_mnv3.packaging.bundle import read_bundle
 from edge_mnv3.packaging.contents import golden_vectors
 from edge_mnv3.packaging.golden import HostRunner
@@ -221,6 +223,12 @@ def test_what_a_float_input_takes_is_stated_or_asked_for(inputs: Path, tmp_path:
     images, (outputs,) = golden_vectors(bundle.files, read_manifest(bundle.files), model)
     taken = (images[0][np.newaxis].astype(np.float32) - 127.5) / 127.5
     raw = open_model(inputs / name, kernels="xnnpack").run_raw(taken)[0]
+    known = tmp_path / "known.tflite"
+    known.write_bytes(with_known_range((inputs / name).read_bytes(), MINUS_ONE_TO_ONE, "m"))
+    again = run("package", known, "--labels", inputs / "labels.txt", "-o", tmp_path / "c")
+    assert again.exit_code == 0, again.output  # metadata of a range alone are no package's
+    (model,) = read_manifest(read_bundle(tmp_path / "c").files).models
+    assert model.takes["LiteRT Interpreter, CompiledModel"] == "yes: pixels as floats -1..1"
     np.testing.assert_allclose(raw.reshape(-1), outputs[0], rtol=1e-4)
     assert run("verify", tmp_path / "b").exit_code == 0
     assert "- 127.5f) / 127.5f" in bundle.files["apps/cpp/model.h"].decode()

@@ -50,6 +50,15 @@ class Edit:
         self._model.signatureDefs = None  # they name the outputs that were
         return self
 
+    def without_metadata(self, name: str) -> Edit:
+        """Removes the metadata entry of this name; its buffer stays, and is empty."""
+        entries = self._model.metadata or ()
+        for entry in entries:
+            if bytes(entry.name) == name.encode():
+                self._model.buffers[entry.buffer].data = None
+        self._model.metadata = [entry for entry in entries if bytes(entry.name) != name.encode()]
+        return self
+
     def sort_outputs(self) -> Edit:
         """Puts the graph's outputs in the order of their names in the signature; without one they stay."""
         for signature in (self._model.signatureDefs or ())[:1]:

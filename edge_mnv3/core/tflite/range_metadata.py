@@ -33,10 +33,26 @@ def with_known_range(content: bytes, input_range: InputRange, name: str) -> byte
     if told is not None and told[0].is_near(input_range):
         return content
     options = NormalizationOptions(mean=input_range.mean, std=input_range.std)
+    _, files = read_metadata(content, name=name)
+    metadata = pack(_description(options), identifier=FILE_IDENTIFIER)
+    return with_metadata(content, metadata, files, name=name)
+
+
+def tells_range_only(metadata: ModelMetadata) -> bool:
+    """Whether metadata are those of `with_known_range`: nothing is lost when others take their place."""
+    options = [
+        unit.options
+        for graph in metadata.subgraph_metadata
+        for tensor in graph.input_tensor_metadata
+        for unit in tensor.process_units
+        if isinstance(unit.options, NormalizationOptions)
+    ]
+    return len(options) == 1 and metadata == _description(options[0])
+
+
+def _description(options: NormalizationOptions) -> ModelMetadata:
     image = TensorMetadata(name="image", process_units=(ProcessUnit(options=options),))
-    metadata = ModelMetadata(
+    return ModelMetadata(
         subgraph_metadata=(SubGraphMetadata(input_tensor_metadata=(image,)),),
         min_parser_version=MIN_PARSER_VERSION,
     )
-    _, files = read_metadata(content, name=name)
-    return with_metadata(content, pack(metadata, identifier=FILE_IDENTIFIER), files, name=name)

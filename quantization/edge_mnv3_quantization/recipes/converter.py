@@ -18,6 +18,8 @@ import numpy.typing as npt
 from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.input_range import PIXELS, InputRange
 from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3.core.tflite.attached import MODEL_ENTRY
+from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3.core.tflite.pixels import taking_pixels
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3_quantization.convert import last_line
@@ -72,10 +74,16 @@ def _taking_the_images(inputs: QuantizationInputs) -> tuple[bytes, InputRange]:
     takes, is_float = inputs.options.input_range, inputs.options.io == "float32"
     graph = read_model(inputs.float_model, "float").main_graph
     image = graph.tensors[graph.inputs[0]]
-    content = inputs.float_model
+    content = _undescribed(inputs.float_model)
     if image.shape != (1, *inputs.images.shape[1:]) or image.is_dynamic:
         network = rescale(read_network(content, takes), {})
         content, takes = write_float(network, network.outputs, pixels=True), PIXELS
     if is_float:
         return content, takes
     return taking_pixels(content, takes, "float"), PIXELS
+
+
+def _undescribed(content: bytes) -> bytes:
+    """Takes off what describes the float file, its range too, which does not hold of the int8 file."""
+    described = MODEL_ENTRY in read_model(content, "float").metadata
+    return Edit(content, "float").without_metadata(MODEL_ENTRY).to_bytes() if described else content
