@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib
-import importlib.metadata
 import json
 import sys
 from pathlib import Path
@@ -31,6 +30,7 @@ from edge_mnv3.core.choices import (
     RuntimeName,
 )
 from edge_mnv3.core.errors import EdgeMnv3Error, ModelFileError, ModelNotLoadedError, RuntimeUnavailableError
+from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.input_range import LARGEST_PIXEL, LOWEST_STORED, InputRange
 from edge_mnv3.core.native_output import RUNTIME_LOG, captured_native_output
@@ -45,6 +45,7 @@ _MODULES: dict[RuntimeName, tuple[str, tuple[str, ...]]] = {
     "tensorflow": ("tensorflow.lite.python.interpreter", TENSORFLOW_PACKAGES),
 }
 _PROBE_TIMEOUT_S = 300.0
+_loading: dict[tuple[str, Kernels, RuntimeName], KernelCheck] = {}  # by SHA-256: what probes have found
 
 
 class LoadedModel:
@@ -52,7 +53,6 @@ class LoadedModel:
 
     Attributes:
         kernels: Kernels that were asked for.
-        runtime: Name and version.
         input_range: What pixels are fed as; None for the numbers 0 to 255.
         inputs: The file's inputs.
         outputs: The file's outputs.
@@ -61,11 +61,11 @@ class LoadedModel:
     """
 
     def __init__(
-        self, interpreter: Any, kernels: Kernels, runtime: str, input_range: InputRange | None
+        self, interpreter: Any, kernels: Kernels, runtime: RuntimeName, input_range: InputRange | None
     ) -> None:
         self._interpreter = interpreter
+        self._runtime = runtime
         self.kernels = kernels
-        self.runtime = runtime
         self.input_range = input_range
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         self.inputs = tuple(map(_tensor_info, inputs))
@@ -75,6 +75,11 @@ class LoadedModel:
         ops = interpreter._get_ops_details()
         self.partitions = sum(op["op_name"] == "DELEGATE" for op in ops)
         self.undelegated_ops = _undelegated(ops, interpreter) if self.partitions else {}
+
+    @property
+    def runtime(self) -> str:
+        """Name and version."""
+        return f"{self._runtime} {_version(_MODULES[self._runtime][1])}"
 
     def run(self, pixels: Pixels) -> npt.NDArray[Any]:
         """Classifies one image as an app does.
@@ -223,7 +228,7 @@ def open_model(
         ModelFileError: The file is missing or is no valid `.tflite`.
         ModelNotLoadedError: It does not load under these kernels.
     """
-    module, version = _import_runtime(runtime)
+    module = _import_runtime(runtime)
     if not path.is_file():
         raise ModelFileError(f"model {path}", no_file(path), "a .tflite file")
     log = None
@@ -238,7 +243,7 @@ def open_model(
                 f"model {path}", "no valid TFLite flatbuffer", "a whole .tflite file", "it may be truncated"
             ) from error
         raise ModelNotLoadedError(f"model {path} does not load under {kernels}", problem) from error
-    return LoadedModel(interpreter, kernels, f"{runtime} {version}", input_range)
+    return LoadedModel(interpreter, kernels, runtime, input_range)
 
 
 def open_bytes(
@@ -254,10 +259,10 @@ def open_bytes(
     Raises:
         RuntimeError: It does not load.
     """
-    module, version = _import_runtime(DEFAULT_RUNTIME)
+    module = _import_runtime(DEFAULT_RUNTIME)
     with captured_native_output(RUNTIME_LOG):
         interpreter = _allocated(module, kernels, model_content=content, num_threads=1)
-    return LoadedModel(interpreter, kernels, f"{DEFAULT_RUNTIME} {version}", input_range)
+    return LoadedModel(interpreter, kernels, DEFAULT_RUNTIME, input_range)
 
 
 def _allocated(module: Any, kernels: Kernels, **options: Any) -> Any:
@@ -272,21 +277,29 @@ def _allocated(module: Any, kernels: Kernels, **options: Any) -> Any:
 def probe(path: Path, *, kernels: Kernels, runtime: RuntimeName = DEFAULT_RUNTIME) -> KernelCheck:
     """Loads a file and runs it once on a constant input, in a child process.
 
+    A file that loads is not probed again in this process: the same bytes load the next time, too.
+
     Raises:
         RuntimeUnavailableError: The runtime is not installed or cannot work with this NumPy.
     """
     _import_runtime(runtime)
-    argv = [
-        sys.executable,
-        "-m",
-        "edge_mnv3.core.runtime",
-        str(path),
-        "--kernels",
-        kernels,
-        "--runtime",
-        runtime,
-    ]
-    done = process.run(argv, timeout_s=_PROBE_TIMEOUT_S)
+    try:
+        key = (sha256_file(path), kernels, runtime)
+    except OSError:
+        return _probe_in_child(path, kernels, runtime)
+    if key in _loading:
+        return _loading[key]
+    check = _probe_in_child(path, kernels, runtime)
+    if check.loads:
+        _loading[key] = check
+    return check
+
+
+def _probe_in_child(path: Path, kernels: Kernels, runtime: RuntimeName) -> KernelCheck:
+    module = [sys.executable, "-m", "edge_mnv3.core.runtime"]
+    done = process.run(
+        [*module, str(path), "--kernels", kernels, "--runtime", runtime], timeout_s=_PROBE_TIMEOUT_S
+    )
     lines = done.stdout.strip().splitlines()
     if done.returncode == 0 and lines:
         return from_json(KernelCheck, lines[-1])
@@ -307,7 +320,7 @@ def _probe_here(path: Path, kernels: Kernels, runtime: RuntimeName) -> KernelChe
     )
 
 
-def _import_runtime(runtime: RuntimeName) -> tuple[Any, str]:
+def _import_runtime(runtime: RuntimeName) -> Any:
     module_name, packages = _MODULES[runtime]
     if runtime == "tflite-runtime" and int(np.__version__.split(".")[0]) >= 2:
         raise RuntimeUnavailableError(
@@ -321,12 +334,14 @@ def _import_runtime(runtime: RuntimeName) -> tuple[Any, str]:
         raise RuntimeUnavailableError(
             f"runtime {runtime} is not usable: {error}", next_step=f"pip install {packages[0]}"
         ) from error
-    return module, _version(packages)
+    return module
 
 
 @functools.cache
 def _version(packages: tuple[str, ...]) -> str:
     """The version of the first of these packages that is installed."""
+    import importlib.metadata  # a sixth of what a probe's process costs, which asks for no version
+
     for package in packages:
         try:
             return importlib.metadata.version(package)

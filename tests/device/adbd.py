@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from device import adb_wire
 from device.adb_wire import Message
 from device.cable import Cable
+from device.threads import start_thread
 
 _END_TIMEOUT_S = 5.0
 Serve = Callable[[str, "Stream"], None]
@@ -249,8 +250,7 @@ class Adbd:
 
     def start_thread(self, work: Callable[..., None], *arguments: object) -> None:
         """Runs something that ends by itself when the connections have ended."""
-        thread = threading.Thread(target=work, args=arguments, daemon=True)
-        thread.start()
+        thread = start_thread(work, *arguments)
         with self._lock:
             self._threads = [known for known in self._threads if known.is_alive()] + [thread]
 

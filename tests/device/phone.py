@@ -24,6 +24,7 @@ from device.layouts import Layout
 from device.phone_commands import host_program
 from device.phone_folder import PhoneFolder
 from device.stand_in_behaviour import Behaviour, Figures
+from device.threads import start_thread
 
 TICK_S = 0.01
 PATIENCE_S = 60.0  # for what takes no time on a computer that does nothing else
@@ -78,8 +79,7 @@ class Phone:
         self.apply()
         self._adbd = Adbd(self.cable, self._banner, self._knows, self._serve)
         self._adbd.listen()
-        self._ticker = threading.Thread(target=self._tick, daemon=True)
-        self._ticker.start()
+        self._ticker = start_thread(self._tick)
 
     # What tests do to a phone.
 

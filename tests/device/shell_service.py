@@ -14,13 +14,13 @@ import re
 import signal
 import struct
 import subprocess
-import threading
 from pathlib import Path
 from typing import IO, Protocol, cast
 
 from device.adbd import Stream, StreamClosedError
 from device.cable import Cable
 from device.phone_commands import host_program
+from device.threads import start_thread
 
 _TOP_FOLDERS = "data|sys|proc|system|vendor|sdcard|storage|mnt|apex|odm|product|tmp"
 _PHONE_PATH = re.compile(rf"(?<![\w./}})*?\]])/(?=(?:{_TOP_FOLDERS})(?![\w-]))")
@@ -123,14 +123,8 @@ class _ShellRun:
 
     def carry(self) -> None:
         outputs = [(self._process.stdout, STDOUT), (self._process.stderr, STDERR)]
-        pumps = [
-            threading.Thread(target=self._pump, args=(pipe, number), daemon=True)
-            for pipe, number in outputs
-            if pipe is not None
-        ]
-        threading.Thread(target=self._feed, daemon=True).start()
-        for pump in pumps:
-            pump.start()
+        start_thread(self._feed)
+        pumps = [start_thread(self._pump, pipe, number) for pipe, number in outputs if pipe is not None]
         for pump in pumps:
             pump.join()
         code = self._process.wait()

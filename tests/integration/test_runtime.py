@@ -82,6 +82,23 @@ def test_probe_survives_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert check.problem == "the runtime crashed: its process did not end in time (no output)"
 
 
+def test_a_file_is_probed_anew_only_until_it_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, run, started = tmp_path / "m.tflite", process.run, []
+
+    def counted(argv: list[str], timeout_s: float) -> process.Completed:
+        started.append(argv)
+        crashes = len(started) == 1
+        return process.Completed(-11, "", "boom\n") if crashes else run(argv, timeout_s=timeout_s)
+
+    monkeypatch.setattr(process, "run", counted)
+    write_classifier(path, "uint8", output_scale=0.125)  # bytes of no other test
+    found = [probe(path, kernels="builtin") for _ in range(3)]
+    assert ([check.loads for check in found], len(started)) == ([False, True, True], 2)
+    write_classifier(path, "uint8", output_scale=0.0625)
+    assert probe(path, kernels="builtin").loads
+    assert len(started) == 3
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [
