@@ -259,6 +259,19 @@ def trained(base: Base) -> Any:
     return model
 
 
+def of_length_1(base: Base) -> Any:
+    """Features as they are compared: pooled, and divided by their length."""
+    image = keras.Input(base.square)
+    return keras.Model(image, layers.UnitNormalization()(average()(base()(image))))
+
+
+def of_cosines(base: Base) -> Any:
+    """Classes by their directions: what they take has the length 1."""
+    image = keras.Input(base.square)
+    x = layers.UnitNormalization()(dense(HIDDEN, None)(average()(base()(image))))
+    return keras.Model(image, dense()(layers.Rescaling(8.0)(x)))
+
+
 LABELS: Any = (((5,), "sigmoid", "labels"),)
 CHANNELS = {  # of the last map, by network and width
     ("small", 0.05): 48, ("large", 0.05): 96, ("minimalistic", 0.05): 48,
@@ -290,6 +303,12 @@ FORMS: dict[str, Form] = {
         f"batch norms around {activation}": Form(make=hidden_between_batch_norms(activation))
         for activation in ("relu6", "hard_swish", "sigmoid")
     },
+    "hidden tanh": Form(make=hidden("tanh")),
+    "directions": Form(make=of_cosines),
+    "five tanh": Form(
+        make=lambda base: sequential(base, base(), average(), dense(5, "tanh")),
+        outputs=(((5,), "tanh", "embedding"),),
+    ),
     "one sigmoid": Form(
         make=lambda base: sequential(base, base(), average(), dense(1, "sigmoid")),
         outputs=(((1,), "sigmoid", "binary"),),
@@ -367,6 +386,9 @@ def without_head(base: Base) -> dict[str, Form]:
     return {
         "embedding": Form(
             make=lambda base: base(pooling="avg"), outputs=(((channels,), "none", "embedding"),)
+        ),
+        "embedding of length 1": Form(
+            make=of_length_1, outputs=(((channels,), "l2_normalization", "embedding"),)
         ),
         "feature map": Form(
             make=lambda base: base((side, side * 3 // 2, 3)),

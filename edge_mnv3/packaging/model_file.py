@@ -105,7 +105,7 @@ class Stated:
         input_range: What a float input takes; None for what the files tell.
         task: What all outputs mean; None for what the files tell.
         labelled: Names of outputs that have labels, so that they are scores whatever the file tells; an empty
-            name is that of the first output.
+            name is that of the first output of scores, or of the first where none is told to give them.
     """
 
     input_range: InputRange | None = None
@@ -259,14 +259,32 @@ def _outputs(
             )
         facts = output_facts(graph, number, name=str(path), task=stated.task)
         if stated.task is None and len(recorded) == len(tensors) and recorded[place].shape == facts.shape:
-            facts = dataclasses.replace(facts, task=recorded[place].task)
-        name = names.get(number, tensor.name)
-        has_labels = name in stated.labelled or (place == 0 and "" in stated.labelled)
-        if stated.task is None and has_labels and facts.task == "embedding":
-            # Whoever has names for numbers says that they are scores.
-            facts = dataclasses.replace(facts, task="classes" if facts.shape[0] > 1 else "binary")
-        found.append(FileOutput(tensor=tensor, facts=dataclasses.replace(facts, name=name)))
-    return tuple(found)
+            known = recorded[place]
+            facts = dataclasses.replace(facts, task=known.task, activation=known.activation)
+        facts = dataclasses.replace(facts, name=names.get(number, tensor.name))
+        found.append(FileOutput(tensor=tensor, facts=facts))
+    return tuple(found) if stated.task is not None else _with_labels(found, stated)
+
+
+def _with_labels(found: Sequence[FileOutput], stated: Stated) -> tuple[FileOutput, ...]:
+    """Takes embeddings for scores that have labels: whoever has names for numbers says that they are scores.
+
+    Labels of no output by name are the first's where none gives scores.
+    """
+    labelled = set(stated.labelled - {""})
+    if "" in stated.labelled and not any(output.is_labelled for output in found):
+        labelled.add(found[0].facts.name)
+    return tuple(
+        dataclasses.replace(
+            output,
+            facts=dataclasses.replace(
+                output.facts, task="classes" if output.facts.shape[0] > 1 else "binary"
+            ),
+        )
+        if output.facts.name in labelled and output.facts.task == "embedding"
+        else output
+        for output in found
+    )
 
 
 def _measured(packaged: bytes, path: Path, force: bool) -> bytes:

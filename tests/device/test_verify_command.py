@@ -15,7 +15,7 @@ from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.verify import VerifyResult
 from edge_mnv3_android_bench.measuring import phone_outputs
 from edge_mnv3_android_bench.measuring.session import DeviceSession
-from tiny_models import write_classifier
+from tiny_models import write_classifier, write_outputs
 
 LABELS = "tea\ncoffee\nwater\nmilk\njuice\n"
 
@@ -31,6 +31,21 @@ def packaged(bench: Bench, dtype: str) -> Path:
     done = bench.run("package", model, "--labels", "labels.txt", "-o", "bundle")
     assert done.exit_code == 0, done.output
     return bench.folder / "bundle"
+
+
+def test_every_output_on_a_phone(bench: Bench, phone: Phone) -> None:
+    model = write_outputs(bench.folder / "two.tflite", "uint8")
+    (bench.folder / "labels.txt").write_text(LABELS)
+    done = bench.run("package", model, "--labels", "labels.txt", "-o", "bundle")
+    assert done.exit_code == 0, done.output
+    command = ("verify", "bundle", "--device", phone.serial, "--benchmark-binary", bench.binary())
+    done = bench.run(*command, "--json")
+    assert done.exit_code == 0, done.output
+    runs = from_json(VerifyResult, done.stdout).golden[-2:]
+    assert [(each.output, each.difference.values, each.difference.differing) for each in runs] == [
+        ("a_features", 30, 0), ("b_kind", 50, 0)
+    ]  # fmt: skip
+    assert all("emulated device, not a phone" in each.runner for each in runs)
 
 
 def test_golden_images_on_a_phone(bench: Bench, phone: Phone, bundle: Path) -> None:

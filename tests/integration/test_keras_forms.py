@@ -24,7 +24,7 @@ IN_EVERY_RUN = {
     ("small", "in a Sequential"), ("minimalistic", "input_tensor with Rescaling"),
     ("minimalistic", "two heads"),
     ("minimalistic", "mixed precision"), ("minimalistic", "uint8 input"),
-    ("minimalistic", "not square"), ("minimalistic", "grey, three times"), ("minimalistic", "embedding"),
+    ("minimalistic", "not square"), ("minimalistic", "grey, three times"), ("small", "embedding of length 1"),
     ("minimalistic", "takes -1..1"), ("large", "whole"),
 }  # fmt: skip
 TABLE = [(size, name) for size in SIZES for name in all_forms(Base(size))]

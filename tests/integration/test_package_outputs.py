@@ -178,7 +178,7 @@ def test_labels_that_hold_above_thresholds(tmp_path: Path, labels: Path) -> None
             ("--labels", "{labels}", "--labels", "{labels}"),
             "--labels: got {labels} and {labels}, expected one",
         ),
-        (("--labels", "{labels}"), "labels drinks.txt: got 5 labels, expected 3"),
+        (("--labels", "a_features={labels}"), "labels drinks.txt: got 5 labels, expected 3"),
         (
             ("--labels", "b_kind={labels}", "--thresholds", "{labels}"),
             "--thresholds: got embedding of 3, 5 classes, expected one output of labels",

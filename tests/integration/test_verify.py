@@ -26,6 +26,7 @@ from edge_mnv3.packaging.manifest import read_manifest, seal
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from int8_pairs import int8_of, small_network
 from packaged_drinks import CLASSES, LABELS, SIDE, classifier, package, run
+from tiny_models import write_outputs
 
 pytestmark = pytest.mark.xdist_group("package")  # fixtures made once
 
@@ -288,6 +289,29 @@ def test_arm_without_qemu(bundle: Path, tmp_path: Path, monkeypatch: pytest.Monk
     done = run("verify", bundle, "--arm")
     assert done.exit_code == 1
     assert f"the emulated Arm processor in {tmp_path}: got exit code 4 (no such processor)" in done.stderr
+
+
+def test_every_output_runs_on_the_emulated_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator is replaced by this machine's own interpreter, which runs the same program."""
+    for name in ("sysroot/usr/bin/python3.11", "sysroot/proc/cpuinfo", "site/ai_edge_litert"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    emulator = tmp_path / "host" / "qemu-aarch64"
+    emulator.parent.mkdir()
+    emulator.write_text(f'#!/bin/sh\nwhile [ "$1" != -m ]; do shift; done\nexec {sys.executable} "$@"\n')
+    emulator.chmod(0o755)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\ne\n")
+    model = write_outputs(tmp_path / "two.tflite", "uint8")
+    done = run("package", model, "--labels", tmp_path / "labels.txt", "-o", tmp_path / "bundle")
+    assert done.exit_code == 0, done.output
+    done = run("verify", tmp_path / "bundle", "--arm", "--json")
+    assert done.exit_code == 0, done.output
+    runs = from_json(VerifyResult, done.stdout).golden[-2:]
+    assert [(each.output, each.runner) for each in runs] == [
+        (name, "emulated Arm cortex-a76, xnnpack") for name in ("a_features", "b_kind")
+    ]
+    assert [(each.difference.values, each.difference.differing) for each in runs] == [(30, 0), (50, 0)]
 
 
 def test_golden_images_on_an_emulated_arm_processor(bundle: Path) -> None:

@@ -30,6 +30,7 @@ from edge_mnv3.core.tflite.metadata_schema import (
     SubGraphMetadata,
     TensorMetadata,
 )
+from edge_mnv3.core.tflite.objects import unpacked
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.core.tflite.tables import pack
 from edge_mnv3.core.tflite.types import Graph, Operator, Tensor, constant_tensor
@@ -261,6 +262,7 @@ def test_integers_become_floats_of_the_same_numbers() -> None:
     given = integers_of(("RESHAPE", "UINT8"), ("CAST", "FLOAT32"), ("RELU", "FLOAT32"))
     graph = read_model(with_float_input(given, "f"), "f").main_graph
     assert [operator.name for operator in graph.operators] == ["RESHAPE", "RELU"]
+    assert len(unpacked(with_float_input(given, "f"), "f").operatorCodes) == 2
     used = [graph.tensors[number].dtype for operator in graph.operators for number in operator.inputs]
     assert set(used) == {"FLOAT32"}
     floats, quantized = file_of(), file_of(dtype="UINT8", scale=1.0)

@@ -113,10 +113,6 @@ def elu(graph: Written) -> int:
     return graph.op("ELU", graph.image)
 
 
-def normalized(graph: Written) -> int:
-    return graph.op("L2_NORMALIZATION", graph.image)
-
-
 def broadcast_sum(graph: Written) -> int:
     return graph.op("ADD", graph.image, graph.mean(graph.image))
 
@@ -150,12 +146,6 @@ def a_softmax_of_half_the_scores(graph: Written) -> int:
             "operator 0 ELU",
             NO_FORM,
             f"use ReLU, ReLU6, hard-swish, hard-sigmoid, sigmoid or tanh, or {STOCK}",
-        ),
-        (
-            normalized,
-            "operator 0 L2_NORMALIZATION",
-            NO_FORM,
-            f"end the model before it and divide by the length in the app, or {STOCK}",
         ),
         (broadcast_sum, "operator 1 ADD", "inputs of different shapes (1, 6, 6, 3) and (1, 1, 1, 3)", STOCK),
         (

@@ -308,6 +308,33 @@ def test_names_are_found_whatever_their_case() -> None:
     assert (found.labels, found.named) == ([1, 2, 0], True)
 
 
+def test_one_score_has_the_name_of_its_class_or_of_both_classes() -> None:
+    one, both = (
+        OutputNames(names, "labels.txt", stated=True) for names in (("cat",), ("golden retriever", "cat"))
+    )
+    images = source("Cat", "golden retriever", "cat")
+    for names in (one, both):
+        found = labels_of(images, task="binary", classes=2, names=names)
+        assert (found.labels, found.named) == ([1, 0, 1], True)
+    assert labels_of(source("cat", "cat"), task="binary", classes=2, names=one).labels == [1, 1]
+    numbered = labels_of(source(None, None, numbers=[1, 0]), task="binary", classes=2, names=one)
+    assert numbered.labels == [1, 0]
+
+
+def test_a_name_of_one_score_that_leaves_open_which_the_other_class_is() -> None:
+    one = OutputNames(("cat",), "labels.txt", stated=True)
+    with pytest.raises(
+        CalibrationDataError, match="the one name 'cat', and images of 2 others: bird, dog, expected"
+    ):
+        labels_of(source("cat", "dog", "bird"), task="binary", classes=2, names=one)
+    with pytest.raises(CalibrationDataError, match="got 'cats', .*; the nearest is 'cat'"):
+        labels_of(source("cats"), task="binary", classes=2, names=one)
+    with pytest.raises(
+        CalibrationDataError, match="got 3 labels, expected the name of the class that the one"
+    ):
+        labels_of(source("cat"), task="binary", classes=2, names=NAMES)
+
+
 def test_unknown_names_are_refused_with_the_nearest() -> None:
     with pytest.raises(CalibrationDataError) as raised:
         labels_of(source("cat", "golden retriver"), task="classes", classes=3, names=NAMES)

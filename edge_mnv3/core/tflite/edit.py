@@ -96,6 +96,7 @@ class Edit:
         """
         self._graph.operators = [op for op in self._graph.operators if op.outputs[0] not in new_of]
         self._replace_tensors(new_of)
+        self._drop_unused_codes()
         return self
 
     def fake_quantize(
@@ -228,6 +229,14 @@ class Edit:
         for operator in self._graph.operators:
             operator.inputs = [new_of.get(int(i), int(i)) for i in operator.inputs]
         self._graph.outputs = [new_of.get(int(i), int(i)) for i in self._graph.outputs]
+
+    def _drop_unused_codes(self) -> None:
+        """Leaves out the entries that no operator has: loaders want kernels for all that a file lists."""
+        used = sorted({int(operator.opcodeIndex) for operator in self._graph.operators})
+        places = {old: new for new, old in enumerate(used)}
+        self._model.operatorCodes = [self._model.operatorCodes[old] for old in used]
+        for operator in self._graph.operators:
+            operator.opcodeIndex = places[int(operator.opcodeIndex)]
 
     def _add_buffer(self, content: bytes | memoryview) -> int:
         self._model.buffers.append(buffer_object(content))

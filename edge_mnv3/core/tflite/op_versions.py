@@ -15,6 +15,7 @@ OP_VERSIONS = {
     "DEQUANTIZE": 2,
     "FULLY_CONNECTED": 4,
     "HARD_SWISH": 1,
+    "L2_NORMALIZATION": 2,
     "LOGISTIC": 2,
     "MAX_POOL_2D": 2,
     "MEAN": 2,
@@ -23,4 +24,5 @@ OP_VERSIONS = {
     "QUANTIZE": 2,
     "RESHAPE": 1,
     "SOFTMAX": 2,
+    "TANH": 2,
 }

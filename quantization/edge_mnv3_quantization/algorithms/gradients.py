@@ -11,6 +11,8 @@ from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, Network, 
 
 Floats = npt.NDArray[np.float32]
 
+_SHORTEST = np.float32(1e-3)
+
 
 def gradients(
     network: Network, values: Mapping[int, Floats], given: Mapping[int, Floats]
@@ -94,7 +96,28 @@ def _through_logistic(node: Node, value: int, values: Mapping[int, Floats], grad
     return through
 
 
-_UNWEIGHTED = {"max": _through_max, "concat": _through_concat, "logistic": _through_logistic}
+def _through_tanh(node: Node, value: int, values: Mapping[int, Floats], gradient: Floats) -> Floats:
+    through: Floats = gradient * (1 - np.square(values[node.output]))
+    return through
+
+
+def _through_l2(node: Node, value: int, values: Mapping[int, Floats], gradient: Floats) -> Floats:
+    """What changes the length alone changes nothing; lengths below one thousandth count as one thousandth."""
+    x, given = values[value], values[node.output]
+    gradient = gradient.reshape(given.shape)
+    along = (gradient * given).sum(axis=-1, keepdims=True)
+    length = np.sqrt(np.square(x).sum(axis=-1, keepdims=True)).reshape(along.shape)
+    through: Floats = (gradient - given * along) / np.maximum(length, _SHORTEST)
+    return through
+
+
+_UNWEIGHTED = {
+    "max": _through_max,
+    "concat": _through_concat,
+    "logistic": _through_logistic,
+    "tanh": _through_tanh,
+    "l2_normalization": _through_l2,
+}
 
 
 def _through_window(node: Node, x: Floats, gradient: Floats) -> Floats:

@@ -14,6 +14,8 @@ from edge_mnv3_quantization.graph.types import Quantization
 
 # The kernels of softmax and sigmoid allow no other.
 PROBABILITY = Quantization(scale=1 / 256, zero_point=-128)
+# Nor do those of tanh and of the normalization to length 1.
+OF_LENGTH_1 = Quantization(scale=1 / 128, zero_point=0)
 # The range ends where the hard-sigmoid is clamped.
 HARD_SIGMOID = Quantization(scale=HARD_SIGMOID_CEILING / STEPS, zero_point=-128)
 _AS_GIVEN = ("max", "pad")  # the kernels give numbers as they take them
@@ -84,6 +86,8 @@ def choose_ranges(
             quantizations |= dict.fromkeys((value, *node.inputs), joint)
         elif node.kind in ("softmax", "logistic"):
             quantizations[value] = PROBABILITY
+        elif node.kind in ("tanh", "l2_normalization"):
+            quantizations[value] = OF_LENGTH_1
         elif node.kind == "hard_sigmoid":
             quantizations[value] = HARD_SIGMOID
         elif node.kind in _AS_GIVEN or value not in sensitivities:

@@ -32,12 +32,16 @@ Kind = Literal[
     "concat",
     "reshape",
     "logistic",
+    "tanh",
+    "l2_normalization",
     "softmax",
 ]
 Clamp = Literal["none", "relu", "relu6"]
 HARD_SIGMOID_SHIFT, HARD_SIGMOID_CEILING = 3.0, 6.0
 DEFAULT_SIGNATURE = Signature(("image",), ("output_0",))
 WEIGHTED: tuple[Kind, ...] = ("conv", "depthwise", "dense")
+# Functions that take, and give, numbers at the scale 1.
+UNSCALED: tuple[Kind, ...] = ("softmax", "logistic", "tanh", "l2_normalization")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,8 @@ class Node:
     """One operation.
 
     A `hard_sigmoid` node gives six times the hard-sigmoid of a hard-swish: relu6(input + 3). A `concat` node
-    puts the channels of its inputs side by side.
+    puts the channels of its inputs side by side. An `l2_normalization` divides the channels of each position
+    by the root of the sum of their squares.
 
     Attributes:
         inputs: The values that it takes; two for `mul` and `add`, two or more for `concat`.

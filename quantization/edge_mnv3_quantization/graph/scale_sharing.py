@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from edge_mnv3.core.errors import ConversionError
-from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network, Node
+from edge_mnv3_quantization.graph.network import UNSCALED, WEIGHTED, Array, Network, Node
 
 _EQUAL = 1e-9  # two scales that differ by rounding only
 
@@ -47,7 +47,7 @@ def shared_scales(network: Network) -> dict[int, SharedScale]:
         if node.kind in WEIGHTED:
             free = node.clamp != "relu6"
             scales[node.output] = SharedScale(group=node.output if free else None, ratio=1.0)
-        elif node.kind in ("softmax", "logistic", "hard_swish", "hard_sigmoid"):
+        elif node.kind in (*UNSCALED, "hard_swish", "hard_sigmoid"):
             _fix(scales, scales[node.inputs[0]])
             scales[node.output] = SharedScale(group=None, ratio=1.0)
         elif _mixes_channels(node, network):

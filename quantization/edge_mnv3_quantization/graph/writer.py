@@ -28,6 +28,8 @@ _OPERATOR_NAMES = {
     "concat": "CONCATENATION",
     "reshape": "RESHAPE",
     "logistic": "LOGISTIC",
+    "tanh": "TANH",
+    "l2_normalization": "L2_NORMALIZATION",
     "softmax": "SOFTMAX",
 }
 _HARD_SIGMOID_SHIFT_STORED = np.full((1,), 127, np.int8)

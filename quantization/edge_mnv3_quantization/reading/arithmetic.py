@@ -197,19 +197,6 @@ def read_negative(reading: Reading, operator: Operator) -> View:
     return _with_constant(reading, operator, operator.inputs[0], lambda c: (c, _ZERO), -_ONE)
 
 
-def read_tanh(reading: Reading, operator: Operator) -> View:
-    """Reads TANH as 2 · sigmoid(2 x) - 1."""
-    view = reading.views[operator.inputs[0]]
-    shape = reading.steps.values[view.value].shape
-    source = source_of(operator, reading.graph)
-    doubled, sigmoid = (reading.between(operator, shape) for _ in range(2))
-    output = reading.output(operator, shape)
-    reading.steps.steps.append(affine(view.value, doubled, source, 2 * _ONE, _ZERO))
-    reading.add(operator, kind="logistic", inputs=(doubled,), output=sigmoid)
-    reading.steps.steps.append(affine(sigmoid, output, source, 2 * _ONE, -_ONE))
-    return View(output, view.axes, view.flat)
-
-
 def read_broadcast(reading: Reading, operator: Operator) -> View:
     """Reads TILE and BROADCAST_TO, which may repeat the one channel of a grey image."""
     sizes = reading.numbers(operator, 1).reshape(-1)

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge_mnv3_quantization.graph.network import UNSCALED
 from edge_mnv3_quantization.reading.folding import as_depthwise
 from edge_mnv3_quantization.reading.steps import Step, Steps, affine
 
-_AFTER_LOGITS = ("softmax", "logistic", "reshape")
+_AFTER_LOGITS = (*UNSCALED, "reshape")
 _WITH_FACTOR = ("hard_swish", "mul")
 
 
 def put_weights_last(steps: Steps) -> None:
-    """Puts the node in front of each output that depends on a product before any weights."""
-    for output in dict.fromkeys(steps.outputs):
+    """Puts the node in front of each output that depends on a product before any weights.
+
+    And in front of each function that takes numbers as they are.
+    """
+    functions = [step.output for step in steps.steps if step.kind in UNSCALED]
+    for output in dict.fromkeys((*functions, *steps.outputs)):
         takes = None  # what takes the logits
         value, made = output, steps.producer(output)
         while made is not None and made.kind in _AFTER_LOGITS:

@@ -9,8 +9,10 @@ import numpy as np
 
 from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.tflite.types import NO_TENSOR, Graph, Operator, Tensor
+from edge_mnv3_quantization.graph.network import Kind
 from edge_mnv3_quantization.reading import arithmetic, pools, weighted
 from edge_mnv3_quantization.reading.constants import compute
+from edge_mnv3_quantization.reading.normalizations import with_normalizations
 from edge_mnv3_quantization.reading.refusals import source_of, unsupported
 from edge_mnv3_quantization.reading.steps import Steps
 from edge_mnv3_quantization.reading.tensors import Reading, clipped
@@ -26,6 +28,7 @@ def read_steps(graph: Graph) -> Steps:
     Raises:
         ConversionError: It has an operator that cannot be rewritten, or no fixed image size.
     """
+    graph = with_normalizations(graph)
     reading = Reading(graph)
     image = _image(graph.tensors[graph.inputs[0]])
     reading.start(graph.inputs[0], *image)
@@ -138,22 +141,34 @@ def _dequantize(reading: Reading, operator: Operator) -> View:
 
 
 def _softmax(reading: Reading, operator: Operator) -> View:
-    """A softmax takes a vector as it stands in the file."""
-    tensor = operator.inputs[0]
     beta = float(operator.options.get("beta", 1.0))
     if beta != 1.0:
         raise unsupported(
             source_of(operator, reading.graph), f"beta {beta:g}", "multiply in the layer before"
         )
+    return _over_channels(reading, operator, "softmax", "a softmax")
+
+
+def _l2_normalization(reading: Reading, operator: Operator) -> View:
+    return _over_channels(reading, operator, "l2_normalization", "a normalization")
+
+
+def _over_channels(reading: Reading, operator: Operator, kind: Kind, words: str) -> View:
+    """A function of all channels of a place; where it gives an output, as that stands in the file."""
+    tensor = operator.inputs[0]
     view = reading.views[tensor] = reading.as_vector(operator, reading.views[tensor])
     shape = reading.steps.values[view.value].shape
     if view.flat is not None or shape[-1] != reading.shape(tensor)[-1]:
         raise unsupported(
-            source_of(operator, reading.graph), "a softmax over something else than the channels"
+            source_of(operator, reading.graph), f"{words} over something else than the channels"
         )
+    if operator.output not in reading.graph.outputs:
+        output = reading.output(operator, shape)
+        reading.add(operator, kind=kind, inputs=(view.value,), output=output)
+        return View(output, view.axes)
     value = reading.as_in_file(tensor)
     output = reading.output(operator, reading.steps.values[value].shape)
-    reading.add(operator, kind="softmax", inputs=(value,), output=output)
+    reading.add(operator, kind=kind, inputs=(value,), output=output)
     return View(output, tuple(range(len(reading.shape(tensor)))))
 
 
@@ -217,6 +232,7 @@ _HANDLERS: Mapping[str, _Handler] = {
     "EXPAND_DIMS": _expand_dims,
     "FULLY_CONNECTED": weighted.read_dense,
     "HARD_SWISH": _function("hard_swish"),
+    "L2_NORMALIZATION": _l2_normalization,
     "LOGISTIC": _function("logistic"),
     "MAXIMUM": arithmetic.read_limit,
     "MAX_POOL_2D": pools.read_pool,
@@ -236,7 +252,7 @@ _HANDLERS: Mapping[str, _Handler] = {
     "SQUEEZE": _squeeze,
     "SUB": arithmetic.read,
     "SUM": pools.read_reduction,
-    "TANH": arithmetic.read_tanh,
+    "TANH": _function("tanh"),
     "TILE": arithmetic.read_broadcast,
     "TRANSPOSE": _transpose,
 }

@@ -8,10 +8,13 @@ from edge_mnv3.core.tflite.types import Graph, Operator
 _ACTIVATIONS = "use ReLU, ReLU6, hard-swish, hard-sigmoid, sigmoid or tanh"
 _RESIZE = "resize images before the model"
 _SCORES = "end the model at the scores"
+_LENGTH = (
+    "normalize over the last dimension alone, or end the model before it and divide by the length in the app"
+)
 _ADVICE = {
     "ARG_MAX": _SCORES,
     "TOPK_V2": _SCORES,
-    "L2_NORMALIZATION": "end the model before it and divide by the length in the app",
+    **dict.fromkeys(("SQUARE", "RSQRT", "SQRT"), _LENGTH),
     "DIV": "divide by constants only",
     "RESIZE_BILINEAR": _RESIZE,
     "RESIZE_NEAREST_NEIGHBOR": _RESIZE,

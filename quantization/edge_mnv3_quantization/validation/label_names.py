@@ -15,6 +15,8 @@ from edge_mnv3.core.results.model_facts import Task
 from edge_mnv3_quantization.validation.comparing import Label
 from edge_mnv3_quantization.validation.findings import Finding, NamesUnknown
 
+_NAMED = 3  # names that messages list
+
 
 @dataclass(frozen=True, slots=True)
 class OutputNames:
@@ -80,18 +82,23 @@ def labels_of(
 
     Raises:
         CalibrationDataError: A label is none of the names, or beyond the classes; or a name where no names of
-            outputs are known.
+            outputs are known; or the images have several other names than the one that a single score has.
     """
     texts, numbers = written or Written(images.label_names(), images.labels())
     findings: tuple[Finding, ...] = ()
     places = None
     if names is not None:
-        _check_count(names, classes)
+        if task == "binary" and len(names.names) == 1:
+            names = _of_both_classes(names, [text for text in texts if text is not None])
+        _check_count(names, classes, task)
         places = _places(names)
         given = [text for text in texts if text is not None]
         known = any(_found(part, places) is not None for text in given for part in _parts(text, task, places))
         if given and not known and not names.stated:
-            findings, places = (NamesUnknown(names.source, given[0], names.names[0]),), None
+            findings, places = (
+                (NamesUnknown(names.source, given[0], names.names[-1 if task == "binary" else 0]),),
+                None,
+            )
         elif not given:
             places = None
     labels = [
@@ -184,10 +191,33 @@ def folded(name: str) -> str:
     return _written(name).casefold()
 
 
-def _check_count(names: OutputNames, classes: int) -> None:
+def _of_both_classes(names: OutputNames, texts: Sequence[str]) -> OutputNames:
+    """Completes the name of the class that a single score is of by that of the other class.
+
+    This is the other name that images have, where some images have the first.
+    """
+    (score,) = names.names
+    others = {folded(text): text.strip() for text in reversed(texts) if folded(text) != folded(score)}
+    is_met = any(folded(text) == folded(score) for text in texts)
+    if is_met and len(others) > 1:
+        listed = sorted(others.values())
+        raise CalibrationDataError(
+            f"labels {names.source}",
+            f"the one name '{score}', and images of {len(others)} others: "
+            f"{', '.join(listed[:_NAMED])}{', …' if len(listed) > _NAMED else ''}",
+            "the names of two classes",
+            "give --labels a file of both, that of the score last, and images of these two",
+        )
+    other = next(iter(others.values())) if is_met and others else f"not {score}"
+    return OutputNames((other, score), names.source, names.stated)
+
+
+def _check_count(names: OutputNames, classes: int, task: Task) -> None:
     if len(names.names) != classes:
         raise CalibrationDataError(
             f"labels {names.source}",
             f"{len(names.names)} labels",
-            f"{classes}, as many as the models have classes",
+            "the name of the class that the one output is the score of, or of both classes"
+            if task == "binary"
+            else f"{classes}, as many as the models have classes",
         )
