@@ -313,7 +313,7 @@ def test_normalization_to_length_1(form: str) -> None:
 def test_functions_of_all_channels_inside(name: str) -> None:
     graph = Written()
     x = graph.dense(graph.mean(graph.image, keep_dims=False), 5)
-    x = graph.op(name, x, **({"beta": 1.0} if name == "SOFTMAX" else {}))
+    x = graph.op(name, x, beta=1.0) if name == "SOFTMAX" else graph.op(name, x)
     x = graph.op("MUL", x, graph.constant(8.0))
     assert_equal(graph.finish(graph.op("SOFTMAX", graph.dense(x, 3), beta=1.0)))
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization.algorithms.gradients import Floats, gradients
-from edge_mnv3_quantization.graph.network import Kind, Network, Node, Value
+from edge_mnv3_quantization.algorithms.gradients import gradients
+from edge_mnv3_quantization.graph.network import Array, Kind, Network, Node, Value
 
 STEP, TOLERANCE = 1e-4, 1e-4  # the differences are of float64, and off by the square of the step
 
-FUNCTIONS: dict[Kind, Callable[[Floats], Floats]] = {
+FUNCTIONS: dict[Kind, Callable[[Array], Array]] = {
     "logistic": lambda x: 1 / (1 + np.exp(-x)),
     "tanh": np.tanh,
     "l2_normalization": lambda x: x / np.sqrt(np.square(x).sum(axis=-1, keepdims=True)),
