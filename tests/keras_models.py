@@ -259,12 +259,6 @@ def trained(base: Base) -> Any:
     return model
 
 
-def of_length_1(base: Base) -> Any:
-    """Features as they are compared: pooled, and divided by their length."""
-    image = keras.Input(base.square)
-    return keras.Model(image, layers.UnitNormalization()(average()(base()(image))))
-
-
 def of_cosines(base: Base) -> Any:
     """Classes by their directions: what they take has the length 1."""
     image = keras.Input(base.square)
@@ -388,7 +382,8 @@ def without_head(base: Base) -> dict[str, Form]:
             make=lambda base: base(pooling="avg"), outputs=(((channels,), "none", "embedding"),)
         ),
         "embedding of length 1": Form(
-            make=of_length_1, outputs=(((channels,), "l2_normalization", "embedding"),)
+            make=lambda base: sequential(base, base(), average(), layers.UnitNormalization()),
+            outputs=(((channels,), "l2_normalization", "embedding"),),
         ),
         "feature map": Form(
             make=lambda base: base((side, side * 3 // 2, 3)),
