@@ -213,10 +213,9 @@ def mixed(base: Base) -> Any:
 
 
 def takes_integers(base: Base) -> Any:
-    """Pixels as files hold them; the first layer that computes makes floats of them."""
+    """Pixels as files hold them."""
     image = keras.Input(base.square, dtype="uint8")
-    x = base()(layers.RandomFlip("horizontal")(image))
-    return keras.Model(image, dense()(average()(x)))
+    return keras.Model(image, dense()(average()(base()(layers.RandomFlip("horizontal")(image)))))
 
 
 def two_heads(base: Base) -> Any:
@@ -261,9 +260,15 @@ def trained(base: Base) -> Any:
 
 def of_cosines(base: Base) -> Any:
     """Classes by their directions: what they take has the length 1."""
-    image = keras.Input(base.square)
-    x = layers.UnitNormalization()(dense(HIDDEN, None)(average()(base()(image))))
-    return keras.Model(image, dense()(layers.Rescaling(8.0)(x)))
+    return sequential(
+        base,
+        base(),
+        average(),
+        dense(HIDDEN, None),
+        layers.UnitNormalization(),
+        layers.Rescaling(8.0),
+        dense(),
+    )
 
 
 LABELS: Any = (((5,), "sigmoid", "labels"),)
