@@ -261,14 +261,9 @@ def trained(base: Base) -> Any:
 def of_cosines(base: Base) -> Any:
     """Classes by their directions: what they take has the length 1."""
     return sequential(
-        base,
-        base(),
-        average(),
-        dense(HIDDEN, None),
-        layers.UnitNormalization(),
-        layers.Rescaling(8.0),
+        base, base(), average(), dense(HIDDEN, None), layers.UnitNormalization(), layers.Rescaling(8.0),
         dense(),
-    )
+    )  # fmt: skip
 
 
 LABELS: Any = (((5,), "sigmoid", "labels"),)
@@ -304,10 +299,6 @@ FORMS: dict[str, Form] = {
     },
     "hidden tanh": Form(make=hidden("tanh")),
     "directions": Form(make=of_cosines),
-    "five tanh": Form(
-        make=lambda base: sequential(base, base(), average(), dense(5, "tanh")),
-        outputs=(((5,), "tanh", "embedding"),),
-    ),
     "one sigmoid": Form(
         make=lambda base: sequential(base, base(), average(), dense(1, "sigmoid")),
         outputs=(((1,), "sigmoid", "binary"),),
