@@ -21,6 +21,7 @@ _SMALLEST_END = 0.05  # the smallest end but 0, as a multiple of the typical siz
 _POOLED_IMAGES, _POOLED_POSITIONS = 100, 49
 _FAR_END = 1.0  # ends from here on are far, as a multiple of the typical size of a channel's numbers
 _SMALLEST = 1e-12
+_TOGETHER = 64  # so many images of values of one position are worked on together
 
 
 Columns = npt.NDArray[np.int32]
@@ -60,15 +61,20 @@ class Batch(NamedTuple):
 
 
 class _Effects(NamedTuple):
-    """What follows from the numbers of a batch.
+    """What follows from the numbers of a batch, on one side.
 
     Attributes:
-        effect: What the next operator makes of the numbers, shaped alike.
+        numbers: The value's numbers, (images, positions, C).
+        below: Whether the side is that of the numbers below 0.
+        effect: What the next operator makes of the numbers, shaped alike; None where it is the distance of
+            the numbers from 0.
         weight: The gradients with respect to the effects, shaped alike.
         columns: See `Batch`.
     """
 
-    effect: Floats
+    numbers: Floats
+    below: bool
+    effect: Floats | None
     weight: Floats
     columns: Columns
 
@@ -92,45 +98,57 @@ class _Side:
         self._images = np.zeros((_ENDS, 1))
         self._at_end = effect_of_end(self.unit[:, None] * self.ends).T
         self._unit = self.unit.astype(np.float32)
-        self._log_step = np.float32(np.log(self.ends[2] / self.ends[1]))
+        self._log_step = float(np.log(self.ends[2] / self.ends[1]))
+        first = np.log(self.unit * self.ends[1]) / self._log_step - 1
+        self._first_place = first.astype(np.float32)
 
-    def squares_of(self, numbers: Floats, effects: _Effects, *, only_far: bool) -> Array:
-        """Computes what a batch adds to the squares, (ends, C).
-
-        Args:
-            numbers: The value's numbers, (images, positions, C), with the sign that makes this side positive.
-            effects: What follows from the numbers.
-            only_far: Leave out the near ends.
-        """
-        images, _, channels = numbers.shape
+    def squares_of(self, effects: _Effects, *, only_far: bool) -> Array:
+        """Computes what a batch adds to the squares, (ends, C); `only_far` leaves out the near ends."""
+        images, positions, channels = effects.numbers.shape
         first = self.first_far if only_far else 0
-        ends, width = _ENDS - first, images * channels
-        chosen = np.flatnonzero(numbers > self._unit * np.float32(self.ends[first]))
+        ends = _ENDS - first
+        reached = self._unit * np.float32(self.ends[first])
+        beyond = effects.numbers < -reached if effects.below else effects.numbers > reached
+        chosen = np.flatnonzero(beyond)
         if not len(chosen):
             return np.zeros((ends, channels))
-        columns = effects.columns[chosen]
-        # A number's bin is the number of ends below it; the first end is 0.
-        places = numbers.reshape(-1)[chosen]
-        places /= np.tile(self._unit, images)[columns]
-        places /= np.float32(self.ends[1])
-        np.log(places, out=places)
-        places /= self._log_step
-        bins = np.floor(places, out=places).astype(np.intp)
-        bins += 1 - first
-        np.minimum(np.maximum(bins, 0, out=bins), ends - 1, out=bins)
-        bins *= width
+        columns = effects.columns.take(chosen)
+        numbers = effects.numbers.reshape(-1).take(chosen)
+        if effects.below:
+            np.negative(numbers, out=numbers)
+        weights = effects.weight.reshape(-1).take(chosen).astype(np.float64)
+        effect: Floats = numbers
+        if effects.effect is not None:
+            effect = effects.effect.reshape(-1).take(chosen)
+        at_end = self._at_end[first:]
+        bins = self._bins(numbers, columns % channels, first)
+        if positions == 1:
+            # With one number an image, the square of a sum is a sum of squares: of all images at once.
+            bins *= channels
+            bins += columns % channels
+            squares = np.square(weights)
+            plain, total, square = (
+                _sums_above(bins, summed, (ends, channels))
+                for summed in (squares, squares * effect, np.square(weights * effect))
+            )
+            return np.asarray(np.maximum(square - at_end * (2 * total - at_end * plain), 0.0))
+        bins *= images * channels
         bins += columns
-        weights = effects.weight.reshape(-1)[chosen]
-        above = []
-        for summed in (weights * effects.effect.reshape(-1)[chosen], weights):
-            sums = np.bincount(bins, summed, ends * width).reshape(ends, width)
-            for end in range(ends - 2, -1, -1):
-                sums[end] += sums[end + 1]
-            above.append(sums.reshape(ends, images, channels))
-        total, plain = above
-        plain *= self._at_end[first:, np.newaxis]
+        total, plain = (
+            _sums_above(bins, summed, (ends, images, channels)) for summed in (weights * effect, weights)
+        )
+        plain *= at_end[:, np.newaxis]
         total -= plain
-        return np.asarray(np.square(total, out=total).sum(axis=1))
+        return np.asarray(np.einsum("eic,eic->ec", total, total))
+
+    def _bins(self, numbers: Floats, channels: Columns, first: int) -> npt.NDArray[np.intp]:
+        """Counts the ends, from `first` on, that are below each of some numbers; the first end is 0."""
+        places = np.log(numbers)
+        places *= np.float32(1 / self._log_step)
+        places -= (self._first_place + np.float32(first)).take(channels)
+        np.maximum(places, 0.0, out=places)
+        np.minimum(places, np.float32(_ENDS - first - 1), out=places)
+        return places.astype(np.intp)
 
     def add(self, squares: Array, images: int) -> None:
         """Adds what `squares_of` gave for some images."""
@@ -155,6 +173,7 @@ class ChannelCosts:
 
     def __init__(self, statistics: ChannelStatistics, positions: int, *, before_hard_swish: bool) -> None:
         self._images, self._positions = 0, positions
+        self._kept: list[tuple[Batch, int]] = []
         self.before_hard_swish = before_hard_swish
         self._rounding = np.zeros(len(statistics.mean))
         lowest = np.minimum(statistics.low, 0.0)
@@ -180,25 +199,50 @@ class ChannelCosts:
         """Computes the costs of some images; `only_far` leaves out the near ends of the range."""
         numbers, gradient = batch.numbers, batch.gradient
         step = self._step.astype(np.float32)
-        error = np.rint(numbers / step)
+        error = numbers / step
+        np.rint(error, out=error)
         error *= step
         error -= numbers
-        error *= gradient
-        sums = np.square(error.sum(axis=1, dtype=np.float64)).sum(axis=0)
-        rounding = sums * 12 / np.square(self._step)
+        sums = np.einsum("ipc,ipc->ic", error, gradient)
+        rounding = np.square(sums, dtype=np.float64).sum(axis=0) * 12 / np.square(self._step)
         if batch.of_product is None:
-            high = low = _Effects(numbers, gradient, batch.columns)
-            if self._low:
-                low = high._replace(effect=-numbers)
+            high = _Effects(numbers, False, None, gradient, batch.columns)
         else:
             numbers = np.maximum(numbers, np.float32(-HARD_SIGMOID_SHIFT))
-            high = low = _Effects(hard_swish(numbers), batch.of_product, batch.columns)
+            high = _Effects(numbers, False, hard_swish(numbers), batch.of_product, batch.columns)
         return ImageCosts(
             len(numbers),
             rounding,
-            self._high.squares_of(numbers, high, only_far=only_far),
-            self._low.squares_of(-numbers, low, only_far=only_far) if self._low else None,
+            self._high.squares_of(high, only_far=only_far),
+            self._low.squares_of(high._replace(below=True), only_far=only_far) if self._low else None,
         )
+
+    @property
+    def is_added_later(self) -> bool:
+        """Whether a batch holds so few numbers that several batches are better worked on together."""
+        return self._positions == 1
+
+    def add_later(self, batch: Batch, images: int) -> None:
+        """Keeps a batch that has so many images that count, until there are enough of them."""
+        self._kept.append((batch, images))
+        if sum(len(kept.numbers) for kept, _ in self._kept) >= _TOGETHER:
+            self._add_kept()
+
+    def _add_kept(self) -> None:
+        if not self._kept:
+            return
+        batches = [batch for batch, _ in self._kept]
+        images = sum(count for _, count in self._kept)
+        self._kept = []
+        numbers = np.concatenate([batch.numbers for batch in batches])
+        of_product = [batch.of_product for batch in batches if batch.of_product is not None]
+        together = Batch(
+            numbers=numbers,
+            gradient=np.concatenate([batch.gradient for batch in batches]),
+            of_product=np.concatenate(of_product) if of_product else None,
+            columns=np.arange(numbers.size, dtype=np.int32),
+        )
+        self.add(self.costs_of(together, only_far=False), images)
 
     def add(self, costs: ImageCosts, images: int) -> None:
         """Adds the costs of a batch that has so many images that count."""
@@ -210,6 +254,7 @@ class ChannelCosts:
 
     def finish(self) -> Sensitivity:
         """Computes the means over the images."""
+        self._add_kept()
         rounding = self._rounding / self._images
         size = rounding * np.square(self._typical)
         return Sensitivity(
@@ -217,6 +262,16 @@ class ChannelCosts:
             high=self._high.tail(self._positions, size),
             low=self._low.tail(self._positions, size) if self._low else None,
         )
+
+
+def _sums_above(
+    bins: npt.NDArray[np.intp], summed: npt.NDArray[np.floating[Any]], shape: tuple[int, ...]
+) -> Array:
+    """Sums up numbers by bins, each with all that follow along the first axis, in the given shape."""
+    sums = np.bincount(bins, summed, int(np.prod(shape))).reshape(shape)
+    for end in range(len(sums) - 2, -1, -1):
+        sums[end] += sums[end + 1]
+    return np.asarray(sums)
 
 
 def hard_swish(x: npt.NDArray[Any]) -> npt.NDArray[Any]:

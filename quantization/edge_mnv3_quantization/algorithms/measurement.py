@@ -48,6 +48,7 @@ _NUMBERS_AT_ONCE, _IMAGES_AT_ONCE = 8_000_000, 8  # numbers, and images, that a 
 
 
 Signs = Mapping[int, Array]
+Costs = dict[int, ImageCosts | Batch]
 
 
 class Stretch(NamedTuple):
@@ -107,7 +108,10 @@ def measure(
         work = _StretchOfImages(network, stretch, sums, found)
         for count, of_values in work.run(images, signs, workers or available_cores()):
             for value, of_images in of_values.items():
-                sums[value].add(of_images, count)
+                if isinstance(of_images, Batch):
+                    sums[value].add_later(of_images, count)
+                else:
+                    sums[value].add(of_images, count)
             for _ in range(count):
                 done += 1
                 reporter.progress(done, len(images))
@@ -196,14 +200,14 @@ class _StretchOfImages:
             for value in hard_swish_inputs(network)
         }
 
-    def run(self, images: Images, signs: Signs, workers: int) -> Iterator[tuple[int, dict[int, ImageCosts]]]:
-        """Yields, batch by batch, the number of images and the costs by value."""
+    def run(self, images: Images, signs: Signs, workers: int) -> Iterator[tuple[int, Costs]]:
+        """Yields, batch by batch, the number of images and what they cost by value."""
         content = write_float(self._network, self._stretch.values)
         starts = range(self._stretch.first, self._stretch.last, self._batch)
         models = [open_bytes(content) for _ in range(min(workers, len(starts)))]
         batches = [range(start, min(start + self._batch, self._stretch.last)) for start in starts]
 
-        def costs(model: LoadedModel, batch: range) -> dict[int, ImageCosts]:
+        def costs(model: LoadedModel, batch: range) -> Costs:
             of_batch = {value: rows[batch.start : batch.stop] for value, rows in signs.items()}
             return self._costs(model, images[batch.start : batch.stop], of_batch)
 
@@ -211,13 +215,13 @@ class _StretchOfImages:
         for batch, of_values in zip(batches, results, strict=True):
             yield len(batch), of_values
 
-    def _costs(self, model: LoadedModel, images: Images, signs: Signs) -> dict[int, ImageCosts]:
+    def _costs(self, model: LoadedModel, images: Images, signs: Signs) -> Costs:
         missing = self._batch - len(images)  # images without a direction fill up the last batch
         filled = np.concatenate([images, images[:1].repeat(missing, axis=0)]) if missing else images
         outputs = model.run_raw(np.concatenate([float_input(self._network, image) for image in filled]))
         values = dict(zip(self._stretch.values, outputs, strict=True))
         by_value = gradients(self._network, values, self._heads.directions(values, signs))
-        costs = {}
+        costs: Costs = {}
         for value in self._stretch.values:
             if value in self._sums:
                 product = self._product.get(value)
@@ -229,8 +233,8 @@ class _StretchOfImages:
                     of_product=None if product is None else by_value[product].reshape(shape),
                     columns=self._columns[positions, channels],
                 )
-                only_far = self._stretch.only_far(batch.numbers.shape[1])
-                costs[value] = self._sums[value].costs_of(batch, only_far=only_far)
+                sums, only_far = self._sums[value], self._stretch.only_far(positions)
+                costs[value] = batch if sums.is_added_later else sums.costs_of(batch, only_far=only_far)
         return costs
 
 

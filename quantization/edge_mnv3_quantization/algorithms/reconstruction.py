@@ -70,13 +70,13 @@ class _Samples:
     quantization: Quantization
     results: Floats
 
-    def real_inputs(self, images: slice, channels: slice, order: tuple[int, ...]) -> Array:
+    def real_inputs(self, images: slice, channels: slice, order: tuple[int, ...]) -> Floats:
         """Returns some inputs as real numbers, (samples, taps, C) with the axes in the given order."""
         stored = self.inputs[images, :, :, channels]
         stored = stored.reshape(-1, *stored.shape[2:]).transpose(order)
-        real = np.ascontiguousarray(stored).astype(np.float64)
-        real -= self.quantization.zero_point
-        real *= self.quantization.scale
+        real: Floats = stored.astype(np.float32, order="C")
+        real -= np.float32(self.quantization.zero_point)
+        real *= np.float32(self.quantization.scale)
         return real
 
 
@@ -216,7 +216,7 @@ def _real(quantized: QuantizedWeights, depthwise: bool) -> Array:
 
 
 def _moments(samples: _Samples, images: slice, depthwise: bool) -> Moments:
-    results = samples.results[images].astype(np.float64)
+    results = samples.results[images].copy()
     channels = results.shape[-1]
     if not depthwise:
         x = samples.real_inputs(images, slice(None), (0, 1, 2))

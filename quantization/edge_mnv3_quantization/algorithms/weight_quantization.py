@@ -175,7 +175,7 @@ def _weighed(rows: Array, least: Array, covariance: Array) -> tuple[Array, Array
     candidates = _candidates(rows, least)
     for part in _parts(len(candidates), rows.size):
         for stored, error, scales in zip(*_swept(rows, candidates[part], metric), strict=True):
-            cost = np.einsum("ot,otu,ou->o", error, metric, error, optimize=True)
+            cost = np.einsum("ot,ot->o", np.matmul(error[:, np.newaxis], metric)[:, 0], error)
             better = cost < lowest * (1 - _SAME)
             lowest = np.where(better, cost, lowest)
             best = np.where(better[:, np.newaxis], stored, best)
