@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if kind == "stalled":
             self.wfile.write(self.content[:10])
             self.wfile.flush()
-            time.sleep(0.3)
+            self.connection.recv(1)  # until the other side gives up
             return
         self.wfile.write(self.content)
 
@@ -99,20 +99,21 @@ def test_fetched_once(registry: BinaryRegistry, server: str) -> None:
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("missing", "got the server answered 404"),
-        ("cut", "got the connection was cut"),
-        ("stalled", "got no connection (ConnectionError)"),
+        ("missing", "the server answered 404"),
+        ("cut", "the connection was cut"),
+        # The one in the middle of the file, the other one where this computer is slow to send its beginning.
+        ("stalled", r"no connection \((ConnectionError|ReadTimeout)\)"),
     ],
 )
 def test_downloads_that_fail(
     registry: BinaryRegistry, server: str, path: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(core_download, "_TIMEOUT_S", 0.1)
+    if path == "stalled":
+        monkeypatch.setattr(core_download, "_TIMEOUT_S", 0.1)
     with pytest.raises(DownloadError) as caught:
         registry.fetch("current", ABI, address=f"{server}/{path}")
-    assert str(caught.value) == (
-        f"download of {server}/{path}: {text}; download it by hand and give it with --benchmark-binary"
-    )
+    advice = "download it by hand and give it with --benchmark-binary"
+    assert re.fullmatch(f"download of {server}/{path}: got {text}; {advice}", str(caught.value))
     assert not registry.folder.exists()
 
 
