@@ -2,7 +2,7 @@
 
 A phone starts a program at once, and a second there is a second of the program's. This computer may take its
 time, so the phone's clock is its own: in a script that samples, `sleep` notes each nap and takes little time
-for it, but a nap lasts until the program has begun, or has failed to.
+for it, unless the program measures; and a nap lasts until the program has begun, or has failed to.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SAMPLES = re.compile(r'^echo "sample ', re.MULTILINE)
 _SLEEP = """\
 watch="$EDGE_PHONE_STATE/watches/$EDGE_PHONE_WATCH"
 echo >>"$watch.naps"
-nap NAP_S
+if test -e "$EDGE_PHONE_STATE/figures.json"; then nap NAP_S; else nap "$1"; fi
 until test -e "$watch.begun"; do
   read -r children </proc/$PPID/task/$PPID/children
   starting=
