@@ -128,7 +128,7 @@ def test_positions_are_drawn_node_by_node_and_image_by_image() -> None:
 def test_of_more_images_fewer_positions_are_drawn() -> None:
     network = lowered(5)
     nodes = [node for node in weighted(network) if network.values[node.output].positions == SIDE * SIDE]
-    for images, depthwise, others in ((500, 16, 36), (1000, 8, 24), (2000, 4, 12)):
+    for images, depthwise, others in ((200, 16, 36), (500, 7, 20), (1000, 4, 10)):
         drawn = drawn_positions(network, nodes, images, seed=0)
         for node in nodes:
             most = depthwise if node.kind == "depthwise" else others

@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 # How many positions of an image are drawn at random. Of a depthwise convolution, whose channels have few
 # weights, fewer are enough.
 _POSITIONS, _DEPTHWISE_POSITIONS = 48, 16
-_FULL_IMAGES = 500  # of more images fewer positions are drawn, so that there are as many in all
+_FULL_IMAGES = 200  # of more images fewer positions are drawn, so that there are as many in all
 # Weights that take maps of more positions are few, and so many images are enough for them. Of other images,
 # maps of this size, which would need the most memory, need not be kept.
 _LARGE_MAP, LARGE_MAP_IMAGES = 1000, 200

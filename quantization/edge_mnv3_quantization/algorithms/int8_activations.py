@@ -43,7 +43,9 @@ class Int8Activations:
         self._quantizations = quantizations
         self._count = len(images)
         self._workers = workers
-        self._known = {network.input: stored_pixels(images)}
+        # Pixels are shifted where they are taken: a copy of all images would double their memory.
+        self._images = images
+        self._known: dict[int, Stored] = {network.input: images.view(np.int8)}
         self._done: set[int] = set()
 
     def stored(self, value: int, weights: Mapping[int, QuantizedWeights]) -> Stored:
@@ -59,11 +61,16 @@ class Int8Activations:
             self._done |= {node.output for node in part.nodes}
             needed = {i for node in self._network.nodes if node.output not in self._done for i in node.inputs}
             self._known = {known: self._known[known] for known in self._known if known in needed | {value}}
-        return self._known[value]
+        return stored_pixels(self._images) if value == self._network.input else self._known[value]
+
+    def _given(self, value: int, images: slice) -> Stored:
+        shape = self._batched.values[value].shape
+        if value == self._network.input:
+            return stored_pixels(self._images[images]).reshape(shape)
+        return self._known[value][images].reshape(shape)
 
     def _run(self, part: Part, weights: Mapping[int, QuantizedWeights]) -> dict[int, Stored]:
         content = write_int8_part(self._batched, part, self._quantizations, weights)
-        values = self._batched.values
         results = {
             output: np.empty((self._count, *self._network.values[output].image_shape), np.int8)
             for output in part.outputs
@@ -76,7 +83,7 @@ class Int8Activations:
             model, starts_of_worker = work
             for start in starts_of_worker:
                 images = slice(start, start + self._batch)
-                given = (self._known[taken][images].reshape(values[taken].shape) for taken in part.inputs)
+                given = (self._given(taken, images) for taken in part.inputs)
                 for output, numbers in zip(part.outputs, model.run_raw(*given), strict=True):
                     results[output][images] = numbers.reshape(self._batch, *results[output].shape[1:])
 

@@ -8,13 +8,14 @@ is what that tensor alone costs.
 from __future__ import annotations
 
 import dataclasses
-import itertools
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from edge_mnv3.core.parallel import available_cores, map_in_threads
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3.core.tflite.edit import Edit
@@ -84,14 +85,15 @@ def attribute(
     values = [Item(kind="value", value=value) for value in pair.values if value.op != "CONCATENATION"]
     count = len(values) + len(pair.weights)
     total = count + min(top, count) + 2
-    done = 0
+    done, lock = 0, threading.Lock()
 
     def logits(chosen: Iterable[Item]) -> Array:
         nonlocal done
         runs = run_quantized(pair, equalization, chosen, images)
         rows: Array = np.concatenate([outputs[0] for outputs in runs]).astype(np.float64)
-        done += 1
-        reporter.progress(done, total)
+        with lock:
+            done += 1
+            reporter.progress(done, total)
         return rows
 
     wanted = logits(())
@@ -100,16 +102,15 @@ def attribute(
     def cost(chosen: Sequence[Item]) -> float:
         return float(np.square(logits(chosen) - wanted).sum()) / max(signal, 1e-30)
 
-    items, alone = [], []
-    for item in itertools.chain(values, _weights_items(pair, equalization, images[:_MEAN_IMAGES])):
-        items.append(item)
-        alone.append(cost([item]))
+    items = [*values, *_weights_items(pair, equalization, images[:_MEAN_IMAGES])]
+    alone = map_in_threads(cost, [[item] for item in items], available_cores())
     order = sorted(range(len(items)), key=lambda index: -alone[index])
     ranked = [items[index] for index in order]
+    noisiest = [ranked[: count + 1] for count in range(min(top, len(items)))]
     return Costs(
         items=tuple(ranked),
         alone=tuple(alone[index] for index in order),
-        cumulative=tuple(cost(ranked[: count + 1]) for count in range(min(top, len(items)))),
+        cumulative=tuple(map_in_threads(cost, noisiest, available_cores())),
         together=cost(values + [_stored(weights, equalization) for weights in pair.weights]),
     )
 
@@ -147,8 +148,8 @@ def run_quantized(
         yield [output.reshape(-1, output.shape[-1]) for output in model.run_all(image)]
 
 
-def _weights_items(pair: Pair, equalization: EqualizationScales, images: Images) -> Iterator[Item]:
-    """Yields the weights of each operator, without their mean error where the int8 file's biases were moved.
+def _weights_items(pair: Pair, equalization: EqualizationScales, images: Images) -> list[Item]:
+    """Lists the weights of each operator, without their mean error where the int8 file's biases were moved.
 
     A recipe that corrects biases takes back the mean error of everything before them, and does not say how
     much of a correction is for these weights. With everything else exact, the correction would be their mean
@@ -169,14 +170,17 @@ def _weights_items(pair: Pair, equalization: EqualizationScales, images: Images)
     ]
     outputs = [weights.output.float_tensor for weights in moved]
     plain = dict(zip(outputs, means((), outputs), strict=True)) if moved else {}
-    for weights in pair.weights:
+
+    def item_of(weights: PairedWeights) -> Item:
         real, bias = as_float(weights, equalization, stored_bias=False)
         item = Item(kind="weights", value=weights.output, weights=weights, real=(real, bias))
         tensor = weights.output.float_tensor
-        if tensor in plain:
-            (changed,) = means([item], [tensor])
-            item = dataclasses.replace(item, real=(real, bias - (changed - plain[tensor])))
-        yield item
+        if tensor not in plain:
+            return item
+        (changed,) = means([item], [tensor])
+        return dataclasses.replace(item, real=(real, bias - (changed - plain[tensor])))
+
+    return map_in_threads(item_of, pair.weights, available_cores())
 
 
 def _stored(weights: PairedWeights, equalization: EqualizationScales) -> Item:
