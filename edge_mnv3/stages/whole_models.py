@@ -135,13 +135,23 @@ def _converted_model(
     converted = made[source.format](request, path, timer)
     decided = _decided_input(converted, request, path)
     image, doubts = decided.facts, () if decided.warning is None else (decided.warning,)
-    content = with_known_range(converted.content, InputRange(image.mean, image.std), str(path))
+    content = with_known_range(
+        _with_names(converted, str(path)), InputRange(image.mean, image.std), str(path)
+    )
     graph = read_model(content, str(path)).main_graph
     facts = ModelFacts(input=image, outputs=_outputs(graph, converted.output_names, path))
     with timer("compare", "comparing the float file with the model"):
         _check_same(content, converted.run, facts, path)
     model = FloatModel(content=content, facts=facts, source=source, timings_s=timings_s)
     return model, (*converted.warnings, *doubts)
+
+
+def _with_names(converted: _Converted, name: str) -> bytes:
+    """The file, whose outputs have the names that they have in the model, where there are several."""
+    names = converted.output_names
+    if len(names) < 2 or len(set(names)) < len(names):
+        return converted.content
+    return Edit(converted.content, name).name_outputs(names).to_bytes()
 
 
 def _outputs(graph: Graph, names: Sequence[str], path: Path) -> tuple[OutputFacts, ...]:

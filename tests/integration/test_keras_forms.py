@@ -12,6 +12,8 @@ import pytest
 from edge_mnv3.core.input_range import parse_input_range
 from edge_mnv3.core.reporting import SILENT
 from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3.core.tflite.output_facts import signature_names
+from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.model.keras_models import answers
 from edge_mnv3.stages.float_model import ModelRequest
 from edge_mnv3.stages.open_model import open_float_model
@@ -47,6 +49,10 @@ def test_form(size: str, name: str, tmp_path: Path, request: pytest.FixtureReque
         ModelRequest(path=path, input_range=stated), use_cache=False, reporter=SILENT
     ) as opened:
         made = opened.made()
+    if len(made.facts.outputs) > 1:  # the file, and whoever makes another of it, knows them by the same names
+        file_model = read_model(made.content, "float")
+        named = [signature_names(file_model)[tensor] for tensor in file_model.main_graph.outputs]
+        assert named == [output.name for output in made.facts.outputs]
     outputs = [(output.shape, output.activation, output.task) for output in made.facts.outputs]
     assert outputs == list(form.outputs)
     assert opened.shape.dimensions == shape

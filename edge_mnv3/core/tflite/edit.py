@@ -68,6 +68,15 @@ class Edit:
                 self._graph.outputs = order
         return self
 
+    def name_outputs(self, names: Sequence[str]) -> Edit:
+        """Gives the graph's outputs these names, in their order, in the signature where there is one."""
+        for signature in (self._model.signatureDefs or ())[:1]:
+            name_of = dict(zip(map(int, self._graph.outputs), names, strict=True))
+            if len(name_of) == len(signature.outputs):  # no tensor is given twice
+                for entry in signature.outputs:
+                    entry.name = name_of[int(entry.tensorIndex)].encode()
+        return self
+
     def set_constant(self, tensor: int, numbers: npt.NDArray[np.float32]) -> None:
         """Gives a float constant other numbers, without touching constants that shared its buffer."""
         self._graph.tensors[tensor].buffer = self._add_buffer(np.ascontiguousarray(numbers).tobytes())

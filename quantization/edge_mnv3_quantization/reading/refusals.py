@@ -16,6 +16,7 @@ _ADVICE = {
     "TOPK_V2": _SCORES,
     **dict.fromkeys(("SQUARE", "RSQRT", "SQRT"), _LENGTH),
     "DIV": "divide by constants only",
+    **dict.fromkeys(("SLICE", "STRIDED_SLICE"), "crop images before the model"),
     "RESIZE_BILINEAR": _RESIZE,
     "RESIZE_NEAREST_NEIGHBOR": _RESIZE,
     "QUANTIZE": "give the float file",
