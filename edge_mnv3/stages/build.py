@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
@@ -15,6 +17,12 @@ from edge_mnv3.core.results.models import BuildResult, ModelSource
 from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
 from edge_mnv3.model.model_files import model_format
 from edge_mnv3.stages.float_model import ModelRequest
+from edge_mnv3_quantization.convert import last_line
+
+if TYPE_CHECKING:
+    from edge_mnv3.model.keras_models import KerasModel
+
+_OPEN_SIDE_PX = 64  # of an image for a model of open size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +51,7 @@ def build(request: BuildRequest, reporter: Reporter = SILENT) -> BuildResult:
         ArgumentError: `output` does not end in `.keras`, or the graph's arguments contradict each other.
         OutputError: `output` exists and `force` is off, or it cannot be written.
         DownloadError: The published weights cannot be downloaded.
-        InputFileError: The weights file cannot be read.
+        InputFileError: The weights file cannot be read, or a whole model cannot be run, or answers with NaN.
         WeightsMismatchError: The weights are those of another network or class count.
     """
     check_call("build", (BuildRequest,), request, reporter)
@@ -57,6 +65,24 @@ def build(request: BuildRequest, reporter: Reporter = SILENT) -> BuildResult:
         sha256 = sha256_file(temporary)
         size_bytes = temporary.stat().st_size
     return BuildResult(path=str(output), size_bytes=size_bytes, sha256=sha256, **described)
+
+
+def _check_answers(loaded: KerasModel, path: Path) -> None:
+    """Runs the model once: Keras loads what cannot be run, and what answers with NaN.
+
+    Raises:
+        InputFileError: It is one of these.
+    """
+    height, width, channels = loaded.shape
+    sides = (height or _OPEN_SIDE_PX, width or _OPEN_SIDE_PX, channels)
+    image = np.random.default_rng(0).integers(0, 256, (1, *sides)).astype(np.float32)
+    try:
+        outputs = loaded.run(image)
+    except Exception as error:  # Keras and TensorFlow raise many kinds
+        got = f"one that cannot be run ({last_line(error)})"
+        raise InputFileError(f"model {path}", got, "one that answers an image") from error
+    if not all(np.isfinite(numbers).all() for numbers in outputs):
+        raise InputFileError(f"model {path}", "NaN or infinite answers to an image", "finite numbers")
 
 
 def _loaded(request: GraphRequest | ModelRequest, reporter: Reporter) -> tuple[Any, dict[str, Any]]:
@@ -82,5 +108,6 @@ def _loaded(request: GraphRequest | ModelRequest, reporter: Reporter) -> tuple[A
     loaded = load_keras(path, file_format)
     for warning in loaded.warnings:
         reporter.warn(warning)
+    _check_answers(loaded, path)
     source = ModelSource(format=file_format, path=str(path), sha256=sha256_file(path))
     return loaded.model, {"source": source, "variant": None, "weights": None}

@@ -318,6 +318,7 @@ def _check_same(content: bytes, run: Run, facts: ModelFacts, path: Path) -> None
     """Compares a float file with the model that it was made of.
 
     Raises:
+        InputFileError: The model itself answers with NaN or infinity.
         ConversionError: An output differs by more than rounding, is NaN or infinite, or is missing.
     """
     file, image = open_bytes(content), facts.input
@@ -328,6 +329,9 @@ def _check_same(content: bytes, run: Run, facts: ModelFacts, path: Path) -> None
             shapes = [each.shape for each in got]
             raise ConversionError(f"float file of {path}", f"outputs of shapes {shapes}", "the model's own")
         for output, model_output, file_output in zip(facts.outputs, wanted, got, strict=True):
+            if not np.isfinite(model_output).all():
+                got = f"NaN or infinite answers to an image, of output {output.name}"
+                raise InputFileError(f"model {path}", got, "finite numbers")
             difference = float(np.abs(file_output - model_output).max())
             allowed = allowed_difference(model_output, output.activation)
             if not difference <= allowed:

@@ -15,7 +15,8 @@ from edge_mnv3.core.tflite.edit import Edit
 _LONGEST_CAUSE = 300  # characters of the converter's own message
 _FOREIGN_OPERATORS = re.compile(r"^(?:TF Select|Custom) ops: (.+)$", re.MULTILINE)
 _LOCATION = re.compile(r"^(?:<unknown>:0: )?(?:loc\(.*\): )?")
-_NOT_A_CAUSE = re.compile(r"^[\s(})%^\"]|see current operation")
+_NOT_A_CAUSE = re.compile(r"^[\s(})%^\"]|see current operation|Arguments received by ")
+_COLOURS = re.compile(r"\x1b\[\d*m")  # Keras prints its causes in bold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,7 @@ def convert_function(function: TensorFlowFunction) -> bytes:
 
 def last_line(error: Exception) -> str:
     """Returns the last line of a converter's message that tells a cause, or the error's class."""
-    lines = [line for line in str(error).strip().splitlines() if not _NOT_A_CAUSE.search(line)]
+    text = _COLOURS.sub("", str(error)).strip()
+    lines = [line for line in text.splitlines() if line and not _NOT_A_CAUSE.search(line)]
     cause = _LOCATION.sub("", lines[-1]) if lines else type(error).__name__
     return cause if len(cause) <= _LONGEST_CAUSE else f"{cause[:_LONGEST_CAUSE]}…"

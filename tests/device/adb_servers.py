@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-CALL_TIMEOUT_S = _START_TIMEOUT_S = 60.0
+CALL_TIMEOUT_S = _START_TIMEOUT_S = _REACH_S = 60.0
+_POLL_S = 0.05
 # However the tests end, their end of the pipe is closed, and the server does not outlive them.
 _UNTIL_STDIN_ENDS = '"$0" "$@" & read _; kill -9 $!; wait 2> /dev/null'
 
@@ -99,6 +100,20 @@ class AdbServer:
     def connect(self, serial: str) -> str:
         """`adb connect`; what it says."""
         return self.run("connect", serial).stdout.decode().strip()
+
+    def reach(self, serial: str) -> None:
+        """Connects until the phone may be used: one that was just plugged in may not answer at once.
+
+        Raises:
+            TimeoutError: It may not within a minute.
+        """
+        end = time.monotonic() + _REACH_S
+        while time.monotonic() < end:
+            self.connect(serial)
+            if self.state(serial) == "device":
+                return
+            time.sleep(_POLL_S)
+        raise TimeoutError(f"{serial} is {self.state(serial)}: {self.connect(serial)}")
 
     def disconnect(self, serial: str) -> None:
         """`adb disconnect`."""

@@ -95,7 +95,7 @@ def make_phone(
         phone = Phone(layout or generic_phone(), tmp_path_factory.mktemp("phone"), stand_in=stand_in)
         phones.append(phone)
         if connected:
-            adb_server.connect(phone.serial)
+            adb_server.reach(phone.serial)
         return phone
 
     yield make

@@ -196,8 +196,8 @@ def test_verdicts_are_of_one_phone(bench: Bench) -> None:
 def test_what_is_asked_for_must_be_clear(bench: Bench) -> None:
     model = model_file(bench.folder)
     for arguments, text in (
-        ((model,), "Give either --host or --device."),
-        ((model, "--host", "--device", "all"), "Give either --host or --device."),
+        ((model,), "Give either --host or --device, or --log."),
+        ((model, "--host", "--device", "all"), "Give either --host or --device, or --log."),
         (("--host", "--variant", "small"), "--host takes FILE.tflite, and no --variant."),
         (("--device", "all"), "Give FILE.tflite or --variant."),
     ):

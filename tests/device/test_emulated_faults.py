@@ -163,7 +163,7 @@ def test_rebooted_by_adb(phone: Phone, adb_server: AdbServer) -> None:
 def test_old_android_has_no_exit_codes(make_phone: MakePhone, adb_server: AdbServer) -> None:
     phone = make_phone(connected=False)
     phone.faults.shell_v2 = False
-    adb_server.connect(phone.serial)
+    adb_server.reach(phone.serial)
     done = _shell(adb_server, phone, "echo out; echo err >&2; exit 3")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"out\nerr\n", b"")
     phone.faults.crlf = True

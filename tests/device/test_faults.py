@@ -57,8 +57,7 @@ def _assert_that_it_goes_on(fault: Fault, stage: Stage, command: tuple[str | Pat
     assert phone.wait_for(
         lambda: not phone.processes(),
     ), phone.processes()
-    server.connect(phone.serial)
-    assert phone.wait_for(lambda: server.state(phone.serial) == "device")
+    server.reach(phone.serial)
     again = stage.bench.measure(phone, *command)
     assert again.exit_code == DONE, again.output
     assert [result["median_us"] for result in printed(again)["results"]] == [MEDIAN_US]

@@ -212,8 +212,7 @@ def test_unplugged_in_a_launch_the_run_goes_on_later(
     assert len((tmp_path / "resume.jsonl").read_text().splitlines()) == 1
     phone.replug()
     adb_server.disconnect(phone.serial)
-    adb_server.connect(phone.serial)
-    assert phone.wait_for(lambda: adb_server.state(phone.serial) == "device")
+    adb_server.reach(phone.serial)
     reporter = RecordingReporter()
     measured = measure([device_on(adb_server, phone)], wanted, registry, reporter)
     assert not measured.failures

@@ -92,7 +92,7 @@ def test_a_phone_under_two_names_is_measured_once(bench: Bench, make_phone: Make
     phone = make_phone(dataclasses.replace(layout, properties={**layout.properties, "ro.serialno": "8A1X"}))
     phone.figures = STEADY
     other_name = phone.serial.replace("127.0.0.1", "localhost")
-    bench.server.connect(other_name)
+    bench.server.reach(other_name)
     try:
         done = bench.measure(
             phone,

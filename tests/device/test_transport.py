@@ -45,7 +45,7 @@ def client(server: AdbServer) -> Adb:
 def reconnect(server: AdbServer, phone: Phone) -> None:
     phone.replug()
     server.disconnect(phone.serial)
-    server.connect(phone.serial)
+    server.reach(phone.serial)
 
 
 @pytest.mark.device_capable
@@ -127,7 +127,7 @@ def test_a_phone_without_shell_v2(adb_server: AdbServer, make_phone: MakePhone, 
     phone = make_phone(generic_phone(sdk=25), connected=False)
     phone.faults.shell_v2 = False
     phone.faults.crlf = True
-    adb_server.connect(phone.serial)
+    adb_server.reach(phone.serial)
     device = device_on(adb_server, phone)
     output = device.shell("echo out; echo err >&2; exit 3")
     assert (output.stdout, output.stderr, output.exit_code, output.merged) == ("out\nerr\n", "", 3, True)
