@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core import cache
-from edge_mnv3.core.errors import ArgumentError, ConversionError, ModelFileError
+from edge_mnv3.core.errors import ArgumentError, ConversionError, InputFileError, ModelFileError
 from edge_mnv3.core.hashing import sha256_file, sha256_folder
 from edge_mnv3.core.input_range import PIXELS, InputRange
 from edge_mnv3.core.reporting import Reporter, timed
