@@ -330,8 +330,8 @@ def _check_same(content: bytes, run: Run, facts: ModelFacts, path: Path) -> None
             raise ConversionError(f"float file of {path}", f"outputs of shapes {shapes}", "the model's own")
         for output, model_output, file_output in zip(facts.outputs, wanted, got, strict=True):
             if not np.isfinite(model_output).all():
-                got = f"NaN or infinite answers to an image, of output {output.name}"
-                raise InputFileError(f"model {path}", got, "finite numbers")
+                problem = f"NaN or infinite answers to an image, of output {output.name}"
+                raise InputFileError(f"model {path}", problem, "finite numbers")
             difference = float(np.abs(file_output - model_output).max())
             allowed = allowed_difference(model_output, output.activation)
             if not difference <= allowed:
