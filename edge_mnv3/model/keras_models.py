@@ -184,9 +184,23 @@ def _to_float32(model: Any, path: Path) -> tuple[str, ...]:
                 "give the model from before its quantization",
             )
         if policy != "float32":
+            _check_weights_are_float32(layer, path)
             reduced.add(policy)
             layer.dtype_policy = "float32"
     return tuple(sorted(reduced))
+
+
+def _check_weights_are_float32(layer: Any, path: Path) -> None:
+    """Refuses weights of another float type, which a layer that computes in float32 does not take."""
+    kinds = {str(variable.dtype) for variable in layer.variables}
+    others = sorted(kind for kind in kinds if "float" in kind and kind != "float32")
+    if others:
+        raise InputFileError(
+            f"model {path}: layer '{layer.name}'",
+            f"weights of {others[0]}",
+            "weights of float32, as mixed precision has them",
+            "build the model under the dtype policy float32, and give it these weights",
+        )
 
 
 def _check_weights(model: Any, path: Path) -> None:

@@ -286,3 +286,14 @@ def test_reduced_precision_is_said_in_every_run(tmp_path: Path) -> None:
             made = opened.made()
         assert any("saved in mixed_float16 and compute in float32" in each for each in reporter.warnings)
     assert made.from_cache
+
+
+@pytest.mark.parametrize("kind", ["float16", "bfloat16", "float64"])
+def test_weights_of_other_float_types_are_refused_by_name(kind: str, tmp_path: Path) -> None:
+    layers = [keras.Input((32, 32, 3)), keras.layers.Conv2D(2, 3, dtype=kind, name="stem")]
+    path = tmp_path / "m.keras"
+    keras.Sequential([*layers, keras.layers.GlobalAveragePooling2D(dtype=kind)]).save(path)
+    for command in (("quantize", path, "-o", tmp_path / "out"), ("build", path, "-o", tmp_path / "b.keras")):
+        refused = run(*command)
+        assert refused.exit_code == 1
+        assert f"layer 'stem': got weights of {kind}, expected weights of float32" in refused.stderr
