@@ -53,8 +53,11 @@ def test_two_logs_and_what_they_tell(tmp_path: Path) -> None:
         (own_log("0 \n").partition(f"{HEADING}stdout")[0], "was broken off"),
         (own_log("139 \n"), "death by SIGSEGV"),
         ("\0\0", "a file that is no text"),
+        (f"{LOG}STARTING!\nGraph: [other.tflite]\n", "two values of --graph"),
+        (f"STARTING!\nNum threads: [2]\n{LOG}", "two values of --num_threads"),
+        (f"STARTING!\n{LOG}", "2 starts of the program"),
     ],
-    ids=("damaged", "no log", "late", "cut", "crashed", "no text"),
+    ids=("damaged", "no log", "late", "cut", "crashed", "no text", "two graphs", "two threads", "two starts"),
 )
 def test_a_log_without_figures_leaves_the_others_alone(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "bad.txt").write_text(text)

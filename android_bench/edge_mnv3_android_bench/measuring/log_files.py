@@ -8,11 +8,13 @@ from edge_mnv3.core.errors import BenchmarkLogError, EdgeMnv3Error, InputFileErr
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.results.bench_log import BenchLogResult, LogFailure, LoggedLaunch
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
+from edge_mnv3_android_bench.benchmark_model.log_lines import split_log
 from edge_mnv3_android_bench.benchmark_model.told_flags import told_flags
 from edge_mnv3_android_bench.measuring.launch_script import parse_launch_output
 from edge_mnv3_android_bench.measuring.plan import BenchLogRequest
 
 _OWN_START = "# device "  # how the raw logs of this tool begin
+_START = "STARTING!"
 _LARGEST_BYTES = 64 << 20
 
 
@@ -36,8 +38,21 @@ def _read(path: Path) -> LoggedLaunch:
     except BenchmarkLogError as error:
         next_step = "" if error.expected else "give all that one launch printed"
         raise BenchmarkLogError(f"log {path}", error.got, error.expected, next_step) from error
-    flags = dict(told_flags(f"{stdout}\n{stderr}"))
+    flags = _told(path, f"{stdout}\n{stderr}")
     return LoggedLaunch(log_path=str(path), graph=flags.pop("graph", None), flags=flags, timings=timings)
+
+
+def _told(path: Path, text: str) -> dict[str, str]:
+    """Reads the flags of a launch; a log with two values of one, or with two starts, is of two launches."""
+    flags: dict[str, str] = {}
+    for name, value in told_flags(text):
+        if flags.setdefault(name, value) != value:
+            got = f"two values of --{name}: {flags[name]} and {value}"
+            raise BenchmarkLogError(f"log {path}", got, "the log of one launch")
+    starts = sum(line.text == _START for line in split_log(text))
+    if starts > 1:
+        raise BenchmarkLogError(f"log {path}", f"{starts} starts of the program", "the log of one launch")
+    return flags
 
 
 def _text(path: Path) -> str:
