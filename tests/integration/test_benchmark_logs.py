@@ -333,7 +333,7 @@ def test_damaged_real_logs_never_give_a_wrong_figure(logs: Path) -> None:
 
 
 def test_damaged_logs_of_litert_give_figures_to_their_rounding(logs: Path) -> None:
-    """Its closing block has two decimals of milliseconds: what it confirms is right to 5 us."""
+    """Its closing block has two decimals of milliseconds: what it confirms is right to 10 us."""
     texts = [(logs / "linux_x86_64_litert2.txt").read_text(encoding="utf-8")]
     texts += [
         LogText(build="litert2", times_us=(base, base + 90, base - 70)).text() for base in (5000, 70_000)

@@ -1,7 +1,7 @@
 """The closing block of LiteRT 2's `benchmark_model`, in place of TensorFlow Lite's one summary line.
 
 It repeats start-up, warm-up and measurement in milliseconds with two decimals
-(`litert/tools/benchmark_litert_model.h`). So a figure is confirmed to 5 µs here, not to its last digit.
+(`litert/tools/benchmark_litert_model.h`). So a figure is confirmed to 10 µs here, not to its last digit.
 """
 
 from __future__ import annotations
