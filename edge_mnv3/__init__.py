@@ -73,9 +73,9 @@ if TYPE_CHECKING:
     from edge_mnv3.model.arch import Variant as Variant
     from edge_mnv3.model.arch import parse_variant as parse_variant
     from edge_mnv3.model.graphs import GraphRequest as GraphRequest
-    from edge_mnv3.stages.bench import DeviceBenchRequest as DeviceBenchRequest
     from edge_mnv3.stages.bench import bench as bench
     from edge_mnv3.stages.bench_files import ResultFiles as ResultFiles
+    from edge_mnv3.stages.bench_requests import DeviceBenchRequest as DeviceBenchRequest
     from edge_mnv3.stages.build import BuildRequest as BuildRequest
     from edge_mnv3.stages.build import build as build
     from edge_mnv3.stages.calibrate import CalibrateRequest as CalibrateRequest
@@ -133,7 +133,7 @@ _PUBLIC = {
     "DemoRequest": "edge_mnv3.stages.demo",
     "DemoResult": "edge_mnv3.core.results.demo",
     "DeviceBenchReport": "edge_mnv3.core.results.bench_report",
-    "DeviceBenchRequest": "edge_mnv3.stages.bench",
+    "DeviceBenchRequest": "edge_mnv3.stages.bench_requests",
     "DeviceBenchResult": "edge_mnv3.core.results.bench",
     "DeviceError": "edge_mnv3.core.errors",
     "DeviceFileError": "edge_mnv3.core.errors",

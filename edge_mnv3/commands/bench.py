@@ -17,6 +17,7 @@ from edge_mnv3.commands.device_options import (
     models_dir_option,
     result_files,
     run_options,
+    usage_errors,
 )
 from edge_mnv3.commands.exit_codes import EXPECTED_ERROR
 from edge_mnv3.commands.options import (
@@ -46,7 +47,7 @@ from edge_mnv3_android_bench.measuring.protocols import CUSTOM, PROTOCOLS, PUBLI
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench import HostBenchResult
-    from edge_mnv3.stages.bench import DeviceBenchRequest
+    from edge_mnv3.stages.bench_requests import DeviceBenchRequest
 
 # Options that hold for this machine as well: name to field of `HostBenchRequest`.
 _HOST_FIELDS = {
@@ -229,16 +230,23 @@ def _bench_on_host(models: tuple[Path, ...], options: dict[str, Any]) -> None:
 
     given = {field: options[name] for name, field in _HOST_FIELDS.items() if options[name] is not None}
     reporter, files = TerminalReporter(), result_files(options)
-    if len(models) == 1:
-        one = bench(HostBenchRequest(model=models[0], runtime=options["runtime"], **given), reporter, files)
+    with usage_errors():
+        request = _host_request(models, runtime=options["runtime"], **given)
+    if isinstance(request, HostBenchRequest):
+        one = bench(request, reporter, files)
         text, as_json = table(one), to_json(one)
     else:
-        request = HostTurnsRequest(models=models, runtime=options["runtime"], **given)
         several = bench(request, reporter, files)
         lines = [*map(table, several.results), *(comparison.text for comparison in several.comparisons)]
         text, as_json = "\n".join(lines), to_json(several)
     reporter.close()
     click.echo(as_json if options["as_json"] else text, nl=not options["as_json"])
+
+
+def _host_request(models: tuple[Path, ...], **given: Any) -> HostBenchRequest | HostTurnsRequest:
+    if len(models) == 1:
+        return HostBenchRequest(model=models[0], **given)
+    return HostTurnsRequest(models=models, **given)
 
 
 def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], options: dict[str, Any]) -> None:
@@ -247,7 +255,8 @@ def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], option
     from edge_mnv3.stages.bench import bench
 
     reporter = TerminalReporter()
-    request = _device_request(models, devices, options)
+    with usage_errors():
+        request = _device_request(models, devices, options)
     with ends_in_order():
         report = bench(request, reporter, result_files(options, default_history=HISTORY_FILE))
     reporter.close()
@@ -261,7 +270,7 @@ def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], option
 def _device_request(
     models: tuple[Path, ...], devices: tuple[str, ...], options: dict[str, Any]
 ) -> DeviceBenchRequest:
-    from edge_mnv3.stages.bench import DeviceBenchRequest
+    from edge_mnv3.stages.bench_requests import DeviceBenchRequest
     from edge_mnv3.stages.variant_files import VariantFilesRequest
 
     protocol = custom_protocol(
@@ -300,14 +309,15 @@ def _device_request(
 
 def table(result: HostBenchResult) -> str:
     """Writes a result of this machine for people."""
+    from edge_mnv3.core.results.bench_turns import runs_words
+
     conditions, protocol = result.conditions, result.conditions.protocol
-    rounds = f" in each of {protocol.rounds} rounds" if protocol.rounds > 1 else ""
     return "\n".join(
         (
             f"median {result.median_us / 1e3:.3f} ms, p5 {result.p5_us / 1e3:.3f} ms, "
             f"p95 {result.p95_us / 1e3:.3f} ms, standard deviation {result.std_us / 1e3:.3f} ms",
             f"{conditions.model_path} on {conditions.device} (not a phone), {conditions.runtime}, "
-            f"{protocol.kernels}, {protocol.num_threads} threads, {protocol.num_runs} runs after "
-            f"{protocol.warmup_runs}{rounds}, cpu mask {conditions.cpu_mask}",
+            f"{protocol.kernels}, {protocol.num_threads} threads, {runs_words(protocol)}, "
+            f"cpu mask {conditions.cpu_mask}",
         )
     )

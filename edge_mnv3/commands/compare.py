@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_mnv3.commands.device_options import usage_errors
 from edge_mnv3.commands.options import json_option, requests
 
 if TYPE_CHECKING:
@@ -39,5 +40,6 @@ def command(request: CompareRequest, as_json: bool) -> None:
     from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.compare import compare
 
-    result = compare(request)
+    with usage_errors():
+        result = compare(request)
     click.echo(to_json(result) if as_json else compare_table(result), nl=not as_json)

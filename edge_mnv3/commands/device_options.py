@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from edge_mnv3.commands.exit_codes import EXPECTED_ERROR, GATE_FAILED
 from edge_mnv3.commands.options import all_options
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import HISTORY_FILE, MODELS_FOLDER
+from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance
 
 if TYPE_CHECKING:
@@ -93,6 +95,33 @@ run_options = all_options(
         help="Begin anew: forget the launches of an interrupted run of the same command.",
     ),
 )
+
+
+# What requests and protocols call the values of options, where that is not the option's name.
+_OPTION_OF = {
+    "num_threads": "--threads",
+    "num_runs": "--runs",
+    "variant": "--variants",
+    "difference that is allowed": "--allow",
+}
+_FIELD = re.compile(r"(?:\w+Request: |protocol, )?(.+)")
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Makes refused values of options wrong usage, in the words of the command line.
+
+    Raises:
+        UsageError: A value was refused in the block; the text names the option.
+    """
+    try:
+        yield
+    except ArgumentError as error:
+        match = _FIELD.fullmatch(error.what)
+        field = match[1] if match else error.what
+        option = f"--{field.replace('_', '-')}" if field.isidentifier() else field
+        told = ArgumentError(_OPTION_OF.get(field, option), error.got, error.expected, error.next_step)
+        raise click.UsageError(str(told)) from error
 
 
 def acceptance(options: Mapping[str, Any]) -> Acceptance:

@@ -15,6 +15,7 @@ from edge_mnv3.commands.device_options import (
     models_dir_option,
     result_files,
     run_options,
+    usage_errors,
 )
 from edge_mnv3.commands.options import SAMPLES_HELP, force_option, json_option, output_option
 from edge_mnv3.commands.terminal import TerminalReporter
@@ -113,8 +114,10 @@ def command(**options: Any) -> None:
     from edge_mnv3.stages.reproduce import reproduce
 
     reporter = TerminalReporter()
+    with usage_errors():
+        request = _request(options)
     with ends_in_order():
-        report = reproduce(_request(options), reporter, result_files(options, default_history=HISTORY_FILE))
+        report = reproduce(request, reporter, result_files(options, default_history=HISTORY_FILE))
     reporter.close()
     result, as_json = report.result, options["as_json"]
     if result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +36,47 @@ def check_writable(paths: Sequence[Path], *, force: bool) -> None:
             raise OutputError(
                 f"output {path}: no permission to write in {folder}", next_step="use another -o"
             )
+
+
+def check_apart(
+    files: Mapping[str, Path], *, folders: Mapping[str, Path] | None = None, inputs: Sequence[Path] = ()
+) -> None:
+    """Refuses outputs of which one would overwrite another or an input, or lie in another, by whatever links.
+
+    Args:
+        files: Files that will be written, by what errors call them.
+        folders: Folders that will be filled; files may lie in them.
+        inputs: Files that are read.
+
+    Raises:
+        OutputError: Two of them are one; the text names both.
+    """
+    known = [(name, path, _real(path)) for name, path in files.items()]
+    others = known + [(name, path, _real(path)) for name, path in (folders or {}).items()]
+    for place, (name, path, real) in enumerate(known):
+        for other_name, other, other_real in others[place + 1 :]:
+            inside_other = other_name in files and other_real in real.parents
+            if _is_same(path, other) or real in other_real.parents or inside_other:
+                raise OutputError(
+                    f"{name} {path}", f"the path of the {other_name} too ({other})", "a file of its own"
+                )
+        for given in inputs:
+            if _is_same(path, given):
+                raise OutputError(f"{name} {path}", "a file that is read", "a file of its own", "use another")
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths are one file, through links of any kind too."""
+    if _real(one) == _real(other):
+        return True
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -14,6 +14,20 @@ from edge_mnv3.core.results.quantize import QuantizeResult
 
 QUANTIZE_FILE = "quantize.json"
 
+# What is easily taken for a measurement: keys of its JSON, what it is, and what to give in its place.
+_NO_MEASUREMENTS = (
+    (
+        {"kind", "recorded_at", "result"},
+        "a history, one measurement a line",
+        "give the file of one measurement, which bench -o FILE writes",
+    ),
+    (
+        {"launches", "failures"},
+        "figures of logs (bench --log), which tell no phone, cores, clocks or heat",
+        "measure with bench --device or bench --host",
+    ),
+)
+
 R = TypeVar("R")
 
 
@@ -35,6 +49,31 @@ def read_result(kind: type[R], path: Path, *, command: str) -> R:
         raise InputFileError(f"result {path}", why_unreadable(path, error), wanted) from error
     except (ValueError, RecursionError) as error:
         raise InputFileError(f"result {path}", str(error), wanted) from error
+
+
+def refuse_no_measurement(path: Path, text: str, *, wanted: str) -> None:
+    """Refuses a history and the figures of logs where a measurement is wanted; others are read, and judged.
+
+    Args:
+        path: The file, for the error.
+        text: What is in it.
+        wanted: What was expected, for the error.
+
+    Raises:
+        InputFileError: It is one of them; the text says which.
+    """
+    keys = _keys(text) or _keys(next((line for line in text.splitlines() if line.strip()), ""))
+    for telling, got, next_step in _NO_MEASUREMENTS:
+        if telling <= keys and "conditions" not in keys:
+            raise InputFileError(f"result {path}", got, wanted, next_step)
+
+
+def _keys(text: str) -> frozenset[str]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return frozenset()
+    return frozenset(data) if isinstance(data, dict) else frozenset()
 
 
 def read_quantize_result(path: Path) -> QuantizeResult:

@@ -11,7 +11,12 @@ from typing import Any
 from edge_mnv3.core.choices import RANDOM_WEIGHTS
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.intervals import WILSON, wilson_percent
-from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result, read_result
+from edge_mnv3.core.result_files import (
+    QUANTIZE_FILE,
+    read_quantize_result,
+    read_result,
+    refuse_no_measurement,
+)
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.bench_turns import HostTurnsResult
@@ -26,6 +31,7 @@ from edge_mnv3.core.results.stated import (
 )
 from edge_mnv3.core.results.validate import ClassFigures, ModelAccuracy, ValidateResult
 
+_WANTED = "what edge-mnv3 bench --json wrote"
 BenchEvidence = HostBenchResult | HostTurnsResult | DeviceBenchReport
 
 
@@ -35,7 +41,16 @@ def read_bench(path: Path) -> BenchEvidence:
     Raises:
         InputFileError: It is missing or not of this command, or figures of an emulated device are in it.
     """
-    keys = _keys(path)
+    text = _text(path)
+    refuse_no_measurement(path, text, wanted=_WANTED)
+    keys = _keys(text)
+    if {"results", "cells"} <= keys:
+        raise InputFileError(
+            f"result {path}",
+            "verdicts of reproduce",
+            _WANTED,
+            "measure the file that is packaged: bench FILE.tflite --device",
+        )
     if "results" not in keys:
         return read_result(HostBenchResult, path, command="bench")
     if "comparisons" in keys:
@@ -52,11 +67,19 @@ def read_bench(path: Path) -> BenchEvidence:
     return report
 
 
-def _keys(path: Path) -> frozenset[str]:
-    """Gives the keys of a JSON object; of an unreadable file, which is refused when it is read, none."""
+def _text(path: Path) -> str:
+    """Gives what is in a file; of an unreadable one, which is refused when it is read, nothing."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _keys(text: str) -> frozenset[str]:
+    """Gives the keys of a JSON object; of anything else, which is refused when it is read, none."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
         return frozenset()
     return frozenset(data) if isinstance(data, dict) else frozenset()
 
@@ -151,8 +174,8 @@ def latencies(results: Sequence[BenchEvidence], sha256: str, file: str) -> tuple
         dataclasses.replace(result, conditions=dataclasses.replace(result.conditions, model_path=file))
         for evidence in results
         if not isinstance(evidence, DeviceBenchReport)
-        for result in (evidence.results if isinstance(evidence, HostTurnsResult) else (evidence,))
-        if result.conditions.model_sha256 == sha256
+        for result in _results(evidence)
+        if isinstance(result, HostBenchResult) and result.conditions.model_sha256 == sha256
     )
 
 
@@ -197,11 +220,12 @@ def check_all_used(
     benches: Sequence[tuple[Path, BenchEvidence]],
     hashes: set[str],
 ) -> None:
-    """Refuses results that speak of other files than those that are packaged.
+    """Refuses results that speak of other files than those that are packaged, and measurements given twice.
 
     Raises:
         InputFileError: Naming the first.
     """
+    _check_once(benches)
     measured: list[tuple[Path, set[Any]]] = [
         (path, {result.float_.sha256, result.int8.sha256}) for path, result in validations
     ]
@@ -216,10 +240,29 @@ def check_all_used(
             )
 
 
+def _check_once(benches: Sequence[tuple[Path, BenchEvidence]]) -> None:
+    """Refuses a measurement that stands in two of the files, under whatever names: it would be two rows."""
+    seen: list[tuple[Path, HostBenchResult | DeviceBenchResult]] = []
+    for path, evidence in benches:
+        for result in _results(evidence):
+            first = next((other for other, known in seen if known == result), None)
+            if first is not None:
+                raise InputFileError(
+                    f"result {path}",
+                    f"a measurement that is in {first} too" if first != path else "one measurement twice",
+                    "each once",
+                    "leave one of them out",
+                )
+            seen.append((path, result))
+
+
+def _results(evidence: BenchEvidence) -> Sequence[HostBenchResult | DeviceBenchResult]:
+    return (evidence,) if isinstance(evidence, HostBenchResult) else evidence.results
+
+
 def _benched(evidence: BenchEvidence) -> set[str]:
     """Returns the hashes of the files that were measured."""
-    results = (evidence,) if isinstance(evidence, HostBenchResult) else evidence.results
-    return {result.conditions.model_sha256 for result in results}
+    return {result.conditions.model_sha256 for result in _results(evidence)}
 
 
 def _calibration(manifest: CalibrationManifest) -> CalibrationSummary:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results.bench import HostBenchResult
+from edge_mnv3.core.results.bench_turns import runs_words
 from edge_mnv3.core.results.model_facts import activation_words
 from edge_mnv3.core.results.models import RuntimeNeeds, TensorInfo
 from edge_mnv3.core.results.package import BundleManifest, PackagedModel, PackagedOutput
@@ -104,7 +105,7 @@ def _model(model: PackagedModel) -> Iterator[str]:
     if model.phone_latencies and model.latencies:
         yield from ("", "On the machine that packaged:", "")
     if model.latencies:
-        yield _latencies(model.latencies)
+        yield host_latency_table(model.latencies)
 
 
 def _needs(needs: RuntimeNeeds) -> list[tuple[str, str]]:
@@ -212,15 +213,15 @@ def _comparison(stated: StatedComparison) -> list[tuple[str, str]]:
     return rows
 
 
-def _latencies(results: Sequence[HostBenchResult]) -> str:
+def host_latency_table(results: Sequence[HostBenchResult]) -> str:
+    """Writes a table of latencies on the machine that packaged."""
     rows = [
         (
             f"{result.median_us / 1e3:.3f} ms",
             f"{result.p5_us / 1e3:.3f} to {result.p95_us / 1e3:.3f} ms",
             _text(result.conditions.device),
             f"{result.conditions.runtime}, {result.conditions.protocol.kernels}, "
-            f"{result.conditions.protocol.num_threads} threads, {result.conditions.protocol.num_runs} runs "
-            f"after {result.conditions.protocol.warmup_runs}",
+            f"{result.conditions.protocol.num_threads} threads, {runs_words(result.conditions.protocol)}",
         )
         for result in results
     ]

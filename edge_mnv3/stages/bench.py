@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import overload
 
 from edge_mnv3.core.cache import cache_folder
-from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error
 from edge_mnv3.core.hashing import sha256_file, sha256_model
 from edge_mnv3.core.input_range import stated_range
 from edge_mnv3.core.outputs import check_appendable
 from edge_mnv3.core.published import read_published
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import AnyPath, Request, check_call, check_kind, optional_path
+from edge_mnv3.core.requests import check_call, check_kind, optional_path
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_log import BenchLogResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport, DeviceFailure, PublishedCells
@@ -25,10 +24,10 @@ from edge_mnv3.core.results.bench_turns import HostTurnsResult
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.stages.bench_files import NO_FILES, ResultFiles
+from edge_mnv3.stages.bench_requests import BenchRequest, DeviceBenchRequest, check_files
 from edge_mnv3.stages.phone_checks import PhoneCheckRequest, check_before, check_phones, later_flags
 from edge_mnv3.stages.variant_files import (
     VariantFile,
-    VariantFilesRequest,
     identify,
     variant_files,
 )
@@ -38,78 +37,18 @@ from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.comparison.turns import compare_in_turns
 from edge_mnv3_android_bench.device.selection import select_devices
-from edge_mnv3_android_bench.measuring.acceptance import Acceptance
 from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
 from edge_mnv3_android_bench.measuring.host import bench_host, bench_in_turns
 from edge_mnv3_android_bench.measuring.log_files import read_logs
 from edge_mnv3_android_bench.measuring.plan import (
     BenchLogRequest,
-    CoolDown,
     HostBenchRequest,
     HostTurnsRequest,
     MeasurementPlan,
 )
-from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, check_protocol
 from edge_mnv3_android_bench.measuring.runs import forget_launches, measure_fleet
 from edge_mnv3_android_bench.measuring.session import DeviceSession
 from edge_mnv3_android_bench.published.reproduction import MeasuredFile, reproduce
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceBenchRequest(Request):
-    """What to measure, on which devices and how.
-
-    Attributes:
-        models: `.tflite` files.
-        variants: Networks whose files are found or made and measured as well; None for none.
-        serials: Serials, or addresses such as `192.168.0.7:5555`, or `all`; empty for the only device.
-        binaries: Files, or names in the registry.
-        protocol: How each launch measures, and how many there are.
-        adb: The adb binary; None for the one that `find_adb` finds.
-        fixed_performance: Hold sustainable clocks, which are lower: for comparing files.
-        profile: Launch each file once more with the profiler on.
-        check_outputs: Compare each file's outputs with this machine's.
-        input_range: What float inputs are fed then, as `parse_input_range` reads it; None for what each file
-            tells.
-        log_folder: For raw logs; None for a new folder in the cache.
-        fresh: Forget the launches of an unfinished run.
-        cool_down: How long to wait after a launch that does not count.
-        acceptance: How narrow the interval must be, and what is taken nevertheless.
-        stay_awake: Keep the screen on while the phone has power.
-    """
-
-    models: Sequence[AnyPath] = ()
-    variants: VariantFilesRequest | None = None
-    serials: Sequence[str] = ()
-    binaries: Sequence[AnyPath] = (CURRENT_BINARY,)
-    protocol: Protocol = PUBLISHED
-    adb: AnyPath | None = None
-    fixed_performance: bool = False
-    profile: bool = False
-    check_outputs: bool = False
-    input_range: str | None = None
-    log_folder: AnyPath | None = None
-    fresh: bool = False
-    cool_down: CoolDown = field(default_factory=CoolDown)
-    acceptance: Acceptance = field(default_factory=Acceptance)
-    stay_awake: bool = True
-
-    def check(self) -> None:
-        """Refuses a request without files, a protocol that no launch can follow, a range that none reads.
-
-        Raises:
-            ArgumentError: There is no file, a value of the protocol is out of range, or `input_range` is
-                none, or stated for nothing.
-        """
-        if not self.models and not (self.variants and self.variants.variants):
-            raise ArgumentError(
-                "DeviceBenchRequest: models", "none", "at least one .tflite file, or variants"
-            )
-        check_protocol(self.protocol)
-        stated_range(self.input_range)
-        if self.input_range is not None and not self.check_outputs:
-            raise ArgumentError("--input-range", self.input_range, "none without --check-outputs")
-
 
 _REQUESTS = (HostBenchRequest, HostTurnsRequest, DeviceBenchRequest, BenchLogRequest)
 
@@ -131,7 +70,7 @@ def bench(
     request: BenchLogRequest, reporter: Reporter = SILENT, files: ResultFiles = NO_FILES
 ) -> BenchLogResult: ...
 def bench(
-    request: HostBenchRequest | HostTurnsRequest | DeviceBenchRequest | BenchLogRequest,
+    request: BenchRequest,
     reporter: Reporter = SILENT,
     files: ResultFiles = NO_FILES,
 ) -> HostBenchResult | HostTurnsResult | DeviceBenchReport | BenchLogResult:
@@ -162,7 +101,7 @@ def bench(
     check_kind("bench: files", files, ResultFiles)
     if isinstance(request, BenchLogRequest):
         return _bench_logs(request, reporter, files)
-    files.check_output(over_unfinished=isinstance(request, DeviceBenchRequest))
+    check_files(request, files)
     if isinstance(request, HostBenchRequest):
         reporter.step("running")
         result = bench_host(request, reporter)
@@ -198,7 +137,7 @@ def _bench_logs(request: BenchLogRequest, reporter: Reporter, files: ResultFiles
         raise ArgumentError(
             "bench: files.history", str(files.history), "None: logs do not tell their conditions"
         )
-    files.check_output()
+    check_files(request, files)
     read = read_logs(request)
     for launch in read.launches:
         for warning in launch.timings.warnings:

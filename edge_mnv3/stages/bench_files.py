@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -9,12 +10,17 @@ from typing import Any
 
 from edge_mnv3.core.cache import cache_folder
 from edge_mnv3.core.errors import InputFileError, OutputError
-from edge_mnv3.core.outputs import check_appendable, check_writable, write_text
+from edge_mnv3.core.outputs import check_apart, check_appendable, check_writable, write_text
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json, to_json
-from edge_mnv3_android_bench.comparison.history import HistoryResult, append_history, read_history
+from edge_mnv3_android_bench.comparison.history import (
+    HistoryResult,
+    append_history,
+    check_history,
+    read_history,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +37,33 @@ class ResultFiles(Request):
     history: AnyPath | None = None
     force: bool = False
 
-    def check_output(self, *, over_unfinished: bool = False) -> None:
+    def check_output(
+        self,
+        *,
+        over_unfinished: bool = False,
+        inputs: Sequence[AnyPath] = (),
+        folders: Mapping[str, AnyPath | None] | None = None,
+    ) -> None:
         """Refuses an output or a history that could not be written, before anything is measured.
 
         Args:
             over_unfinished: It may be the report of a measurement that was not finished, as in `write`.
+            inputs: Files that are read, none of which may be written to.
+            folders: Folders that are filled beside, by what errors call them; None for those of the cache.
 
         Raises:
-            OutputError: The output exists and may not be overwritten, or one of the two cannot be written to.
+            OutputError: The output exists and may not be overwritten, one of the two cannot be written to,
+                is the other one, an input or a folder, or the history is a file of another kind.
         """
+        written = {"output": self.output, "history": self.history}
+        check_apart(
+            {name: Path(path) for name, path in written.items() if path},
+            folders={name: Path(path) for name, path in (folders or {}).items() if path},
+            inputs=[Path(path) for path in inputs],
+        )
         if self.history:
             check_appendable(Path(self.history), name="history (--history names another)")
+            check_history(Path(self.history))
         if self.output:
             output = Path(self.output)
             check_writable([output], force=self._may_overwrite(output, over_unfinished))

@@ -11,8 +11,9 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Count, Request, check_call, check_kind, optional_path
 from edge_mnv3.core.results.bench_report import DeviceFailure
 from edge_mnv3.core.results.verdicts import ERA_PREFIX, ReproduceResult
-from edge_mnv3.stages.bench import DeviceBenchRequest, bench, measured_file
+from edge_mnv3.stages.bench import bench, measured_file
 from edge_mnv3.stages.bench_files import NO_FILES, ResultFiles
+from edge_mnv3.stages.bench_requests import DeviceBenchRequest
 from edge_mnv3.stages.variant_files import VariantFilesRequest, variant_files
 from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb
@@ -93,10 +94,13 @@ def reproduce(
     """
     check_call("reproduce", (ReproduceRequest,), request, reporter)
     check_kind("reproduce: files", files, ResultFiles)
-    files.check_output()
+    binaries = _binaries(request)
+    files.check_output(
+        inputs=binaries,
+        folders={"raw logs": request.log_folder, "models": request.files.models_dir},
+    )
     if request.serial == ALL_DEVICES:
         raise ArgumentError("--device of reproduce", ALL_DEVICES, "one phone: its verdicts are its own")
-    binaries = _binaries(request)
     serials = (request.serial,) if request.serial else ()
     # Making files takes minutes: that there is a phone is seen before.
     select_devices(Adb(find_adb(optional_path(request.adb))), serials)

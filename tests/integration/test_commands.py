@@ -215,7 +215,7 @@ def test_bench(quantized: tuple[Path, QuantizeResult]) -> None:
     assert all(len(result.block_medians_us) == 20 for result in turns.results)
     assert len(turns.comparisons) == 1
     few = run("bench", files.int8_path, files.float_path, "--host", "--runs", 5)
-    assert (few.exit_code, "20 at least, one for each round" in few.stderr) == (1, True)
+    assert (few.exit_code, "--runs: got 5, expected 20 at least, one for each" in few.stderr) == (2, True)
 
 
 def test_build_and_quantize_a_local_model(tmp_path: Path) -> None:

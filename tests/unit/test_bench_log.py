@@ -88,6 +88,55 @@ def test_options_that_would_change_nothing(arguments: tuple[str, ...], problem: 
     assert problem in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("bench", "a", "b", "--host", "--runs", "5"), "--runs: got 5, expected 20 at least, one for each"),
+        (("bench", "a", "--device", "x", "--max-secs", "0.5"), "--max-secs: got 0.5, expected more than 1"),
+        (("bench", "a", "--device", "x", "--min-secs", "nan"), "--min-secs: got nan, expected seconds from"),
+        (("bench", "a", "--device", "x", "--input-range", "0..1"), "expected none without --check-outputs"),
+        (("reproduce", "--variants", "small,tiny"), "--variants: got 'tiny', expected one of"),
+        (("compare", "a", "b", "--allow", "heat"), "--allow: got 'heat', expected "),
+    ],
+)
+def test_values_that_are_refused_are_wrong_usage(arguments: tuple[str, ...], problem: str) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert problem in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (
+            ("m.tflite", "--host", "-o", "r", "--history", "r"),
+            "output r: got the path of the history too",
+        ),
+        (("m.tflite", "--host", "--history", "m.tflite"), "history m.tflite: got a file that is read"),
+        (("m.tflite", "a.txt", "--host", "-o", "a.txt", "--force"), "output a.txt: got a file that is read"),
+        (("--log", "a.txt", "-o", "a.txt", "--force"), "output a.txt: got a file that is read"),
+        (
+            ("m.tflite", "--host", "--history", "a.txt"),
+            "history a.txt: got a file of another kind",
+        ),
+        (
+            ("m.tflite", "--device", "x", "-o", "r", "--logs", "r"),
+            "output r: got the path of the raw logs too",
+        ),
+    ],
+)
+def test_outputs_in_one_another_s_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], problem: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("m.tflite", "a.txt"):
+        (tmp_path / name).write_text(LOG)
+    result = bench(*arguments)
+    assert (result.exit_code, result.stderr.startswith(f"error: {problem}")) == (1, True), result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "m.tflite"]
+    assert {path.read_text() for path in tmp_path.iterdir()} == {LOG}
+
+
 def test_a_request_is_checked(tmp_path: Path) -> None:
     with pytest.raises(em.ArgumentError, match="at least one log"):
         em.BenchLogRequest(logs=())

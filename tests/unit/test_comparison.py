@@ -238,6 +238,23 @@ def test_files_that_are_no_result(tmp_path: Path, text: str) -> None:
     assert str(caught.value).endswith(", expected the JSON of bench or reproduce")
 
 
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        (
+            '{"kind":"bench_device","recorded_at":"now","result":{}}\n' * 2,
+            "a history, one measurement a line",
+        ),
+        ('{"launches": [], "failures": []}', "figures of logs (bench --log), which tell no phone, cores"),
+    ],
+)
+def test_what_is_easily_taken_for_a_measurement(tmp_path: Path, text: str, got: str) -> None:
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(InputFileError) as caught:
+        read_bench_results(tmp_path / "r.json")
+    assert str(caught.value).startswith(f"result {tmp_path / 'r.json'}: got {got}")
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match="no such file"):
         read_bench_results(tmp_path / "none.json")

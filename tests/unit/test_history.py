@@ -11,7 +11,12 @@ import pytest
 from bench_records import PIXEL, device_result, host_result, steady
 from edge_mnv3.core.errors import InputFileError, OutputError
 from edge_mnv3.core.published import Published
-from edge_mnv3_android_bench.comparison.history import HistoryEntry, append_history, read_history
+from edge_mnv3_android_bench.comparison.history import (
+    HistoryEntry,
+    append_history,
+    check_history,
+    read_history,
+)
 from edge_mnv3_android_bench.published.reproduction import reproduce
 from recording_reporter import RecordingReporter
 
@@ -41,6 +46,20 @@ def test_results_come_back_in_order(tmp_path: Path) -> None:
 
 def test_no_history_yet(tmp_path: Path) -> None:
     assert read(tmp_path / "none.jsonl") == ()
+
+
+def test_a_file_of_another_kind_is_no_history(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    for text in ("", "\n", '{"kind":"bench_host","recor', 'damaged\n{"kind":"bench_host"}\n'):
+        path.write_text(text)
+        check_history(path)
+    check_history(tmp_path / "none.jsonl")
+    for text in ('{"schema_version": 1}', "TFL3", "[]\n[]\n"):
+        path.write_text(text)
+        with pytest.raises(
+            OutputError, match="got a file of another kind, expected a history, or a new file"
+        ):
+            check_history(path)
 
 
 def test_cut_last_line_is_skipped_and_said(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.stated import PhoneLatency
 from edge_mnv3.packaging.evidence import check_all_used, latencies, phone_latencies, read_bench
-from edge_mnv3.packaging.model_card import phone_latency_table
+from edge_mnv3.packaging.model_card import host_latency_table, phone_latency_table
 
 SHA256 = "a" * 64
 
@@ -44,6 +44,42 @@ def test_what_is_no_result_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "r.json").write_text(content)
     with pytest.raises(InputFileError, match=r"result .*r.json.*expected what edge-mnv3 bench --json wrote"):
         read_bench(tmp_path / "r.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        (
+            '{"kind":"bench_host","recorded_at":"now","result":{}}\n' * 2,
+            "got a history, one measurement a line, expected what edge-mnv3 bench --json wrote; give",
+        ),
+        ('{"kind":"reproduce","recorded_at":"now","result":{}}', "got a history, one measurement a line, "),
+        (
+            '{"schema_version": 1, "launches": [], "failures": []}',
+            "got figures of logs (bench --log), which tell no phone, cores, clocks or heat, expected what",
+        ),
+        ('{"results": [], "cells": []}', "got verdicts of reproduce, expected what edge-mnv3 bench --json"),
+    ],
+)
+def test_what_is_easily_taken_for_a_measurement(tmp_path: Path, text: str, got: str) -> None:
+    (tmp_path / "r.json").write_text(text)
+    with pytest.raises(InputFileError) as caught:
+        read_bench(tmp_path / "r.json")
+    assert str(caught.value).startswith(f"result {tmp_path / 'r.json'}: {got}")
+
+
+def test_a_measurement_is_packaged_once() -> None:
+    """One file twice, a copy of it, and a measurement that is in another result too."""
+    phones, host = report(device_result(steady(20_000))), host_result([1.0, 2.0, 3.0])
+    other = device_result(steady(30_000))
+    for one, two in ((phones, phones), (phones, report(other, device_result(steady(20_000)))), (host, host)):
+        with pytest.raises(
+            InputFileError, match=r"b.json: got a measurement that is in a.json too, expected"
+        ):
+            check_all_used([], [(Path("a.json"), one), (Path("b.json"), two)], {SHA256})
+    with pytest.raises(InputFileError, match=r"a.json: got one measurement twice, expected each once"):
+        check_all_used([], [(Path("a.json"), host), (Path("a.json"), host)], {SHA256})
+    check_all_used([], [(Path("a.json"), phones), (Path("b.json"), report(other))], {SHA256})
 
 
 def test_an_emulated_device_is_refused_beside_a_phone(tmp_path: Path) -> None:
@@ -105,3 +141,12 @@ def test_rows_of_the_card() -> None:
     assert "| none from so few launches |" in phone_latency_table([few])
     assert "threads as the build chose" in phone_latency_table([few])
     assert "clocks held below their highest" in phone_latency_table([few])
+
+
+def test_runs_of_this_machine_in_turns() -> None:
+    rows = [
+        host_latency_table([host_result([1.0, 2.0], **runs)]).splitlines()[2]
+        for runs in ({}, {"warmup_runs": 3, "rounds": 20})
+    ]
+    assert rows[0].endswith("1 threads, 200 runs after 20 |")
+    assert rows[1].endswith("1 threads, 200 runs in 20 rounds, after 3 in each |")

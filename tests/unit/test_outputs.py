@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_mnv3.core.errors import OutputError
-from edge_mnv3.core.outputs import check_writable, staged, write_text
+from edge_mnv3.core.outputs import check_apart, check_writable, staged, write_text
 
 
 def test_writes_all_files_and_makes_the_folder(tmp_path: Path) -> None:
@@ -105,3 +105,26 @@ def test_errors_elsewhere_are_not_renamed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), staged([tmp_path / "a"], force=False):
         (tmp_path / "input").read_text()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_outputs_that_are_one_file(tmp_path: Path) -> None:
+    """By one path, another writing of it, links of both kinds, or one inside the other."""
+    a = tmp_path / "a"
+    a.write_text("x")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(a)
+    (tmp_path / "here").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "hard").hardlink_to(a)
+    check_apart({"output": a, "history": tmp_path / "b"}, folders={"raw logs": tmp_path}, inputs=[Path("c")])
+    for other in (
+        a,
+        *(tmp_path / name for name in ("folder/../a", "link", "here/a", "hard", "a/inside")),
+    ):
+        with pytest.raises(OutputError, match=r"output .*a: got the path of the history too \("):
+            check_apart({"output": a, "history": other})
+    with pytest.raises(OutputError, match=r"output .*inside: got the path of the history too"):
+        check_apart({"output": a / "inside", "history": a})
+    with pytest.raises(OutputError, match=r"got the path of the raw logs too"):
+        check_apart({"output": tmp_path / "new"}, folders={"raw logs": tmp_path / "here" / "new"})
+    with pytest.raises(OutputError, match=r"got a file that is read, expected a file of its own"):
+        check_apart({"history": tmp_path / "link"}, inputs=[a])

@@ -14,7 +14,8 @@ from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.requests import AnyPath, Count, Request, expected
 from edge_mnv3.model.arch import Variant, parse_variant
 from edge_mnv3.model.graphs import GraphRequest
-from edge_mnv3.stages.bench import DeviceBenchRequest, bench
+from edge_mnv3.stages.bench import bench
+from edge_mnv3.stages.bench_requests import DeviceBenchRequest
 from edge_mnv3.stages.build import BuildRequest, build
 from edge_mnv3.stages.calibrate import CalibrateRequest, calibrate
 from edge_mnv3.stages.compare import CompareRequest, compare

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.errors import InputFileError, OutputError
 from edge_mnv3.core.outputs import append_line
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -26,6 +26,7 @@ _KINDS: dict[str, type[Any]] = {
     "bench_device": DeviceBenchResult,
     "reproduce": ReproduceResult,
 }
+_ENTRY_START = b'{"kind":'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,24 @@ def append_history(path: Path, result: HistoryResult, *, recorded_at: str) -> No
     kind = next(name for name, kind in _KINDS.items() if isinstance(result, kind))
     entry = {"kind": kind, "recorded_at": recorded_at, "result": to_jsonable(result)}
     append_line(path, json.dumps(entry, allow_nan=False, separators=(",", ":")), name="history")
+
+
+def check_history(path: Path) -> None:
+    """Refuses a file of another kind as the history, so that nothing is appended to a result or a model.
+
+    A file without lines is taken, and one of which the lines were cut.
+
+    Raises:
+        OutputError: No line of it begins as those of a history do.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return  # Whether it can be written to is another question.
+    if data.strip() and not any(line.startswith(_ENTRY_START) for line in data.split(b"\n")):
+        raise OutputError(
+            f"history {path}", "a file of another kind", "a history, or a new file", "use another --history"
+        )
 
 
 def read_history(path: Path, reporter: Reporter = SILENT) -> tuple[HistoryEntry, ...]:

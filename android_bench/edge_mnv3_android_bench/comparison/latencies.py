@@ -22,6 +22,7 @@ import numpy as np
 
 from edge_mnv3.core.errors import ArgumentError, ConditionsDifferError, InputFileError
 from edge_mnv3.core.paths import why_unreadable
+from edge_mnv3.core.result_files import refuse_no_measurement
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.bench_turns import HostTurnsResult
@@ -84,12 +85,13 @@ def read_bench_results(path: Path) -> tuple[AnyBenchResult, ...]:
     """
     try:
         text = path.read_text(encoding="utf-8")
+        refuse_no_measurement(path, text, wanted="the JSON of bench or reproduce")
         keys = json.loads(text)
         kind = next((kind for key, kind in _KINDS.items() if key in keys), None)
         result = from_json(kind, text) if kind and isinstance(keys, dict) else None
     except OSError as error:
         raise InputFileError(f"result file {path}", why_unreadable(path, error)) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputFileError(f"result file {path}", str(error), "the JSON of bench or reproduce") from error
     if result is None:
         raise InputFileError(f"result file {path}", "another file", "the JSON of bench or reproduce")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from edge_mnv3.core.results.bench import HostBenchResult
+from edge_mnv3.core.results.bench import HostBenchResult, HostProtocol
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.verdicts import Comparison
 
@@ -23,3 +23,10 @@ class HostTurnsResult:
     schema_version: int = FORMAT.version
     results: tuple[HostBenchResult, ...]
     comparisons: tuple[Comparison, ...]
+
+
+def runs_words(protocol: HostProtocol) -> str:
+    """Says how many runs were timed, and how many ran untimed before them, in each round."""
+    if protocol.rounds == 1:
+        return f"{protocol.num_runs} runs after {protocol.warmup_runs}"
+    return f"{protocol.num_runs} runs in {protocol.rounds} rounds, after {protocol.warmup_runs} in each"

@@ -1,0 +1,105 @@
+"""What `bench` is asked for on devices, and whether its outputs can be written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from edge_mnv3.core.choices import CURRENT_BINARY
+from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.input_range import stated_range
+from edge_mnv3.core.requests import AnyPath, Request
+from edge_mnv3.stages.bench_files import ResultFiles
+from edge_mnv3.stages.variant_files import VariantFilesRequest
+from edge_mnv3_android_bench.measuring.acceptance import Acceptance
+from edge_mnv3_android_bench.measuring.plan import (
+    BenchLogRequest,
+    CoolDown,
+    HostBenchRequest,
+    HostTurnsRequest,
+)
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, check_protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceBenchRequest(Request):
+    """What to measure, on which devices and how.
+
+    Attributes:
+        models: `.tflite` files.
+        variants: Networks whose files are found or made and measured as well; None for none.
+        serials: Serials, or addresses such as `192.168.0.7:5555`, or `all`; empty for the only device.
+        binaries: Files, or names in the registry.
+        protocol: How each launch measures, and how many there are.
+        adb: The adb binary; None for the one that `find_adb` finds.
+        fixed_performance: Hold sustainable clocks, which are lower: for comparing files.
+        profile: Launch each file once more with the profiler on.
+        check_outputs: Compare each file's outputs with this machine's.
+        input_range: What float inputs are fed then, as `parse_input_range` reads it; None for what each file
+            tells.
+        log_folder: For raw logs; None for a new folder in the cache.
+        fresh: Forget the launches of an unfinished run.
+        cool_down: How long to wait after a launch that does not count.
+        acceptance: How narrow the interval must be, and what is taken nevertheless.
+        stay_awake: Keep the screen on while the phone has power.
+    """
+
+    models: Sequence[AnyPath] = ()
+    variants: VariantFilesRequest | None = None
+    serials: Sequence[str] = ()
+    binaries: Sequence[AnyPath] = (CURRENT_BINARY,)
+    protocol: Protocol = PUBLISHED
+    adb: AnyPath | None = None
+    fixed_performance: bool = False
+    profile: bool = False
+    check_outputs: bool = False
+    input_range: str | None = None
+    log_folder: AnyPath | None = None
+    fresh: bool = False
+    cool_down: CoolDown = field(default_factory=CoolDown)
+    acceptance: Acceptance = field(default_factory=Acceptance)
+    stay_awake: bool = True
+
+    def check(self) -> None:
+        """Refuses a request without files, a protocol that no launch can follow, a range that none reads.
+
+        Raises:
+            ArgumentError: There is no file, a value of the protocol is out of range, or `input_range` is
+                none, or stated for nothing.
+        """
+        if not self.models and not (self.variants and self.variants.variants):
+            raise ArgumentError(
+                "DeviceBenchRequest: models", "none", "at least one .tflite file, or variants"
+            )
+        check_protocol(self.protocol)
+        stated_range(self.input_range)
+        if self.input_range is not None and not self.check_outputs:
+            raise ArgumentError("--input-range", self.input_range, "none without --check-outputs")
+
+
+BenchRequest: TypeAlias = HostBenchRequest | HostTurnsRequest | DeviceBenchRequest | BenchLogRequest
+
+
+def check_files(request: BenchRequest, files: ResultFiles) -> None:
+    """Refuses outputs that cannot be written, or would be written over one another or over what is read.
+
+    Raises:
+        OutputError: As `ResultFiles.check_output` raises.
+    """
+    if isinstance(request, DeviceBenchRequest):
+        files.check_output(
+            over_unfinished=True,
+            inputs=(*request.models, *request.binaries),
+            folders={"raw logs": request.log_folder, "models": _made_in(request)},
+        )
+    elif isinstance(request, BenchLogRequest):
+        files.check_output(inputs=request.logs)
+    else:
+        files.check_output(
+            inputs=(request.model,) if isinstance(request, HostBenchRequest) else request.models
+        )
+
+
+def _made_in(request: DeviceBenchRequest) -> AnyPath | None:
+    return request.variants.models_dir if request.variants and request.variants.variants else None
