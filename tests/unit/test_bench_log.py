@@ -14,6 +14,7 @@ from edge_mnv3_android_bench.device.state import HEADING
 from synthetic_logs import LogText
 
 TIMES_US = (1000, 1010, 1003, 1001, 1150)
+APPLIED = "Explicitly applied GPU delegate, and the model graph will be completely executed by the delegate."
 LOG = LogText(times_us=TIMES_US, extra=("Num threads: [4]",)).text()
 
 
@@ -53,11 +54,18 @@ def test_two_logs_and_what_they_tell(tmp_path: Path) -> None:
         (own_log("0 \n").partition(f"{HEADING}stdout")[0], "was broken off"),
         (own_log("139 \n"), "death by SIGSEGV"),
         ("\0\0", "a file that is no text"),
-        (f"{LOG}STARTING!\nGraph: [other.tflite]\n", "two values of --graph"),
-        (f"STARTING!\nNum threads: [2]\n{LOG}", "two values of --num_threads"),
-        (f"STARTING!\n{LOG}", "2 starts of the program"),
+        (f"{LOG}STARTING!\nGraph: [other.tflite]\n", "another launch behind its figures: 'STARTING!'"),
+        (f"STARTING!\nNum threads: [2]\n{LOG}", "another launch in front of its start: 'STARTING!'"),
+        (f"{LOG}Num threads: [4]\n", "another launch behind its figures: 'Num threads: [4]'"),
+        (f"Loaded model x.tflite\n{LOG}", "another launch in front of its start: 'Loaded model x.tflite'"),
+        (f"{LOG}INFO: {APPLIED}\n", f"another launch behind its figures: '{APPLIED[:40]}"),
+        (LOG.replace("Loaded model /data", "Loaded model /other"), "two values of --graph"),
+        (LOG.replace("Graph: [", "Num threads: [2]\nGraph: ["), "two values of --num_threads"),
     ],
-    ids=("damaged", "no log", "late", "cut", "crashed", "no text", "two graphs", "two threads", "two starts"),
+    ids=(
+        *("damaged", "no log", "late", "cut", "crashed", "no text", "two starts", "a start before"),
+        *("a flag behind", "a file before", "a delegate behind", "two graphs", "two threads"),
+    ),
 )
 def test_a_log_without_figures_leaves_the_others_alone(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / "bad.txt").write_text(text)
@@ -69,6 +77,26 @@ def test_a_log_without_figures_leaves_the_others_alone(tmp_path: Path, text: str
     assert problem in read["failures"][0]["error"]
     assert f"error: log {tmp_path / 'bad.txt'}: got " in result.stderr
     assert problem in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("extra", "note"),
+    [
+        ("Enable op profiling: [1]", "it ran with op profiling, which slows it"),
+        ("Enable op profiling: [0]", ""),
+        ("Use profiler: [true]", "it ran with the profiler, which slows it"),
+        ("Inter-run delay (seconds): [0.5]", "it waits between runs"),
+        ("Inter-run delay (seconds): [-1.0]", ""),
+        ("Number of prorated runs per second: [10]", "it waits between runs"),
+        ("Profiling Info for Benchmark Initialization:", "it ran with op profiling, which slows it"),
+    ],
+)
+def test_what_is_no_plain_latency_is_said(tmp_path: Path, extra: str, note: str) -> None:
+    text = LogText(times_us=TIMES_US, extra=(extra,)).text()
+    (tmp_path / "a.txt").write_text(text)
+    result = bench("--log", tmp_path / "a.txt")
+    assert result.exit_code == 0
+    assert (note in result.stderr) if note else not result.stderr
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,20 @@ def test_the_log_of_another_launch_is_refused(flag: str, told: str) -> None:
     assert f"got the log of a launch with {told}, expected {flag}; another program" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Loaded model other.tflite",
+        "[litert/tools/benchmark_litert_model.cc:137] Loading model from: other.tflite",
+    ],
+)
+def test_the_file_that_is_loaded_is_that_of_the_command(line: str) -> None:
+    log = f"STARTING!\nINFO: {line}\n"
+    check_told_flags(log, "", ["--graph=other.tflite"])
+    with pytest.raises(BenchmarkLogError, match=r"a launch with --graph=other.tflite, expected --graph=mine"):
+        check_told_flags(log, "", ["--graph=mine.tflite"])
+
+
 def test_real_logs_tell_the_flags_of_their_command(test_data: Path) -> None:
     logs = sorted((test_data / "benchmark_logs").glob("*.txt"))
     told = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from edge_mnv3.core.results.bench import NO_DELEGATE, UNKNOWN_DELEGATE, XNNPACK_DELEGATE, Partitioning
 from edge_mnv3_android_bench.benchmark_model.log_lines import LogLine
@@ -37,6 +37,11 @@ _REFUSED = re.compile(
 )
 _CREATED_XNNPACK = "Created TensorFlow Lite XNNPACK delegate for CPU."
 _XNNPACK_OFF = re.compile(r"Use xnnpack ?: \[(?:0|false)\]")
+_ASKED = {
+    XNNPACK_DELEGATE: re.compile(r"Use xnnpack ?: \[(?:1|true)\]"),
+    "GPU": re.compile(r"Use gpu ?: \[(?:1|true)\]"),
+    "NNAPI": re.compile(r"Use NNAPI ?: \[(?:1|true)\]"),
+}
 _WARNING_SEVERITIES = ("WARN", "WARNING", "ERROR", "FATAL")
 # Builds without severities print warnings like anything else.
 _WARNING_TEXTS = re.compile(
@@ -48,6 +53,10 @@ _WARNING_TEXTS = re.compile(
 # What Abseil says of its own logger, at each start.
 _NO_WARNING = "All log messages before absl::InitializeLog() is called are written to STDERR"
 
+_OF_ANOTHER = (
+    "lines on delegates stand outside of the launch, and do not fit it: which delegate ran is not known"
+)
+
 
 class Delegation(NamedTuple):
     """What a log says about delegates; the fields are those of `LaunchTimings`."""
@@ -57,8 +66,62 @@ class Delegation(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def read_delegation(lines: Sequence[LogLine]) -> Delegation:
-    """Collects the statements about delegates, and all that the build calls a warning or an error."""
+class _Launch(Protocol):
+    """Lines of a launch, as `launch_lines` tells them apart."""
+
+    @property
+    def inside(self) -> list[LogLine]: ...
+    @property
+    def before(self) -> list[LogLine]: ...
+    @property
+    def after(self) -> list[LogLine]: ...
+
+
+def says_what_was_applied(text: str) -> bool:
+    """Whether a line is what the program itself says of a delegate."""
+    return any(form.fullmatch(text) for form in (_COMPLETELY, _PARTIALLY, _REFUSED))
+
+
+def read_delegation(launch: _Launch) -> Delegation:
+    """Collects the statements about delegates, and all that the build calls a warning or an error.
+
+    What libraries say outside of the launch counts where it can be of no other launch: the streams were
+    caught in one, and it contradicts nothing.
+    """
+    lines = [*launch.inside, *launch.before, *launch.after]
+    told = _read(lines)
+    if not any(_is_of_library(line) for line in (*launch.before, *launch.after)) or _fits(launch):
+        return told
+    return Delegation(UNKNOWN_DELEGATE, (), (*told.warnings, _OF_ANOTHER))
+
+
+def _is_of_library(line: LogLine) -> bool:
+    return line.text == _CREATED_XNNPACK or _replaced(line.text) is not None
+
+
+def _fits(launch: _Launch) -> bool:
+    """Whether what libraries say outside of a launch can be of it alone."""
+    before, after = (_of_libraries(lines) for lines in (launch.before, launch.after))
+    inside = _of_libraries(launch.inside)
+    said = [statements for statements in (before, inside, after) if statements]
+    if any(statements != said[0] for statements in said):
+        return False
+    delegates = set(_read(said[0]).delegate.split("+"))
+    replaced = {partitioning.delegate for line in said[0] if (partitioning := _replaced(line.text))}
+    applied = {partitioning.delegate for line in launch.inside if (partitioning := _applied(line.text))}
+    asked = {name for line in launch.inside for name, form in _ASKED.items() if form.fullmatch(line.text)}
+    if any(_XNNPACK_OFF.fullmatch(line.text) for line in launch.inside) and XNNPACK_DELEGATE in delegates:
+        return False
+    if after and not before and not inside and not delegates <= applied | asked:
+        return False  # The next launch's, which was cut, would stand there too.
+    return not replaced or applied <= replaced
+
+
+def _of_libraries(lines: Sequence[LogLine]) -> list[LogLine]:
+    return [LogLine("", line.text, ended=True) for line in lines if _is_of_library(line)]
+
+
+def _read(lines: Sequence[LogLine]) -> Delegation:
     replaced = [partitioning for line in lines if (partitioning := _replaced(line.text))]
     applied = [partitioning for line in lines if (partitioning := _applied(line.text))]
     refused = [match[1] for line in lines if (match := _REFUSED.fullmatch(line.text))]

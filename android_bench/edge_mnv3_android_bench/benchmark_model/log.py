@@ -26,6 +26,7 @@ from edge_mnv3.core.errors import BenchmarkLogError
 from edge_mnv3.core.results.bench import LaunchTimings, UnconfirmedFigures
 from edge_mnv3_android_bench.benchmark_model import litert_results
 from edge_mnv3_android_bench.benchmark_model.delegation import read_delegation
+from edge_mnv3_android_bench.benchmark_model.launch_lines import lines_of_launch
 from edge_mnv3_android_bench.benchmark_model.log_lines import LogLine, split_log
 from edge_mnv3_android_bench.benchmark_model.printed_numbers import (
     print_float,
@@ -89,9 +90,11 @@ def parse_benchmark_log(
         BenchmarkLogError: The program failed, or the figures are not there beyond doubt.
     """
     out, err = split_log(stdout), split_log(stderr)
-    lines = out + err
-    _check_run(lines, exit_code)
-    session, warmup_told, warmup, told, measured, summary = _key_lines(out, err)
+    _check_run(out + err, exit_code)
+    stream, other, keys = _key_lines(out, err)
+    session, warmup_told, warmup, told, measured, summary = (stream[place].text for place in keys)
+    launch = lines_of_launch(stream, other, keys)
+    lines = launch.all
     warmup_runs = _check_runs(warmup_told, warmup, "warm-up")
     runs = _check_runs(told, measured, "measurement")
     if (runs.percentiles is None) != (warmup_runs.percentiles is None):
@@ -104,7 +107,7 @@ def parse_benchmark_log(
         init_us, first_us = _check_results(lines, session, warmup_runs, runs)
     else:
         init_us, first_us = _check_summary(summary, session, warmup_runs, runs)
-    delegation = read_delegation(lines)
+    delegation = read_delegation(launch)
     return LaunchTimings(
         num_runs=runs.count,
         avg_us=float(runs.avg_text),
@@ -162,25 +165,33 @@ def _describe_exit(exit_code: int) -> str:
     return f"exit code {exit_code}"
 
 
-def _key_lines(out: list[LogLine], err: list[LogLine]) -> list[str]:
-    """Returns the six lines with the figures, all from one stream (TensorFlow 1 wrote them to stderr)."""
+def _key_lines(out: list[LogLine], err: list[LogLine]) -> tuple[list[LogLine], list[LogLine], list[int]]:
+    """Finds the six lines with the figures, all in one stream (TensorFlow 1 wrote them to stderr).
+
+    Returns:
+        Their stream, the other one, and their places in it.
+    """
     marked_of_streams = [_marked(stream) for stream in (out, err)]
     if all(marked_of_streams):
         raise _refusal("figures in both streams", "all of them in one")
     marked = marked_of_streams[0] or marked_of_streams[1]
+    stream, other = (out, err) if marked_of_streams[0] else (err, out)
     kinds = [kind for kind, _ in marked]
     if kinds not in (list(_ORDER), list(_LITERT_ORDER)):
         missing = [kind for kind in dict.fromkeys(_ORDER) if kinds.count(kind) < _ORDER.count(kind)]
         got = f"no line of {missing[0]}" if missing else "lines of figures doubled or out of order"
         raise _refusal(got, "start-up, warm-up, measurement and summary, once each and in this order")
-    if not all(line.ended for _, line in marked):
+    keys = [place for _, place in marked]
+    if not all(stream[place].ended for place in keys):
         raise _refusal("a summary without line break", "a log that ends with one")
-    return [line.text for _, line in marked]
+    if len({stream[place].process for place in keys}) > 1:
+        raise _refusal("figures of two processes", "the log of one launch")
+    return stream, other, keys
 
 
-def _marked(stream: list[LogLine]) -> list[tuple[str, LogLine]]:
-    marked: list[tuple[str, LogLine]] = []
-    for line in stream:
+def _marked(stream: list[LogLine]) -> list[tuple[str, int]]:
+    marked: list[tuple[str, int]] = []
+    for place, line in enumerate(stream):
         kinds = [kind for kind, mark in _MARKS.items() if mark in line.text]
         if not kinds:
             continue
@@ -188,7 +199,7 @@ def _marked(stream: list[LogLine]) -> list[tuple[str, LogLine]]:
             continue
         if len(kinds) > 1:
             raise _refusal(f"two lines in one: {line.text[:80]!r}")
-        marked.append((kinds[0], line))
+        marked.append((kinds[0], place))
     return marked
 
 

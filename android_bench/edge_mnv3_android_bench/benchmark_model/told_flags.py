@@ -1,11 +1,12 @@
 """What a log says about the flags that the program was given, held against the command that was meant.
 
-Builds from TensorFlow 1.14 on print the flags that were given, one a line: `Graph: [small.tflite]`. A line of
-another value, or of another graph, means that the log is another launch's.
+Builds from TensorFlow 1.14 on print the flags that were given, one a line: `Graph: [small.tflite]`; all say
+which file they load. A line of another value, or of another graph, means that the log is another launch's.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from edge_mnv3.core.errors import BenchmarkLogError
@@ -23,7 +24,12 @@ _LABELS = {
     "use_gpu": ("Use gpu",),
     "use_nnapi": ("Use NNAPI",),
     "enable_op_profiling": ("Enable op profiling",),
+    "use_profiler": ("Use profiler",),
+    "run_delay": ("Inter-run delay (seconds)",),
+    "run_frequency": ("Number of prorated runs per second",),
 }
+# The second is LiteRT's, whose logger names the line of the source.
+_LOADED = re.compile(r"Loaded model (.+)|(?:\[[^\[\]]*\] )?Loading model from: (.+)")
 _FLAG_OF = {label.lower(): flag for flag, labels in _LABELS.items() for label in labels}
 
 
@@ -53,13 +59,17 @@ def check_told_flags(stdout: str, stderr: str, flags: Sequence[str]) -> None:
 
 def told_flags(text: str) -> list[tuple[str, str]]:
     """Reads which flags a log says were given: names and values as printed, in the order of the log."""
-    told = []
-    for line in split_log(text):
-        label, opened, value = line.text.partition(": [")
-        name = _FLAG_OF.get(label.rstrip().lower())
-        if opened and name and value.endswith("]"):
-            told.append((name, value[:-1]))
-    return told
+    return [told for line in split_log(text) if (told := told_flag(line.text))]
+
+
+def told_flag(text: str) -> tuple[str, str] | None:
+    """Reads a flag's name and value from a line; the file that is loaded is that of `graph`."""
+    label, opened, value = text.partition(": [")
+    name = _FLAG_OF.get(label.rstrip().lower())
+    if opened and name and value.endswith("]"):
+        return name, value[:-1]
+    loaded = _LOADED.fullmatch(text)
+    return ("graph", loaded[1] or loaded[2]) if loaded else None
 
 
 def _equal(told: str, given: str) -> bool:
