@@ -27,7 +27,7 @@ from edge_mnv3.core.rounding import allowed_difference
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3.core.tflite.input_facts import DecidedInput, FileInput, decide_inputs, input_of
-from edge_mnv3.core.tflite.input_scaling import range_of_scalings
+from edge_mnv3.core.tflite.input_scaling import Scaling, range_of_graph
 from edge_mnv3.core.tflite.integer_input import with_float_input
 from edge_mnv3.core.tflite.output_facts import output_facts
 from edge_mnv3.core.tflite.range_metadata import with_known_range
@@ -180,7 +180,7 @@ class _Converted:
         content: The file.
         run: The model itself.
         output_names: Its names of the outputs; empty for those of the file.
-        known: What its first layers tell of the range of its input; None for what the file's tell.
+        layers: What its first layers make of the input; empty where only the file's operators are known.
         is_pixels: It takes uint8, pixels as they are.
         warnings: What the user must know of the model.
     """
@@ -188,7 +188,7 @@ class _Converted:
     content: bytes
     run: Run
     output_names: tuple[str, ...] = ()
-    known: InputRange | None = None
+    layers: tuple[Scaling, ...] = ()
     is_pixels: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -218,7 +218,7 @@ def _of_keras(request: ModelRequest, path: Path, timer: Timer) -> _Converted:
         content=with_float_input(content, str(path)),
         run=loaded.run,
         output_names=loaded.output_names,
-        known=range_of_scalings(leading_scalings(loaded.model)),
+        layers=leading_scalings(loaded.model),
         is_pixels=loaded.dtype == "uint8",
         warnings=loaded.warnings,
     )
@@ -309,8 +309,9 @@ def _decided_input(converted: _Converted, request: ModelRequest, path: Path) -> 
             )
         (decided,) = decide_inputs([dataclasses.replace(own, metadata=None, graph=PIXELS)])
         return DecidedInput(facts=dataclasses.replace(decided.facts, range_source="definition"))
-    if own.metadata is None and converted.known is not None:
-        own = dataclasses.replace(own, graph=converted.known)
+    if converted.layers:
+        graph = read_model(converted.content, str(path)).main_graph
+        own = dataclasses.replace(own, graph=range_of_graph(graph, graph.inputs[0], converted.layers))
     return decide_inputs([own], request.input_range)[0]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.input_range import (
+    COMMON_RANGES,
     MINUS_ONE_TO_ONE,
     PIXELS,
     ZERO_TO_ONE,
@@ -20,7 +21,7 @@ from edge_mnv3.core.runtime import fed_numbers
 from edge_mnv3.core.tflite.attached import with_metadata
 from edge_mnv3.core.tflite.build import GraphBuilder
 from edge_mnv3.core.tflite.input_facts import FileInput, decide_inputs, input_of
-from edge_mnv3.core.tflite.input_scaling import range_of_graph
+from edge_mnv3.core.tflite.input_scaling import UNSCALED, range_of_graph
 from edge_mnv3.core.tflite.integer_input import with_float_input
 from edge_mnv3.core.tflite.metadata_schema import (
     FILE_IDENTIFIER,
@@ -125,6 +126,52 @@ def file_of(
 )
 def test_range_of_first_operators(steps: list[tuple[str, object]], expected: InputRange | None) -> None:
     assert range_of_graph(graph_of(*steps), 0) == expected
+
+
+# The network's own scaling, as include_preprocessing puts it behind a user's layers.
+SCALED_BY_NETWORK = (("MUL", 1 / 127.5), ("ADD", -1))
+MEANS_AND_DEVIATIONS = [  # of images, as shares of their range
+    (IMAGENET_MEAN, IMAGENET_STD),
+    ((0.5,), (0.5,)),
+    ((0.5,), (0.25,)),
+    ((0.3, 0.25, 0.2), (0.2, 0.2, 0.15)),
+    ((0.13,), (0.31,)),
+    ((0.8, 0.8, 0.75), (0.2,)),
+    ((0.02, 0.03, 0.02), (0.05,)),
+    ((0.15,), (0.15,)),
+]
+
+
+@pytest.mark.parametrize("behind", [(), SCALED_BY_NETWORK], ids=["as it is", "the network scales"])
+@pytest.mark.parametrize("form", ["SUB MUL", "SUB DIV", "MUL ADD"])
+@pytest.mark.parametrize("pixels", COMMON_RANGES, ids=str)
+def test_a_normalization_in_front_is_never_taken_for_one_of_another_range(
+    pixels: InputRange, form: str, behind: tuple[tuple[str, object], ...]
+) -> None:
+    low, high = pixels.ends()[0]
+    told = []
+    for mean_share, deviation_share in MEANS_AND_DEVIATIONS:
+        mean, deviation = low + (high - low) * np.array(mean_share), (high - low) * np.array(deviation_share)
+        steps: dict[str, list[tuple[str, object]]] = {
+            "SUB MUL": [("SUB", mean), ("MUL", 1 / deviation)],
+            "SUB DIV": [("SUB", mean), ("DIV", deviation)],
+            "MUL ADD": [("MUL", 1 / deviation), ("ADD", -mean / deviation)],
+        }
+        if not (mean.any() and (deviation != 1).any()):
+            continue  # it leaves -1..1 as it is, and what follows is of 0..255 then
+        told.append(range_of_graph(graph_of(*steps[form], *behind), 0))
+    assert set(told) <= {pixels, None}
+    assert pixels in told
+
+
+def test_a_normalization_that_a_converter_joined_with_the_networks_scaling() -> None:
+    mean, deviation = (np.array(each) for each in (IMAGENET_MEAN, IMAGENET_STD))
+    joined = graph_of(
+        ("SUB", mean), ("MUL", 1 / (127.5 * deviation)), ("ADD", -1)
+    )  # ... of 0..255 by all of them, were it not for the first
+    assert range_of_graph(joined, 0) is None
+    layers = UNSCALED.then(1 / deviation, -mean / deviation)
+    assert range_of_graph(joined, 0, [layers]) == ZERO_TO_ONE
 
 
 def test_range_of_metadata() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,8 @@ _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Where the mean of any images may lie, in shares of a range from its low end: within it, and a little beyond,
 # as a batch normalization's offset moves it. And the least deviation, in shares: images are not all alike.
 _MEAN_LOW, _MEAN_HIGH, _LEAST_DEVIATION = -0.15, 1.15, 0.01
+_LEAST_CHANGE = 1e-3  # a layer that changes numbers by less is not meant to scale them
+_BEFORE_NETWORKS_SCALING = (127.5, 127.5)  # the inverse of the network's Rescaling(1 / 127.5, -1)
 
 
 class Scaling(NamedTuple):
@@ -47,7 +49,7 @@ class Scaling(NamedTuple):
 UNSCALED = Scaling(np.ones(1), np.zeros(1))
 
 
-def range_of_graph(graph: Graph, tensor: int) -> InputRange | None:
+def range_of_graph(graph: Graph, tensor: int, layers: Sequence[Scaling] = ()) -> InputRange | None:
     """Reads from its first operators which numbers a float input takes.
 
     A first QUANTIZE has the range of the input as its own. A first multiplication and addition, as a layer
@@ -57,6 +59,8 @@ def range_of_graph(graph: Graph, tensor: int) -> InputRange | None:
     Args:
         graph: The graph.
         tensor: Number of its float input, (1, height, width, channels).
+        layers: The scalings of the first layers of the model that the graph was made of, as
+            `range_of_scalings` takes them: a converter may have joined them. Empty where there is no model.
 
     Returns:
         None where they do not tell.
@@ -64,7 +68,7 @@ def range_of_graph(graph: Graph, tensor: int) -> InputRange | None:
     quantized = _quantized_range(graph, tensor)
     if quantized is not None:
         return next((each for each in COMMON_RANGES if quantized.is_near(each)), None)
-    return range_of_scalings(tuple(_scalings(graph, tensor)))
+    return range_of_scalings((*layers, *_scalings(graph, tensor)))
 
 
 def range_of_scalings(scalings: Sequence[Scaling]) -> InputRange | None:
@@ -75,21 +79,38 @@ def range_of_scalings(scalings: Sequence[Scaling]) -> InputRange | None:
     is divided by a deviation; and one whose mean and deviation images of two of the ranges can have, as 0.5
     and 0.3 are those of images of 0 to 1 and of bright ones of -1 to 1, tells of neither.
 
+    What all layers tell together must not contradict the first ones: a normalization of images of 0 to 1 in
+    front of a network that scales 0 to 255 is one of 0 to 255 by its numbers alone.
+
     Args:
         scalings: What the first layer makes of the input, the first two, and so on.
 
     Returns:
-        None where none of them is fit, or several are.
+        None where none of them is fit, several are, or one contradicts another.
     """
-    for scaling in reversed(scalings):
-        standardized = (_is_standardized,) if _takes_mean_and_deviation(scaling) else ()
-        for is_inner in (_is_inner, *standardized, _is_centred):
-            fitting = [each for each in COMMON_RANGES if is_inner(*scaling.ends(each))]
-            if is_inner is _is_standardized and not _is_imagenets(scaling):
-                fitting = [] if len(_of_images(scaling)) > 1 else fitting
-            if len(fitting) == 1 and not _leaves(scaling, fitting[0]):
-                return fitting[0]
+    told = next((known for each in reversed(scalings) if (known := _told(each)) is not None), None)
+    if told is None or any(told not in possible for each in scalings if (possible := _possible(each))):
+        return None
+    return told
+
+
+def _told(scaling: Scaling) -> InputRange | None:
+    standardized = (_is_standardized,) if _takes_mean_and_deviation(scaling) else ()
+    for is_inner in (_is_inner, *standardized, _is_centred):
+        fitting = [each for each in COMMON_RANGES if is_inner(*scaling.ends(each))]
+        if is_inner is _is_standardized and not _is_imagenets(scaling):
+            fitting = [] if len(_of_images(scaling)) > 1 else fitting
+        if len(fitting) == 1 and not _leaves(scaling, fitting[0]):
+            return fitting[0]
     return None
+
+
+def _possible(scaling: Scaling) -> Collection[InputRange]:
+    """The common ranges whose images a layer can be meant for; none where it says nothing of that."""
+    told = _told(scaling)
+    if told is not None:
+        return (told,)
+    return () if _is_identity(scaling) else _of_images(scaling)
 
 
 def _quantized_range(graph: Graph, tensor: int) -> InputRange | None:
@@ -183,17 +204,31 @@ def _is_imagenets(scaling: Scaling) -> bool:
     )
 
 
-def _of_images(scaling: Scaling) -> list[InputRange]:
-    """The common ranges in which images may have the mean that is taken off and the deviation."""
+def _is_identity(scaling: Scaling) -> bool:
+    return bool(np.any((abs(scaling.factor - 1) < _LEAST_CHANGE) & (abs(scaling.offset) < _LEAST_CHANGE)))
+
+
+def _of_images(scaling: Scaling) -> set[InputRange]:
+    """The common ranges in which images may have the mean that is taken off and the deviation.
+
+    Also those that have it in front of a network's own scaling of 0..255 to -1..1, which a converter may have
+    joined with it.
+    """
+    return {
+        pixels
+        for each in (scaling, scaling.then(*_BEFORE_NETWORKS_SCALING))
+        for pixels in COMMON_RANGES
+        if _have_images(pixels, each)
+    }
+
+
+def _have_images(pixels: InputRange, scaling: Scaling) -> bool:
+    """Whether images of a range may have the mean that is taken off and the deviation."""
+    low, high = pixels.ends()[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         mean, deviation = -scaling.offset / scaling.factor, 1 / np.abs(scaling.factor)
-    found = []
-    for each in COMMON_RANGES:
-        low, high = each.ends()[0]
-        place, spread = (mean - low) / (high - low), deviation / (high - low)
-        if np.all((place >= _MEAN_LOW) & (place <= _MEAN_HIGH) & (spread >= _LEAST_DEVIATION)):
-            found.append(each)
-    return found
+    place, spread = (mean - low) / (high - low), deviation / (high - low)
+    return bool(np.all((place >= _MEAN_LOW) & (place <= _MEAN_HIGH) & (spread >= _LEAST_DEVIATION)))
 
 
 def _is_standardized(low: Numbers, high: Numbers) -> bool:
