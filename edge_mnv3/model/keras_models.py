@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class KerasModel:
         model: `keras.Model`, all of whose layers compute in float32.
         shape: Height, width and channels of the input, None where open.
         dtype: Type of the input: of uint8, it takes pixels as they are.
-        output_names: Keras's names of the outputs, in order.
+        output_names: Keras's names of the outputs, in order: the keys where they are a dictionary.
         reduced: Precisions that layers were saved in, such as `mixed_float16`; they compute in float32 now.
     """
 
@@ -97,9 +98,7 @@ def load_keras(path: Path, file_format: ModelFormat) -> KerasModel:
         _check_input(model, path)
         reduced = _to_float32(model, path)
         _check_weights(model, path)
-        names = getattr(model, "output_names", None) or [
-            f"output_{i}" for i in range(len(flat_outputs(model.outputs)))
-        ]
+        names = _output_names(keras, model)
     height, width, channels = model.inputs[0].shape[1:]
     return KerasModel(
         model=model,
@@ -108,6 +107,15 @@ def load_keras(path: Path, file_format: ModelFormat) -> KerasModel:
         output_names=tuple(names),
         reduced=reduced,
     )
+
+
+def _output_names(keras: Any, model: Any) -> list[str]:
+    layers = model.get_config().get("output_layers")
+    if isinstance(layers, Mapping) and not any(isinstance(each, Mapping) for each in layers.values()):
+        return list(keras.tree.flatten({key: key for key in layers}))  # in the order of `flat_outputs`
+    return list(getattr(model, "output_names", None) or []) or [
+        f"output_{place}" for place in range(len(flat_outputs(model.outputs)))
+    ]
 
 
 def _loaded(keras: Any, path: Path) -> Any:

@@ -70,6 +70,7 @@ class ModelFile:
         input_name: Name under which an app asks for the input.
         outputs: Its outputs, in the file's order.
         input: What the input takes.
+        warnings: What the user must know of the input.
     """
 
     path: Path
@@ -79,6 +80,7 @@ class ModelFile:
     input_name: str
     outputs: tuple[FileOutput, ...]
     input: InputFacts
+    warnings: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> ImageShape:
@@ -143,7 +145,7 @@ def open_model_file(
     contents = read_file(path)
     own = read_input(path)
     decided = decide_inputs([own, *others], stated.input_range)[0]
-    if own.integers is not None and decided.warning is not None:
+    if own.integers is not None and own.common is None and decided.warning is not None:
         raise ModelFileError(
             f"model {path}",
             f"an input for which {decided.warning.partition(': ')[2]}",
@@ -167,6 +169,7 @@ def open_model_file(
         input_name=signature_names(contents).get(contents.main_graph.inputs[0], image.name),
         outputs=_outputs(path, contents, loaded.outputs, stated, recorded),
         input=decided.facts,
+        warnings=() if decided.warning is None else (decided.warning,),
     )
 
 

@@ -11,14 +11,14 @@ from edge_mnv3.core.choices import DEFAULT_PREPROCESS, DIAGNOSIS_SAMPLES, Prepro
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import SampleRequest, skipped_warnings, unread_warnings
-from edge_mnv3.core.input_range import PIXELS, InputRange, stated_range
+from edge_mnv3.core.input_range import stated_range
 from edge_mnv3.core.outputs import check_writable, staged, write_text
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, AtLeast, Request, check_call, optional_path
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_int8_sha256
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.json_format import to_json
-from edge_mnv3.core.tflite.input_facts import known_range
+from edge_mnv3.core.tflite.input_facts import decide_inputs, read_input
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,8 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
     Raises:
         ArgumentError: There are several outputs and none is named, or none has that name.
         CalibrationDataError: There are no images, or they cannot be read.
-        ModelFileError: A file is missing or invalid, or the two are no pair.
+        ModelFileError: A file is missing or invalid, nothing tells what the float file takes, or the two
+            are no pair.
         OutputError: A file to write exists and `force` is off, cannot be written, or is of no known type.
         MissingExtraError: A plot is wanted, and matplotlib is not installed.
     """
@@ -89,7 +90,8 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
         preprocess=request.preprocess,
         shorten_recorded=True,
     )
-    taken = stated_range(request.input_range) or known_range(float_path)
+    files = [read_input(float_path), read_input(int8_path)]
+    taken = decide_inputs(files, stated_range(request.input_range))[0]
     location = request.images or _calibration_images(int8_path)
     reporter.step("reading images")
     source = open_images(location)
@@ -106,10 +108,11 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
         int8_path,
         sample.pixels,
         image_source=str(location),
-        ends=diagnosis.Ends(taken or PIXELS, request.head),
+        ends=diagnosis.Ends(taken.range, request.head),
         reporter=reporter,
     )
-    result = dataclasses.replace(result, warnings=(*_range_warnings(float_path, taken), *result.warnings))
+    if taken.warning is not None:
+        result = dataclasses.replace(result, warnings=(taken.warning, *result.warnings))
     for warning in result.warnings:
         reporter.warn(warning)
     if output:
@@ -118,15 +121,6 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
         with staged([plot], force=request.force) as (file,):
             plot_diagnosis(result, file)
     return result
-
-
-def _range_warnings(path: Path, taken: InputRange | None) -> tuple[str, ...]:
-    if taken is not None:
-        return ()
-    return (
-        f"nothing tells what {path.name} takes, so it is fed pixels 0 to 255 as they are: if that is wrong, "
-        "so are all figures; state what it takes with --input-range",
-    )
 
 
 def _calibration_images(int8_path: Path) -> Path:

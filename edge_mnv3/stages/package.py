@@ -158,7 +158,8 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     sealed = seal(files, manifest)
     reporter.step("writing the bundle")
     write_bundle(output, sealed, as_zip=request.as_zip, force=request.force)
-    result = _result(output, sealed, request, models, inputs.golden.warnings)
+    doubts = [warning for file in opened for warning in file.warnings]
+    result = _result(output, sealed, request, models, (*doubts, *inputs.golden.warnings))
     for warning in result.warnings:
         reporter.warn(warning)
     return result

@@ -12,28 +12,27 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_mnv3.core import cache
-from edge_mnv3.core.errors import ArgumentError, ConversionError, InputFileError, ModelFileError
+from edge_mnv3.core.errors import ArgumentError, ModelFileError
 from edge_mnv3.core.hashing import sha256_file, sha256_folder
 from edge_mnv3.core.input_range import PIXELS, InputRange
 from edge_mnv3.core.reporting import Reporter, timed
 from edge_mnv3.core.results.images import GREY_CHANNELS, RGB_CHANNELS
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
-from edge_mnv3.core.results.model_facts import InputFacts, ModelFacts, OutputFacts
+from edge_mnv3.core.results.model_facts import ModelFacts, OutputFacts
 from edge_mnv3.core.results.models import ModelSource
-from edge_mnv3.core.rounding import allowed_difference
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3.core.tflite.input_facts import DecidedInput, FileInput, decide_inputs, input_of
-from edge_mnv3.core.tflite.input_scaling import Scaling, range_of_graph
+from edge_mnv3.core.tflite.input_scaling import Scaling, range_of_graph, scalings_of_graph
 from edge_mnv3.core.tflite.integer_input import with_float_input
-from edge_mnv3.core.tflite.output_facts import output_facts
+from edge_mnv3.core.tflite.output_facts import output_facts, signature_names
 from edge_mnv3.core.tflite.range_metadata import with_known_range
 from edge_mnv3.core.tflite.read import read_model
-from edge_mnv3.core.tflite.types import Graph
+from edge_mnv3.core.tflite.types import Model
 from edge_mnv3.model.model_files import model_format
+from edge_mnv3.stages.float_equality import Run, check_same_answers, scaled_twice
 from edge_mnv3.stages.float_file import converter_versions
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
 
@@ -57,10 +56,8 @@ MODEL_SOURCES = (
     "edge_mnv3_quantization.convert",
 )
 Timer: TypeAlias = Callable[[str, str], AbstractContextManager[None]]
-Run: TypeAlias = Callable[[npt.NDArray[np.float32]], Sequence[npt.NDArray[np.float32]]]
 Shape: TypeAlias = tuple[int, int, int]
 
-_CHECK_SEED = 0
 _CONVERTING = "converting to float .tflite (about 10 s)"
 
 
@@ -138,12 +135,16 @@ def _converted_model(
     content = with_known_range(
         _with_names(converted, str(path)), InputRange(image.mean, image.std), str(path)
     )
-    graph = read_model(content, str(path)).main_graph
-    facts = ModelFacts(input=image, outputs=_outputs(graph, converted.output_names, path))
+    file = read_model(content, str(path))
+    graph = file.main_graph
+    facts = ModelFacts(input=image, outputs=_outputs(file, converted.output_names, path))
+    operators = tuple(scalings_of_graph(graph, graph.inputs[0]))
+    doubled = scaled_twice((*converted.layers[-1:], *operators[-1:]), decided.range)
+    scalings = (*converted.layers, *operators)
     with timer("compare", "comparing the float file with the model"):
-        _check_same(content, converted.run, facts, path)
+        check_same_answers(content, converted.run, facts, scalings=scalings, name=str(path))
     model = FloatModel(content=content, facts=facts, source=source, timings_s=timings_s)
-    return model, (*converted.warnings, *doubts)
+    return model, (*converted.warnings, *doubts, *doubled)
 
 
 def _with_names(converted: _Converted, name: str) -> bytes:
@@ -154,9 +155,12 @@ def _with_names(converted: _Converted, name: str) -> bytes:
     return Edit(converted.content, name).name_outputs(names).to_bytes()
 
 
-def _outputs(graph: Graph, names: Sequence[str], path: Path) -> tuple[OutputFacts, ...]:
+def _outputs(file: Model, names: Sequence[str], path: Path) -> tuple[OutputFacts, ...]:
+    """What the outputs mean, under the model's names, or under those of the file's signature."""
+    graph, signature = file.main_graph, signature_names(file)
     read = [output_facts(graph, tensor, name=str(path)) for tensor in graph.outputs]
-    renamed = names or [facts.name for facts in read]
+    tensors = zip(graph.outputs, read, strict=True)
+    renamed = names or [signature.get(tensor, facts.name) for tensor, facts in tensors]
     return tuple(dataclasses.replace(facts, name=name) for facts, name in zip(read, renamed, strict=True))
 
 
@@ -313,43 +317,3 @@ def _decided_input(converted: _Converted, request: ModelRequest, path: Path) -> 
         graph = read_model(converted.content, str(path)).main_graph
         own = dataclasses.replace(own, graph=range_of_graph(graph, graph.inputs[0], converted.layers))
     return decide_inputs([own], request.input_range)[0]
-
-
-def _check_same(content: bytes, run: Run, facts: ModelFacts, path: Path) -> None:
-    """Compares a float file with the model that it was made of.
-
-    Raises:
-        InputFileError: The model itself answers with NaN or infinity.
-        ConversionError: An output differs by more than rounding, is NaN or infinite, or is missing.
-    """
-    file, image = open_bytes(content), facts.input
-    for pixels in _check_images(image):
-        numbers = InputRange(image.mean, image.std).apply(pixels)[np.newaxis]
-        wanted, got = run(numbers), file.run_raw(numbers)
-        if [each.shape for each in wanted] != [each.shape for each in got]:
-            shapes = [each.shape for each in got]
-            raise ConversionError(f"float file of {path}", f"outputs of shapes {shapes}", "the model's own")
-        for output, model_output, file_output in zip(facts.outputs, wanted, got, strict=True):
-            if not np.isfinite(model_output).all():
-                problem = f"NaN or infinite answers to an image, of output {output.name}"
-                raise InputFileError(f"model {path}", problem, "finite numbers")
-            difference = float(np.abs(file_output - model_output).max())
-            allowed = allowed_difference(model_output, output.activation)
-            if not difference <= allowed:
-                raise ConversionError(
-                    f"float file of {path}, output {output.name}",
-                    f"numbers up to {np.abs(model_output).max():.3g} that differ from the model's by "
-                    f"{difference:.3g}",
-                    f"at most {allowed:.3g}",
-                    "please report this model",
-                )
-
-
-def _check_images(image: InputFacts) -> list[npt.NDArray[np.uint8]]:
-    """Noise, faint noise on grey, and a slope: pixels of the input's shape."""
-    shape = (image.height_px, image.width_px, image.channels)
-    generator = np.random.default_rng(_CHECK_SEED)
-    noise = generator.integers(0, 256, shape)
-    faint = 112 + generator.integers(0, 32, shape)
-    slope = np.linspace(0, 255, shape[0] * shape[1]).reshape(shape[:2])[..., np.newaxis] + np.zeros(shape)
-    return [each.astype(np.uint8) for each in (noise, faint, slope)]

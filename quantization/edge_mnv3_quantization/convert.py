@@ -109,7 +109,8 @@ def convert_function(function: TensorFlowFunction) -> bytes:
                 "conversion of the float graph",
                 f"{', '.join(foreign)}, which TFLite does not have",
                 "operators of TFLite",
-                "save the model for inference in float32, without the layers that need them",
+                "save the model for inference in float32, without the layers that need them; it ends at its "
+                "scores, without an argmax",
             ) from error
         raise ConversionError("conversion of the float graph", last_line(error)) from error
     # The converter lists several outputs in an order of its own; only the signature has their names.

@@ -13,10 +13,12 @@ from click.testing import CliRunner, Result
 from edge_mnv3.cli import main
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import SampleRequest
+from edge_mnv3.core.input_range import PIXELS
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3.core.tflite.edit import Edit
+from edge_mnv3.core.tflite.range_metadata import with_known_range
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.graph.types import Quantization
 from int8_pairs import IMAGES, LOGITS, POOL, SIDE, float_file, int8_of, small_network
@@ -104,12 +106,18 @@ def test_float_file_of_another_range(folder: Path) -> None:
     assert result.predicted_snr_db == pytest.approx(pixels.predicted_snr_db, abs=0.01)
 
 
-def test_unknown_range_is_said(folder: Path) -> None:
-    done = run_without_range(folder, "--images", folder / "images.npz", "--preprocess", "resize", "--json")
-    assert done.exit_code == 0, done.output
-    said = "nothing tells what f.tflite takes, so it is fed pixels 0 to 255 as they are: if that is wrong, "
-    assert f"warning: {said}" in done.stderr
-    assert from_json(DiagnoseResult, done.stdout).warnings[0].startswith(said)
+def test_unknown_range_is_asked_for_and_a_contradiction_is_said(folder: Path) -> None:
+    arguments = ("--images", folder / "images.npz", "--preprocess", "resize", "--json")
+    asked = run_without_range(folder, *arguments)
+    assert asked.exit_code == 1
+    assert "f.tflite: got a float input of unknown range" in asked.stderr
+    content = (folder / "f.tflite").read_bytes()
+    (folder / "f.tflite").write_bytes(with_known_range(content, PIXELS, "f"))
+    other = run_without_range(folder, *arguments, "--input-range", "-1..1")
+    assert other.exit_code == 0, other.output
+    said = "f.tflite is fed -1..1 as stated, but takes 0..255 as its metadata says"
+    assert f"warning: {said}" in other.stderr
+    assert from_json(DiagnoseResult, other.stdout).warnings[0] == said
 
 
 def test_images_of_the_run_that_made_the_file(folder: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge_mnv3.cli import main
-from edge_mnv3.core.input_range import PIXELS
+from edge_mnv3.core.input_range import PIXELS, ZERO_TO_ONE, InputRange
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.reporting import SILENT
 from edge_mnv3.core.results.json_format import from_json
@@ -248,6 +248,32 @@ def test_a_uint8_image_is_of_pixels(tmp_path: Path) -> None:
     refused = run("quantize", paths[0], "--input-range", "-1..1", "-o", tmp_path / "out")
     assert refused.exit_code == 1
     assert "got -1..1, expected 0..255, as its input is of uint8; leave --input-range out" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("first", "of"),
+    [
+        (L.Normalization(mean=[0.485, 0.456, 0.406], variance=[0.229**2, 0.224**2, 0.225**2]), ZERO_TO_ONE),
+        (L.Rescaling(1 / 255), PIXELS),
+    ],
+    ids=["a normalization of ImageNet's", "a rescaling"],
+)
+def test_what_stands_in_front_of_a_network_that_scales_itself(
+    first: Any, of: InputRange, tmp_path: Path
+) -> None:
+    """The first layer tells the range; that the images are scaled twice is said."""
+    image = keras.Input((SIDE, SIDE, 3))
+    normalized = L.BatchNormalization(beta_initializer="ones")
+    normalized.build((None, SIDE, SIDE, 4))
+    normalized.set_weights([*normalized.get_weights()[:3], np.full(4, 1e-6, np.float32)])
+    x = normalized(L.Conv2D(4, 3, 2)(L.Rescaling(1 / 127.5, -1)(first(image))))
+    path = tmp_path / "m.keras"
+    keras.Model(image, L.Dense(3)(L.GlobalAveragePooling2D()(L.ReLU()(x)))).save(path)
+    reporter = RecordingReporter()
+    with open_float_model(ModelRequest(path=path), use_cache=False, reporter=reporter) as opened:
+        made = opened.made()
+    assert (made.input_range, made.facts.input.range_source) == (of, "graph")
+    assert any("as where a model scales them twice" in line for line in reporter.warnings)
 
 
 def test_a_model_of_keras_2_is_named(tmp_path: Path) -> None:

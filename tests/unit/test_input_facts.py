@@ -222,6 +222,15 @@ def test_what_is_stated_goes_before_all_and_a_contradiction_is_said() -> None:
     assert other.warning == "f.tflite is fed 0..1 as stated, but takes -1..1 as its metadata says"
 
 
+def test_an_integer_input_keeps_its_own_and_a_contradiction_is_said() -> None:
+    (alone,) = decide_inputs([INT8], MINUS_ONE_TO_ONE)
+    assert alone.range == PIXELS
+    assert alone.warning == "q.tflite is fed 0..255, as its uint8 steps are, and not -1..1 as stated"
+    # The range that is stated for a pair is that of its float file.
+    assert [each.warning for each in decide_inputs([FLOAT, INT8], MINUS_ONE_TO_ONE)] == [None, None]
+    assert decide_inputs([INT8], PIXELS)[0].warning is None
+
+
 def test_the_other_file_tells() -> None:
     float_, int8 = decide_inputs([FLOAT, dataclasses.replace(INT8, integers=MINUS_ONE_TO_ONE)])
     assert (float_.range, float_.facts.range_source) == (MINUS_ONE_TO_ONE, "pair")

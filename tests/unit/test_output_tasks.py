@@ -134,6 +134,27 @@ def test_activation_of_a_product(
     assert facts.even == (0.5 if activation == "hard_sigmoid" else 0.0)
 
 
+SOFTMAXES = (("SOFTMAX", (0,), "NONE"), ("SOFTMAX", (0,), "NONE"))
+
+
+@pytest.mark.parametrize(
+    ("operators", "task"),
+    [
+        ((*SOFTMAXES, ("ADD", (2, 3), "NONE"), ("MUL", (4, 1), "NONE")), "classes"),
+        ((*SOFTMAXES, ("ADD_N", (2, 3), "NONE"), ("DIV", (4, 1), "NONE")), "classes"),
+        ((*SOFTMAXES, ("MUL", (2, 3), "NONE")), "embedding"),
+        ((*SOFTMAXES, ("SUB", (2, 3), "NONE")), "embedding"),
+        ((*SOFTMAXES, ("ADD", (2, 0), "NONE")), "embedding"),
+        ((*SOFTMAXES, ("ADD", (2, 3), "RELU")), "embedding"),
+    ],
+)
+def test_an_ensemble_of_softmaxes_gives_classes(
+    operators: tuple[tuple[str, tuple[int, ...], str], ...], task: Task
+) -> None:
+    made = joined(*operators, constant=0.5)
+    assert output_facts(made, made.outputs[0], name="f").task == task
+
+
 def test_refuses_a_softmax_of_one_number_and_tasks_that_do_not_fit() -> None:
     with pytest.raises(ModelFileError, match="one number behind a softmax, which is always 1"):
         output_facts(graph("FULLY_CONNECTED", "SOFTMAX", shape=(1, 1)), 2, name="f")

@@ -164,7 +164,12 @@ def _integer(
 ) -> DecidedInput:
     twins = [other for other in files if other.integers is None]
     if file.common is not None or not (twins or stated):
-        return _decided(file, file.common or integers, "quantization")
+        own = file.common or integers
+        warning = None
+        if stated is not None and not twins and not own.is_near(stated):
+            steps = f"{own}, as its {file.dtype} steps are"
+            warning = f"{Path(file.name).name} is fed {steps}, and not {stated} as stated"
+        return _decided(file, own, "quantization", warning)
     wanted = stated or _float(twins[0], files, None).range
     if integers.is_near(wanted) or not _same_numbers(integers, wanted):
         # Steps of other numbers than the float input's are those behind its first layers, which scaled pixels

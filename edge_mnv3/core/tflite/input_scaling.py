@@ -40,6 +40,15 @@ class Scaling(NamedTuple):
         factor, offset = (np.atleast_1d(np.asarray(each, np.float64)) for each in (factor, offset))
         return Scaling(self.factor * factor, self.offset * factor + offset)
 
+    def rounding(self, largest: float) -> float:
+        """How far an input is off, at most, that becomes the same but for one rounding of float32.
+
+        Args:
+            largest: The largest number that the input holds.
+        """
+        size = np.abs(self.factor) * largest + np.abs(self.offset)
+        return float(np.max(size / np.abs(self.factor)) * np.finfo(np.float32).eps)
+
     def ends(self, pixels: InputRange) -> tuple[Numbers, Numbers]:
         """What it makes of the numbers for pixels 0 and 255."""
         low, high = pixels.ends()[0]
@@ -68,7 +77,7 @@ def range_of_graph(graph: Graph, tensor: int, layers: Sequence[Scaling] = ()) ->
     quantized = _quantized_range(graph, tensor)
     if quantized is not None:
         return next((each for each in COMMON_RANGES if quantized.is_near(each)), None)
-    return range_of_scalings((*layers, *_scalings(graph, tensor)))
+    return range_of_scalings((*layers, *scalings_of_graph(graph, tensor)))
 
 
 def range_of_scalings(scalings: Sequence[Scaling]) -> InputRange | None:
@@ -137,8 +146,13 @@ def range_of_integers(dtype: str, scales: tuple[float, ...], zero_point: int) ->
     return range_of_ends(low, high)
 
 
-def _scalings(graph: Graph, tensor: int) -> Iterator[Scaling]:
-    """Yields what the first operator makes of the input, then the first two, and so on."""
+def scalings_of_graph(graph: Graph, tensor: int) -> Iterator[Scaling]:
+    """Yields what the first operator makes of an input, then the first two, and so on.
+
+    Args:
+        graph: The graph.
+        tensor: Number of its input, (1, height, width, channels).
+    """
     channels = graph.tensors[tensor].shape[-1]
     scaling = UNSCALED
     while True:
