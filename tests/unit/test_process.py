@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,15 +26,17 @@ def test_a_timeout_keeps_what_was_printed_and_ends_what_the_program_started(
 ) -> None:
     printed, alive = tmp_path / "printed", tmp_path / "alive"
     os.mkfifo(alive)
-    script = f"echo begun; echo problem >&2; sleep 600 >{alive} & touch {printed}; wait"
+    reading = os.open(alive, os.O_RDONLY | os.O_NONBLOCK)
+    script = f"exec 3>{alive}; echo begun; echo problem >&2; sleep 600 & touch {printed}; wait"
     # Its time is up once all is printed, however long that takes here.
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + 1000 * printed.exists())
     monkeypatch.setattr(process, "time", clock)
-    with ThreadPoolExecutor() as pool:
-        until_it_ends = pool.submit(alive.read_bytes)
-        done = process.run(["sh", "-c", script], timeout_s=900, stop=threading.Event())
-        assert done == (None, "begun\n", "problem\n")
-        assert until_it_ends.result(HANGS_AFTER_S) == b""
+    done = process.run(["sh", "-c", script], timeout_s=900, stop=threading.Event())
+    assert done == (None, "begun\n", "problem\n")
+    # `sleep` has the pipe open as the shell has: its end is read once neither is left.
+    os.set_blocking(reading, True)
+    with os.fdopen(reading, "rb") as pipe:
+        assert pipe.read() == b""
 
 
 @pytest.mark.timeout(HANGS_AFTER_S)
