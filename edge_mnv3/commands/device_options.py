@@ -160,7 +160,10 @@ def leave(
         click.echo(f"error: {text}", err=True)
     if failures or failed or not results:
         click.get_current_context().exit(EXPECTED_ERROR)
-    if not all(result.stable for result in results):
+    unstable = [result for result in results if not result.stable]
+    for result in unstable:
+        click.echo(f"not quotable: {_named(result)}: {result.problems[0]}; see {_log_of(result)}", err=True)
+    if unstable:
         click.get_current_context().exit(GATE_FAILED)
 
 
@@ -168,12 +171,23 @@ def program_failure(result: DeviceBenchResult) -> str | None:
     """Says why no launch gave a figure, and where the raw log is; None where one did."""
     if not result.launches or any(launch.timings is not None for launch in result.launches):
         return None
-    conditions, last = result.conditions, result.launches[-1]
-    name = Path(conditions.model_path).name
+    last = result.launches[-1]
     return (
-        f"{name} with '{conditions.binary.name}' on device {conditions.device.serial}: none of "
-        f"{len(result.launches)} launches gave a figure: {last.problems[0]}; see {last.log_path}"
+        f"{_named(result)}: none of {len(result.launches)} launches gave a figure: {last.problems[0]}; see "
+        f"{last.log_path}"
     )
+
+
+def _named(result: DeviceBenchResult) -> str:
+    conditions = result.conditions
+    name = Path(conditions.model_path).name
+    return f"{name} with '{conditions.binary.name}' on device {conditions.device.serial}"
+
+
+def _log_of(result: DeviceBenchResult) -> str:
+    """The raw log of the first launch that does not count, or the folder of all, where each of them does."""
+    failed = [launch.log_path for launch in result.launches if launch.problems]
+    return failed[0] if failed else str(Path(result.launches[0].log_path).parent)
 
 
 @contextmanager

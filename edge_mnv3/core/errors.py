@@ -37,6 +37,13 @@ class EdgeMnv3Error(Exception):
             text += f"; {self.next_step}"
         return " ".join(text.split())
 
+    def with_log(self, log_path: object) -> EdgeMnv3Error:
+        """Returns the same error, which also says where the raw log is."""
+        see = f"see {log_path}"
+        return type(self)(
+            self.what, self.got, self.expected, f"{self.next_step}; {see}" if self.next_step else see
+        )
+
 
 class ArgumentError(EdgeMnv3Error, ValueError):
     """An argument is invalid; a `ValueError`, as the Keras API documents."""

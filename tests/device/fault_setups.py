@@ -243,6 +243,23 @@ def one_file_under_two_names(stage: Stage) -> tuple[str | Path, ...]:
     return ("--benchmark-binary", "era-2019", "--benchmark-binary", stage.binary, "--launches", "1")
 
 
+def is_there_already(option: str) -> Callable[[Stage], tuple[str | Path, ...]]:
+    """The file of an output is there, with something else in it."""
+
+    def arrange(stage: Stage) -> tuple[str | Path, ...]:
+        path = stage.bench.folder / "notes.txt"
+        path.write_text("notes\n")
+        return (option, path)
+
+    return arrange
+
+
+def one_file_by_a_link(stage: Stage) -> tuple[str | Path, ...]:
+    written, link = stage.bench.folder / "written.json", stage.bench.folder / "link.json"
+    link.symlink_to(written)
+    return ("-o", written, "--history", link)
+
+
 def in_the_way(option: str) -> Callable[[Stage], tuple[str | Path, ...]]:
     """A folder comes to lie where a file is to be written, while a launch runs."""
 

@@ -49,6 +49,7 @@ FAULTS = (
         arrange=in_launch(FIRST, lambda stage: setattr(stage.phone.cable, "cut_after_shell_bytes", 60)),
         code=FAILED,
         says="the connection broke",
+        says_too=("; see ", "_01.log"),
         reachable=False,
     ),
     Fault(
@@ -73,6 +74,7 @@ FAULTS = (
         arrange=in_launch(FIRST, lambda stage: stage.phone.freeze()),
         code=FAILED,
         says="no end within",
+        says_too=("; see ", "_01.log"),
         reachable=False,
     ),
     Fault(

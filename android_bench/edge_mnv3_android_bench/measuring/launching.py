@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+from edge_mnv3.core.cache import cache_folder
 from edge_mnv3.core.errors import (
     BenchmarkLogError,
     DeviceError,
@@ -22,6 +23,7 @@ from edge_mnv3.core.errors import (
     DeviceUnavailableError,
     OutputError,
 )
+from edge_mnv3.core.outputs import write_text
 from edge_mnv3.core.results.bench import LaunchRecord, LaunchTimings
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3_android_bench.adb.client import ShellOutput
@@ -131,11 +133,11 @@ def run_launch(
     _write_log(log_path, folder.device.serial, started_at, command, shell)
     output = parse_launch_output(shell.stdout, command.cpus) if shell.complete else None
     if output is None and shell.exit_code == LOST_LOCK_EXIT_CODE:
-        raise lost_lock(folder.device.serial, shell)
+        raise lost_lock(folder.device.serial, shell).with_log(log_path)
     if output is None:
         with contextlib.suppress(DeviceError):
             kill_program(folder, name)
-        raise shell.failure or _incomplete(folder, command, shell)
+        raise (shell.failure or _incomplete(folder, command, shell)).with_log(log_path)
     return RawLaunch(
         command=command, started_at=started_at, duration_s=duration_s, log_path=log_path, output=output
     )
@@ -205,6 +207,17 @@ def stored_output(log_path: Path, cpus: Sequence[int]) -> str:
         return ""
     output = parse_launch_output(text, cpus)
     return f"{output.stdout}\n{output.stderr}" if output else ""
+
+
+def keep_log(name: str, text: str) -> Path:
+    """Keeps what a program printed that failed outside of a measurement; the last one of each name is kept.
+
+    Raises:
+        OutputError: The cache cannot be written to.
+    """
+    path = cache_folder() / "bench" / "logs" / name
+    write_text(path, text, force=True)
+    return path
 
 
 def kill_program(folder: DeviceFolder, name: str) -> None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import (
     ArgumentError,
+    BenchmarkLogError,
     DeviceError,
     DeviceFileError,
     DeviceTimeoutError,
@@ -32,7 +33,8 @@ from edge_mnv3.core.runtime import fed_numbers, open_model
 from edge_mnv3_android_bench.adb.files import LOST_LOCK_EXIT_CODE, DeviceFolder, lock_beat, lock_guard
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.benchmark_model.told_flags import check_told_flags
-from edge_mnv3_android_bench.measuring.launching import kill_program, lost_lock
+from edge_mnv3_android_bench.device.file_names import safe_file_name
+from edge_mnv3_android_bench.measuring.launching import keep_log, kill_program, lost_lock
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, benchmark_flags, custom_protocol
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_model
 
@@ -298,8 +300,13 @@ def _launch(
     done = folder.device.shell(script, timeout_s=IMAGE_ALLOWANCE_S, stop=stop)
     if done.exit_code == LOST_LOCK_EXIT_CODE:
         raise lost_lock(folder.device.serial, done)
-    timings = parse_benchmark_log(done.stdout, done.stderr, done.exit_code, expected_runs=1)
-    check_told_flags(done.stdout, done.stderr, argv[1:])
+    try:
+        timings = parse_benchmark_log(done.stdout, done.stderr, done.exit_code, expected_runs=1)
+        check_told_flags(done.stdout, done.stderr, argv[1:])
+    except BenchmarkLogError as error:
+        name = f"outputs_{safe_file_name(folder.device.serial)}.log"
+        log_path = keep_log(name, f"# {shlex.join(argv)}\n{done.stdout}\n{done.stderr}\n")
+        raise error.with_log(log_path) from error
     return timings
 
 

@@ -82,11 +82,19 @@ class CoolDown(Request):
         min_s: First wait; it doubles after each further such launch, up to `max_s`.
         max_s: Longest wait; then the next launch is tried, cool or not.
         poll_s: Time between looks at the thermal status.
+        waits: So many times as long as the longest wait is waited on a device in all; then launches follow
+            each other without waiting, until there are too many that do not count.
     """
 
     min_s: Seconds = 10.0
     max_s: Seconds = 180.0
     poll_s: Seconds = 5.0
+    waits: Count = 20
+
+    @property
+    def total_s(self) -> float:
+        """Longest time that is waited on a device in all."""
+        return self.waits * self.max_s
 
     def at_most(self, max_s: float) -> CoolDown:
         """Returns waits of which none is longer than `max_s` seconds."""

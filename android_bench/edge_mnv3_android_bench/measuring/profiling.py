@@ -57,9 +57,13 @@ def profile_model(
             next_step=f"see {log_path}",
         )
     emulated = (EMULATED_WARNING,) if session.info.emulated else ()
+    try:
+        profile = read_op_profile(raw.output.stdout, graph)
+    except BenchmarkLogError as error:
+        raise error.with_log(log_path) from error
     return DeviceProfileResult(
         conditions=conditions,
         timings=record.timings,
-        profile=read_op_profile(raw.output.stdout, graph),
+        profile=profile,
         warnings=(*emulated, *record.problems, *record.timings.warnings),
     )

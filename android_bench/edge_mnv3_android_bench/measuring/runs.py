@@ -22,6 +22,7 @@ from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
 from edge_mnv3_android_bench.device.file_names import safe_file_name
 from edge_mnv3_android_bench.device.settings import changed_settings
 from edge_mnv3_android_bench.device.state import read_device_state
+from edge_mnv3_android_bench.measuring.cooling import Cooling, wait_until_cool
 from edge_mnv3_android_bench.measuring.fleet import Fleet
 from edge_mnv3_android_bench.measuring.launch_statistics import state_warnings
 from edge_mnv3_android_bench.measuring.launching import ClockRule, read_launch, run_launch, stored_output
@@ -101,7 +102,8 @@ class _Progress(Reporter):
             )
             for problem in record.problems[:1]:
                 self._reporter.warn(
-                    f"device {serial}: {cell.label}: launch {record.number} does not count: {problem}"
+                    f"device {serial}: {cell.label}: launch {record.number} does not count: {problem}; "
+                    f"see {record.log_path}"
                 )
             done, wanted = (sum(counts) for counts in zip(*self._counts.values(), strict=True))
             self._reporter.progress(done, wanted)
@@ -128,7 +130,7 @@ class _DeviceRun:
     cells: list[Cell] = field(default_factory=list)
     _binaries: dict[str, ReadyBinary] = field(default_factory=dict)
     _versions: dict[str, str | None] = field(default_factory=dict)  # of the builds that ran
-    _cool_down_s: float = 0.0
+    _cooling: Cooling = field(default_factory=Cooling)
 
     def measure(self) -> None:
         """Launches until each cell is done.
@@ -137,7 +139,7 @@ class _DeviceRun:
             EdgeMnv3Error: The device, a build or a file failed.
         """
         plan = self.shared.plan
-        self._cool_down_s = plan.cool_down.min_s
+        self._cooling.next_s = plan.cool_down.min_s
         with changed_settings(
             self.session.folder,
             fixed_performance=plan.fixed_performance,
@@ -215,20 +217,11 @@ class _DeviceRun:
         shared.progress.launch_ended(self.session.serial, self.cells, cell, record)
         offended = record.timings is not None and bool(record.problems)
         if offended and not all(c.is_done for c in self.cells):
-            self._wait_until_cool()
+            wait_until_cool(
+                self.session.folder.device, plan.cool_down, self._cooling, shared.progress, shared.stop
+            )
         elif not record.problems:
-            self._cool_down_s = plan.cool_down.min_s
-
-    def _wait_until_cool(self) -> None:
-        cool_down = self.shared.plan.cool_down
-        waited_s, at_least_s = 0.0, self._cool_down_s
-        self._cool_down_s = min(2 * at_least_s, cool_down.max_s)
-        while waited_s < cool_down.max_s:
-            if self.shared.stop.wait(cool_down.poll_s):
-                raise KeyboardInterrupt
-            waited_s += cool_down.poll_s
-            if waited_s >= at_least_s and not read_device_state(self.session.folder.device).thermal_status:
-                return
+            self._cooling.next_s = plan.cool_down.min_s
 
     def _confirm_version(self, cell: Cell, log_text: str) -> None:
         ready = self._binaries[cell.conditions.binary.name]
