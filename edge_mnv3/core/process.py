@@ -70,13 +70,56 @@ def run(argv: Sequence[str], *, timeout_s: float, stop: threading.Event | None =
         raise
 
 
-def _kill(program: subprocess.Popen[bytes]) -> tuple[str, str]:
+class Held:
+    """A program that runs until it is told to end.
+
+    Its standard input stays open for as long: it ends when this process does, however that comes about.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        """Starts it, in a session of its own; what it prints is dropped.
+
+        Raises:
+            OSError: It cannot be started.
+        """
+        self._program = subprocess.Popen(  # noqa: S603 - argv list, no shell
+            list(argv),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def end(self, line: str, *, timeout_s: float) -> None:
+        """Writes a line to it and waits for its end; kills it where that does not come in time."""
+        stdin = self._program.stdin
+        try:
+            if stdin is not None and timeout_s > 0:
+                with contextlib.suppress(OSError):
+                    stdin.write(f"{line}\n".encode())
+                    stdin.flush()
+                self._program.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            _kill_group(self._program)
+            self._program.wait()
+            if stdin is not None:
+                with contextlib.suppress(OSError):
+                    stdin.close()
+
+
+def _kill_group(program: subprocess.Popen[bytes]) -> None:
     if program.poll() is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # it ended just now
             if hasattr(os, "killpg"):
                 os.killpg(program.pid, signal.SIGKILL)
             else:
                 program.kill()
+
+
+def _kill(program: subprocess.Popen[bytes]) -> tuple[str, str]:
+    _kill_group(program)
     try:
         streams = program.communicate(timeout=_DRAIN_S)
     except subprocess.TimeoutExpired as late:

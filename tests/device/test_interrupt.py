@@ -63,9 +63,11 @@ def test_ctrl_c(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
     assert len((tmp_path / "resume.jsonl").read_text().splitlines()) == 1
 
 
-@pytest.mark.any_adb
-def test_term(adb_environment: AdbServer, phone: Phone, tmp_path: Path) -> None:
-    """The command itself, as a supervisor ends it: the phone is in order at once."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_ended_by_a_supervisor(
+    adb_environment: AdbServer, phone: Phone, tmp_path: Path, number: signal.Signals
+) -> None:
+    """The command itself: the phone is in order at once, by its own doing where the command was killed."""
     phone.next_launches = [None, Behaviour(fault="hang")]
     binary = tmp_path / "benchmark_model"
     binary.write_bytes(benchmark_binary())
@@ -86,12 +88,13 @@ def test_term(adb_environment: AdbServer, phone: Phone, tmp_path: Path) -> None:
         assert phone.wait_for(
             lambda: len(phone.launches) == 2,
         )  # --help, the first
-        program.terminate()
+        assert phone.settings["stay_on_while_plugged_in"] == "7"
+        program.send_signal(number)
         program.communicate(timeout=PATIENCE_S)
     finally:
         program.kill()
         program.communicate()
-    assert program.returncode == 1
+    assert program.returncode == (1 if number == signal.SIGTERM else -signal.SIGKILL)
     assert phone.wait_for(lambda: not phone.processes()), phone.processes()
     assert phone.settings["stay_on_while_plugged_in"] == "0"
     assert not [path for path in phone.files(FOLDER) if "/run" in path or "/lock" in path]

@@ -102,9 +102,8 @@ class Adb:
         Raises:
             AdbUnavailableError: The binary does not run, or its server cannot be reached or started.
         """
-        port = ["-P", str(self.server_port)] if self.server_port is not None else []
         try:
-            done = process.run([str(self.path), *port, *arguments], timeout_s=timeout_s, stop=stop)
+            done = process.run(self.argv(*arguments), timeout_s=timeout_s, stop=stop)
         except OSError as error:
             raise AdbUnavailableError(
                 f"adb {self.path} does not run", error.strerror or str(error)
@@ -116,6 +115,11 @@ class Adb:
                 next_step="end other adb servers with 'adb kill-server' and try again",
             )
         return done
+
+    def argv(self, *arguments: str) -> list[str]:
+        """The command line with these arguments after the server's port."""
+        port = ["-P", str(self.server_port)] if self.server_port is not None else []
+        return [str(self.path), *port, *arguments]
 
     def devices(self) -> tuple[ListedDevice, ...]:
         """Lists the devices that the server knows, usable or not; starts the server if need be.

@@ -51,11 +51,6 @@ t=; read -r t <{LOCK}/token
 test "$t" = {{judged}} && mv {LOCK} .stale-{{token}} && rm -rf .stale-{{token}}
 exit 0
 """
-_RELEASE = f"""cd {{folder}} || exit 0
-t=; read -r t <{LOCK}/token
-test "$t" = {{token}} && mv {LOCK} .stale-{{token}} && rm -rf .stale-{{token}}
-exit 0
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,9 +169,18 @@ def unlock_phone(folder: DeviceFolder, *, reachable: bool = True) -> None:
     """
     _HELD.discard(folder.lock_token)
     if reachable:
-        script = _RELEASE.format(folder=shlex.quote(folder.path), token=folder.lock_token)
         with contextlib.suppress(EdgeMnv3Error):
-            folder.device.shell(script)
+            folder.device.shell(release_script(folder))
+
+
+def release_script(folder: DeviceFolder) -> str:
+    """Returns a script that gives the lock back, if it is still ours."""
+    token = folder.lock_token
+    return f"""cd {shlex.quote(folder.path)} || exit 0
+t=; read -r t <{LOCK}/token
+test "$t" = {token} && mv {LOCK} .stale-{token} && rm -rf .stale-{token}
+exit 0
+"""
 
 
 def parse_holder(text: str) -> Holder | None:

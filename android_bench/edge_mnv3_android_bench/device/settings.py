@@ -105,6 +105,17 @@ def restore_settings(folder: DeviceFolder, before: Mapping[str, str] | None = No
     return True
 
 
+def restore_script() -> str:
+    """Returns lines of a script in the tool's folder that do as `restore_settings`, on the device alone."""
+    return f"""while IFS== read -r k v
+do case $k in
+{_FIXED}) cmd power set-fixed-performance-mode-enabled "$v";;
+*) if test "$v" = {_UNSET}; then settings delete global "$k"; else settings put global "$k" "$v"; fi;;
+esac
+done <{RESTORE_NOTE}
+rm -f {RESTORE_NOTE}"""
+
+
 def _restore_or_warn(folder: DeviceFolder, before: Mapping[str, str], reporter: Reporter) -> None:
     """Restores; a connection that just broke gets a moment to come back. The block's error is kept."""
     for attempt in (1, 2):

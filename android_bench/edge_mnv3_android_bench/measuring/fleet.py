@@ -13,6 +13,7 @@ from edge_mnv3.core.errors import DeviceTimeoutError, EdgeMnv3Error
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_android_bench.adb.client import AdbDevice
 from edge_mnv3_android_bench.device.phone_lock import lock_phone, unlock_phone
+from edge_mnv3_android_bench.measuring.guard import Guard
 from edge_mnv3_android_bench.measuring.session import DeviceSession, open_session
 
 Item = TypeVar("Item", AdbDevice, DeviceSession)
@@ -41,6 +42,7 @@ class Fleet:
         self.stop = threading.Event()
         self._pool = pool
         self._locked: list[DeviceSession] = []
+        self._guards: dict[str, Guard] = {}
 
     def leave_out(self, session: DeviceSession, error: EdgeMnv3Error) -> None:
         """Goes on without a device."""
@@ -72,13 +74,18 @@ class Fleet:
     def _lock(self, session: DeviceSession, reporter: Reporter) -> DeviceSession:
         locked = replace(session, folder=lock_phone(session.folder, reporter))
         self._locked.append(locked)
+        self._guards[locked.serial] = Guard(locked.folder)
         return locked
 
     def _unlock(self) -> None:
         """Gives the locks back; that of a device which does not answer is stale, as its user is gone."""
         hung = {serial for serial, error in self.failures if isinstance(error, DeviceTimeoutError)}
         for session in self._locked:
-            unlock_phone(session.folder, reachable=session.serial not in hung)
+            reachable = session.serial not in hung
+            guard = self._guards.get(session.serial)
+            if guard:
+                guard.end(reachable=reachable)
+            unlock_phone(session.folder, reachable=reachable)
 
     def _run(self, items: Sequence[Item], call: Callable[[Item], T]) -> list[T]:
         futures = [self._pool.submit(call, item) for item in items]

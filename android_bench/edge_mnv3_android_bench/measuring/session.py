@@ -18,6 +18,7 @@ from edge_mnv3_android_bench.benchmark_model.era import dated, later_evidence
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry, help_fingerprint
 from edge_mnv3_android_bench.device.cpu_topology import big_cores, list_cores
 from edge_mnv3_android_bench.device.state import read_device_info
+from edge_mnv3_android_bench.measuring.guard import PROGRAM_PREFIX
 from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand
 from edge_mnv3_android_bench.measuring.launching import (
     LOADING_ALLOWANCE_S,
@@ -26,7 +27,6 @@ from edge_mnv3_android_bench.measuring.launching import (
 )
 from edge_mnv3_android_bench.measuring.protocols import read_known_flags
 
-_PROGRAM_PREFIX = "benchmark_model_"
 # Builds that do not know --help print their usage when a flag's value cannot be read.
 _WAYS_TO_ASK_FOR_HELP = ("--help", "--num_runs=?")
 
@@ -147,7 +147,7 @@ def place_binary(
         DeviceError: `DeviceFolder.ensure` failed.
     """
     binary = registry.for_device(name, session.info.abis)
-    remote = _PROGRAM_PREFIX + name
+    remote = PROGRAM_PREFIX + name
     kill_program(session.folder, remote)
     session.folder.ensure(registry.path(name, binary.abi), remote, executable=True, stop=stop)
     program = session.folder.file(remote)
