@@ -42,7 +42,8 @@ def check_same_model(model: Any, path: Path, *, softmax: bool) -> None:
         WeightsMismatchError: They are not the same; the text names the first layer that is another.
     """
     theirs = load_keras(path, model_format(path))
-    difference = _first_difference(theirs.model, model, softmax=softmax)
+    # A model of Keras 2 has other layers for the same network: its answers tell.
+    difference = "" if theirs.is_keras_2 else _first_difference(theirs.model, model, softmax=softmax)
     generator = np.random.default_rng(0)
     shape = (1, *model.inputs[0].shape[1:])
     for low, high in _IMAGES:

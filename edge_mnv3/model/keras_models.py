@@ -15,15 +15,16 @@ import numpy.typing as npt
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.results.models import ModelFormat
+from edge_mnv3.model import keras2_models
 from edge_mnv3.model.keras_settings import tensorflow_keras
-from edge_mnv3.model.model_config import check_no_custom_code
+from edge_mnv3.model.model_config import Config, check_no_custom_code
 from edge_mnv3.model.model_files import read_config, saved_by_keras
 
 _FLOAT_POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Keras marks parts of its messages for terminals
 _OF_KERAS_2 = (
-    "where Keras 2 loads it, write tf.lite.TFLiteConverter.from_keras_model(model).convert() to a file, "
-    "and give that"
+    f"{keras2_models.INSTALL}; or, where Keras 2 loads it, write "
+    "tf.lite.TFLiteConverter.from_keras_model(model).convert() to a file, and give that"
 )
 PIXEL_DTYPE = "uint8"  # of inputs that take pixels as they are
 _LONGEST_CAUSE = 300  # characters of Keras's own message
@@ -34,7 +35,8 @@ class KerasModel:
     """A loaded model of one image input.
 
     Attributes:
-        model: `keras.Model`, all of whose layers compute in float32.
+        model: `keras.Model`, or `tf_keras.Model` of Keras 2, all of whose layers compute in float32.
+        is_keras_2: Whether it is of Keras 2.
         shape: Height, width and channels of the input, None where open.
         dtype: Type of the input: of uint8, it takes pixels as they are.
         output_names: Keras's names of the outputs, in order: the keys where they are a dictionary.
@@ -42,10 +44,16 @@ class KerasModel:
     """
 
     model: Any
+    is_keras_2: bool
     shape: tuple[int | None, int | None, int]
     dtype: str
     output_names: tuple[str, ...]
     reduced: tuple[str, ...]
+
+    @property
+    def keras_variables(self) -> list[Any]:
+        """The variables that Keras keeps; those of Keras 2 are TensorFlow's own."""
+        return [] if self.is_keras_2 else list(self.model.variables)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -94,16 +102,18 @@ def load_keras(path: Path, file_format: ModelFormat) -> KerasModel:
     if config is not None:
         check_no_custom_code(config, str(path))
     with tensorflow_keras() as keras:
-        model = _loaded(keras, path)
+        model = _loaded(keras, path, config)
+        is_keras_2 = not isinstance(model, keras.Model)
         _check_input(model, path)
-        reduced = _to_float32(model, path)
+        reduced = _to_float32(model, path, is_keras_2=is_keras_2)
         _check_weights(model, path)
-        names = _output_names(keras, model)
+        names = keras2_models.output_names(model) if is_keras_2 else _output_names(keras, model)
     height, width, channels = model.inputs[0].shape[1:]
     return KerasModel(
         model=model,
+        is_keras_2=is_keras_2,
         shape=(height, width, channels),
-        dtype=PIXEL_DTYPE if str(model.inputs[0].dtype) == PIXEL_DTYPE else "float32",
+        dtype=PIXEL_DTYPE if _dtype(model.inputs[0]) == PIXEL_DTYPE else "float32",
         output_names=tuple(names),
         reduced=reduced,
     )
@@ -118,25 +128,39 @@ def _output_names(keras: Any, model: Any) -> list[str]:
     ]
 
 
-def _loaded(keras: Any, path: Path) -> Any:
+def _loaded(keras: Any, path: Path, config: Config | None) -> Any:
     try:
         with captured_native_output(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever the file leads Keras's many deserializers to
         saved_by = saved_by_keras(path)
-        if saved_by is not None and saved_by.startswith("2."):
+        if saved_by is None or not saved_by.startswith("2."):
+            raise _cannot_load(path, f"Keras {keras.__version__}", error) from error
+        if not keras2_models.is_installed():
             raise InputFileError(
                 f"model {path}",
                 f"a model of Keras {saved_by}, which Keras {keras.__version__} cannot load",
                 "one that Keras 3 saved, or a float .tflite",
                 _OF_KERAS_2,
             ) from error
-        raise InputFileError(
-            f"model {path}: Keras {keras.__version__} cannot load it",
-            _cause(error),
-            "a model saved by this version or an older one",
-        ) from error
+    try:
+        return keras2_models.load(path, config)
+    except InputFileError:
+        raise
+    except Exception as error:  # as above
+        raise _cannot_load(path, "Keras 2 (tf-keras)", error) from error
+
+
+def _cannot_load(path: Path, by: str, error: Exception) -> InputFileError:
+    return InputFileError(
+        f"model {path}: {by} cannot load it", _cause(error), "a model saved by this version or an older one"
+    )
+
+
+def _dtype(tensor: Any) -> str:
+    """Name of a tensor's type, which is a text in Keras 3."""
+    return str(getattr(tensor.dtype, "name", tensor.dtype))
 
 
 def _cause(error: Exception) -> str:
@@ -156,7 +180,7 @@ def _check_input(model: Any, path: Path) -> None:
     if len(inputs) != 1:
         names = ", ".join(tensor.name for tensor in inputs)
         raise InputFileError(f"model {path}", f"{len(inputs)} inputs: {names}", "one image")
-    shape, dtype = tuple(inputs[0].shape), str(inputs[0].dtype)
+    shape, dtype = tuple(inputs[0].shape), _dtype(inputs[0])
     if len(shape) != 4 or shape[3] is None:
         raise InputFileError(f"model {path}", f"an input of shape {shape}", "(None, height, width, channels)")
     if "float" not in dtype and dtype != PIXEL_DTYPE:
@@ -180,7 +204,7 @@ def _layers(model: Any) -> list[Any]:
     return list(model._flatten_layers(include_self=True, recursive=True))
 
 
-def _to_float32(model: Any, path: Path) -> tuple[str, ...]:
+def _to_float32(model: Any, path: Path, *, is_keras_2: bool) -> tuple[str, ...]:
     reduced = set()
     for layer in _layers(model):
         policy = layer.dtype_policy.name
@@ -194,13 +218,16 @@ def _to_float32(model: Any, path: Path) -> tuple[str, ...]:
         if policy != "float32":
             _check_weights_are_float32(layer, path)
             reduced.add(policy)
-            layer.dtype_policy = "float32"
+            if is_keras_2:
+                layer._set_dtype_policy("float32")
+            else:
+                layer.dtype_policy = "float32"
     return tuple(sorted(reduced))
 
 
 def _check_weights_are_float32(layer: Any, path: Path) -> None:
     """Refuses weights of another float type, which a layer that computes in float32 does not take."""
-    kinds = {str(variable.dtype) for variable in layer.variables}
+    kinds = {_dtype(variable) for variable in layer.variables}
     others = sorted(kind for kind in kinds if "float" in kind and kind != "float32")
     if others:
         raise InputFileError(
@@ -213,6 +240,10 @@ def _check_weights_are_float32(layer: Any, path: Path) -> None:
 
 def _check_weights(model: Any, path: Path) -> None:
     for variable in model.variables:
-        numbers = np.asarray(variable.value)
+        numbers = variable.numpy()
         if np.issubdtype(numbers.dtype, np.floating) and not np.isfinite(numbers).all():
-            raise InputFileError(f"model {path}", f"NaN or infinity in {variable.path}", "finite weights")
+            raise InputFileError(
+                f"model {path}",
+                f"NaN or infinity in {getattr(variable, 'path', variable.name)}",
+                "finite weights",
+            )

@@ -106,6 +106,13 @@ def _loaded(request: GraphRequest | ModelRequest, reporter: Reporter) -> tuple[A
 
     reporter.step("loading the model")
     loaded = load_keras(path, file_format)
+    if loaded.is_keras_2:
+        raise InputFileError(
+            f"model {path}",
+            "a model of Keras 2, which Keras 3 cannot load",
+            "one of Keras 3, as build writes it",
+            "use edge-mnv3 quantize for it",
+        )
     for warning in loaded.warnings:
         reporter.warn(warning)
     _check_answers(loaded, path)

@@ -214,7 +214,7 @@ def _of_keras(request: ModelRequest, path: Path, timer: Timer) -> _Converted:
             TensorFlowFunction(
                 call=call,
                 shape=(1, *shape),
-                keras_variables=loaded.model.variables,
+                keras_variables=loaded.keras_variables,
                 dtype=loaded.dtype,
             )
         )
@@ -222,7 +222,7 @@ def _of_keras(request: ModelRequest, path: Path, timer: Timer) -> _Converted:
         content=with_float_input(content, str(path)),
         run=loaded.run,
         output_names=loaded.output_names,
-        layers=leading_scalings(loaded.model),
+        layers=() if loaded.is_keras_2 else leading_scalings(loaded.model),
         is_pixels=loaded.dtype == "uint8",
         warnings=loaded.warnings,
     )

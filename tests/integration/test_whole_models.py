@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -274,30 +273,6 @@ def test_what_stands_in_front_of_a_network_that_scales_itself(
         made = opened.made()
     assert (made.input_range, made.facts.input.range_source) == (of, "graph")
     assert any("as where a model scales them twice" in line for line in reporter.warnings)
-
-
-def test_a_model_of_keras_2_is_named(tmp_path: Path) -> None:
-    """Its layers of arithmetic are unknown to Keras 3."""
-    image = {"batch_input_shape": [None, 32, 32, 3], "dtype": "float32", "name": "image"}
-    function = {"name": "add", "function": "__operators__.add"}
-    layers = [
-        {"class_name": "InputLayer", "name": "image", "config": image, "inbound_nodes": []},
-        {"class_name": "TFOpLambda", "name": "add", "config": function,
-         "inbound_nodes": [["image", 0, 0, {"y": 3.0, "name": None}]]},
-    ]  # fmt: skip
-    ends = {"input_layers": [["image", 0, 0]], "output_layers": [["add", 0, 0]]}
-    config = {"class_name": "Functional", "config": {"name": "old", "layers": layers, **ends}}
-    path = tmp_path / "old.h5"
-    with h5py.File(path, "w") as file:
-        file.attrs["keras_version"], file.attrs["model_config"] = "2.12.0", json.dumps(config)
-        file.create_group("model_weights")
-    asked = run("quantize", path, "-o", tmp_path / "out")
-    assert asked.exit_code == 1
-    assert (
-        f"error: model {path}: got a model of Keras 2.12.0, which Keras {keras.__version__} cannot load, "
-        in (asked.stderr)
-    )
-    assert "tf.lite.TFLiteConverter.from_keras_model(model).convert()" in asked.stderr
 
 
 def test_reduced_precision_is_said_in_every_run(tmp_path: Path) -> None:
