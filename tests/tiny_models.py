@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from edge_mnv3.core.tflite.build import GraphBuilder
+from edge_mnv3.core.tflite.types import Tensor, constant_tensor
+
 SIZE = 4
 _TYPES = {
     "float32": schema.TensorType.FLOAT32,
@@ -213,3 +216,16 @@ def _entry(name: str, tensor: int) -> Any:
     entry = schema.TensorMapT()
     entry.name, entry.tensorIndex = name.encode(), tensor
     return entry
+
+
+def added_twice() -> bytes:
+    """One constant, added to what is given and to that sum."""
+    builder = GraphBuilder()
+    given = builder.add_tensor(Tensor(name="given", dtype="FLOAT32", shape=(1, 2)))
+    constant = builder.add_tensor(constant_tensor("both", np.array([[1.0, 2.0]], np.float32)))
+    once, twice = (
+        builder.add_tensor(Tensor(name=name, dtype="FLOAT32", shape=(1, 2))) for name in ("once", "twice")
+    )
+    builder.add_operator("ADD", [given, constant], once)
+    builder.add_operator("ADD", [once, constant], twice)
+    return builder.to_bytes([given], [twice])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import queue
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -34,6 +35,36 @@ def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item], wo
         return [function(item) for item in listed]
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(function, listed))
+
+
+def results_of_stream(
+    function: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Iterator[Result]:
+    """Calls a function with each item, in up to so many threads at once, and takes few items ahead.
+
+    Args:
+        function: Called in any thread.
+        items: Taken in this thread, one after the other, as they are needed.
+        workers: Threads.
+
+    Yields:
+        The results, in the items' order.
+
+    Raises:
+        Exception: What the function raised.
+    """
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        running = collections.deque[Future[Result]]()
+        for item in items:
+            running.append(pool.submit(function, item))
+            del item  # or it would be kept until the next one is there
+            if len(running) > workers:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
 
 
 def results_in_order(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from edge_mnv3.core.parallel import available_cores, map_in_threads, results_in_order
+from edge_mnv3.core.parallel import available_cores, map_in_threads, results_in_order, results_of_stream
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
@@ -44,3 +45,24 @@ def test_errors_reach_the_caller() -> None:
 
 def test_there_is_at_least_one_core() -> None:
     assert available_cores() >= 1
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_a_stream_is_not_read_far_ahead(workers: int) -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for item in range(20):
+            taken.append(item)
+            yield item
+
+    for place, square in enumerate(results_of_stream(lambda item: item * item, items(), workers)):
+        assert square == place * place
+        assert len(taken) <= place + workers + 1
+    assert len(taken) == 20
+
+
+def test_an_error_in_a_stream_reaches_the_caller() -> None:
+    for workers in (1, 3):
+        with pytest.raises(ZeroDivisionError):
+            list(results_of_stream(lambda item: 1 / item, iter([2, 1, 0, 4, 5]), workers))

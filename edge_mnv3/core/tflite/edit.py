@@ -5,13 +5,13 @@ Every tensor keeps its number, and what is not changed stays as it was, known to
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.tflite.objects import (
     buffer_object,
     builtin_code,
@@ -19,6 +19,7 @@ from edge_mnv3.core.tflite.objects import (
     operator_object,
     packed,
     quantization_object,
+    single_graph,
     tensor_object,
     unpacked,
 )
@@ -39,10 +40,7 @@ class Edit:
             ModelFileError: It is no valid `.tflite`, or holds several graphs.
         """
         self._model = unpacked(content, name)
-        count = len(self._model.subgraphs or ())
-        if count != 1:
-            raise ModelFileError(f"model {name}", f"{count} graphs", "one")
-        self._graph = self._model.subgraphs[0]
+        self._graph = single_graph(self._model, name)
 
     def with_outputs(self, tensors: Sequence[int]) -> Edit:
         """Makes these tensors the graph's outputs."""
@@ -77,9 +75,15 @@ class Edit:
                     entry.name = name_of[int(entry.tensorIndex)].encode()
         return self
 
-    def set_constant(self, tensor: int, numbers: npt.NDArray[np.float32]) -> None:
-        """Gives a float constant other numbers, without touching constants that shared its buffer."""
-        self._graph.tensors[tensor].buffer = self._add_buffer(np.ascontiguousarray(numbers).tobytes())
+    def set_constant(self, output: int, tensor: int, numbers: npt.NDArray[np.float32]) -> None:
+        """Gives the operator of an output another constant; others that take the old one keep it."""
+        changed = copy.copy(self._graph.tensors[tensor])
+        changed.buffer = self._add_buffer(np.ascontiguousarray(numbers).tobytes())
+        self._graph.tensors.append(changed)
+        new = len(self._graph.tensors) - 1
+        for operator in self._graph.operators:
+            if output in operator.outputs:
+                operator.inputs = [new if i == tensor else int(i) for i in operator.inputs]
 
     def set_quantization(
         self, tensor: int, scales: Sequence[float], zero_points: Sequence[int], quantized_dimension: int = 0

@@ -69,6 +69,18 @@ def unpacked(content: bytes, name: str) -> Any:
         raise invalid_file(name) from error
 
 
+def single_graph(model: Any, name: str) -> Any:
+    """Takes the `SubGraphT` of a `ModelT` that has one.
+
+    Raises:
+        ModelFileError: The file, which errors call `name`, holds several graphs or none.
+    """
+    count = len(model.subgraphs or ())
+    if count != 1:
+        raise ModelFileError(f"model {name}", f"{count} graphs", "one")
+    return model.subgraphs[0]
+
+
 def invalid_file(name: str, next_step: str = "") -> ModelFileError:
     """Makes the error about a file that is no valid `.tflite`."""
     return ModelFileError(f"model {name}", "no valid TFLite flatbuffer", "a whole .tflite file", next_step)

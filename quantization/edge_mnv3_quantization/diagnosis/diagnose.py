@@ -40,7 +40,7 @@ from edge_mnv3_quantization.diagnosis.signal_noise import (
     Survey,
     decibels,
     feeds_hard_swish,
-    sample_value,
+    sample_values,
     survey,
 )
 from edge_mnv3_quantization.graph.tensor_names import block_names, layer_name
@@ -113,7 +113,7 @@ def diagnose(
     reporter.step("quantizing one tensor at a time")
     costs = attribute(pair, surveyed.equalization, images, top=TOP, reporter=reporter)
     reporter.step("looking for causes")
-    inspector = _Inspector(pair, surveyed, images, int8_path)
+    inspector = _Inspector(pair, surveyed, images, int8_path, costs)
     problem = None if check.loads else inspector.refusal_text() or check.problem
     logits = surveyed.moments[pair.logits.float_tensor]
     return DiagnoseResult(
@@ -135,7 +135,7 @@ def diagnose(
                 pair.values, block_names([value.layer for value in pair.values]), strict=True
             )
         ),
-        costs=inspector.noisiest(costs),
+        costs=inspector.noisiest(),
         other_noise_percent=100 * sum(costs.alone[TOP:]),
         refused=inspector.refused(),
         recipe=inspector.findings,
@@ -207,12 +207,19 @@ class _Inspector:
         findings: What the recipe did to the whole graph.
     """
 
-    def __init__(self, pair: Pair, surveyed: Survey, images: Images, int8_path: Path) -> None:
-        self._pair, self._survey, self._images = pair, surveyed, images
+    def __init__(self, pair: Pair, surveyed: Survey, images: Images, int8_path: Path, costs: Costs) -> None:
+        self._pair, self._survey, self._costs = pair, surveyed, costs
         self.findings = recipe_findings(pair, surveyed.equalization)
         self._deeds = RecipeDeeds(pair, surveyed.equalization)
         self._rewritten = is_rewritten(self.findings)
         self._refusals = {refused.output: refused for refused in refused_operators(read_file(int8_path))}
+        names = {pair.int8_file.tensors[value.int8_tensor].name: value for value in pair.values}
+        self._refused = {name: names.get(name) for name in self._refusals}
+        noisiest = (item.value for item in costs.items[: len(costs.cumulative)] if item.weights is None)
+        looked_at = [*noisiest, *(value for value in self._refused.values() if value)]
+        self._samples = sample_values(
+            pair, {value.float_tensor for value in looked_at}, images, positions=_SAMPLED_POSITIONS
+        )
 
     def refusal_text(self) -> str:
         """Says in one line what XNNPACK refuses; the text is empty if nothing is known."""
@@ -222,10 +229,7 @@ class _Inspector:
         """Lists the operators that XNNPACK refuses, worst first."""
         operators = []
         for name, refusal in self._refusals.items():
-            value = next(
-                (v for v in self._pair.values if self._pair.int8_file.tensors[v.int8_tensor].name == name),
-                None,
-            )
+            value = self._refused[name]
             causes: tuple[TensorCause, ...] = (TensorCause(kind="xnnpack_ratio", text=refusal.text),)
             if value is not None:
                 causes = value_causes(self._sampled(value), refusal.text)
@@ -241,8 +245,9 @@ class _Inspector:
             )
         return tuple(operators)
 
-    def noisiest(self, costs: Costs) -> tuple[TensorCost, ...]:
+    def noisiest(self) -> tuple[TensorCost, ...]:
         """Lists the tensors whose quantization adds most noise, with their causes."""
+        costs = self._costs
         total = max(sum(costs.alone), 1e-30)
         ranked = []
         for rank, cumulative in enumerate(costs.cumulative, start=1):
@@ -276,7 +281,7 @@ class _Inspector:
     def _sampled(self, value: PairedValue) -> SampledValue:
         moments = self._survey.moments[value.float_tensor]
         return SampledValue(
-            sample=sample_value(self._pair, value.float_tensor, self._images, positions=_SAMPLED_POSITIONS),
+            sample=self._samples[value.float_tensor],
             equalization_scales=self._survey.equalization.outputs[value.int8_tensor],
             scale=value.scale,
             zero_point=value.zero_point,

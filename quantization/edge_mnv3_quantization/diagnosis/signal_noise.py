@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.parallel import available_cores, results_in_order
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import LoadedModel, open_bytes, real_numbers
 from edge_mnv3.core.tflite.edit import Edit
-from edge_mnv3_quantization.calibration.activations import Images
+from edge_mnv3_quantization.calibration.activations import Image, Images
 from edge_mnv3_quantization.diagnosis.equalization_scales import (
     EqualizationScales,
     recover_scales,
@@ -105,26 +106,36 @@ def survey(
     """
     equalization = _equalization_scales(pair, images[:_SCALE_IMAGES], kernels, float_name, int8_name)
     values = pair.values
-    float_run = _Runner(open_bytes(_exposing(pair.float_content, [v.float_tensor for v in values])))
-    int8_run = _Runner(
-        open_bytes(_exposing(pair.int8_content, [v.int8_tensor for v in values]), kernels=kernels)
-    )
     floors = [-HARD_SIGMOID_SHIFT if feeds_hard_swish(pair, value) else None for value in values]
-    sums = [_Sums(value.channels, floor) for value, floor in zip(values, floors, strict=True)]
+    contents = (
+        _exposing(pair.float_content, [value.float_tensor for value in values]),
+        _exposing(pair.int8_content, [value.int8_tensor for value in values]),
+    )
+
+    def compared(runners: tuple[_Runner, _Runner], image: Image) -> tuple[list[_Sums], Matrix, Matrix]:
+        wanted, got = runners[0](image), runners[1](image)
+        scales = (equalization.outputs[value.int8_tensor].astype(np.float32) for value in values)
+        numbers = zip(wanted, got, scales, floors, strict=True)
+        sums = [_sums(one, other * scale, floor) for one, other, scale, floor in numbers]
+        return sums, wanted[-1].reshape(-1), got[-1].reshape(-1)
+
+    runners = [
+        (_Runner(open_bytes(contents[0])), _Runner(open_bytes(contents[1], kernels=kernels)))
+        for _ in range(min(available_cores(), len(images)))
+    ]
+    totals = [_no_sums(value.channels) for value in values]
     float_logits, int8_logits = [], []
-    for done, image in enumerate(images, start=1):
-        wanted, got = float_run(image), int8_run(image)
-        for value, total, one, other in zip(values, sums, wanted, got, strict=True):
-            real = other * equalization.outputs[value.int8_tensor].astype(np.float32)
-            total.add(one, real)
-        float_logits.append(wanted[-1].reshape(-1))
-        int8_logits.append(got[-1].reshape(-1))
+    for done, (sums, wanted, got) in enumerate(results_in_order(compared, runners, list(images)), start=1):
+        for total, of_image in zip(totals, sums, strict=True):
+            total.add(of_image)
+        float_logits.append(wanted)
+        int8_logits.append(got)
         reporter.progress(done, len(images))
     if not np.isfinite(float_logits).all():
         raise ModelFileError(f"model {float_name}", "answers that are no finite numbers", "finite weights")
     return Survey(
         equalization=equalization,
-        moments={value.float_tensor: total.moments() for value, total in zip(values, sums, strict=True)},
+        moments={value.float_tensor: total.moments() for value, total in zip(values, totals, strict=True)},
         float_logits=np.stack(float_logits).astype(np.float64),
         int8_logits=np.stack(int8_logits).astype(np.float64),
     )
@@ -141,15 +152,20 @@ def feeds_hard_swish(pair: Pair, value: PairedValue) -> bool:
     return len(hard_sigmoids) == 1 and len(takers) == 2
 
 
-def sample_value(pair: Pair, tensor: int, images: Images, *, positions: int) -> Matrix:
-    """Samples one value of the float file, (numbers, C), at evenly spread positions of each image."""
-    run = _Runner(open_bytes(_exposing(pair.float_content, [tensor])))
-    samples = []
+def sample_values(
+    pair: Pair, tensors: Collection[int], images: Images, *, positions: int
+) -> dict[int, Matrix]:
+    """Samples values of the float file, (numbers, C) each, at evenly spread positions of each image."""
+    if not tensors:
+        return {}
+    ordered = sorted(tensors)
+    run = _Runner(open_bytes(_exposing(pair.float_content, ordered)))
+    samples: dict[int, list[Matrix]] = {tensor: [] for tensor in ordered}
     for index, image in enumerate(images):
-        (output,) = run(image)
-        stride = -(-len(output) // positions)
-        samples.append(output[index % stride :: stride])
-    return np.concatenate(samples)
+        for tensor, output in zip(ordered, run(image), strict=True):
+            stride = -(-len(output) // positions)
+            samples[tensor].append(output[index % stride :: stride].copy())
+    return {tensor: np.concatenate(parts) for tensor, parts in samples.items()}
 
 
 def _exposing(content: bytes, tensors: Sequence[int]) -> bytes:
@@ -172,30 +188,53 @@ class _Runner:
         ]
 
 
+@dataclass(slots=True, kw_only=True)
 class _Sums:
-    def __init__(self, channels: int, floor: float | None) -> None:
-        self._count, self._floor = 0, floor
-        self._sum, self._square, self._noise = np.zeros((3, channels))
-        self._low, self._high = np.full(channels, np.inf), np.full(channels, -np.inf)
+    """Sums over images and positions, (C,) each; beside them the count of what was added."""
 
-    def add(self, wanted: Matrix, got: Matrix) -> None:
-        self._low = np.minimum(self._low, wanted.min(axis=0))
-        self._high = np.maximum(self._high, wanted.max(axis=0))
-        if self._floor is not None:
-            wanted, got = np.maximum(wanted, self._floor), np.maximum(got, self._floor)
-        self._count += len(wanted)
-        self._sum += wanted.sum(axis=0, dtype=np.float64)
-        self._square += np.square(wanted).sum(axis=0, dtype=np.float64)
-        self._noise += np.square(got - wanted).sum(axis=0, dtype=np.float64)
+    count: int
+    plain: Array
+    square: Array
+    noise: Array
+    low: Array
+    high: Array
+
+    def add(self, other: _Sums) -> None:
+        self.count += other.count
+        self.plain += other.plain
+        self.square += other.square
+        self.noise += other.noise
+        self.low, self.high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
 
     def moments(self) -> Moments:
-        mean = self._sum / self._count
+        mean = self.plain / self.count
         return Moments(
-            signal=np.maximum(self._square / self._count - np.square(mean), 0.0),
-            noise=self._noise / self._count,
-            low=self._low,
-            high=self._high,
+            signal=np.maximum(self.square / self.count - np.square(mean), 0.0),
+            noise=self.noise / self.count,
+            low=self.low,
+            high=self.high,
         )
+
+
+def _no_sums(channels: int) -> _Sums:
+    plain, square, noise = np.zeros((3, channels))
+    low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
+    return _Sums(count=0, plain=plain, square=square, noise=noise, low=low, high=high)
+
+
+def _sums(wanted: Matrix, got: Matrix, floor: float | None) -> _Sums:
+    """Sums one image's numbers, (positions, C) each; those below the floor count as the floor."""
+    low, high = wanted.min(axis=0).astype(np.float64), wanted.max(axis=0).astype(np.float64)
+    if floor is not None:
+        wanted, got = np.maximum(wanted, floor), np.maximum(got, floor)
+    return _Sums(
+        count=len(wanted),
+        plain=wanted.sum(axis=0, dtype=np.float64),
+        square=np.square(wanted).sum(axis=0, dtype=np.float64),
+        noise=np.square(got - wanted).sum(axis=0, dtype=np.float64),
+        low=low,
+        high=high,
+    )
 
 
 def _equalization_scales(
