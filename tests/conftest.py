@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from coverage_of_processes import measure_processes
+from coverage_extent import measure_for
 from examples_count import register_profiles
 from run_order import check_groups, ordered
 
@@ -46,8 +46,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Before the fixtures, of whatever scope: the processes that they start are measured, or are not."""
-    measure_processes(measured=item.get_closest_marker("measured_processes") is not None)
+    """Before the fixtures, of whatever scope."""
+    measure_for(item)
 
 
 @pytest.hookimpl(tryfirst=True)

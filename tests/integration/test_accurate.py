@@ -29,6 +29,8 @@ from edge_mnv3_quantization.validation.checks import check_int8, inspect_file
 from quantizing import quantized
 from recording_reporter import RecordingReporter
 
+pytestmark = pytest.mark.unmeasured
+
 SIDE = 64
 CLASSES = 10
 IMAGES = np.stack([synthetic_image(index, size=SIDE, seed=0) for index in range(24)])

@@ -17,6 +17,8 @@ from edge_mnv3_android_bench.benchmark_model.op_profile import read_op_profile
 from log_damage import damage
 from synthetic_logs import BUILDS, LogText
 
+pytestmark = pytest.mark.unmeasured
+
 DAMAGED_LOGS = 20_000
 SEED = 20
 # An accepted log whose single figures were changed: half of all changes of one digit of a median leave it

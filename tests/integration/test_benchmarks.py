@@ -17,6 +17,8 @@ from edge_mnv3.model.arch import parse_variant
 from edge_mnv3.stages.demo import DEMO, demo_weights
 from edge_mnv3_calibration_data.sources.digits import write_digits
 
+pytestmark = pytest.mark.unmeasured
+
 
 def run(command: click.Command, *arguments: object) -> Result:
     done = CliRunner().invoke(command, [str(argument) for argument in arguments])

@@ -20,6 +20,8 @@ import pytest
 from edge_mnv3.model import arch, blocks, builder
 from recorded_graphs import Graph, recorded
 
+pytestmark = pytest.mark.unmeasured
+
 ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.25)
 SIZES_PX = (224, 160, 96, 33)
 HEADS: tuple[dict[str, Any], ...] = (

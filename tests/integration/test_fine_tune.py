@@ -34,7 +34,7 @@ from edge_mnv3.stages.demo import DEMO, demo_weights
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_calibration_data.sources.digits import load_digits, open_digits
 
-pytestmark = pytest.mark.xdist_group("fine_tune")  # trained once
+pytestmark = [pytest.mark.unmeasured, pytest.mark.xdist_group("fine_tune")]  # trained once
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "fine_tune.py"
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 IMAGES_PER_CLASS = 60

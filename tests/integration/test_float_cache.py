@@ -17,6 +17,8 @@ from edge_mnv3.model.arch import Variant
 from edge_mnv3.model.graphs import GraphRequest, resolve_graph
 from edge_mnv3.stages.float_file import float_file
 
+pytestmark = pytest.mark.unmeasured
+
 GRAPH = ["--variant", "small", "--alpha", "0.05", "--input-size", "32"]
 TOPOLOGY_SCRIPT = (
     "import sys; from edge_mnv3.cli import main\n"

@@ -16,6 +16,8 @@ from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_float
 from random_networks import SIDE, Builder, random_network
 
+pytestmark = pytest.mark.unmeasured
+
 CHANGE = 2.0**-9
 
 

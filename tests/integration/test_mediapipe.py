@@ -33,7 +33,10 @@ from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 from tiny_models import write_classifier, write_identity, write_outputs
 
-pytestmark = pytest.mark.xdist_group("mediapipe")  # one process at a time, fixtures made once
+pytestmark = [
+    pytest.mark.unmeasured,
+    pytest.mark.xdist_group("mediapipe"),  # one process at a time, fixtures made once
+]
 
 PYTHON_VARIABLE = "EDGE_MNV3_MEDIAPIPE_PYTHON"
 # Images of another size than the model's, whose pixels are read off MediaPipe at half a second each.

@@ -22,6 +22,8 @@ from keras_models import settle
 from packaged_drinks import run
 from tiny_models import write_map
 
+pytestmark = pytest.mark.unmeasured
+
 PYTHON_VARIABLE = "EDGE_MNV3_MICRO_PYTHON"
 SIDE, IMAGES = 32, 8
 

@@ -15,6 +15,8 @@ from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.verify import VerifyResult
 
+pytestmark = pytest.mark.unmeasured
+
 # Float top-1 differs between machines by the last bits of a few images only: half a point is three images.
 FLOAT_TOLERANCE_POINTS = 0.5
 # The baselines were taken with another draw of 200 images, and the draw moves the stock recipe's result: over

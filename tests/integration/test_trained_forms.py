@@ -35,6 +35,8 @@ from trained_digits import (
     trained_base,
 )
 
+pytestmark = pytest.mark.unmeasured
+
 # What runs always; --all-forms runs the whole table.
 IN_EVERY_RUN = {("minimalistic", "batch norm behind Flatten", "fast")}
 ALPHAS = {"small": 0.35, "large": 0.35, "minimalistic": 0.5}
