@@ -137,7 +137,7 @@ _HOST_OPTIONS = frozenset(
     show_default=True,
     metavar="FILE|NAME",
     help="Use this benchmark_model: a file, or a name of edge-mnv3 benchmark-binary; may be repeated. "
-    "'current' is downloaded at first use.",
+    "'current' (TensorFlow's) and 'litert-VERSION' are downloaded at first use.",
 )
 @adb_option
 @click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_mnv3.commands.device_options import adb_option
+from edge_mnv3.commands.device_options import adb_option, usage_errors
 from edge_mnv3.commands.options import json_option
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import CURRENT_BINARY
@@ -28,11 +28,12 @@ abi_option = click.option(
 def command() -> None:
     """Keep builds of TensorFlow Lite's benchmark_model under names, each locked by its SHA-256.
 
-    What is under a name that begins with era counts as a build of the published figures' time.
+    A name that begins with era says which build reproduce tries; of which time it is, the build tells.
 
     \b
     Examples:
       edge-mnv3 benchmark-binary fetch current --abi arm64-v8a
+      edge-mnv3 benchmark-binary fetch litert-2.2.0 --abi arm64-v8a
       edge-mnv3 benchmark-binary add era-2019 ./benchmark_model --abi arm64-v8a
       edge-mnv3 benchmark-binary list
       edge-mnv3 benchmark-binary accept current --abi arm64-v8a
@@ -59,8 +60,12 @@ def add(name: str, file: Path, abi: str) -> None:
 )
 @click.option("--device", metavar="SERIAL", help="Fetch the build for this phone.")
 @click.option(
-    "--address", metavar="URL", help="Download from this address.  [default: TensorFlow's nightly build]"
+    "--address",
+    metavar="URL",
+    help="Download from this address.  [default: LiteRT's build of the version for NAME litert-VERSION, "
+    "TensorFlow's nightly build for others]",
 )
+@click.option("--sha256", metavar="HEX", help="Refuse a file with another SHA-256.")
 @click.option("--refresh", is_flag=True, help="Download again, to see whether the file has changed.")
 @adb_option
 def fetch(**options: Any) -> None:
@@ -70,7 +75,9 @@ def fetch(**options: Any) -> None:
     from edge_mnv3.stages.benchmark_binary import FetchRequest, fetch_binary
 
     reporter = TerminalReporter()
-    binary = fetch_binary(FetchRequest(**options), reporter)
+    with usage_errors():
+        request = FetchRequest(**options)
+    binary = fetch_binary(request, reporter)
     reporter.close()
     click.echo(_line(binary))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from pathlib import Path
 
 from edge_mnv3.core.errors import DownloadError
@@ -9,6 +12,9 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 
 _TIMEOUT_S = 30
 _CHUNK_BYTES = 1 << 16
+# Google's storage tells the hash of a file beside it.
+_HASH_HEADER = "x-goog-hash"
+_MD5 = re.compile(r"md5=([A-Za-z0-9+/]{22}==)")
 
 
 def download(url: str, path: Path, reporter: Reporter = SILENT, *, next_step: str = "") -> None:
@@ -21,7 +27,8 @@ def download(url: str, path: Path, reporter: Reporter = SILENT, *, next_step: st
         next_step: What the user can do instead, for the errors.
 
     Raises:
-        DownloadError: The server cannot be reached, has no such file, or sent a part of it only.
+        DownloadError: The server cannot be reached, has no such file, or sent a part of it only,
+            or something else than its own hash tells.
         OSError: It cannot be written.
     """
     import requests
@@ -35,11 +42,16 @@ def download(url: str, path: Path, reporter: Reporter = SILENT, *, next_step: st
         ):
             response.raise_for_status()
             total = int(response.headers.get("Content-Length", 0))
+            digest = hashlib.md5(usedforsecurity=False)
             for chunk in response.iter_content(_CHUNK_BYTES):
                 file.write(chunk)
+                digest.update(chunk)
                 reporter.progress(file.tell(), total)
             if total and file.tell() != total:
                 raise download_error(url, f"{file.tell()} of {total} bytes", next_step)
+            told = _MD5.search(response.headers.get(_HASH_HEADER, ""))
+            if told and told[1] != base64.b64encode(digest.digest()).decode():
+                raise download_error(url, "another content than the server's hash tells", next_step)
     except requests.HTTPError as error:
         problem = f"the server answered {error.response.status_code}"
         raise download_error(url, problem, next_step) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from edge_mnv3.core.requests import AnyPath, Request, optional_path
 from edge_mnv3.core.results.binaries import BenchmarkBinary, BinaryLock
 from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb
-from edge_mnv3_android_bench.benchmark_model.program_files import pick_abi
+from edge_mnv3_android_bench.benchmark_model.program_files import default_address, pick_abi
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.device.state import read_device_info
@@ -26,7 +27,9 @@ class FetchRequest(Request):
         name: Its name in the registry.
         abi: Android's name of the processor kind; None for that of `device`.
         device: Serial or address of a phone; None where `abi` is given.
-        address: Where to download from; None for TensorFlow's nightly build.
+        address: Where to download from; None for LiteRT's build of the version that the name `litert-VERSION`
+            tells, and for TensorFlow's nightly build under other names.
+        sha256: SHA-256 that the file must have, in hexadecimal; None where that is not known.
         refresh: Download a build that is there already, to see whether it has changed.
         adb: The adb binary; None for the one that `find_adb` finds.
     """
@@ -35,6 +38,7 @@ class FetchRequest(Request):
     abi: str | None = None
     device: str | None = None
     address: str | None = None
+    sha256: str | None = None
     refresh: bool = False
     adb: AnyPath | None = None
 
@@ -42,10 +46,12 @@ class FetchRequest(Request):
         """Refuses a request without an ABI, or with two.
 
         Raises:
-            ArgumentError: Neither or both of `abi` and `device` are given.
+            ArgumentError: Neither or both of `abi` and `device` are given, or `sha256` is none.
         """
         if (self.abi is None) == (self.device is None):
             raise ArgumentError("FetchRequest", "neither or both", "either abi or device")
+        if self.sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", self.sha256, re.ASCII):
+            raise ArgumentError("FetchRequest: sha256", repr(self.sha256), "64 hexadecimal digits")
 
 
 def add_binary(name: str, abi: str, file: Path) -> BenchmarkBinary:
@@ -65,8 +71,11 @@ def fetch_binary(request: FetchRequest, reporter: Reporter = SILENT) -> Benchmar
     """
     abi = request.abi or _abi_of(request.device or "", optional_path(request.adb), reporter)
     reporter.step(f"benchmark_model for {abi}")
+    address = request.address or default_address(request.name, abi)
+    if request.sha256:
+        address = f"{address}#sha256={request.sha256}"
     return BinaryRegistry().fetch(
-        request.name, abi, address=request.address, refresh=request.refresh, reporter=reporter
+        request.name, abi, address=address, refresh=request.refresh, reporter=reporter
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.server
 import json
 import re
@@ -13,7 +15,14 @@ import pytest
 
 from edge_mnv3.core import download as core_download
 from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError, DownloadError, InputFileError
-from edge_mnv3_android_bench.benchmark_model.program_files import BASE_URL, official_address, pick_abi
+from edge_mnv3_android_bench.benchmark_model import program_files
+from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
+from edge_mnv3_android_bench.benchmark_model.program_files import (
+    BASE_URL,
+    default_address,
+    official_address,
+    pick_abi,
+)
 from edge_mnv3_android_bench.benchmark_model.registry import (
     BinaryRegistry,
     help_fingerprint,
@@ -46,6 +55,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(200)
+        if "litert" in kind or kind == "hashed":
+            digest = base64.b64encode(hashlib.md5(self.content, usedforsecurity=False).digest()).decode()
+            self.send_header("x-goog-hash", "crc32c=AAAAAA==")
+            self.send_header("x-goog-hash", f"md5={digest if kind != 'hashed' else digest[::-1][2:] + '=='}")
         length = len(self.content) + (1000 if kind == "cut" else 0)
         if kind != "no-length":
             self.send_header("Content-Length", str(length))
@@ -115,6 +128,35 @@ def test_downloads_that_fail(
     advice = "download it by hand and give it with --benchmark-binary"
     assert re.fullmatch(f"download of {server}/{path}: got {text}; {advice}", str(caught.value))
     assert not registry.folder.exists()
+
+
+def test_litert_by_version(registry: BinaryRegistry, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From where its versions lie, with the hash that the server tells, and the one that the user knows."""
+    monkeypatch.setattr(program_files, "LITERT_URL", f"{server}/litert/binaries/")
+    reporter = RecordingReporter()
+    assert ready_binary(registry, "litert-2.2.0", (ABI, "armeabi-v7a"), reporter) == "litert-2.2.0"
+    binary = registry.get("litert-2.2.0", ABI)
+    address = f"{server}/litert/binaries/2.2.0/android_arm64/benchmark_model"
+    assert binary.source == default_address("litert-2.2.0", ABI) == address
+    assert binary.sha256 in reporter.warnings[0]
+    registry.fetch("litert-2.2.1", ABI, address=f"{address}#sha256={binary.sha256.upper()}")
+    with pytest.raises(DownloadError, match=f"got SHA-256 {binary.sha256}, expected {'0' * 64}; download it"):
+        registry.fetch("litert-2.2.2", ABI, address=f"{address}#sha256={'0' * 64}")
+    assert not registry.has("litert-2.2.2", [ABI])
+
+
+def test_another_content_than_the_server_s_hash(registry: BinaryRegistry, server: str) -> None:
+    with pytest.raises(DownloadError, match="got another content than the server's hash tells; download it"):
+        registry.fetch("current", ABI, address=f"{server}/hashed")
+    assert not registry.folder.exists()
+
+
+@pytest.mark.parametrize("name", ["litert-latest", "litert-", "litert-2.2", "litert-2.2.0/"])
+def test_litert_without_a_version(name: str) -> None:
+    with pytest.raises(ArgumentError, match=r"expected litert-VERSION, such as litert-2.2.0"):
+        default_address(name, ABI)
+    with pytest.raises(BenchmarkBinaryError, match=r"got ABI armeabi-v7a, expected arm64-v8a"):
+        default_address("litert-2.2.0", "armeabi-v7a")
 
 
 def test_offline(registry: BinaryRegistry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,7 +199,14 @@ def test_launches_under_different_delegates() -> None:
     other = launch(launch_timings(1000.0, delegate="XNNPACK"))
     assert summarize(CONDITIONS, [*launches, other]).problems == (
         "the launches ran under different delegates: none, XNNPACK",
+        "XNNPACK ran, the built-in kernels were demanded",
     )
+
+
+def test_xnnpack_is_no_figure_of_the_built_in_kernels() -> None:
+    ran = device_result(steady(1000.0), kernels="builtin", delegate="GPU+XNNPACK")
+    assert (ran.median_us, ran.problems) == (None, ("XNNPACK ran, the built-in kernels were demanded",))
+    assert device_result(steady(1000.0), kernels="xnnpack", delegate="XNNPACK").stable
 
 
 def test_warnings_of_results() -> None:

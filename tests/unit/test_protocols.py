@@ -50,6 +50,18 @@ def test_command_line() -> None:
     ]
 
 
+def test_litert_runs_xnnpack_without_being_asked() -> None:
+    known = {"graph", "num_threads", "num_runs", "warmup_runs", "use_cpu", "use_gpu", "use_npu"}
+    assert benchmark_flags(APP.settings, graph="m", known=known) == [
+        "--graph=m",
+        "--num_threads=4",
+        "--num_runs=50",
+        "--warmup_runs=1",
+    ]
+    with pytest.raises(BenchmarkBinaryError, match="LiteRT's, which has no flag for the built-in"):
+        benchmark_flags(PUBLISHED.settings, graph="m", known=known)
+
+
 def test_old_build_gets_only_flags_that_it_knows() -> None:
     known = read_known_flags(HELP)
     assert known == {"num_runs", "num_threads", "warmup_runs", "graph"}

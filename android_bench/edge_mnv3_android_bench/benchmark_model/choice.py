@@ -6,12 +6,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import BenchmarkBinaryError, InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3_android_bench.benchmark_model.program_files import ELF_KINDS, official_address, pick_abi
+from edge_mnv3_android_bench.benchmark_model.program_files import (
+    ELF_KINDS,
+    is_published,
+    pick_abi,
+)
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.file_names import safe_file_name
 
@@ -26,8 +29,8 @@ def ready_binary(
 ) -> str:
     """Has a build ready in the registry for a device; returns its name there.
 
-    A file is registered under its name and hash, so that two files never meet. The build `current` is
-    downloaded once, when it is first asked for.
+    A file is registered under its name and hash, so that two files never meet. The builds `current` and
+    `litert-VERSION` are downloaded once, when they are first asked for.
 
     Args:
         registry: The builds.
@@ -46,12 +49,12 @@ def ready_binary(
         return _register(registry, path, abis)
     if os.sep in wanted or path.is_dir():
         raise InputFileError(f"benchmark binary {wanted}", no_file(path), "a file, or a registered name")
-    if wanted == CURRENT_BINARY and not registry.has(wanted, abis):
+    if is_published(wanted) and not registry.has(wanted, abis):
         abi = pick_abi(abis)
         binary = registry.fetch(wanted, abi, reporter=reporter)
         reporter.warn(
-            f"benchmark binary '{wanted}' was downloaded from {official_address(abi)}, which carries no "
-            f"checksum; locked now: SHA-256 {binary.sha256}"
+            f"benchmark binary '{wanted}' was downloaded from {binary.source}, which carries no checksum; "
+            f"locked now: SHA-256 {binary.sha256}"
         )
     registry.for_device(wanted, abis)
     return wanted

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_mnv3.core.errors import BenchmarkBinaryError
+from edge_mnv3.core.choices import CURRENT_BINARY
+from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError
 
 # Source: TensorFlow Lite's measurement guide, "Native benchmark binary".
 BASE_URL = "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensorflow/release/lite/tools/nightly/latest/"
@@ -13,6 +15,11 @@ OFFICIAL_FILES = {
     "arm64-v8a": "android_aarch64_benchmark_model",
     "armeabi-v7a": "android_arm_benchmark_model",
 }
+# Source: `litert_cli/core/constants.py` of google-ai-edge/LiteRT-CLI. The file of a version does not change.
+LITERT_URL = "https://storage.googleapis.com/litert/binaries/"
+LITERT_PREFIX = "litert-"
+_LITERT_FOLDERS = {"arm64-v8a": "android_arm64"}
+_VERSION = re.compile(r"\d{1,4}\.\d{1,4}\.\d{1,4}", re.ASCII)
 # ELF class (1: 32 bits, 2: 64 bits) and machine. Source: the ELF specification's e_machine values.
 ELF_KINDS = {"arm64-v8a": (2, 183), "armeabi-v7a": (1, 40), "x86_64": (2, 62), "x86": (1, 3)}
 BY_HAND = "download it by hand and give it with --benchmark-binary"
@@ -42,6 +49,35 @@ def official_address(abi: str) -> str:
         BenchmarkBinaryError: There is none.
     """
     return BASE_URL + OFFICIAL_FILES[pick_abi((abi,))]
+
+
+def default_address(name: str, abi: str) -> str:
+    """Returns where a build is published: `litert-VERSION` is LiteRT's of this version, others TensorFlow's.
+
+    Raises:
+        BenchmarkBinaryError: None is published for this ABI.
+        ArgumentError: It is called LiteRT's, but tells no version.
+    """
+    if not name.startswith(LITERT_PREFIX):
+        return official_address(abi)
+    version = name.removeprefix(LITERT_PREFIX)
+    if not _VERSION.fullmatch(version):
+        raise ArgumentError(
+            "build of LiteRT", repr(name), f"{LITERT_PREFIX}VERSION, such as {LITERT_PREFIX}2.2.0"
+        )
+    if abi not in _LITERT_FOLDERS:
+        raise BenchmarkBinaryError(
+            "no benchmark_model of LiteRT is published for this device",
+            f"ABI {abi}",
+            " or ".join(_LITERT_FOLDERS),
+            "give one with --benchmark-binary",
+        )
+    return f"{LITERT_URL}{version}/{_LITERT_FOLDERS[abi]}/benchmark_model"
+
+
+def is_published(name: str) -> bool:
+    """Whether a name says where a build is published."""
+    return name == CURRENT_BINARY or name.startswith(LITERT_PREFIX)
 
 
 def check_elf(file: Path, abi: str, *, allow_script: bool = False) -> None:

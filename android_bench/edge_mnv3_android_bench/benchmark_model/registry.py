@@ -29,7 +29,7 @@ from edge_mnv3_android_bench.benchmark_model.program_files import (
     BY_HAND,
     ELF_KINDS,
     check_elf,
-    official_address,
+    default_address,
 )
 
 _LOCK_FILE = "lock.json"
@@ -81,25 +81,27 @@ class BinaryRegistry:
         Args:
             name: Name in the registry.
             abi: The device's ABI.
-            address: Where to download from; by default the official build.
+            address: Where to download from; None for where `default_address` says. What follows `#sha256=` is
+                the SHA-256 that the file must have.
             refresh: Download even if it is here, to see whether the file at the address has changed.
             reporter: Told of the bytes done, of all bytes; of 0 where the server does not say how many.
 
         Raises:
             ArgumentError: The name cannot be used.
             BenchmarkBinaryError: No build is published for this ABI, or the file has changed.
-            DownloadError: It cannot be downloaded whole.
+            DownloadError: It cannot be downloaded whole, or is another file than the hash says.
             OutputError: The cache cannot be written to.
         """
         self._check_names(name, abi)
         if not refresh and self.path(name, abi).is_file():
             return self.get(name, abi)
-        url = address or official_address(abi)
+        url, _, sha256 = (address or default_address(name, abi)).partition("#sha256=")
         pending = self.pending_path(name, abi)
         try:
             with staged([pending], force=True) as (temporary,):
                 download(url, temporary, reporter, next_step=BY_HAND)
                 check_elf(temporary, abi)
+                _check_sha256(temporary, sha256)
         except BenchmarkBinaryError as error:
             raise DownloadError(f"download of {url}", error.got, error.expected, BY_HAND) from error
         return self._settle(name, abi, url)
@@ -247,6 +249,12 @@ class BinaryRegistry:
             raise ArgumentError("name of a benchmark binary", repr(name), "letters, digits, '.', '-', '_'")
         if abi not in ELF_KINDS:
             raise ArgumentError("ABI of a benchmark binary", repr(abi), " or ".join(ELF_KINDS))
+
+
+def _check_sha256(file: Path, wanted: str) -> None:
+    got = sha256_file(file)
+    if wanted and got != wanted.lower():
+        raise BenchmarkBinaryError(f"benchmark binary {file}", f"SHA-256 {got}", wanted)
 
 
 def help_fingerprint(text: str) -> str | None:

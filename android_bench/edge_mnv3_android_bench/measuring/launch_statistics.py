@@ -156,6 +156,8 @@ def summarize(
         problems.append(wide)
     if len(delegates) > 1:
         problems.append(f"the launches ran under different delegates: {', '.join(delegates)}")
+    if conditions.protocol.kernels == "builtin" and any(XNNPACK_DELEGATE in d.split("+") for d in delegates):
+        problems.append("XNNPACK ran, the built-in kernels were demanded")
     conditions = dataclasses.replace(conditions, delegate=delegates[0] if delegates else UNKNOWN_DELEGATE)
     return DeviceBenchResult(
         conditions=conditions,

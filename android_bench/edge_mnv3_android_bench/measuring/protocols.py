@@ -18,6 +18,7 @@ _HELP_FLAG = re.compile(r"^\s*--(\w+)=", re.MULTILINE)
 # A build without one of these has no such limit; one without `use_xnnpack` has no XNNPACK.
 _MAY_LACK = ("min_secs", "max_secs", "warmup_min_secs")
 _XNNPACK_FLAG = "use_xnnpack"
+_LITERT_FLAGS = {"use_cpu", "use_npu"}  # of LiteRT's builds, and of no others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,8 @@ def benchmark_flags(
         settings: How to measure.
         graph: Path of the model on the device.
         known: Flags of the build, as `read_known_flags` finds them. Limits that an old build lacks are left
-            out, and so is `use_xnnpack=false` for one that has no XNNPACK.
+            out, so is `use_xnnpack=false` for one that has no XNNPACK, and `use_xnnpack=true` for LiteRT's,
+            which runs it always.
         extra: More flags, such as `--enable_op_profiling=true`.
 
     Raises:
@@ -172,7 +174,17 @@ def benchmark_flags(
         "warmup_min_secs": f"{settings.warmup_min_secs:g}",
         _XNNPACK_FLAG: "true" if settings.kernels == "xnnpack" else "false",
     }
-    dispensable = {*_MAY_LACK} if settings.kernels == "xnnpack" else {*_MAY_LACK, _XNNPACK_FLAG}
+    of_litert = set(known) >= _LITERT_FLAGS and _XNNPACK_FLAG not in known
+    if of_litert and settings.kernels != "xnnpack":
+        raise BenchmarkBinaryError(
+            "benchmark binary",
+            "LiteRT's, which has no flag for the built-in kernels",
+            "a build with --use_xnnpack",
+            "measure it with --kernels xnnpack or --protocol app",
+        )
+    dispensable = {*_MAY_LACK}
+    if of_litert or settings.kernels != "xnnpack":
+        dispensable.add(_XNNPACK_FLAG)
     values = {name: value for name, value in values.items() if name in known or name not in dispensable}
     asked = [*values, *(flag.removeprefix("--").partition("=")[0] for flag in extra)]
     lacking = [name for name in asked if name not in known]
