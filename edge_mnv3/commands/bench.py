@@ -57,7 +57,7 @@ _HOST_FIELDS = {
     "kernels": "kernels",
 }
 # Options that change something on this machine, or of logs; others are refused there.
-_LOG_OPTIONS = frozenset({"log_files", "output", "force", "as_json"})
+_LOG_OPTIONS = frozenset({"log_files", "result_files", "output", "force", "as_json"})
 _HOST_OPTIONS = frozenset(
     {"files", "host", "history", "output", "runtime", "force", "as_json", *_HOST_FIELDS}
 )
@@ -77,6 +77,14 @@ _HOST_OPTIONS = frozenset(
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Measure nothing: read what a benchmark_model has printed, one launch a file; may be repeated.",
+)
+@click.option(
+    "--log-result",
+    "result_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Hold a log against what the same launch wrote with --result_file_path; one for each --log.",
 )
 @click.option(
     "--device",
@@ -185,6 +193,8 @@ def command(
         raise click.UsageError("--host takes FILE.tflite, and no --variant.")
     if not log_files and not files and not options["variants"]:
         raise click.UsageError("Give FILE.tflite or --variant.")
+    if options["result_files"] and not log_files:
+        raise click.UsageError("--log-result takes --log.")
     if host:
         _refuse_others("--host", _HOST_OPTIONS)
     if log_files:
@@ -212,7 +222,9 @@ def _read_logs(logs: tuple[Path, ...], options: dict[str, Any]) -> None:
     from edge_mnv3.stages.bench import bench
 
     reporter = TerminalReporter()
-    result = bench(BenchLogRequest(logs=logs), reporter, result_files(options))
+    with usage_errors():
+        request = BenchLogRequest(logs=logs, result_files=options["result_files"])
+    result = bench(request, reporter, result_files(options))
     reporter.close()
     if options["as_json"]:
         click.echo(to_json(result), nl=False)

@@ -101,6 +101,7 @@ run_options = all_options(
 _OPTION_OF = {
     "num_threads": "--threads",
     "num_runs": "--runs",
+    "result_files": "--log-result",
     "variant": "--variants",
     "difference that is allowed": "--allow",
 }

@@ -94,7 +94,7 @@ def check_files(request: BenchRequest, files: ResultFiles) -> None:
             folders={"raw logs": request.log_folder, "models": _made_in(request)},
         )
     elif isinstance(request, BenchLogRequest):
-        files.check_output(inputs=request.logs)
+        files.check_output(inputs=(*request.logs, *request.result_files))
     else:
         files.check_output(
             inputs=(request.model,) if isinstance(request, HostBenchRequest) else request.models

@@ -6,6 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+NOTE = (
+    "Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE to the "
+    "actual memory footprint of the model at runtime. Take the information at your discretion."
+)
+GPU_REFUSAL = (
+    "ERROR: Following operations are not supported by GPU delegate:\nCONV_2D: Operation is not supported."
+)
+
 
 class ProfiledOp(NamedTuple):
     """One row of an op profile; durations in microseconds."""

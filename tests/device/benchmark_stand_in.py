@@ -17,16 +17,9 @@ from typing import Any, NoReturn
 from device import benchmark_formats as formats
 from device.benchmark_flags import FlagError, Flags, usage
 from device.benchmark_profile import profile_texts, profiled_ops
+from device.benchmark_result import result_file
 from device.launches import wait_until_it_may_end
 from device.stand_in_behaviour import Behaviour
-
-_NOTE = (
-    "Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE to the "
-    "actual memory footprint of the model at runtime. Take the information at your discretion."
-)
-_GPU_REFUSAL = (
-    "ERROR: Following operations are not supported by GPU delegate:\nCONV_2D: Operation is not supported."
-)
 
 
 def load_runtime() -> None:
@@ -227,7 +220,7 @@ class _Launch:
         """The phone has neither GPU nor accelerator: the tool goes on, on the CPU, and ends with success."""
         if name == "GPU":
             on_cpu = f"the remaining {total} operations will run on the CPU."
-            self._write(2, f"{_GPU_REFUSAL}\n0 operations will run on the GPU, and {on_cpu}\n")
+            self._write(2, f"{formats.GPU_REFUSAL}\n0 operations will run on the GPU, and {on_cpu}\n")
         without = "the model graph will not be executed by the delegate."
         self.say(f"Though {name} delegate is explicitly applied, {without}")
 
@@ -285,6 +278,9 @@ class _Launch:
             )
             self._tell_memory()
         self._save_outputs(interpreter)
+        if (path := self.flags.text("result_file_path")) and warmup and runs:
+            content = result_file([run + self.behaviour.other_result_us for run in runs], warmup, init_us)
+            self._save(path, content[: self.behaviour.cut_result_bytes])
         if self.flags.on("enable_op_profiling"):
             self._tell_profile(init_us, runs)
 
@@ -358,7 +354,7 @@ class _Launch:
 
     def _tell_memory(self) -> None:
         size_mb = Path(self.flags.text("graph")).stat().st_size / 2**20
-        self.say(_NOTE)
+        self.say(formats.NOTE)
         if self.build == "2.3":
             self.say(f"Peak memory footprint (MB): init=0 overall={3 * size_mb:g}")
             return

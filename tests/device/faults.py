@@ -216,6 +216,27 @@ FAULTS = (
     ),
     Fault(
         kind=PROGRAM,
+        what="its result file says something else than its output",
+        arrange=program_behaves(Behaviour(other_result_us=1)),
+        code=FAILED,
+        says="which the result file contradicts",
+        says_too=("none of 2 launches gave a figure", "; see "),
+    ),
+    Fault(
+        kind=PROGRAM,
+        what="its result file is cut",
+        arrange=program_behaves(Behaviour(cut_result_bytes=40)),
+        code=FAILED,
+        says="a damaged result file",
+    ),
+    Fault(
+        kind=PROGRAM,
+        what="there is no `base64` for its result file (its output stands alone)",
+        arrange=without_commands("base64"),
+        code=DONE,
+    ),
+    Fault(
+        kind=PROGRAM,
         what="it aborts once, and then no more",
         arrange=lambda stage: setattr(stage.phone, "next_launches", [None, Behaviour(fault="abort")]),
         code=DONE,

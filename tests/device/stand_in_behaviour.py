@@ -22,6 +22,8 @@ class Behaviour:
             is missing.
         cut_output_bytes: It dies (signal 9) after so many bytes of standard output; None: never.
         at_most_runs: Ends the measurement after so many runs, as `max_secs` does; None: never.
+        other_result_us: The runs of the result file take so much longer than those of the text.
+        cut_result_bytes: The result file has so many bytes; None: all.
         fault_after_runs: How many measured runs precede `abort`, `segfault`, `hang` and `kill`.
     """
 
@@ -29,6 +31,8 @@ class Behaviour:
     fault: Fault = "none"
     cut_output_bytes: int | None = None
     at_most_runs: int | None = None
+    other_result_us: int = 0
+    cut_result_bytes: int | None = None
     fault_after_runs: int = 0
 
 

@@ -8,6 +8,8 @@ the connection breaks (its writing fails then) and when the shell that adb start
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import secrets
 import shlex
@@ -21,7 +23,7 @@ from edge_mnv3_android_bench.device.cpu_topology import cpu_mask, parse_cpu_mask
 from edge_mnv3_android_bench.device.state import HEADING, STATE_SCRIPT, parse_device_state, split_sections
 
 SAMPLE_INTERVAL_S = 0.25
-OUTPUT_FILES = "run*.out run*.err run*.pid"  # of all launches; release 0.1 had no names between
+OUTPUT_FILES = "run*.out run*.err run*.pid run*.pb"  # of all launches; release 0.1 had no names between
 NO_FOLDER_EXIT_CODE = 125
 
 _SCRIPT = """{state}
@@ -61,6 +63,7 @@ test -d {folder} || exit {no_folder}
 echo; echo '{heading}exit'; echo "$r $late"
 echo; echo '{heading}stdout'; cat {name}.out
 echo; echo '{heading}stderr'; cat {name}.err
+echo; echo '{heading}result'; base64 {name}.pb 2>/dev/null
 echo; echo '{heading}after'
 rm -f {files}
 {state}
@@ -79,6 +82,7 @@ class LaunchCommand:
         other_cpus: Cores for the sampler; empty where it has to share.
         temperature_file: File on the device with a temperature; None where there is none.
         limit_s: It is killed after so many seconds.
+        writes_result: It is asked for a result file too (`--result_file_path`), which is printed after it.
         lock_token: As in `DeviceFolder`: without the lock the script prints no result.
     """
 
@@ -90,6 +94,7 @@ class LaunchCommand:
     temperature_file: str | None
     limit_s: float
     lock_token: str = ""
+    writes_result: bool = False
 
     @property
     def argv(self) -> list[str]:
@@ -110,6 +115,7 @@ class LaunchOutput:
         exit_code: The program's exit code; None where it was killed because its time was up.
         samples: Clocks and temperature, sampled while it ran.
         masks: Core mask of the running program at each sample; None where it could not be read.
+        result: The result file; None where there is none, or the device cannot print it.
     """
 
     before: DeviceState
@@ -119,12 +125,14 @@ class LaunchOutput:
     exit_code: int | None
     samples: tuple[ClockSample, ...]
     masks: tuple[int | None, ...]
+    result: bytes | None = None
 
 
 def launch_script(command: LaunchCommand) -> str:
     """Writes the script; the files that it makes on the device have names that no other launch has."""
     name = f"run-{secrets.token_hex(4)}"
-    files = f"{name}.out {name}.err {name}.pid"
+    files = f"{name}.out {name}.err {name}.pid {name}.pb"
+    result_file = [f"--result_file_path={command.folder}/{name}.pb"] if command.writes_result else []
     guard = lock_guard(command.lock_token)
     temperature = f"read -r t <{shlex.quote(command.temperature_file)}" if command.temperature_file else ":"
     pin = f"taskset -p {cpu_mask(command.other_cpus)} $$ >/dev/null 2>&1" if command.other_cpus else ":"
@@ -139,7 +147,7 @@ def launch_script(command: LaunchCommand) -> str:
         beat=f'echo "${{u:--}}" 2>/dev/null >{LOCK}/beat' if command.lock_token else ":",
         heading=HEADING,
         pin_sampler=pin,
-        command=shlex.join(command.argv),
+        command=shlex.join([*command.argv, *result_file]),
         interval=SAMPLE_INTERVAL_S,
         read_temperature=temperature,
         cpus=" ".join(map(str, command.cpus)),
@@ -169,7 +177,17 @@ def parse_launch_output(text: str, cpus: Sequence[int]) -> LaunchOutput | None:
         exit_code=None if code[2] else int(code[1]),
         samples=samples,
         masks=masks,
+        result=_result_file(sections.get("result", "")),
     )
+
+
+def _result_file(text: str) -> bytes | None:
+    """Reads what `base64` printed; damaged characters give a damaged file, which is refused."""
+    compact = "".join(text.split())
+    try:
+        return base64.b64decode(compact + "=" * (-len(compact) % 4)) if compact else None
+    except binascii.Error:
+        return b""
 
 
 def _parse_samples(text: str, cores: int) -> tuple[tuple[ClockSample, ...], tuple[int | None, ...]]:

@@ -29,6 +29,7 @@ from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3_android_bench.adb.client import ShellOutput
 from edge_mnv3_android_bench.adb.files import LOST_LOCK_EXIT_CODE, DeviceFolder, lock_guard
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
+from edge_mnv3_android_bench.benchmark_model.result_file import contradiction
 from edge_mnv3_android_bench.benchmark_model.told_flags import check_told_flags
 from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
 from edge_mnv3_android_bench.measuring.launch_script import (
@@ -173,6 +174,7 @@ def read_launch(
                 output.stdout, output.stderr, output.exit_code, expected_runs=expected_runs
             )
             check_told_flags(output.stdout, output.stderr, raw.command.flags)
+            check_result_file(output.result, timings)
         except BenchmarkLogError as error:
             timings = None
             problems.append(str(error))
@@ -197,6 +199,19 @@ def read_launch(
             record, cpus=raw.command.cpus, max_khz=max_khz, accept_clock=clocks.accepted
         )
     return dataclasses.replace(record, problems=tuple(problems))
+
+
+def check_result_file(content: bytes | None, timings: LaunchTimings) -> None:
+    """Refuses a launch whose result file and text say different things; a launch without one is not held to.
+
+    Raises:
+        BenchmarkLogError: They differ; the text says in what.
+    """
+    problem = contradiction(content, timings) if content is not None else None
+    if problem is not None:
+        raise BenchmarkLogError(
+            "output of benchmark_model", problem, "one result in both", "the raw log tells what happened"
+        )
 
 
 def stored_output(log_path: Path, cpus: Sequence[int]) -> str:

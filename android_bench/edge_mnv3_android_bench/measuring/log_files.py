@@ -9,12 +9,14 @@ from pathlib import Path
 
 from edge_mnv3.core.errors import BenchmarkLogError, EdgeMnv3Error, InputFileError
 from edge_mnv3.core.paths import why_unreadable
+from edge_mnv3.core.requests import AnyPath
 from edge_mnv3.core.results.bench_log import BenchLogResult, LogFailure, LoggedLaunch
 from edge_mnv3_android_bench.benchmark_model.launch_lines import START
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.benchmark_model.log_lines import LogLine, split_log
 from edge_mnv3_android_bench.benchmark_model.told_flags import told_flag
-from edge_mnv3_android_bench.measuring.launch_script import parse_launch_output
+from edge_mnv3_android_bench.measuring.launch_script import LaunchOutput, parse_launch_output
+from edge_mnv3_android_bench.measuring.launching import check_result_file
 from edge_mnv3_android_bench.measuring.plan import BenchLogRequest
 
 _OWN_START = "# device "  # how the raw logs of this tool begin
@@ -35,20 +37,26 @@ _LARGEST_BYTES = 64 << 20
 def read_logs(request: BenchLogRequest) -> BenchLogResult:
     """Reads the figures of logs; one that gives none leaves the others alone, and is in `failures`."""
     launches, failures = [], []
-    for log in request.logs:
+    result_files: Sequence[AnyPath | None] = request.result_files or [None] * len(request.logs)
+    for log, result_file in zip(request.logs, result_files, strict=True):
         path = Path(log)
         try:
-            launches.append(_read(path))
+            result = None if result_file is None else _content(Path(result_file), "result file")
+            launches.append(_read(path, result))
         except EdgeMnv3Error as error:
             failures.append(LogFailure(log_path=str(path), error=str(error)))
     return BenchLogResult(launches=tuple(launches), failures=tuple(failures))
 
 
-def _read(path: Path) -> LoggedLaunch:
+def _read(path: Path, result: bytes | None) -> LoggedLaunch:
     text = _text(path)
-    stdout, stderr, exit_code = _streams(path, text) if text.startswith(_OWN_START) else (text, "", None)
+    output = _own_output(path, text) if text.startswith(_OWN_START) else None
+    stdout, stderr = (output.stdout, output.stderr) if output else (text, "")
     try:
-        timings = parse_benchmark_log(stdout, stderr, exit_code, expected_runs=None)
+        timings = parse_benchmark_log(
+            stdout, stderr, output.exit_code if output else None, expected_runs=None
+        )
+        check_result_file(output.result if output else result, timings)
     except BenchmarkLogError as error:
         next_step = "" if error.expected else "give all that one launch printed"
         raise BenchmarkLogError(f"log {path}", error.got, error.expected, next_step) from error
@@ -80,22 +88,26 @@ def _told(path: Path, lines: Sequence[LogLine]) -> dict[str, str]:
 
 
 def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise InputFileError(f"log {path}", "more than 64 MB", "the output of one launch")
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputFileError(f"log {path}", why_unreadable(path, error), "a file") from error
+    data = _content(path, "log")
     if b"\0" in data[:4096]:
         raise InputFileError(f"log {path}", "a file that is no text", "what benchmark_model printed")
     return data.decode("utf-8", errors="replace")
 
 
-def _streams(path: Path, text: str) -> tuple[str, str, int]:
+def _content(path: Path, name: str) -> bytes:
+    try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise InputFileError(f"{name} {path}", "more than 64 MB", "the output of one launch")
+        return path.read_bytes()
+    except OSError as error:
+        raise InputFileError(f"{name} {path}", why_unreadable(path, error), "a file") from error
+
+
+def _own_output(path: Path, text: str) -> LaunchOutput:
     output = parse_launch_output(text, ())
     if output is None or output.exit_code is None:
         got = (
             "a launch that was broken off" if output is None else "a launch that was ended at its time limit"
         )
         raise BenchmarkLogError(f"log {path}", got, "one that ran to its end")
-    return output.stdout, output.stderr, output.exit_code
+    return output

@@ -140,15 +140,24 @@ class BenchLogRequest(Request):
     Attributes:
         logs: Files of one launch each: what `benchmark_model` wrote, its streams merged or standard output
             alone, or a raw log of this tool.
+        result_files: What the same launches wrote with `--result_file_path`, one for each log, in order;
+            empty where they wrote none. Text and file must agree.
     """
 
     logs: Sequence[AnyPath]
+    result_files: Sequence[AnyPath] = ()
 
     def check(self) -> None:
-        """Refuses a request without logs.
+        """Refuses a request without logs, and result files that are not one for each log.
 
         Raises:
-            ArgumentError: There is none.
+            ArgumentError: It is so.
         """
+        if self.result_files and len(self.result_files) != len(self.logs):
+            raise ArgumentError(
+                "BenchLogRequest: result_files",
+                f"{len(self.result_files)}",
+                f"{len(self.logs)}, one for each log",
+            )
         if not self.logs:
             raise ArgumentError("BenchLogRequest: logs", "none", "at least one log")

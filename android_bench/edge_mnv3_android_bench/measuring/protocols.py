@@ -18,6 +18,7 @@ _HELP_FLAG = re.compile(r"^\s*--(\w+)=", re.MULTILINE)
 # A build without one of these has no such limit; one without `use_xnnpack` has no XNNPACK.
 _MAY_LACK = ("min_secs", "max_secs", "warmup_min_secs")
 _XNNPACK_FLAG = "use_xnnpack"
+RESULT_FLAG = "result_file_path"  # of builds that write a file beside the text
 _LITERT_FLAGS = {"use_cpu", "use_npu"}  # of LiteRT's builds, and of no others
 
 

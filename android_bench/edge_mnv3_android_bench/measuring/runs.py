@@ -27,7 +27,7 @@ from edge_mnv3_android_bench.measuring.fleet import Fleet
 from edge_mnv3_android_bench.measuring.launch_statistics import state_warnings
 from edge_mnv3_android_bench.measuring.launching import ClockRule, read_launch, run_launch, stored_output
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
-from edge_mnv3_android_bench.measuring.protocols import benchmark_flags, check_flags
+from edge_mnv3_android_bench.measuring.protocols import RESULT_FLAG, benchmark_flags, check_flags
 from edge_mnv3_android_bench.measuring.resume_file import MAX_AGE_HOURS, ResumeFile, split_by_age
 from edge_mnv3_android_bench.measuring.schedule import Cell, next_cells
 from edge_mnv3_android_bench.measuring.session import (
@@ -167,10 +167,11 @@ class _DeviceRun:
             remote = place_model(session, model, shared.hashes[model], stop=shared.stop)
             for ready in self._binaries.values():
                 flags = benchmark_flags(protocol.settings, graph=remote, known=ready.known_flags)
+                command = session.command(ready.program, flags, cpus, protocol.settings.max_secs)
                 cell = Cell(
                     label=f"{model.name} ({ready.binary.name})",
                     conditions=self._conditions(cpus, ready, model),
-                    command=session.command(ready.program, flags, cpus, protocol.settings.max_secs),
+                    command=replace(command, writes_result=RESULT_FLAG in ready.known_flags),
                     min_launches=protocol.launches,
                     acceptance=shared.plan.acceptance,
                 )
