@@ -150,7 +150,7 @@ class _Launch:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         self._check_file(graph)
-        self.say(f"Loaded model {graph}")
+        self.say(f"Loaded model {graph}{'.old' if self.behaviour.other_graph else ''}")
         if self.build == "1.13":
             self.say("resolved reporter")
         if self.build == "nightly":
@@ -192,6 +192,8 @@ class _Launch:
 
     def _wants_xnnpack(self) -> bool:
         """Builds of 2.10 and later apply XNNPACK unless told not to, older ones only when told to."""
+        if self.behaviour.always_xnnpack:
+            return True
         return self.flags.on("use_xnnpack") if "use_xnnpack" in self.flags.given else self.prefixed
 
     def _tell_delegates(self, interpreter: Any) -> None:

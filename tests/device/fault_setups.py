@@ -15,6 +15,7 @@ from device.bench_setup import ABI, FOLDER
 from device.command_setup import Bench
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour, foreign_binary
+from edge_mnv3_android_bench.benchmark_model import program_files
 from edge_mnv3_android_bench.measuring import session
 from tiny_models import write_classifier
 
@@ -235,6 +236,17 @@ def two_answers(stage: Stage) -> tuple[str | Path, ...]:
     assert bench.measure(stage.phone, stage.model, "--benchmark-binary", "mine").exit_code == DONE
     stage.phone.behaviour = Behaviour(build="2.3")
     return ("--benchmark-binary", "mine")
+
+
+def another_script(stage: Stage) -> None:
+    stage.binary.write_bytes(b"#!/bin/sh\necho hello\n")
+
+
+def no_network(stage: Stage) -> tuple[str, ...]:
+    """Nothing listens where builds of LiteRT lie."""
+    stage.monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    stage.monkeypatch.setattr(program_files, "LITERT_URL", "http://127.0.0.1:1/")
+    return ("--benchmark-binary", "litert-2.2.0")
 
 
 def one_file_under_two_names(stage: Stage) -> tuple[str | Path, ...]:

@@ -82,6 +82,13 @@ PHONE_FAULTS = (
     ),
     Fault(
         kind=PHONE,
+        what="it tells no thermal status",
+        arrange=without_commands("dumpsys"),
+        code=DONE,
+        says="the device does not tell its thermal status",
+    ),
+    Fault(
+        kind=PHONE,
         what="another user measures on it",
         arrange=held_by({"owner": "anna@desk", "machine": "another", "pid": 7}, silent_s=60.0),
         code=FAILED,
@@ -214,6 +221,14 @@ PHONE_FAULTS = (
         arrange=is_there_already("--history"),
         code=FAILED,
         says="got a file of another kind, expected a history, or a new file",
+        measured=False,
+    ),
+    Fault(
+        kind=INPUT,
+        what="the folder of the raw logs is a file",
+        arrange=is_there_already("--logs"),
+        code=FAILED,
+        says="raw logs (--logs names another folder)",
         measured=False,
     ),
     Fault(

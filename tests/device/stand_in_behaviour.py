@@ -24,6 +24,8 @@ class Behaviour:
         at_most_runs: Ends the measurement after so many runs, as `max_secs` does; None: never.
         other_result_us: The runs of the result file take so much longer than those of the text.
         cut_result_bytes: The result file has so many bytes; None: all.
+        always_xnnpack: It runs XNNPACK, whatever it is told.
+        other_graph: It says that it loads another file than the one that it was given.
         fault_after_runs: How many measured runs precede `abort`, `segfault`, `hang` and `kill`.
     """
 
@@ -33,6 +35,8 @@ class Behaviour:
     at_most_runs: int | None = None
     other_result_us: int = 0
     cut_result_bytes: int | None = None
+    always_xnnpack: bool = False
+    other_graph: bool = False
     fault_after_runs: int = 0
 
 
