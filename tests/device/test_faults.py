@@ -2,7 +2,7 @@
 
 Each row of `FAULTS` is run through the command line, the real adb and an emulated phone. Whatever the fault:
 the command ends soon, says what happened, gives no wrong figure, and leaves nothing running and nothing half
-done on the phone, whose settings are restored. `docs/benchmarking.md` shows the same rows.
+done on the phone, whose settings are restored. `docs/phone-faults.md` shows the same rows.
 """
 
 from __future__ import annotations
