@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from PIL import Image
 
 from edge_mnv3.core.errors import InputFileError
@@ -24,6 +23,7 @@ from edge_mnv3.core.results.images import (
 )
 from edge_mnv3_calibration_data.decode import decode
 from edge_mnv3_calibration_data.manifests import manifest_sha256
+from edge_mnv3_calibration_data.pixel_stack import PixelStack
 from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
 from edge_mnv3_calibration_data.sampling import sample_order
 
@@ -148,7 +148,7 @@ class ListedSource(ImageSource):
     def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:
         """Takes the first images of the seed's order."""
         wanted = self.sample_size(request.samples)
-        pixels: list[Pixels] = []
+        pixels = PixelStack()
         records: list[ImageRecord] = []
         skipped: list[SkippedImage] = []
         for index in sample_order(self, seed=request.seed):
@@ -160,7 +160,7 @@ class ListedSource(ImageSource):
             except InputFileError as error:
                 skipped.append(SkippedImage(file=image.name, reason=error.got))
                 continue
-            pixels.append(loaded.pixels)
+            pixels.add(loaded.pixels)
             records.append(ImageRecord(file=image.name, sha256=loaded.sha256, label=image.label))
             reporter.progress(len(pixels), wanted)
         check_skipped(skipped, len(pixels) + len(skipped))
@@ -178,4 +178,4 @@ class ListedSource(ImageSource):
             unread=self.unread,
             sha256=manifest_sha256(request.preprocess, request.shape, records),
         )
-        return ImageSample(pixels=np.stack(pixels), manifest=manifest)
+        return ImageSample(pixels=pixels.stacked(), manifest=manifest)

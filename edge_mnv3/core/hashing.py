@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.memory import each_once
 from edge_mnv3.core.paths import why_unreadable
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 def sha256_file(path: Path) -> str:
@@ -36,9 +39,9 @@ def sha256_model(path: Path) -> str:
         raise InputFileError(f"model {path}", why_unreadable(path, error), "a .tflite file") from error
 
 
-def sha256_images(images: Iterable[Any]) -> list[str]:
-    """Returns the SHA-256 of each image's pixels, NumPy arrays, in hexadecimal."""
-    return [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+def sha256_images(images: npt.NDArray[Any]) -> list[str]:
+    """Returns the SHA-256 of each image of an array, (N, ...), in hexadecimal."""
+    return [hashlib.sha256(image.tobytes()).hexdigest() for image in each_once(images)]
 
 
 def sha256_folder(path: Path) -> str:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from edge_mnv3.core.errors import CalibrationDataError, EdgeMnv3Error, InputFileError
 from edge_mnv3.core.images import ImageSample, Pixels, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -16,6 +14,7 @@ from edge_mnv3.core.result_files import read_calibration_manifest
 from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, ImageShape
 from edge_mnv3_calibration_data.listed_images import FileImage, ListedImage, ListedSource, LoadedImage
 from edge_mnv3_calibration_data.manifests import manifest_sha256
+from edge_mnv3_calibration_data.pixel_stack import PixelStack
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix, source_kinds
 from edge_mnv3_calibration_data.sources.synthetic import SyntheticImages
 
@@ -56,7 +55,7 @@ class ManifestSource(ListedSource):
             count = min(request.samples, self.available)
         if not request.shorten_recorded:
             self.check_shape(shape)
-        pixels: list[Pixels] = []
+        pixels = PixelStack()
         records: list[ImageRecord] = []
         for index in range(count):
             try:
@@ -65,7 +64,7 @@ class ManifestSource(ListedSource):
                 raise CalibrationDataError(
                     f"the manifest's {error.what}", error.got, error.expected
                 ) from error
-            pixels.append(loaded.pixels)
+            pixels.add(loaded.pixels)
             records.append(ImageRecord(file=self.name(index), sha256=loaded.sha256, label=self.label(index)))
             reporter.progress(len(pixels), count)
         sha256 = manifest_sha256(manifest.preprocess, shape, records)
@@ -82,7 +81,7 @@ class ManifestSource(ListedSource):
             unread=(),
             sha256=sha256,
         )
-        return ImageSample(pixels=np.stack(pixels), manifest=again)
+        return ImageSample(pixels=pixels.stacked(), manifest=again)
 
     def _checked(self, index: int, shape: ImageShape, preprocess: str) -> LoadedImage:
         record = self.manifest.images[index]

@@ -15,6 +15,7 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, ImageShape
 from edge_mnv3_calibration_data.listed_images import ListedImage, LoadedImage
 from edge_mnv3_calibration_data.manifests import manifest_sha256
+from edge_mnv3_calibration_data.pixel_stack import PixelStack
 from edge_mnv3_calibration_data.preprocess import luminance
 from edge_mnv3_calibration_data.source_kinds import SourceKind
 from edge_mnv3_calibration_data.synthetic import synthetic_image
@@ -92,13 +93,13 @@ class SyntheticImages(ImageSource):
 
     def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:
         """Makes the first images of the request's seed."""
-        pixels: list[Pixels] = []
+        pixels = PixelStack()
         records: list[ImageRecord] = []
         count = self.sample_size(request.samples)
         for index in range(count):
             image = SyntheticImage(name=self.name(index), label=None, index=index, seed=request.seed)
             loaded = image.load(shape=request.shape, preprocess=PREPROCESS)
-            pixels.append(loaded.pixels)
+            pixels.add(loaded.pixels)
             records.append(ImageRecord(file=image.name, sha256=loaded.sha256, label=None))
             reporter.progress(len(pixels), count)
         manifest = CalibrationManifest(
@@ -114,7 +115,7 @@ class SyntheticImages(ImageSource):
             unread=(),
             sha256=manifest_sha256(PREPROCESS, request.shape, records),
         )
-        return ImageSample(pixels=np.stack(pixels), manifest=manifest)
+        return ImageSample(pixels=pixels.stacked(), manifest=manifest)
 
 
 def recall_synthetic(manifest: CalibrationManifest) -> Mapping[str, ListedImage | None]:

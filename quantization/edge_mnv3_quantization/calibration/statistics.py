@@ -26,6 +26,7 @@ import numpy.typing as npt
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.hashing import sha256_images
 from edge_mnv3.core.input_range import PIXELS, InputRange
+from edge_mnv3.core.memory import PAGES_OF, forget_pages
 from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -203,9 +204,12 @@ def collect(
     saved = time.monotonic()
     for done in add_images(network, [images[place] for place in left], totals, workers or available_cores()):
         reporter.progress(done, len(left))
+        if done % PAGES_OF == 0:
+            forget_pages(images)
         if on_checkpoint and done < len(left) and time.monotonic() - saved >= CHECKPOINT_S:
             on_checkpoint(reached(done))
             saved = time.monotonic()
+    forget_pages(images)
     return reached(len(left))
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.input_range import PIXELS, InputRange
+from edge_mnv3.core.memory import each_once
 from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.core.tflite.attached import MODEL_ENTRY
 from edge_mnv3.core.tflite.edit import Edit
@@ -45,7 +46,7 @@ def quantize_with_converter(inputs: QuantizationInputs) -> Quantized:
     work = Work(expected_s(inputs.config, len(inputs.images)), inputs.reporter)
 
     def representative_dataset() -> Iterator[list[npt.NDArray[Any]]]:
-        for done, image in enumerate(inputs.images, start=1):
+        for done, image in enumerate(each_once(inputs.images), start=1):
             yield [given.apply(image[np.newaxis])]
             work.progress(done, len(inputs.images))
 
