@@ -1,0 +1,54 @@
+"""`edge-mnv3 export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_mnv3.commands.options import force_option, requests
+from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.choices import EXPORT_FORMS
+
+if TYPE_CHECKING:
+    from edge_mnv3.stages.export import ExportRequest
+
+
+@click.command("export")
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RESULT.json...")
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(EXPORT_FORMS),
+    default=EXPORT_FORMS[0],
+    show_default=True,
+    help="Write this form: a table with a row for every result, Bencher's metrics (nanoseconds), or "
+    "github-action-benchmark's customSmallerIsBetter (milliseconds).",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write it to this file, not to stdout.",
+)
+@force_option
+@requests("export.ExportRequest")
+def command(request: ExportRequest) -> None:
+    """Write results of bench or reproduce in the forms that other programs read.
+
+    What is not to be quoted, and what an emulated device gave, becomes no figure, which is said.
+
+    \b
+    Examples:
+      edge-mnv3 export phone.json > phone.csv
+      edge-mnv3 export a.json b.json --as bencher -o bencher.json
+    """
+    from edge_mnv3.stages.export import export
+
+    reporter = TerminalReporter()
+    text = export(request, reporter)
+    reporter.close()
+    if request.output is None:
+        click.echo(text, nl=False)

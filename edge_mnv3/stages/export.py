@@ -1,0 +1,69 @@
+"""The stage `export`: measurements in the forms that other programs read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_mnv3.core.choices import ExportForm
+from edge_mnv3.core.errors import ArgumentError, InputFileError
+from edge_mnv3.core.outputs import check_apart, check_writable, write_text
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, Request, check_call
+from edge_mnv3_android_bench.comparison.export import FORMS, exported
+from edge_mnv3_android_bench.comparison.latencies import read_bench_results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportRequest(Request):
+    """What to export, and in which form.
+
+    Attributes:
+        results: JSON results of `bench` or `reproduce`.
+        form: `csv`, `bencher` or `github-action-benchmark`.
+        output: Where to write it; None for nowhere.
+        force: Overwrite `output`.
+    """
+
+    results: Sequence[AnyPath]
+    form: ExportForm = "csv"
+    output: AnyPath | None = None
+    force: bool = False
+
+    def check(self) -> None:
+        """Refuses a request without results.
+
+        Raises:
+            ArgumentError: There is none.
+        """
+        if not self.results:
+            raise ArgumentError("ExportRequest: results", "none", "at least one result")
+
+
+def export(request: ExportRequest, reporter: Reporter = SILENT) -> str:
+    """Writes measurements in another form, and returns the text.
+
+    What is not to be quoted, and what an emulated device gave, is no figure: a table says why, the other
+    forms leave it out, and the reporter is warned of it.
+
+    Raises:
+        InputFileError: A file cannot be read, or is no result; two measurements have one name; none has a
+            figure, and the form has room for figures only.
+        OutputError: The output cannot be written.
+    """
+    check_call("export", (ExportRequest,), request, reporter)
+    paths = [Path(result) for result in request.results]
+    if request.output:
+        check_apart({"output": Path(request.output)}, inputs=paths)
+        check_writable([Path(request.output)], force=request.force)
+    entries = exported([result for path in paths for result in read_bench_results(path)])
+    for entry in entries:
+        if entry.why_not:
+            reporter.warn(f"no figure of {entry.name}: {entry.why_not}")
+    if request.form != "csv" and not any(entry.median_us is not None for entry in entries):
+        raise InputFileError("results to export", "none with a figure to quote", "one at least")
+    text = FORMS[request.form](entries)
+    if request.output:
+        write_text(Path(request.output), text, force=request.force)
+    return text
