@@ -121,11 +121,16 @@ def load_keras(path: Path, file_format: ModelFormat) -> KerasModel:
 
 def _output_names(keras: Any, model: Any) -> list[str]:
     layers = model.get_config().get("output_layers")
-    if isinstance(layers, Mapping) and not any(isinstance(each, Mapping) for each in layers.values()):
+    if isinstance(layers, Mapping) and all(_is_one_tensor(each) for each in layers.values()):
         return list(keras.tree.flatten({key: key for key in layers}))  # in the order of `flat_outputs`
     return list(getattr(model, "output_names", None) or []) or [
         f"output_{place}" for place in range(len(flat_outputs(model.outputs)))
     ]
+
+
+def _is_one_tensor(entry: Any) -> bool:
+    """Whether an entry of `output_layers` is the name of a layer, with its node and its tensor."""
+    return isinstance(entry, (list, tuple)) and bool(entry) and isinstance(entry[0], str)
 
 
 def _loaded(keras: Any, path: Path, config: Config | None) -> Any:

@@ -122,8 +122,13 @@ def _weights_sha256(result: QuantizeResult) -> str | None:
 
 
 def accuracy(results: Sequence[ValidateResult], sha256: str) -> StatedAccuracy | None:
-    """Returns the first result with figures of classes that measured a file of this hash."""
+    """Returns the first result with figures of classes that measured a file of this hash, and of one output.
+
+    Figures of several outputs are a comparison, which names them.
+    """
     for result in results:
+        if len(result.outputs) > 1:
+            continue
         for measured in (result.int8, result.float_):
             if measured.sha256 == sha256 and result.figures is not None:
                 return _stated(result, result.figures, measured)

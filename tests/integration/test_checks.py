@@ -66,8 +66,8 @@ def test_good_file_passes(tmp_path: Path) -> None:
 def test_wrong_io_type(tmp_path: Path) -> None:
     checks = check_int8(write_classifier(tmp_path / "m.tflite", "int8"), io="uint8")
     assert checks.problems == (
-        "tensor 'image' is int8, uint8 was asked for",
-        "tensor 'output' is int8, uint8 was asked for",
+        "has int8 in tensor 'image', where uint8 was asked for",
+        "has int8 in tensor 'output', where uint8 was asked for",
     )
 
 
@@ -77,8 +77,8 @@ def test_float_file_fails(tmp_path: Path) -> None:
     assert not checks.full_integer
     # Input and output were asked to be float, so three are left.
     assert checks.problems == (
-        "3 float tensors, the first is 'kernel'",
-        "3 tensors of open shape, the first is 'image'",
+        "has 3 float tensors, the first is 'kernel'",
+        "has 3 tensors of open shape, the first is 'image'",
     )
 
 

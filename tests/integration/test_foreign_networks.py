@@ -78,6 +78,9 @@ def with_head(head: str, takes: InputRange = PIXELS) -> tuple[bytes, int]:
     pooled = graph.mean(x, keep_dims=False, name="REDUCE_MAX" if head == "largest" else "MEAN")
     if head == "embedding":
         return graph.finish(pooled), channels
+    if head == "both pools":
+        largest = graph.mean(x, keep_dims=False, name="REDUCE_MAX")
+        pooled = graph.op("CONCATENATION", pooled, largest, shape=(1, 16), axis=-1)
     if head == "flattened":
         pooled = graph.reshape(x, 1, int(np.prod(graph.shapes[x])))
         pooled = graph.op("RELU", normalized(graph, pooled))
@@ -87,6 +90,10 @@ def with_head(head: str, takes: InputRange = PIXELS) -> tuple[bytes, int]:
     scores = normalized(graph, graph.dense(hidden, 1 if head == "sigmoid" else 5))
     if head == "sigmoid":
         return graph.finish(graph.op("LOGISTIC", scores)), channels
+    if head == "both scores":
+        score = graph.op("LOGISTIC", graph.dense(hidden, 1))
+        other = graph.op("SUB", graph.constant(1.0), score, shape=(1, 1))
+        return graph.finish(graph.op("CONCATENATION", other, score, shape=(1, 2), axis=-1)), channels
     if head == "several":
         labels = graph.op("LOGISTIC", normalized(graph, graph.dense(hidden, 3)))
         return graph.finish(labels, scores, x, names=("labels", "classes", "map")), channels
@@ -103,6 +110,8 @@ HEADS = (
     "flattened",
     "sigmoid",
     "several",
+    "both pools",
+    "both scores",
 )
 
 

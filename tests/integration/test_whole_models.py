@@ -275,6 +275,21 @@ def test_what_stands_in_front_of_a_network_that_scales_itself(
     assert any("as where a model scales them twice" in line for line in reporter.warnings)
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_outputs_that_are_a_dictionary(nested: bool, tmp_path: Path) -> None:
+    """Its keys are their names, where each has one output."""
+    image = keras.Input((SIDE, SIDE, 3))
+    x = L.GlobalAveragePooling2D()(L.Conv2D(4, 3, 2)(L.Rescaling(1 / 255)(image)))
+    first, second, third = (L.Dense(size, name=f"of_{size}")(x) for size in (2, 3, 5))
+    outputs = {"z": [first, second], "a": third} if nested else {"z": first, "m": second, "a": third}
+    path = tmp_path / "m.keras"
+    keras.Model(image, outputs).save(path)
+    with open_float_model(ModelRequest(path=path), use_cache=False, reporter=SILENT) as opened:
+        facts = opened.made().facts
+    wanted = [("of_5", 5), ("of_2", 2), ("of_3", 3)] if nested else [("a", 5), ("m", 3), ("z", 2)]
+    assert [(each.name, *each.shape) for each in facts.outputs] == wanted
+
+
 def test_reduced_precision_is_said_in_every_run(tmp_path: Path) -> None:
     """From the cache, too."""
     path = tmp_path / "half.keras"

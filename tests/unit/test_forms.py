@@ -349,6 +349,8 @@ def test_branches_that_are_joined() -> None:
         "conv",
         "mean",
         "max",
+        "depthwise",  # of weights 1: for int8 numbers of the range of the result
+        "depthwise",
         "concat",
         "conv",
         "reshape",

@@ -136,3 +136,49 @@ def test_columns_that_are_not_read_are_said(table: Path) -> None:
     ]
     with pytest.raises(CalibrationDataError, match="images without labels; no column label, but klasse"):
         plan_comparisons(TWO, source, class_offset=None, names={})
+
+
+SAID = "the images' labels are taken for those of output 'kind', and not of 'colour'"
+COLOURS = OutputNames(("blue", "red"), "colours.txt", stated=True)
+BROUGHT = replace(COLOURS, stated=False)
+KINDS = OutputNames(("cat", "dog", "red"), "kinds.txt", stated=True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "place", "is_said"),
+    [
+        # What the user names has the labels, wherever it stands.
+        ("red,blue", {"colour": COLOURS}, 1, False),
+        ("0,1", {"colour": COLOURS}, 1, False),
+        # Of several, that which has such names.
+        ("blue,red", {"kind": replace(KINDS, names=("cat", "dog", "bird")), "colour": COLOURS}, 1, False),
+        ("cat,red", {"kind": KINDS, "colour": replace(COLOURS, names=("blue", "green"))}, 0, False),
+        # Names that the files bring do as well.
+        (
+            "red,blue",
+            {"kind": replace(NAMES, stated=False), "colour": replace(COLOURS, stated=False)},
+            1,
+            False,
+        ),
+        # Else it is the first, and that is said.
+        ("0,1", {}, 0, True),
+        ("red,red", {"kind": KINDS, "colour": COLOURS}, 0, True),
+        ("0,1", {"kind": KINDS, "colour": COLOURS}, 0, True),
+        # An empty name stands for it.
+        ("cat,dog", {"": KINDS}, 0, False),
+    ],
+)
+def test_the_output_that_the_images_labels_are_of(
+    table: Path, labels: str, names: dict[str, OutputNames], place: int, is_said: bool
+) -> None:
+    first, second = labels.split(",")
+    source = images(table, f"file,label\na.png,{first}\nb.png,{second}\n")
+    plan = plan_comparisons(TWO, source, class_offset=None, names=names)
+    assert plan.labelled == place
+    assert list(plan.labels) == [place]
+    said = [each.text for each in plan.findings if each.kind == "labels_of_first_output"]
+    assert bool(said) == is_said
+    if is_said:
+        assert said[0].startswith(
+            "the images' labels are taken for those of output 'kind', and not of 'colour'"
+        )

@@ -12,6 +12,7 @@ from edge_mnv3_quantization.reading.views import View
 
 _KINDS = {"MEAN": "mean", "SUM": "mean", "REDUCE_MAX": "max", "AVERAGE_POOL_2D": "mean", "MAX_POOL_2D": "max"}
 _ADVICE = "pool over all rows and columns at once"
+_OF_CHANNELS = "leave LayerNormalization and GroupNormalization out, or use --recipe stock"
 
 
 def read_reduction(reading: Reading, operator: Operator) -> View:
@@ -25,7 +26,8 @@ def read_reduction(reading: Reading, operator: Operator) -> View:
     over = {view.axes[place] for place in places}
     long = {axis for axis, size in enumerate(shape) if size > 1}
     if over & {0, 3} & long or {1, 2} & long - over:
-        raise unsupported(source, f"axes {sorted(places)} of {reading.shape(operator.inputs[0])}", _ADVICE)
+        got = f"{operator.name} over axes {sorted(places)} of {reading.shape(operator.inputs[0])}"
+        raise unsupported(source, got, _OF_CHANNELS if 3 in over else _ADVICE)
     pooled = (1, 1, 1, shape[-1])
     source = source_of(operator, reading.graph)
     if operator.name == "SUM":

@@ -13,6 +13,7 @@ from edge_mnv3_quantization.reading.ends import put_weights_last
 from edge_mnv3_quantization.reading.folding import fold
 from edge_mnv3_quantization.reading.functions import recognize_hard_swish
 from edge_mnv3_quantization.reading.image import Pixels, put_range, take_pixels
+from edge_mnv3_quantization.reading.joining import free_joined_values
 from edge_mnv3_quantization.reading.operators import read_steps
 from edge_mnv3_quantization.reading.steps import Steps, named_once
 
@@ -47,6 +48,7 @@ def read_network(float_model: bytes, takes: InputRange = PIXELS) -> Network:
     fold(steps)
     tidy(steps)
     put_weights_last(steps)
+    free_joined_values(steps)
     pixels = take_pixels(steps)
     return _network(steps, pixels, _signature(model))
 

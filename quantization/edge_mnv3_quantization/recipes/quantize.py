@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_quantization.calibration.statistics import Statistics
 from edge_mnv3_quantization.options import QuantizationOptions
@@ -59,4 +60,12 @@ def quantize(
         statistics=statistics,
         reporter=reporter,
     )
-    return _ENGINES[config.engine](inputs)
+    try:
+        return _ENGINES[config.engine](inputs)
+    except RuntimeError as error:  # a runtime's, of a part of the network that it does not load
+        raise ConversionError(
+            f"int8 network of the recipe {config.name}",
+            f"a part that does not run: {' '.join(str(error).split())}",
+            "one that LiteRT runs",
+            "please report this model; --recipe stock may take it",
+        ) from error

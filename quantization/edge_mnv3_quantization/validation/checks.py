@@ -70,13 +70,13 @@ def check_int8(path: Path, *, io: str, runtime: RuntimeName = DEFAULT_RUNTIME) -
     floats = [name for name in inspected.float_tensors if name not in ends]
     problems = []
     if floats:
-        problems.append(f"{len(floats)} float tensors, the first is '{floats[0]}'")
+        problems.append(f"has {len(floats)} float tensors, the first is '{floats[0]}'")
     dynamic = inspected.dynamic_tensors
     if dynamic:
-        problems.append(f"{len(dynamic)} tensors of open shape, the first is '{dynamic[0]}'")
+        problems.append(f"has {len(dynamic)} tensors of open shape, the first is '{dynamic[0]}'")
     for tensor in (*inspected.inputs, *inspected.outputs):
         if tensor.dtype != io:
-            problems.append(f"tensor '{tensor.name}' is {tensor.dtype}, {io} was asked for")
+            problems.append(f"has {tensor.dtype} in tensor '{tensor.name}', where {io} was asked for")
     if not inspected.xnnpack.loads:
         problems.append(f"does not load under XNNPACK, the default on phones: {inspected.xnnpack.problem}")
     if not inspected.builtin.loads:

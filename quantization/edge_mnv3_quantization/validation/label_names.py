@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.images import ImageSource
@@ -32,6 +32,28 @@ class OutputNames:
     names: tuple[str, ...]
     source: str
     stated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsOfFirst(Finding):
+    """The images have labels that may be of several outputs.
+
+    Attributes:
+        output: The output that they are taken for.
+        others: The others.
+    """
+
+    NAME: ClassVar[str] = "labels_of_first_output"
+    FAILS_GATE: ClassVar[bool] = False
+    output: str
+    others: tuple[str, ...]
+
+    def _sentence(self) -> str:
+        others = " or ".join(f"'{each}'" for each in self.others)
+        return (
+            f"the images' labels are taken for those of output '{self.output}', and not of {others}: "
+            "for another, give its names with --labels NAME=PATH, or a table with a column for each"
+        )
 
 
 class Labelled(NamedTuple):
@@ -61,6 +83,12 @@ def written_in(images: ImageSource, column: str) -> Written:
     if all(text.removesuffix(".0").isdecimal() for text in texts):
         return Written([None] * len(texts), [int(text.removesuffix(".0")) for text in texts])
     return Written([text or None for text in texts], [None] * len(texts))
+
+
+def has_any(names: OutputNames, texts: Sequence[str]) -> bool:
+    """Whether some of the labels of images are names of an output's numbers."""
+    places = _places(names)
+    return any(_found(text, places) is not None for text in texts)
 
 
 def labels_of(

@@ -14,7 +14,15 @@ from edge_mnv3_quantization.validation.comparing import Comparison, Label, PairN
 from edge_mnv3_quantization.validation.file_pair import FilePair, PairedOutput
 from edge_mnv3_quantization.validation.findings import Finding
 from edge_mnv3_quantization.validation.label_columns import ColumnsUnread, labels_of_columns
-from edge_mnv3_quantization.validation.label_names import Labelled, OutputNames, folded, labels_of, written_in
+from edge_mnv3_quantization.validation.label_names import (
+    Labelled,
+    LabelsOfFirst,
+    OutputNames,
+    folded,
+    has_any,
+    labels_of,
+    written_in,
+)
 from edge_mnv3_quantization.validation.score_comparison import ScoresComparison
 from edge_mnv3_quantization.validation.similarity import FeatureComparison
 
@@ -49,8 +57,9 @@ def plan_comparisons(
 ) -> ComparisonPlan:
     """Decides how each output is compared, and finds the labels of the images.
 
-    The images' labels are those of the first output that can have some. A table's column that has the name of
-    an output has the labels of that output.
+    The images' labels are those of the output whose names the user gives, else of that which has such names,
+    else of the first one that can have some. A table's column that has the name of an output has the labels
+    of that output.
 
     Args:
         pair: Both files.
@@ -66,9 +75,10 @@ def plan_comparisons(
     """
     _check_names(pair.outputs, names)
     first = next((each for each in pair.outputs if each.facts.task in LABELLED_TASKS), None)
-    own = _labelled_output(pair.outputs, images)
+    owner = _labelled_output(pair.outputs, images, names)
+    own = owner.place
     comparisons: list[Comparison[Any]] = []
-    findings: list[Finding] = []
+    findings: list[Finding] = list(owner.findings)
     labels: dict[int, list[Label | None]] = {}
     columns: list[str] = []
     for place, output in enumerate(pair.outputs):
@@ -101,17 +111,39 @@ def _check_names(outputs: Sequence[PairedOutput], names: Mapping[str, OutputName
             )
 
 
-def _labelled_output(outputs: Sequence[PairedOutput], images: ImageSource) -> int | None:
-    """The first output that can have the labels of the images, where these have some.
+class _Owner(NamedTuple):
+    """The output that the images' labels are of; None where they are of none."""
+
+    place: int | None
+    findings: tuple[Finding, ...] = ()
+
+
+def _labelled_output(
+    outputs: Sequence[PairedOutput], images: ImageSource, names: Mapping[str, OutputNames]
+) -> _Owner:
+    """Finds the output that the labels of the images are of, where these have some.
 
     Outputs that have a column of their own do not take them.
     """
-    if all(each is None for each in (*images.labels(), *images.label_names())):
-        return None
+    texts = [text for text in images.label_names() if text is not None]
+    if not texts and all(each is None for each in images.labels()):
+        return _Owner(None)
     columns = {folded(each) for each in images.columns}
-    places = [place for place, each in enumerate(outputs) if each.facts.task in LABELLED_TASKS]
-    free = [place for place in places if folded(outputs[place].facts.name) not in columns]
-    return next(iter(free), None)
+    free = [
+        place
+        for place, each in enumerate(outputs)
+        if each.facts.task in LABELLED_TASKS and folded(each.facts.name) not in columns
+    ]
+    named = {place: given for place in free if (given := names.get(outputs[place].facts.name)) is not None}
+    stated = [place for place, given in named.items() if given.stated]
+    meant = [
+        place for place, given in named.items() if (place in stated or not stated) and has_any(given, texts)
+    ]
+    possible = meant or stated or free
+    if len(possible) < 2 or "" in names:
+        return _Owner(next(iter(possible), None))
+    first, *others = (outputs[place].facts.name for place in possible)
+    return _Owner(possible[0], (LabelsOfFirst(first, tuple(others)),))
 
 
 class _Found(NamedTuple):
