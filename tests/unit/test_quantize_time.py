@@ -88,12 +88,12 @@ def test_every_combination() -> None:
 
 def test_a_process_is_measured_with_its_children(tmp_path: Path) -> None:
     child = "x = bytearray(60_000_000)"
-    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}]); sys.exit(3)"
-    took = quantize_time.cost([sys.executable, "-c", parent], (3,), tmp_path)
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', {child!r}]); sys.exit(3)"
+    took = quantize_time.cost([sys.executable, "-S", "-c", parent], (3,), tmp_path)
     assert took.peak_mb > 60
     assert took.cpu_s > 0
     with pytest.raises(click.ClickException, match="ended with 3"):
-        quantize_time.cost([sys.executable, "-c", parent], (0,), tmp_path)
+        quantize_time.cost([sys.executable, "-S", "-c", parent], (0,), tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen on this system")
