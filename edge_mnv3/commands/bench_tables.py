@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from edge_mnv3.core.results.verdicts import EMULATED_REASON, UNSTABLE
 
 if TYPE_CHECKING:
-    from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult
+    from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult, LaunchTimings
     from edge_mnv3.core.results.bench_log import BenchLogResult
     from edge_mnv3.core.results.bench_report import DeviceBenchReport
     from edge_mnv3.core.results.device import DeviceInfo, PhoneOutputs
@@ -130,7 +131,19 @@ def protocol_line(conditions: DeviceBenchConditions) -> str:
 
 def result_lines(results: Sequence[DeviceBenchResult]) -> list[str]:
     """Writes latencies; an unstable one is never a figure."""
-    rows = [("file", "binary", "median ms", "95 % interval", "variation %", "launches", "")]
+    rows = [
+        (
+            "file",
+            "binary",
+            "median ms",
+            "95 % interval",
+            "variation %",
+            "launches",
+            "start-up ms",
+            "first ms",
+            "",
+        )
+    ]
     for result in results:
         conditions = result.conditions
         counted = sum(not launch.problems for launch in result.launches)
@@ -143,10 +156,24 @@ def result_lines(results: Sequence[DeviceBenchResult]) -> list[str]:
                 _interval_ms(result.ci95_us),
                 "" if variation is None else f"{variation:.2f}",
                 f"{counted} of {len(result.launches)}",
+                _median_ms([t.init_us for t in _counted(result)]),
+                _median_ms([t.first_inference_us for t in _counted(result)]),
                 remarks(result),
             )
         )
-    return _aligned(rows, right={2, 4})
+    return _aligned(rows, right={2, 4, 6, 7})
+
+
+def _counted(result: DeviceBenchResult) -> list[LaunchTimings]:
+    """The launches that count, of a result that may be quoted."""
+    counted = [launch.timings for launch in result.launches if launch.timings and not launch.problems]
+    return counted if result.stable else []
+
+
+def _median_ms(times_us: Sequence[float | None]) -> str:
+    """The median of what is known; empty where nothing is."""
+    known = [us for us in times_us if us is not None]
+    return f"{statistics.median(known) / 1e3:.3f}" if known else ""
 
 
 def remarks(result: DeviceBenchResult) -> str:

@@ -79,7 +79,8 @@ def test_an_emulated_device_is_marked_and_an_unstable_result_has_no_figure() -> 
     report = DeviceBenchReport(results=results, published=(), profiles=(), outputs=(), failures=())
     lines = bench_table(report).splitlines()
     assert lines[0] == "EMULATED DEVICE, NOT A PHONE: Pixel (A1), soc821, Android 10, arm64-v8a"
-    assert lines[4] == "small.tflite  era-2019         1.000  0.998 to 1.002         0.16  5 of 5"
+    figures = "1.000  0.998 to 1.002         0.16  5 of 5          1.000     2.000"
+    assert lines[4] == f"small.tflite  era-2019         {figures}"
     assert lines[5].split()[:3] == ["small.tflite", "era-2019", "not"]
     assert lines[5].endswith(
         "2 launches count, 5 are demanded; observed: median 0.002 ms, minimum 0.001 ms, spread 66.7 %"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -23,6 +24,9 @@ MIN_CLOCK_SHARE = 0.98
 LOW_BATTERY_PERCENT = 20  # where Android offers its battery saver
 WARM_BATTERY_CELSIUS = 40.0  # a phone in use has 25 to 35
 SETTLE_S = 0.5  # the governor raises the clock while the program loads and warms up
+MIN_LAUNCHES_OF_DRIFT = 5  # of five in ascending order, one arrangement in 120
+MIN_DRIFT = 0.03
+_ONE_PERCENT = 2.326  # standard deviations, one-sided
 EMULATED_WARNING = f"{EMULATED_DEVICE}: the figures say nothing about a phone"
 
 
@@ -122,6 +126,31 @@ def counted_figures_us(result: DeviceBenchResult) -> tuple[float, ...]:
     return launch_figures_us(_counted(result.launches), result.statistic)
 
 
+def drift(figures_us: Sequence[float]) -> str | None:
+    """Says by how much launches became slower one after the other; None where it may be chance, or is little.
+
+    Phones throttle before their thermal status says so. The order of the launches is held against their
+    figures by Kendall's count of pairs: in random order so many pairs in order have a chance of at most 1 %.
+
+    Args:
+        figures_us: One figure for each launch that counts, in the order in which they ran.
+    """
+    count = len(figures_us)
+    if count < MIN_LAUNCHES_OF_DRIFT:
+        return None
+    pairs = [(a, b) for i, a in enumerate(figures_us) for b in figures_us[i + 1 :]]
+    score = sum((b > a) - (b < a) for a, b in pairs)
+    deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    third = max(1, count // 3)
+    first, last = statistics.median(figures_us[:third]), statistics.median(figures_us[-third:])
+    if score <= _ONE_PERCENT * deviation or last <= (1 + MIN_DRIFT) * first:
+        return None
+    return (
+        f"the launches became slower one after the other, from {first / 1e3:.3f} to {last / 1e3:.3f} ms: the "
+        "phone throttles, whatever its thermal status says, or something else runs on it"
+    )
+
+
 def variation_percent(figures_us: Sequence[float]) -> float | None:
     """Coefficient of variation: sample standard deviation by mean; None with fewer than two figures."""
     if len(figures_us) < 2:
@@ -172,6 +201,7 @@ def summarize(
         accepted=tuple(accepted),
         warnings=(
             *(f"accepted: {text}" for text in accepted),
+            *([slower] if (slower := drift(figures_us)) else []),
             *_warnings(conditions, launches, timings, statistic),
         ),
     )
