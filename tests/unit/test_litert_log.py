@@ -27,6 +27,25 @@ def test_figures_and_memory() -> None:
     assert timings.warnings == ()
 
 
+def test_the_closing_block_comes_from_another_logger() -> None:
+    """Where the streams come apart, as on phones, it is in the other one."""
+    lines = GOOD.splitlines(keepends=True)
+    title = next(place for place, line in enumerate(lines) if "BENCHMARK RESULTS" in line) - 1
+    figures, block = "".join(lines[:title]), "".join(lines[title:])
+    assert parse_benchmark_log(figures, block, 0, expected_runs=5) == parse(GOOD)
+    created = "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
+    assert parse_benchmark_log(figures, created + block, 0, expected_runs=5).delegate == "XNNPACK"
+    for out, err, problem in (
+        (figures, block.replace("1.03 ms", "1.04 ms"), "which the closing block contradicts"),
+        (figures, block * 2, "figures in both streams"),
+        (figures, "", "no line of summary"),
+        (figures + block, block, "doubled or out of order"),
+        (block, figures, "figures in both streams"),
+    ):
+        with pytest.raises(BenchmarkLogError, match=problem):
+            parse_benchmark_log(out, err, 0, expected_runs=5)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [

@@ -91,9 +91,9 @@ def parse_benchmark_log(
     """
     out, err = split_log(stdout), split_log(stderr)
     _check_run(out + err, exit_code)
-    stream, other, keys = _key_lines(out, err)
-    session, warmup_told, warmup, told, measured, summary = (stream[place].text for place in keys)
-    launch = lines_of_launch(stream, other, keys)
+    keys = _key_lines(out, err)
+    session, warmup_told, warmup, told, measured, summary = (line.text for line in keys.lines)
+    launch = lines_of_launch(keys.stream, keys.other, keys.places)
     lines = launch.all
     warmup_runs = _check_runs(warmup_told, warmup, "warm-up")
     runs = _check_runs(told, measured, "measurement")
@@ -165,28 +165,44 @@ def _describe_exit(exit_code: int) -> str:
     return f"exit code {exit_code}"
 
 
-def _key_lines(out: list[LogLine], err: list[LogLine]) -> tuple[list[LogLine], list[LogLine], list[int]]:
-    """Finds the six lines with the figures, all in one stream (TensorFlow 1 wrote them to stderr).
+class _Keys(NamedTuple):
+    """The six lines with the figures, the stream that they are in, and their places there.
 
-    Returns:
-        Their stream, the other one, and their places in it.
+    LiteRT's last one may be in the other stream.
     """
-    marked_of_streams = [_marked(stream) for stream in (out, err)]
-    if all(marked_of_streams):
+
+    stream: list[LogLine]
+    other: list[LogLine]
+    places: list[int]
+    lines: list[LogLine]
+
+
+def _key_lines(out: list[LogLine], err: list[LogLine]) -> _Keys:
+    """Finds the lines with the figures, all in one stream (TensorFlow 1 wrote them to stderr).
+
+    LiteRT's logger writes the closing block to stderr, the lines before it come from TensorFlow Lite's tool.
+    """
+    marked, marked_err = _marked(out), _marked(err)
+    stream, other, closing = out, err, list[tuple[str, int]]()
+    if not marked:
+        stream, other, marked = err, out, marked_err
+    elif [kind for kind, _ in marked_err] == [_LITERT_ORDER[-1]]:
+        closing = marked_err
+    elif marked_err:
         raise _refusal("figures in both streams", "all of them in one")
-    marked = marked_of_streams[0] or marked_of_streams[1]
-    stream, other = (out, err) if marked_of_streams[0] else (err, out)
-    kinds = [kind for kind, _ in marked]
-    if kinds not in (list(_ORDER), list(_LITERT_ORDER)):
-        missing = [kind for kind in dict.fromkeys(_ORDER) if kinds.count(kind) < _ORDER.count(kind)]
+    kinds = [kind for kind, _ in (*marked, *closing)]
+    order = _LITERT_ORDER if "results" in kinds else _ORDER
+    if kinds != list(order):
+        missing = [kind for kind in dict.fromkeys(order) if kinds.count(kind) < order.count(kind)]
         got = f"no line of {missing[0]}" if missing else "lines of figures doubled or out of order"
         raise _refusal(got, "start-up, warm-up, measurement and summary, once each and in this order")
-    keys = [place for _, place in marked]
-    if not all(stream[place].ended for place in keys):
+    places = [place for _, place in marked]
+    lines = [*(stream[place] for place in places), *(other[place] for _, place in closing)]
+    if not all(line.ended for line in lines):
         raise _refusal("a summary without line break", "a log that ends with one")
-    if len({stream[place].process for place in keys}) > 1:
+    if len({line.process for line in lines}) > 1:
         raise _refusal("figures of two processes", "the log of one launch")
-    return stream, other, keys
+    return _Keys(stream, other, places, lines)
 
 
 def _marked(stream: list[LogLine]) -> list[tuple[str, int]]:
