@@ -44,6 +44,7 @@ from edge_mnv3_calibration_data.source_kinds import open_images
 TIMEOUT_S = 3600
 OURS = ("stock", "fast", "accurate", "cached")
 BARE, EDGE = "bare", "ai-edge-quantizer"
+EDGE_NEEDS = "import ai_edge_quantizer.quantizer, PIL.Image"
 STORED_SIDE_PX = 256
 CACHE_VARIABLE = "EDGE_MNV3_CACHE"
 
@@ -179,6 +180,26 @@ def cores(count: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def check_edge_python(python: str) -> None:
+    """Refuses a Python that cannot run Google's quantizer, before anything is measured.
+
+    Raises:
+        ClickException: It does not start, or does not import what the script needs.
+    """
+    try:
+        done = subprocess.run([python, "-c", EDGE_NEEDS], capture_output=True, text=True)
+        problem = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    except OSError as error:
+        problem = error.strerror or str(error)
+    else:
+        if done.returncode == 0:
+            return
+    raise click.ClickException(
+        f"--ai-edge-quantizer {python}: got '{problem}', expected a Python of an environment of its own with "
+        "ai-edge-quantizer and pillow"
+    )
+
+
 def write_photos(location: str, count: int, folder: Path) -> None:
     """Writes so many PNG files: the images, then mirrored and shifted copies of them."""
     from PIL import Image, ImageOps
@@ -304,6 +325,8 @@ def main(
         tools = (*tools, EDGE)
     if EDGE in tools and not edge_python:
         raise click.UsageError("--tool ai-edge-quantizer needs --ai-edge-quantizer PYTHON")
+    if edge_python:
+        check_edge_python(edge_python)
     compared = compared or (BARE if BARE in tools else tools[-1])
     if compared not in tools:
         raise click.UsageError(f"--compared {compared} is none of the tools: {', '.join(tools)}")

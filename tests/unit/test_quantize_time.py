@@ -62,10 +62,21 @@ def test_tools_take_turns_and_are_compared_within_a_round(ran: list[list[str]], 
     [
         (["--tool", "ai-edge-quantizer"], "--tool ai-edge-quantizer needs --ai-edge-quantizer PYTHON"),
         (["--tool", "fast", "--compared", "bare"], "--compared bare is none of the tools: fast"),
+        (
+            ["--ai-edge-quantizer", "/nowhere/python"],
+            "got 'No such file or directory', expected a Python of an",
+        ),
+        (
+            ["--ai-edge-quantizer", sys.executable],
+            "got 'ModuleNotFoundError: No module named 'gone'', expected a Python of an",
+        ),
         (["--workers", "9999"], f"--workers 9999: this process may use {available_cores()} cores"),
     ],
 )
-def test_what_cannot_be_measured(ran: list[list[str]], arguments: list[str], message: str) -> None:
+def test_what_cannot_be_measured(
+    ran: list[list[str]], arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quantize_time, "EDGE_NEEDS", "import gone")
     done = CliRunner().invoke(quantize_time.main, ["--calibration", "synthetic", "--images", "1", *arguments])
     assert done.exit_code != 0
     assert message in done.stderr
