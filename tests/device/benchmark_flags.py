@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from device.stand_in_behaviour import Build
 
-BUILDS: tuple[Build, ...] = ("1.13", "2.3", "2.6", "2.10", "nightly")
+BUILDS: tuple[Build, ...] = ("1.13", "2.3", "2.6", "2.10", "nightly", "litert2")
 
 
 class Flag(NamedTuple):
@@ -51,7 +51,24 @@ FLAGS: dict[str, Flag] = {
     "use_gpu": Flag("bool", "false", "Use gpu", "2.3"),
     "use_nnapi": Flag("bool", "false", "Use NNAPI", "1.13"),
     "use_xnnpack": Flag("bool", "false", "Use xnnpack", "2.3"),
+    "use_cpu": Flag("bool", "true", "", "litert2"),
+    "use_npu": Flag("bool", "false", "", "litert2"),
+    "use_profiler": Flag("bool", "false", "", "litert2"),
 }
+# LiteRT's tool took over what measures, and left out what feeds, profiles and delegates.
+_NOT_OF_LITERT = {
+    *("input_layer", "input_layer_shape", "input_layer_value_range", "input_layer_value_files"),
+    *("enable_op_profiling", "op_profiling_output_mode", "op_profiling_output_file"),
+    *("max_profiling_buffer_entries", "profiling_output_csv_file", "output_filepath"),
+    *("use_nnapi", "use_xnnpack"),
+}
+
+
+def known_to(build: Build) -> dict[str, Flag]:
+    """The flags of a build."""
+    known = {name: flag for name, flag in FLAGS.items() if BUILDS.index(flag.since) <= BUILDS.index(build)}
+    left_out = _NOT_OF_LITERT if build == "litert2" else set[str]()
+    return {name: flag for name, flag in known.items() if name not in left_out}
 
 
 class FlagError(Exception):
@@ -67,9 +84,8 @@ class Flags:
     """
 
     def __init__(self, build: Build, arguments: list[str]) -> None:
-        known = {
-            name: flag for name, flag in FLAGS.items() if BUILDS.index(flag.since) <= BUILDS.index(build)
-        }
+        known = known_to(build)
+        self._of_litert = build == "litert2"
         self._values = {name: flag.default for name, flag in known.items()}
         self.given: list[str] = []
         self.unconsumed: list[str] = []
@@ -103,10 +119,13 @@ class Flags:
         lines = ["Log parameter values verbosely: [0]"]
         for name, flag in FLAGS.items():
             always = name == "graph" or (name == "signature_to_run_for" and name in self._values)
+            always = always and not self._of_litert
+            if name == "graph" and self._of_litert:
+                continue
             is_delegate = name.startswith("use_")
             if flag.label and not is_delegate and (always or name in self.given):
                 lines.append(f"{flag.label}: [{_shown(flag, self._values[name])}]")
-        if "num_threads" in self.given:
+        if "num_threads" in self.given and not self._of_litert:
             lines.append(f"#threads used for CPU inference: [{self.text('num_threads')}]")
         for name in ("use_gpu", "use_nnapi", "use_xnnpack"):
             if name in self.given:
@@ -117,11 +136,7 @@ class Flags:
 def usage(build: Build, program: str) -> str:
     """The text that `--help` and a value that does not parse give."""
     lines = [f"usage: {program} <flags>", "Flags:"]
-    known = [
-        (f"--{name}={flag.default}", flag.kind)
-        for name, flag in FLAGS.items()
-        if BUILDS.index(flag.since) <= BUILDS.index(build)
-    ]
+    known = [(f"--{name}={flag.default}", flag.kind) for name, flag in known_to(build).items()]
     width = max(len(name) for name, _kind in known)
     lines += [f"\t{name:{width}}\t{kind}\toptional\t{name[2:].partition('=')[0]}" for name, kind in known]
     return "\n".join(lines) + "\n"

@@ -21,6 +21,27 @@ def result_file(runs_us: Sequence[int], warmup_us: Sequence[int], init_us: int) 
     return _message(2, latency) + _message(3, memory) + _message(4, misc)
 
 
+def closing_block(runs_us: Sequence[int], warmup_us: Sequence[int], init_us: int) -> list[str]:
+    """What LiteRT's tool logs at the end, line by line."""
+    average, warmup = sum(runs_us) / len(runs_us), sum(warmup_us) / len(warmup_us)
+    return [
+        "\n========== BENCHMARK RESULTS ==========",
+        f"Model initialization: {init_us / 1e3:.2f} ms",
+        f"Warmup (first):       {warmup_us[0] / 1e3:.2f} ms",
+        f"Warmup (avg):         {warmup / 1e3:.2f} ms ({len(warmup_us)} runs)",
+        f"Inference (avg):      {average / 1e3:.2f} ms ({len(runs_us)} runs)",
+        f"Inference (min):      {min(runs_us) / 1e3:.2f} ms",
+        f"Inference (max):      {max(runs_us) / 1e3:.2f} ms",
+        "Inference (std):      0.02",
+        "Throughput:           197.97 MB/s",
+        "\nMemory Usage:",
+        "Init footprint:       4.06 MB",
+        "Overall footprint:    7.07 MB",
+        "Peak memory:          9.50 MB",
+        "======================================\n",
+    ]
+
+
 def _float(field: int, value: float) -> bytes:
     return bytes([field << 3 | 5]) + struct.pack("<f", value)
 

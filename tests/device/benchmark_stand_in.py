@@ -6,7 +6,6 @@ They are this computer's or a test's, never a phone's: the phone says so by `ro.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -17,8 +16,8 @@ from typing import Any, NoReturn
 from device import benchmark_formats as formats
 from device.benchmark_flags import FlagError, Flags, usage
 from device.benchmark_profile import profile_texts, profiled_ops
-from device.benchmark_result import result_file
-from device.launches import wait_until_it_may_end
+from device.benchmark_result import closing_block, result_file
+from device.launches import launch_number, wait_until_it_may_end
 from device.stand_in_behaviour import Behaviour
 
 
@@ -46,7 +45,8 @@ class _Launch:
         self.pid: int = request["pid"]
         self.behaviour = self._behaviour()
         self.build = self.behaviour.build
-        self.prefixed = self.build in ("2.10", "nightly")
+        self.prefixed = self.build in ("2.10", "nightly", "litert2")
+        self.of_litert = self.build == "litert2"
         self._printed_bytes = 0
 
     def run(self) -> int:
@@ -78,6 +78,10 @@ class _Launch:
     def say(self, text: str, *, warning: bool = False) -> None:
         prefix = ("WARN: " if warning else "INFO: ") if self.prefixed else ""
         self._write(1, f"{prefix}{text}\n")
+
+    def log(self, text: str) -> None:
+        """Writes as LiteRT's logger does."""
+        self._write(2, f"INFO: [./litert/tools/benchmark_litert_model.h:72] {text}\n")
 
     def complain(self, text: str) -> None:
         """Writes the tool's errors; the runtime's carry a prefix in every build."""
@@ -150,7 +154,11 @@ class _Launch:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         self._check_file(graph)
-        self.say(f"Loaded model {graph}{'.old' if self.behaviour.other_graph else ''}")
+        if self.of_litert:
+            self.log(f"Loading model from: {graph}")
+            self._write(2, "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n")
+        else:
+            self.say(f"Loaded model {graph}{'.old' if self.behaviour.other_graph else ''}")
         if self.build == "1.13":
             self.say("resolved reporter")
         if self.build == "nightly":
@@ -268,7 +276,10 @@ class _Launch:
         )
         runs = self._runs(interpreter, int(number("num_runs")), number("min_secs"), scripted="inference")
         first = warmup[0] if warmup else 0
-        if self.build == "1.13":
+        if self.of_litert:
+            for line in closing_block(runs, warmup, init_us):
+                self.log(line)
+        elif self.build == "1.13":
             self.say(
                 f"Average inference timings in us: Warmup: {formats.average(warmup)}, Init: {init_us}, "
                 f"no stats: {formats.average(runs)}"
@@ -312,7 +323,7 @@ class _Launch:
                 duration_us = round((time.perf_counter_ns() - began) / 1000 * self._slowdown())
             runs.append(duration_us)
             spent_us += duration_us
-        self.say(formats.count_line(runs, percentiles=self.build == "nightly") + "\n")
+        self.say(formats.count_line(runs, percentiles=self.build in ("nightly", "litert2")) + "\n")
         return runs
 
     def _script(self, scripted: str) -> list[int]:
@@ -324,17 +335,7 @@ class _Launch:
         name = Path(self.flags.text("graph")).name
         scripts = self.figures["inference_us"]
         lists: list[list[int]] = scripts.get(name) or scripts.get("*") or []
-        return lists[self._launch_number(name) % len(lists)] if lists else []
-
-    def _launch_number(self, model: str) -> int:
-        with (self.state / "launch_numbers.json").open("a+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            numbers = json.loads(file.read() or "{}")
-            number: int = numbers.get(model, 0)
-            file.truncate(0)
-            file.write(json.dumps({**numbers, model: number + 1}))
-        return number
+        return lists[launch_number(self.state, name) % len(lists)] if lists else []
 
     def _slowdown(self) -> float:
         return float((self.state / "slowdown").read_text())

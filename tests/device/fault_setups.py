@@ -288,11 +288,12 @@ def old_build(stage: Stage) -> tuple[str, ...]:
     return ("--kernels", "xnnpack")
 
 
-def always_behaves(behaviour: Behaviour) -> Callable[[Stage], None]:
+def always_behaves(behaviour: Behaviour, *arguments: str) -> Callable[[Stage], tuple[str, ...]]:
     """The program behaves so, at its --help too."""
 
-    def arrange(stage: Stage) -> None:
+    def arrange(stage: Stage) -> tuple[str, ...]:
         stage.phone.behaviour = behaviour
+        return arguments
 
     return arrange
 

@@ -241,6 +241,24 @@ FAULTS = (
     ),
     Fault(
         kind=PROGRAM,
+        what="LiteRT's, for the built-in kernels",
+        arrange=always_behaves(Behaviour(build="litert2")),
+        code=FAILED,
+        says="LiteRT's, which has no flag for the built-in kernels",
+        says_too=("measure it with --kernels xnnpack or --protocol app",),
+        measured=False,
+    ),
+    Fault(
+        kind=PROGRAM,
+        what="LiteRT's, whose result file says something else than its output",
+        arrange=always_behaves(
+            Behaviour(build="litert2", other_result_us=1), *("--protocol", "app", "--launches", "1")
+        ),
+        code=FAILED,
+        says="which the result file contradicts",
+    ),
+    Fault(
+        kind=PROGRAM,
         what="LiteRT's, of no version",
         arrange=lambda stage: ("--benchmark-binary", "litert-latest"),
         code=FAILED,

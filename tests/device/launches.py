@@ -6,6 +6,7 @@ it begins when its cores are clocked up, and it lasts until whoever samples it h
 
 from __future__ import annotations
 
+import fcntl
 import json
 import time
 from dataclasses import asdict
@@ -138,3 +139,15 @@ def wait_until_it_may_end(state: Path, pid: int) -> None:
         if time.monotonic() > end:
             raise TimeoutError("the emulated phone does not let the launch end")
         time.sleep(_POLL_S)
+
+
+def launch_number(state: Path, model: str) -> int:
+    """Counts the launches of a model, from 0 on."""
+    with (state / "launch_numbers.json").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        numbers = json.loads(file.read() or "{}")
+        number: int = numbers.get(model, 0)
+        file.truncate(0)
+        file.write(json.dumps({**numbers, model: number + 1}))
+    return number

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-Build = Literal["1.13", "2.3", "2.6", "2.10", "nightly"]
+Build = Literal["1.13", "2.3", "2.6", "2.10", "nightly", "litert2"]
 Fault = Literal["none", "abort", "segfault", "hang", "kill", "abi", "linker"]
 
 
@@ -16,7 +16,7 @@ class Behaviour:
 
     Attributes:
         build: Whose flags and formats: TFLite 1.13, 2.3, 2.6 (no prefixes yet), 2.10 (INFO: prefixes), or
-            nightly (percentiles too).
+            nightly (percentiles too), or LiteRT's, whose logger writes to the other stream.
         fault: `abort` and `segfault` end it after the warm-up by signal, `kill` as Android does when memory
             is short, `hang` never ends, `abi` is a binary for another processor, `linker` one whose library
             is missing.

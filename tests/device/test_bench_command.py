@@ -33,6 +33,27 @@ REPRODUCE = (
 )
 
 
+@pytest.mark.any_adb
+def test_litert_s_build_beside_tensorflow_s(bench: Bench, phone: Phone) -> None:
+    """Streams, flags and result file as LiteRT's have them: a figure of XNNPACK, of a later build."""
+    phone.figures = STEADY
+    builds = [bench.binary(Behaviour(build=build), build) for build in ("litert2", "nightly")]
+    done = bench.measure(
+        phone,
+        *(model_file(bench.folder), "--benchmark-binary", builds[0], "--benchmark-binary", builds[1]),
+        *("--protocol", "app", "--launches", "1", "--json"),
+    )
+    assert done.exit_code == 0, done.output
+    litert, tensorflow = printed(done)["results"]
+    for result in (litert, tensorflow):
+        assert (result["median_us"], result["conditions"]["delegate"]) == (20_000.0, "XNNPACK")
+        assert result["conditions"]["binary"]["era"] == "later"
+    assert litert["launches"][0]["timings"]["unconfirmed"]["peak_memory_mb"] == 9.5
+    measured = [words for words in phone.launches if any("--graph" in word for word in words)]
+    assert all(any("--result_file_path" in word for word in words) for words in measured)
+    assert_clean(phone)
+
+
 def test_float_stock_and_accurate_of_two_networks_in_one_command(bench: Bench, pixel: Phone) -> None:
     pixel.figures = STEADY
     write_variant_files(bench.folder / "models", "small", "large_minimalistic")
