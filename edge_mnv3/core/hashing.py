@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,3 +56,9 @@ def sha256_folder(path: Path) -> str:
     for file in sorted(each for each in path.rglob("*") if each.is_file()):
         digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_file(file)}\n".encode())
     return digest.hexdigest()
+
+
+def sha256_names(names: Sequence[str]) -> str:
+    """Hashes names in their order, in one form of Unicode and without blanks around them."""
+    lines = "\n".join(unicodedata.normalize("NFC", name).strip() for name in names)
+    return hashlib.sha256(lines.encode()).hexdigest()

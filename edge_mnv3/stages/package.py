@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_mnv3.core.choices import DEFAULT_SCORE_TRANSFORMATION, ScoreTransformation
-from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.errors import ArgumentError, InputFileError
+from edge_mnv3.core.hashing import sha256_names
 from edge_mnv3.core.input_range import stated_range
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call, optional_path
@@ -136,6 +137,7 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     )
     check_output(output, as_zip=request.as_zip, force=request.force)
     inputs = _read_inputs(request, description, opened, open_labels(labels_given, first))
+    _check_names(inputs, opened)
     files = {labels.file: labels.labels.content() for labels in inputs.labels.values()}
     if any(labels.labels.source == IMAGENET for labels in inputs.labels.values()):
         files[LABELS_LICENSE_FILE] = imagenet_labels_license()
@@ -158,11 +160,46 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     sealed = seal(files, manifest)
     reporter.step("writing the bundle")
     write_bundle(output, sealed, as_zip=request.as_zip, force=request.force)
-    doubts = [warning for file in opened for warning in file.warnings]
+    doubts = [
+        *(warning for file in opened for warning in file.warnings),
+        *_doubtful_labels(inputs, made),
+    ]
     result = _result(output, sealed, request, models, (*doubts, *inputs.golden.warnings))
     for warning in result.warnings:
         reporter.warn(warning)
     return result
+
+
+def _check_names(inputs: BundleInputs, opened: Sequence[ModelFile]) -> None:
+    """Refuses an accuracy that was measured with other names than the bundle gets.
+
+    Raises:
+        InputFileError: It was.
+    """
+    hashes = {file.sha256 for file in opened}
+    for result in inputs.measured.validations:
+        if not hashes & {result.float_.sha256, result.int8.sha256}:
+            continue
+        for name, digest in result.label_names_sha256.items():
+            labels = inputs.labels.get(name)
+            if labels is None and len(inputs.labels) == len(result.label_names_sha256) == 1:
+                labels = next(iter(inputs.labels.values()))
+            if labels is not None and sha256_names(labels.labels.names) != digest:
+                raise InputFileError(
+                    f"--validate with labels {labels.labels.source}",
+                    f"an accuracy of {result.data} that was measured with other names, or in another order",
+                    "the labels that edge-mnv3 validate had",
+                    "give both the same --labels",
+                )
+
+
+def _doubtful_labels(inputs: BundleInputs, made: Provenance | None) -> tuple[str, ...]:
+    """Says that ImageNet's names were put on a model that may have other classes."""
+    taken = [each.labels for each in inputs.labels.values() if each.labels.source == IMAGENET]
+    if not taken or (made is not None and made.weights_source == IMAGENET):
+        return ()
+    count = len(taken[0].names)
+    return (f"its {count} classes get ImageNet's names: if they are others, give theirs with --labels",)
 
 
 def _describe(request: PackageRequest, first: ModelFile, made: Provenance | None) -> Description:

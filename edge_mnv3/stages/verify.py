@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import ArgumentError, BundleError
-from edge_mnv3.core.images import check_skipped, skipped_warnings, unread_warnings
+from edge_mnv3.core.images import check_labelled, check_skipped, skipped_warnings, unread_warnings
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call, optional_path
 from edge_mnv3.core.results.package import BundleManifest, PackagedModel
@@ -26,10 +26,12 @@ from edge_mnv3.core.versions import versions
 from edge_mnv3.packaging.bundle import BundleFiles, check_container, read_bundle
 from edge_mnv3.packaging.contents import golden_vectors, metadata_differences
 from edge_mnv3.packaging.golden import GoldenRunner, HostRunner, run_golden
+from edge_mnv3.packaging.labels import parse_labels
 from edge_mnv3.packaging.manifest import PACKAGING_PACKAGES, bundle_sha256, file_differences, read_manifest
 
 if TYPE_CHECKING:
     from edge_mnv3_quantization.validation.hits import Hits
+    from edge_mnv3_quantization.validation.label_names import OutputNames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +166,7 @@ def _check_models(bundle: BundleFiles, manifest: BundleManifest, findings: _Find
     if data is not None and all(model.accuracy is None for model in manifest.models):
         raise ArgumentError(
             "--data",
-            "a bundle that states no accuracy",
+            "a bundle that states no accuracy of one output of classes",
             next_step="package it with --validate, or leave --data out",
         )
     with tempfile.TemporaryDirectory() as folder:
@@ -178,7 +180,11 @@ def _check_models(bundle: BundleFiles, manifest: BundleManifest, findings: _Find
                 continue
             _check_golden(bundle, manifest, model, path, findings)
             if data is not None and model.accuracy is not None:
-                _check_accuracy(path, model, model.accuracy, data, findings)
+                offset = model.accuracy.class_offset
+                labelled = Labelled(
+                    data, model.outputs[0].tensor.shape[-1] - offset, _names(bundle, model, offset)
+                )
+                _check_accuracy(path, model, model.accuracy, labelled, findings)
 
 
 def _check_loading(path: Path, model: PackagedModel, findings: _Findings) -> bool:
@@ -251,18 +257,37 @@ def describe(run: GoldenRun, *, classes: bool) -> str:
     )
 
 
+class Labelled(NamedTuple):
+    """Labelled images, how many classes there are, and their names in the bundle; None where it has none."""
+
+    data: str | Path
+    classes: int
+    names: OutputNames | None
+
+
+def _names(bundle: BundleFiles, model: PackagedModel, class_offset: int) -> OutputNames | None:
+    """The names of a model's classes, without that of the background, which labels cannot have."""
+    from edge_mnv3_quantization.validation.label_names import OutputNames
+
+    path = model.outputs[0].labels
+    if path is None:
+        return None
+    names = parse_labels(bundle.files[path], name=path, class_count=None).names
+    return OutputNames(names[class_offset:], path, stated=False)
+
+
 def _check_accuracy(
     path: Path,
     model: PackagedModel,
     stated: StatedAccuracy,
-    data: str | Path,
+    data: Labelled,
     findings: _Findings,
 ) -> None:
     hits = _hits(path, stated, data, findings.reporter)
     low, high = stated.ci95_percent
     verified = VerifiedAccuracy(
         model=model.file,
-        data=str(data),
+        data=str(data.data),
         n=hits.n,
         top1_percent=hits.top1_percent,
         stated_ci95_percent=stated.ci95_percent,
@@ -277,13 +302,17 @@ def _check_accuracy(
     )
 
 
-def _hits(path: Path, stated: StatedAccuracy, data: str | Path, reporter: Reporter) -> Hits:
+def _hits(path: Path, stated: StatedAccuracy, data: Labelled, reporter: Reporter) -> Hits:
     """Counts as `validate` does, with the kernels, preprocessing and class offset of the stated accuracy."""
     from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.validation.hits import count_hits, top_classes
+    from edge_mnv3_quantization.validation.label_names import labels_of
     from edge_mnv3_quantization.validation.running import RunnableFile, RunSettings, run_files
 
-    images = open_images(data, need_labels=True)
+    images = open_images(data.data, need_labels=data.names is None)
+    labels = labels_of(images, task="classes", classes=data.classes, names=data.names).labels
+    if None in labels:
+        check_labelled(images)
     file = RunnableFile(path, "builtin" if stated.kernels == "builtin" else "xnnpack")
     run = run_files(
         [file],
@@ -295,4 +324,5 @@ def _hits(path: Path, stated: StatedAccuracy, data: str | Path, reporter: Report
     check_skipped(run.skipped, images.available or 0)
     for warning in (*images.remarks, *unread_warnings(images.unread), *skipped_warnings(run.skipped)):
         reporter.warn(warning)
-    return count_hits((images.label(index) or 0, classes) for index, classes in run.answers.items())
+    answers = ((labels[index], classes) for index, classes in run.answers.items())
+    return count_hits((label, classes) for label, classes in answers if isinstance(label, int))

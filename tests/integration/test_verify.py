@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from edge_mnv3.core.errors import BundleError
+from edge_mnv3.core.hashing import sha256_names
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.verify import VerifyResult
 from edge_mnv3.core.runtime import open_model
@@ -219,6 +220,33 @@ def test_accuracy_inside_the_stated_interval(inputs: Path, bundle: Path) -> None
     assert low < stated < high
 
 
+def test_accuracy_by_the_names_of_the_bundle(inputs: Path, bundle: Path, tmp_path: Path) -> None:
+    """Labels may be names, which the bundle has, in its order."""
+    names = (bundle / "labels.txt").read_text().splitlines()
+    header, *rows = (inputs / "data.csv").read_text().split()
+    named = [f"{file},{names[int(label)]}" for file, label in (row.split(",") for row in rows)]
+    (inputs / "named.csv").write_text("\n".join([header, *named]))
+    done = run("verify", bundle, "--data", inputs / "named.csv", "--json")
+    assert done.exit_code == 0, done.output
+    stated = json.loads((inputs / "validate.json").read_text())["int8"]["top1_percent"]
+    assert from_json(VerifyResult, done.stdout).accuracy[0].top1_percent == stated
+
+
+def test_an_accuracy_that_was_measured_with_other_names_is_refused(
+    inputs: Path, bundle: Path, tmp_path: Path
+) -> None:
+    measured = json.loads((inputs / "validate.json").read_text())
+    names = (bundle / "labels.txt").read_text().splitlines()
+    stated = ("--labels", bundle / "labels.txt", "--validate", tmp_path / "v.json")
+    for order, code in ((names, 0), (names[::-1], 1)):
+        hashes = {measured["outputs"][0]["output"]["name"]: sha256_names(order)}
+        (tmp_path / "v.json").write_text(json.dumps({**measured, "label_names_sha256": hashes}))
+        done = run("package", next(inputs.glob("*uint8.tflite")), *stated, "-o", tmp_path / str(code))
+        assert done.exit_code == code, done.output
+    assert "that was measured with other names, or in another order" in done.stderr
+    assert not (tmp_path / "1").exists()
+
+
 def test_accuracy_outside_the_stated_interval(inputs: Path, bundle: Path, tmp_path: Path) -> None:
     """Labels that the model never answers: 0 %."""
     files = read_bundle(bundle).files
@@ -241,8 +269,8 @@ def test_data_needs_a_stated_accuracy(inputs: Path, tmp_path: Path) -> None:
     done = run("verify", tmp_path / "b", "--data", inputs / "data.csv")
     assert done.exit_code == 1
     assert done.stderr == (
-        "error: --data: got a bundle that states no accuracy; package it with --validate, or leave --data "
-        "out\n"
+        "error: --data: got a bundle that states no accuracy of one output of classes; package it with "
+        "--validate, or leave --data out\n"
     )
 
 

@@ -214,7 +214,11 @@ def test_shape() -> None:
 def test_what_is_stated_goes_before_all_and_a_contradiction_is_said() -> None:
     file = dataclasses.replace(FLOAT, metadata=MINUS_ONE_TO_ONE, graph=PIXELS)
     (own,) = decide_inputs([file])
-    assert (own.range, own.facts.range_source, own.warning) == (MINUS_ONE_TO_ONE, "metadata", None)
+    assert (own.range, own.facts.range_source) == (MINUS_ONE_TO_ONE, "metadata")
+    said = "f.tflite is fed -1..1 as its metadata says, but its first layers are made for 0..255"
+    assert own.warning == f"{said}: one of the two is wrong"
+    (agreed,) = decide_inputs([dataclasses.replace(file, graph=MINUS_ONE_TO_ONE)])
+    assert agreed.warning is None
     (same,) = decide_inputs([file], MINUS_ONE_TO_ONE)
     assert (same.facts.range_source, same.warning) == ("stated", None)
     (other,) = decide_inputs([file], ZERO_TO_ONE)

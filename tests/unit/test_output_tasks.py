@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +153,46 @@ def test_an_ensemble_of_softmaxes_gives_classes(
 ) -> None:
     made = joined(*operators, constant=0.5)
     assert output_facts(made, made.outputs[0], name="f").task == task
+
+
+SIGMOIDS = (("LOGISTIC", (0,), "NONE"), ("LOGISTIC", (0,), "NONE"))
+
+
+@pytest.mark.parametrize(
+    ("operators", "constant", "activation"),
+    [
+        ((SIGMOIDS[0], ("SUB", (1, 2), "NONE")), 1.0, "sigmoid"),
+        ((*SIGMOIDS, ("ADD", (2, 3), "NONE"), ("MUL", (4, 1), "NONE")), 0.5, "sigmoid"),
+        ((*SIGMOIDS, ("ADD", (2, 3), "NONE"), ("DIV", (4, 1), "NONE")), 2.0, "sigmoid"),
+        ((*SIGMOIDS, ("CONCATENATION", (2, 3), "NONE")), 0.0, "sigmoid"),
+        ((("TANH", (0,), "NONE"), ("MUL", (2, 1), "NONE"), ("ADD", (3, 1), "NONE")), 0.5, "sigmoid"),
+        # One half of the scores is 0, as of what is no probability.
+        ((SIGMOIDS[0], ("ADD", (2, 2), "NONE"), ("SUB", (3, 1), "NONE")), 1.0, "none"),
+        ((*SIGMOIDS, ("ADD", (2, 3), "NONE")), 0.0, "none"),
+        ((*SIGMOIDS, ("MUL", (2, 3), "NONE")), 0.0, "none"),
+        ((SIGMOIDS[0], ("DIV", (1, 2), "NONE")), 0.5, "none"),
+        ((SIGMOIDS[0], ("SUB", (1, 2), "RELU")), 1.0, "relu"),
+    ],
+)
+def test_probabilities_made_of_sigmoids(
+    operators: tuple[tuple[str, tuple[int, ...], str], ...], constant: float, activation: Activation
+) -> None:
+    made = joined(*operators, constant=constant)
+    facts = output_facts(made, made.outputs[0], name="f")
+    assert facts.activation == activation
+    assert facts.task == ("labels" if activation == "sigmoid" else "embedding")
+    assert facts.even == (0.5 if activation == "sigmoid" else 0.0)
+
+
+def test_a_score_and_its_rest_are_two_classes() -> None:
+    """Several softmaxes side by side are no classes of one kind."""
+    rest = (SIGMOIDS[0], ("SUB", (1, 2), "NONE"), ("CONCATENATION", (3, 2), "NONE"))
+    made = joined(*rest, constant=1.0)
+    shapes = [(1, 1), (1,), (1, 1), (1, 1), (1, 2)]
+    tensors = (replace(tensor, shape=shape) for tensor, shape in zip(made.tensors, shapes, strict=True))
+    assert output_facts(replace(made, tensors=tuple(tensors)), 4, name="f").task == "classes"
+    side_by_side = (*SOFTMAXES, ("CONCATENATION", (2, 3), "NONE"))
+    assert output_facts(joined(*side_by_side), 4, name="f").task == "embedding"
 
 
 def test_refuses_a_softmax_of_one_number_and_tasks_that_do_not_fit() -> None:

@@ -43,6 +43,7 @@ IMAGES = FORMATS / "images"
         ("calibrate-v2", CalibrateResult, "calibrate"),
         ("package-v1", PackageResult, "package"),
         ("validate-v2", ValidateResult, "validate"),
+        ("validate-v3", ValidateResult, "validate"),
         ("verify-v1", VerifyResult, "verify"),
         ("verify-altered-v1", VerifyResult, "verify"),
     ],
@@ -53,7 +54,7 @@ def test_results_are_read_whole(name: str, kind: type[Any], command: str) -> Non
     added: set[str] = {
         CalibrateResult: {"float_from_cache", "model", "source"},
         BuildResult: {"source"},
-        ValidateResult: {"task_source"},
+        ValidateResult: {"label_names_sha256", "task_source"},
     }.get(kind, set())
     assert json.loads(to_json(result)).keys() == json.loads(path.read_text()).keys() | added
 

@@ -222,6 +222,11 @@ def _without_task_source(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "task_source": None}
 
 
+def _without_names(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 3, which does not say by which names labels were found."""
+    return {**data, "label_names_sha256": {}}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateResult:
     """A float file against an int8 file on the same images, output by output.
@@ -245,11 +250,13 @@ class ValidateResult:
         outputs: Each output of the files; empty in results of version 1.
         task_source: What told the tasks of the outputs: the user (`stated`), `quantize.json` (`recorded`), or
             the float file's last layers (`graph`); None in results of earlier releases.
+        label_names_sha256: Name of an output to the SHA-256 of the names by which its labels were found, one
+            a line in the order of its numbers; empty where labels are numbers, and in earlier releases.
         findings: What was noticed; empty in results of version 1.
         warnings: What the user must know, with the findings in words.
     """
 
-    FORMAT: ClassVar[Format] = Format("validate", (_of_classes, _without_task_source))
+    FORMAT: ClassVar[Format] = Format("validate", (_of_classes, _without_task_source, _without_names))
     schema_version: int = FORMAT.version
     n: int
     data: str
@@ -267,6 +274,7 @@ class ValidateResult:
     gate: Gate | None
     outputs: tuple[OutputComparison, ...]
     task_source: TaskSource | None
+    label_names_sha256: dict[str, str]
     findings: tuple[Noticed, ...]
     warnings: tuple[str, ...]
 

@@ -146,7 +146,7 @@ def _float(file: FileInput, files: Sequence[FileInput], stated: InputRange | Non
             )
         return _decided(file, stated, "stated", warning)
     if file.told is not None:
-        return _decided(file, *file.told)
+        return _decided(file, *file.told, _contradiction(file))
     for other in files:
         known = other.common if other.integers is not None else other.told and other.told[0]
         if other is not file and known is not None:
@@ -157,6 +157,14 @@ def _float(file: FileInput, files: Sequence[FileInput], stated: InputRange | Non
         "the numbers that stand for pixels 0 and 255",
         f"state it with --input-range {INPUT_RANGE_WORDS}",
     )
+
+
+def _contradiction(file: FileInput) -> str | None:
+    """Says that a file's metadata and its first layers tell different ranges."""
+    if file.metadata is None or file.graph is None or file.metadata.is_near(file.graph):
+        return None
+    said = f"{Path(file.name).name} is fed {file.metadata} {RANGE_SOURCES['metadata']}"
+    return f"{said}, but its first layers are made for {file.graph}: one of the two is wrong"
 
 
 def _integer(

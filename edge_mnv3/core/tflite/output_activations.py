@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_mnv3.core.results.model_facts import Activation
+from edge_mnv3.core.tflite.score_mixtures import mixture_of
 from edge_mnv3.core.tflite.types import Graph, Operator
 
 CARRIERS = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "SQUEEZE")  # these give the numbers that they take
@@ -47,6 +48,8 @@ def activation_of(graph: Graph, operator: Operator | None) -> Activation:
         return "none"
     if operator.activation != "NONE":
         return _FUNCTIONS.get(operator.activation, "other")
+    if mixture_of(graph, operator) == "sigmoid":
+        return "sigmoid"  # 1 less one is one, and the mean of several is a probability as well
     if operator.name in ("MUL", "DIV"):
         return _product(graph, operator)
     return _FUNCTIONS.get(operator.name, "none" if operator.name in _LINEAR else "other")

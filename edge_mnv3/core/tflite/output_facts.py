@@ -10,6 +10,7 @@ from edge_mnv3.core.errors import ArgumentError, ModelFileError
 from edge_mnv3.core.results.model_facts import Activation, OutputFacts, Task
 from edge_mnv3.core.tflite.output_activations import activation_of, last_operator
 from edge_mnv3.core.tflite.read import read_file
+from edge_mnv3.core.tflite.score_mixtures import mixture_of
 from edge_mnv3.core.tflite.types import Graph, Model, Operator
 
 _SHARES: tuple[Activation, ...] = ("softmax", "log_softmax")  # of one whole
@@ -91,17 +92,7 @@ def _task(graph: Graph, shape: tuple[int, ...], activation: Activation, last: Op
         return "binary"
     if activation in _SCORES:
         return "labels"
-    return "classes" if _is_classifier(graph, last) or _mixes_shares(graph, last) else "embedding"
-
-
-def _mixes_shares(graph: Graph, operator: Operator | None) -> bool:
-    """Whether numbers are sums, means or multiples of the answers of softmaxes, as an ensemble's are."""
-    if operator is None or operator.name not in (*_WITH_CONSTANT, "ADD_N", "DIV"):
-        return operator is not None and operator.name == "SOFTMAX"
-    taken = [each for each in operator.inputs if graph.constant(each) is None]
-    if operator.activation != "NONE" or (operator.name in ("MUL", "DIV", "SUB") and len(taken) > 1):
-        return False
-    return all(_mixes_shares(graph, last_operator(graph, each)) for each in taken)
+    return "classes" if _is_classifier(graph, last) or mixture_of(graph, last) == "shares" else "embedding"
 
 
 def _is_classifier(graph: Graph, operator: Operator | None) -> bool:

@@ -62,10 +62,12 @@ def quantize(
     )
     try:
         return _ENGINES[config.engine](inputs)
-    except RuntimeError as error:  # a runtime's, of a part of the network that it does not load
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        # A runtime's, of a part that it does not load, or a rewrite's, of a network that nobody thought of.
+        cause = " ".join(str(error).split())
         raise ConversionError(
             f"int8 network of the recipe {config.name}",
-            f"a part that does not run: {' '.join(str(error).split())}",
-            "one that LiteRT runs",
+            f"{type(error).__name__} ({cause}) while it was made",
+            "a network that can be rewritten",
             "please report this model; --recipe stock may take it",
         ) from error

@@ -149,6 +149,7 @@ def validate(
         gate=None if settings.max_drop_points is None else _gate(outputs, settings.max_drop_points, findings),
         outputs=tuple(outputs),
         task_source=pair.task_source,
+        label_names_sha256=plan.names_sha256,
         findings=tuple(noticed(finding) for finding in findings),
         warnings=tuple(finding.text for finding in findings),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.hashing import sha256_names
 from edge_mnv3.core.images import ImageSource, check_labelled
 from edge_mnv3.core.results.model_facts import LABELLED_TASKS, OutputFacts
 from edge_mnv3_quantization.validation.class_comparison import ClassComparison
@@ -35,12 +36,15 @@ class ComparisonPlan(NamedTuple):
         labels: Place of an output to the labels of all images, in the order of the outputs.
         columns: Columns of a table that labels were read from, other than the one called label.
         findings: What was noticed before anything ran.
+        names_sha256: Name of an output, of classes or labels, to the hash of the names by which its labels
+            were found (`sha256_names`).
     """
 
     comparisons: list[Comparison[Any]]
     labels: dict[int, list[Label | None]]
     columns: tuple[str, ...]
     findings: list[Finding]
+    names_sha256: dict[str, str]
 
     @property
     def labelled(self) -> int | None:
@@ -81,6 +85,7 @@ def plan_comparisons(
     findings: list[Finding] = list(owner.findings)
     labels: dict[int, list[Label | None]] = {}
     columns: list[str] = []
+    hashes: dict[str, str] = {}
     for place, output in enumerate(pair.outputs):
         numbers = ClassNumbers(2 if output.facts.task == "binary" else output.float_count, (0, 0), ())
         if output.facts.task == "classes":
@@ -89,6 +94,8 @@ def plan_comparisons(
         if output.facts.task in LABELLED_TASKS:
             named = names.get(output.facts.name) or (names.get("") if output is first else None)
             found = _labels(images, output.facts, numbers, named, own=place == own)
+            if named is not None and found.labelled.named and output.facts.task != "binary":
+                hashes[output.facts.name] = sha256_names(named.names)
         if found.labelled.labels:
             labels[place] = found.labelled.labels
         comparisons.append(_comparison(pair, output, numbers, found.labelled.named))
@@ -99,7 +106,7 @@ def plan_comparisons(
         findings.append(ColumnsUnread(unread))
     if not labels and all(each.facts.task in LABELLED_TASKS for each in pair.outputs):
         check_labelled(images)
-    return ComparisonPlan(comparisons, labels, tuple(columns), findings)
+    return ComparisonPlan(comparisons, labels, tuple(columns), findings, hashes)
 
 
 def _check_names(outputs: Sequence[PairedOutput], names: Mapping[str, OutputNames]) -> None:
