@@ -158,7 +158,9 @@ def compare(a: AnyBenchResult, b: AnyBenchResult, *, allow: Collection[str] = ()
     median_a, median_b = (statistics.median(sample) for sample in samples)
     ratio = median_b / median_a
     interval = bootstrap_interval(
-        samples, lambda drawn_a, drawn_b: np.median(drawn_b, axis=1) / np.median(drawn_a, axis=1)
+        samples,
+        lambda drawn_a, drawn_b: np.median(drawn_b, axis=1) / np.median(drawn_a, axis=1),
+        widened=True,
     )
     differ = not interval[0] <= 1 <= interval[1] and abs(ratio - 1) > MIN_DIFFERENCE
     return Comparison(
