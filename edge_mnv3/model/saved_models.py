@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.native_output import captured_native_output
+from edge_mnv3.core.results.images import GREY_CHANNELS, RGB_CHANNELS
 from edge_mnv3.model.keras_settings import tensorflow_keras
 
 SERVING = "serving_default"
+_CHANNELS = (RGB_CHANNELS, GREY_CHANNELS)
 _RANDOM = "Random"  # in the names of TensorFlow's operators that draw numbers
 
 
@@ -79,7 +81,8 @@ def load_saved_model(path: Path) -> SavedModel:
     function = signatures.get(SERVING)
     if function is None:
         if len(signatures) != 1:
-            raise InputFileError(f"model {path}", f"signatures {', '.join(sorted(signatures))}", SERVING)
+            got = f"signatures {', '.join(sorted(signatures))}"
+            raise InputFileError(f"model {path}", got, SERVING, "export the one that takes an image alone")
         function = next(iter(signatures.values()))
     _check_inference(function, path)
     name, shape, dtype = _input(function, path)
@@ -103,6 +106,13 @@ def _input(function: Any, path: Path) -> tuple[str, tuple[int | None, int | None
     if shape is None or shape[3] is None or shape[0] not in (None, 1):
         raise InputFileError(
             f"model {path}", f"an input of shape {spec.shape}", "(1, height, width, channels)"
+        )
+    if shape[1] in _CHANNELS and shape[3] not in _CHANNELS:
+        raise InputFileError(
+            f"model {path}",
+            f"an input of shape {spec.shape}, with the channels first",
+            "(1, height, width, channels)",
+            "convert it to a float .tflite, and give that",
         )
     dtype = str(spec.dtype.name)
     if dtype not in ("float32", "uint8"):

@@ -12,7 +12,7 @@ from edge_mnv3_quantization.reading.views import View
 
 _KINDS = {"MEAN": "mean", "SUM": "mean", "REDUCE_MAX": "max", "AVERAGE_POOL_2D": "mean", "MAX_POOL_2D": "max"}
 _ADVICE = "pool over all rows and columns at once"
-_OF_CHANNELS = "leave LayerNormalization and GroupNormalization out, or use --recipe stock"
+_OF_CHANNELS = "leave LayerNormalization and GroupNormalization out, or use BatchNormalization"
 
 
 def read_reduction(reading: Reading, operator: Operator) -> View:

@@ -20,8 +20,9 @@ _ADVICE = {
     "RESIZE_BILINEAR": _RESIZE,
     "RESIZE_NEAREST_NEIGHBOR": _RESIZE,
     "QUANTIZE": "give the float file",
-    **dict.fromkeys(("LEAKY_RELU", "PRELU", "ELU", "GELU", "EXP", "LOG_SOFTMAX"), _ACTIVATIONS),
+    **dict.fromkeys(("LEAKY_RELU", "PRELU", "GELU", "EXP", "LOG_SOFTMAX"), _ACTIVATIONS),
 }
+_WITHOUT_STOCK = {"ELU": _ACTIVATIONS}  # TensorFlow's converter leaves it in float
 _WANTED = "the operators of a MobileNetV3 with a head"
 _OTHERWISE = "use --recipe stock"
 
@@ -51,4 +52,6 @@ def unsupported(source: str, got: str = "", advice: str = "") -> ConversionError
 def _advice(operator: str) -> str:
     if operator.startswith("Flex"):
         return "export it with built-in operators and a fixed batch of 1"
+    if operator in _WITHOUT_STOCK:
+        return _WITHOUT_STOCK[operator]
     return f"{_ADVICE[operator]}, or {_OTHERWISE}" if operator in _ADVICE else _OTHERWISE

@@ -171,7 +171,8 @@ class NumberedOtherwise(Finding):
     def _sentence(self) -> str:
         return (
             f"float top-1 is {self.top1_percent:.2f} %, but {self.numbering.percent:.2f} % with "
-            f"{self.numbering.words}: {self.numbering.cause}; give the names of the outputs with --labels"
+            f"{self.numbering.words}: {self.numbering.cause}; give the names of the outputs with --labels, "
+            "or say with --class-offset which output has label 0"
         )
 
 
