@@ -9,17 +9,18 @@ from collections.abc import Container
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization.algorithms.float_results import drawn_positions, float_results
+from edge_mnv3_quantization.algorithms.float_results import drawn_positions, float_results, shortcut_of
 from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
 from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, reconstruct, refittable
 from edge_mnv3_quantization.calibration.activations import Images
-from edge_mnv3_quantization.graph.network import Network
+from edge_mnv3_quantization.graph.network import Network, Node, Value
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 from recording_reporter import RecordingReporter
 from small_networks import (
     IMAGES,
+    SIDE,
     float_outputs,
     int8_outputs,
     observed,
@@ -179,3 +180,33 @@ def test_hessian_weighted_rounding_is_for_depthwise_convolutions_only() -> None:
     assert not any(node.kind == "depthwise" for node in network.nodes)
     for value in (1, 2):
         np.testing.assert_array_equal(one[value].weights, other[value].weights)
+
+
+def test_a_block_makes_up_for_the_errors_of_what_is_added_to_it() -> None:
+    """The value around the block is clipped: its consumer can be told of that by the block alone."""
+    rng = np.random.default_rng(3)
+    shapes = {0: 3, 1: 8, 2: 8, 3: 8, 4: 8}
+    first, middle, last = (rng.normal(size=(8, 1, 1, channels)) for channels in (3, 8, 8))
+    network = Network(
+        values={value: Value(name=str(value), shape=(1, SIDE, SIDE, c)) for value, c in shapes.items()},
+        nodes=(
+            Node(kind="conv", inputs=(0,), output=1, weights=first, bias=np.zeros(8)),
+            Node(kind="conv", inputs=(1,), output=2, weights=middle, bias=np.ones(8), clamp="relu"),
+            Node(kind="conv", inputs=(2,), output=3, weights=last, bias=np.zeros(8)),
+            Node(kind="add", inputs=(3, 1), output=4),
+        ),
+        input=0,
+        outputs=(4,),
+        input_scale=1 / 255,
+        input_offset=0.0,
+    )
+    assert [shortcut_of(network, node) for node in network.nodes] == [None, None, 1, None]
+    quantizations = choose_ranges(network, measure(network, observed(network, IMAGES), IMAGES, seed=0))
+    quantizations[1] = dataclasses.replace(quantizations[1], scale=quantizations[1].scale / 2)
+    results = float_results(network, drawn_positions(network, refittable(network), len(MANY), 0), MANY)
+    alone = dataclasses.replace(results, shortcuts={})
+    quantized = QuantizedNetwork(network=network, quantizations=quantizations, scales={})
+    with_sums, without = (
+        error(network, quantizations, reconstruct(quantized, MANY, each)) for each in (results, alone)
+    )
+    assert with_sums < 0.9 * without

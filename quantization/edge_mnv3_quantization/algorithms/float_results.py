@@ -35,17 +35,35 @@ class FloatResults:
     Attributes:
         positions: From `drawn_positions`.
         numbers: Node output to its numbers at the positions, (images, positions, C).
+        shortcuts: Node output to what is added to it, at the same positions, (images, positions, C); for the
+            nodes that `shortcut_of` finds one for.
     """
 
     positions: Mapping[int, Positions]
     numbers: Mapping[int, Floats]
+    shortcuts: Mapping[int, Floats]
 
     def of_images(self, images: slice) -> FloatResults:
         """Returns the results of some of the images."""
         return FloatResults(
             positions={value: positions[images] for value, positions in self.positions.items()},
             numbers={value: numbers[images] for value, numbers in self.numbers.items()},
+            shortcuts={value: numbers[images] for value, numbers in self.shortcuts.items()},
         )
+
+
+def shortcut_of(network: Network, node: Node) -> int | None:
+    """Finds the value around a node's block that is added to its output, and to nothing else; None for none.
+
+    The node's input depends on it, so that it is known in int8 before the node's weights are.
+    """
+    takers = network.consumers(node.output)
+    if len(takers) != 1 or takers[0].kind != "add" or node.output in network.outputs or node.clamp != "none":
+        return None
+    others = [value for value in takers[0].inputs if value != node.output]
+    before = network.up_to(node.inputs[0])
+    known = {before.input, *(one.output for one in before.nodes)}
+    return others[0] if len(others) == 1 and others[0] in known else None
 
 
 def drawn_positions(network: Network, nodes: Sequence[Node], images: int, seed: int) -> dict[int, Positions]:
@@ -84,27 +102,32 @@ def float_results(
         workers: Threads; None for as many as there are cores.
     """
     if not positions:
-        return FloatResults(positions={}, numbers={})
+        return FloatResults(positions={}, numbers={}, shortcuts={})
+    nodes = [node for node in reference.nodes if node.output in positions]
+    around = {node.output: value for node in nodes if (value := shortcut_of(reference, node)) is not None}
     network, outputs = _without_clamps(reference, list(positions))
-    content = write_float(network, outputs)
-    results = {
-        value: np.empty((*places.shape, reference.values[value].channels), np.float32)
-        for value, places in positions.items()
-    }
+    content = write_float(network, [*outputs, *around.values()])
+    numbers, shortcuts = (
+        {
+            value: np.empty((*positions[value].shape, reference.values[value].channels), np.float32)
+            for value in values
+        }
+        for values in (positions, around)
+    )
+    kept = [*numbers.items(), *shortcuts.items()]
 
     def run(share: tuple[LoadedModel, range]) -> None:
-        model, numbers = share
-        for image in numbers:
+        model, places = share
+        for image in places:
             whole = model.run_raw(float_input(reference, images[image]))
-            for (value, places), output in zip(positions.items(), whole, strict=True):
-                if image >= len(places):
-                    continue
-                results[value][image] = output.reshape(-1, output.shape[-1])[places[image]]
+            for (value, drawn), output in zip(kept, whole, strict=True):
+                if image < len(drawn):
+                    drawn[image] = output.reshape(-1, output.shape[-1])[positions[value][image]]
 
     workers = min(workers or available_cores(), len(images))
     shares = [(open_bytes(content), range(worker, len(images), workers)) for worker in range(workers)]
     map_in_threads(run, shares, workers)
-    return FloatResults(positions=positions, numbers=results)
+    return FloatResults(positions=positions, numbers=numbers, shortcuts=shortcuts)
 
 
 def _without_clamps(network: Network, outputs: Sequence[int]) -> tuple[Network, list[int]]:

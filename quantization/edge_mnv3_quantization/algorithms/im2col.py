@@ -34,11 +34,10 @@ def im2col(
         The inputs, (N, positions, taps, C), with `zero` where a tap lies outside of the input.
     """
     images, channels = len(given), given.shape[-1]
-    image = np.arange(images)[:, None]
     kernel = (1, 1) if node.kind == "dense" else node.weights_and_bias()[0].shape[1:3]
     if node.kind == "dense" or kernel == node.stride == (1, 1):
-        taken: npt.NDArray[Number] = given.reshape(images, -1, 1, channels)[image, positions]
-        return taken
+        return at_positions(given, positions)[:, :, np.newaxis]
+    image = np.arange(images)[:, None]
     before, padded = padding(node, given.shape, result)
     whole = np.full((images, *padded, channels), zero, given.dtype)
     whole[:, before[0] : before[0] + given.shape[1], before[1] : before[1] + given.shape[2]] = given
@@ -47,3 +46,15 @@ def im2col(
     column = first_column[:, :, None, None] + np.arange(kernel[1])
     cut: npt.NDArray[Number] = whole[image[:, :, None, None], row, column]
     return cut.reshape(images, positions.shape[1], kernel[0] * kernel[1], channels)
+
+
+def at_positions(given: npt.NDArray[Number], positions: npt.NDArray[np.int64]) -> npt.NDArray[Number]:
+    """Gathers the channels of a value at some positions of each of N images, (N, positions, C).
+
+    Args:
+        given: The value, (N, H, W, C), or any shape that ends in C.
+        positions: Positions counted row by row, (N, positions).
+    """
+    rows = given.reshape(len(given), -1, given.shape[-1])
+    taken: npt.NDArray[Number] = rows[np.arange(len(given))[:, None], positions]
+    return taken

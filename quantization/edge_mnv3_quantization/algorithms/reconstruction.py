@@ -6,6 +6,9 @@ are done already, together with what the float network gives at the same place. 
 predict the float result from the int8 inputs, as far as that holds for images that were not used: half of the
 images choose how far, for the weights that fit the other half. The bias takes the rest of the mean error.
 
+Where a block's result is added to what was around the block, the sum is predicted: the block makes up for the
+errors of both, as far as its inputs tell of them.
+
 Sources: Nagel et al. 2019 (arXiv 1906.04721), section 4.2, for the bias; Hubara et al. 2021, "Accurate Post
 Training Quantization With Small Calibration Sets" (PMLR 139), for layer-wise reconstruction of weights.
 """
@@ -20,8 +23,13 @@ import numpy as np
 
 from edge_mnv3.core.parallel import available_cores, map_in_threads
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3_quantization.algorithms.float_results import LARGE_MAP_IMAGES, FloatResults, Floats
-from edge_mnv3_quantization.algorithms.im2col import im2col
+from edge_mnv3_quantization.algorithms.float_results import (
+    LARGE_MAP_IMAGES,
+    FloatResults,
+    Floats,
+    shortcut_of,
+)
+from edge_mnv3_quantization.algorithms.im2col import at_positions, im2col
 from edge_mnv3_quantization.algorithms.int8_activations import Int8Activations, Stored
 from edge_mnv3_quantization.algorithms.ridges import (
     ChoosingRows,
@@ -74,10 +82,7 @@ class _Samples:
         """Returns some inputs as real numbers, (samples, taps, C) with the axes in the given order."""
         stored = self.inputs[images, :, :, channels]
         stored = stored.reshape(-1, *stored.shape[2:]).transpose(order)
-        real: Floats = stored.astype(np.float32, order="C")
-        real -= np.float32(self.quantization.zero_point)
-        real *= np.float32(self.quantization.scale)
-        return real
+        return _real_numbers(stored, self.quantization)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,16 +136,35 @@ def reconstruct(
                 for one, some in zip(activations, places, strict=False)
                 if len(some)
             ]
+            wanted = results.numbers[node.output] / _float32(quantized.scales.get(node.output))
+            around = shortcut_of(network, node)
+            if around is not None and node.output in results.shortcuts:
+                wanted += results.shortcuts[node.output] / _float32(quantized.scales.get(around))
+                stored = np.concatenate(
+                    [
+                        at_positions(one.stored(around, weights), some)
+                        for one, some in zip(activations, places, strict=False)
+                        if len(some)
+                    ]
+                )
+                wanted -= _real_numbers(stored, quantizations[around])
             samples = _Samples(
                 inputs=gathered[0] if len(gathered) == 1 else np.concatenate(gathered),
                 quantization=quantizations[value],
-                results=results.numbers[node.output] / _float32(quantized.scales.get(node.output)),
+                results=wanted,
             )
             weights[node.output] = _fitted(node, samples, workers, hessian_weighted=hessian_weighted)
         else:
             weights[node.output] = quantize_weights(node, quantizations[value].scale)
         reporter.progress(done, len(weighted))
     return weights
+
+
+def _real_numbers(stored: Stored, quantization: Quantization) -> Floats:
+    real: Floats = stored.astype(np.float32, order="C")
+    real -= np.float32(quantization.zero_point)
+    real *= np.float32(quantization.scale)
+    return real
 
 
 def refittable(network: Network) -> list[Node]:
