@@ -13,7 +13,6 @@ from edge_mnv3.core.native_output import captured_native_output
 from edge_mnv3.model.model_config import Config, all_layers
 
 PACKAGE = "tf_keras"
-INSTALL = "pip install 'edge-mnv3[keras2]'"
 # Layers of these classes call the function of TensorFlow that they name, whatever it does: those that only
 # compute are taken.
 _FUNCTION_LAYERS = ("SlicingOpLambda", "TFOpLambda")
@@ -30,6 +29,14 @@ _COMPUTING = re.compile(
 def is_installed() -> bool:
     """Whether Keras 2 is here."""
     return find_spec(PACKAGE) is not None
+
+
+def install_command(tensorflow: str) -> str:
+    """Says how Keras 2 is installed beside a version of TensorFlow.
+
+    Its package depends on the package `tensorflow`, which would overwrite `tensorflow-cpu`.
+    """
+    return f"pip install --no-deps 'tf-keras=={'.'.join(tensorflow.split('.')[:2])}.*'"
 
 
 def load(path: Path, config: Config | None) -> Any:

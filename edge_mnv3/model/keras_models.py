@@ -23,7 +23,7 @@ from edge_mnv3.model.model_files import read_config, saved_by_keras
 _FLOAT_POLICIES = ("float32", "mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # Keras marks parts of its messages for terminals
 _OF_KERAS_2 = (
-    f"{keras2_models.INSTALL}; or, where Keras 2 loads it, write "
+    "or, where Keras 2 loads it, write "
     "tf.lite.TFLiteConverter.from_keras_model(model).convert() to a file, and give that"
 )
 PIXEL_DTYPE = "uint8"  # of inputs that take pixels as they are
@@ -147,7 +147,7 @@ def _loaded(keras: Any, path: Path, config: Config | None) -> Any:
                 f"model {path}",
                 f"a model of Keras {saved_by}, which Keras {keras.__version__} cannot load",
                 "one that Keras 3 saved, or a float .tflite",
-                _OF_KERAS_2,
+                f"{keras2_models.install_command(_tensorflow_version())}; {_OF_KERAS_2}",
             ) from error
     try:
         return keras2_models.load(path, config)
@@ -155,6 +155,12 @@ def _loaded(keras: Any, path: Path, config: Config | None) -> Any:
         raise
     except Exception as error:  # as above
         raise _cannot_load(path, "Keras 2 (tf-keras)", error) from error
+
+
+def _tensorflow_version() -> str:
+    import tensorflow as tf
+
+    return str(tf.__version__)
 
 
 def _cannot_load(path: Path, by: str, error: Exception) -> InputFileError:
