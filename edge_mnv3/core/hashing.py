@@ -59,6 +59,6 @@ def sha256_folder(path: Path) -> str:
 
 
 def sha256_names(names: Sequence[str]) -> str:
-    """Hashes names in their order, in one form of Unicode and without blanks around them."""
-    lines = "\n".join(unicodedata.normalize("NFC", name).strip() for name in names)
+    """Hashes names in their order, in one form of Unicode, without blanks around them and regard to case."""
+    lines = "\n".join(unicodedata.normalize("NFC", name).strip().casefold() for name in names)
     return hashlib.sha256(lines.encode()).hexdigest()

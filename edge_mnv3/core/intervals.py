@@ -19,4 +19,6 @@ def wilson_percent(hits: int, n: int) -> tuple[float, float]:
     share, z2 = hits / n, Z95**2
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return 100 * max(0.0, middle - half), 100 * min(1.0, middle + half)
+    # Rounding would leave the ends a little within 0 and 100, which are what was counted.
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return 0.0 if hits == 0 else 100 * low, 100.0 if hits == n else 100 * high

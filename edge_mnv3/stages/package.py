@@ -184,7 +184,11 @@ def _check_names(inputs: BundleInputs, opened: Sequence[ModelFile]) -> None:
             labels = inputs.labels.get(name)
             if labels is None and len(inputs.labels) == len(result.label_names_sha256) == 1:
                 labels = next(iter(inputs.labels.values()))
-            if labels is not None and sha256_names(labels.labels.names) != digest:
+            if labels is None:
+                continue
+            # Without the name of a background class, which labels of images cannot have.
+            names = labels.labels.names
+            if digest not in (sha256_names(names), sha256_names(names[1:])):
                 raise InputFileError(
                     f"--validate with labels {labels.labels.source}",
                     f"an accuracy of {result.data} that was measured with other names, or in another order",

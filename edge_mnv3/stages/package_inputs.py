@@ -10,6 +10,7 @@ from typing import NamedTuple
 from edge_mnv3.core.choices import SYNTHETIC
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, InputFileError
 from edge_mnv3.core.images import Pixels, SampleRequest, skipped_warnings, unread_warnings
+from edge_mnv3.core.input_range import LOWEST_STORED
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath
@@ -266,10 +267,13 @@ def open_thresholds(path: Path | None, file: ModelFile) -> dict[str, tuple[float
 
     Raises:
         InputFileError: The file cannot be read, or does not fit the model.
-        ArgumentError: The model has other than one output of labels.
+        ArgumentError: The model has other than one output of labels; or none are given, and no score lies
+            below what is told to be their middle.
     """
     outputs = [output for output in file.outputs if output.facts.task in ("binary", "labels")]
     if path is None:
+        for output in outputs:
+            _check_middle(output)
         return {output.facts.name: (output.facts.even,) * output.count for output in outputs}
     if len(outputs) != 1:
         raise ArgumentError("--thresholds", _given(file), "one output of labels, or of one score")
@@ -288,6 +292,20 @@ def open_thresholds(path: Path | None, file: ModelFile) -> dict[str, tuple[float
             f"thresholds {path}", f"{len(numbers)} numbers", f"{outputs[0].count}, one for each label"
         )
     return {outputs[0].facts.name: tuple(numbers)}
+
+
+def _check_middle(output: FileOutput) -> None:
+    """Refuses a threshold that every answer reaches: the scores are then no logits, whatever made them."""
+    tensor = output.tensor
+    lowest = LOWEST_STORED.get(tensor.dtype)
+    if tensor.scale is None or tensor.zero_point is None or lowest is None:
+        return
+    if (lowest - tensor.zero_point) * tensor.scale >= output.facts.even:
+        raise ArgumentError(
+            "--thresholds",
+            f"none, for output '{output.facts.name}', whose scores are never below {output.facts.even:g}",
+            "the least score with which a label holds, one a line",
+        )
 
 
 def choose_golden(

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError
+from edge_mnv3.core.hashing import sha256_names
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.input_range import PIXELS
 from edge_mnv3.core.results.model_facts import InputFacts, OutputFacts, Task
@@ -182,3 +183,32 @@ def test_the_output_that_the_images_labels_are_of(
         assert said[0].startswith(
             "the images' labels are taken for those of output 'kind', and not of 'colour'"
         )
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "hashed"),
+    [
+        ("cat,dog", ("Cat", "dog", "bird"), ("cat", "dog", "bird")),
+        ("cat,dog", ("background", "cat", "dog", "bird"), ("cat", "dog", "bird")),
+        ("0,1", ("cat", "dog", "bird"), None),  # labels that are numbers say nothing of the names
+    ],
+)
+def test_the_names_by_which_labels_were_found_are_hashed(
+    table: Path, labels: str, names: tuple[str, ...], hashed: tuple[str, ...] | None
+) -> None:
+    first, second = labels.split(",")
+    source = images(table, f"file,label\na.png,{first}\nb.png,{second}\n")
+    offset = len(names) - 3
+    stated = OutputNames(names, "l.txt", stated=True)
+    plan = plan_comparisons(
+        pair(("kind", "classes", len(names))), source, class_offset=offset, names={"": stated}
+    )
+    assert plan.names_sha256 == ({} if hashed is None else {"kind": sha256_names(hashed)})
+
+
+@pytest.mark.parametrize("names", [("dog",), ("cat", "dog")])
+def test_of_one_score_the_name_of_its_class_is_hashed(table: Path, names: tuple[str, ...]) -> None:
+    source = images(table, "file,label\na.png,cat\nb.png,dog\n")
+    stated = OutputNames(names, "l.txt", stated=True)
+    plan = plan_comparisons(pair(("s", "binary", 1)), source, class_offset=None, names={"": stated})
+    assert plan.names_sha256 == {"s": sha256_names(["dog"])}

@@ -127,7 +127,7 @@ SOFTMAXES = (("SOFTMAX", (0,), "NONE"), ("SOFTMAX", (0,), "NONE"))
     [
         ((*SOFTMAXES, ("ADD", (2, 3), "NONE"), ("MUL", (4, 1), "NONE")), "classes"),
         ((*SOFTMAXES, ("ADD_N", (2, 3), "NONE"), ("DIV", (4, 1), "NONE")), "classes"),
-        ((*SOFTMAXES, ("MUL", (2, 3), "NONE")), "embedding"),
+        ((*SOFTMAXES, ("MUL", (2, 3), "NONE")), "classes"),
         ((*SOFTMAXES, ("SUB", (2, 3), "NONE")), "embedding"),
         ((*SOFTMAXES, ("ADD", (2, 0), "NONE")), "embedding"),
         ((*SOFTMAXES, ("ADD", (2, 3), "RELU")), "embedding"),
@@ -154,7 +154,12 @@ SIGMOIDS = (("LOGISTIC", (0,), "NONE"), ("LOGISTIC", (0,), "NONE"))
         # One half of the scores is 0, as of what is no probability.
         ((SIGMOIDS[0], ("ADD", (2, 2), "NONE"), ("SUB", (3, 1), "NONE")), 1.0, "none"),
         ((*SIGMOIDS, ("ADD", (2, 3), "NONE")), 0.0, "none"),
-        ((*SIGMOIDS, ("MUL", (2, 3), "NONE")), 0.0, "none"),
+        ((*SIGMOIDS, ("MUL", (2, 3), "NONE")), 0.0, "sigmoid"),
+        ((*SIGMOIDS, ("MAXIMUM", (2, 3), "NONE")), 0.0, "sigmoid"),
+        ((SIGMOIDS[0], ("MINIMUM", (2, 1), "NONE")), 0.99, "sigmoid"),
+        ((SIGMOIDS[0], ("MEAN", (2, 1), "NONE")), 0.0, "sigmoid"),
+        ((SIGMOIDS[0], ("STRIDED_SLICE", (2, 1), "NONE")), 0.0, "sigmoid"),
+        ((*SIGMOIDS, ("SUB", (2, 3), "NONE")), 0.0, "none"),
         ((SIGMOIDS[0], ("DIV", (1, 2), "NONE")), 0.5, "none"),
         ((SIGMOIDS[0], ("SUB", (1, 2), "RELU")), 1.0, "relu"),
     ],
@@ -176,6 +181,14 @@ def test_a_score_and_its_rest_are_two_classes() -> None:
     shapes = [(1, 1), (1,), (1, 1), (1, 1), (1, 2)]
     tensors = (replace(tensor, shape=shape) for tensor, shape in zip(made.tensors, shapes, strict=True))
     assert output_facts(replace(made, tensors=tuple(tensors)), 4, name="f").task == "classes"
+    other = (*SIGMOIDS, ("SUB", (1, 2), "NONE"), ("CONCATENATION", (4, 3), "NONE"))  # of two scores
+    shapes.insert(3, (1, 1))
+    tensors = (
+        replace(tensor, shape=shape)
+        for tensor, shape in zip(joined(*other, constant=1.0).tensors, shapes, strict=True)
+    )
+    made = replace(joined(*other, constant=1.0), tensors=tuple(tensors))
+    assert (output_facts(made, 5, name="f").task, output_facts(made, 5, name="f").even) == ("labels", 0.5)
     side_by_side = (*SOFTMAXES, ("CONCATENATION", (2, 3), "NONE"))
     assert output_facts(joined(*side_by_side), 4, name="f").task == "embedding"
 

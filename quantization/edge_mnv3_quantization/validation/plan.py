@@ -94,8 +94,8 @@ def plan_comparisons(
         if output.facts.task in LABELLED_TASKS:
             named = names.get(output.facts.name) or (names.get("") if output is first else None)
             found = _labels(images, output.facts, numbers, named, own=place == own)
-            if named is not None and found.labelled.named and output.facts.task != "binary":
-                hashes[output.facts.name] = sha256_names(named.names)
+            if named is not None and _were_names(images, output.facts, named, found):
+                hashes[output.facts.name] = sha256_names(_shown(named.names, output.facts, numbers))
         if found.labelled.labels:
             labels[place] = found.labelled.labels
         comparisons.append(_comparison(pair, output, numbers, found.labelled.named))
@@ -107,6 +107,22 @@ def plan_comparisons(
     if not labels and all(each.facts.task in LABELLED_TASKS for each in pair.outputs):
         check_labelled(images)
     return ComparisonPlan(comparisons, labels, tuple(columns), findings, hashes)
+
+
+def _shown(names: Sequence[str], facts: OutputFacts, numbers: ClassNumbers) -> Sequence[str]:
+    """The names that an app shows: without the background's, and of one score that of its class."""
+    if facts.task == "binary":
+        return names[-1:]
+    return names if len(names) == numbers.classes else names[numbers.offsets[0] :]
+
+
+def _were_names(images: ImageSource, facts: OutputFacts, names: OutputNames, found: _Found) -> bool:
+    """Whether the labels of an output were found by names, and not as numbers."""
+    if not found.labelled.named:
+        return False
+    column = next((each for each in found.columns if folded(each) == folded(facts.name)), None)
+    written = images.label_names() if column is None else written_in(images, column).texts
+    return bool(found.columns and column is None) or has_any(names, [each for each in written if each])
 
 
 def _check_names(outputs: Sequence[PairedOutput], names: Mapping[str, OutputNames]) -> None:
