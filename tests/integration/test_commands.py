@@ -189,7 +189,9 @@ def test_inspect(quantized: tuple[Path, QuantizeResult]) -> None:
         in int8_table
     )
     assert "least runtime    TensorFlow Lite 1.15.0, or any LiteRT" in int8_table
-    assert "TFLite Micro     has all operators" in int8_table
+    # The weights are random, and so are the scores' steps, which may be finer than its SOFTMAX takes.
+    micro = ("has all operators", "lacks SOFTMAX of steps of 2^-26 or less")
+    assert any(f"TFLite Micro     {words}\n" in int8_table for words in micro)
     table = run("inspect", files.float_path).stdout
     assert "full integer     no, " in table
     assert "image:0 [1, 64, 64, 3] float32" in table
