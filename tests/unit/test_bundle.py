@@ -262,3 +262,6 @@ def test_wilson_interval() -> None:
     assert wilson_percent(81, 263) == pytest.approx((25.53, 36.62), abs=0.01)
     assert wilson_percent(0, 20) == pytest.approx((0.0, 16.11), abs=0.01)
     assert wilson_percent(20, 20) == pytest.approx((83.89, 100.0), abs=0.01)
+    # What was counted lies within, also where rounding would leave the end a little off.
+    assert {wilson_percent(n, n)[1] for n in range(1, 200)} == {100.0}
+    assert {wilson_percent(0, n)[0] for n in range(1, 200)} == {0.0}
