@@ -62,13 +62,14 @@ def refuse_no_measurement(path: Path, text: str, *, wanted: str) -> None:
     Raises:
         InputFileError: It is one of them; the text says which.
     """
-    keys = _keys(text) or _keys(next((line for line in text.splitlines() if line.strip()), ""))
+    keys = json_keys(text) or json_keys(next((line for line in text.splitlines() if line.strip()), ""))
     for telling, got, next_step in _NO_MEASUREMENTS:
         if telling <= keys and "conditions" not in keys:
             raise InputFileError(f"result {path}", got, wanted, next_step)
 
 
-def _keys(text: str) -> frozenset[str]:
+def json_keys(text: str) -> frozenset[str]:
+    """Gives the keys of a JSON object; of anything else, which is refused when it is read, none."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):

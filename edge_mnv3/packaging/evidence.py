@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.intervals import WILSON, wilson_percent
 from edge_mnv3.core.result_files import (
     QUANTIZE_FILE,
+    json_keys,
     read_quantize_result,
     read_result,
     refuse_no_measurement,
@@ -43,7 +43,7 @@ def read_bench(path: Path) -> BenchEvidence:
     """
     text = _text(path)
     refuse_no_measurement(path, text, wanted=_WANTED)
-    keys = _keys(text)
+    keys = json_keys(text)
     if {"results", "cells"} <= keys:
         raise InputFileError(
             f"result {path}",
@@ -73,15 +73,6 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return ""
-
-
-def _keys(text: str) -> frozenset[str]:
-    """Gives the keys of a JSON object; of anything else, which is refused when it is read, none."""
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return frozenset()
-    return frozenset(data) if isinstance(data, dict) else frozenset()
 
 
 def provenance(path: Path, sha256: str) -> Provenance | None:

@@ -125,7 +125,7 @@ def best(scores: npt.NDArray[np.float64]) -> list[tuple[str, float]]:
 def compile_cpp(source: Path, target: Path, *more: str) -> Path:
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
-        pytest.skip("no C++ compiler")
+        pytest.skip("no C++ compiler: install g++ or clang++")
     done = run(
         [compiler, "-std=c++17", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror", str(source),
          "-o", str(target), *more],
