@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--whole-grid", action="store_true", help="compare every combination of builder arguments"
     )
     parser.addoption(
-        "--all-forms", action="store_true", help="convert every form of Keras models, not one of each kind"
+        "--all-forms", action="store_true", help="convert every form of Keras models, not a few of each kind"
     )
     parser.addoption(
         "--all-mutations", action="store_true", help="change saved Keras models in 500 ways, not in a few"

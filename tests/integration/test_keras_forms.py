@@ -22,25 +22,27 @@ from keras_models import SIZES, Base, all_forms
 from written_graphs import float_pair
 
 # A form of each kind is converted in every run of the tests; --all-forms converts the whole table.
-IN_EVERY_RUN = {
+IN_EVERY_RUN = (
     ("small", "in a Sequential"), ("minimalistic", "input_tensor with Rescaling"),
     ("minimalistic", "two heads"),
     ("minimalistic", "mixed precision"), ("minimalistic", "uint8 input"),
     ("minimalistic", "not square"), ("minimalistic", "grey, three times"), ("small", "embedding of length 1"),
     ("minimalistic", "takes -1..1"), ("large", "whole"),
-}  # fmt: skip
-TABLE = [
-    # The lines that read forms are the same for every size.
-    pytest.param(size, name, marks=() if size == "minimalistic" else pytest.mark.unmeasured)
-    for size in SIZES
-    for name in all_forms(Base(size))
-]
+)  # fmt: skip
+TABLE = [(size, name) for size in SIZES for name in all_forms(Base(size))]
 
 
-@pytest.mark.parametrize(("size", "name"), TABLE)
-def test_form(size: str, name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    if (size, name) not in IN_EVERY_RUN and not request.config.getoption("--all-forms"):
-        pytest.skip("a few rows of the table are in every run; all take minutes: --all-forms")
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "name" in metafunc.fixturenames:
+        rows = [
+            # The lines that read forms are the same for every size.
+            pytest.param(size, name, marks=() if size == "minimalistic" else pytest.mark.unmeasured)
+            for size, name in (TABLE if metafunc.config.getoption("--all-forms") else IN_EVERY_RUN)
+        ]
+        metafunc.parametrize(("size", "name"), rows)
+
+
+def test_form(size: str, name: str, tmp_path: Path) -> None:
     keras.utils.clear_session()
     keras.utils.set_random_seed(1)
     base = Base(size)
