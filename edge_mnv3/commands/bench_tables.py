@@ -56,6 +56,8 @@ def reproduce_table(result: ReproduceResult) -> str:
     if result.published_device is None:
         nearest = f"; {result.nearest}" if result.nearest else ""
         lines += ["", f"{result.device.model} has no published figure{nearest}"]
+    elif result.nearest:
+        lines += ["", f"{result.device.model} has no figure of the first sources; {result.nearest}"]
     if result.contradictions:
         lines += ["", "the sources contradict one another:"]
     for contradiction in result.contradictions:

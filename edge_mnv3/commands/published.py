@@ -42,7 +42,7 @@ def command(request: PublishedRequest, as_json: bool) -> None:
 
 
 def _table(published: Published) -> str:
-    lines = ["variant              alpha precision  top-1 %  M madds M params  device       ms  source"]
+    lines = ["variant              alpha precision  top-1 %  M madds M params  device                ms  source"]
     lines += [_row(figure) for figure in published.figures]
     lines += ["", "sources:"]
     lines += [
@@ -59,6 +59,6 @@ def _row(figure: Figure) -> str:
     note = f" ({figure.conditions})" if figure.conditions else ""
     return (
         f"{figure.variant:<20}{figure.alpha:>6} {figure.precision:<10}{number(figure.top1_percent, 8)}"
-        f"{number(figure.multiply_adds_m, 9)}{number(figure.parameters_m, 9)}  {figure.device or '':<9}"
-        f"{number(figure.latency_ms, 6)}  {figure.source}{note}"
+        f"{number(figure.multiply_adds_m, 9)}{number(figure.parameters_m, 9)}  {figure.device or '':<16}"
+        f"{number(figure.latency_ms, 8)}  {figure.source}{note}"
     )

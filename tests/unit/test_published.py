@@ -64,6 +64,9 @@ def test_each_row_has_its_source_and_no_row_comes_twice() -> None:
         (HEADER + ROW.replace('"float"', '"fp16"'), "figure 1: precision 'fp16' is none of"),
         (HEADER + ROW.replace("alpha = 1.0\n", ""), "figure 1: .*alpha"),
         (HEADER.replace('title = "t"\n', "") + ROW, "source s: .*title"),
+        (HEADER + 'threads = "2"\n' + ROW, "source s: threads '2' is none of"),
+        (HEADER + 'cores = "all"\n' + ROW, "source s: cores 'all' is none of"),
+        (HEADER + 'kernels = "gpu"\n' + ROW, "source s: kernels 'gpu' is none of"),
         (HEADER + '[phones]\n"P" = "Phone"\n' + ROW, "phone 'P': 'Phone' is the device of no figure"),
     ],
 )
@@ -72,11 +75,28 @@ def test_wrong_data_is_refused(text: str, message: str) -> None:
         parse_published(text)
 
 
-def test_version_1_is_read() -> None:
-    written = Path(__file__).parent.parent / "golden" / "formats" / "published-v1.json"
+@pytest.mark.parametrize(("version", "phones"), [(1, 0), (2, 4)])
+def test_earlier_versions_are_read(version: int, phones: int) -> None:
+    written = Path(__file__).parent.parent / "golden" / "formats" / f"published-v{version}.json"
     published = from_json(Published, written.read_text())
-    assert published.figures == read_published().of_variant("large", 0.75).figures
-    assert published.phones == {}
+    now = read_published().of_variant("large", 0.75)
+    assert published.figures == tuple(f for f in now.figures if f.source in published.sources)
+    assert len(published.phones) == phones
+    assert all(source == now.sources[name] for name, source in published.sources.items())
+    assert all(source.is_of_first_figures for source in published.sources.values())
+
+
+def test_later_sources_say_how_they_differ() -> None:
+    sources = read_published().sources
+    later = {name for name, source in sources.items() if not source.is_of_first_figures}
+    assert later == sources.keys() - {"tf_slim", "paper", "keras"}
+    assert {name for name in later if sources[name].graph} == {"mobile_ml_benchmark", "litert_leaderboard"}
+    assert latencies("xnnpack_2020", "small", 1.0, "float") == [12.0, 14.0, 14.0]
+    assert latencies("xnnpack_2020_large_cores", "large", 1.0, "float") == [22.0, 16.0, 24.0]
+    assert latencies("xnnpack_2020_raspberry_pi", "large", 1.0, "float") == [165.0, 67.0, 41.0]
+    assert latencies("label_image_2020", "small", 1.0, "float") == [14.23, 5.58]
+    assert latencies("mobile_ml_benchmark", "small", 1.0, "int8") == [5.89]
+    assert latencies("litert_leaderboard", "large", 1.0, "float") == [7.741, 5.933]
 
 
 def test_command() -> None:
@@ -85,7 +105,7 @@ def test_command() -> None:
     data = json.loads(result.stdout)
     assert {row["variant"] for row in data["figures"]} == {"large"}
     assert {row["alpha"] for row in data["figures"]} == {0.75}
-    assert len(data["figures"]) == 4 + 3 + 2
+    assert len(data["figures"]) == 4 + 3 + 2 + 2
     table = CliRunner().invoke(main, ["published"]).stdout
     assert table.splitlines()[2].split() == ["large", "1.0", "float", "Pixel", "1", "51.2", "tf_slim"]
     assert "without the fused h-swish" in table

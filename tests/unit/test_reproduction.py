@@ -152,7 +152,14 @@ def test_emulated_device_never_gets_a_verdict() -> None:
         ("Pixel XL", "Pixel 1"),
         ("Pixel 2 XL", "Pixel 2"),
         ("Pixel 3", "Pixel 3"),
+        ("Pixel 4 XL", "Pixel 4"),
         ("Pixel 8", None),
+        ("SM-S938B", "Galaxy S25 Ultra"),
+        ("Raspberry Pi 4 Model B Rev 1.4", "Raspberry Pi 4"),
+        ("Raspberry Pi 3 Model B Plus Rev 1.3", "Raspberry Pi 3+"),
+        ("Raspberry Pi 3 Model B Rev 1.2", None),
+        ("Raspberry Pi 2 Model B Rev 1.1", "Raspberry Pi 2"),
+        ("Raspberry Pi 2 Model B Rev 1.2", None),
     ],
 )
 def test_names_of_phones(model: str, name: str | None) -> None:
@@ -193,7 +200,8 @@ def test_a_new_source_with_a_new_phone_is_rows_of_the_data_file_alone() -> None:
     (cell,) = result.cells
     assert (cell.source, cell.published_ms, cell.measured[0].verdict) == ("toy", 10.0, "reproduced")
     on_pixel = reproduce(table, PIXEL, [measured(SMALL, 15.9)])
-    assert [cell.source for cell in on_pixel.cells] == ["tf_slim", "keras", "toy"]
+    first = [cell.source for cell in on_pixel.cells if "xnnpack" not in str(cell.source)]
+    assert first == ["tf_slim", "keras", "toy"]
     (small,) = [c for c in on_pixel.contradictions if (c.variant, c.alpha, c.precision) == SMALL]
     assert small.published_ms["toy"] == 16.0
 
@@ -323,15 +331,110 @@ def test_packaged_figures_of_pixel_1() -> None:
     assert [(c.variant, c.source, c.published_ms, c.measured[0].verdict) for c in result.cells] == [
         ("small", "tf_slim", 15.8, "reproduced"),
         ("small", "keras", 15.8, "reproduced"),
+        ("small", "xnnpack_2020", 12.0, "conditions differ"),
+        ("small", "xnnpack_2020_large_cores", 7.0, "conditions differ"),
         ("large", "tf_slim", 51.2, "slower"),
         ("large", "keras", 51.2, "slower"),
         ("large", "paper", 51.4, "slower"),
         ("large", "paper", 57.5, "slower"),
+        ("large", "xnnpack_2020", 39.0, "conditions differ"),
+        ("large", "xnnpack_2020_large_cores", 22.0, "conditions differ"),
     ]
+    assert result.cells[2].measured[0].reasons == (
+        "program: benchmark_model, published with XNNPACK's end2end_bench",
+        "cores: not stated by the source",
+        "delegate: none, published with XNNPACK",
+    )
     assert [(c.variant, c.alpha, sorted(c.published_ms.values())) for c in result.contradictions] == [
         ("large", 1.0, [51.2, 51.2, 51.4, 57.5]),
         ("large", 0.75, [39.0, 39.8, 39.8]),
     ]
+
+
+BY_XNNPACK = {"kernels": "xnnpack", "delegate": "XNNPACK"}
+OF_LITERT = dataclasses.replace(
+    CONDITIONS.binary, name="l", version="2.2.0", era="later", era_evidence=("x",)
+)
+PROGRAM = "program: benchmark_model, published with "
+CORES, THREADS = "cores: not stated by the source", "threads: not stated by the source"
+
+
+@pytest.mark.parametrize(
+    ("source", "changes", "differences"),
+    [
+        ("xnnpack_2020", BY_XNNPACK, (f"{PROGRAM}XNNPACK's end2end_bench", CORES)),
+        (
+            *("xnnpack_2020_large_cores", {**BY_XNNPACK, "num_threads": 1}),
+            (
+                f"{PROGRAM}XNNPACK's end2end_bench",
+                "threads: 1, published with one per large core",
+                CORES,
+            ),
+        ),
+        (
+            *("xnnpack_2020_large_cores", {**BY_XNNPACK, "num_threads": 2}),
+            (f"{PROGRAM}XNNPACK's end2end_bench", CORES),
+        ),
+        (
+            *("xnnpack_2020_raspberry_pi", BY_XNNPACK),
+            (f"{PROGRAM}XNNPACK's end2end_bench", THREADS, CORES),
+        ),
+        (
+            *("label_image_2020", {**BY_XNNPACK, "delegate": "GPU"}),
+            (f"{PROGRAM}label_image", CORES, "delegate: GPU, published with XNNPACK"),
+        ),
+        (
+            *("mobile_ml_benchmark", {}),
+            (
+                f"{PROGRAM}the authors' benchmark",
+                "kernels: not stated by the source",
+                "build: 'era-2019', published with TFLite 2.10",
+                "graph: other definitions of the networks: 116 million operations for small 1.0, 437 million "
+                "for large 1.0",
+            ),
+        ),
+        (
+            *("litert_leaderboard", {**BY_XNNPACK, "build": OF_LITERT}),
+            (THREADS, CORES, "graph: torchvision's networks, converted"),
+        ),
+        (
+            *("litert_leaderboard", {**BY_XNNPACK, "build": dataclasses.replace(OF_LITERT, era="published")}),
+            (
+                *(THREADS, CORES, "build: 'l', published with LiteRT 2.2.0"),
+                "graph: torchvision's networks, converted",
+            ),
+        ),
+    ],
+)
+def test_conditions_that_differ_from_a_later_source(
+    source: str, changes: dict[str, Any], differences: tuple[str, ...]
+) -> None:
+    build = {"binary": changes["build"]} if "build" in changes else {}
+    changed = changed_conditions(**{name: value for name, value in changes.items() if name != "build"})
+    conditions = dataclasses.replace(changed, **build)
+    told = differences_from_published(conditions, "a phone", read_published().sources[source])
+    assert told == differences
+
+
+def test_a_source_with_the_conditions_of_a_measurement_gives_a_verdict() -> None:
+    """Nothing bars XNNPACK's figures from a verdict but what their sources say of themselves."""
+    source = Source(title="t", address="a", conditions="c", kernels="xnnpack", version="TFLite 2.10")
+    of_2_10 = dataclasses.replace(OF_LITERT, version="2.10")
+    by_it = with_binary(measured(SMALL, 10.0, **BY_XNNPACK), of_2_10)
+    assert judge(by_it.result, 10.0, phone="Pixel 4", source=source).verdict == "reproduced"
+
+
+def test_sources_of_other_conditions_do_not_contradict_the_first() -> None:
+    """Nor are they what an old build's figure stands for, or the nearest phone is found by."""
+    other = Source(title="t", address="a", conditions="c", kernels="xnnpack")
+    table = published(figure(SMALL, 10.0, device="Pixel 2"), figure(SMALL, 20.0, "x"), figure(LARGE, 50.0, "x"))
+    table = dataclasses.replace(table, sources={**table.sources, "x": other})
+    current = [measured(SMALL, 20.0, binary="current"), measured(LARGE, 50.0, binary="current")]
+    result = reproduce(table, PIXEL, current)
+    assert (result.contradictions, result.kernel_era, result.published_device) == ((), None, "Pixel 1")
+    assert result.nearest is not None
+    assert (result.nearest.device, result.nearest.ratio) == ("Pixel 2", pytest.approx(2.0))
+    assert [cell.source for cell in result.cells] == ["x", "x"]
 
 
 def test_results_without_figures_are_left_out_of_factor_and_rank() -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edge_mnv3.core.published import Figure, Published
+from edge_mnv3.core.published import FIRST_FIGURES, Figure, Published, Source
 from edge_mnv3.core.results.bench import BinaryInfo, DeviceBenchResult
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3.core.results.verdicts import (
@@ -59,20 +59,22 @@ def reproduce(
 ) -> ReproduceResult:
     """Holds everything that was measured on a phone against everything that was published of it.
 
-    Each source has a cell. A phone without published figures gets cells without them, and the phone
-    of the published figures whose latencies are nearest.
+    Each source has a cell. A phone without published figures gets cells without them. One without figures
+    that were measured as the first ones were gets the phone whose first figures are nearest.
     """
     phone = published.phone(device.model)
     figures = [f for f in published.figures if f.device is not None and f.latency_ms is not None]
     on_phone = [figure for figure in figures if figure.device == phone]
+    first = [figure for figure in figures if published.sources[figure.source].is_of_first_figures]
+    first_on_phone = [figure for figure in first if figure.device == phone]
     return ReproduceResult(
         device=device,
         published_device=phone,
-        nearest=None if phone or device.emulated else nearest_pixel(figures, measurements),
-        cells=tuple(_cells(on_phone, measurements, phone)),
-        contradictions=contradictions(on_phone),
+        nearest=None if first_on_phone or device.emulated else nearest_pixel(first, measurements),
+        cells=tuple(_cells(published, on_phone, measurements)),
+        contradictions=contradictions(on_phone, published.sources),
         rank_orders=() if device.emulated else tuple(_rank_orders(on_phone, measurements)),
-        kernel_era=None if device.emulated else kernel_era_factor(on_phone, measurements, phone),
+        kernel_era=None if device.emulated else kernel_era_factor(first_on_phone, measurements, phone),
         results=tuple(measurement.result for measurement in measurements),
         warnings=_warnings(device, measurements),
     )
@@ -84,8 +86,9 @@ def network_of(figure: Figure) -> PublishedNetwork:
 
 
 def _cells(
-    on_phone: Sequence[Figure], measurements: Sequence[MeasuredFile], phone: str | None
+    published: Published, on_phone: Sequence[Figure], measurements: Sequence[MeasuredFile]
 ) -> Iterable[ReproduceCell]:
+    phone = on_phone[0].device if on_phone else None
     files: dict[tuple[PublishedNetwork, str | None], list[MeasuredFile]] = defaultdict(list)
     for measurement in measurements:
         files[measurement.network, measurement.recipe].append(measurement)
@@ -93,6 +96,7 @@ def _cells(
         figures: list[Figure | None] = [figure for figure in on_phone if network_of(figure) == network]
         for figure in figures or [None]:
             latency_ms = figure.latency_ms if figure else None
+            source = published.sources[figure.source] if figure else FIRST_FIGURES
             yield ReproduceCell(
                 variant=network.variant,
                 alpha=network.alpha,
@@ -103,18 +107,23 @@ def _cells(
                 published_ms=latency_ms,
                 published_conditions=figure.conditions if figure else None,
                 measured=tuple(
-                    judge(m.result, latency_ms, phone=phone, differences=m.differences) for m in measured
+                    judge(m.result, latency_ms, phone=phone, differences=m.differences, source=source)
+                    for m in measured
                 ),
             )
 
 
-def contradictions(figures: Iterable[Figure]) -> tuple[Contradiction, ...]:
-    """Finds the networks for which sources, or editions of one, give different latencies of one phone."""
-    given: dict[tuple[PublishedNetwork, str], dict[str, float]] = defaultdict(dict)
+def contradictions(figures: Iterable[Figure], sources: Mapping[str, Source]) -> tuple[Contradiction, ...]:
+    """Finds the networks for which sources, or editions of one, give different latencies of one phone.
+
+    Sources that state different conditions do not contradict one another.
+    """
+    given: dict[tuple[PublishedNetwork, str, tuple[str | None, ...]], dict[str, float]] = defaultdict(dict)
     for figure in figures:
         if figure.device is not None and figure.latency_ms is not None:
             label = f"{figure.source} ({figure.conditions})" if figure.conditions else figure.source
-            given[network_of(figure), figure.device][label] = figure.latency_ms
+            key = network_of(figure), figure.device, sources[figure.source].setting
+            given[key][label] = figure.latency_ms
     return tuple(
         Contradiction(
             variant=network.variant,
@@ -124,7 +133,7 @@ def contradictions(figures: Iterable[Figure]) -> tuple[Contradiction, ...]:
             published_ms=latencies,
             spread_percent=100 * (max(latencies.values()) / min(latencies.values()) - 1),
         )
-        for (network, device), latencies in given.items()
+        for (network, device, _), latencies in given.items()
         if len(set(latencies.values())) > 1
     )
 

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edge_mnv3.core.published import (
+    BENCHMARK_MODEL,
+    FIRST_FIGURES,
+    LARGE_CORES,
+    ONE_THREAD,
+    THREAD_PER_LARGE_CORE,
+    UNSTATED,
+    Source,
+)
 from edge_mnv3.core.results.bench import (
     NO_DELEGATE,
     UNKNOWN_DELEGATE,
     XNNPACK_DELEGATE,
+    BinaryInfo,
     DeviceBenchConditions,
     DeviceBenchResult,
 )
@@ -27,57 +37,89 @@ from edge_mnv3_android_bench.device.cpu_topology import big_cores, list_cores
 TOLERANCE = 0.15
 
 
-def differences_from_published(conditions: DeviceBenchConditions, phone: str | None) -> tuple[str, ...]:
-    """Names the conditions that differ from those that the sources state, or that their time implies.
+def differences_from_published(
+    conditions: DeviceBenchConditions, phone: str | None, source: Source = FIRST_FIGURES
+) -> tuple[str, ...]:
+    """Names the conditions that differ from those that a source states, or that its time implies.
 
-    Stated are one thread, a large core and batch 1; the kernels of that time ran without XNNPACK.
+    The first figures state one thread, a large core and batch 1; the kernels of that time ran without XNNPACK.
 
     Args:
         conditions: Conditions of a measurement.
         phone: The device's name in the published figures; None where it has none there.
+        source: The source.
     """
-    binary = conditions.binary
-    why = "; ".join(binary.era_evidence)
-    build = (
-        ()
-        if binary.of_published_time
-        else (f"build era: '{binary.name}' is no build of the published figures' time: {why}",)
+    return (
+        *_differences_beside_build(conditions, phone, source),
+        *_build_differences(conditions.binary, source),
+        *((f"graph: {source.graph}",) if source.graph else ()),
     )
-    return (*_differences_beside_build(conditions, phone), *build)
 
 
 def differs_by_build_alone(conditions: DeviceBenchConditions, phone: str | None) -> bool:
-    """Whether nothing but the build sets a measurement apart from the published ones.
+    """Whether nothing but the build sets a measurement apart from the first figures.
 
     The arguments are those of `differences_from_published`.
     """
-    return not _differences_beside_build(conditions, phone)
+    return not _differences_beside_build(conditions, phone, FIRST_FIGURES)
 
 
-def _differences_beside_build(conditions: DeviceBenchConditions, phone: str | None) -> list[str]:
+def _build_differences(binary: BinaryInfo, source: Source) -> list[str]:
+    if source.version is not None:
+        # TensorFlow 2.2 and LiteRT 2.2 share their numbers, but not their time.
+        is_same = not binary.of_published_time and binary.version == source.version.split()[-1]
+        return [] if is_same else [f"build: '{binary.name}', published with {source.version}"]
+    if binary.of_published_time:
+        return []
+    why = "; ".join(binary.era_evidence)
+    return [f"build era: '{binary.name}' is no build of the published figures' time: {why}"]
+
+
+def _differences_beside_build(
+    conditions: DeviceBenchConditions, phone: str | None, source: Source
+) -> list[str]:
     differences = []
     if conditions.device.emulated:
         differences.append(EMULATED_REASON)
     if phone is None:
         differences.append(f"device model: {conditions.device.model}")
-    threads, kernels, delegate = (
-        conditions.protocol.num_threads,
-        conditions.protocol.kernels,
-        conditions.delegate,
-    )
-    if threads != 1:
-        count = "chosen by the build" if threads < 1 else str(threads)
-        differences.append(f"threads: {count}, published with 1")
-    differences += _core_differences(conditions)
-    is_named = delegate not in (NO_DELEGATE, UNKNOWN_DELEGATE)
-    if kernels == "default" and delegate == UNKNOWN_DELEGATE:
-        differences.append("XNNPACK: neither demanded nor told by the log")
-    elif kernels == "xnnpack" or is_named:
-        name = delegate if is_named else XNNPACK_DELEGATE
-        differences.append(f"delegate: {name}, published with the built-in kernels")
+    if source.program != BENCHMARK_MODEL:
+        differences.append(f"program: {BENCHMARK_MODEL}, published with {source.program}")
+    differences += _thread_differences(conditions, source)
+    if source.cores == LARGE_CORES:
+        differences += _core_differences(conditions)
+    else:
+        differences.append("cores: not stated by the source")
+    differences += _kernel_differences(conditions, source)
     if conditions.fixed_performance:
         differences.append("clocks: held below the highest by the fixed-performance mode")
     return differences
+
+
+def _thread_differences(conditions: DeviceBenchConditions, source: Source) -> list[str]:
+    threads = conditions.protocol.num_threads
+    count = "chosen by the build" if threads < 1 else str(threads)
+    if source.threads == ONE_THREAD:
+        return [] if threads == 1 else [f"threads: {count}, published with 1"]
+    if source.threads == THREAD_PER_LARGE_CORE:
+        large = len(big_cores(conditions.device.clusters))
+        return [] if threads == large else [f"threads: {count}, published with {source.threads}"]
+    return ["threads: not stated by the source"]
+
+
+def _kernel_differences(conditions: DeviceBenchConditions, source: Source) -> list[str]:
+    if source.kernels == UNSTATED:
+        return ["kernels: not stated by the source"]
+    kernels, delegate = conditions.protocol.kernels, conditions.delegate
+    is_named = delegate not in (NO_DELEGATE, UNKNOWN_DELEGATE)
+    if kernels == "default" and delegate == UNKNOWN_DELEGATE:
+        return ["XNNPACK: neither demanded nor told by the log"]
+    used = delegate if is_named else XNNPACK_DELEGATE if kernels == "xnnpack" else NO_DELEGATE
+    wanted = XNNPACK_DELEGATE if source.kernels == "xnnpack" else NO_DELEGATE
+    if used == wanted:
+        return []
+    published = "the built-in kernels" if wanted == NO_DELEGATE else XNNPACK_DELEGATE
+    return [f"delegate: {used}, published with {published}"]
 
 
 def _core_differences(conditions: DeviceBenchConditions) -> list[str]:
@@ -100,6 +142,7 @@ def judge(
     *,
     phone: str | None,
     differences: Sequence[str] = (),
+    source: Source = FIRST_FIGURES,
 ) -> MeasuredCell:
     """Holds a measurement against a published latency.
 
@@ -108,9 +151,14 @@ def judge(
         published_ms: None where there is none.
         phone: The device's name in the published figures; None where it has none there.
         differences: How the file differs, such as by another graph; this function adds how the conditions do.
+        source: Where the latency was published.
     """
     accepted = (f"accepted against the rules: {text}" for text in result.accepted)
-    all_differences = (*differences_from_published(result.conditions, phone), *differences, *accepted)
+    all_differences = (
+        *differences_from_published(result.conditions, phone, source),
+        *differences,
+        *accepted,
+    )
     measured_ms = result.median_us / 1e3 if result.median_us is not None else None
     interval_ms = _scale(result.ci95_us, 1e-3)
     ratio = measured_ms / published_ms if measured_ms is not None and published_ms else None
