@@ -243,7 +243,7 @@ def _dataclasses(module: ModuleType) -> dict[str, Any]:
     return {
         name: kind
         for name, kind in vars(module).items()
-        if dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__module__ == module.__name__
     }
 
 

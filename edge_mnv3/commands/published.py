@@ -42,7 +42,9 @@ def command(request: PublishedRequest, as_json: bool) -> None:
 
 
 def _table(published: Published) -> str:
-    lines = ["variant              alpha precision  top-1 %  M madds M params  device                ms  source"]
+    lines = [
+        "variant              alpha precision  top-1 %  M madds M params  device                ms  source"
+    ]
     lines += [_row(figure) for figure in published.figures]
     lines += ["", "sources:"]
     lines += [

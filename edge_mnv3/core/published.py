@@ -120,9 +120,7 @@ class Published:
             sister with the same chip.
     """
 
-    FORMAT: ClassVar[Format] = Format(
-        "published figures", (lambda old: {**old, "phones": {}}, _add_settings)
-    )
+    FORMAT: ClassVar[Format] = Format("published figures", (lambda old: {**old, "phones": {}}, _add_settings))
     schema_version: int = FORMAT.version
     sources: dict[str, Source]
     figures: tuple[Figure, ...]
@@ -156,8 +154,8 @@ def parse_published(text: str) -> Published:
 
     Raises:
         ValueError: A key is unknown or missing, a source is not declared or states what cannot be, a
-            precision is neither of the two, a row has a latency without device or a device without latency, or a phone's name in the figures
-            is in none of them.
+            precision is neither of the two, a row has a latency without device or a device without latency,
+            or a phone's name in the figures is in none of them.
     """
     data = tomllib.loads(text)
     sources = {name: _make(Source, row, f"source {name}") for name, row in data["sources"].items()}

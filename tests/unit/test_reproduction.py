@@ -427,7 +427,9 @@ def test_a_source_with_the_conditions_of_a_measurement_gives_a_verdict() -> None
 def test_sources_of_other_conditions_do_not_contradict_the_first() -> None:
     """Nor are they what an old build's figure stands for, or the nearest phone is found by."""
     other = Source(title="t", address="a", conditions="c", kernels="xnnpack")
-    table = published(figure(SMALL, 10.0, device="Pixel 2"), figure(SMALL, 20.0, "x"), figure(LARGE, 50.0, "x"))
+    table = published(
+        figure(SMALL, 10.0, device="Pixel 2"), figure(SMALL, 20.0, "x"), figure(LARGE, 50.0, "x")
+    )
     table = dataclasses.replace(table, sources={**table.sources, "x": other})
     current = [measured(SMALL, 20.0, binary="current"), measured(LARGE, 50.0, binary="current")]
     result = reproduce(table, PIXEL, current)

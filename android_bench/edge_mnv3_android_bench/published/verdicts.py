@@ -42,7 +42,8 @@ def differences_from_published(
 ) -> tuple[str, ...]:
     """Names the conditions that differ from those that a source states, or that its time implies.
 
-    The first figures state one thread, a large core and batch 1; the kernels of that time ran without XNNPACK.
+    The first figures state one thread, a large core and batch 1; the kernels of that time ran without
+    XNNPACK.
 
     Args:
         conditions: Conditions of a measurement.
