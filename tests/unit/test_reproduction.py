@@ -351,7 +351,7 @@ def test_packaged_figures_of_pixel_1() -> None:
     ]
 
 
-BY_XNNPACK = {"kernels": "xnnpack", "delegate": "XNNPACK"}
+BY_XNNPACK: dict[str, Any] = {"kernels": "xnnpack", "delegate": "XNNPACK"}
 OF_LITERT = dataclasses.replace(
     CONDITIONS.binary, name="l", version="2.2.0", era="later", era_evidence=("x",)
 )
@@ -435,7 +435,8 @@ def test_sources_of_other_conditions_do_not_contradict_the_first() -> None:
     result = reproduce(table, PIXEL, current)
     assert (result.contradictions, result.kernel_era, result.published_device) == ((), None, "Pixel 1")
     assert result.nearest is not None
-    assert (result.nearest.device, result.nearest.ratio) == ("Pixel 2", pytest.approx(2.0))
+    assert result.nearest.device == "Pixel 2"
+    assert result.nearest.ratio == pytest.approx(2.0)
     assert [cell.source for cell in result.cells] == ["x", "x"]
 
 
