@@ -20,6 +20,7 @@ from edge_mnv3.commands.device_options import (
     usage_errors,
 )
 from edge_mnv3.commands.exit_codes import EXPECTED_ERROR
+from edge_mnv3.commands.list_type import list_of
 from edge_mnv3.commands.options import (
     force_option,
     input_range_option,
@@ -35,6 +36,7 @@ from edge_mnv3.core.choices import (
     HISTORY_FILE,
     IMAGENET_WEIGHTS,
     KERNELS,
+    Cores,
 )
 from edge_mnv3.model.arch import VARIANTS, parse_variant
 from edge_mnv3_android_bench.measuring.plan import (
@@ -43,7 +45,7 @@ from edge_mnv3_android_bench.measuring.plan import (
     HostBenchRequest,
     HostTurnsRequest,
 )
-from edge_mnv3_android_bench.measuring.protocols import CUSTOM, PROTOCOLS, PUBLISHED, custom_protocol
+from edge_mnv3_android_bench.measuring.protocols import CUSTOM, PROTOCOLS, PUBLISHED, Sweep, custom_protocol
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench import HostBenchResult
@@ -117,9 +119,19 @@ _HOST_OPTIONS = frozenset(
     help="Measure by this protocol. published: one thread, big core, built-in kernels, 50 runs; app: 4 "
     "threads, all cores, XNNPACK; custom: published, but for the options that follow.",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Run each inference on N threads.  [host: 1]")
 @click.option(
-    "--cores", type=click.Choice(CORES), help="Pin the program to the fastest cores, or let it run on all."
+    "--threads",
+    callback=list_of(click.IntRange(min=1)),
+    metavar="N[,N...]",
+    help="Run each inference on N threads; on phones several numbers are measured in turns.  [host: 1]",
+)
+@click.option(
+    "--cores",
+    callback=list_of(click.Choice(CORES)),
+    metavar="NAME[,NAME...]",
+    help="Pin the program to these cores: big, the fastest; little, the slowest; mid, each cluster between "
+    "them; prime, the fastest of a phone with three clusters or more; all, not pinned. Several are measured "
+    "in turns.",
 )
 @click.option(
     "--kernels",
@@ -183,6 +195,7 @@ def command(
       edge-mnv3 bench float.tflite int8.tflite --device all -o result.json
       edge-mnv3 bench --variant small --device SERIAL --benchmark-binary era-2019
       edge-mnv3 bench model.tflite --device SERIAL --protocol app --profile --check-outputs
+      edge-mnv3 bench model.tflite --device SERIAL --threads 1,2,4 --cores little,mid,big
       edge-mnv3 bench --log launch1.txt --log launch2.txt
     """
     if host + bool(devices) + bool(log_files) != 1:
@@ -240,6 +253,9 @@ def _bench_on_host(models: tuple[Path, ...], options: dict[str, Any]) -> None:
     from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.bench import bench
 
+    if len(options["threads"]) > 1:
+        raise click.UsageError("--host takes one number of --threads.")
+    options = {**options, "threads": next(iter(options["threads"]), None)}
     given = {field: options[name] for name, field in _HOST_FIELDS.items() if options[name] is not None}
     reporter, files = TerminalReporter(), result_files(options)
     with usage_errors():
@@ -285,10 +301,12 @@ def _device_request(
     from edge_mnv3.stages.bench_requests import DeviceBenchRequest
     from edge_mnv3.stages.variant_files import VariantFilesRequest
 
+    threads: tuple[int, ...] = options["threads"]
+    cores: tuple[Cores, ...] = options["cores"]
     protocol = custom_protocol(
         PROTOCOLS.get(options["protocol"], PUBLISHED),
-        num_threads=options["threads"],
-        cores=options["cores"],
+        num_threads=threads[0] if len(threads) == 1 else None,
+        cores=cores[0] if len(cores) == 1 else None,
         kernels=options["kernels"],
         num_runs=options["runs"],
         warmup_runs=options["warmup_runs"],
@@ -306,6 +324,7 @@ def _device_request(
         serials=devices,
         binaries=options["binaries"],
         protocol=protocol,
+        sweep=Sweep(threads=threads if len(threads) > 1 else (), cores=cores if len(cores) > 1 else ()),
         adb=options["adb"],
         fixed_performance=options["fixed_performance"],
         profile=options["profile"],
@@ -327,7 +346,8 @@ def table(result: HostBenchResult) -> str:
     return "\n".join(
         (
             f"median {result.median_us / 1e3:.3f} ms, p5 {result.p5_us / 1e3:.3f} ms, "
-            f"p95 {result.p95_us / 1e3:.3f} ms, standard deviation {result.std_us / 1e3:.3f} ms",
+            f"p95 {result.p95_us / 1e3:.3f} ms, standard deviation {result.std_us / 1e3:.3f} ms, "
+            f"start-up {result.init_us / 1e3:.3f} ms",
             f"{conditions.model_path} on {conditions.device} (not a phone), {conditions.runtime}, "
             f"{protocol.kernels}, {protocol.num_threads} threads, {runs_words(protocol)}, "
             f"cpu mask {conditions.cpu_mask}",

@@ -6,10 +6,12 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from edge_mnv3.core.cores import name_cores
+from edge_mnv3.core.results.launch_figures import LAUNCH_FIGURES, LaunchFigure
 from edge_mnv3.core.results.verdicts import EMULATED_REASON, UNSTABLE
 
 if TYPE_CHECKING:
-    from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult, LaunchTimings
+    from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult
     from edge_mnv3.core.results.bench_log import BenchLogResult
     from edge_mnv3.core.results.bench_report import DeviceBenchReport
     from edge_mnv3.core.results.device import DeviceInfo, PhoneOutputs
@@ -30,8 +32,10 @@ def bench_table(report: DeviceBenchReport) -> str:
     for serial in dict.fromkeys(result.conditions.device.serial for result in report.results):
         of_device = [result for result in report.results if result.conditions.device.serial == serial]
         cells = [cell for entry in report.published if entry.serial == serial for cell in entry.cells]
-        lines = [device_line(of_device[0].conditions.device), protocol_line(of_device[0].conditions), ""]
-        lines += result_lines(of_device)
+        how = protocol_line(of_device[0].conditions, swept=is_sweep(of_device))
+        lines = [device_line(of_device[0].conditions.device), how, "", *result_lines(of_device)]
+        left_out = [entry for entry in report.not_measured if entry.serial == serial]
+        lines += [f"not measured: {entry.what}: {entry.why}" for entry in left_out]
         if any(cell.published_ms is not None for cell in cells):
             lines += ["", *cell_lines(cells)]
         for profile in report.profiles:
@@ -88,7 +92,7 @@ def compare_table(result: CompareResult) -> str:
     """Writes in words whether results differ."""
     lines = []
     for comparison in result.comparisons:
-        lines.append(comparison.text)
+        lines += [comparison.text, *(f"  {figure.text}" for figure in comparison.launch_figures)]
         lines += [f"  allowed to differ: {d.name}: {d.a} and {d.b}" for d in comparison.differences]
     return "\n".join([*lines, *(f"not compared: {text}" for text in result.not_compared)])
 
@@ -121,61 +125,55 @@ def device_line(device: DeviceInfo) -> str:
     return f"{title}{device.model} ({device.serial}), {device.soc}, {system}"
 
 
-def protocol_line(conditions: DeviceBenchConditions) -> str:
-    """Says how it was measured."""
+def protocol_line(conditions: DeviceBenchConditions, *, swept: bool = False) -> str:
+    """Says how it was measured; of a sweep each row says on which threads and cores."""
     protocol = conditions.protocol
     threads = "1 thread" if protocol.num_threads == 1 else f"{protocol.num_threads} threads"
-    return (
-        f"protocol {protocol.name}: {threads}, core mask {conditions.cpu_mask}, {protocol.kernels} "
-        f"kernels, {protocol.num_runs} runs a launch"
-    )
+    where = "threads and cores in turns" if swept else f"{threads}, core mask {conditions.cpu_mask}"
+    name = "custom" if swept else protocol.name
+    return f"protocol {name}: {where}, {protocol.kernels} kernels, {protocol.num_runs} runs a launch"
+
+
+def is_sweep(results: Sequence[DeviceBenchResult]) -> bool:
+    """Whether results of a device differ in threads or cores."""
+    return len({(r.conditions.protocol.num_threads, r.conditions.cpu_mask) for r in results}) > 1
 
 
 def result_lines(results: Sequence[DeviceBenchResult]) -> list[str]:
-    """Writes latencies; an unstable one is never a figure."""
+    """Writes latencies; an unstable one is never a figure. A sweep has columns for threads and cores."""
+    swept = is_sweep(results)
     rows = [
         (
-            "file",
-            "binary",
-            "median ms",
-            "95 % interval",
-            "variation %",
-            "launches",
-            "start-up ms",
-            "first ms",
-            "",
+            *("file", "binary", *(("cores", "threads") if swept else ()), "median ms", "95 % interval"),
+            *("variation %", "launches", "start-up ms", "first ms", "peak MB", ""),
         )
     ]
     for result in results:
         conditions = result.conditions
         counted = sum(not launch.problems for launch in result.launches)
         variation = result.coefficient_of_variation_percent
+        cores = name_cores(conditions.device.clusters, conditions.cpus)
         rows.append(
             (
                 _file_name(conditions),
                 conditions.binary.name,
+                *((cores, f"{conditions.protocol.num_threads}") if swept else ()),
                 "not quotable" if result.median_us is None else f"{result.median_us / 1e3:.3f}",
                 _interval_ms(result.ci95_us),
                 "" if variation is None else f"{variation:.2f}",
                 f"{counted} of {len(result.launches)}",
-                _median_ms([t.init_us for t in _counted(result)]),
-                _median_ms([t.first_inference_us for t in _counted(result)]),
+                *(_shown_median(figure, result) for figure in LAUNCH_FIGURES),
                 remarks(result),
             )
         )
-    return _aligned(rows, right={2, 4, 6, 7})
+    places = {2, 4, 6, 7, 8}
+    return _aligned(rows, right={place + 2 for place in places} | {3} if swept else places)
 
 
-def _counted(result: DeviceBenchResult) -> list[LaunchTimings]:
-    """The launches that count, of a result that may be quoted."""
-    counted = [launch.timings for launch in result.launches if launch.timings and not launch.problems]
-    return counted if result.stable else []
-
-
-def _median_ms(times_us: Sequence[float | None]) -> str:
-    """The median of what is known; empty where nothing is."""
-    known = [us for us in times_us if us is not None]
-    return f"{statistics.median(known) / 1e3:.3f}" if known else ""
+def _shown_median(figure: LaunchFigure, result: DeviceBenchResult) -> str:
+    """The median over the launches that count; empty where none tells it, or none is to be quoted."""
+    figures = figure.of_result(result) if result.stable else ()
+    return f"{statistics.median(figures) / figure.unit_scale:.{figure.decimals}f}" if figures else ""
 
 
 def remarks(result: DeviceBenchResult) -> str:

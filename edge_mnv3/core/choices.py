@@ -17,7 +17,7 @@ RuntimeName = Literal["litert", "tflite-runtime", "tensorflow"]
 PreprocessName = Literal["slim", "resize", "resize256"]
 HardSwishPolicy = Literal["auto", "lowered", "fused"]
 IoType = Literal["uint8", "int8", "float32"]
-Cores = Literal["big", "all"]
+Cores = Literal["little", "mid", "big", "prime", "all"]
 ScoreTransformation = Literal["identity", "log", "inverse-logistic"]
 
 KERNELS: tuple[Kernels, ...] = get_args(Kernels)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import overload
 
 from edge_mnv3.core.cache import cache_folder
+from edge_mnv3.core.cores import big_cores
 from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error
 from edge_mnv3.core.hashing import sha256_file, sha256_model
 from edge_mnv3.core.input_range import stated_range
@@ -19,7 +20,7 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import check_call, check_kind, optional_path
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_log import BenchLogResult
-from edge_mnv3.core.results.bench_report import DeviceBenchReport, DeviceFailure, PublishedCells
+from edge_mnv3.core.results.bench_report import DeviceBenchReport, DeviceFailure, NotMeasured, PublishedCells
 from edge_mnv3.core.results.bench_turns import HostTurnsResult
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3.core.tflite.read import read_file
@@ -48,6 +49,7 @@ from edge_mnv3_android_bench.measuring.plan import (
 )
 from edge_mnv3_android_bench.measuring.runs import forget_launches, measure_fleet
 from edge_mnv3_android_bench.measuring.session import DeviceSession
+from edge_mnv3_android_bench.measuring.sweep import place
 from edge_mnv3_android_bench.published.reproduction import MeasuredFile, reproduce
 
 _REQUESTS = (HostBenchRequest, HostTurnsRequest, DeviceBenchRequest, BenchLogRequest)
@@ -173,10 +175,11 @@ def _bench_devices(
             plan = _plan(request, models, _ready_binaries(request, fleet, registry, reporter), fleet)
             results: tuple[DeviceBenchResult, ...] = ()
             if fleet.sessions:
-                launches = len(models) * len(plan.binaries)
+                launches = len(models) * len(plan.binaries) * len(plan.protocols)
                 launches *= request.acceptance.launches_needed(request.protocol.launches)
                 count = f"{len(fleet.sessions)} devices" if len(fleet.sessions) > 1 else "the device"
-                reporter.step(f"{launches} launches on {count}")
+                at_most = "at most " if len(plan.protocols) > 1 else ""  # a phone may lack some of the cores
+                reporter.step(f"{at_most}{launches} launches on {count}")
                 results = measure_fleet(fleet, plan, registry, reporter)
             wanted = PhoneCheckRequest(
                 plan=plan,
@@ -190,12 +193,19 @@ def _bench_devices(
         raise
     report = DeviceBenchReport(
         results=results,
+        not_measured=_not_measured(results, plan),
         published=_published_cells(results),
         profiles=tuple(checks.profiles),
         outputs=tuple(checks.outputs),
         failures=tuple(DeviceFailure(serial=serial, error=str(error)) for serial, error in fleet.failures),
     )
     return report, plan
+
+
+def _not_measured(results: Sequence[DeviceBenchResult], plan: MeasurementPlan) -> tuple[NotMeasured, ...]:
+    """What of the plan the devices do not have that gave results."""
+    devices = dict.fromkeys(result.conditions.device for result in results)
+    return tuple(left_out for info in devices for left_out in place(info, plan.protocols).left_out)
 
 
 def _distinct(models: Sequence[Path]) -> tuple[Path, ...]:
@@ -246,6 +256,7 @@ def _plan(
         models=models,
         binaries=binaries,
         protocol=request.protocol,
+        sweep=request.sweep,
         log_folder=optional_path(request.log_folder) or cache_folder() / "bench" / "logs" / now,
         fixed_performance=request.fixed_performance,
         cool_down=request.cool_down,
@@ -283,13 +294,18 @@ def resume_name(plan: MeasurementPlan, devices: Sequence[str]) -> str:
         *plan.binaries,
         described,
         str(plan.fixed_performance),
+        *([repr(plan.sweep)] if len(plan.protocols) > 1 else []),
     ]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"unfinished-{key[:16]}.jsonl"
 
 
 def _published_cells(results: Sequence[DeviceBenchResult]) -> tuple[PublishedCells, ...]:
-    """Holds results of files whose network is known against the published figures."""
+    """Holds results of files whose network is known against the published figures.
+
+    Of a sweep that is what ran as the published figures did, on one thread of the fastest cores.
+    """
+    results = _as_published(results)
     known = {path: identify(Path(path)) for path in {result.conditions.model_path for result in results}}
     devices: dict[str, DeviceInfo] = {r.conditions.device.serial: r.conditions.device for r in results}
     published = []
@@ -303,6 +319,25 @@ def _published_cells(results: Sequence[DeviceBenchResult]) -> tuple[PublishedCel
             cells = reproduce(read_published(), info, files).cells
             published.append(PublishedCells(serial=serial, cells=cells))
     return tuple(published)
+
+
+def _as_published(results: Sequence[DeviceBenchResult]) -> Sequence[DeviceBenchResult]:
+    """The results that are alone with their device, file and build, and of the others those that fit best."""
+    groups: dict[tuple[str, ...], list[DeviceBenchResult]] = {}
+    for result in results:
+        conditions = result.conditions
+        key = (conditions.device.serial, conditions.model_sha256, conditions.binary.sha256)
+        groups.setdefault(key, []).append(result)
+    chosen = []
+    for group in groups.values():
+        fits = [
+            result
+            for result in group
+            if result.conditions.protocol.num_threads == 1
+            and result.conditions.cpus == big_cores(result.conditions.device.clusters)
+        ]
+        chosen += group if len(group) == 1 else fits
+    return chosen
 
 
 def measured_file(file: VariantFile, result: DeviceBenchResult) -> MeasuredFile:

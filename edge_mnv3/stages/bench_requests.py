@@ -19,7 +19,14 @@ from edge_mnv3_android_bench.measuring.plan import (
     HostBenchRequest,
     HostTurnsRequest,
 )
-from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, check_protocol
+from edge_mnv3_android_bench.measuring.protocols import (
+    NO_SWEEP,
+    PUBLISHED,
+    Protocol,
+    Sweep,
+    check_protocol,
+    swept,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,7 @@ class DeviceBenchRequest(Request):
         serials: Serials, or addresses such as `192.168.0.7:5555`, or `all`; empty for the only device.
         binaries: Files, or names in the registry.
         protocol: How each launch measures, and how many there are.
+        sweep: Threads and cores to go through in turn; what a device does not have is told of.
         adb: The adb binary; None for the one that `find_adb` finds.
         fixed_performance: Hold sustainable clocks, which are lower: for comparing files.
         profile: Launch each file once more with the profiler on.
@@ -50,6 +58,7 @@ class DeviceBenchRequest(Request):
     serials: Sequence[str] = ()
     binaries: Sequence[AnyPath] = (CURRENT_BINARY,)
     protocol: Protocol = PUBLISHED
+    sweep: Sweep = NO_SWEEP
     adb: AnyPath | None = None
     fixed_performance: bool = False
     profile: bool = False
@@ -73,6 +82,7 @@ class DeviceBenchRequest(Request):
                 "DeviceBenchRequest: models", "none", "at least one .tflite file, or variants"
             )
         check_protocol(self.protocol)
+        swept(self.protocol, self.sweep)
         stated_range(self.input_range)
         if self.input_range is not None and not self.check_outputs:
             raise ArgumentError("--input-range", self.input_range, "none without --check-outputs")

@@ -136,12 +136,15 @@ def _look_at_all(
         sdk=session.info.sdk,
         reporter=reporter,
     ):
+        compared: set[tuple[str, str]] = set()  # outputs do not depend on threads and cores
         for result in results:
             try:
                 ready = place_binary(session, registry, result.conditions.binary.name, stop=fleet.stop)
                 if request.profile:
                     checks.profiles.append(_profile(fleet, session, ready, result, request.plan.log_folder))
-                if request.check_outputs:
+                what = (result.conditions.model_sha256, result.conditions.binary.sha256)
+                if request.check_outputs and what not in compared:
+                    compared.add(what)
                     checks.outputs.append(_compare_outputs(fleet, session, ready, result, request))
             except EdgeMnv3Error as error:
                 failures.append(FailedDevice(session.serial, error))
@@ -152,9 +155,11 @@ def _profile(
     fleet: Fleet, session: DeviceSession, ready: ReadyBinary, result: DeviceBenchResult, log_folder: Path
 ) -> DeviceProfileResult:
     model = Path(result.conditions.model_path)
-    log = f"profile_{model.stem}_{ready.binary.name}_{safe_file_name(session.serial)}.log"
+    conditions = result.conditions
+    where = f"{conditions.protocol.num_threads}t_{conditions.cpu_mask}_{safe_file_name(session.serial)}"
+    log = f"profile_{model.stem}_{ready.binary.name}_{where}.log"
     graph = read_file(model).main_graph
-    return profile_model(session, ready, result.conditions, graph, log_folder / log, stop=fleet.stop)
+    return profile_model(session, ready, conditions, graph, log_folder / log, stop=fleet.stop)
 
 
 def _compare_outputs(

@@ -13,6 +13,7 @@ from device.conftest import AnyDevice, MakePhone
 from device.layouts import captured_phone, generic_phone
 from device.patience import let_time_fly_while_frozen
 from device.phone import Phone
+from edge_mnv3.core.cores import big_cores
 from edge_mnv3.core.errors import (
     DeviceError,
     DeviceFileError,
@@ -23,7 +24,7 @@ from edge_mnv3.core.errors import (
 from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.adb.files import DeviceFolder
 from edge_mnv3_android_bench.device import selection as device_selection
-from edge_mnv3_android_bench.device.cpu_topology import big_cores, cpu_mask
+from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
 from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.device.state import read_device_info, read_device_state
 from hanging import HANGS_AFTER_S

@@ -83,6 +83,7 @@ def test_card_and_manifest_have_the_latencies_of_phones(
     unstable = device_result((9_000, 12_000), model_sha256=sha256, binary="current")
     report = DeviceBenchReport(
         results=(good, unstable, device_result(steady(7_000), model_sha256="0" * 64)),
+        not_measured=(),
         published=(),
         profiles=(),
         outputs=(),

@@ -76,7 +76,9 @@ def test_verdicts_of_another_phone() -> None:
 def test_an_emulated_device_is_marked_and_an_unstable_result_has_no_figure() -> None:
     device = dataclasses.replace(PIXEL, emulated=True)
     results = (device_result(steady(1000.0), device=device), device_result([1.0, 2.0], device=device))
-    report = DeviceBenchReport(results=results, published=(), profiles=(), outputs=(), failures=())
+    report = DeviceBenchReport(
+        results=results, not_measured=(), published=(), profiles=(), outputs=(), failures=()
+    )
     lines = bench_table(report).splitlines()
     assert lines[0] == "EMULATED DEVICE, NOT A PHONE: Pixel (A1), soc821, Android 10, arm64-v8a"
     figures = "1.000  0.998 to 1.002         0.16  5 of 5          1.000     2.000"

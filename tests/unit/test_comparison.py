@@ -173,7 +173,9 @@ def test_block_medians_are_in_order_of_time() -> None:
 
 
 def write(path: Path, *results: Any) -> Path:
-    report = DeviceBenchReport(results=results, published=(), profiles=(), outputs=(), failures=())
+    report = DeviceBenchReport(
+        results=results, not_measured=(), published=(), profiles=(), outputs=(), failures=()
+    )
     result = results[0] if len(results) == 1 else report
     path.write_text(to_json(result), encoding="utf-8")
     return path

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_mnv3.core.cores import big_cores
 from edge_mnv3.core.results.device import CpuCluster
 from edge_mnv3_android_bench.device.cpu_topology import (
     TOPOLOGY_SCRIPT,
-    big_cores,
     cpu_mask,
     parse_clusters,
     parse_cpu_list,

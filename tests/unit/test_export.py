@@ -36,7 +36,9 @@ def export(folder: Path, *results: object, options: tuple[str, ...] = ()) -> Res
 
 
 def report(*results: Any) -> DeviceBenchReport:
-    return DeviceBenchReport(results=results, published=(), profiles=(), outputs=(), failures=())
+    return DeviceBenchReport(
+        results=results, not_measured=(), published=(), profiles=(), outputs=(), failures=()
+    )
 
 
 def test_a_table_has_every_result(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ SHA256 = "a" * 64
 
 
 def report(*results: DeviceBenchResult) -> DeviceBenchReport:
-    return DeviceBenchReport(results=results, published=(), profiles=(), outputs=(), failures=())
+    return DeviceBenchReport(
+        results=results, not_measured=(), published=(), profiles=(), outputs=(), failures=()
+    )
 
 
 def written(path: Path, result: object) -> Path:

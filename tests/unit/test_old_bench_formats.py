@@ -69,6 +69,9 @@ def test_report() -> None:
     written = json.loads(to_json(report))["results"][0]
     assert (written["schema_version"], written["conditions"]["binary"]["name"]) == (3, "current")
     assert from_json(DeviceBenchReport, to_json(report)) == report
+    assert (report.schema_version, report.not_measured) == (2, ())
+    text = (FORMATS / "device-bench-report-v2.json").read_text()
+    assert to_json(from_json(DeviceBenchReport, text)) == text
 
 
 def test_report_with_profile_and_outputs() -> None:

@@ -109,7 +109,7 @@ def test_custom() -> None:
         ({"max_secs": 1.0}, "protocol, max_secs: got 1.0, expected more than 1"),
         ({"warmup_min_secs": float("nan")}, "protocol, warmup_min_secs: got nan, expected seconds from 0 on"),
         ({"kernels": "default"}, "protocol, kernels: got 'default', expected xnnpack or builtin"),
-        ({"cores": "little"}, "protocol, cores: got 'little', expected big or all"),
+        ({"cores": "fast"}, "protocol, cores: got 'fast', expected little or mid or big or prime or all"),
     ],
 )
 def test_values_out_of_range(change: dict[str, Any], text: str) -> None:

@@ -18,8 +18,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import numpy as np
-
 from edge_mnv3.core.errors import ArgumentError, ConditionsDifferError, InputFileError
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.result_files import refuse_no_measurement
@@ -29,12 +27,16 @@ from edge_mnv3.core.results.bench_turns import HostTurnsResult
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.verdicts import CompareResult, Comparison, ConditionDifference, ReproduceResult
-from edge_mnv3_android_bench.measuring.acceptance import MIN_LAUNCHES_OF_INTERVAL, bootstrap_interval
+from edge_mnv3_android_bench.comparison.launch_figures import (
+    MIN_DIFFERENCE,
+    compare_launch_figures,
+    ratio_interval,
+)
+from edge_mnv3_android_bench.measuring.acceptance import MIN_LAUNCHES_OF_INTERVAL
 from edge_mnv3_android_bench.measuring.host import UNSTABLE_SPREAD
 from edge_mnv3_android_bench.measuring.launch_statistics import counted_figures_us
 
 AnyBenchResult: TypeAlias = HostBenchResult | DeviceBenchResult
-MIN_DIFFERENCE = 0.02
 _MODEL, _KIND = "model", "kind of device"
 _ALLOW_HINT = "measure again under equal conditions, or name what is meant to differ with --allow"
 # The names of the conditions, for --allow. What is no condition of a latency (paths, the battery's charge,
@@ -157,11 +159,7 @@ def compare(a: AnyBenchResult, b: AnyBenchResult, *, allow: Collection[str] = ()
     samples = [_figures_us(a), _figures_us(b)]
     median_a, median_b = (statistics.median(sample) for sample in samples)
     ratio = median_b / median_a
-    interval = bootstrap_interval(
-        samples,
-        lambda drawn_a, drawn_b: np.median(drawn_b, axis=1) / np.median(drawn_a, axis=1),
-        widened=True,
-    )
+    interval = ratio_interval(samples)
     differ = not interval[0] <= 1 <= interval[1] and abs(ratio - 1) > MIN_DIFFERENCE
     return Comparison(
         model_a=_model(a),
@@ -172,6 +170,7 @@ def compare(a: AnyBenchResult, b: AnyBenchResult, *, allow: Collection[str] = ()
         ratio_ci95=interval,
         differ=differ,
         differences=differences,
+        launch_figures=compare_launch_figures(a, b),
         text=verdict_words(a, b, ratio, interval, differ),
     )
 

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.results.bench import HostBenchResult
 from edge_mnv3.core.results.verdicts import Comparison
-from edge_mnv3_android_bench.comparison.latencies import MIN_DIFFERENCE, condition_differences, verdict_words
+from edge_mnv3_android_bench.comparison.latencies import condition_differences, verdict_words
+from edge_mnv3_android_bench.comparison.launch_figures import MIN_DIFFERENCE, compare_launch_figures
 
 _OUTSIDE = 0.05
 
@@ -42,6 +43,7 @@ def compare_in_turns(a: HostBenchResult, b: HostBenchResult) -> Comparison:
         ratio_ci95=interval,
         differ=differ,
         differences=condition_differences(a, b),
+        launch_figures=compare_launch_figures(a, b),
         text=verdict_words(a, b, ratio, interval, differ),
     )
 

@@ -94,12 +94,6 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
     return tuple(sorted(cores))
 
 
-def big_cores(clusters: Sequence[CpuCluster]) -> tuple[int, ...]:
-    """Returns the cores of the cluster with the highest clock; none where clocks are unknown."""
-    known = [cluster for cluster in clusters if cluster.max_khz is not None]
-    return max(known, key=lambda cluster: cluster.max_khz or 0).cpus if known else ()
-
-
 def cpu_mask(cpus: Iterable[int]) -> str:
     """Writes cores as `taskset` reads them: a hexadecimal mask, such as `f0` for cores 4 to 7."""
     return f"{sum(1 << cpu for cpu in set(cpus)):x}"

@@ -11,7 +11,7 @@ from edge_mnv3.core.choices import DEFAULT_KERNELS, DEFAULT_RUNTIME, Kernels, Ru
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, Seconds
 from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance
-from edge_mnv3_android_bench.measuring.protocols import Protocol
+from edge_mnv3_android_bench.measuring.protocols import NO_SWEEP, Protocol, Sweep, swept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +111,7 @@ class MeasurementPlan:
         models: `.tflite` files.
         binaries: Names of builds in the registry.
         protocol: How to measure.
+        sweep: Threads and cores to go through; empty for those of the protocol alone.
         log_folder: Folder for the raw logs.
         resume_path: Where finished launches are kept until all are; None keeps none.
         acceptance: How narrow the interval must be, and what is taken nevertheless.
@@ -125,12 +126,18 @@ class MeasurementPlan:
     binaries: tuple[str, ...]
     protocol: Protocol
     log_folder: Path
+    sweep: Sweep = NO_SWEEP
     resume_path: Path | None = None
     acceptance: Acceptance = DEFAULT_ACCEPTANCE
     fixed_performance: bool = False
     stay_awake: bool = True
     cool_down: CoolDown = CoolDown()
     later_flags: tuple[str, ...] = ()
+
+    @property
+    def protocols(self) -> tuple[Protocol, ...]:
+        """The protocol with all threads and cores of the sweep."""
+        return swept(self.protocol, self.sweep)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from edge_mnv3.core.choices import CORES, KERNELS, Cores, Kernels
 from edge_mnv3.core.errors import ArgumentError, BenchmarkBinaryError
+from edge_mnv3.core.requests import Count, Request
 from edge_mnv3.core.results.bench import ProtocolSettings
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Protocol:
 
     Attributes:
         settings: How each launch measures.
-        cores: `big`: pinned to the cluster with the highest clock; `all`: not pinned.
+        cores: Which the program is pinned to, as `core_groups` reads it; `all`: not pinned.
         launches: Starts of the program that must count.
     """
 
@@ -47,6 +48,20 @@ class Protocol:
         return "xnnpack" if self.settings.kernels == "xnnpack" else "builtin"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep(Request):
+    """Numbers of threads and kinds of cores, of which each is measured with each.
+
+    Attributes:
+        threads: Threads of one inference; empty for what the protocol says.
+        cores: Names of cores; empty for what the protocol says.
+    """
+
+    threads: Sequence[Count] = ()
+    cores: Sequence[Cores] = ()
+
+
+NO_SWEEP = Sweep()
 _USUAL = ProtocolSettings(
     name="published",
     kernels="builtin",
@@ -88,6 +103,20 @@ def custom_protocol(base: Protocol = PUBLISHED, **changes: Unpack[ProtocolChange
     changed = replace(base, settings=replace(base.settings, **given), **around)
     check_protocol(changed)
     return base if changed == base else renamed(changed, CUSTOM)
+
+
+def swept(base: Protocol, sweep: Sweep) -> tuple[Protocol, ...]:
+    """Returns the protocols of a sweep, cores by cores: of each, every number of threads.
+
+    Raises:
+        ArgumentError: A value is out of range.
+    """
+    protocols = [
+        custom_protocol(base, num_threads=threads, cores=cores)
+        for cores in sweep.cores or (base.cores,)
+        for threads in sweep.threads or (base.settings.num_threads,)
+    ]
+    return tuple(dict.fromkeys(protocols))
 
 
 def renamed(protocol: Protocol, name: str) -> Protocol:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from edge_mnv3.core.errors import DeviceUnavailableError
 from edge_mnv3.core.hashing import sha256_model
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import (
@@ -16,6 +17,7 @@ from edge_mnv3.core.results.bench import (
     DeviceBenchResult,
     LaunchRecord,
 )
+from edge_mnv3.core.results.device import DeviceState
 from edge_mnv3_android_bench.benchmark_model.era import dated, later_evidence
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
@@ -36,6 +38,7 @@ from edge_mnv3_android_bench.measuring.session import (
     place_binary,
     place_model,
 )
+from edge_mnv3_android_bench.measuring.sweep import Placement, place, placement_words
 
 
 def measure_fleet(
@@ -154,11 +157,10 @@ class _DeviceRun:
     def _prepare(self) -> None:
         """Brings builds and models to the device, and takes up launches of an earlier run."""
         session, shared = self.session, self.shared
-        protocol = shared.plan.protocol
         state = read_device_state(session.folder.device)
         for warning in state_warnings(state):
             shared.progress.warn(f"device {session.serial}: {warning}")
-        cpus = session.cpus(protocol.cores, state)
+        placements = self._placements(state)
         for name in shared.plan.binaries:
             ready = place_binary(session, shared.registry, name, stop=shared.stop)
             check_flags(ready.known_flags, shared.plan.later_flags, f"benchmark binary '{name}'")
@@ -166,17 +168,42 @@ class _DeviceRun:
         for model in shared.plan.models:
             remote = place_model(session, model, shared.hashes[model], stop=shared.stop)
             for ready in self._binaries.values():
-                flags = benchmark_flags(protocol.settings, graph=remote, known=ready.known_flags)
-                command = session.command(ready.program, flags, cpus, protocol.settings.max_secs)
-                cell = Cell(
-                    label=f"{model.name} ({ready.binary.name})",
-                    conditions=self._conditions(cpus, ready, model),
-                    command=replace(command, writes_result=RESULT_FLAG in ready.known_flags),
-                    min_launches=protocol.launches,
-                    acceptance=shared.plan.acceptance,
-                )
-                self._take_up(cell)
-                self.cells.append(cell)
+                for placement in placements:
+                    settings = placement.protocol.settings
+                    flags = benchmark_flags(settings, graph=remote, known=ready.known_flags)
+                    command = session.command(ready.program, flags, placement.cpus, settings.max_secs)
+                    where = f", {placement_words(session.info, placement)}" if len(placements) > 1 else ""
+                    cell = Cell(
+                        label=f"{model.name} ({ready.binary.name}{where})",
+                        conditions=self._conditions(placement, ready, model),
+                        command=replace(command, writes_result=RESULT_FLAG in ready.known_flags),
+                        min_launches=placement.protocol.launches,
+                        acceptance=shared.plan.acceptance,
+                    )
+                    self._take_up(cell)
+                    self.cells.append(cell)
+
+    def _placements(self, state: DeviceState) -> tuple[Placement, ...]:
+        """Threads and cores of the plan that the device has; what it has not is told of.
+
+        Raises:
+            DeviceUnavailableError: It has none, or does not tell which cores are which.
+        """
+        protocols, info = self.shared.plan.protocols, self.session.info
+        for cores in dict.fromkeys(protocol.cores for protocol in protocols):
+            self.session.check_cores(cores, state)
+        placements = place(info, protocols)
+        told = [f"{left_out.what}: {left_out.why}" for left_out in placements.left_out]
+        if not placements.measured:
+            raise DeviceUnavailableError(
+                f"device {info.serial}: threads and cores",
+                "; ".join(told),
+                "cores that it has, as many as threads",
+                "ask for other --cores or fewer --threads",
+            )
+        for text in told:
+            self.shared.progress.warn(f"device {info.serial}: not measured: {text}")
+        return placements.measured
 
     def _take_up(self, cell: Cell) -> None:
         stored = self.shared.resume.load(cell.conditions) if self.shared.resume else []
@@ -244,15 +271,17 @@ class _DeviceRun:
     def _log_path(self, cell: Cell, number: int) -> Path:
         conditions = cell.conditions
         stem = f"{Path(conditions.model_path).stem}_{conditions.model_sha256[:8]}_{conditions.binary.name}"
+        if len(self.shared.plan.protocols) > 1:
+            stem += f"_{conditions.protocol.num_threads}t_{conditions.cpu_mask}"
         folder = self.shared.plan.log_folder / safe_file_name(self.session.serial)
         return folder / f"{stem}_{number:02d}.log"
 
-    def _conditions(self, cpus: tuple[int, ...], ready: ReadyBinary, model: Path) -> DeviceBenchConditions:
-        plan = self.shared.plan
+    def _conditions(self, placement: Placement, ready: ReadyBinary, model: Path) -> DeviceBenchConditions:
+        plan, cpus = self.shared.plan, placement.cpus
         return DeviceBenchConditions(
             device=self.session.info,
             binary=ready.info,
-            protocol=plan.protocol.settings,
+            protocol=placement.protocol.settings,
             delegate=UNKNOWN_DELEGATE,
             cpus=cpus,
             cpu_mask=cpu_mask(cpus) if cpus else "all",

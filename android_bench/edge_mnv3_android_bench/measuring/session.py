@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_mnv3.core.choices import Cores
+from edge_mnv3.core.cores import big_cores
 from edge_mnv3.core.errors import BenchmarkBinaryError, DeviceUnavailableError
 from edge_mnv3.core.results.bench import UNKNOWN_ERA, BinaryInfo
 from edge_mnv3.core.results.binaries import BenchmarkBinary
@@ -16,7 +17,7 @@ from edge_mnv3_android_bench.adb.client import AdbDevice
 from edge_mnv3_android_bench.adb.files import DeviceFolder
 from edge_mnv3_android_bench.benchmark_model.era import dated, later_evidence
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry, help_fingerprint
-from edge_mnv3_android_bench.device.cpu_topology import big_cores, list_cores
+from edge_mnv3_android_bench.device.cpu_topology import list_cores
 from edge_mnv3_android_bench.device.state import read_device_info
 from edge_mnv3_android_bench.measuring.guard import PROGRAM_PREFIX
 from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand
@@ -69,35 +70,34 @@ class DeviceSession:
         """Name under which adb knows the device."""
         return self.info.serial
 
-    def cpus(self, cores: Cores, state: DeviceState) -> tuple[int, ...]:
-        """Returns the cores to pin a program to; none for all.
+    def check_cores(self, cores: Cores, state: DeviceState) -> None:
+        """Refuses cores of a name that the device does not tell for certain.
 
         Args:
             cores: Which are asked for.
             state: The device just now.
 
         Raises:
-            DeviceUnavailableError: The big ones are not known, or may be among those that are switched off.
+            DeviceUnavailableError: It tells no clocks, or the fastest cores may be among those that are
+                switched off.
         """
         if cores == "all":
-            return ()
+            return
         unknown = self.info.cpus_of_unknown_clock
         off = [cpu for cpu in unknown if state.online_cpus and cpu not in state.online_cpus]
         if off and len(unknown) < len(self.info.present_cpus):
             raise DeviceUnavailableError(
-                f"device {self.info.serial}: its big cores",
+                f"device {self.info.serial}: its {cores} cores",
                 f"{list_cores(off)} switched off, of unknown clock",
                 "all cores switched on: these may be the fastest",
                 "wake the phone, end its power saving and try again, or use a protocol on all cores",
             )
-        cpus = big_cores(self.info.clusters)
-        if not cpus:
+        if not big_cores(self.info.clusters):
             raise DeviceUnavailableError(
-                f"device {self.info.serial}: its big cores",
+                f"device {self.info.serial}: its {cores} cores",
                 "no readable cpufreq/cpuinfo_max_freq",
                 next_step="use a protocol on all cores",
             )
-        return cpus
 
     def command(
         self, program: str, flags: Sequence[str], cpus: tuple[int, ...], max_secs: float
@@ -107,7 +107,7 @@ class DeviceSession:
         Args:
             program: Path on the device.
             flags: Its arguments.
-            cpus: The cores that `cpus` returns.
+            cpus: The cores to pin it to; none for all.
             max_secs: The protocol's; the time for loading the model is added.
         """
         every = {cpu for cluster in self.info.clusters for cpu in cluster.cpus} | {*self.info.present_cpus}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edge_mnv3.core.cores import big_cores
 from edge_mnv3.core.published import (
     BENCHMARK_MODEL,
     FIRST_FIGURES,
@@ -31,7 +32,7 @@ from edge_mnv3.core.results.verdicts import (
     UNSTABLE,
     MeasuredCell,
 )
-from edge_mnv3_android_bench.device.cpu_topology import big_cores, list_cores
+from edge_mnv3_android_bench.device.cpu_topology import list_cores
 
 # Published figures state neither spread nor build: closer than this they cannot be told apart.
 TOLERANCE = 0.15

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.device import PhoneOutputs
@@ -39,20 +39,42 @@ class PublishedCells:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotMeasured:
+    """What was asked for and a device cannot give.
+
+    Attributes:
+        serial: adb's name for the device.
+        what: Threads and cores, or cores.
+        why: What the device has.
+    """
+
+    serial: str
+    what: str
+    why: str
+
+
+def _add_not_measured(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a report of version 1, of which all was measured with the same threads on the same cores."""
+    return {**data, "not_measured": []}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceBenchReport:
     """All that one `bench --device` measured.
 
     Attributes:
-        results: One for each device, file and binary that was finished.
+        results: One for each device, file, binary, cores and number of threads that was finished.
+        not_measured: Threads and cores that were asked for, and that a device does not have.
         published: Published latencies of files whose network is known, by the `quantize.json` beside them.
         profiles: With `--profile`, one for each result.
         outputs: With `--check-outputs`, one for each result.
         failures: Devices that were not finished; the launches that are done are kept for the same command.
     """
 
-    FORMAT: ClassVar[Format] = Format("device bench report")
+    FORMAT: ClassVar[Format] = Format("device bench report", (_add_not_measured,))
     schema_version: int = FORMAT.version
     results: tuple[DeviceBenchResult, ...]
+    not_measured: tuple[NotMeasured, ...]
     published: tuple[PublishedCells, ...]
     profiles: tuple[DeviceProfileResult, ...]
     outputs: tuple[PhoneOutputs, ...]

@@ -207,6 +207,38 @@ class ConditionDifference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FigureComparison:
+    """What launches give beside the latency, of two results.
+
+    Attributes:
+        name: `start-up`, `first inference` or `peak memory`: how far a launch raised the highest resident
+            memory of the program.
+        unit: Unit of the medians.
+        median_a: Median over the launches of A.
+        median_b: Median over the launches of B.
+        ratio: B by A; None where A has 0.
+        ratio_ci95: 95 % interval of the ratio, by bootstrap over the launches of both; None where one of the
+            two has fewer launches than a latency needs to be quoted.
+        differ: As in `Comparison`; None without an interval: there is no verdict.
+        text: The verdict in words.
+    """
+
+    name: str
+    unit: str
+    median_a: float
+    median_b: float
+    ratio: float | None
+    ratio_ci95: tuple[float, float] | None
+    differ: bool | None
+    text: str
+
+
+def _add_launch_figures(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a comparison of version 1, which was of latencies alone."""
+    return {**data, "launch_figures": []}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Two results of the same conditions, but for differences that were allowed.
 
@@ -220,9 +252,12 @@ class Comparison:
             machine ran in turns, by the order of the rounds' ratios.
         differ: The interval excludes 1, and the ratio is further from 1 than what counts as a difference.
         differences: Conditions that differ, each allowed by the caller.
-        text: The verdict in words.
+        launch_figures: What launches give beside the latency; empty in results of earlier releases.
+        text: The verdict on the latency in words.
     """
 
+    FORMAT: ClassVar[Format] = Format("comparison", (_add_launch_figures,), first_is_silent=True)
+    schema_version: int = FORMAT.version
     model_a: str
     model_b: str
     median_a_us: float
@@ -231,6 +266,7 @@ class Comparison:
     ratio_ci95: tuple[float, float]
     differ: bool
     differences: tuple[ConditionDifference, ...]
+    launch_figures: tuple[FigureComparison, ...]
     text: str
 
 
