@@ -21,6 +21,7 @@ from edge_mnv3.core.results.bench import (
     ProtocolSettings,
     UnconfirmedFigures,
 )
+from edge_mnv3.core.results.delegation import Partitioning
 from edge_mnv3.core.results.device import CpuCluster, DeviceInfo, DeviceState
 from edge_mnv3_android_bench.measuring.launch_statistics import summarize
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED
@@ -89,8 +90,16 @@ def changed_conditions(**changes: Any) -> DeviceBenchConditions:
     return dataclasses.replace(CONDITIONS, protocol=protocol, **changes)
 
 
+BY_GPU = (Partitioning(delegate="GPU", replaced_nodes=58, nodes=58, partitions=1, subgraph=0),)
+
+
 def launch_timings(
-    figure_us: float, *, median: bool = True, delegate: str = "none", warnings: Sequence[str] = ()
+    figure_us: float,
+    *,
+    median: bool = True,
+    delegate: str = "none",
+    warnings: Sequence[str] = (),
+    partitionings: Sequence[Partitioning] = (),
 ) -> LaunchTimings:
     """Timings whose statistic is the given one; the average lies 10 % above a median."""
     return LaunchTimings(
@@ -111,7 +120,7 @@ def launch_timings(
             peak_memory_mb=None,
         ),
         delegate=delegate,
-        partitionings=(),
+        partitionings=tuple(partitionings),
         warnings=tuple(warnings),
     )
 
@@ -135,11 +144,19 @@ def launch(timings: LaunchTimings | None, *, number: int = 1, **changes: Any) ->
 
 
 def device_result(
-    figures_us: Sequence[float], *, median: bool = True, delegate: str = "none", **conditions: Any
+    figures_us: Sequence[float],
+    *,
+    median: bool = True,
+    delegate: str = "none",
+    partitionings: Sequence[Partitioning] = (),
+    **conditions: Any,
 ) -> DeviceBenchResult:
     """A result of one launch for each figure."""
     launches = [
-        launch(launch_timings(figure, median=median, delegate=delegate), number=number)
+        launch(
+            launch_timings(figure, median=median, delegate=delegate, partitionings=partitionings),
+            number=number,
+        )
         for number, figure in enumerate(figures_us, start=1)
     ]
     return summarize(changed_conditions(**conditions), launches)

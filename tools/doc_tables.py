@@ -23,6 +23,7 @@ from edge_mnv3.core.results import bench as bench_results
 from edge_mnv3.core.results import bench_log, bench_report, bench_turns, model_facts, stated
 from edge_mnv3.core.results import binaries as binary_results
 from edge_mnv3.core.results import calibrate as calibrate_results
+from edge_mnv3.core.results import delegation as delegation_results
 from edge_mnv3.core.results import demo as demo_results
 from edge_mnv3.core.results import device as device_results
 from edge_mnv3.core.results import diagnose as diagnose_results
@@ -75,6 +76,7 @@ RESULT_MODULES = (
     bench_report,
     bench_turns,
     bench_results,
+    delegation_results,
     device_results,
     profile_results,
     verdict_results,

@@ -9,6 +9,8 @@ import click
 from click.core import ParameterSource
 
 from edge_mnv3.commands.device_options import (
+    accelerator_option,
+    accelerators,
     acceptance,
     adb_option,
     ends_in_order,
@@ -138,6 +140,7 @@ _HOST_OPTIONS = frozenset(
     type=click.Choice(KERNELS),
     help=f"Use XNNPACK or the built-in kernels.  [host: {DEFAULT_KERNELS}]",
 )
+@accelerator_option
 @click.option("--runs", type=click.IntRange(min=1), help="Time N inferences in each launch.  [host: 200]")
 @click.option(
     "--warmup-runs",
@@ -196,6 +199,7 @@ def command(
       edge-mnv3 bench --variant small --device SERIAL --benchmark-binary era-2019
       edge-mnv3 bench model.tflite --device SERIAL --protocol app --profile --check-outputs
       edge-mnv3 bench model.tflite --device SERIAL --threads 1,2,4 --cores little,mid,big
+      edge-mnv3 bench model.tflite --device SERIAL --accelerator cpu,gpu,npu
       edge-mnv3 bench --log launch1.txt --log launch2.txt
     """
     if host + bool(devices) + bool(log_files) != 1:
@@ -334,6 +338,7 @@ def _device_request(
         fresh=options["fresh"],
         acceptance=acceptance(options),
         stay_awake=not options["no_stay_awake"],
+        accelerators=accelerators(options["accelerators"]),
         cool_down=CoolDown().at_most(options["max_cool_down"]),
     )
 

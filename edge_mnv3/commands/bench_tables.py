@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from edge_mnv3.commands.accelerator_tables import accelerator_lines, build_name, where
 from edge_mnv3.core.cores import name_cores
 from edge_mnv3.core.results.launch_figures import LAUNCH_FIGURES, LaunchFigure
 from edge_mnv3.core.results.verdicts import EMULATED_REASON, UNSTABLE
@@ -34,6 +35,7 @@ def bench_table(report: DeviceBenchReport) -> str:
         cells = [cell for entry in report.published if entry.serial == serial for cell in entry.cells]
         how = protocol_line(of_device[0].conditions, swept=is_sweep(of_device))
         lines = [device_line(of_device[0].conditions.device), how, "", *result_lines(of_device)]
+        lines += accelerator_lines(of_device)
         left_out = [entry for entry in report.not_measured if entry.serial == serial]
         lines += [f"not measured: {entry.what}: {entry.why}" for entry in left_out]
         if any(cell.published_ms is not None for cell in cells):
@@ -156,7 +158,7 @@ def result_lines(results: Sequence[DeviceBenchResult]) -> list[str]:
         rows.append(
             (
                 _file_name(conditions),
-                conditions.binary.name,
+                build_name(conditions),
                 *((cores, f"{conditions.protocol.num_threads}") if swept else ()),
                 "not quotable" if result.median_us is None else f"{result.median_us / 1e3:.3f}",
                 _interval_ms(result.ci95_us),
@@ -252,7 +254,7 @@ def network_name(variant: str, alpha: float, precision: str) -> str:
 
 def file_and_binary(conditions: DeviceBenchConditions) -> str:
     """Names a measurement on its device."""
-    return f"{_file_name(conditions)} with '{conditions.binary.name}'"
+    return f"{_file_name(conditions)} with '{conditions.binary.name}'{where(conditions)}"
 
 
 def _file_name(conditions: DeviceBenchConditions) -> str:

@@ -8,14 +8,14 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from edge_mnv3.commands.exit_codes import EXPECTED_ERROR, GATE_FAILED
 from edge_mnv3.commands.options import all_options
 from edge_mnv3.commands.terminal import TerminalReporter
-from edge_mnv3.core.choices import HISTORY_FILE, MODELS_FOLDER
+from edge_mnv3.core.choices import ACCELERATORS, HISTORY_FILE, MODELS_FOLDER, Accelerator
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance
 
@@ -29,6 +29,14 @@ adb_option = click.option(
     type=click.Path(path_type=Path),
     metavar="PATH",
     help="Use this adb binary.  [default: $ADB, PATH, Android SDK, adbutils]",
+)
+accelerator_option = click.option(
+    "--accelerator",
+    "accelerators",
+    multiple=True,
+    metavar="cpu|gpu|npu",
+    help="Measure there, and say what really ran there; a comma list, or repeated. What was not delegated "
+    "has no figure.  [default: cpu]",
 )
 models_dir_option = click.option(
     "--models-dir",
@@ -125,6 +133,19 @@ def usage_errors() -> Iterator[None]:
         raise click.UsageError(str(told)) from error
 
 
+def accelerators(given: Sequence[str]) -> tuple[Accelerator, ...]:
+    """Tells by --accelerator where to measure, in the order given.
+
+    Raises:
+        ArgumentError: One is unknown.
+    """
+    names = [name.strip() for text in given for name in text.split(",")] or ["cpu"]
+    unknown = [name for name in names if name not in ACCELERATORS]
+    if unknown:
+        raise ArgumentError("--accelerator", repr(unknown[0]), ", ".join(ACCELERATORS))
+    return tuple(cast("Accelerator", name) for name in names)
+
+
 def acceptance(options: Mapping[str, Any]) -> Acceptance:
     """Tells by --width and --accept-… what a result must be like."""
     return Acceptance(
@@ -181,8 +202,9 @@ def program_failure(result: DeviceBenchResult) -> str | None:
 
 def _named(result: DeviceBenchResult) -> str:
     conditions = result.conditions
-    name = Path(conditions.model_path).name
-    return f"{name} with '{conditions.binary.name}' on device {conditions.device.serial}"
+    name, accelerator = Path(conditions.model_path).name, conditions.accelerator
+    where = "" if accelerator == "cpu" else f", {accelerator},"
+    return f"{name} with '{conditions.binary.name}'{where} on device {conditions.device.serial}"
 
 
 def _log_of(result: DeviceBenchResult) -> str:

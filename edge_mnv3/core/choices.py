@@ -18,6 +18,7 @@ PreprocessName = Literal["slim", "resize", "resize256"]
 HardSwishPolicy = Literal["auto", "lowered", "fused"]
 IoType = Literal["uint8", "int8", "float32"]
 Cores = Literal["little", "mid", "big", "prime", "all"]
+Accelerator = Literal["cpu", "gpu", "npu"]
 ScoreTransformation = Literal["identity", "log", "inverse-logistic"]
 
 KERNELS: tuple[Kernels, ...] = get_args(Kernels)
@@ -28,6 +29,7 @@ HARD_SWISH_POLICIES: tuple[HardSwishPolicy, ...] = get_args(HardSwishPolicy)
 IO_TYPES: tuple[IoType, ...] = get_args(IoType)
 TASKS: tuple[Task, ...] = get_args(Task)
 CORES: tuple[Cores, ...] = get_args(Cores)
+ACCELERATORS: tuple[Accelerator, ...] = get_args(Accelerator)
 SCORE_TRANSFORMATIONS: tuple[ScoreTransformation, ...] = get_args(ScoreTransformation)
 
 DEFAULT_KERNELS: Kernels = "xnnpack"

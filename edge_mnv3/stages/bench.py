@@ -175,7 +175,7 @@ def _bench_devices(
             plan = _plan(request, models, _ready_binaries(request, fleet, registry, reporter), fleet)
             results: tuple[DeviceBenchResult, ...] = ()
             if fleet.sessions:
-                launches = len(models) * len(plan.binaries) * len(plan.protocols)
+                launches = len(models) * len(plan.binaries) * len(plan.protocols) * len(plan.accelerators)
                 launches *= request.acceptance.launches_needed(request.protocol.launches)
                 count = f"{len(fleet.sessions)} devices" if len(fleet.sessions) > 1 else "the device"
                 at_most = "at most " if len(plan.protocols) > 1 else ""  # a phone may lack some of the cores
@@ -262,6 +262,7 @@ def _plan(
         cool_down=request.cool_down,
         acceptance=request.acceptance,
         stay_awake=request.stay_awake,
+        accelerators=tuple(request.accelerators),
         later_flags=later_flags(profile=request.profile, check_outputs=request.check_outputs),
     )
     resume_path = (
@@ -295,6 +296,7 @@ def resume_name(plan: MeasurementPlan, devices: Sequence[str]) -> str:
         described,
         str(plan.fixed_performance),
         *([repr(plan.sweep)] if len(plan.protocols) > 1 else []),
+        *(sorted(plan.accelerators) if plan.accelerators != ("cpu",) else ()),
     ]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"unfinished-{key[:16]}.jsonl"
@@ -303,9 +305,10 @@ def resume_name(plan: MeasurementPlan, devices: Sequence[str]) -> str:
 def _published_cells(results: Sequence[DeviceBenchResult]) -> tuple[PublishedCells, ...]:
     """Holds results of files whose network is known against the published figures.
 
-    Of a sweep that is what ran as the published figures did, on one thread of the fastest cores.
+    Of a sweep that is what ran as the published figures did, on one thread of the fastest cores. What was
+    asked of a GPU or an NPU is left out: the published figures are of CPUs.
     """
-    results = _as_published(results)
+    results = _as_published([result for result in results if result.conditions.accelerator == "cpu"])
     known = {path: identify(Path(path)) for path in {result.conditions.model_path for result in results}}
     devices: dict[str, DeviceInfo] = {r.conditions.device.serial: r.conditions.device for r in results}
     published = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from edge_mnv3.core.choices import CURRENT_BINARY
+from edge_mnv3.core.choices import ACCELERATORS, CURRENT_BINARY, Accelerator
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.input_range import stated_range
 from edge_mnv3.core.requests import AnyPath, Request
@@ -51,6 +51,7 @@ class DeviceBenchRequest(Request):
         cool_down: How long to wait after a launch that does not count.
         acceptance: How narrow the interval must be, and what is taken nevertheless.
         stay_awake: Keep the screen on while the phone has power.
+        accelerators: Where to measure, each once: `cpu`, `gpu`, `npu`.
     """
 
     models: Sequence[AnyPath] = ()
@@ -69,13 +70,15 @@ class DeviceBenchRequest(Request):
     cool_down: CoolDown = field(default_factory=CoolDown)
     acceptance: Acceptance = field(default_factory=Acceptance)
     stay_awake: bool = True
+    accelerators: Sequence[Accelerator] = ("cpu",)
 
     def check(self) -> None:
         """Refuses a request without files, a protocol that no launch can follow, a range that none reads.
 
         Raises:
-            ArgumentError: There is no file, a value of the protocol is out of range, or `input_range` is
-                none, or stated for nothing.
+            ArgumentError: There is no file, a value of the protocol is out of range, `input_range` is none,
+                or stated for nothing, or an accelerator is unknown, given twice, or asked for what only the
+                CPU has.
         """
         if not self.models and not (self.variants and self.variants.variants):
             raise ArgumentError(
@@ -86,6 +89,21 @@ class DeviceBenchRequest(Request):
         stated_range(self.input_range)
         if self.input_range is not None and not self.check_outputs:
             raise ArgumentError("--input-range", self.input_range, "none without --check-outputs")
+        self._check_accelerators()
+
+    def _check_accelerators(self) -> None:
+        given = tuple(self.accelerators)
+        known = [name for name in given if name in ACCELERATORS]
+        if not given or len(set(known)) != len(given):
+            told = ",".join(map(str, given)) or "none"
+            raise ArgumentError("--accelerator", told, f"each of {', '.join(ACCELERATORS)} once at most")
+        if given == ("cpu",):
+            return
+        for option, asked in (("--profile", self.profile), ("--check-outputs", self.check_outputs)):
+            if asked:
+                raise ArgumentError(
+                    "--accelerator", ",".join(given), f"cpu alone with {option}, which looks at the CPU"
+                )
 
 
 BenchRequest: TypeAlias = HostBenchRequest | HostTurnsRequest | DeviceBenchRequest | BenchLogRequest

@@ -11,7 +11,8 @@ from edge_mnv3.core.choices import CURRENT_BINARY, Kernels
 from edge_mnv3.core.errors import BenchmarkBinaryError
 from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.reporting import Reporter
-from edge_mnv3.core.results.bench import XNNPACK_DELEGATE, LaunchTimings
+from edge_mnv3.core.results.bench import LaunchTimings
+from edge_mnv3.core.results.delegation import XNNPACK_DELEGATE
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.core.tflite.input_facts import known_range
 from edge_mnv3.packaging.golden import Answers

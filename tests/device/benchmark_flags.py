@@ -50,6 +50,7 @@ FLAGS: dict[str, Flag] = {
     "help": Flag("bool", "false", "", "2.3"),
     "use_gpu": Flag("bool", "false", "Use gpu", "2.3"),
     "use_nnapi": Flag("bool", "false", "Use NNAPI", "1.13"),
+    "disable_nnapi_cpu": Flag("bool", "true", "Disable NNAPI cpu", "2.6"),
     "use_xnnpack": Flag("bool", "false", "Use xnnpack", "2.3"),
     "use_cpu": Flag("bool", "true", "", "litert2"),
     "use_npu": Flag("bool", "false", "", "litert2"),
@@ -60,7 +61,7 @@ _NOT_OF_LITERT = {
     *("input_layer", "input_layer_shape", "input_layer_value_range", "input_layer_value_files"),
     *("enable_op_profiling", "op_profiling_output_mode", "op_profiling_output_file"),
     *("max_profiling_buffer_entries", "profiling_output_csv_file", "output_filepath"),
-    *("use_nnapi", "use_xnnpack"),
+    *("use_nnapi", "disable_nnapi_cpu", "use_xnnpack"),
 }
 
 

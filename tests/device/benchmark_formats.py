@@ -10,9 +10,6 @@ NOTE = (
     "Note: as the benchmark tool itself affects memory footprint, the following is only APPROXIMATE to the "
     "actual memory footprint of the model at runtime. Take the information at your discretion."
 )
-GPU_REFUSAL = (
-    "ERROR: Following operations are not supported by GPU delegate:\nCONV_2D: Operation is not supported."
-)
 
 
 class ProfiledOp(NamedTuple):

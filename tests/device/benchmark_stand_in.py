@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from device import benchmark_formats as formats
+from device.benchmark_accelerators import TOOL, DelegateFailedError, delegation_lines, speed_factor
 from device.benchmark_flags import FlagError, Flags, usage
 from device.benchmark_profile import profile_texts, profiled_ops
 from device.benchmark_result import closing_block, result_file
@@ -206,10 +207,12 @@ class _Launch:
 
     def _tell_delegates(self, interpreter: Any) -> None:
         self.ops, self.partitions, delegated, total = profiled_ops(interpreter)
-        for name, spoken in (("use_gpu", "GPU"), ("use_nnapi", "NNAPI")):
-            if self.flags.on(name):
-                self._refuse_delegate(spoken, total)
-        if not self.partitions:
+        try:
+            for line in delegation_lines(self.behaviour, self.flags, total):
+                self.say(line.text) if line.stream == TOOL else self._write(2, f"{line.text}\n")
+        except DelegateFailedError as error:
+            raise _FailedError(str(error)) from error
+        if not self.partitions or self.of_litert:
             return
         if self.build == "nightly":
             self._write(
@@ -225,14 +228,6 @@ class _Launch:
                 f"Explicitly applied XNNPACK delegate, and the model graph will be {extent} executed by the "
                 f"delegate{with_kernels}."
             )
-
-    def _refuse_delegate(self, name: str, total: int) -> None:
-        """The phone has neither GPU nor accelerator: the tool goes on, on the CPU, and ends with success."""
-        if name == "GPU":
-            on_cpu = f"the remaining {total} operations will run on the CPU."
-            self._write(2, f"{formats.GPU_REFUSAL}\n0 operations will run on the GPU, and {on_cpu}\n")
-        without = "the model graph will not be executed by the delegate."
-        self.say(f"Though {name} delegate is explicitly applied, {without}")
 
     def _feed(self, interpreter: Any) -> None:
         """Fills the inputs: from `input_layer_value_files`, else with the same random values each time."""
@@ -338,7 +333,8 @@ class _Launch:
         return lists[launch_number(self.state, name) % len(lists)] if lists else []
 
     def _slowdown(self) -> float:
-        return float((self.state / "slowdown").read_text())
+        on_cpu = float((self.state / "slowdown").read_text())
+        return on_cpu * speed_factor(self.behaviour, self.flags)
 
     def _maybe_fail(self, runs: int) -> None:
         if runs != self.behaviour.fault_after_runs:

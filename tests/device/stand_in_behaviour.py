@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 Build = Literal["1.13", "2.3", "2.6", "2.10", "nightly", "litert2"]
+Accelerated = Literal["refused", "all", "part", "fails", "silent"]
 Fault = Literal["none", "abort", "segfault", "hang", "kill", "abi", "linker"]
 
 
@@ -26,6 +27,9 @@ class Behaviour:
         cut_result_bytes: The result file has so many bytes; None: all.
         always_xnnpack: It runs XNNPACK, whatever it is told.
         other_graph: It says that it loads another file than the one that it was given.
+        accelerator: What a GPU or an NPU does that is asked for: it refuses, takes all of the model
+            (inference takes a quarter of the time then), all but one node (half of the time), or it seems to
+            take all and fails then; or nothing is said of it, and the CPU runs.
         fault_after_runs: How many measured runs precede `abort`, `segfault`, `hang` and `kill`.
     """
 
@@ -37,6 +41,7 @@ class Behaviour:
     cut_result_bytes: int | None = None
     always_xnnpack: bool = False
     other_graph: bool = False
+    accelerator: Accelerated = "refused"
     fault_after_runs: int = 0
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from edge_mnv3.core.errors import BenchmarkLogError
-from edge_mnv3.core.results.bench import LaunchTimings, Partitioning
+from edge_mnv3.core.results.bench import LaunchTimings
+from edge_mnv3.core.results.delegation import Partitioning
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.core.tflite.types import Graph
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log

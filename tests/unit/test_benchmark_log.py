@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from edge_mnv3.core.errors import BenchmarkLogError
-from edge_mnv3.core.results.bench import LaunchTimings, Partitioning, UnconfirmedFigures
+from edge_mnv3.core.results.bench import LaunchTimings, UnconfirmedFigures
+from edge_mnv3.core.results.delegation import Partitioning
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.benchmark_model.printed_numbers import read_float, read_integer
 from edge_mnv3_android_bench.benchmark_model.run_statistics import read_run_statistics

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bench_records import PIXEL, device_result, host_result, steady
+from bench_records import BY_GPU, PIXEL, device_result, host_result, steady
+from edge_mnv3.commands.bench_tables import compare_table
 from edge_mnv3.core.errors import ArgumentError, ConditionsDifferError, InputFileError
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
@@ -129,12 +130,26 @@ def test_what_must_never_be_compared(b: Any, text: str) -> None:
         compare(device_result(steady(1000.0)), b, allow=["device", "build", "soc", "binary", "model"])
 
 
+def test_another_accelerator_is_named_or_refused() -> None:
+    cpu, gpu = (
+        device_result(steady(us), accelerator=name, delegate=delegate, kernels="xnnpack", partitionings=taken)
+        for us, name, delegate, taken in ((1000.0, "cpu", "XNNPACK", ()), (400.0, "gpu", "GPU", BY_GPU))
+    )
+    with pytest.raises(ConditionsDifferError, match="accelerator: cpu and gpu; delegate: XNNPACK and GPU"):
+        compare(cpu, gpu)
+    meant = compare(cpu, gpu, allow=["accelerator"])
+    assert [difference.name for difference in meant.differences] == ["accelerator", "delegate"]
+    assert "allowed to differ: accelerator: cpu and gpu" in compare_table(
+        CompareResult(a="a", b="b", comparisons=(meant,), not_compared=())
+    )
+
+
 def test_unknown_name_of_a_difference() -> None:
     with pytest.raises(ArgumentError) as caught:
         compare(device_result(steady(1.0)), device_result(steady(1.0)), allow=["weather"])
     assert str(caught.value) == (
-        "difference that is allowed: got 'weather', expected device, build, soc, binary, kernels, delegate, "
-        "threads, mask, fixed_performance, runs, model, system, runtime"
+        "difference that is allowed: got 'weather', expected device, build, soc, binary, accelerator, "
+        "kernels, delegate, threads, mask, fixed_performance, runs, model, system, runtime"
     )
 
 

@@ -67,7 +67,7 @@ def test_report() -> None:
     assert result.launches[0].timings.median_us == 20_000.0
     # What is written now is the present version, and reads back the same.
     written = json.loads(to_json(report))["results"][0]
-    assert (written["schema_version"], written["conditions"]["binary"]["name"]) == (3, "current")
+    assert (written["schema_version"], written["conditions"]["binary"]["name"]) == (4, "current")
     assert from_json(DeviceBenchReport, to_json(report)) == report
     assert (report.schema_version, report.not_measured) == (2, ())
     text = (FORMATS / "device-bench-report-v2.json").read_text()
@@ -79,7 +79,7 @@ def test_report_with_profile_and_outputs() -> None:
     (profile,), (outputs,) = report.profiles, report.outputs
     assert profile.conditions == report.results[0].conditions
     assert (profile.conditions.protocol.kernels, profile.conditions.protocol.num_threads) == ("xnnpack", 4)
-    assert (profile.profile.total_us, profile.schema_version) == (19_990.0, 2)
+    assert (profile.profile.total_us, profile.schema_version) == (19_990.0, 3)
     assert (outputs.binary, outputs.images) == ("current", 8)
 
 
@@ -159,10 +159,10 @@ def test_nesting_loses_nothing() -> None:
     flat = json.loads(REPORT.read_text())["results"][0]["conditions"]
     nested = nested_conditions(flat)
     assert flat_conditions(nested) == flat
-    read = from_json(DeviceBenchConditions, json.dumps(nested))
+    read = from_json(DeviceBenchConditions, json.dumps(nested | {"accelerator": "cpu"}))
     # Devices and builds are of formats of their own.
     parts = {"device": to_jsonable(read.device), "binary": to_jsonable(read.binary)}
-    assert to_jsonable(read) == nested | parts
+    assert to_jsonable(read) == nested | parts | {"accelerator": "cpu"}
 
 
 @pytest.mark.parametrize("damage", [None, 7, [], {}, {"binary": "current"}])
@@ -194,10 +194,15 @@ def test_measured_cells() -> None:
 
 
 def test_results_of_devices() -> None:
-    """Version 2 told nothing of what could not be quoted, nor of what was accepted."""
+    """Version 3 knew the CPU alone; version 2 told nothing of what could not be quoted, or was accepted."""
+    present = (FORMATS / "device-bench-v4.json").read_text()
+    on_gpu = from_json(DeviceBenchResult, present)
+    assert to_json(on_gpu) == present
+    assert on_gpu.delegated is not None
+    assert on_gpu.delegated.text == "GPU took 57 of 58 nodes in 1 partition; the rest ran on the cpu"
     text = (FORMATS / "device-bench-v3.json").read_text()
     result = from_json(DeviceBenchResult, text)
-    assert to_json(result) == text
+    assert (result.conditions.accelerator, result.delegated) == ("cpu", None)
     assert result.observed is not None
     assert (result.observed.min_us, result.accepted) == (19_900.0, ("the 95 % interval is ± 3.10 % wide",))
     old = json.loads(text) | {"schema_version": 2}

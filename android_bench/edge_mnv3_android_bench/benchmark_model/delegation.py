@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
-from edge_mnv3.core.results.bench import NO_DELEGATE, UNKNOWN_DELEGATE, XNNPACK_DELEGATE, Partitioning
+from edge_mnv3.core.choices import ACCELERATORS
+from edge_mnv3.core.results.delegation import NO_DELEGATE, UNKNOWN_DELEGATE, XNNPACK_DELEGATE, Partitioning
+from edge_mnv3_android_bench.benchmark_model.accelerators import PARTLY, accelerator_of, sum_up
 from edge_mnv3_android_bench.benchmark_model.log_lines import LogLine
 from edge_mnv3_android_bench.benchmark_model.printed_numbers import read_integer
 
@@ -35,6 +38,26 @@ _REFUSED = re.compile(
     r"Though (.+) delegate is (?:explicitly )?applied, the model graph will not be executed "
     r"(?:by|w/) the delegate\."
 )
+# What the GPU delegate says of the nodes that it does not take, in builds that do not count them elsewhere.
+_GPU_COUNTS = re.compile(
+    r"(?:First )?(\d+) operations will run on the GPU, and the remaining (\d+)(?: operations will run)? "
+    r"on the CPU\.",
+    re.ASCII,
+)
+# Nodes are replaced before the delegate is made ready: one of these means that they were put back.
+_PUT_BACK = re.compile(
+    r"Restored original execution plan after delegate application failure"
+    r"|Ignoring failed application of the default TensorFlow Lite delegate"
+)
+_FAILED = {
+    "GPU": re.compile(
+        r"Created 0 GPU delegate kernels|TfLiteGpuDelegate (?:Init|Prepare)\b|Failed to apply GPU delegate"
+    ),
+    "NNAPI": re.compile(r"Failed to apply NNAPI delegate"),
+    "DispatchDelegate": re.compile(
+        r"Failed to create a dispatch delegate kernel|Failed to initialize Dispatch API"
+    ),
+}
 _CREATED_XNNPACK = "Created TensorFlow Lite XNNPACK delegate for CPU."
 _XNNPACK_OFF = re.compile(r"Use xnnpack ?: \[(?:0|false)\]")
 _ASKED = {
@@ -122,12 +145,19 @@ def _of_libraries(lines: Sequence[LogLine]) -> list[LogLine]:
 
 
 def _read(lines: Sequence[LogLine]) -> Delegation:
-    replaced = [partitioning for line in lines if (partitioning := _replaced(line.text))]
-    applied = [partitioning for line in lines if (partitioning := _applied(line.text))]
+    every = [partitioning for line in lines if (partitioning := _replaced(line.text))]
+    failed = _failed(lines)
+    replaced = [p for p in every if p.delegate not in failed]
+    applied = [p for line in lines if (p := _applied(line.text)) and p.delegate not in failed]
     refused = [match[1] for line in lines if (match := _REFUSED.fullmatch(line.text))]
     warnings = [f"the {name} delegate refused the whole graph: it ran on the CPU" for name in refused]
+    undone = [name for name in failed if any(p.delegate == name for p in every)]
+    warnings += [f"the {name} delegate failed to be applied: it ran on the CPU" for name in undone]
     warnings += [f"benchmark_model: {line.text}" for line in lines if _is_warning(line)]
-    partitionings = tuple(replaced or applied)
+    wholly = {match[1] for line in lines if (match := _COMPLETELY.fullmatch(line.text))}
+    partitionings = tuple(_counted(p, lines, wholly) for p in replaced or applied)
+    partly = {p.delegate for line in lines if _PARTIALLY.fullmatch(line.text) and (p := _applied(line.text))}
+    warnings += _partial(partitionings, partly)
     names = list(dict.fromkeys(p.delegate for p in partitionings))
     if names:
         delegate = "+".join(names)
@@ -140,6 +170,46 @@ def _read(lines: Sequence[LogLine]) -> Delegation:
     return Delegation(delegate, partitionings, tuple(dict.fromkeys(warnings)))
 
 
+def _failed(lines: Sequence[LogLine]) -> list[str]:
+    """Names the delegates that nodes were replaced for, and that could not be used after all."""
+    failed: dict[str, None] = {}
+    last: Partitioning | None = None
+    for line in lines:
+        last = _replaced(line.text) or last
+        if last is not None and _PUT_BACK.search(line.text):
+            failed[last.delegate] = None
+        failed |= {name: None for name, form in _FAILED.items() if form.search(line.text)}
+    return list(failed)
+
+
+def _counted(partitioning: Partitioning, lines: Sequence[LogLine], wholly: Collection[str]) -> Partitioning:
+    """Adds what other lines say of the nodes, where the one of the replacement does not count all of them."""
+    if partitioning.nodes is not None:
+        return partitioning
+    if partitioning.delegate in wholly:
+        return replace(partitioning, nodes=partitioning.replaced_nodes)
+    counts = {match.groups() for line in lines if (match := _GPU_COUNTS.fullmatch(line.text))}
+    if partitioning.delegate != "GPU" or len(counts) != 1:
+        return partitioning
+    taken, left = (read_integer(text) for text in counts.pop())
+    if taken is None or left is None or partitioning.replaced_nodes not in (None, taken):
+        return partitioning
+    return replace(partitioning, replaced_nodes=taken, nodes=taken + left)
+
+
+def _partial(partitionings: Sequence[Partitioning], partly: Collection[str]) -> list[str]:
+    """Says which accelerator took a part of the model only."""
+    told = []
+    for accelerator in ACCELERATORS:
+        if accelerator == "cpu":
+            continue
+        names = {p.delegate for p in partitionings if accelerator_of(p.delegate) == accelerator}
+        taken = sum_up(partitionings, accelerator, partly=bool(names & set(partly)))
+        if taken is not None and not taken.complete:
+            told.append(f"{PARTLY}{taken.text}")
+    return told
+
+
 def _replaced(text: str) -> Partitioning | None:
     match = _REPLACING.fullmatch(text)
     if match is None:
@@ -147,7 +217,9 @@ def _replaced(text: str) -> Partitioning | None:
     taken, nodes, partitions, subgraph = (
         read_integer(match[group]) if match[group] else None for group in (1, 2, 4, 5)
     )
-    if taken is None or partitions is None or partitions > taken or (nodes is not None and taken > nodes):
+    if taken is None or partitions is None or partitions > 2 * taken + 1:
+        return None
+    if nodes is not None and (taken > nodes or partitions > nodes):
         return None
     return Partitioning(
         delegate=_NAMES.get(match[3], match[3]),

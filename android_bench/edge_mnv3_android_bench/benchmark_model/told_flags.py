@@ -23,6 +23,8 @@ _LABELS = {
     "use_xnnpack": ("Use xnnpack",),
     "use_gpu": ("Use gpu",),
     "use_nnapi": ("Use NNAPI",),
+    "disable_nnapi_cpu": ("Disable NNAPI cpu",),
+    "use_hexagon": ("Use Hexagon",),
     "enable_op_profiling": ("Enable op profiling",),
     "use_profiler": ("Use profiler",),
     "run_delay": ("Inter-run delay (seconds)",),
@@ -30,6 +32,10 @@ _LABELS = {
 }
 # The second is LiteRT's, whose logger names the line of the source.
 _LOADED = re.compile(r"Loaded model (.+)|(?:\[[^\[\]]*\] )?Loading model from: (.+)")
+# Flags that move inferences to another processor: a log that tells one that was not given is no log of
+# this launch.
+_ACCELERATORS = ("use_gpu", "use_nnapi", "use_hexagon")
+_ON = ("1", "true")
 _FLAG_OF = {label.lower(): flag for flag, labels in _LABELS.items() for label in labels}
 
 
@@ -48,11 +54,12 @@ def check_told_flags(stdout: str, stderr: str, flags: Sequence[str]) -> None:
     """
     given = dict(flag.removeprefix("--").split("=", 1) for flag in flags if "=" in flag)
     for name, told in told_flags(f"{stdout}\n{stderr}"):
-        if name in given and not _equal(told, given[name]):
+        foreign = name in _ACCELERATORS and name not in given and told.lower() in _ON
+        if foreign or (name in given and not _equal(told, given[name])):
             raise BenchmarkLogError(
                 "output of benchmark_model",
                 f"the log of a launch with --{name}={told}",
-                f"--{name}={given[name]}",
+                f"--{name}={given[name]}" if name in given else "one on the CPU",
                 "another program measures on this device: wait until it is done",
             )
 

@@ -25,6 +25,7 @@ _COLUMNS = (
     *("name", "file", "sha256", "device", "android", "runtime_or_build", "protocol", "kernels", "delegate"),
     *("threads", "cpu_mask", "median_us", "low_us", "high_us", "interval", "start_up_us"),
     *("first_inference_us", "peak_memory_mb", "launches", "emulated", "not_quotable", "accepted"),
+    *("accelerator", "delegated"),
 )
 
 
@@ -148,12 +149,19 @@ def _of_device(result: DeviceBenchResult) -> Exported:
         f"{protocol.num_runs} runs after {protocol.warmup_runs}",
         conditions.binary.name,
     ]
+    parts += [] if conditions.accelerator == "cpu" else [_accelerator(result)]
     parts += ["held clocks"] if conditions.fixed_performance else []
     parts += ["taken against the rules"] if result.accepted else []
     why_not = "emulated device, not a phone" if device.emulated else "; ".join(result.problems)
     if why_not:
         return Exported(", ".join(parts), result, None, None, why_not)
     return Exported(", ".join(parts), result, result.median_us, result.ci95_us, "")
+
+
+def _accelerator(result: DeviceBenchResult) -> str:
+    """The accelerator in the name of a series, and whether it ran all of the model."""
+    taken = result.delegated
+    return result.conditions.accelerator + (", in part" if taken and not taken.complete else "")
 
 
 def _short_hash(identity: str) -> str:
@@ -194,6 +202,8 @@ def _row(result: DeviceBenchResult) -> Mapping[str, Any]:
         "protocol": conditions.protocol.name,
         "kernels": conditions.protocol.kernels,
         "delegate": conditions.delegate,
+        "accelerator": conditions.accelerator,
+        "delegated": result.delegated.text if result.delegated else "",
         "threads": conditions.protocol.num_threads,
         "start_up_us": statistics.median(timings.init_us for timings in counted) if counted else "",
         "first_inference_us": statistics.median(firsts) if firsts else "",

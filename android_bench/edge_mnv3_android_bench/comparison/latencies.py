@@ -38,6 +38,7 @@ from edge_mnv3_android_bench.measuring.launch_statistics import counted_figures_
 
 AnyBenchResult: TypeAlias = HostBenchResult | DeviceBenchResult
 _MODEL, _KIND = "model", "kind of device"
+_ACCELERATOR, _DELEGATE = "accelerator", "delegate"
 _ALLOW_HINT = "measure again under equal conditions, or name what is meant to differ with --allow"
 # The names of the conditions, for --allow. What is no condition of a latency (paths, the battery's charge,
 # names under which a binary is registered) is in none of them.
@@ -48,8 +49,9 @@ _DEVICE_CONDITIONS = {
 }
 _CONDITIONS = {
     "binary": ("binary.sha256",),
+    _ACCELERATOR: ("accelerator",),
     "kernels": ("protocol.kernels",),
-    "delegate": ("delegate",),
+    _DELEGATE: ("delegate",),
     "threads": ("protocol.num_threads",),
     "mask": ("cpu_mask",),
     "fixed_performance": ("fixed_performance",),
@@ -147,7 +149,7 @@ def compare(a: AnyBenchResult, b: AnyBenchResult, *, allow: Collection[str] = ()
     """
     _check_allowed(allow)
     differences = condition_differences(a, b)
-    meant = {*allow, _MODEL} if _model(a) != _model(b) else {*allow}
+    meant = _meant(allow) | ({_MODEL} if _model(a) != _model(b) else set())
     refused = [difference for difference in differences if difference.name not in meant]
     if refused:
         raise ConditionsDifferError(
@@ -181,6 +183,11 @@ def _check_allowed(allow: Collection[str]) -> None:
         raise ArgumentError("difference that is allowed", repr(unknown[0]), ", ".join(DIFFERENCES))
 
 
+def _meant(allow: Collection[str]) -> set[str]:
+    """What may differ: another accelerator has another delegate."""
+    return {*allow, _DELEGATE} if _ACCELERATOR in allow else {*allow}
+
+
 def condition_differences(a: AnyBenchResult, b: AnyBenchResult) -> tuple[ConditionDifference, ...]:
     """Lists the conditions that two results do not share.
 
@@ -200,8 +207,9 @@ def describe_result(result: AnyBenchResult) -> str:
     conditions = result.conditions
     if isinstance(result, HostBenchResult):
         return f"{conditions.model_path} on this machine"
-    device = result.conditions.device
-    return f"{conditions.model_path} on {device.model} ({device.serial}) with {result.conditions.binary.name}"
+    device, accelerator = result.conditions.device, result.conditions.accelerator
+    name = result.conditions.binary.name + ("" if accelerator == "cpu" else f" on its {accelerator}")
+    return f"{conditions.model_path} on {device.model} ({device.serial}) with {name}"
 
 
 def _conditions(result: AnyBenchResult) -> dict[str, str]:
@@ -235,7 +243,7 @@ def _pair(
         candidates = [condition_differences(one, other) for other in right]
         exact = [j for j, differences in enumerate(candidates) if not differences]
         allowed = [
-            j for j, differences in enumerate(candidates) if {d.name for d in differences} <= set(allow)
+            j for j, differences in enumerate(candidates) if {d.name for d in differences} <= _meant(allow)
         ]
         meant = exact or allowed
         if len(meant) == 1:

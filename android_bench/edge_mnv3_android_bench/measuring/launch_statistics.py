@@ -8,15 +8,15 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from edge_mnv3.core.results.bench import (
-    UNKNOWN_DELEGATE,
-    XNNPACK_DELEGATE,
     DeviceBenchConditions,
     DeviceBenchResult,
     LaunchRecord,
     LaunchTimings,
     ObservedLatency,
 )
+from edge_mnv3.core.results.delegation import UNKNOWN_DELEGATE, XNNPACK_DELEGATE, Delegated
 from edge_mnv3.core.results.device import EMULATED_DEVICE, DeviceState
+from edge_mnv3_android_bench.benchmark_model.accelerators import delegated, delegation_problem
 from edge_mnv3_android_bench.device.cpu_topology import list_cores
 from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance, median_interval_us
 
@@ -174,10 +174,14 @@ def summarize(
     statistic = statistic_of(timings)
     figures_us = launch_figures_us(timings, statistic)
     delegates = tuple(dict.fromkeys(t.delegate for t in timings))
-    problems, accepted = [], _accepted_clocks(conditions, launches) if acceptance.clock else []
+    clocks_count = acceptance.clock and conditions.accelerator == "cpu"
+    problems, accepted = [], _accepted_clocks(conditions, launches) if clocks_count else []
     needed = acceptance.launches_needed(min_launches)
     wide = acceptance.why_wide(figures_us)
-    if len(timings) < needed:
+    elsewhere = _not_delegated(launches, conditions.accelerator)
+    if elsewhere and not timings:
+        problems.append(elsewhere)
+    elif len(timings) < needed:
         problems.append(f"{len(timings)} launches count, {needed} are demanded{_first_problem(launches)}")
     elif wide is not None and acceptance.variation:
         accepted.append(wide)
@@ -187,10 +191,15 @@ def summarize(
         problems.append(f"the launches ran under different delegates: {', '.join(delegates)}")
     if conditions.protocol.kernels == "builtin" and any(XNNPACK_DELEGATE in d.split("+") for d in delegates):
         problems.append("XNNPACK ran, the built-in kernels were demanded")
+    taken = _delegated(timings, conditions.accelerator)
+    if len(taken) > 1:
+        parts = "; ".join(part.text for part in taken)
+        problems.append(f"the launches were delegated in different parts: {parts}")
     conditions = dataclasses.replace(conditions, delegate=delegates[0] if delegates else UNKNOWN_DELEGATE)
     return DeviceBenchResult(
         conditions=conditions,
         launches=tuple(launches),
+        delegated=taken[0] if taken else None,
         statistic=statistic,
         median_us=None if problems else statistics.median(figures_us),
         ci95_us=None if problems else median_interval_us(figures_us),
@@ -205,6 +214,19 @@ def summarize(
             *_warnings(conditions, launches, timings, statistic),
         ),
     )
+
+
+def _not_delegated(launches: Sequence[LaunchRecord], accelerator: str) -> str | None:
+    """Why no launch ran where it was asked to; None where one did, and on the CPU."""
+    told = [delegation_problem(launch.timings, accelerator) for launch in launches if launch.timings]
+    return next((text for text in told if text), None) if all(told) else None
+
+
+def _delegated(timings: Sequence[LaunchTimings], accelerator: str) -> list[Delegated]:
+    """What launches that count had delegated: each that differs once."""
+    if accelerator == "cpu":
+        return []
+    return list(dict.fromkeys(taken for one in timings if (taken := delegated(one, accelerator))))
 
 
 def _observed(figures_us: Sequence[float]) -> ObservedLatency | None:
@@ -252,7 +274,8 @@ def _warnings(
         )
     if timings and statistic == "avg":
         warnings.append("this build prints no median: the figure is the median of the launches' averages")
-    if conditions.protocol.kernels == "xnnpack" and timings and conditions.delegate != XNNPACK_DELEGATE:
+    on_cpu = conditions.accelerator == "cpu" and conditions.protocol.kernels == "xnnpack"
+    if on_cpu and timings and conditions.delegate != XNNPACK_DELEGATE:
         warnings.append(f"XNNPACK was demanded, the delegate of the log is: {conditions.delegate}")
     for launch in launches:
         warnings += launch_warnings(launch, cpus=conditions.cpus)

@@ -28,6 +28,7 @@ from edge_mnv3.core.results.bench import LaunchRecord, LaunchTimings
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3_android_bench.adb.client import ShellOutput
 from edge_mnv3_android_bench.adb.files import LOST_LOCK_EXIT_CODE, DeviceFolder, lock_guard
+from edge_mnv3_android_bench.benchmark_model.accelerators import delegation_problem
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.benchmark_model.result_file import contradiction
 from edge_mnv3_android_bench.benchmark_model.told_flags import check_told_flags
@@ -151,6 +152,7 @@ def read_launch(
     *,
     expected_runs: int,
     clocks: ClockRule = ClockRule(),
+    accelerator: str = "cpu",
 ) -> LaunchRecord:
     """Reads the log of a launch and says whether the launch counts.
 
@@ -160,6 +162,8 @@ def read_launch(
         info: The device.
         expected_runs: Timed inferences that were asked for.
         clocks: Which clocks are held against it.
+        accelerator: Where it was asked to run. Cores that wait for a GPU or an NPU may clock down: their
+            clocks are held against nothing.
     """
     output, problems = raw.output, []
     timings: LaunchTimings | None = None
@@ -194,10 +198,11 @@ def read_launch(
     if clocks.fixed_performance:
         sampled = {cpu: [s.khz[i] for s in output.samples] for i, cpu in enumerate(raw.command.cpus)}
         max_khz = {cpu: max((khz for khz in seen if khz), default=None) for cpu, seen in sampled.items()}
-    if not problems:
-        problems += launch_problems(
-            record, cpus=raw.command.cpus, max_khz=max_khz, accept_clock=clocks.accepted
-        )
+    if timings is not None and (elsewhere := delegation_problem(timings, accelerator)):
+        problems.append(elsewhere)
+    elif not problems:
+        any_clock = clocks.accepted or accelerator != "cpu"
+        problems += launch_problems(record, cpus=raw.command.cpus, max_khz=max_khz, accept_clock=any_clock)
     return dataclasses.replace(record, problems=tuple(problems))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from edge_mnv3.core.choices import DEFAULT_KERNELS, DEFAULT_RUNTIME, Kernels, RuntimeName
+from edge_mnv3.core.choices import DEFAULT_KERNELS, DEFAULT_RUNTIME, Accelerator, Kernels, RuntimeName
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, Seconds
 from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance
@@ -120,6 +120,7 @@ class MeasurementPlan:
         cool_down: Waits between a launch that does not count and the next.
         later_flags: Names of flags that are needed once all launches are done, such as for a profile: a build
             that lacks one is refused before the first launch.
+        accelerators: Where to measure: each model under each build on each of them.
     """
 
     models: tuple[Path, ...]
@@ -133,6 +134,7 @@ class MeasurementPlan:
     stay_awake: bool = True
     cool_down: CoolDown = CoolDown()
     later_flags: tuple[str, ...] = ()
+    accelerators: tuple[Accelerator, ...] = ("cpu",)
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:

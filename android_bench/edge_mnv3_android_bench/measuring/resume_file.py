@@ -111,6 +111,8 @@ def _hash(conditions: DeviceBenchConditions, serial: str) -> str:
         "binary_version": None,
         "model_path": "",
     }
+    if essential["accelerator"] == "cpu":
+        del essential["accelerator"]  # earlier releases knew no other
     return hashlib.sha256(json.dumps(essential, sort_keys=True).encode()).hexdigest()
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from edge_mnv3.core.choices import Accelerator
 from edge_mnv3.core.errors import DeviceUnavailableError
 from edge_mnv3.core.hashing import sha256_model
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.results.bench import (
-    UNKNOWN_DELEGATE,
-    DeviceBenchConditions,
-    DeviceBenchResult,
-    LaunchRecord,
-)
+from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult, LaunchRecord
+from edge_mnv3.core.results.delegation import UNKNOWN_DELEGATE
 from edge_mnv3.core.results.device import DeviceState
 from edge_mnv3_android_bench.benchmark_model.era import dated, later_evidence
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
@@ -24,8 +22,10 @@ from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
 from edge_mnv3_android_bench.device.file_names import safe_file_name
 from edge_mnv3_android_bench.device.settings import changed_settings
 from edge_mnv3_android_bench.device.state import read_device_state
+from edge_mnv3_android_bench.measuring.accelerator_flags import accelerator_flags
 from edge_mnv3_android_bench.measuring.cooling import Cooling, wait_until_cool
 from edge_mnv3_android_bench.measuring.fleet import Fleet
+from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand
 from edge_mnv3_android_bench.measuring.launch_statistics import state_warnings
 from edge_mnv3_android_bench.measuring.launching import ClockRule, read_launch, run_launch, stored_output
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
@@ -168,20 +168,29 @@ class _DeviceRun:
         for model in shared.plan.models:
             remote = place_model(session, model, shared.hashes[model], stop=shared.stop)
             for ready in self._binaries.values():
-                for placement in placements:
-                    settings = placement.protocol.settings
-                    flags = benchmark_flags(settings, graph=remote, known=ready.known_flags)
-                    command = session.command(ready.program, flags, placement.cpus, settings.max_secs)
+                for placement, accelerator in itertools.product(placements, shared.plan.accelerators):
                     where = f", {placement_words(session.info, placement)}" if len(placements) > 1 else ""
+                    where += "" if accelerator == "cpu" else f", {accelerator}"
                     cell = Cell(
                         label=f"{model.name} ({ready.binary.name}{where})",
-                        conditions=self._conditions(placement, ready, model),
-                        command=replace(command, writes_result=RESULT_FLAG in ready.known_flags),
+                        conditions=replace(
+                            self._conditions(placement, ready, model), accelerator=accelerator
+                        ),
+                        command=self._command(placement, ready, remote, accelerator),
                         min_launches=placement.protocol.launches,
                         acceptance=shared.plan.acceptance,
                     )
                     self._take_up(cell)
                     self.cells.append(cell)
+
+    def _command(
+        self, placement: Placement, ready: ReadyBinary, remote: str, accelerator: Accelerator
+    ) -> LaunchCommand:
+        settings, known = placement.protocol.settings, ready.known_flags
+        asked = accelerator_flags(accelerator, known, f"benchmark binary '{ready.binary.name}'")
+        flags = benchmark_flags(settings, graph=remote, known=known, extra=asked)
+        command = self.session.command(ready.program, flags, placement.cpus, settings.max_secs)
+        return replace(command, writes_result=RESULT_FLAG in known)
 
     def _placements(self, state: DeviceState) -> tuple[Placement, ...]:
         """Threads and cores of the plan that the device has; what it has not is told of.
@@ -236,6 +245,7 @@ class _DeviceRun:
             self.session.info,
             expected_runs=plan.protocol.settings.num_runs,
             clocks=ClockRule(fixed_performance=plan.fixed_performance, accepted=plan.acceptance.clock),
+            accelerator=cell.conditions.accelerator,
         )
         if record.timings is not None:
             self._confirm_version(cell, f"{raw.output.stdout}\n{raw.output.stderr}")
@@ -243,7 +253,7 @@ class _DeviceRun:
             shared.resume.append(cell.conditions, record)
         cell.add(record)
         shared.progress.launch_ended(self.session.serial, self.cells, cell, record)
-        offended = record.timings is not None and bool(record.problems)
+        offended = bool(record.problems) and not cell.is_in_vain(record)
         if offended and not all(c.is_done for c in self.cells):
             wait_until_cool(
                 self.session.folder.device, plan.cool_down, self._cooling, shared.progress, shared.stop

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult, LaunchRecord
+from edge_mnv3_android_bench.benchmark_model.accelerators import delegation_problem
 from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance
 from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand
 from edge_mnv3_android_bench.measuring.launch_statistics import (
@@ -67,8 +68,14 @@ class Cell:
         if self.counted >= self.needed:
             return self.acceptance.variation or self.counted >= MAX_TIMES * self.needed or self._is_narrow()
         last = self.launches[-MAX_ALIKE:]
-        failed = all(launch.timings is None for launch in last)
+        failed = all(self.is_in_vain(launch) for launch in last)
         return len(last) == MAX_ALIKE and failed and len({launch.problems for launch in last}) == 1
+
+    def is_in_vain(self, launch: LaunchRecord) -> bool:
+        """Whether a launch failed by something else than the phone's present state: no wait helps."""
+        if launch.timings is None:
+            return True
+        return delegation_problem(launch.timings, self.conditions.accelerator) is not None
 
     def result(self) -> DeviceBenchResult:
         """What the launches say."""

@@ -14,14 +14,8 @@ from edge_mnv3.core.published import (
     UNSTATED,
     Source,
 )
-from edge_mnv3.core.results.bench import (
-    NO_DELEGATE,
-    UNKNOWN_DELEGATE,
-    XNNPACK_DELEGATE,
-    BinaryInfo,
-    DeviceBenchConditions,
-    DeviceBenchResult,
-)
+from edge_mnv3.core.results.bench import BinaryInfo, DeviceBenchConditions, DeviceBenchResult
+from edge_mnv3.core.results.delegation import NO_DELEGATE, UNKNOWN_DELEGATE, XNNPACK_DELEGATE
 from edge_mnv3.core.results.verdicts import (
     CONDITIONS_DIFFER,
     EMULATED_REASON,
@@ -93,6 +87,8 @@ def _differences_beside_build(
     else:
         differences.append("cores: not stated by the source")
     differences += _kernel_differences(conditions, source)
+    if conditions.accelerator != "cpu":
+        differences.append(f"accelerator: {conditions.accelerator}, published on a CPU")
     if conditions.fixed_performance:
         differences.append("clocks: held below the highest by the fixed-performance mode")
     return differences

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from edge_mnv3.core.results.delegation import Delegated, Partitioning
 from edge_mnv3.core.results.device import DeviceInfo, DeviceState
 from edge_mnv3.core.results.formats import Format
-
-XNNPACK_DELEGATE = "XNNPACK"
-# What `delegate` is where a log denies that there was one, and where it says nothing.
-NO_DELEGATE, UNKNOWN_DELEGATE = "none", "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,25 +96,6 @@ class HostBenchResult:
     std_us: float
     init_us: float
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Partitioning:
-    """What a delegate took of a subgraph.
-
-    Attributes:
-        delegate: `XNNPACK`, `GPU`, `NNAPI`, or the name that the delegate gives itself.
-        replaced_nodes: Nodes that it took; None where the build does not say.
-        nodes: Nodes that the subgraph had; None where the build does not say.
-        partitions: Delegate nodes that took their place.
-        subgraph: Its number; 0 where the build names none.
-    """
-
-    delegate: str
-    replaced_nodes: int | None
-    nodes: int | None
-    partitions: int
-    subgraph: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +275,7 @@ class DeviceBenchConditions:
         fixed_performance: Clocks were held at what the device can sustain, below its highest.
         model_path: The `.tflite` file that was measured.
         model_sha256: SHA-256 of that file.
+        accelerator: `cpu`, `gpu` or `npu`: what was asked for; `DeviceBenchResult.delegated` says what ran.
     """
 
     device: DeviceInfo
@@ -308,6 +287,7 @@ class DeviceBenchConditions:
     fixed_performance: bool
     model_path: str
     model_sha256: str
+    accelerator: str = "cpu"
 
 
 # Version 1 of the formats that hold conditions had these keys beside one another: old key to new place.
@@ -343,6 +323,11 @@ def nest_conditions_of(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "conditions": nested_conditions(data["conditions"])}
 
 
+def add_accelerator_of(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a result that has `conditions`, of releases that measured nothing but the CPU."""
+    return {**data, "conditions": {**data["conditions"], "accelerator": "cpu"}}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedLatency:
     """What the launches that count gave, whether it may be quoted or not.
@@ -363,6 +348,11 @@ def _add_observed(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "observed": None, "accepted": []}
 
 
+def _add_delegated(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a result of version 3."""
+    return {**add_accelerator_of(data), "delegated": None}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceBenchResult:
     """Latency of one inference (batch 1) on a device, over several launches of `benchmark_model`.
@@ -370,6 +360,7 @@ class DeviceBenchResult:
     Attributes:
         conditions: Under which conditions it was measured.
         launches: All launches, those that do not count included.
+        delegated: What the accelerator that was asked for took; None for the CPU, and where no launch counts.
         statistic: Which figure of each launch is used: `median`, or `avg` where the build prints no median.
         median_us: Median over the launches of their statistic; None where it is not to be quoted.
         ci95_us: 95 % bootstrap interval of `median_us` over launches; None where that is None, and with one
@@ -384,10 +375,11 @@ class DeviceBenchResult:
         warnings: What must be known before the figure is used; says so where the device is emulated.
     """
 
-    FORMAT: ClassVar[Format] = Format("device bench", (nest_conditions_of, _add_observed))
+    FORMAT: ClassVar[Format] = Format("device bench", (nest_conditions_of, _add_observed, _add_delegated))
     schema_version: int = FORMAT.version
     conditions: DeviceBenchConditions
     launches: tuple[LaunchRecord, ...]
+    delegated: Delegated | None
     statistic: str
     median_us: float | None
     ci95_us: tuple[float, float] | None

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from edge_mnv3.core.results.bench import DeviceBenchConditions, LaunchTimings, nest_conditions_of
+from edge_mnv3.core.results.bench import (
+    DeviceBenchConditions,
+    LaunchTimings,
+    add_accelerator_of,
+    nest_conditions_of,
+)
 from edge_mnv3.core.results.formats import Format
 
 
@@ -90,7 +95,7 @@ class DeviceProfileResult:
         warnings: What the user must know.
     """
 
-    FORMAT: ClassVar[Format] = Format("device profile", (nest_conditions_of,))
+    FORMAT: ClassVar[Format] = Format("device profile", (nest_conditions_of, add_accelerator_of))
     schema_version: int = FORMAT.version
     conditions: DeviceBenchConditions
     timings: LaunchTimings
