@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     type=click.Choice(EXPORT_FORMS),
     default=EXPORT_FORMS[0],
     show_default=True,
-    help="Write this form: a table with a row for every result, Bencher's metrics (nanoseconds), or "
-    "github-action-benchmark's customSmallerIsBetter (milliseconds).",
+    help="Write this form: a table with a row for every result, Bencher's metrics (nanoseconds), "
+    "github-action-benchmark's customSmallerIsBetter (milliseconds), a suite of pyperf (seconds), or, of the "
+    "profiles of bench --profile, a trace for Perfetto.",
 )
 @click.option(
     "-o",
@@ -44,6 +45,8 @@ def command(request: ExportRequest) -> None:
     Examples:
       edge-mnv3 export phone.json > phone.csv
       edge-mnv3 export a.json b.json --as bencher -o bencher.json
+      edge-mnv3 export before.json --as pyperf -o before.pyperf.json
+      edge-mnv3 export profiled.json --as perfetto -o trace.json
     """
     from edge_mnv3.stages.export import export
 

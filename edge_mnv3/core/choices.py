@@ -54,6 +54,6 @@ QUANTIZED_FOLDER = Path("edge_mnv3_out")
 MODELS_FOLDER = Path("edge_mnv3_models")
 DEMO_FOLDER = Path("edge_mnv3_demo")
 HISTORY_FILE = Path("edge_mnv3_history.jsonl")
-ExportForm = Literal["csv", "bencher", "github-action-benchmark"]
+ExportForm = Literal["csv", "bencher", "github-action-benchmark", "pyperf", "perfetto"]
 EXPORT_FORMS: tuple[ExportForm, ...] = get_args(ExportForm)
 CURRENT_BINARY = "current"  # the name of today's official build of benchmark_model

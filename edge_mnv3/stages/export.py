@@ -11,8 +11,14 @@ from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.outputs import check_apart, check_writable, write_text
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call
-from edge_mnv3_android_bench.comparison.export import FORMS, exported
+from edge_mnv3.core.results.device import EMULATED_DEVICE
+from edge_mnv3_android_bench.comparison.export import as_bencher, as_csv, as_github, exported
 from edge_mnv3_android_bench.comparison.latencies import read_bench_results
+from edge_mnv3_android_bench.comparison.pyperf_form import as_pyperf
+from edge_mnv3_android_bench.comparison.trace import as_trace, profile_name, read_profiles
+
+_PROFILES = "perfetto"  # the form of profiles; the others are of latencies
+_FORMS = {"csv": as_csv, "bencher": as_bencher, "github-action-benchmark": as_github, "pyperf": as_pyperf}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +27,7 @@ class ExportRequest(Request):
 
     Attributes:
         results: JSON results of `bench` or `reproduce`.
-        form: `csv`, `bencher` or `github-action-benchmark`.
+        form: `csv`, `bencher`, `github-action-benchmark`, `pyperf`, or `perfetto`: a trace of the profiles.
         output: Where to write it; None for nowhere.
         force: Overwrite `output`.
     """
@@ -49,7 +55,7 @@ def export(request: ExportRequest, reporter: Reporter = SILENT) -> str:
 
     Raises:
         InputFileError: A file cannot be read, or is no result; two measurements have one name; none has a
-            figure, and the form has room for figures only.
+            figure, and the form has room for figures only; there is no profile for a trace.
         OutputError: The output cannot be written.
     """
     check_call("export", (ExportRequest,), request, reporter)
@@ -57,13 +63,30 @@ def export(request: ExportRequest, reporter: Reporter = SILENT) -> str:
     if request.output:
         check_apart({"output": Path(request.output)}, inputs=paths)
         check_writable([Path(request.output)], force=request.force)
+    text = _trace(paths, reporter) if request.form == _PROFILES else _latencies(paths, request.form, reporter)
+    if request.output:
+        write_text(Path(request.output), text, force=request.force)
+    return text
+
+
+def _latencies(paths: Sequence[Path], form: ExportForm, reporter: Reporter) -> str:
     entries = exported([result for path in paths for result in read_bench_results(path)])
     for entry in entries:
         if entry.why_not:
             reporter.warn(f"no figure of {entry.name}: {entry.why_not}")
-    if request.form != "csv" and not any(entry.median_us is not None for entry in entries):
+    if form != "csv" and not any(entry.median_us is not None for entry in entries):
         raise InputFileError("results to export", "none with a figure to quote", "one at least")
-    text = FORMS[request.form](entries)
-    if request.output:
-        write_text(Path(request.output), text, force=request.force)
-    return text
+    return _FORMS[form](entries)
+
+
+def _trace(paths: Sequence[Path], reporter: Reporter) -> str:
+    found = [profile for path in paths for profile in read_profiles(path)]
+    for profile in found:
+        if profile.conditions.device.emulated:
+            reporter.warn(f"no trace of {profile_name(profile)}: {EMULATED_DEVICE}")
+    real = [profile for profile in found if not profile.conditions.device.emulated]
+    if not real:
+        raise InputFileError(
+            "profiles to export", "none of a phone", "one at least", "measure with bench --device --profile"
+        )
+    return as_trace(real)

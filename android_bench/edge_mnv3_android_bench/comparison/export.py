@@ -13,11 +13,16 @@ import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
+from edge_mnv3.core.results.launch_figures import (
+    FIRST_INFERENCE,
+    LAUNCH_FIGURES,
+    PEAK_MEMORY,
+    START_UP,
+)
 from edge_mnv3_android_bench.comparison.latencies import AnyBenchResult
 from edge_mnv3_android_bench.measuring.host import UNSTABLE_SPREAD
 
@@ -118,9 +123,6 @@ def as_github(entries: Sequence[Exported]) -> str:
     return json.dumps(rows, indent=2, allow_nan=False) + "\n"
 
 
-FORMS = MappingProxyType({"csv": as_csv, "bencher": as_bencher, "github-action-benchmark": as_github})
-
-
 def _of_host(result: HostBenchResult) -> Exported:
     conditions, protocol = result.conditions, result.conditions.protocol
     rounds = f" in {protocol.rounds} rounds" if protocol.rounds > 1 else ""
@@ -188,13 +190,8 @@ def _host_row(result: HostBenchResult) -> Mapping[str, Any]:
 
 def _row(result: DeviceBenchResult) -> Mapping[str, Any]:
     conditions, device = result.conditions, result.conditions.device
-    counted = [launch.timings for launch in result.launches if launch.timings and not launch.problems]
-    firsts = [timings.first_inference_us for timings in counted if timings.first_inference_us is not None]
-    peaks = [
-        timings.unconfirmed.peak_memory_mb
-        for timings in counted
-        if timings.unconfirmed.peak_memory_mb is not None
-    ]
+    figures = {figure: figure.of_result(result) for figure in LAUNCH_FIGURES}
+    medians = {figure: statistics.median(of) if of else "" for figure, of in figures.items()}
     return {
         "device": device.model,
         "android": device.android_version,
@@ -205,10 +202,10 @@ def _row(result: DeviceBenchResult) -> Mapping[str, Any]:
         "accelerator": conditions.accelerator,
         "delegated": result.delegated.text if result.delegated else "",
         "threads": conditions.protocol.num_threads,
-        "start_up_us": statistics.median(timings.init_us for timings in counted) if counted else "",
-        "first_inference_us": statistics.median(firsts) if firsts else "",
-        "peak_memory_mb": max(peaks, default=""),
-        "launches": len(counted),
+        "start_up_us": medians[START_UP],
+        "first_inference_us": medians[FIRST_INFERENCE],
+        "peak_memory_mb": medians[PEAK_MEMORY],
+        "launches": sum(launch.timings is not None and not launch.problems for launch in result.launches),
         "emulated": "yes" if device.emulated else "no",
         "accepted": "; ".join(result.accepted),
     }
