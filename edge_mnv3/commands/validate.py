@@ -49,6 +49,13 @@ if TYPE_CHECKING:
     help="Take the outputs for one class, one score, several labels, or features.  [default: as "
     "quantize.json or the last layer tells]",
 )
+@click.option(
+    "--threshold",
+    type=float,
+    metavar="X",
+    help="Let a label, or the class of a single score, hold above this score.  [default: a probability of "
+    "one half]",
+)
 @preprocess_option
 @click.option(
     "--max-drop-points",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.folded_names import folded
 from edge_mnv3.core.memory import each_once
 from edge_mnv3.core.paths import why_unreadable
 
@@ -60,5 +60,5 @@ def sha256_folder(path: Path) -> str:
 
 def sha256_names(names: Sequence[str]) -> str:
     """Hashes names in their order, in one form of Unicode, without blanks around them and regard to case."""
-    lines = "\n".join(unicodedata.normalize("NFC", name).strip().casefold() for name in names)
+    lines = "\n".join(folded(name) for name in names)
     return hashlib.sha256(lines.encode()).hexdigest()

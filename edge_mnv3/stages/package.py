@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge_mnv3.core.choices import DEFAULT_SCORE_TRANSFORMATION, ScoreTransformation
 from edge_mnv3.core.errors import ArgumentError, InputFileError
+from edge_mnv3.core.folded_names import folded
 from edge_mnv3.core.hashing import sha256_names
 from edge_mnv3.core.input_range import stated_range
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -52,6 +53,7 @@ from edge_mnv3.stages.packaged_models import (
 )
 
 APPS_FOLDER = "apps"
+_WITH_BACKGROUND = 1001
 PUBLISHED_WEIGHTS_LICENSE = "Apache-2.0"
 
 
@@ -180,6 +182,7 @@ def _check_names(inputs: BundleInputs, opened: Sequence[ModelFile]) -> None:
     for result in inputs.measured.validations:
         if not hashes & {result.float_.sha256, result.int8.sha256}:
             continue
+        _check_folders(inputs, result)
         for name, digest in result.label_names_sha256.items():
             labels = inputs.labels.get(name)
             if labels is None and len(inputs.labels) == len(result.label_names_sha256) == 1:
@@ -195,6 +198,36 @@ def _check_names(inputs: BundleInputs, opened: Sequence[ModelFile]) -> None:
                     "the labels that edge-mnv3 validate had",
                     "give both the same --labels",
                 )
+
+
+def _check_folders(inputs: BundleInputs, result: ValidateResult) -> None:
+    """Refuses an accuracy of class folders that numbered the labels otherwise than the bundle names them.
+
+    Folders of other names, such as WordNet's, tell nothing of that.
+
+    Raises:
+        InputFileError: It is one.
+    """
+    numbered = [each.output.name for each in result.outputs if each.labelled]
+    own = next((name for name in numbered if name not in result.label_names_sha256), "")
+    labels = inputs.labels.get(own)
+    if labels is None and len(inputs.labels) == 1:
+        labels = next(iter(inputs.labels.values()))
+    if labels is None or not result.class_folders:
+        return
+    folders = [folded(name) for name in result.class_folders]
+    names = labels.labels.names
+    # Images have no background class, and one score is that of the second class.
+    first = {_WITH_BACKGROUND: -1, 1: 1}.get(len(names), 0)
+    for place, name in enumerate(map(folded, names), start=first):
+        if name in folders and folders.index(name) != place:
+            raise InputFileError(
+                f"--validate with labels {labels.labels.source}",
+                f"an accuracy of {result.data}, whose folder '{result.class_folders[folders.index(name)]}' "
+                f"was taken for class {folders.index(name)} by the order of names",
+                f"class {place}, as in these labels",
+                "run edge-mnv3 validate with the same --labels",
+            )
 
 
 def _doubtful_labels(inputs: BundleInputs, made: Provenance | None) -> tuple[str, ...]:

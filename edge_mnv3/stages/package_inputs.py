@@ -10,7 +10,7 @@ from typing import NamedTuple
 from edge_mnv3.core.choices import SYNTHETIC
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, InputFileError
 from edge_mnv3.core.images import Pixels, SampleRequest, skipped_warnings, unread_warnings
-from edge_mnv3.core.input_range import LOWEST_STORED
+from edge_mnv3.core.input_range import LARGEST_PIXEL, LOWEST_STORED
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath
@@ -24,6 +24,7 @@ from edge_mnv3.packaging.score_calibration import check_score_calibration
 from edge_mnv3.stages.recorded_outputs import recorded_outputs
 
 _GOLDEN_SEED = 0
+_ONE_HALF = 0.5  # of a probability
 _TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".xml", ".yaml", ".yml")
 
 
@@ -266,15 +267,14 @@ def open_thresholds(path: Path | None, file: ModelFile) -> dict[str, tuple[float
         Name of the output to its thresholds.
 
     Raises:
-        InputFileError: The file cannot be read, or does not fit the model.
-        ArgumentError: The model has other than one output of labels; or none are given, and no score lies
-            below what is told to be their middle.
+        InputFileError: The file cannot be read, or does not fit the model, or a label would hold always or
+            never with it.
+        ArgumentError: The model has other than one output of labels; or none are given, and nothing tells
+            the middle of the scores, or all of them lie above it.
     """
     outputs = [output for output in file.outputs if output.facts.task in ("binary", "labels")]
     if path is None:
-        for output in outputs:
-            _check_middle(output)
-        return {output.facts.name: (output.facts.even,) * output.count for output in outputs}
+        return {output.facts.name: (_middle(output),) * output.count for output in outputs}
     if len(outputs) != 1:
         raise ArgumentError("--thresholds", _given(file), "one output of labels, or of one score")
     lines = _read(path, "thresholds").decode("utf-8", "replace").split()
@@ -291,21 +291,42 @@ def open_thresholds(path: Path | None, file: ModelFile) -> dict[str, tuple[float
         raise InputFileError(
             f"thresholds {path}", f"{len(numbers)} numbers", f"{outputs[0].count}, one for each label"
         )
+    low, high = _ends(outputs[0])
+    for line, number in enumerate(numbers, start=1):
+        if not low <= number < high:
+            always = "never" if number >= high else "always"
+            raise InputFileError(
+                f"thresholds {path}, line {line}",
+                f"{number:g}, above which the label would hold {always}",
+                f"{low:g} to less than {high:g}, as the scores of '{outputs[0].facts.name}' are",
+            )
     return {outputs[0].facts.name: tuple(numbers)}
 
 
-def _check_middle(output: FileOutput) -> None:
-    """Refuses a threshold that every answer reaches: the scores are then no logits, whatever made them."""
-    tensor = output.tensor
-    lowest = LOWEST_STORED.get(tensor.dtype)
-    if tensor.scale is None or tensor.zero_point is None or lowest is None:
-        return
-    if (lowest - tensor.zero_point) * tensor.scale >= output.facts.even:
+def _middle(output: FileOutput) -> float:
+    """The score that stands for one half; asked for where every score lies above it, whatever made them."""
+    low, high = _ends(output)
+    middle = output.facts.even
+    if middle is None or not low < middle < high:
+        which = "whose middle its last layers do not tell"
+        if middle is not None:
+            which = f"whose scores are never {'below' if middle <= low else 'above'} {middle:g}"
         raise ArgumentError(
             "--thresholds",
-            f"none, for output '{output.facts.name}', whose scores are never below {output.facts.even:g}",
-            "the least score with which a label holds, one a line",
+            f"none, for output '{output.facts.name}', {which}",
+            "a file with the score above which each label holds, one a line",
         )
+    return middle
+
+
+def _ends(output: FileOutput) -> tuple[float, float]:
+    """The least and the largest score that an output can give; infinite where nothing tells."""
+    tensor = output.tensor
+    lowest = LOWEST_STORED.get(tensor.dtype)
+    if tensor.scale is not None and tensor.zero_point is not None and lowest is not None:
+        least = lowest - tensor.zero_point
+        return least * tensor.scale, (least + LARGEST_PIXEL) * tensor.scale
+    return (0.0, 1.0) if output.facts.even == _ONE_HALF else (-math.inf, math.inf)
 
 
 def choose_golden(

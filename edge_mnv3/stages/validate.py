@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from edge_mnv3.core.choices import (
     PreprocessName,
     RuntimeName,
 )
+from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.images import check_skipped, skipped_warnings, unread_warnings
 from edge_mnv3.core.input_range import stated_range
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -47,6 +49,8 @@ class ValidateRequest(Request):
         input_range: What float inputs take, as `parse_input_range` reads it; None to find it out.
         task: What the outputs mean; None for what the `quantize.json` beside the files says, else what the
             float file's last layers tell.
+        threshold: The score above which a label, or the class of a single score, holds; None for that of a
+            probability of one half, as the last layers tell it.
     """
 
     float_path: AnyPath
@@ -61,14 +65,17 @@ class ValidateRequest(Request):
     labels: AnyPath | Sequence[AnyPath] | None = None
     input_range: str | None = None
     task: Task | None = None
+    threshold: float | None = None
 
     def check(self) -> None:
-        """Refuses an input range that cannot be read.
+        """Refuses an input range that cannot be read, and a threshold that is no number.
 
         Raises:
             ArgumentError: With what it may be.
         """
         stated_range(self.input_range)
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            raise ArgumentError("--threshold", str(self.threshold), "a finite number")
 
 
 def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateResult:
@@ -103,6 +110,7 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
         input_range=stated_range(request.input_range),
         task=request.task,
         names=names,
+        threshold=request.threshold,
         recorded=recorded_outputs(float_path) or recorded_outputs(int8_path),
     )
     reporter.step("validating")

@@ -13,13 +13,14 @@ from edge_mnv3.core.errors import ArgumentError, CalibrationDataError
 from edge_mnv3.core.hashing import sha256_names
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.input_range import PIXELS
-from edge_mnv3.core.results.model_facts import InputFacts, OutputFacts, Task
+from edge_mnv3.core.results.model_facts import Activation, InputFacts, OutputFacts, Task
 from edge_mnv3.core.tflite.input_facts import DecidedInput
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.validation.file_pair import ComparedFile, FilePair, PairedOutput
 from edge_mnv3_quantization.validation.label_columns import ColumnsInOrder, labels_of_columns
 from edge_mnv3_quantization.validation.label_names import OutputNames
 from edge_mnv3_quantization.validation.plan import plan_comparisons
+from edge_mnv3_quantization.validation.score_comparison import ScoresComparison
 
 NAMES = OutputNames(("cat", "dog", "bird"), "labels.txt", stated=True)
 
@@ -212,3 +213,44 @@ def test_of_one_score_the_name_of_its_class_is_hashed(table: Path, names: tuple[
     stated = OutputNames(names, "l.txt", stated=True)
     plan = plan_comparisons(pair(("s", "binary", 1)), source, class_offset=None, names={"": stated})
     assert plan.names_sha256 == {"s": sha256_names(["dog"])}
+
+
+@pytest.mark.parametrize(
+    ("activation", "stated", "used"),
+    [
+        ("sigmoid", None, 0.5),
+        ("sigmoid", 0.9, 0.9),
+        ("none", None, 0.0),
+        ("other", 0.25, 0.25),
+        ("other", None, None),
+    ],
+)
+def test_the_threshold_of_scores(
+    table: Path, activation: Activation, stated: float | None, used: float | None
+) -> None:
+    source = images(table, "file,label\na.png,0\nb.png,1\n")
+    two = pair(("c", "classes", 3), ("s", "binary", 1))
+    first, second = two.outputs
+    second = replace(second, facts=replace(second.facts, activation=activation))
+    two = replace(two, outputs=(first, second))
+    if used is None:
+        with pytest.raises(ArgumentError, match=r"output 's' .*whose middle .* --threshold"):
+            plan_comparisons(two, source, class_offset=None, names={}, threshold=stated)
+        return
+    _, scores = plan_comparisons(two, source, class_offset=None, names={}, threshold=stated).comparisons
+    assert isinstance(scores, ScoresComparison)
+    assert scores.threshold == used
+    with pytest.raises(ArgumentError, match="--threshold 0.5: got outputs of classes"):
+        plan_comparisons(pair(("c", "classes", 3)), source, class_offset=None, names={}, threshold=0.5)
+
+
+def test_class_folders_that_numbered_the_labels(tmp_path: Path) -> None:
+    for name in ("ant", "bee"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / name / "1.png")
+    source, one = open_images(tmp_path, need_labels=True), pair(("s", "binary", 1))
+    plan = plan_comparisons(one, source, class_offset=None, names={})
+    assert (plan.class_folders, plan.labels) == (("ant", "bee"), {0: [0, 1]})
+    stated = OutputNames(("bee", "ant"), "l.txt", stated=True)
+    plan = plan_comparisons(one, source, class_offset=None, names={"": stated})
+    assert (plan.class_folders, plan.labels) == ((), {0: [1, 0]})

@@ -54,7 +54,7 @@ def test_task_of_the_last_operators(operators: tuple[str, ...], shape: tuple[int
 @pytest.mark.parametrize(("fused", "activation"), [("RELU", "relu"), ("RELU6", "relu6")])
 def test_dense_layer_with_an_activation_gives_features(fused: str, activation: Activation) -> None:
     facts = output_facts(graph("FULLY_CONNECTED", shape=(1, 7), activation=fused), 1, name="f")
-    assert (facts.task, facts.activation, facts.even) == ("embedding", activation, 0.0)
+    assert (facts.task, facts.activation, facts.even) == ("embedding", activation, None)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_activation_of_a_product(
     made = joined(*operators, constant=constant)
     facts = output_facts(made, made.outputs[0], name="f")
     assert facts.activation == activation
-    assert facts.even == (0.5 if activation == "hard_sigmoid" else 0.0)
+    assert facts.even == {"hard_sigmoid": 0.5, "l2_normalization": None}.get(activation, 0.0)
 
 
 SOFTMAXES = (("SOFTMAX", (0,), "NONE"), ("SOFTMAX", (0,), "NONE"))
@@ -171,7 +171,85 @@ def test_probabilities_made_of_sigmoids(
     facts = output_facts(made, made.outputs[0], name="f")
     assert facts.activation == activation
     assert facts.task == ("labels" if activation == "sigmoid" else "embedding")
-    assert facts.even == (0.5 if activation == "sigmoid" else 0.0)
+    assert facts.even == {"sigmoid": 0.5, "relu": None}.get(activation, 0.0)
+
+
+def of_one_number(*operators: tuple[str, tuple[int, ...], str], constant: float) -> Graph:
+    """Operators as in `joined`, of one number each."""
+    made = joined(*operators, constant=constant)
+    first, stored, *others = made.tensors
+    small = (replace(tensor, shape=(1, 1)) for tensor in others)
+    return replace(made, tensors=(first, stored, *small))
+
+
+P, Q = SIGMOIDS
+
+
+@pytest.mark.parametrize(
+    ("operators", "even"),
+    [
+        ((DENSE, ("LOGISTIC", (2,), "NONE")), 0.5),
+        ((DENSE, ("MUL", (2, 1), "NONE"), ("ADD", (3, 1), "NONE")), 0.0),  # a temperature, a bias
+        ((DENSE, DENSE, ("SUB", (2, 3), "NONE")), 0.0),
+        ((DENSE, ("TANH", (2,), "NONE")), 0.0),
+        ((DENSE, ("LEAKY_RELU", (2,), "NONE")), 0.0),
+        ((P, DENSE, ("MUL", (2, 3), "NONE")), 0.0),  # a logit and its gate
+        ((P, Q, ("SUB", (2, 3), "NONE")), 0.0),  # which of two is likelier
+        ((("FULLY_CONNECTED", (0,), "RELU"),), None),
+        ((DENSE, ("EXP", (2,), "NONE")), None),
+        ((DENSE, ("SQUARE", (2,), "NONE")), None),
+        ((P, ("LOG", (2,), "NONE")), None),
+        ((P, ("LOGISTIC", (2,), "NONE")), None),  # from one half on
+        ((("FULLY_CONNECTED", (0,), "RELU"), ("LOGISTIC", (2,), "NONE")), None),
+        ((("FULLY_CONNECTED", (0,), "RELU"), ("TANH", (2,), "NONE")), None),
+        ((P, Q, ("ADD", (2, 3), "NONE")), None),
+        ((P, Q, ("DIV", (2, 3), "NONE")), None),
+        ((P, Q, ("SUB", (1, 3), "NONE"), ("MUL", (2, 4), "NONE")), None),  # p (1 - q)
+        ((P, ("ADD", (2, 1), "NONE")), None),  # 1 to 2
+        ((P, ("SUB", (1, 2), "NONE"), ("TANH", (3,), "NONE")), None),
+        ((("SOFTMAX", (0,), "NONE"), ("SUM", (2, 1), "NONE")), None),
+    ],
+)
+def test_the_middle_of_one_score(
+    operators: tuple[tuple[str, tuple[int, ...], str], ...], even: float | None
+) -> None:
+    made = of_one_number(*operators, constant=1.0)
+    facts = output_facts(made, made.outputs[0], name="f")
+    assert (facts.task, facts.even) == ("binary", even)
+    assert output_facts(made, made.outputs[0], name="f", task="labels").even == even
+
+
+@pytest.mark.parametrize(
+    ("function", "weights", "bias", "even"),
+    [
+        ("SOFTMAX", [1.0, 1.0, 0.0], 0.0, None),  # the sum of two classes
+        ("LOGISTIC", [0.25, 0.25, 0.25], 0.0, None),
+        ("LOGISTIC", [0.25, -0.25, 0.25], 0.0, 0.0),
+        ("LOGISTIC", [2.0, 2.0, 2.0], -3.0, 0.0),
+        ("LOGISTIC", [0.3, 0.3, 0.3], -0.0001, None),  # rounded
+        ("LOGISTIC", [-2.0, -2.0, -2.0], 0.0, None),
+        ("RELU", [2.0, 1.0, 0.0], 0.5, None),
+        ("RELU", [2.0, -1.0, 0.0], 0.5, 0.0),
+        ("TANH", [2.0, 1.0, 0.0], 0.5, 0.0),
+    ],
+)
+def test_a_dense_layer_gives_logits_where_its_weights_let_it(
+    function: str, weights: list[float], bias: float, even: float | None
+) -> None:
+    def made(quantized: bool) -> Graph:
+        hidden = ("FULLY_CONNECTED", (0,), "RELU") if function == "RELU" else (function, (0,), "NONE")
+        graph = joined(hidden, ("FULLY_CONNECTED", (2, 4, 5), "NONE"))
+        numbers = np.array([weights], np.float32)
+        matrix = constant_tensor("w", numbers)
+        if quantized:
+            steps = np.round(numbers / 0.02).astype(np.int8)
+            matrix = constant_tensor("w", steps, scales=[0.02], zero_points=[0])
+        stored = matrix, constant_tensor("b", np.array([bias], np.float32))
+        tensors = (*graph.tensors[:3], replace(graph.tensors[3], shape=(1, 1)), *stored)
+        return replace(graph, tensors=tensors)
+
+    for quantized in (False, True):
+        assert output_facts(made(quantized), 3, name="f").even == even
 
 
 def test_a_score_and_its_rest_are_two_classes() -> None:

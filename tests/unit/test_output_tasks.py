@@ -48,10 +48,14 @@ def answered(answers: list[Any], labels: list[Label] | None = None) -> Answered[
 
 
 def compare_scores(
-    task: Task, float_: npt.NDArray[Any], int8: npt.NDArray[Any], labels: list[Label] | None
+    task: Task,
+    float_: npt.NDArray[Any],
+    int8: npt.NDArray[Any],
+    labels: list[Label] | None,
+    threshold: float = 0.5,
 ) -> Compared:
     facts = OutputFacts(name="s", shape=(float_.shape[1],), activation="sigmoid", task=task)
-    comparison = ScoresComparison(facts=facts, files=FILES)
+    comparison = ScoresComparison(facts=facts, files=FILES, threshold=threshold)
     rows = [comparison.read(one, other) for one, other in zip(float_, int8, strict=True)]
     return comparison.compare(answered(rows, labels))
 
@@ -71,6 +75,9 @@ def test_one_score_by_hand() -> None:
     assert area.ci95_points[0] <= area.difference_points <= area.ci95_points[1]
     assert compared.comparison.agreement_percent == 50
     assert compared.findings == ()
+    higher, same_area = compare_scores("binary", float_, int8, labels, threshold=0.7).comparison.scores
+    assert (higher.name, higher.float_percent, higher.int8_percent) == ("accuracy at 0.7", 75, 75)
+    assert same_area == area
 
 
 def test_one_score_that_guesses_or_is_turned_round() -> None:

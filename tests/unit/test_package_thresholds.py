@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.results.model_facts import Activation, OutputFacts
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.packaging.model_file import FileOutput, ModelFile
@@ -34,7 +35,43 @@ def test_one_half(file: tuple[Any, str, int | None], threshold: float) -> None:
     assert open_thresholds(None, model(*file)) == {"s": (threshold,)}
 
 
-@pytest.mark.parametrize("file", [("none", "uint8", 0), ("relu", "int8", -128)])
-def test_a_threshold_that_every_score_reaches_is_asked_for(file: tuple[Any, str, int]) -> None:
-    with pytest.raises(ArgumentError, match="none, for output 's', whose scores are never below 0"):
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        (("none", "uint8", 0), "whose scores are never below 0"),
+        (("tanh", "int8", 127), "whose scores are never above 0"),
+        (("relu", "int8", -128), "whose middle its last layers do not tell"),
+        (("other", "float32", None), "whose middle its last layers do not tell"),
+    ],
+)
+def test_a_threshold_that_nothing_tells_is_asked_for(file: tuple[Any, str, int | None], why: str) -> None:
+    with pytest.raises(ArgumentError, match=f"none, for output 's', {why}"):
         open_thresholds(None, model(*file))
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "refused"),
+    [
+        (("sigmoid", "float32", None), "0.9", None),
+        (("sigmoid", "float32", None), "90", "90, above which the label would hold never"),
+        (("sigmoid", "float32", None), "-1", "-1, above which the label would hold always"),
+        (("none", "float32", None), "90", None),
+        (("none", "uint8", 100), "1.5", None),
+        (
+            ("none", "uint8", 100),
+            "1.55",
+            "would hold never, expected -1 to less than 1.55",
+        ),
+        (("other", "uint8", 100), "-1.1", "above which the label would hold always"),
+    ],
+)
+def test_a_threshold_lies_among_the_scores(
+    file: tuple[Any, str, int | None], text: str, refused: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text(text)
+    if refused is None:
+        assert open_thresholds(path, model(*file)) == {"s": (float(text),)}
+        return
+    with pytest.raises(InputFileError, match=refused):
+        open_thresholds(path, model(*file))

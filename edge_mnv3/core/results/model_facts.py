@@ -30,8 +30,12 @@ LABELLED_TASKS: tuple[Task, ...] = ("classes", "binary", "labels")
 TaskSource = Literal["stated", "recorded", "graph"]
 RangeSource = Literal["stated", "metadata", "graph", "quantization", "pair", "definition"]
 
-# What these give is a share or a probability, of which one half is the middle; that of other numbers is 0.
+# What these give is a share or a probability, of which one half is the middle.
 _OF_ONE: tuple[Activation, ...] = ("softmax", "sigmoid", "hard_sigmoid")
+# What these give of a logit has its sign.
+_OF_BOTH_SIGNS: tuple[Activation, ...] = (
+    *("none", "tanh", "relu_n1_to_1", "leaky_relu", "elu", "gelu", "swish", "hard_swish"),
+)
 
 TASK_SOURCES: dict[TaskSource, str] = {
     "stated": "as stated",
@@ -99,9 +103,11 @@ class OutputFacts:
     task: Task
 
     @property
-    def even(self) -> float:
-        """The score above which a label holds: that of a probability of one half."""
-        return 0.5 if self.activation in _OF_ONE else 0.0
+    def even(self) -> float | None:
+        """The score above which a label holds: that of a probability of one half; None where unknown."""
+        if self.activation in _OF_ONE:
+            return 0.5
+        return 0.0 if self.activation in _OF_BOTH_SIGNS else None
 
     @property
     def words(self) -> str:

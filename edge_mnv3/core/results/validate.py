@@ -227,6 +227,11 @@ def _without_names(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "label_names_sha256": {}}
 
 
+def _without_folders(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 4, which does not say which class folders numbered the labels."""
+    return {**data, "class_folders": []}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateResult:
     """A float file against an int8 file on the same images, output by output.
@@ -252,11 +257,15 @@ class ValidateResult:
             the float file's last layers (`graph`); None in results of earlier releases.
         label_names_sha256: Name of an output to the SHA-256 of the names by which its labels were found, one
             a line in the order of its numbers; empty where labels are numbers, and in earlier releases.
+        class_folders: Names of the class folders whose order numbered the labels; empty where labels were
+            found by names, were numbers already, and in earlier releases.
         findings: What was noticed; empty in results of version 1.
         warnings: What the user must know, with the findings in words.
     """
 
-    FORMAT: ClassVar[Format] = Format("validate", (_of_classes, _without_task_source, _without_names))
+    FORMAT: ClassVar[Format] = Format(
+        "validate", (_of_classes, _without_task_source, _without_names, _without_folders)
+    )
     schema_version: int = FORMAT.version
     n: int
     data: str
@@ -275,6 +284,7 @@ class ValidateResult:
     outputs: tuple[OutputComparison, ...]
     task_source: TaskSource | None
     label_names_sha256: dict[str, str]
+    class_folders: tuple[str, ...]
     findings: tuple[Noticed, ...]
     warnings: tuple[str, ...]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge_mnv3.core.errors import ArgumentError, ModelFileError
@@ -11,6 +12,7 @@ from edge_mnv3.core.results.model_facts import Activation, OutputFacts, Task
 from edge_mnv3.core.tflite.output_activations import activation_of, last_operator
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.core.tflite.score_mixtures import mixture_of
+from edge_mnv3.core.tflite.spans import span_of
 from edge_mnv3.core.tflite.types import Graph, Model, Operator
 
 _SHARES: tuple[Activation, ...] = ("softmax", "log_softmax")  # of one whole
@@ -19,12 +21,15 @@ _WITH_CONSTANT = ("ADD", "MUL", "SUB")
 _CLASSIFIERS = ("FULLY_CONNECTED", "CONV_2D")
 
 
-def read_outputs(path: Path, *, task: Task | None = None) -> tuple[OutputFacts, ...]:
+def read_outputs(
+    path: Path, *, task: Task | None = None, tasks: Sequence[Task] = ()
+) -> tuple[OutputFacts, ...]:
     """Reads what each output of a file means, under the names of its signature.
 
     Args:
         path: A `.tflite` file.
-        task: What the user says that all of them mean; None to read it from the graph.
+        task: What all of them are known to mean; None to read it from the graph.
+        tasks: What each of them is known to mean; empty for `task`.
 
     Raises:
         ModelFileError: It is no valid `.tflite`, or an output is one number behind a softmax.
@@ -32,7 +37,11 @@ def read_outputs(path: Path, *, task: Task | None = None) -> tuple[OutputFacts, 
     """
     contents = read_file(path)
     graph, names = contents.main_graph, signature_names(contents)
-    facts = (output_facts(graph, tensor, name=str(path), task=task) for tensor in graph.outputs)
+    known: Sequence[Task | None] = tasks or [task] * len(graph.outputs)
+    facts = (
+        output_facts(graph, tensor, name=str(path), task=each)
+        for tensor, each in zip(graph.outputs, known, strict=True)
+    )
     return tuple(
         dataclasses.replace(fact, name=names.get(tensor, fact.name))
         for tensor, fact in zip(graph.outputs, facts, strict=True)
@@ -75,12 +84,15 @@ def output_facts(graph: Graph, tensor: int, *, name: str, task: Task | None = No
         )
     if task is not None:
         _check_task(task, shape, activation, stored.name)
-    return OutputFacts(
+    facts = OutputFacts(
         name=stored.name,
         shape=shape,
         activation=activation,
         task=task or _task(graph, shape, activation, last),
     )
+    if facts.task in ("binary", "labels") and facts.even is not None and not _has_even(graph, facts, last):
+        return dataclasses.replace(facts, activation="other")
+    return facts
 
 
 def _task(graph: Graph, shape: tuple[int, ...], activation: Activation, last: Operator | None) -> Task:
@@ -93,6 +105,23 @@ def _task(graph: Graph, shape: tuple[int, ...], activation: Activation, last: Op
     if activation in _SCORES:
         return "labels"
     return "classes" if _is_classifier(graph, last) or mixture_of(graph, last) == "shares" else "embedding"
+
+
+def _has_even(graph: Graph, facts: OutputFacts, last: Operator | None) -> bool:
+    """Whether the score that stands for one half is the one of the activation.
+
+    It is where its function is of numbers on both sides of 0, as logits are: not where a sigmoid is put on
+    what is above 0 anyway, or a score is a product of probabilities, which no activation ends.
+    """
+    if last is None:
+        return False
+    if last.name == "LOGISTIC":
+        span = span_of(graph, graph.producer(last.inputs[0]))
+        return span is not None and span.is_about_zero
+    if facts.activation in _SCORES:
+        return True
+    span = span_of(graph, last)
+    return span is not None and span.is_about_zero
 
 
 def _is_classifier(graph: Graph, operator: Operator | None) -> bool:

@@ -83,7 +83,7 @@ def _given(graph: Graph, operator: Operator, share: float | None, leaves: set[st
     """What an operator takes; None where that is not of probabilities and constants alone."""
     given, constants = [], []
     for tensor in operator.inputs:
-        numbers = _constant(graph, tensor)
+        numbers = graph.real_constant(tensor)
         constants.append(numbers is not None)
         if numbers is None:
             numbers = _mixed(graph, graph.producer(tensor), share, leaves)
@@ -106,20 +106,6 @@ def _picked(graph: Graph, operator: Operator, share: float | None, leaves: set[s
         return None
     leaves.add("cut")
     return np.full(graph.tensors[operator.output].shape, float(numbers.reshape(-1)[0]))
-
-
-def _constant(graph: Graph, tensor: int) -> Numbers | None:
-    """The real numbers of a constant, whose scales are of one channel each or one for all."""
-    stored = graph.constant(tensor)
-    if stored is None:
-        return None
-    known = graph.tensors[tensor]
-    numbers = stored.astype(np.float64)
-    if not known.scales:
-        return numbers
-    if len(known.scales) == 1 or (known.scales and numbers.shape[-1] == len(known.scales)):
-        return np.asarray((numbers - known.zero_point) * np.asarray(known.scales))
-    return None
 
 
 def _depthwise(given: list[Numbers]) -> Numbers | None:

@@ -74,6 +74,23 @@ class Tensor:
             return None
         return np.frombuffer(self.data, _NUMPY_DTYPES[self.dtype]).reshape(self.shape)
 
+    def real_numbers(self) -> npt.NDArray[np.float64] | None:
+        """A constant's numbers as they count: stored ones less their zero point, times their scale.
+
+        Returns:
+            As `numbers`.
+        """
+        stored = self.numbers()
+        if stored is None or not self.scales:
+            return None if stored is None else stored.astype(np.float64)
+        along = [1] * stored.ndim
+        if len(self.scales) > 1:
+            along[self.quantized_dimension] = -1
+        scales, zero_points = (
+            np.asarray(each, np.float64).reshape(along) for each in (self.scales, self.zero_points or (0.0,))
+        )
+        return np.asarray((stored - zero_points) * scales)
+
 
 def constant_tensor(
     name: str,
@@ -153,6 +170,10 @@ class Graph:
     def constant(self, tensor: int) -> npt.NDArray[Any] | None:
         """The numbers that `Tensor.numbers` tells; None for `NO_TENSOR` as well."""
         return None if tensor == NO_TENSOR else self.tensors[tensor].numbers()
+
+    def real_constant(self, tensor: int) -> npt.NDArray[np.float64] | None:
+        """The numbers that `Tensor.real_numbers` tells; None for `NO_TENSOR` as well."""
+        return None if tensor == NO_TENSOR else self.tensors[tensor].real_numbers()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

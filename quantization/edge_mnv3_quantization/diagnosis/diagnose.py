@@ -162,13 +162,17 @@ def _warnings(problem: str | None, images: Images) -> tuple[str, ...]:
 
 
 def _agreement_percent(surveyed: Survey, float_path: Path, head: str | None) -> float | None:
-    """The share of images with the same class, or the same labels; features are no answers."""
+    """The share of images with the same class, or the same labels.
+
+    Features are no answers, and neither are scores whose middle nothing tells.
+    """
     facts = next(one for one in read_outputs(float_path) if head in (None, one.name))
     pair = surveyed.float_logits, surveyed.int8_logits
     if facts.task == "classes":
         wanted, got = (logits.argmax(axis=1)[:, np.newaxis] for logits in pair)
-    elif facts.task in ("binary", "labels"):
-        wanted, got = (logits > facts.even for logits in pair)
+    elif facts.task in ("binary", "labels") and facts.even is not None:
+        threshold = facts.even
+        wanted, got = (logits > threshold for logits in pair)
     else:
         return None
     return float(100 * (wanted == got).all(axis=1).mean())

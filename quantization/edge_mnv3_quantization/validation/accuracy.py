@@ -61,6 +61,7 @@ class ValidationSettings:
         input_range: What float inputs take, as the user says; None to find it out.
         task: What the outputs mean, as the user says; None to read it from the float file.
         names: As in `plan_comparisons`.
+        threshold: As in `plan_comparisons`.
         recorded: What the outputs mean, as `quantize.json` says; empty where it says nothing.
     """
 
@@ -73,6 +74,7 @@ class ValidationSettings:
     input_range: InputRange | None = None
     task: Task | None = None
     names: Mapping[str, OutputNames] = field(default_factory=dict)
+    threshold: float | None = None
     recorded: tuple[OutputFacts, ...] = ()
 
 
@@ -108,7 +110,13 @@ def validate(
         recorded=settings.recorded,
     )
     pair = open_pair(float_path, int8_path, pair_settings)
-    plan = plan_comparisons(pair, images, class_offset=settings.class_offset, names=settings.names)
+    plan = plan_comparisons(
+        pair,
+        images,
+        class_offset=settings.class_offset,
+        names=settings.names,
+        threshold=settings.threshold,
+    )
     _check_gate(pair, settings)
     workers = settings.workers or available_cores()
     running = RunSettings(preprocess=settings.preprocess, runtime=settings.runtime, workers=workers)
@@ -150,6 +158,7 @@ def validate(
         outputs=tuple(outputs),
         task_source=pair.task_source,
         label_names_sha256=plan.names_sha256,
+        class_folders=plan.class_folders,
         findings=tuple(noticed(finding) for finding in findings),
         warnings=tuple(finding.text for finding in findings),
     )

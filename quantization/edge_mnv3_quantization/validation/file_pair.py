@@ -141,8 +141,7 @@ def _facts(float_path: Path, settings: PairSettings) -> tuple[tuple[OutputFacts,
         return facts, "stated"
     if [each.shape for each in settings.recorded] != [each.shape for each in facts]:
         return facts, "graph"
-    tasks = [each.task for each in settings.recorded]
-    return tuple(replace(fact, task=task) for fact, task in zip(facts, tasks, strict=True)), "recorded"
+    return read_outputs(float_path, tasks=[each.task for each in settings.recorded]), "recorded"
 
 
 def _by_signature(path: Path, model: LoadedModel) -> list[TensorInfo]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from edge_mnv3.core.errors import CalibrationDataError
+from edge_mnv3.core.folded_names import folded
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3_quantization.validation.comparing import Label
 from edge_mnv3_quantization.validation.findings import Finding
-from edge_mnv3_quantization.validation.label_names import OutputNames, folded
+from edge_mnv3_quantization.validation.label_names import OutputNames
 
 _VALUES = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 

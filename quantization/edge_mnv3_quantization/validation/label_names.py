@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from edge_mnv3.core.errors import CalibrationDataError
+from edge_mnv3.core.folded_names import folded, written
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.results.model_facts import Task
 from edge_mnv3_quantization.validation.comparing import Label
@@ -202,21 +202,11 @@ def _places(names: OutputNames) -> dict[str, int]:
     """The place of each name as it is written, and without regard to case where only one is meant."""
     plain = [folded(name) for name in names.names]
     places = {each: place for place, each in enumerate(plain) if plain.count(each) == 1}
-    return places | {_written(name): place for place, name in enumerate(names.names)}
+    return places | {written(name): place for place, name in enumerate(names.names)}
 
 
 def _found(name: str, places: dict[str, int]) -> int | None:
-    return places.get(_written(name), places.get(folded(name)))
-
-
-def _written(name: str) -> str:
-    """A name without blanks around it, in one form of Unicode."""
-    return unicodedata.normalize("NFC", name).strip()
-
-
-def folded(name: str) -> str:
-    """A name without blanks around it, in one form of Unicode, without regard to case."""
-    return _written(name).casefold()
+    return places.get(written(name), places.get(folded(name)))
 
 
 def _of_both_classes(names: OutputNames, texts: Sequence[str]) -> OutputNames:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.folded_names import folded
 from edge_mnv3.core.hashing import sha256_names
 from edge_mnv3.core.images import ImageSource, check_labelled
 from edge_mnv3.core.results.model_facts import LABELLED_TASKS, OutputFacts
@@ -19,7 +20,6 @@ from edge_mnv3_quantization.validation.label_names import (
     Labelled,
     LabelsOfFirst,
     OutputNames,
-    folded,
     has_any,
     labels_of,
     written_in,
@@ -38,6 +38,8 @@ class ComparisonPlan(NamedTuple):
         findings: What was noticed before anything ran.
         names_sha256: Name of an output, of classes or labels, to the hash of the names by which its labels
             were found (`sha256_names`).
+        class_folders: The classes of the images in the order that numbered the labels of an output; empty
+            where they were found by names.
     """
 
     comparisons: list[Comparison[Any]]
@@ -45,6 +47,7 @@ class ComparisonPlan(NamedTuple):
     columns: tuple[str, ...]
     findings: list[Finding]
     names_sha256: dict[str, str]
+    class_folders: tuple[str, ...]
 
     @property
     def labelled(self) -> int | None:
@@ -58,6 +61,7 @@ def plan_comparisons(
     *,
     class_offset: int | None,
     names: Mapping[str, OutputNames],
+    threshold: float | None = None,
 ) -> ComparisonPlan:
     """Decides how each output is compared, and finds the labels of the images.
 
@@ -71,13 +75,17 @@ def plan_comparisons(
         class_offset: Output index of label 0; None means 1 for 1001 outputs, else 0.
         names: Name of an output to the names of its numbers, for images that name their classes; an empty
             name stands for the first output of scores.
+        threshold: The score above which labels, and a single score, hold; None for that of a probability of
+            one half.
 
     Raises:
         ModelFileError: The files have other classes.
-        ArgumentError: The user names numbers of an output that there is not.
+        ArgumentError: The user names numbers of an output that there is not; or there is a threshold without
+            scores that it is for, or none for scores whose middle nothing tells.
         CalibrationDataError: Labels are missing or wrong.
     """
     _check_names(pair.outputs, names)
+    thresholds = _thresholds(pair.outputs, threshold)
     first = next((each for each in pair.outputs if each.facts.task in LABELLED_TASKS), None)
     owner = _labelled_output(pair.outputs, images, names)
     own = owner.place
@@ -86,6 +94,7 @@ def plan_comparisons(
     labels: dict[int, list[Label | None]] = {}
     columns: list[str] = []
     hashes: dict[str, str] = {}
+    folders: tuple[str, ...] = ()
     for place, output in enumerate(pair.outputs):
         numbers = ClassNumbers(2 if output.facts.task == "binary" else output.float_count, (0, 0), ())
         if output.facts.task == "classes":
@@ -96,9 +105,20 @@ def plan_comparisons(
             found = _labels(images, output.facts, numbers, named, own=place == own)
             if named is not None and _were_names(images, output.facts, named, found):
                 hashes[output.facts.name] = sha256_names(_shown(named.names, output.facts, numbers))
+        if place == own and not found.labelled.named:
+            folders = images.class_names
         if found.labelled.labels:
             labels[place] = found.labelled.labels
-        comparisons.append(_comparison(pair, output, numbers, found.labelled.named))
+        if place in thresholds:
+            comparisons.append(
+                ScoresComparison(
+                    facts=output.facts,
+                    files=PairNames(pair.float_.path, pair.int8.path),
+                    threshold=thresholds[place],
+                )
+            )
+        else:
+            comparisons.append(_comparison(pair, output, numbers, found.labelled.named))
         columns += found.columns
         findings += [*numbers.findings, *found.labelled.findings]
     unread = tuple(each for each in images.columns if each not in columns)
@@ -106,7 +126,29 @@ def plan_comparisons(
         findings.append(ColumnsUnread(unread))
     if not labels and all(each.facts.task in LABELLED_TASKS for each in pair.outputs):
         check_labelled(images)
-    return ComparisonPlan(comparisons, labels, tuple(columns), findings, hashes)
+    return ComparisonPlan(comparisons, labels, tuple(columns), findings, hashes, folders)
+
+
+def _thresholds(outputs: Sequence[PairedOutput], stated: float | None) -> dict[int, float]:
+    """For the place of each output of labels, or of one score, the score above which a label holds."""
+    scores = {
+        place: each.facts for place, each in enumerate(outputs) if each.facts.task in ("binary", "labels")
+    }
+    if stated is not None and not scores:
+        tasks = " and ".join(sorted({each.facts.task for each in outputs}))
+        raise ArgumentError(f"--threshold {stated:g}", f"outputs of {tasks}", "one score, or several labels")
+    thresholds = {}
+    for place, facts in scores.items():
+        found = facts.even if stated is None else stated
+        if found is None:
+            raise ArgumentError(
+                f"output '{facts.name}' ({facts.task})",
+                "scores whose middle its last layers do not tell, as those of a sigmoid or of logits would",
+                "the score above which a label holds",
+                "state it with --threshold",
+            )
+        thresholds[place] = found
+    return thresholds
 
 
 def _shown(names: Sequence[str], facts: OutputFacts, numbers: ClassNumbers) -> Sequence[str]:
@@ -207,6 +249,4 @@ def _comparison(pair: FilePair, output: PairedOutput, numbers: ClassNumbers, nam
             named=named,
             place=output.float_place,
         )
-    if facts.task in LABELLED_TASKS:
-        return ScoresComparison(facts=facts, files=files)
     return FeatureComparison(facts=facts, files=files)

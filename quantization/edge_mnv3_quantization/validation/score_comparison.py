@@ -38,7 +38,7 @@ from edge_mnv3_quantization.validation.ranking import (
     roc_auc,
 )
 
-ACCURACY, AUC, PRECISION = "accuracy at 0.5", "ROC AUC", "mean average precision"
+AUC, PRECISION = "ROC AUC", "mean average precision"
 _MOST = 50.0  # percent
 _MIDDLE = 0.5
 WHICH: tuple[Which, Which] = ("float", "int8")
@@ -68,15 +68,17 @@ class ScoresComparison:
     Attributes:
         facts: The output: a sigmoid's, or the logits before one.
         files: What findings call the files.
+        threshold: The score above which a label holds.
     """
 
     facts: OutputFacts
     files: PairNames
+    threshold: float
 
     @property
-    def threshold(self) -> float:
-        """The score of a probability of one half."""
-        return self.facts.even
+    def accuracy_name(self) -> str:
+        """What the share of right decisions is called: by the probability where that is one half."""
+        return f"accuracy at {_MIDDLE if self.threshold == self.facts.even else self.threshold:g}"
 
     def read(self, float_output: npt.NDArray[Any], int8_output: npt.NDArray[Any]) -> ScoreAnswer:
         """Takes the scores of both files."""
@@ -112,7 +114,7 @@ class ScoresComparison:
         right = [(each == truth).reshape(-1) for each in decided]
         lost, won = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
         accuracy = ScoreComparison(
-            name=ACCURACY,
+            name=self.accuracy_name,
             float_percent=float(100 * right[0].mean()),
             int8_percent=float(100 * right[1].mean()),
             difference_points=100 * (won - lost) / len(truth),
@@ -126,7 +128,7 @@ class ScoresComparison:
                 findings.insert(0, TooFewImages(found.n))
                 break
             if found.at_chance:
-                findings.insert(0, AtChance(which, self._path(which), ACCURACY, found))
+                findings.insert(0, AtChance(which, self._path(which), self.accuracy_name, found))
         if len(set(labels)) < 2:
             findings.append(OneClassOnly(labels[0]))
             return (accuracy,)
