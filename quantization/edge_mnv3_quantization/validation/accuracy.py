@@ -77,6 +77,17 @@ class ValidationSettings:
     threshold: float | None = None
     recorded: tuple[OutputFacts, ...] = ()
 
+    @property
+    def of_pair(self) -> PairSettings:
+        """How both files are opened."""
+        return PairSettings(
+            kernels=self.kernels,
+            runtime=self.runtime,
+            input_range=self.input_range,
+            task=self.task,
+            recorded=self.recorded,
+        )
+
 
 DEFAULT_SETTINGS = ValidationSettings()
 
@@ -102,14 +113,7 @@ def validate(
         CalibrationDataError: A label is missing or beyond the classes, or no image can be read.
         ArgumentError: A task does not fit the outputs, or there is nothing that a gate could limit.
     """
-    pair_settings = PairSettings(
-        kernels=settings.kernels,
-        runtime=settings.runtime,
-        input_range=settings.input_range,
-        task=settings.task,
-        recorded=settings.recorded,
-    )
-    pair = open_pair(float_path, int8_path, pair_settings)
+    pair = open_pair(float_path, int8_path, settings.of_pair)
     plan = plan_comparisons(
         pair,
         images,
