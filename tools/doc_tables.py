@@ -33,6 +33,7 @@ from edge_mnv3.core.results import package as package_results
 from edge_mnv3.core.results import profile as profile_results
 from edge_mnv3.core.results import quantize as quantize_results
 from edge_mnv3.core.results import recipe as recipe_results
+from edge_mnv3.core.results import throttling as throttling_results
 from edge_mnv3.core.results import validate as validate_results
 from edge_mnv3.core.results import verdicts as verdict_results
 from edge_mnv3.core.results import verify as verify_results
@@ -79,6 +80,7 @@ RESULT_MODULES = (
     delegation_results,
     device_results,
     profile_results,
+    throttling_results,
     verdict_results,
     binary_results,
     stated,

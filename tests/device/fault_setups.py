@@ -14,7 +14,7 @@ import pytest
 from device.bench_setup import ABI, FOLDER
 from device.command_setup import Bench
 from device.phone import Phone
-from device.stand_in_behaviour import Behaviour, foreign_binary
+from device.stand_in_behaviour import Behaviour, Figures, foreign_binary
 from edge_mnv3_android_bench.benchmark_model import program_files
 from edge_mnv3_android_bench.measuring import session
 from tiny_models import write_classifier
@@ -109,6 +109,20 @@ def in_launch(launch: int, action: Callable[[Stage], None]) -> Callable[[Stage],
         return ("--launches", "2")
 
     return arrange
+
+
+def slow_on_all_cores(stage: Stage) -> tuple[str, ...]:
+    """Protocol app, which pins to no cores."""
+    stage.phone.throttle(clock_fraction=0.6, thermal_status=0)
+    return ("--protocol", "app")
+
+
+def slower_and_slower(stage: Stage) -> tuple[str, ...]:
+    """Five launches under protocol app, of which an interval of any width would do."""
+    stage.phone.figures = Figures(
+        inference_us={"*": [[us] for us in (64_000, 70_000, 77_000, 84_000, 90_000)]}
+    )
+    return ("--protocol", "app", "--width", "100")
 
 
 def without_commands(*commands: str) -> Callable[[Stage], None]:

@@ -22,6 +22,8 @@ from device.fault_setups import (
     of_unknown_range,
     one_file_by_a_link,
     set_fields,
+    slow_on_all_cores,
+    slower_and_slower,
     taken_over,
     without_commands,
 )
@@ -51,6 +53,23 @@ PHONE_FAULTS = (
         arrange=set_fields(clock_fraction=0.8),
         code=UNSTABLE,
         says="core 4 ran at 1920 of 2400 MHz",
+    ),
+    Fault(
+        kind=PHONE,
+        what="clocks are held down without heat, and Android chooses the cores",
+        arrange=slow_on_all_cores,
+        code=UNSTABLE,
+        says="while the thermal status stayed 0: cores 4, 5, 6 and 7, the fastest, reached 1440 of 2400 MHz",
+        says_too=('"found_by": "clocks"',),
+    ),
+    Fault(
+        kind=PHONE,
+        what="it becomes slower from launch to launch, at full clocks and thermal status 0",
+        arrange=slower_and_slower,
+        code=UNSTABLE,
+        says="from 64.000 to 90.000 ms, while the thermal status stayed 0",
+        says_too=('"found_by": "drift"',),
+        to_quote=True,
     ),
     Fault(
         kind=PHONE,

@@ -48,8 +48,8 @@ EMULATED = dataclasses.replace(PIXEL, emulated=True)
             "difference",
         ),
         (
-            (990.0, 995.0, 1000.0, 1010.0, 1020.0),
-            (995.0, 1000.0, 1025.0, 1030.0, 1031.0),
+            (1010.0, 990.0, 1000.0, 1020.0, 995.0),
+            (1025.0, 995.0, 1031.0, 1000.0, 1030.0),
             False,
             "no difference between A and B is shown: +2.5 % (95 % interval -2.0 to +4.0 %); the interval "
             "includes equality",

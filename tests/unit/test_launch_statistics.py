@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from edge_mnv3_android_bench.measuring.acceptance import (
 )
 from edge_mnv3_android_bench.measuring.launch_statistics import (
     EMULATED_WARNING,
-    drift,
     launch_problems,
     launch_warnings,
     state_warnings,
@@ -203,40 +201,6 @@ def test_launches_under_different_delegates() -> None:
         "the launches ran under different delegates: none, XNNPACK",
         "XNNPACK ran, the built-in kernels were demanded",
     )
-
-
-@pytest.mark.parametrize(
-    ("figures_us", "drifts"),
-    [
-        ((64_000.0, 70_000.0, 77_000.0, 84_000.0, 90_000.0), True),
-        (
-            (64_000.0, 64_100.0, 64_200.0, 64_300.0, 64_400.0),
-            False,
-        ),  # in order, but by little
-        ((90_000.0, 84_000.0, 77_000.0, 70_000.0, 64_000.0), False),  # a phone that cools down
-        ((64_000.0, 77_000.0, 70_000.0, 90_000.0, 84_000.0), False),  # chance: 1 order in 20
-        ((64_000.0, 70_000.0, 77_000.0, 84_000.0), False),  # too few to tell
-        (tuple(64_000.0 + 1_000 * launch + 900 * (launch % 2) for launch in range(15)), True),
-    ],
-)
-def test_launches_that_become_slower_are_told(figures_us: tuple[float, ...], drifts: bool) -> None:
-    said = drift(figures_us)
-    assert (said is not None) == drifts
-    told = [
-        text for text in device_result(figures_us).warnings if "became slower one after the other" in text
-    ]
-    assert told == ([said] if drifts else [])
-
-
-def test_drift_by_chance_is_rare() -> None:
-    """Launches in random order: at most 1 % are said to become slower."""
-    chance = random.Random(3)
-    said = sum(
-        drift([chance.gauss(20_000, 2_000) for _ in range(count)]) is not None
-        for count in (5, 8, 15)
-        for _ in range(1000)
-    )
-    assert said <= 30
 
 
 def test_xnnpack_is_no_figure_of_the_built_in_kernels() -> None:

@@ -198,11 +198,12 @@ def test_results_of_devices() -> None:
     present = (FORMATS / "device-bench-v4.json").read_text()
     on_gpu = from_json(DeviceBenchResult, present)
     assert to_json(on_gpu) == present
+    assert [(f.found_by, f.last_us, f.cpus) for f in on_gpu.throttling] == [("drift", 90_000.0, ())]
     assert on_gpu.delegated is not None
     assert on_gpu.delegated.text == "GPU took 57 of 58 nodes in 1 partition; the rest ran on the cpu"
     text = (FORMATS / "device-bench-v3.json").read_text()
     result = from_json(DeviceBenchResult, text)
-    assert (result.conditions.accelerator, result.delegated) == ("cpu", None)
+    assert (result.conditions.accelerator, result.delegated, result.throttling) == ("cpu", None, ())
     assert result.observed is not None
     assert (result.observed.min_us, result.accepted) == (19_900.0, ("the 95 % interval is ± 3.10 % wide",))
     old = json.loads(text) | {"schema_version": 2}

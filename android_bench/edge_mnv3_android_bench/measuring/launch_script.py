@@ -82,6 +82,7 @@ class LaunchCommand:
         other_cpus: Cores for the sampler; empty where it has to share.
         temperature_file: File on the device with a temperature; None where there is none.
         limit_s: It is killed after so many seconds.
+        watched: Cores whose clocks are sampled; empty for those of `cpus`.
         writes_result: It is asked for a result file too (`--result_file_path`), which is printed after it.
         lock_token: As in `DeviceFolder`: without the lock the script prints no result.
     """
@@ -94,6 +95,7 @@ class LaunchCommand:
     temperature_file: str | None
     limit_s: float
     lock_token: str = ""
+    watched: tuple[int, ...] = ()
     writes_result: bool = False
 
     @property
@@ -150,7 +152,7 @@ def launch_script(command: LaunchCommand) -> str:
         command=shlex.join([*command.argv, *result_file]),
         interval=SAMPLE_INTERVAL_S,
         read_temperature=temperature,
-        cpus=" ".join(map(str, command.cpus)),
+        cpus=" ".join(map(str, command.watched or command.cpus)),
         limit=max(1, round(command.limit_s / SAMPLE_INTERVAL_S)),
     )
 
@@ -160,7 +162,7 @@ def parse_launch_output(text: str, cpus: Sequence[int]) -> LaunchOutput | None:
 
     Args:
         text: Standard output of the whole script.
-        cpus: Cores that the command pins the program to.
+        cpus: Cores whose clocks were sampled, in that order.
     """
     before, ran, rest = text.partition(f"{HEADING}run\n")
     during, ended, after = rest.partition(f"\n{HEADING}after\n")

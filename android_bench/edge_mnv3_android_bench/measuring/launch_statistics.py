@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -16,17 +15,19 @@ from edge_mnv3.core.results.bench import (
 )
 from edge_mnv3.core.results.delegation import UNKNOWN_DELEGATE, XNNPACK_DELEGATE, Delegated
 from edge_mnv3.core.results.device import EMULATED_DEVICE, DeviceState
+from edge_mnv3.core.results.throttling import CLOCKS, DRIFT
 from edge_mnv3_android_bench.benchmark_model.accelerators import delegated, delegation_problem
 from edge_mnv3_android_bench.device.cpu_topology import list_cores
 from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance, median_interval_us
+from edge_mnv3_android_bench.measuring.throttling import (
+    SETTLE_S,
+    clock_problems,
+    find_throttling,
+    highest_clocks,
+)
 
-MIN_CLOCK_SHARE = 0.98
 LOW_BATTERY_PERCENT = 20  # where Android offers its battery saver
 WARM_BATTERY_CELSIUS = 40.0  # a phone in use has 25 to 35
-SETTLE_S = 0.5  # the governor raises the clock while the program loads and warms up
-MIN_LAUNCHES_OF_DRIFT = 5  # of five in ascending order, one arrangement in 120
-MIN_DRIFT = 0.03
-_ONE_PERCENT = 2.326  # standard deviations, one-sided
 EMULATED_WARNING = f"{EMULATED_DEVICE}: the figures say nothing about a phone"
 
 
@@ -58,27 +59,12 @@ def launch_problems(
     for name, state in (("before", record.before), ("after", record.after)):
         if state is not None and state.thermal_status:
             problems.append(f"thermal status {state.thermal_status} {name} it, 0 is demanded")
-    return (*problems, *([] if accept_clock else clock_problems(record, cpus, max_khz)))
-
-
-def clock_problems(record: LaunchRecord, cpus: Sequence[int], max_khz: Mapping[int, int | None]) -> list[str]:
-    """Says by which clocks a launch does not count; the arguments are those of `launch_problems`."""
-    settled = [sample for sample in record.samples if sample.time_s >= SETTLE_S]
+    settled = any(sample.time_s >= SETTLE_S for sample in record.samples)
+    if accept_clock:
+        return tuple(problems)
     if cpus and not settled:
-        return ["its clocks were not sampled"]
-    problems = []
-    for place, cpu in enumerate(cpus):
-        highest = max_khz.get(cpu)
-        clocks = [(khz, s.time_s) for s in settled if (khz := s.khz[place]) is not None]
-        if highest is None or not clocks:
-            continue
-        lowest, time_s = min(clocks)
-        if lowest < MIN_CLOCK_SHARE * highest:
-            problems.append(
-                f"core {cpu} ran at {lowest / 1e3:.0f} of {highest / 1e3:.0f} MHz after {time_s:.1f} s, "
-                f"{100 * MIN_CLOCK_SHARE:g} % are demanded"
-            )
-    return problems
+        return (*problems, "its clocks were not sampled")
+    return (*problems, *(slow.text for slow in clock_problems(record, cpus, max_khz)))
 
 
 def launch_warnings(record: LaunchRecord, *, cpus: Sequence[int]) -> tuple[str, ...]:
@@ -86,7 +72,8 @@ def launch_warnings(record: LaunchRecord, *, cpus: Sequence[int]) -> tuple[str, 
     warnings = []
     if record.before.thermal_status is None:
         warnings.append("the device does not tell its thermal status: heat was seen by the clocks alone")
-    if cpus and record.samples and all(khz is None for sample in record.samples for khz in sample.khz):
+    clocks = [khz for sample in record.samples for khz in sample.khz]
+    if clocks and all(khz is None for khz in clocks):
         warnings.append("the device does not tell its clocks: throttling would not be seen")
     return (*warnings, *state_warnings(record.before))
 
@@ -124,31 +111,6 @@ def launch_figures_us(timings: Sequence[LaunchTimings], statistic: str) -> tuple
 def counted_figures_us(result: DeviceBenchResult) -> tuple[float, ...]:
     """The statistic of each launch of a result that counts."""
     return launch_figures_us(_counted(result.launches), result.statistic)
-
-
-def drift(figures_us: Sequence[float]) -> str | None:
-    """Says by how much launches became slower one after the other; None where it may be chance, or is little.
-
-    Phones throttle before their thermal status says so. The order of the launches is held against their
-    figures by Kendall's count of pairs: in random order so many pairs in order have a chance of at most 1 %.
-
-    Args:
-        figures_us: One figure for each launch that counts, in the order in which they ran.
-    """
-    count = len(figures_us)
-    if count < MIN_LAUNCHES_OF_DRIFT:
-        return None
-    pairs = [(a, b) for i, a in enumerate(figures_us) for b in figures_us[i + 1 :]]
-    score = sum((b > a) - (b < a) for a, b in pairs)
-    deviation = math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
-    third = max(1, count // 3)
-    first, last = statistics.median(figures_us[:third]), statistics.median(figures_us[-third:])
-    if score <= _ONE_PERCENT * deviation or last <= (1 + MIN_DRIFT) * first:
-        return None
-    return (
-        f"the launches became slower one after the other, from {first / 1e3:.3f} to {last / 1e3:.3f} ms: the "
-        "phone throttles, whatever its thermal status says, or something else runs on it"
-    )
 
 
 def variation_percent(figures_us: Sequence[float]) -> float | None:
@@ -191,6 +153,12 @@ def summarize(
         problems.append(f"the launches ran under different delegates: {', '.join(delegates)}")
     if conditions.protocol.kernels == "builtin" and any(XNNPACK_DELEGATE in d.split("+") for d in delegates):
         problems.append("XNNPACK ran, the built-in kernels were demanded")
+    throttling = find_throttling(
+        conditions, launches, figures_us, accepted={DRIFT: acceptance.variation, CLOCKS: acceptance.clock}
+    )
+    accepted += [finding.text for finding in throttling if finding.accepted]
+    refused = [finding.text for finding in throttling if not finding.accepted]
+    problems = [*refused, *problems] if len(timings) >= needed else [*problems, *refused]
     taken = _delegated(timings, conditions.accelerator)
     if len(taken) > 1:
         parts = "; ".join(part.text for part in taken)
@@ -205,12 +173,12 @@ def summarize(
         ci95_us=None if problems else median_interval_us(figures_us),
         coefficient_of_variation_percent=variation_percent(figures_us),
         observed=_observed(figures_us),
+        throttling=throttling,
         stable=not problems,
         problems=tuple(problems),
         accepted=tuple(accepted),
         warnings=(
             *(f"accepted: {text}" for text in accepted),
-            *([slower] if (slower := drift(figures_us)) else []),
             *_warnings(conditions, launches, timings, statistic),
         ),
     )
@@ -242,9 +210,9 @@ def _observed(figures_us: Sequence[float]) -> ObservedLatency | None:
 
 def _accepted_clocks(conditions: DeviceBenchConditions, launches: Sequence[LaunchRecord]) -> list[str]:
     """Says of the launches that count which ran below the highest clock: the first, and how many."""
-    max_khz = {cpu: cluster.max_khz for cluster in conditions.device.clusters for cpu in cluster.cpus}
+    max_khz = highest_clocks(conditions)
     slow = [
-        problems[0]
+        problems[0].text
         for launch in launches
         if not launch.problems and (problems := clock_problems(launch, conditions.cpus, max_khz))
     ]

@@ -41,7 +41,8 @@ from edge_mnv3_android_bench.measuring.launch_script import (
     launch_script,
     parse_launch_output,
 )
-from edge_mnv3_android_bench.measuring.launch_statistics import SETTLE_S, launch_problems
+from edge_mnv3_android_bench.measuring.launch_statistics import launch_problems
+from edge_mnv3_android_bench.measuring.throttling import SETTLE_S, watched_cpus
 
 LOADING_ALLOWANCE_S = 20.0  # for loading a model, beside the time that the protocol allows
 _STATES_ALLOWANCE_S = 40.0  # for reading the device's state before and after
@@ -133,7 +134,7 @@ def run_launch(
         raise
     duration_s = time.monotonic() - start
     _write_log(log_path, folder.device.serial, started_at, command, shell)
-    output = parse_launch_output(shell.stdout, command.cpus) if shell.complete else None
+    output = parse_launch_output(shell.stdout, command.watched or command.cpus) if shell.complete else None
     if output is None and shell.exit_code == LOST_LOCK_EXIT_CODE:
         raise lost_lock(folder.device.serial, shell).with_log(log_path)
     if output is None:
@@ -196,7 +197,8 @@ def read_launch(
     )
     max_khz = {cpu: cluster.max_khz for cluster in info.clusters for cpu in cluster.cpus}
     if clocks.fixed_performance:
-        sampled = {cpu: [s.khz[i] for s in output.samples] for i, cpu in enumerate(raw.command.cpus)}
+        watched = watched_cpus(raw.command.cpus, max_khz)
+        sampled = {cpu: [s.khz[i] for s in output.samples] for i, cpu in enumerate(watched)}
         max_khz = {cpu: max((khz for khz in seen if khz), default=None) for cpu, seen in sampled.items()}
     if timings is not None and (elsewhere := delegation_problem(timings, accelerator)):
         problems.append(elsewhere)

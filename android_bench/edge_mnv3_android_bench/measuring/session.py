@@ -27,6 +27,7 @@ from edge_mnv3_android_bench.measuring.launching import (
     kill_program,
 )
 from edge_mnv3_android_bench.measuring.protocols import read_known_flags
+from edge_mnv3_android_bench.measuring.throttling import watched_cpus
 
 # Builds that do not know --help print their usage when a flag's value cannot be read.
 _WAYS_TO_ASK_FOR_HELP = ("--help", "--num_runs=?")
@@ -118,6 +119,7 @@ class DeviceSession:
             cpus=cpus,
             other_cpus=tuple(sorted(every - set(cpus))) if cpus else (),
             temperature_file=self.temperature_file,
+            watched=watched_cpus(cpus, {cpu: c.max_khz for c in self.info.clusters for cpu in c.cpus}),
             limit_s=max_secs + LOADING_ALLOWANCE_S,
             lock_token=self.folder.lock_token,
         )

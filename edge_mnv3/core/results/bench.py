@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from edge_mnv3.core.results.delegation import Delegated, Partitioning
 from edge_mnv3.core.results.device import DeviceInfo, DeviceState
 from edge_mnv3.core.results.formats import Format
+from edge_mnv3.core.results.throttling import ThrottlingFinding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +164,9 @@ class ClockSample:
 
     Attributes:
         time_s: Time since the launch began.
-        khz: Clock of each core in `DeviceBenchConditions.cpus`, in that order; None where it is unreadable.
+        khz: Clock of each core in `DeviceBenchConditions.cpus`, in that order; of a launch that was not
+            pinned, of each core of the device's clusters, by number (none in earlier releases). None where it
+            is unreadable.
         celsius: Temperature of the processor, or of the battery where the processor's cannot be read.
     """
 
@@ -350,7 +353,7 @@ def _add_observed(data: dict[str, Any]) -> dict[str, Any]:
 
 def _add_delegated(data: dict[str, Any]) -> dict[str, Any]:
     """Upgrades a result of version 3."""
-    return {**add_accelerator_of(data), "delegated": None}
+    return {**add_accelerator_of(data), "delegated": None, "throttling": []}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,6 +372,8 @@ class DeviceBenchResult:
             than two launches.
         observed: What the launches gave, quotable or not; None where none counts, and in results of earlier
             releases.
+        throttling: How the device was seen to slow down, whatever its thermal status said; empty where it was
+            not, and in results of earlier releases.
         stable: The launches meet the rules of acceptance, but for what was `accepted`.
         problems: Why they do not, and there is no figure to quote; empty where `stable`.
         accepted: What was taken against the rules because it was asked for; empty where nothing was.
@@ -385,6 +390,7 @@ class DeviceBenchResult:
     ci95_us: tuple[float, float] | None
     coefficient_of_variation_percent: float | None
     observed: ObservedLatency | None
+    throttling: tuple[ThrottlingFinding, ...]
     stable: bool
     problems: tuple[str, ...]
     accepted: tuple[str, ...]
