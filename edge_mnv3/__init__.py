@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from edge_mnv3.core.errors import ModelNotLoadedError as ModelNotLoadedError
     from edge_mnv3.core.errors import OutputError as OutputError
     from edge_mnv3.core.errors import RuntimeUnavailableError as RuntimeUnavailableError
+    from edge_mnv3.core.errors import SshUnavailableError as SshUnavailableError
     from edge_mnv3.core.errors import WeightsMismatchError as WeightsMismatchError
     from edge_mnv3.core.images import ImageSample as ImageSample
     from edge_mnv3.core.images import ImageSource as ImageSource
@@ -177,6 +178,7 @@ _PUBLIC = {
     "RuntimeUnavailableError": "edge_mnv3.core.errors",
     "SampleRequest": "edge_mnv3.core.images",
     "Source": "edge_mnv3.core.published",
+    "SshUnavailableError": "edge_mnv3.core.errors",
     "VARIANTS": "edge_mnv3.model.arch",
     "ValidateRequest": "edge_mnv3.stages.validate",
     "ValidateResult": "edge_mnv3.core.results.validate",

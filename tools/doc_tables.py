@@ -220,6 +220,7 @@ def _help(*words: str) -> str:
 
 def faults() -> str:
     """Table of what goes wrong with phones, and what the tool does: the rows that the tests run."""
+    from device.board_faults import BOARD_FAULTS
     from device.faults import FAULTS
 
     rows = []
@@ -228,6 +229,8 @@ def faults() -> str:
         for fault in FAULTS:
             if fault.kind == kind:
                 rows.append((fault.what, str(fault.code), f"…{fault.says}…" if fault.says else "the figure"))
+    rows.append(("**Boards over ssh**", "", ""))
+    rows += [(fault.what, str(fault.code), f"…{fault.says}…") for fault in BOARD_FAULTS]
     return markdown_table(("what happens", "exit code", "what is said"), rows)
 
 

@@ -94,8 +94,9 @@ _HOST_OPTIONS = frozenset(
     "--device",
     "devices",
     multiple=True,
-    metavar="SERIAL|HOST:PORT|all",
-    help="Measure on a phone that adb reaches; may be repeated: the phones run side by side.",
+    metavar="SERIAL|HOST:PORT|ssh:HOST|all",
+    help="Measure on a phone that adb reaches, or on a board that ssh reaches; may be repeated: the devices "
+    "run side by side.",
 )
 @click.option(
     "--variant",

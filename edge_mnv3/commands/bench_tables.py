@@ -123,8 +123,7 @@ def log_table(result: BenchLogResult) -> str:
 def device_line(device: DeviceInfo) -> str:
     """Says which device was measured."""
     title = EMULATED_TITLE if device.emulated else ""
-    system = f"Android {device.android_version}, {device.abi}"
-    return f"{title}{device.model} ({device.serial}), {device.soc}, {system}"
+    return f"{title}{device.model} ({device.serial}), {device.soc}, {device.system}, {device.abi}"
 
 
 def protocol_line(conditions: DeviceBenchConditions, *, swept: bool = False) -> str:

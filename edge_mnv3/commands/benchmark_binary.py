@@ -58,7 +58,7 @@ def add(name: str, file: Path, abi: str) -> None:
     metavar="ABI",
     help="Fetch the build for this kind of processor, by Android's name.  [default: that of --device]",
 )
-@click.option("--device", metavar="SERIAL", help="Fetch the build for this phone.")
+@click.option("--device", metavar="SERIAL|ssh:HOST", help="Fetch the build for this phone or board.")
 @click.option(
     "--address",
     metavar="URL",

@@ -42,7 +42,11 @@ ALL_VARIANTS = "all"
     metavar="all|NAME,NAME",
     help="Measure these networks, named as in --variant of edge-mnv3 quantize.",
 )
-@click.option("--device", metavar="SERIAL|HOST:PORT", help="Measure on this phone.  [default: the only one]")
+@click.option(
+    "--device",
+    metavar="SERIAL|HOST:PORT|ssh:HOST",
+    help="Measure on this phone or board.  [default: the only phone]",
+)
 @models_dir_option
 @click.option(
     "--weights",

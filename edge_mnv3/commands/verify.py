@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     "--device",
     "devices",
     multiple=True,
-    metavar="SERIAL|HOST:PORT|all",
-    help="Also run the golden images on a phone that adb reaches, by benchmark_model; may be repeated.",
+    metavar="SERIAL|HOST:PORT|ssh:HOST|all",
+    help="Also run the golden images on a phone that adb reaches, or a board that ssh reaches, by "
+    "benchmark_model; may be repeated.",
 )
 @adb_option
 @click.option(

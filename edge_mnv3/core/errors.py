@@ -97,6 +97,10 @@ class AdbUnavailableError(EdgeMnv3Error):
     """There is no adb binary, or it cannot work here."""
 
 
+class SshUnavailableError(EdgeMnv3Error):
+    """There is no OpenSSH client, or it cannot work here."""
+
+
 class DeviceError(EdgeMnv3Error):
     """A device cannot be used, or not any more; other devices are not concerned."""
 

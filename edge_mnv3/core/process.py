@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 _POLL_S = 0.1  # how soon a stop is noticed
@@ -31,8 +32,15 @@ class Completed(NamedTuple):
     stderr: str
 
 
-def run(argv: Sequence[str], *, timeout_s: float, stop: threading.Event | None = None) -> Completed:
-    """Runs a program without standard input; kills it after `timeout_s` seconds.
+def run(
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    stop: threading.Event | None = None,
+    stdin: Path | None = None,
+    stdout: Path | None = None,
+) -> Completed:
+    """Runs a program; kills it after `timeout_s` seconds.
 
     It runs in a new session: Ctrl-C in the terminal reaches this program only, which then ends the
     other, so that it may still be spoken to in an orderly way.
@@ -41,19 +49,22 @@ def run(argv: Sequence[str], *, timeout_s: float, stop: threading.Event | None =
         argv: Program and arguments.
         timeout_s: Longest time that it may take.
         stop: When set by another thread, the program is killed and `KeyboardInterrupt` is raised here.
+        stdin: File that it reads; None for nothing.
+        stdout: File that what it prints is written to, byte by byte; None for `Completed.stdout`.
 
     Raises:
         KeyboardInterrupt: `stop` was set.
-        OSError: The program cannot be started.
+        OSError: The program cannot be started, or a file cannot be opened.
     """
     deadline = time.monotonic() + timeout_s
-    program = subprocess.Popen(  # noqa: S603 - argv list, no shell
-        list(argv),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    with contextlib.ExitStack() as files:
+        program = subprocess.Popen(  # noqa: S603 - argv list, no shell
+            list(argv),
+            stdin=files.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL,
+            stdout=files.enter_context(stdout.open("wb")) if stdout else subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
     try:
         while True:
             left_s = deadline - time.monotonic()
@@ -130,5 +141,5 @@ def _kill(program: subprocess.Popen[bytes]) -> tuple[str, str]:
     return _text(streams[0]), _text(streams[1])
 
 
-def _text(stream: bytes) -> str:
-    return _LINE_END.sub("\n", stream.decode("utf-8", "replace"))
+def _text(stream: bytes | None) -> str:
+    return _LINE_END.sub("\n", stream.decode("utf-8", "replace")) if stream else ""

@@ -228,6 +228,10 @@ def host_latency_table(results: Sequence[HostBenchResult]) -> str:
     return markdown_table(("median", "p5 to p95", "device", "conditions"), rows)
 
 
+def _system(result: PhoneLatency) -> str:
+    return result.build_fingerprint if result.sdk is None else f"Android {result.android_version}"
+
+
 def phone_latency_table(results: Sequence[PhoneLatency]) -> str:
     """Writes a table of latencies on phones; an unstable one has no figure."""
     return markdown_table(
@@ -236,7 +240,7 @@ def phone_latency_table(results: Sequence[PhoneLatency]) -> str:
             (
                 "unstable" if result.median_us is None else f"{result.median_us / 1e3:.3f} ms",
                 _interval(result),
-                _text(f"{result.device}, {result.soc}, Android {result.android_version}, {result.abi}"),
+                _text(f"{result.device}, {result.soc}, {_system(result)}, {result.abi}"),
                 _text(_phone_conditions(result)),
             )
             for result in results

@@ -32,12 +32,10 @@ from edge_mnv3.stages.variant_files import (
     identify,
     variant_files,
 )
-from edge_mnv3_android_bench.adb.binary import find_adb
-from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.comparison.turns import compare_in_turns
-from edge_mnv3_android_bench.device.selection import select_devices
+from edge_mnv3_android_bench.device.selection import find_devices
 from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
 from edge_mnv3_android_bench.measuring.host import bench_host, bench_in_turns
 from edge_mnv3_android_bench.measuring.log_files import read_logs
@@ -95,7 +93,7 @@ def bench(
         ModelFileError: A file is no `.tflite`, or does not load on this machine.
         RuntimeUnavailableError: The runtime on this machine cannot be used.
         AdbUnavailableError: There is no adb, or it does not work.
-        DeviceUnavailableError: As in `select_devices`.
+        DeviceUnavailableError: As in `find_devices`.
         EdgeMnv3Error: As `variant_files` raises.
         KeyboardInterrupt: Ctrl-C: nothing runs on the devices, and the same call goes on with what is done.
     """
@@ -165,9 +163,8 @@ def _bench_devices(
     input_range = stated_range(request.input_range)
     if request.check_outputs:
         check_before(models, request.protocol.kernels, input_range, reporter)
-    adb = Adb(find_adb(optional_path(request.adb)))
     reporter.step("devices")
-    devices = select_devices(adb, request.serials, reporter)
+    devices = find_devices(optional_path(request.adb), request.serials, reporter)
     registry = BinaryRegistry()
     reporter.step("benchmark_model")
     try:

@@ -11,11 +11,9 @@ from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, optional_path
 from edge_mnv3.core.results.binaries import BenchmarkBinary, BinaryLock
-from edge_mnv3_android_bench.adb.binary import find_adb
-from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.program_files import default_address, pick_abi
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
-from edge_mnv3_android_bench.device.selection import select_devices
+from edge_mnv3_android_bench.device.selection import find_devices
 from edge_mnv3_android_bench.device.state import read_device_info
 
 
@@ -67,7 +65,7 @@ def fetch_binary(request: FetchRequest, reporter: Reporter = SILENT) -> Benchmar
     """Downloads a build and locks it; for a phone, the one for its preferred ABI.
 
     Raises:
-        EdgeMnv3Error: As `select_devices`, `read_device_info`, `pick_abi` and `BinaryRegistry.fetch` raise.
+        EdgeMnv3Error: As `find_devices`, `read_device_info`, `pick_abi` and `BinaryRegistry.fetch` raise.
     """
     abi = request.abi or _abi_of(request.device or "", optional_path(request.adb), reporter)
     reporter.step(f"benchmark_model for {abi}")
@@ -99,5 +97,5 @@ def accept_binary(name: str, abi: str) -> BenchmarkBinary:
 
 def _abi_of(serial: str, adb: Path | None, reporter: Reporter) -> str:
     """The preferred ABI of a device among those that a build is published for."""
-    (device,) = select_devices(Adb(find_adb(adb)), (serial,), reporter)
+    (device,) = find_devices(adb, (serial,), reporter)
     return pick_abi(read_device_info(device).abis)

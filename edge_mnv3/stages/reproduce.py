@@ -15,10 +15,8 @@ from edge_mnv3.stages.bench import bench, measured_file
 from edge_mnv3.stages.bench_files import NO_FILES, ResultFiles
 from edge_mnv3.stages.bench_requests import DeviceBenchRequest
 from edge_mnv3.stages.variant_files import VariantFilesRequest, variant_files
-from edge_mnv3_android_bench.adb.binary import find_adb
-from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
-from edge_mnv3_android_bench.device.selection import ALL_DEVICES, select_devices
+from edge_mnv3_android_bench.device.selection import ALL_DEVICES, find_devices
 from edge_mnv3_android_bench.measuring.acceptance import Acceptance
 from edge_mnv3_android_bench.measuring.plan import CoolDown
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom_protocol, renamed
@@ -103,7 +101,7 @@ def reproduce(
         raise ArgumentError("--device of reproduce", ALL_DEVICES, "one phone: its verdicts are its own")
     serials = (request.serial,) if request.serial else ()
     # Making files takes minutes: that there is a phone is seen before.
-    select_devices(Adb(find_adb(optional_path(request.adb))), serials)
+    find_devices(optional_path(request.adb), serials)
     measurable = {str(file.path): file for file in variant_files(request.files, reporter)}
     report = bench(
         DeviceBenchRequest(

@@ -16,11 +16,9 @@ from edge_mnv3.core.results.delegation import XNNPACK_DELEGATE
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.core.tflite.input_facts import known_range
 from edge_mnv3.packaging.golden import Answers
-from edge_mnv3_android_bench.adb.binary import find_adb
-from edge_mnv3_android_bench.adb.client import Adb
 from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
-from edge_mnv3_android_bench.device.selection import select_devices
+from edge_mnv3_android_bench.device.selection import find_devices
 from edge_mnv3_android_bench.measuring.fleet import open_fleet
 from edge_mnv3_android_bench.measuring.phone_outputs import Feed, run_on_phone
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_binary
@@ -96,7 +94,7 @@ def phone_runners(
     The devices are locked for the time of the block.
 
     Args:
-        serials: As in `select_devices`.
+        serials: As in `find_devices`.
         adb: The adb binary; None for the one that `find_adb` finds.
         benchmark_binary: A file, or a name in the registry.
         reporter: Told of each step.
@@ -105,7 +103,7 @@ def phone_runners(
         EdgeMnv3Error: There is no adb, a device is not usable, or the build is none for it or cannot be had.
     """
     registry = BinaryRegistry()
-    with open_fleet(select_devices(Adb(find_adb(adb)), serials, reporter), reporter) as fleet:
+    with open_fleet(find_devices(adb, serials, reporter), reporter) as fleet:
         for failed in fleet.failures:
             raise failed.error
         runners = []

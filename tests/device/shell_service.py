@@ -22,7 +22,7 @@ from device.cable import Cable
 from device.phone_commands import host_program
 from device.threads import start_thread
 
-_TOP_FOLDERS = "data|sys|proc|system|vendor|sdcard|storage|mnt|apex|odm|product|tmp"
+_TOP_FOLDERS = "data|sys|proc|system|vendor|sdcard|storage|mnt|apex|odm|product|tmp|var"
 _PHONE_PATH = re.compile(rf"(?<![\w./}})*?\]])/(?=(?:{_TOP_FOLDERS})(?![\w-]))")
 _MESSAGES = (
     # dash counts lines, the phone's mksh does not for a script given by -c.

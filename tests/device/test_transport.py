@@ -22,11 +22,11 @@ from edge_mnv3.core.errors import (
     DeviceUnavailableError,
 )
 from edge_mnv3_android_bench.adb.client import Adb
-from edge_mnv3_android_bench.adb.files import DeviceFolder
 from edge_mnv3_android_bench.device import selection as device_selection
 from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
 from edge_mnv3_android_bench.device.selection import select_devices
 from edge_mnv3_android_bench.device.state import read_device_info, read_device_state
+from edge_mnv3_android_bench.transport.files import DeviceFolder
 from hanging import HANGS_AFTER_S
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB
@@ -63,6 +63,7 @@ def test_a_shell_command(any_device: AnyDevice) -> None:
 def test_facts_and_state(any_device: AnyDevice) -> None:
     device = client(any_device.server).device(any_device.serial)
     info, state = read_device_info(device), read_device_state(device)
+    assert info.sdk is not None
     assert info.sdk >= 21
     assert info.abi in info.abis
     assert info.clusters

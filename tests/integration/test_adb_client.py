@@ -255,7 +255,7 @@ def test_a_dead_connection_is_made_anew(tmp_path: Path) -> None:
         ),
         (
             "echo 'adb: error: failed to copy: remote secure_mkdirs failed: Permission denied'; exit 1",
-            "got permission denied, expected a folder that adb's shell may write to",
+            "got permission denied, expected a folder that the device's shell may write to",
         ),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from edge_mnv3.core.errors import ArgumentError, DeviceFileError, DeviceLostError
 from edge_mnv3_android_bench.adb import files as device_files
-from edge_mnv3_android_bench.adb.files import DeviceFolder, parse_free_bytes
+from edge_mnv3_android_bench.transport.files import DeviceFolder, parse_free_bytes
 from fake_adb import SERIAL, fake_device
 
 CONTENT = bytes(range(256)) * 40
@@ -131,7 +131,7 @@ def test_too_little_space_is_seen_before_the_push(tmp_path: Path, model: Path) -
     ("message", "text"),
     [
         ("Read-only file system", "a read-only file system, expected a folder that can be written to"),
-        ("Permission denied", "permission denied, expected a folder that adb's shell may write to"),
+        ("Permission denied", "permission denied, expected a folder that the device's shell may write to"),
     ],
 )
 def test_a_folder_that_cannot_be_made(tmp_path: Path, model: Path, message: str, text: str) -> None:

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from edge_mnv3.core.errors import DeviceFileError, DeviceUnavailableError
-from edge_mnv3_android_bench.adb.files import DeviceFolder
 from edge_mnv3_android_bench.device import settings as device_settings
 from edge_mnv3_android_bench.device.settings import RESTORE_NOTE, changed_settings, restore_settings
+from edge_mnv3_android_bench.transport.files import DeviceFolder
 from fake_adb import fake_device
 from recording_reporter import RecordingReporter
 

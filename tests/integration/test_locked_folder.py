@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from edge_mnv3.core.errors import DeviceFileError, DeviceUnavailableError
-from edge_mnv3_android_bench.adb.files import LOST_LOCK_EXIT_CODE, DeviceFolder
 from edge_mnv3_android_bench.device.phone_lock import lock_phone, unlock_phone
 from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand, launch_script, parse_launch_output
+from edge_mnv3_android_bench.transport.files import LOST_LOCK_EXIT_CODE, DeviceFolder
 from fake_adb import fake_device
 from recording_reporter import RecordingReporter
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 import edge_mnv3 as em
 from edge_mnv3.cli import main
-from edge_mnv3_android_bench.device.state import HEADING
+from edge_mnv3_android_bench.device.sections import HEADING
 from synthetic_logs import LogText
 
 TIMES_US = (1000, 1010, 1003, 1001, 1150)

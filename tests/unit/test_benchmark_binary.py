@@ -332,9 +332,11 @@ def test_addresses_and_abis() -> None:
     assert official_address("armeabi-v7a") == f"{BASE_URL}android_arm_benchmark_model"
     assert pick_abi(("arm64-v8a", "armeabi-v7a")) == "arm64-v8a"
     assert pick_abi(("x86_64", "armeabi-v7a")) == "armeabi-v7a"
+    assert official_address("linux_aarch64") == f"{BASE_URL}linux_aarch64_benchmark_model"
+    assert official_address("linux_x86_64") == f"{BASE_URL}linux_x86-64_benchmark_model"
     with pytest.raises(BenchmarkBinaryError) as caught:
         pick_abi(("x86_64", "x86"))
     assert str(caught.value) == (
         "no benchmark_model is published for this device: got ABI x86_64, x86, "
-        "expected arm64-v8a or armeabi-v7a; give one with --benchmark-binary"
+        "expected arm64-v8a or armeabi-v7a or linux_aarch64 or linux_x86_64; give one with --benchmark-binary"
     )

@@ -7,10 +7,10 @@ from typing import cast
 
 import pytest
 
-from edge_mnv3_android_bench.adb.client import AdbDevice, ShellOutput
-from edge_mnv3_android_bench.device.state import HEADING
+from edge_mnv3_android_bench.device.sections import HEADING
 from edge_mnv3_android_bench.measuring.cooling import Cooling, wait_until_cool
 from edge_mnv3_android_bench.measuring.plan import CoolDown
+from edge_mnv3_android_bench.transport.device import Device, ShellOutput
 from recording_reporter import RecordingReporter
 
 
@@ -46,7 +46,7 @@ def wait(
     thermometer: Thermometer, cooling: Cooling, waits: Waits, reporter: RecordingReporter | None = None
 ) -> None:
     bounds = CoolDown(min_s=10.0, max_s=40.0, poll_s=5.0, waits=2)
-    device = cast("AdbDevice", thermometer)
+    device = cast("Device", thermometer)
     wait_until_cool(device, bounds, cooling, reporter or RecordingReporter(), waits)
 
 
@@ -81,3 +81,33 @@ def test_a_stop_ends_it() -> None:
     with pytest.raises(KeyboardInterrupt):
         wait(Thermometer(0), Cooling(next_s=10.0), waits)
     assert waits.waited_s == [5.0]
+
+
+class Board:
+    """A board without a thermal status: a file tells its temperature, in thousandths of a degree."""
+
+    serial = "ssh:pi"
+
+    def __init__(self, *celsius: float | None) -> None:
+        self.celsius = list(celsius)
+
+    def read_text(self, path: str) -> str | None:
+        assert path == "/sys/temp"
+        now = self.celsius.pop(0)
+        return None if now is None else f"{1000 * now:.0f}\n"
+
+
+@pytest.mark.parametrize(
+    ("celsius", "waits"), [((48.0, 70.0, 60.0, 53.0), 4), ((48.0, 52.0), 2), ((48.0, None), 2)]
+)
+def test_a_board_is_waited_for_by_its_temperature(celsius: tuple[float | None, ...], waits: int) -> None:
+    """Until it is nearly as cool as before the first launch; one that stops telling is waited for once."""
+    board, cooling, waited, reporter = Board(*celsius), Cooling(next_s=10.0), Waits(), RecordingReporter()
+    device = cast("Device", board)
+    cooling.begin(device, "/sys/temp")
+    bounds = CoolDown(min_s=10.0, max_s=40.0, poll_s=5.0, waits=2)
+    wait_until_cool(device, bounds, cooling, reporter, waited)
+    assert len(waited.waited_s) == waits
+    assert reporter.warnings[0].startswith(
+        "device ssh:pi: waits until it is no warmer than 53 °C: 10 s at least"
+    )

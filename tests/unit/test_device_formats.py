@@ -21,21 +21,26 @@ BY_WIFI = dataclasses.replace(PIXEL, serial="192.168.0.7:5555", hardware_serial=
 def test_devices() -> None:
     old = from_json(DeviceInfo, (FORMATS / "device-v1.json").read_text())
     assert (old.hardware_serial, old.present_cpus, old.identity) == (None, (), old.serial)
-    text = (FORMATS / "device-v2.json").read_text()
-    new = from_json(DeviceInfo, text)
-    assert to_json(new) == text
+    new = from_json(DeviceInfo, (FORMATS / "device-v2.json").read_text())
     assert (new.identity, new.present_cpus) == ("8A1X0PXYZ", tuple(range(8)))
+    assert (new.system, new.android_version, new.sdk, new.is_board) == ("Android 13", "13", 33, False)
     assert dataclasses.replace(new, hardware_serial=None, present_cpus=()) == old
+    text = (FORMATS / "device-v3.json").read_text()
+    board = from_json(DeviceInfo, text)
+    assert to_json(board) == text
+    assert (board.system, board.android_version) == ("Debian GNU/Linux 12 (bookworm)", None)
+    assert (board.sdk, board.is_board) == (None, True)
 
 
 def test_states() -> None:
     old = from_json(DeviceState, (FORMATS / "device-state-v1.json").read_text())
     assert (old.power_save, old.dozing, old.online_cpus) == (None, None, ())
-    text = (FORMATS / "device-state-v2.json").read_text()
-    new = from_json(DeviceState, text)
-    assert to_json(new) == text
-    assert json.loads(text)["schema_version"] == 2
-    assert (new.power_save, new.dozing) == (False, True)
+    new = from_json(DeviceState, (FORMATS / "device-state-v2.json").read_text())
+    assert (new.power_save, new.dozing, new.firmware_throttling) == (False, True, None)
+    text = (FORMATS / "device-state-v3.json").read_text()
+    board = from_json(DeviceState, text)
+    assert to_json(board) == text
+    assert (json.loads(text)["schema_version"], board.firmware_throttling) == (3, 0x50000)
 
 
 def test_one_phone_by_cable_and_by_wifi_is_compared() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_mnv3.core.errors import DeviceUnavailableError
+from edge_mnv3_android_bench.device.sections import parse_meminfo
 from edge_mnv3_android_bench.device.state import (
     INFO_SCRIPT,
     STATE_SCRIPT,
@@ -15,7 +16,6 @@ from edge_mnv3_android_bench.device.state import (
     parse_device_info,
     parse_device_state,
     parse_dozing,
-    parse_meminfo,
     parse_power_save,
     parse_properties,
     parse_screen_on,

@@ -10,8 +10,8 @@ from typing import cast
 import pytest
 
 from edge_mnv3_android_bench.adb.client import AdbDevice
-from edge_mnv3_android_bench.adb.files import DeviceFolder
 from edge_mnv3_android_bench.measuring.guard import guard_script
+from edge_mnv3_android_bench.transport.files import DeviceFolder
 
 TOKEN = "c0ffee"
 LEFT = ("run-1.out", "run-1.err", "check_input", "settings_to_restore")

@@ -204,6 +204,8 @@ def test_results_of_devices() -> None:
     text = (FORMATS / "device-bench-v3.json").read_text()
     result = from_json(DeviceBenchResult, text)
     assert (result.conditions.accelerator, result.delegated, result.throttling) == ("cpu", None, ())
+    assert from_json(DeviceBenchResult, to_json(result)) == result
+    assert result.conditions.device.system == "Android 13"
     assert result.observed is not None
     assert (result.observed.min_us, result.accepted) == (19_900.0, ("the 95 % interval is ± 3.10 % wide",))
     old = json.loads(text) | {"schema_version": 2}

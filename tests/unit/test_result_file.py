@@ -15,7 +15,7 @@ from edge_mnv3.cli import main
 from edge_mnv3.core.results.bench import LaunchTimings
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.benchmark_model.result_file import contradiction
-from edge_mnv3_android_bench.device.state import HEADING
+from edge_mnv3_android_bench.device.sections import HEADING
 from synthetic_logs import Build, LogText
 
 RUNS, WARMUP, INIT = (1000, 1010, 1003, 1001, 1150), (1500, 1110), 5757

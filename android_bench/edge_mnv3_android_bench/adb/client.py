@@ -2,15 +2,12 @@
 
 adb's own exit codes and texts cannot be trusted: version 29 ends with 0 when the device is lost, `connect`
 with 0 when it fails, phones without the `shell_v2` protocol always give 0, and a hung device stays in the
-list. So each call has a timeout, and each shell command ends with a mark that carries its true exit code;
-output without that mark is never passed on as an answer.
+list. So each call has a timeout, and shell commands end with a mark, as `transport.device` says.
 """
 
 from __future__ import annotations
 
 import re
-import secrets
-import shlex
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,18 +17,22 @@ from edge_mnv3.core import process
 from edge_mnv3.core.errors import (
     AdbUnavailableError,
     DeviceError,
-    DeviceFileError,
     DeviceLostError,
     DeviceTimeoutError,
     DeviceUnavailableError,
 )
 from edge_mnv3.core.process import Completed
+from edge_mnv3_android_bench.transport.device import (
+    SHELL_TIMEOUT_S,
+    SLOWEST_LINK_BYTES_PER_S,
+    Device,
+    file_error,
+)
 
 SERVER_TIMEOUT_S = 20.0  # a server that has to be started looks at all of the USB bus first
-SHELL_TIMEOUT_S = 20.0
 STATE_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 30.0
-SLOWEST_LINK_BYTES_PER_S = 200_000  # wireless, far from the access point
+FOLDER = "/data/local/tmp/edge-mnv3"
 
 _LISTED = re.compile(r"^(\(no serial number\)|\S+)\s+(.+?)((?:\s+[\w-]+:\S+)*)\s*$")
 _SERVER_TROUBLE = ("cannot connect to daemon", "failed to start daemon", "failed to check server version")
@@ -51,30 +52,6 @@ class ListedDevice:
     serial: str
     state: str
     model: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShellOutput:
-    """What a command on the device printed.
-
-    Attributes:
-        stdout: Lines end in a line feed. Where `merged`, both streams.
-        stderr: Empty where `merged`.
-        exit_code: The command's exit code; 128 + n when signal n killed it; None when `failure` is set.
-        merged: The device does not keep the streams apart.
-        failure: Why the output is not complete; None when it is.
-    """
-
-    stdout: str
-    stderr: str
-    exit_code: int | None
-    merged: bool
-    failure: DeviceError | None = None
-
-    @property
-    def complete(self) -> bool:
-        """The command ended, and all that it printed is here."""
-        return self.failure is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +141,16 @@ class Adb:
         return AdbDevice(self, serial)
 
 
-class AdbDevice:
+class AdbDevice(Device):
     """One device behind adb.
 
     Attributes:
         adb: How it is reached.
         serial: adb's name for it; `HOST:PORT` for one on the network.
     """
+
+    folder = FOLDER
+    runs_android = True
 
     def __init__(self, adb: Adb, serial: str) -> None:
         self.adb = adb
@@ -200,97 +180,16 @@ class AdbDevice:
             self._apart = "shell_v2" in done.stdout.split()
         return self._apart
 
-    def attempt(
-        self,
-        script: str | Sequence[str],
-        *,
-        timeout_s: float | None = None,
-        stop: threading.Event | None = None,
-    ) -> ShellOutput:
-        """Runs a command on the device and returns whatever came, with the reason when that is not all.
-
-        Args:
-            script: Text for the device's `sh`, or an argv list, which is quoted.
-            timeout_s: Longest time that it may take; None for `SHELL_TIMEOUT_S`.
-            stop: Ends the call when it is set, as in `process.run`.
-
-        Raises:
-            AdbUnavailableError: `Adb.run` failed.
-            KeyboardInterrupt: `stop` was set.
-        """
-        text = script if isinstance(script, str) else shlex.join(script)
-        limit_s = SHELL_TIMEOUT_S if timeout_s is None else timeout_s
-        try:
-            apart = self.keeps_streams_apart()
-        except DeviceError as error:
-            return ShellOutput(stdout="", stderr="", exit_code=None, merged=False, failure=error)
-        token = secrets.token_hex(8)
-        done = self._run(["shell", _marked(text, token, apart=apart)], limit_s, stop)
-        stdout, code = _between_marks(done.stdout, token)
-        stderr, stderr_code = _between_marks(done.stderr, token) if apart else ("", code)
-        failure = None
-        if code is None or stderr_code is None:
-            begun = f"{token}:begin\n" in done.stdout
-            failure = self._failure(done, "" if begun else f"{done.stdout}\n{done.stderr}", limit_s)
-            code = None
-        return ShellOutput(stdout=stdout, stderr=stderr, exit_code=code, merged=not apart, failure=failure)
-
-    def shell(
-        self,
-        script: str | Sequence[str],
-        *,
-        timeout_s: float | None = None,
-        stop: threading.Event | None = None,
-    ) -> ShellOutput:
-        """Runs a command on the device; the arguments are those of `attempt`.
-
-        Returns:
-            All that it printed, and its exit code, which may be any.
-
-        Raises:
-            DeviceTimeoutError: It did not end in time. It may still run on the device.
-            DeviceLostError: The connection broke before its end.
-            DeviceUnavailableError: The device does not allow debugging any more.
-            AdbUnavailableError: `Adb.run` failed.
-            KeyboardInterrupt: `stop` was set.
-        """
-        output = self.attempt(script, timeout_s=timeout_s, stop=stop)
-        if output.failure:
-            raise output.failure
-        return output
-
-    def read_text(self, path: str) -> str | None:
-        """Returns a file's text, or None where it does not exist or may not be read.
-
-        Raises:
-            DeviceError: `shell` failed.
-        """
-        output = self.shell(["cat", path])
-        return output.stdout if output.exit_code == 0 else None
+    def held_argv(self, script: str) -> list[str] | None:
+        """As in `Device`: only `shell_v2` tells a script that its input has ended."""
+        return self.adb.argv("-s", self.serial, "shell", script) if self.keeps_streams_apart() else None
 
     def push(self, local: Path, remote: str, *, stop: threading.Event | None = None) -> None:
-        """Copies a file to the device.
-
-        adb calls some cut copies done: the caller has to compare what arrived.
-
-        Raises:
-            DeviceFileError: The device refused it.
-            DeviceError: `shell` failed.
-        """
+        """As in `Device`; adb calls some cut copies done."""
         self._copy(["push", str(local.absolute()), remote], local.stat().st_size, f"push of {local}", stop)
 
     def pull(self, remote: str, local: Path, *, size_bytes: int = 0) -> None:
-        """Copies a file from the device.
-
-        Args:
-            remote: Path on the device.
-            local: Where to write it; may be left cut after an error.
-            size_bytes: Its size, which lengthens the timeout.
-
-        Raises:
-            DeviceFileError: It does not exist or cannot be read.
-            DeviceError: `shell` failed.
-        """
+        """As in `Device`."""
         self._copy(["pull", remote, str(local.absolute())], size_bytes, f"pull of {remote}", None)
 
     def _copy(self, arguments: list[str], size_bytes: int, what: str, stop: threading.Event | None) -> None:
@@ -306,18 +205,20 @@ class AdbDevice:
             raise file_error(f"device {self.serial}: {what}", _last_line(text))
         raise self._failure(done, text, timeout_s)
 
-    def _failure(self, done: Completed, adb_text: str, timeout_s: float) -> DeviceError:
-        """Says why a call was not answered whole; `adb_text` is what adb itself printed."""
+    def _run_shell(self, text: str, timeout_s: float, stop: threading.Event | None) -> Completed:
+        return self._run(["shell", text], timeout_s, stop)
+
+    def _failure(self, done: Completed, client_text: str, timeout_s: float) -> DeviceError:
         name = f"device {self.serial}"
         if done.returncode is None:
             return DeviceTimeoutError(
                 name, f"no end within {timeout_s:g} s", next_step="if it hangs, unplug it or start it again"
             )
-        if "unauthorized" in adb_text:
+        if "unauthorized" in client_text:
             return DeviceUnavailableError(
                 name, "unauthorized", next_step="unlock it and accept the question about USB debugging"
             )
-        got = _last_line(adb_text) or f"no end mark (adb ended with code {done.returncode})"
+        got = _last_line(client_text) or f"no end mark (adb ended with code {done.returncode})"
         return DeviceLostError(f"{name}: the connection broke", got, next_step=_CONTINUE)
 
     def _run(
@@ -344,39 +245,6 @@ def parse_devices(text: str) -> tuple[ListedDevice, ...]:
         for match in matches
         if match
     )
-
-
-def file_error(what: str, text: str) -> DeviceFileError:
-    """Says in one line why a file operation on the device failed, from what the device printed."""
-    if "No space left" in text:
-        return DeviceFileError(what, "no space left on the device", next_step="remove files from it")
-    if "Read-only file system" in text:
-        return DeviceFileError(what, "a read-only file system", "a folder that can be written to")
-    if "Permission denied" in text:
-        return DeviceFileError(what, "permission denied", "a folder that adb's shell may write to")
-    return DeviceFileError(what, text or "an error without a text")
-
-
-def _marked(script: str, token: str, *, apart: bool) -> str:
-    """Wraps a script so that its output lies between marks, the last with its exit code.
-
-    The whole mark never stands in the command line, so that a command which prints command lines cannot
-    print one. The script runs in a second shell: `exit` and syntax errors in it do not lose the mark.
-    """
-    inner = f"sh -c {shlex.quote(script)} </dev/null"
-    if not apart:
-        return f"T={token};echo $T:begin;{inner} 2>&1;r=$?;echo;echo $T:end:$r"
-    ends = "echo;echo $T:end:$r;echo >&2;echo $T:end:$r >&2"
-    return f"T={token};echo $T:begin;echo $T:begin >&2;{inner};r=$?;{ends}"
-
-
-def _between_marks(text: str, token: str) -> tuple[str, int | None]:
-    """Returns what lies between the marks, and the exit code; None with what there is where one lacks."""
-    _, begun, body = text.partition(f"{token}:begin\n")
-    if not begun:
-        return "", None
-    end = re.search(rf"\n{token}:end:(\d+)\n", body)
-    return (body[: end.start()], int(end[1])) if end else (body, None)
 
 
 def _last_line(text: str) -> str:

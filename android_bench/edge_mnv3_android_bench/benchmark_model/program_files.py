@@ -14,6 +14,8 @@ BASE_URL = "https://storage.googleapis.com/tensorflow-nightly-public/prod/tensor
 OFFICIAL_FILES = {
     "arm64-v8a": "android_aarch64_benchmark_model",
     "armeabi-v7a": "android_arm_benchmark_model",
+    "linux_aarch64": "linux_aarch64_benchmark_model",
+    "linux_x86_64": "linux_x86-64_benchmark_model",
 }
 # Source: `litert_cli/core/constants.py` of google-ai-edge/LiteRT-CLI. The file of a version does not change.
 LITERT_URL = "https://storage.googleapis.com/litert/binaries/"
@@ -21,7 +23,18 @@ LITERT_PREFIX = "litert-"
 _LITERT_FOLDERS = {"arm64-v8a": "android_arm64"}
 _VERSION = re.compile(r"\d{1,4}\.\d{1,4}\.\d{1,4}", re.ASCII)
 # ELF class (1: 32 bits, 2: 64 bits) and machine. Source: the ELF specification's e_machine values.
-ELF_KINDS = {"arm64-v8a": (2, 183), "armeabi-v7a": (1, 40), "x86_64": (2, 62), "x86": (1, 3)}
+ELF_KINDS = {
+    "arm64-v8a": (2, 183),
+    "armeabi-v7a": (1, 40),
+    "x86_64": (2, 62),
+    "x86": (1, 3),
+    "linux_aarch64": (2, 183),
+    "linux_arm": (1, 40),
+    "linux_x86_64": (2, 62),
+}
+LINUX_PREFIX = "linux_"  # of the names of boards' kinds of processor, which Android has no name for
+_HEADER_BYTES = 4096  # the loader's path stands behind the program headers
+_LOADERS = {True: b"/system/bin/linker", False: b"/ld-"}  # of Android, of Linux
 BY_HAND = "download it by hand and give it with --benchmark-binary"
 
 
@@ -93,13 +106,16 @@ def check_elf(file: Path, abi: str, *, allow_script: bool = False) -> None:
         OSError: It cannot be read.
     """
     with file.open("rb") as stream:
-        header = stream.read(20)
+        header = stream.read(_HEADER_BYTES)
     if allow_script and header[:2] == b"#!":
         return
     if len(header) < 20 or header[:4] != b"\x7fELF":
         raise BenchmarkBinaryError(f"benchmark binary {file}", "no ELF program", f"one for {abi}")
     kind = header[4], int.from_bytes(header[18:20], "little")
     if kind != ELF_KINDS[abi]:
-        names = {kind: name for name, kind in ELF_KINDS.items()}
-        got = names.get(kind, f"machine {kind[1]}")
+        got = next((name for name, known in ELF_KINDS.items() if known == kind), f"machine {kind[1]}")
+        raise BenchmarkBinaryError(f"benchmark binary {file}", f"a program for {got}", f"one for {abi}")
+    of_linux = abi.startswith(LINUX_PREFIX)
+    if _LOADERS[of_linux] in header and _LOADERS[not of_linux] not in header:
+        got = "Android" if of_linux else "Linux"
         raise BenchmarkBinaryError(f"benchmark binary {file}", f"a program for {got}", f"one for {abi}")

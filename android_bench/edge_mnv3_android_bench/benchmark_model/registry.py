@@ -24,13 +24,13 @@ from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.binaries import BenchmarkBinary, BinaryLock
 from edge_mnv3.core.results.json_format import from_json, to_json
-from edge_mnv3_android_bench.adb.files import FILE_NAME
 from edge_mnv3_android_bench.benchmark_model.program_files import (
     BY_HAND,
     ELF_KINDS,
     check_elf,
     default_address,
 )
+from edge_mnv3_android_bench.transport.files import FILE_NAME
 
 _LOCK_FILE = "lock.json"
 _FLAG = re.compile(r"^\s*(--\w+=\S*)\s+(u?int\d*|float|double|bool|string)\b", re.MULTILINE)

@@ -23,8 +23,8 @@ from pathlib import Path
 
 from edge_mnv3.core.errors import DeviceUnavailableError, EdgeMnv3Error
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3_android_bench.adb.client import file_error
-from edge_mnv3_android_bench.adb.files import LOCK, DeviceFolder
+from edge_mnv3_android_bench.transport.device import file_error
+from edge_mnv3_android_bench.transport.files import LOCK, DeviceFolder
 
 STALE_AFTER_S = 600.0  # longer than any launch, cool-down or copy, each of which shows a sign of life
 _WRITING_S = 0.3  # for an owner to say who it is, once it has the lock
@@ -123,7 +123,7 @@ def lock_phone(folder: DeviceFolder, reporter: Reporter = SILENT) -> DeviceFolde
     Raises:
         DeviceUnavailableError: Somebody else is measuring on it; the text says who, and for how long.
         DeviceFileError: The folder cannot be written to.
-        DeviceError: `AdbDevice.shell` failed.
+        DeviceError: `Device.shell` failed.
     """
     token = secrets.token_hex(8)
     _HELD.add(token)  # before the phone knows it: another thread may look at once

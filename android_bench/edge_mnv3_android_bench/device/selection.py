@@ -1,14 +1,18 @@
-"""Which devices to use: `SERIAL`, `HOST:PORT`, `all`, or the only one that there is."""
+"""Which devices to use: `SERIAL`, `HOST:PORT`, `ssh:HOST`, `all`, or the only one that adb lists."""
 
 from __future__ import annotations
 
 import re
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from edge_mnv3.core.errors import ArgumentError, DeviceUnavailableError
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb, AdbDevice, ListedDevice
+from edge_mnv3_android_bench.ssh.client import PREFIX, SshDevice, find_ssh
+from edge_mnv3_android_bench.transport.device import Device
 
 ALL_DEVICES = "all"
 PASSING_STATE_S = 5.0  # a device that was just connected is `offline` or `authorizing` at first
@@ -30,10 +34,44 @@ _NEXT_STEPS = {
 _NONE_HINT = "connect a phone with USB debugging switched on, or give --device HOST:PORT"
 
 
+def find_devices(
+    adb: Path | None, serials: Sequence[str] = (), reporter: Reporter = SILENT
+) -> tuple[Device, ...]:
+    """Returns the devices to use, each known to be usable when it was looked at, in the order asked for.
+
+    Args:
+        adb: The adb binary; None for the one that `find_adb` finds. It is looked for only where it is needed.
+        serials: As in `select_devices`; also boards, `ssh:HOST`, which are connected.
+        reporter: Warned of each device that `all` leaves out.
+
+    Raises:
+        ArgumentError: `all` together with others, or an address that is none.
+        SshUnavailableError: There is no ssh.
+        DeviceError: A board does not answer.
+        EdgeMnv3Error: As `find_adb` and `select_devices` raise.
+    """
+    wanted = tuple(dict.fromkeys(serials))
+    boards = [serial for serial in wanted if serial.startswith(PREFIX)]
+    if boards and ALL_DEVICES in wanted:
+        raise _not_alone(wanted)
+    others = [serial for serial in wanted if serial not in boards]
+    found: dict[str, Device] = {}
+    if others or not boards:
+        selected = select_devices(Adb(find_adb(adb)), others, reporter)
+        if not boards:
+            return selected
+        found |= dict(zip(others, selected, strict=True))
+    for serial in boards:
+        board = SshDevice(serial, find_ssh())
+        board.check()
+        found[serial] = board
+    return tuple(found[serial] for serial in wanted)
+
+
 def select_devices(
     adb: Adb, serials: Sequence[str] = (), reporter: Reporter = SILENT
 ) -> tuple[AdbDevice, ...]:
-    """Returns the devices to use, each known to be usable when it was looked at.
+    """Returns adb's devices to use, each known to be usable when it was looked at.
 
     Args:
         adb: The adb binary and its server.
@@ -49,11 +87,15 @@ def select_devices(
     wanted = tuple(dict.fromkeys(serials))
     if ALL_DEVICES in wanted:
         if len(wanted) > 1:
-            raise ArgumentError("--device", " ".join(wanted), f"serials, or {ALL_DEVICES} alone")
+            raise _not_alone(wanted)
         return _all(adb, reporter)
     if not wanted:
         return (_only(adb),)
     return tuple(_named(adb, serial) for serial in wanted)
+
+
+def _not_alone(wanted: Sequence[str]) -> ArgumentError:
+    return ArgumentError("--device", " ".join(wanted), f"serials, or {ALL_DEVICES} alone")
 
 
 def _all(adb: Adb, reporter: Reporter) -> tuple[AdbDevice, ...]:

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 
 from edge_mnv3.core.errors import DeviceError, DeviceFileError, DeviceLostError, DeviceUnavailableError
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3_android_bench.adb.client import AdbDevice, file_error
-from edge_mnv3_android_bench.adb.files import DeviceFolder
+from edge_mnv3_android_bench.transport.device import Device, file_error
+from edge_mnv3_android_bench.transport.files import DeviceFolder
 
 RESTORE_NOTE = "settings_to_restore"
 FIXED_PERFORMANCE_SDK = 30
@@ -36,7 +36,7 @@ def changed_settings(
     *,
     fixed_performance: bool = False,
     stay_awake: bool = True,
-    sdk: int,
+    sdk: int | None,
     reporter: Reporter = SILENT,
 ) -> Iterator[None]:
     """Keeps the screen on while the device has power, for the time of the block.
@@ -46,21 +46,24 @@ def changed_settings(
         fixed_performance: Hold clocks that the device can sustain. They are *lower* than its highest: for
             comparing two builds, not for figures that are published.
         stay_awake: Keep the screen on while the device has power; some makers refuse that to adb.
-        sdk: The device's API level.
+        sdk: The device's API level; None for a board without Android, which has none of these settings.
         reporter: Warned when the settings could not be restored now, or were from an earlier run.
 
     Raises:
         DeviceUnavailableError: The device has no fixed-performance mode.
         DeviceFileError: The note cannot be written.
-        DeviceError: `AdbDevice.shell` failed.
+        DeviceError: `Device.shell` failed.
     """
-    if fixed_performance and sdk < FIXED_PERFORMANCE_SDK:
+    if fixed_performance and (sdk is None or sdk < FIXED_PERFORMANCE_SDK):
         raise DeviceUnavailableError(
             f"device {folder.device.serial}: fixed-performance mode",
-            f"API level {sdk}",
+            "no Android" if sdk is None else f"API level {sdk}",
             f"{FIXED_PERFORMANCE_SDK} (Android 11) or later",
             "measure without --fixed-performance",
         )
+    if sdk is None:
+        yield
+        return
     if restore_settings(folder):
         reporter.warn(f"device {folder.device.serial}: settings that an earlier run had left were restored")
     wanted = {_STAY_ON: _STAY_ON_ALWAYS} if stay_awake else {}
@@ -93,7 +96,7 @@ def restore_settings(folder: DeviceFolder, before: Mapping[str, str] | None = No
 
     Raises:
         DeviceFileError: The device refused it.
-        DeviceError: `AdbDevice.shell` failed.
+        DeviceError: `Device.shell` failed.
     """
     note = folder.device.read_text(folder.file(RESTORE_NOTE))
     noted = re.findall(r"^(\w+)=(\w+)$", note or "", re.MULTILINE)
@@ -133,7 +136,7 @@ def _restore_or_warn(folder: DeviceFolder, before: Mapping[str, str], reporter: 
     reporter.warn(f"settings are not restored, the next run on this device restores them: {problem}")
 
 
-def _read(device: AdbDevice) -> dict[str, str]:
+def _read(device: Device) -> dict[str, str]:
     done = device.shell(["settings", "get", "global", _STAY_ON])
     value = done.stdout.strip()
     if done.exit_code != 0 or not re.fullmatch(rf"\d+|{_UNSET}", value):
@@ -147,7 +150,7 @@ def _read(device: AdbDevice) -> dict[str, str]:
     return {_STAY_ON: value, _FIXED: "false"}
 
 
-def _apply(device: AdbDevice, name: str, value: str) -> None:
+def _apply(device: Device, name: str, value: str) -> None:
     if name == _FIXED:
         argv = ["cmd", "power", "set-fixed-performance-mode-enabled", value]
     elif value == _UNSET:

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 
 from edge_mnv3.core.errors import DeviceUnavailableError
 from edge_mnv3.core.results.device import DeviceInfo, DeviceState
-from edge_mnv3_android_bench.adb.client import AdbDevice
 from edge_mnv3_android_bench.device import cpu_topology
+from edge_mnv3_android_bench.device.board import BOARD_SCRIPT, parse_board_info
+from edge_mnv3_android_bench.device.sections import HEADING, parse_meminfo, split_sections
+from edge_mnv3_android_bench.transport.device import Device
 
-HEADING = "== edge-mnv3 "
 _DUMP_TIMEOUT_S = 40.0  # dumpsys itself gives up on a service after 10 s, and there are three
 _EMULATORS = ("goldfish", "ranchu", "cutf")
-_KIB = 1024
 _NO_SERIALS = ("unknown", "null", "0123456789abcdef", "1234567890abcdef")
 
 INFO_SCRIPT = f"""
@@ -30,6 +30,7 @@ STATE_SCRIPT = f"""
 echo; echo '{HEADING}battery'; dumpsys battery
 echo; echo '{HEADING}thermalservice'; dumpsys thermalservice
 echo; echo '{HEADING}power'; dumpsys power
+echo; echo '{HEADING}firmware'; vcgencmd get_throttled 2>/dev/null
 echo; echo '{HEADING}cpu'
 {cpu_topology.TOPOLOGY_SCRIPT}
 echo; echo '{HEADING}meminfo'; cat /proc/meminfo
@@ -37,21 +38,25 @@ echo; echo '{HEADING}uptime'; cat /proc/uptime
 """
 
 
-def read_device_info(device: AdbDevice) -> DeviceInfo:
+def read_device_info(device: Device) -> DeviceInfo:
     """Reads what a device is.
 
     Raises:
-        DeviceUnavailableError: It tells no Android version: its system has not started.
-        DeviceError: `AdbDevice.shell` failed.
+        DeviceUnavailableError: It tells no Android version: its system has not started; or a board tells not
+            even its kernel.
+        DeviceError: `Device.shell` failed.
     """
+    if not device.runs_android:
+        told = device.shell(BOARD_SCRIPT, timeout_s=_DUMP_TIMEOUT_S).stdout
+        return parse_board_info(device.serial, told)
     return parse_device_info(device.serial, device.shell(INFO_SCRIPT, timeout_s=_DUMP_TIMEOUT_S).stdout)
 
 
-def read_device_state(device: AdbDevice) -> DeviceState:
+def read_device_state(device: Device) -> DeviceState:
     """Reads how a device is just now.
 
     Raises:
-        DeviceError: `AdbDevice.shell` failed.
+        DeviceError: `Device.shell` failed.
     """
     return parse_device_state(device.shell(STATE_SCRIPT, timeout_s=_DUMP_TIMEOUT_S).stdout)
 
@@ -77,6 +82,7 @@ def parse_device_info(serial: str, text: str) -> DeviceInfo:
             "a started Android system",
             "start it and try again",
         )
+    version = first("ro.build.version.release") or "unknown"
     abis = first("ro.product.cpu.abilist", "ro.system.product.cpu.abilist") or ",".join(
         filter(None, (abi, first("ro.product.cpu.abi2")))
     )
@@ -85,7 +91,8 @@ def parse_device_info(serial: str, text: str) -> DeviceInfo:
         hardware_serial=_hardware_serial(properties),
         model=first("ro.product.model", "ro.product.system.model", "ro.product.vendor.model") or "unknown",
         manufacturer=first("ro.product.manufacturer", "ro.product.vendor.manufacturer") or "unknown",
-        android_version=first("ro.build.version.release") or "unknown",
+        system=f"Android {version}",
+        android_version=version,
         sdk=int(sdk),
         build_fingerprint=first("ro.build.fingerprint", "ro.vendor.build.fingerprint") or "unknown",
         abi=abi,
@@ -110,6 +117,7 @@ def parse_device_state(text: str) -> DeviceState:
         battery_celsius=celsius,
         charging=charging,
         thermal_status=parse_thermal_status(sections.get("thermalservice", "")),
+        firmware_throttling=parse_firmware(sections.get("firmware", "")),
         governors=tuple(cluster.governor for cluster in cpu_topology.parse_clusters(cpu)),
         current_khz=cpu_topology.parse_current_khz(cpu),
         online_cpus=cpu_topology.parse_online(cpu),
@@ -119,12 +127,6 @@ def parse_device_state(text: str) -> DeviceState:
         free_memory_bytes=_available(memory),
         uptime_s=float(uptime[1]) if uptime else None,
     )
-
-
-def split_sections(text: str) -> dict[str, str]:
-    """Splits what a script printed at its headings: name to text."""
-    parts = re.split(rf"^{re.escape(HEADING)}(\w+)$\n?", text, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def parse_properties(text: str) -> dict[str, str]:
@@ -163,6 +165,12 @@ def parse_thermal_status(text: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def parse_firmware(text: str) -> int | None:
+    """Reads `vcgencmd get_throttled`, which Raspberry Pis have."""
+    match = re.search(r"^throttled=0x([0-9a-fA-F]+)\s*$", text, re.MULTILINE)
+    return int(match[1], 16) if match else None
+
+
 def parse_screen_on(text: str) -> bool | None:
     """Reads `dumpsys power`."""
     display = re.search(r"^\s*Display Power: state=(\w+)", text, re.MULTILINE)
@@ -185,12 +193,6 @@ def parse_dozing(text: str) -> bool | None:
     """Reads from `dumpsys power` whether the device is at rest, lightly or deeply."""
     modes = re.findall(r"^\s*m(?:Light)?DeviceIdleMode=(true|false)", text, re.MULTILINE)
     return "true" in modes if modes else None
-
-
-def parse_meminfo(text: str) -> dict[str, int]:
-    """Reads `/proc/meminfo`: name to bytes."""
-    rows = re.findall(r"^(\w+):\s+(\d+) kB\s*$", text, re.MULTILINE)
-    return {name: int(kib) * _KIB for name, kib in rows}
 
 
 def _available(memory: Mapping[str, int]) -> int | None:

@@ -6,9 +6,12 @@ import threading
 from dataclasses import dataclass
 
 from edge_mnv3.core.reporting import Reporter
-from edge_mnv3_android_bench.adb.client import AdbDevice
 from edge_mnv3_android_bench.device.state import read_device_state
+from edge_mnv3_android_bench.measuring.launch_script import parse_celsius
 from edge_mnv3_android_bench.measuring.plan import CoolDown
+from edge_mnv3_android_bench.transport.device import Device
+
+_WARMER_CELSIUS = 5.0  # than before the first launch, at most: a board in a room has no other goal
 
 
 @dataclass(slots=True)
@@ -19,15 +22,51 @@ class Cooling:
         next_s: Least length of the next wait.
         waited_s: All waits so far, by the time between the looks.
         is_over: The time for waiting is used up, and that has been said.
+        temperature_file: File on a board that tells its temperature; None where a thermal status tells it.
+        first_celsius: Temperature before the first launch.
     """
 
     next_s: float = 0.0
     waited_s: float = 0.0
     is_over: bool = False
+    temperature_file: str | None = None
+    first_celsius: float | None = None
+
+    def begin(self, device: Device, temperature_file: str | None) -> None:
+        """Notes how warm a board without a thermal status is before it computes.
+
+        Raises:
+            DeviceError: `Device.shell` failed.
+        """
+        self.temperature_file = temperature_file
+        self.first_celsius = self._celsius(device)
+
+    @property
+    def goal(self) -> str:
+        """What is waited for, in words."""
+        if self.first_celsius is None:
+            return "its thermal status is 0"
+        return f"it is no warmer than {self.first_celsius + _WARMER_CELSIUS:.0f} °C"
+
+    def is_reached(self, device: Device) -> bool:
+        """Whether the device is cool, as far as it tells.
+
+        Raises:
+            DeviceError: `Device.shell` failed.
+        """
+        if self.first_celsius is None:
+            return not read_device_state(device).thermal_status
+        celsius = self._celsius(device)
+        return celsius is None or celsius <= self.first_celsius + _WARMER_CELSIUS
+
+    def _celsius(self, device: Device) -> float | None:
+        return (
+            None if self.temperature_file is None else parse_celsius(device.read_text(self.temperature_file))
+        )
 
 
 def wait_until_cool(
-    device: AdbDevice, cool_down: CoolDown, cooling: Cooling, reporter: Reporter, stop: threading.Event
+    device: Device, cool_down: CoolDown, cooling: Cooling, reporter: Reporter, stop: threading.Event
 ) -> None:
     """Waits until a phone is cool, for a time that doubles; how long at most is said before.
 
@@ -40,7 +79,7 @@ def wait_until_cool(
 
     Raises:
         KeyboardInterrupt: `stop` was set.
-        DeviceError: `AdbDevice.shell` failed.
+        DeviceError: `Device.shell` failed.
     """
     left_s = cool_down.total_s - cooling.waited_s
     if left_s <= 0:
@@ -54,7 +93,7 @@ def wait_until_cool(
     at_least_s, most_s = min(cooling.next_s, left_s), min(cool_down.max_s, left_s)
     cooling.next_s = min(2 * cooling.next_s, cool_down.max_s)
     reporter.warn(
-        f"device {device.serial}: waits until its thermal status is 0: {_time(at_least_s)} at least, "
+        f"device {device.serial}: waits until {cooling.goal}: {_time(at_least_s)} at least, "
         f"{_time(most_s)} at most ({_time(cooling.waited_s)} of at most {_time(cool_down.total_s)} so far)"
     )
     waited_s = 0.0
@@ -63,7 +102,7 @@ def wait_until_cool(
             raise KeyboardInterrupt
         waited_s += cool_down.poll_s
         cooling.waited_s += cool_down.poll_s
-        if waited_s >= at_least_s and not read_device_state(device).thermal_status:
+        if waited_s >= at_least_s and cooling.is_reached(device):
             return
 
 

@@ -11,12 +11,12 @@ from typing import NamedTuple, TypeVar
 
 from edge_mnv3.core.errors import DeviceTimeoutError, EdgeMnv3Error
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3_android_bench.adb.client import AdbDevice
 from edge_mnv3_android_bench.device.phone_lock import lock_phone, unlock_phone
 from edge_mnv3_android_bench.measuring.guard import Guard
 from edge_mnv3_android_bench.measuring.session import DeviceSession, open_session
+from edge_mnv3_android_bench.transport.device import Device
 
-Item = TypeVar("Item", AdbDevice, DeviceSession)
+Item = TypeVar("Item", Device, DeviceSession)
 T = TypeVar("T")
 
 
@@ -66,7 +66,7 @@ class Fleet:
         """
         return self._run(self.sessions if sessions is None else sessions, call)
 
-    def _open(self, devices: Sequence[AdbDevice], reporter: Reporter) -> None:
+    def _open(self, devices: Sequence[Device], reporter: Reporter) -> None:
         opened = distinct_phones(self._run(devices, open_session), reporter)
         locked = self._run(opened, lambda session: self._lock(session, reporter))
         self.sessions = tuple(locked)
@@ -117,7 +117,7 @@ def distinct_phones(sessions: Sequence[DeviceSession], reporter: Reporter) -> li
 
 
 @contextmanager
-def open_fleet(devices: Sequence[AdbDevice], reporter: Reporter = SILENT) -> Iterator[Fleet]:
+def open_fleet(devices: Sequence[Device], reporter: Reporter = SILENT) -> Iterator[Fleet]:
     """Opens a session on each device, side by side, and locks it; what cannot be opened is in `failures`.
 
     A phone that adb lists twice, by cable and by Wi-Fi, is opened once.

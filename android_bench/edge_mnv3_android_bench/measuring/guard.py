@@ -13,10 +13,10 @@ import contextlib
 import shlex
 
 from edge_mnv3.core.process import Held
-from edge_mnv3_android_bench.adb.files import DeviceFolder, lock_guard
 from edge_mnv3_android_bench.device.phone_lock import release_script
 from edge_mnv3_android_bench.device.settings import restore_script
 from edge_mnv3_android_bench.measuring.launch_script import OUTPUT_FILES
+from edge_mnv3_android_bench.transport.files import DeviceFolder, lock_guard
 
 PROGRAM_PREFIX = "benchmark_model_"
 CHECK_FILES = "check_input check_inputs check_output"  # what comparing outputs leaves
@@ -28,19 +28,19 @@ class Guard:
     """The shell on one phone; it guards from the start on, until `end`."""
 
     def __init__(self, folder: DeviceFolder) -> None:
-        """Starts it where the phone has `shell_v2`.
+        """Starts it where the phone tells a shell that its input has ended.
 
         Args:
             folder: The tool's folder, with the lock.
 
         Raises:
-            DeviceError: `AdbDevice.keeps_streams_apart` failed.
+            DeviceError: `Device.held_argv` failed.
         """
         self._held: Held | None = None
-        device = folder.device
-        if device.keeps_streams_apart():
-            with contextlib.suppress(OSError):  # then the next call of adb says so
-                self._held = Held(device.adb.argv("-s", device.serial, "shell", guard_script(folder)))
+        argv = folder.device.held_argv(guard_script(folder))
+        if argv is not None:
+            with contextlib.suppress(OSError):  # then the next call of the client says so
+                self._held = Held(argv)
 
     def end(self, *, reachable: bool = True) -> None:
         """Ends it: all is in order. A phone that does not answer is left to it."""

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 
 from edge_mnv3.core.results.bench import ClockSample
 from edge_mnv3.core.results.device import DeviceState
-from edge_mnv3_android_bench.adb.files import LOCK, lock_guard
 from edge_mnv3_android_bench.device.cpu_topology import cpu_mask, parse_cpu_mask
-from edge_mnv3_android_bench.device.state import HEADING, STATE_SCRIPT, parse_device_state, split_sections
+from edge_mnv3_android_bench.device.sections import HEADING, split_sections
+from edge_mnv3_android_bench.device.state import STATE_SCRIPT, parse_device_state
+from edge_mnv3_android_bench.transport.files import LOCK, lock_guard
 
 SAMPLE_INTERVAL_S = 0.25
 OUTPUT_FILES = "run*.out run*.err run*.pid run*.pb"  # of all launches; release 0.1 had no names between
@@ -210,7 +211,7 @@ def _parse_samples(text: str, cores: int) -> tuple[tuple[ClockSample, ...], tupl
             ClockSample(
                 time_s=time_s,
                 khz=tuple(int(word) if word.isdigit() else None for word in words[4:]),
-                celsius=_celsius(_number(words[2])),
+                celsius=parse_celsius(words[2]),
             )
         )
         masks.append(parse_cpu_mask(words[3]) if re.fullmatch(r"[0-9a-fA-F,]+", words[3]) else None)
@@ -223,8 +224,9 @@ def _number(text: str) -> float | None:
     return float(text) if re.fullmatch(r"-?\d+(\.\d+)?", text) else None
 
 
-def _celsius(value: float | None) -> float | None:
-    """Kernels write thousandths of a degree; some drivers tenths or whole ones."""
+def parse_celsius(text: str | None) -> float | None:
+    """Reads a file with a temperature: thousandths of a degree; some drivers write tenths or whole ones."""
+    value = _number(text.strip()) if text is not None else None
     if value is None:
         return None
     return value / 1000 if abs(value) >= 1000 else value / 10 if abs(value) >= 200 else value

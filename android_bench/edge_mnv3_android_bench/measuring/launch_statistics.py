@@ -28,6 +28,8 @@ from edge_mnv3_android_bench.measuring.throttling import (
 
 LOW_BATTERY_PERCENT = 20  # where Android offers its battery saver
 WARM_BATTERY_CELSIUS = 40.0  # a phone in use has 25 to 35
+_FIRMWARE_NOW = 0xF
+_FIRMWARE_BITS = ("too little voltage", "clocks capped", "throttled", "soft temperature limit")
 EMULATED_WARNING = f"{EMULATED_DEVICE}: the figures say nothing about a phone"
 
 
@@ -59,6 +61,8 @@ def launch_problems(
     for name, state in (("before", record.before), ("after", record.after)):
         if state is not None and state.thermal_status:
             problems.append(f"thermal status {state.thermal_status} {name} it, 0 is demanded")
+        if state is not None and (state.firmware_throttling or 0) & _FIRMWARE_NOW:
+            problems.append(f"{name} it the board's firmware held clocks down: {firmware_words(state)}")
     settled = any(sample.time_s >= SETTLE_S for sample in record.samples)
     if accept_clock:
         return tuple(problems)
@@ -94,6 +98,12 @@ def state_warnings(state: DeviceState) -> tuple[str, ...]:
     if state.dozing:
         warnings.append("the phone dozes: wake it")
     return tuple(warnings)
+
+
+def firmware_words(state: DeviceState) -> str:
+    """Says why a Raspberry Pi's firmware holds clocks down just now, which its clocks may not show."""
+    bits = state.firmware_throttling or 0
+    return ", ".join(words for bit, words in enumerate(_FIRMWARE_BITS) if bits >> bit & 1)
 
 
 def statistic_of(timings: Sequence[LaunchTimings]) -> str:

@@ -26,8 +26,6 @@ from edge_mnv3.core.errors import (
 from edge_mnv3.core.outputs import write_text
 from edge_mnv3.core.results.bench import LaunchRecord, LaunchTimings
 from edge_mnv3.core.results.device import DeviceInfo
-from edge_mnv3_android_bench.adb.client import ShellOutput
-from edge_mnv3_android_bench.adb.files import LOST_LOCK_EXIT_CODE, DeviceFolder, lock_guard
 from edge_mnv3_android_bench.benchmark_model.accelerators import delegation_problem
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.benchmark_model.result_file import contradiction
@@ -43,6 +41,8 @@ from edge_mnv3_android_bench.measuring.launch_script import (
 )
 from edge_mnv3_android_bench.measuring.launch_statistics import launch_problems
 from edge_mnv3_android_bench.measuring.throttling import SETTLE_S, watched_cpus
+from edge_mnv3_android_bench.transport.device import ShellOutput
+from edge_mnv3_android_bench.transport.files import LOST_LOCK_EXIT_CODE, DeviceFolder, lock_guard
 
 LOADING_ALLOWANCE_S = 20.0  # for loading a model, beside the time that the protocol allows
 _STATES_ALLOWANCE_S = 40.0  # for reading the device's state before and after
@@ -91,7 +91,7 @@ def find_temperature_file(folder: DeviceFolder) -> str | None:
     """Finds the file with the processor's temperature, or with one near it; None where all are unreadable.
 
     Raises:
-        DeviceError: `AdbDevice.shell` failed.
+        DeviceError: `Device.shell` failed.
     """
     rows = [line.split(maxsplit=1) for line in folder.device.shell(_FIND_ZONES).stdout.splitlines()]
     zones = [(row[0], row[1]) for row in rows if len(row) == 2]
@@ -117,7 +117,7 @@ def run_launch(
         DeviceTimeoutError: The device did not answer in time.
         DeviceFileError: The folder is not there any more.
         DeviceUnavailableError: Somebody else has taken over the device's lock: the launch gives no result.
-        DeviceError: `AdbDevice.shell` failed. The program was killed, if the device could still be reached;
+        DeviceError: `Device.shell` failed. The program was killed, if the device could still be reached;
             if not, it ends by itself.
         OutputError: The log cannot be written.
         KeyboardInterrupt: `stop` was set; the program was killed, if the device could still be reached.
@@ -252,7 +252,7 @@ def kill_program(folder: DeviceFolder, name: str) -> None:
     Raises:
         DeviceTimeoutError: It is still there after it was killed.
         DeviceUnavailableError: Somebody else has taken over the lock; nothing of theirs is killed.
-        DeviceError: `AdbDevice.shell` failed.
+        DeviceError: `Device.shell` failed.
     """
     quoted = shlex.quote(name)
     # A process found by its number may be another one by now: its command line must name the folder.

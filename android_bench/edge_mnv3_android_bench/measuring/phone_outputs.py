@@ -30,13 +30,13 @@ from edge_mnv3.core.results.device import PhoneOutputs
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.models import TensorInfo
 from edge_mnv3.core.runtime import fed_numbers, open_model
-from edge_mnv3_android_bench.adb.files import LOST_LOCK_EXIT_CODE, DeviceFolder, lock_beat, lock_guard
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.benchmark_model.told_flags import check_told_flags
 from edge_mnv3_android_bench.device.file_names import safe_file_name
 from edge_mnv3_android_bench.measuring.launching import keep_log, kill_program, lost_lock
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, benchmark_flags, custom_protocol
 from edge_mnv3_android_bench.measuring.session import DeviceSession, ReadyBinary, place_model
+from edge_mnv3_android_bench.transport.files import LOST_LOCK_EXIT_CODE, DeviceFolder, lock_beat, lock_guard
 
 IMAGE_ALLOWANCE_S = 30.0
 OUTPUT_FLAGS = ("input_layer", "input_layer_shape", "input_layer_value_files", "output_filepath")

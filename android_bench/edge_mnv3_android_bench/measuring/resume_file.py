@@ -20,7 +20,7 @@ from edge_mnv3.core.results.json_format import from_json, to_jsonable
 
 FORMAT = Format("unfinished launches")
 MAX_AGE_HOURS = 12  # a morning's launches and the afternoon's; not yesterday's phone
-_NEW_IN_DEVICES = ("schema_version", "hardware_serial", "present_cpus")
+_NEW_IN_DEVICES = ("schema_version", "hardware_serial", "present_cpus", "system")
 
 
 class ResumeFile:

@@ -151,6 +151,8 @@ class _DeviceRun:
             reporter=self.shared.progress,
         ):
             self._prepare()
+            if self.session.info.is_board:
+                self._cooling.begin(self.session.folder.device, self.session.temperature_file)
             for cell in next_cells(self.cells):
                 self._launch(cell)
 

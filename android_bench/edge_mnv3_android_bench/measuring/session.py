@@ -13,8 +13,6 @@ from edge_mnv3.core.errors import BenchmarkBinaryError, DeviceUnavailableError
 from edge_mnv3.core.results.bench import UNKNOWN_ERA, BinaryInfo
 from edge_mnv3.core.results.binaries import BenchmarkBinary
 from edge_mnv3.core.results.device import DeviceInfo, DeviceState
-from edge_mnv3_android_bench.adb.client import AdbDevice
-from edge_mnv3_android_bench.adb.files import DeviceFolder
 from edge_mnv3_android_bench.benchmark_model.era import dated, later_evidence
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry, help_fingerprint
 from edge_mnv3_android_bench.device.cpu_topology import list_cores
@@ -28,6 +26,8 @@ from edge_mnv3_android_bench.measuring.launching import (
 )
 from edge_mnv3_android_bench.measuring.protocols import read_known_flags
 from edge_mnv3_android_bench.measuring.throttling import watched_cpus
+from edge_mnv3_android_bench.transport.device import Device
+from edge_mnv3_android_bench.transport.files import DeviceFolder
 
 # Builds that do not know --help print their usage when a flag's value cannot be read.
 _WAYS_TO_ASK_FOR_HELP = ("--help", "--num_runs=?")
@@ -125,11 +125,11 @@ class DeviceSession:
         )
 
 
-def open_session(device: AdbDevice) -> DeviceSession:
+def open_session(device: Device) -> DeviceSession:
     """Reads what a device is.
 
     Raises:
-        DeviceError: `AdbDevice.shell` failed.
+        DeviceError: `Device.shell` failed.
     """
     folder = DeviceFolder(device)
     return DeviceSession(

@@ -33,19 +33,25 @@ def _add_identity(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "hardware_serial": None, "present_cpus": []}
 
 
+def _add_system(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a device of version 2, when all were phones."""
+    return {**data, "system": f"Android {data['android_version']}"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceInfo:
     """What does not change while a device is measured.
 
     Attributes:
-        serial: Name under which adb knows the device.
+        serial: Name under which the device is reached: adb's, or `ssh:HOST`.
         hardware_serial: Serial number of the device itself, the same by cable and by Wi-Fi; None where it
             does not tell.
         model: Name of the model, such as `Pixel 2`.
         manufacturer: Name of the maker, such as `Google`.
-        android_version: Version of Android, such as `8.1.0`.
-        sdk: Android's API level, such as 27.
-        build_fingerprint: Name of the exact system build.
+        system: Name and version of its system, such as `Android 8.1.0`, or `Debian GNU/Linux 12 (bookworm)`.
+        android_version: Version of Android, such as `8.1.0`; None on a board without Android.
+        sdk: Android's API level, such as 27; None on a board without Android.
+        build_fingerprint: Name of the exact system build; on a board its system and kernel.
         abi: Preferred ABI, such as `arm64-v8a`.
         abis: All ABIs that it runs, preferred first.
         soc: Name of the chip, or of its platform where the device has no better name.
@@ -56,14 +62,15 @@ class DeviceInfo:
         emulated: It is an emulator: its figures say nothing about a phone.
     """
 
-    FORMAT: ClassVar[Format] = Format("device", (_add_identity,), first_is_silent=True)
+    FORMAT: ClassVar[Format] = Format("device", (_add_identity, _add_system), first_is_silent=True)
     schema_version: int = FORMAT.version
     serial: str
     hardware_serial: str | None
     model: str
     manufacturer: str
-    android_version: str
-    sdk: int
+    system: str
+    android_version: str | None
+    sdk: int | None
     build_fingerprint: str
     abi: str
     abis: tuple[str, ...]
@@ -79,6 +86,11 @@ class DeviceInfo:
         return self.hardware_serial or self.serial
 
     @property
+    def is_board(self) -> bool:
+        """It is a board without Android, which has neither a battery nor a thermal status."""
+        return self.sdk is None
+
+    @property
     def cpus_of_unknown_clock(self) -> tuple[int, ...]:
         """Cores that are present, but belong to no cluster whose clock is known."""
         known = {cpu for cluster in self.clusters if cluster.max_khz is not None for cpu in cluster.cpus}
@@ -90,6 +102,11 @@ def _add_power(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "power_save": None, "dozing": None, "online_cpus": []}
 
 
+def _add_firmware(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a state of version 2, which told nothing of a board's firmware."""
+    return {**data, "firmware_throttling": None}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceState:
     """What may change a measurement, at one moment.
@@ -99,6 +116,9 @@ class DeviceState:
         battery_celsius: Temperature of the battery.
         charging: Any power source is connected.
         thermal_status: Android's: 0 none, 1 light, 2 moderate, 3 severe, 4 critical, 5 emergency, 6 shutdown.
+        firmware_throttling: Raspberry Pi's word on itself, as `vcgencmd get_throttled` gives it: bit 0 too
+            little voltage, 1 clocks capped, 2 throttled, 3 soft temperature limit; bits 16 to 19: since the
+            start.
         governors: Clock governor of each of the device's clusters, in their order.
         current_khz: Clock of each core by its number; None for one that is switched off.
         online_cpus: Numbers of the cores that are switched on; empty where the kernel does not tell.
@@ -109,12 +129,13 @@ class DeviceState:
         uptime_s: Time since the device was started.
     """
 
-    FORMAT: ClassVar[Format] = Format("device state", (_add_power,), first_is_silent=True)
+    FORMAT: ClassVar[Format] = Format("device state", (_add_power, _add_firmware), first_is_silent=True)
     schema_version: int = FORMAT.version
     battery_percent: float | None
     battery_celsius: float | None
     charging: bool | None
     thermal_status: int | None
+    firmware_throttling: int | None
     governors: tuple[str | None, ...]
     current_khz: tuple[int | None, ...]
     online_cpus: tuple[int, ...]

@@ -120,8 +120,8 @@ class PhoneLatency:
     Attributes:
         device: Maker and model.
         soc: Name of the chip, or of its platform.
-        android_version: Version of Android, such as `8.1.0`.
-        sdk: Android's API level.
+        android_version: Version of Android, such as `8.1.0`; None on a board without Android.
+        sdk: Android's API level; None on a board without Android.
         build_fingerprint: Names the exact system build.
         abi: Preferred ABI of the phone, such as `arm64-v8a`.
         binary: The build of `benchmark_model`.
@@ -142,8 +142,8 @@ class PhoneLatency:
 
     device: str
     soc: str
-    android_version: str
-    sdk: int
+    android_version: str | None
+    sdk: int | None
     build_fingerprint: str
     abi: str
     binary: BinaryInfo

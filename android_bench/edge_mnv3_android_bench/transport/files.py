@@ -13,9 +13,8 @@ from pathlib import Path
 
 from edge_mnv3.core.errors import ArgumentError, DeviceError, DeviceFileError
 from edge_mnv3.core.hashing import sha256_file
-from edge_mnv3_android_bench.adb.client import SHELL_TIMEOUT_S, AdbDevice, file_error
+from edge_mnv3_android_bench.transport.device import SHELL_TIMEOUT_S, Device, file_error
 
-FOLDER = "/data/local/tmp/edge-mnv3"
 TEMPORARY_PREFIX = ".push-"
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _MARGIN_BYTES = 1 << 20  # left free beside a file, for the system
@@ -30,20 +29,20 @@ class DeviceFolder:
 
     Attributes:
         device: The device.
-        path: The folder's path on it.
+        path: The folder's path on it; the device's own where none is given.
         lock_token: Name of this use of the device; empty where nobody asked for its lock.
     """
 
-    def __init__(self, device: AdbDevice, path: str = FOLDER, *, lock_token: str = "") -> None:
+    def __init__(self, device: Device, path: str = "", *, lock_token: str = "") -> None:
         self.device = device
-        self.path = path
+        self.path = path or device.folder
         self.lock_token = lock_token
 
     def is_lost(self) -> bool:
         """Whether somebody else has taken over the lock that this use of the device had.
 
         Raises:
-            DeviceError: `AdbDevice.shell` failed.
+            DeviceError: `Device.shell` failed.
         """
         if not self.lock_token:
             return False
@@ -79,7 +78,7 @@ class DeviceFolder:
 
         Raises:
             DeviceFileError: No space, a read-only or noexec file system, or what arrived differs.
-            DeviceError: `AdbDevice.shell` failed.
+            DeviceError: `Device.shell` failed.
             OSError: `local` cannot be read.
         """
         target = self.file(name)
@@ -110,7 +109,7 @@ class DeviceFolder:
 
         Raises:
             DeviceFileError: The device refused it.
-            DeviceError: `AdbDevice.shell` failed.
+            DeviceError: `Device.shell` failed.
         """
         done = self.device.shell(["rm", "-f", *map(self.file, names)])
         if done.exit_code != 0:

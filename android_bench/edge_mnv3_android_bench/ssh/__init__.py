@@ -1,0 +1,1 @@
+"""Boards over ssh: the system's OpenSSH client, and the addresses that it takes."""
