@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_mnv3.core.errors import ArgumentError, DeviceFileError, DeviceLostError
-from edge_mnv3_android_bench.adb import files as device_files
+from edge_mnv3_android_bench.transport import files as device_files
 from edge_mnv3_android_bench.transport.files import DeviceFolder, parse_free_bytes
 from fake_adb import SERIAL, fake_device
 

@@ -194,7 +194,7 @@ def _row(result: DeviceBenchResult) -> Mapping[str, Any]:
     medians = {figure: statistics.median(of) if of else "" for figure, of in figures.items()}
     return {
         "device": device.model,
-        "android": device.android_version,
+        "android": device.android_version or "",
         "runtime_or_build": conditions.binary.name,
         "protocol": conditions.protocol.name,
         "kernels": conditions.protocol.kernels,

@@ -57,7 +57,8 @@ def _metadata(entry: Exported) -> dict[str, str | int]:
     more = {
         "value_of": f"{result.statistic} of a launch",
         "device": device.model,
-        "android": device.android_version,
+        "android": device.android_version or "",
+        "system": device.system,
         "build_fingerprint": device.build_fingerprint,
         "benchmark_model": binary.name,
         "benchmark_model_sha256": binary.sha256,
