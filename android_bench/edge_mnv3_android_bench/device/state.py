@@ -17,7 +17,8 @@ from edge_mnv3_android_bench.device.sections import HEADING, parse_meminfo, spli
 from edge_mnv3_android_bench.transport.device import Device
 
 _DUMP_TIMEOUT_S = 40.0  # dumpsys itself gives up on a service after 10 s, and there are three
-_EMULATORS = ("goldfish", "ranchu", "cutf")
+_EMULATORS = ("goldfish", "ranchu", "cutf", "vbox86")
+_MAKERS_OF_VIRTUAL_PHONES = ("genymobile", "genymotion")
 _NO_SERIALS = ("unknown", "null", "0123456789abcdef", "1234567890abcdef")
 
 INFO_SCRIPT = f"""
@@ -140,7 +141,9 @@ def is_emulator(properties: Mapping[str, str]) -> bool:
     if any(properties.get(name) == "1" for name in ("ro.kernel.qemu", "ro.boot.qemu")):
         return True
     names = (properties.get(name, "") for name in ("ro.hardware", "ro.boot.hardware"))
-    return any(name.startswith(_EMULATORS) for name in names)
+    maker = properties.get("ro.product.manufacturer", "").lower()
+    of_genymotion = any(name.startswith("ro.genymotion.") for name in properties)
+    return of_genymotion or maker in _MAKERS_OF_VIRTUAL_PHONES or any(n.startswith(_EMULATORS) for n in names)
 
 
 def _hardware_serial(properties: Mapping[str, str]) -> str | None:
