@@ -25,6 +25,7 @@ COMMANDS = {
     "bench": _Entry("bench", "Measure the latency of .tflite files, on phones or on this machine."),
     "reproduce": _Entry("reproduce", "Measure the published latencies again on a phone."),
     "compare": _Entry("compare", "Say whether two measurements differ."),
+    "history": _Entry("history", "Show how latencies went over time, and what made them slower."),
     "export": _Entry("export", "Write measurements in the forms that other programs read."),
     "benchmark-binary": _Entry("benchmark_binary", "Keep builds of benchmark_model under names."),
     "package": _Entry("package", "Make a bundle for Android and iOS apps."),

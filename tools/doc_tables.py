@@ -34,6 +34,7 @@ from edge_mnv3.core.results import profile as profile_results
 from edge_mnv3.core.results import quantize as quantize_results
 from edge_mnv3.core.results import recipe as recipe_results
 from edge_mnv3.core.results import throttling as throttling_results
+from edge_mnv3.core.results import trends as trend_results
 from edge_mnv3.core.results import validate as validate_results
 from edge_mnv3.core.results import verdicts as verdict_results
 from edge_mnv3.core.results import verify as verify_results
@@ -57,6 +58,7 @@ TOP_RESULTS = {
     "bench --log": bench_log.BenchLogResult,
     "reproduce": verdict_results.ReproduceResult,
     "compare": verdict_results.CompareResult,
+    "history": trend_results.TrendsResult,
     "benchmark-binary list": binary_results.BinaryLock,
     "package": package_results.PackageResult,
     "verify": verify_results.VerifyResult,
@@ -82,6 +84,7 @@ RESULT_MODULES = (
     profile_results,
     throttling_results,
     verdict_results,
+    trend_results,
     binary_results,
     stated,
     package_results,

@@ -193,7 +193,7 @@ def condition_differences(a: AnyBenchResult, b: AnyBenchResult) -> tuple[Conditi
 
     Each has a name out of `DIFFERENCES`, or is one that must never differ: the kind of device, the statistic.
     """
-    one, other = _conditions(a), _conditions(b)
+    one, other = conditions_of(a), conditions_of(b)
     names = one if one.keys() == other.keys() else (_KIND,)
     return tuple(
         ConditionDifference(name=name, a=one[name], b=other[name])
@@ -212,7 +212,7 @@ def describe_result(result: AnyBenchResult) -> str:
     return f"{conditions.model_path} on {device.model} ({device.serial}) with {name}"
 
 
-def _conditions(result: AnyBenchResult) -> dict[str, str]:
+def conditions_of(result: AnyBenchResult) -> dict[str, str]:
     """The value of each condition by its name, as text."""
     if isinstance(result, HostBenchResult):
         return {_KIND: "this machine", **_values(result.conditions, _HOST_CONDITIONS)}
