@@ -10,18 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from coverage_extent import measure_for
+from coverage_extent import measure_for, start_workers_unmeasured, stop_measuring_as_master
 from examples_count import register_profiles
 from run_order import check_groups, ordered
+from shared_conversions import share_conversions
 
 # Before anything imports them: TensorFlow's messages off, Keras on TensorFlow.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-# What tests convert is kept for other tests, not in the user's own cache.
+# What tests convert is kept for other tests, not in the user's own cache. Workers share the conversions.
 _CACHE = tempfile.TemporaryDirectory(prefix="edge-mnv3-cache-")
 atexit.register(_CACHE.cleanup)
 os.environ["EDGE_MNV3_CACHE"] = _CACHE.name
+share_conversions(Path(_CACHE.name) / "converted")
 
 register_profiles()
 
@@ -42,6 +44,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--run-device", metavar="SERIAL", help="run the tests marked device_capable on this phone too"
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Before pytest-xdist starts its workers."""
+    start_workers_unmeasured()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before pytest-cov measures what a worker runs."""
+    if hasattr(session.config, "workerinput"):
+        stop_measuring_as_master(session.config)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,6 +7,12 @@ tests run in the tests' own process. What marked tests' processes run, runs nowh
 
 In the tests' own process, everything but tests marked `unmeasured`: those of whole models, of which nearly
 all lines run in other tests too. Python tells a tracer of each line of Keras and TensorFlow as well.
+
+A worker of pytest-xdist is measured by pytest-cov, once it has been told that it is a worker. Before, it
+takes the worker for the process that starts workers, and measures that; and coverage's variable would have
+the worker measure itself. Either goes on wherever the marks stop the measurement that counts, and is thrown
+away. So workers are started without the variable, and the first measurement is stopped; a test that would be
+measured all the same is an error.
 """
 
 from __future__ import annotations
@@ -20,8 +26,13 @@ _VARIABLE = "COVERAGE_PROCESS_CONFIG"
 _kept: dict[str, str] = {}
 
 
+class _Measuring(Protocol):
+    def current(self) -> object | None: ...
+
+
 class _Controller(Protocol):
     started: bool
+    cov: _Measuring
 
     def pause(self) -> None: ...
     def resume(self) -> None: ...
@@ -33,21 +44,43 @@ def measure_for(item: pytest.Item) -> None:
     measure_here(item.config, measured=item.get_closest_marker("unmeasured") is None)
 
 
+def start_workers_unmeasured() -> None:
+    """Takes coverage's variable out of the environment, for what is started from now on."""
+    os.environ.pop(_VARIABLE, None)
+
+
+def stop_measuring_as_master(config: pytest.Config) -> None:
+    """Stops the measurement that pytest-cov began in a worker before it knew it for one."""
+    controller = _controller(config)
+    if controller is not None:
+        controller.pause()  # whether it says that it has started or not
+
+
 def measure_here(config: pytest.Config, *, measured: bool) -> bool:
     """Lets coverage measure this process, or not.
 
     Returns:
         Whether it did so before.
     """
-    controller: _Controller | None = getattr(config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+    controller = _controller(config)
     if controller is None:
         return False
     before = controller.started
     if before and not measured:
         controller.pause()
+        if controller.cov.current() is not None:
+            raise pytest.UsageError(
+                "coverage: got a second measurement in this process, which measures what is marked "
+                f"unmeasured, expected one; start the process without the variable {_VARIABLE}"
+            )
     elif measured and not before:
         controller.resume()
     return before
+
+
+def _controller(config: pytest.Config) -> _Controller | None:
+    controller: _Controller | None = getattr(config.pluginmanager.getplugin("_cov"), "cov_controller", None)
+    return controller
 
 
 def _measure_processes(*, measured: bool) -> None:
