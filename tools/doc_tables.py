@@ -33,6 +33,7 @@ from edge_mnv3.core.results import package as package_results
 from edge_mnv3.core.results import profile as profile_results
 from edge_mnv3.core.results import quantize as quantize_results
 from edge_mnv3.core.results import recipe as recipe_results
+from edge_mnv3.core.results import sustained as sustained_results
 from edge_mnv3.core.results import throttling as throttling_results
 from edge_mnv3.core.results import trends as trend_results
 from edge_mnv3.core.results import validate as validate_results
@@ -83,6 +84,7 @@ RESULT_MODULES = (
     device_results,
     profile_results,
     throttling_results,
+    sustained_results,
     verdict_results,
     trend_results,
     binary_results,

@@ -142,6 +142,14 @@ _HOST_OPTIONS = frozenset(
     help=f"Use XNNPACK or the built-in kernels.  [host: {DEFAULT_KERNELS}]",
 )
 @accelerator_option
+@click.option(
+    "--sustained",
+    "sustained_minutes",
+    type=click.FloatRange(min=0),
+    metavar="MINUTES",
+    help="Put one file under load for so long: latency, clocks and temperature over time, and the first "
+    "minute against the last.",
+)
 @click.option("--runs", type=click.IntRange(min=1), help="Time N inferences in each launch.  [host: 200]")
 @click.option(
     "--warmup-runs",
@@ -201,6 +209,7 @@ def command(
       edge-mnv3 bench model.tflite --device SERIAL --protocol app --profile --check-outputs
       edge-mnv3 bench model.tflite --device SERIAL --threads 1,2,4 --cores little,mid,big
       edge-mnv3 bench model.tflite --device SERIAL --accelerator cpu,gpu,npu
+      edge-mnv3 bench model.tflite --device SERIAL --sustained 10 -o sustained.json
       edge-mnv3 bench --log launch1.txt --log launch2.txt
     """
     if host + bool(devices) + bool(log_files) != 1:
@@ -284,6 +293,7 @@ def _host_request(models: tuple[Path, ...], **given: Any) -> HostBenchRequest | 
 
 def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], options: dict[str, Any]) -> None:
     from edge_mnv3.commands.bench_tables import bench_table
+    from edge_mnv3.commands.sustained_tables import leave_sustained, sustained_table
     from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.bench import bench
 
@@ -297,7 +307,12 @@ def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], option
         click.echo(to_json(report), nl=False)
     elif report.results:
         click.echo(bench_table(report))
-    leave(reporter, report.failures, report.results)
+    elif report.sustained:
+        click.echo(sustained_table(report))
+    if request.sustained_minutes is not None:
+        leave_sustained(reporter, report)
+    else:
+        leave(reporter, report.failures, report.results)
 
 
 def _device_request(
@@ -340,6 +355,7 @@ def _device_request(
         acceptance=acceptance(options),
         stay_awake=not options["no_stay_awake"],
         accelerators=accelerators(options["accelerators"]),
+        sustained_minutes=options["sustained_minutes"],
         cool_down=CoolDown().at_most(options["max_cool_down"]),
     )
 

@@ -117,7 +117,7 @@ def log_table(result: BenchLogResult) -> str:
             )
         )
     told = "no log tells the phone, its cores, clocks or heat: these figures are held against nothing"
-    return "\n".join([*_aligned(rows, right={2, 3, 4, 5, 6}), told])
+    return "\n".join([*aligned(rows, right={2, 3, 4, 5, 6}), told])
 
 
 def device_line(device: DeviceInfo) -> str:
@@ -168,7 +168,7 @@ def result_lines(results: Sequence[DeviceBenchResult]) -> list[str]:
             )
         )
     places = {2, 4, 6, 7, 8}
-    return _aligned(rows, right={place + 2 for place in places} | {3} if swept else places)
+    return aligned(rows, right={place + 2 for place in places} | {3} if swept else places)
 
 
 def _shown_median(figure: LaunchFigure, result: DeviceBenchResult) -> str:
@@ -213,7 +213,7 @@ def cell_lines(cells: Sequence[ReproduceCell]) -> list[str]:
                 _verdict(decides, notes) if decides else "",
             )
         )
-    lines = _aligned(rows, right={3, 4, 5, 6})
+    lines = aligned(rows, right={3, 4, 5, 6})
     return [*lines, *(f"[{number}] {'; '.join(reasons)}" for reasons, number in notes.items())]
 
 
@@ -225,7 +225,7 @@ def profile_lines(profile: DeviceProfileResult) -> list[str]:
         f"the profiler on, over {ops.runs} runs, {ops.partitions} partitions of a delegate"
     ]
     types = [(share.op_type, f"{share.count}", f"{share.share_percent:.1f} %") for share in ops.by_type]
-    lines += _indented(_aligned([("operators", "count", "time"), *types], right={1, 2}))
+    lines += _indented(aligned([("operators", "count", "time"), *types], right={1, 2}))
     if ops.delegated_ops:
         taken = ", ".join(f"{count} {name}" for name, count in ops.delegated_ops.items())
         lines.append(f"  inside the delegate's partitions: {taken}")
@@ -233,7 +233,7 @@ def profile_lines(profile: DeviceProfileResult) -> list[str]:
         (cost.op_type, ", ".join(cost.outputs)[:60], f"{cost.time_us:.0f}", f"{cost.share_percent:.1f} %")
         for cost in ops.slowest(_SLOWEST_SHOWN)
     ]
-    return lines + _indented(_aligned([("slowest", "makes", "us", "time"), *slowest], right={2, 3}))
+    return lines + _indented(aligned([("slowest", "makes", "us", "time"), *slowest], right={2, 3}))
 
 
 def outputs_line(outputs: PhoneOutputs) -> str:
@@ -308,7 +308,7 @@ def _indented(lines: Iterable[str]) -> list[str]:
     return [f"  {line}" for line in lines]
 
 
-def _aligned(rows: Sequence[tuple[str, ...]], *, right: set[int]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]], *, right: set[int]) -> list[str]:
     """Writes columns as wide as their widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 

@@ -23,6 +23,7 @@ from edge_mnv3.core.results.bench_log import BenchLogResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport, DeviceFailure, NotMeasured, PublishedCells
 from edge_mnv3.core.results.bench_turns import HostTurnsResult
 from edge_mnv3.core.results.device import DeviceInfo
+from edge_mnv3.core.results.sustained import INTERRUPTED
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.stages.bench_files import NO_FILES, ResultFiles
 from edge_mnv3.stages.bench_requests import BenchRequest, DeviceBenchRequest, check_files
@@ -34,6 +35,7 @@ from edge_mnv3.stages.variant_files import (
 )
 from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
+from edge_mnv3_android_bench.comparison.sustained_use import summarize_sustained
 from edge_mnv3_android_bench.comparison.turns import compare_in_turns
 from edge_mnv3_android_bench.device.selection import find_devices
 from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
@@ -47,8 +49,10 @@ from edge_mnv3_android_bench.measuring.plan import (
 )
 from edge_mnv3_android_bench.measuring.runs import forget_launches, measure_fleet
 from edge_mnv3_android_bench.measuring.session import DeviceSession
+from edge_mnv3_android_bench.measuring.sustained import SustainedRun, begin_sustained, go_on
 from edge_mnv3_android_bench.measuring.sweep import place
 from edge_mnv3_android_bench.published.reproduction import MeasuredFile, reproduce
+from edge_mnv3_android_bench.transport.device import Device
 
 _REQUESTS = (HostBenchRequest, HostTurnsRequest, DeviceBenchRequest, BenchLogRequest)
 
@@ -114,8 +118,11 @@ def bench(
     report, plan = _bench_variants(request, reporter)
     for warning in dict.fromkeys(warning for result in report.results for warning in result.warnings):
         reporter.warn(warning)
+    for sustained in report.sustained:
+        for warning in sustained.warnings:
+            reporter.warn(warning)
     files.write(report, report.results, reporter)
-    if not report.failures:
+    if plan is not None and not report.failures:
         forget_launches(plan)
     return report
 
@@ -148,7 +155,7 @@ def _bench_logs(request: BenchLogRequest, reporter: Reporter, files: ResultFiles
 
 def _bench_variants(
     request: DeviceBenchRequest, reporter: Reporter
-) -> tuple[DeviceBenchReport, MeasurementPlan]:
+) -> tuple[DeviceBenchReport, MeasurementPlan | None]:
     """Has the files of the variants ready, and measures them beside the others."""
     if request.variants is not None:
         made = tuple(file.path for file in variant_files(request.variants, reporter))
@@ -158,7 +165,7 @@ def _bench_variants(
 
 def _bench_devices(
     request: DeviceBenchRequest, reporter: Reporter
-) -> tuple[DeviceBenchReport, MeasurementPlan]:
+) -> tuple[DeviceBenchReport, MeasurementPlan | None]:
     models = _distinct([Path(model) for model in request.models])
     input_range = stated_range(request.input_range)
     if request.check_outputs:
@@ -167,6 +174,8 @@ def _bench_devices(
     devices = find_devices(optional_path(request.adb), request.serials, reporter)
     registry = BinaryRegistry()
     reporter.step("benchmark_model")
+    if request.sustained_minutes is not None:
+        return _put_under_load(request, models, devices, reporter), None
     try:
         with open_fleet(devices, reporter) as fleet:
             plan = _plan(request, models, _ready_binaries(request, fleet, registry, reporter), fleet)
@@ -197,6 +206,44 @@ def _bench_devices(
         failures=tuple(DeviceFailure(serial=serial, error=str(error)) for serial, error in fleet.failures),
     )
     return report, plan
+
+
+def _put_under_load(
+    request: DeviceBenchRequest, models: tuple[Path, ...], devices: Sequence[Device], reporter: Reporter
+) -> DeviceBenchReport:
+    """Measures one file for minutes on each device; what was measured before Ctrl-C is in the report."""
+    registry, minutes = BinaryRegistry(), request.sustained_minutes or 0.0
+    runs: tuple[SustainedRun, ...] = ()
+    try:
+        with open_fleet(devices, reporter) as fleet:
+            plan = _plan(request, models, _ready_binaries(request, fleet, registry, reporter), fleet)
+            reporter.step(f"{minutes:g} minutes under load")
+            runs = begin_sustained(fleet, plan, registry, minutes, reporter)
+            go_on(fleet, runs)
+    except KeyboardInterrupt:
+        if not any(run.spans for run in runs):
+            raise
+        reporter.warn("interrupted: what was measured until then is the result, which says so")
+    errors = {serial: str(error) for serial, error in fleet.failures}
+    return DeviceBenchReport(
+        results=(),
+        not_measured=(),
+        sustained=tuple(
+            summarize_sustained(
+                run.cells[0].conditions,
+                run.records,
+                run.spans,
+                asked_s=run.seconds,
+                ended_by=run.ended_by or errors.get(run.session.serial, INTERRUPTED),
+            )
+            for run in runs
+            if run.spans
+        ),
+        published=(),
+        profiles=(),
+        outputs=(),
+        failures=tuple(DeviceFailure(serial=serial, error=text) for serial, text in errors.items()),
+    )
 
 
 def _not_measured(results: Sequence[DeviceBenchResult], plan: MeasurementPlan) -> tuple[NotMeasured, ...]:

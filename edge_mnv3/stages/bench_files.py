@@ -15,6 +15,7 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.results.sustained import TIME_IS_UP
 from edge_mnv3_android_bench.comparison.history import (
     HistoryResult,
     append_history,
@@ -123,6 +124,7 @@ def _keep(text: str) -> Path:
 def _is_unfinished(path: Path) -> bool:
     """Whether a file is the report of a measurement that was not finished, and so may be written again."""
     try:
-        return bool(from_json(DeviceBenchReport, path.read_text(encoding="utf-8")).failures)
+        report = from_json(DeviceBenchReport, path.read_text(encoding="utf-8"))
+        return bool(report.failures) or any(one.ended_by != TIME_IS_UP for one in report.sustained)
     except (OSError, ValueError):
         return False

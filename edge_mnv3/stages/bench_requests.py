@@ -27,6 +27,7 @@ from edge_mnv3_android_bench.measuring.protocols import (
     check_protocol,
     swept,
 )
+from edge_mnv3_android_bench.measuring.sustained import check_minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,8 @@ class DeviceBenchRequest(Request):
         acceptance: How narrow the interval must be, and what is taken nevertheless.
         stay_awake: Keep the screen on while the phone has power.
         accelerators: Where to measure, each once: `cpu`, `gpu`, `npu`.
+        sustained_minutes: Put one file under load for so long, and measure nothing else; None for the usual
+            launches.
     """
 
     models: Sequence[AnyPath] = ()
@@ -71,6 +74,7 @@ class DeviceBenchRequest(Request):
     acceptance: Acceptance = field(default_factory=Acceptance)
     stay_awake: bool = True
     accelerators: Sequence[Accelerator] = ("cpu",)
+    sustained_minutes: float | None = None
 
     def check(self) -> None:
         """Refuses a request without files, a protocol that no launch can follow, a range that none reads.
@@ -78,7 +82,7 @@ class DeviceBenchRequest(Request):
         Raises:
             ArgumentError: There is no file, a value of the protocol is out of range, `input_range` is none,
                 or stated for nothing, or an accelerator is unknown, given twice, or asked for what only the
-                CPU has.
+                CPU has; or something is asked for beside a sustained measurement, or that is too short.
         """
         if not self.models and not (self.variants and self.variants.variants):
             raise ArgumentError(
@@ -90,6 +94,27 @@ class DeviceBenchRequest(Request):
         if self.input_range is not None and not self.check_outputs:
             raise ArgumentError("--input-range", self.input_range, "none without --check-outputs")
         self._check_accelerators()
+        if self.sustained_minutes is not None:
+            check_minutes(self.sustained_minutes, self.protocol)
+            self._check_alone()
+
+    def _check_alone(self) -> None:
+        """A second measurement would begin on a phone that the first one has warmed."""
+        several = {
+            "files": len(self.models) + (len(self.variants.variants) if self.variants else 0),
+            "builds": len(self.binaries),
+            "accelerators": len(self.accelerators),
+            "threads or cores": len(swept(self.protocol, self.sweep)),
+        }
+        for what, count in several.items():
+            if count > 1:
+                raise ArgumentError(
+                    "--sustained", f"{count} {what}", "one: the phone is warm after the first"
+                )
+        if self.variants and self.variants.variants:
+            raise ArgumentError("--sustained", "--variant", "one FILE.tflite")
+        if self.profile or self.check_outputs:
+            raise ArgumentError("--sustained", "--profile or --check-outputs", "none of them")
 
     def _check_accelerators(self) -> None:
         given = tuple(self.accelerators)

@@ -18,6 +18,7 @@ from device.benchmark_accelerators import TOOL, DelegateFailedError, delegation_
 from device.benchmark_flags import FlagError, Flags, usage
 from device.benchmark_profile import profile_texts, profiled_ops
 from device.benchmark_result import closing_block, result_file
+from device.conditions import pass_time
 from device.launches import launch_number, wait_until_it_may_end
 from device.stand_in_behaviour import Behaviour
 
@@ -48,7 +49,7 @@ class _Launch:
         self.build = self.behaviour.build
         self.prefixed = self.build in ("2.10", "nightly", "litert2")
         self.of_litert = self.build == "litert2"
-        self._printed_bytes = 0
+        self._printed_bytes = self.spent_us = 0
 
     def run(self) -> int:
         if code := self._refused_by_system():
@@ -146,6 +147,8 @@ class _Launch:
         interpreter, init_us = self._load(graph)
         self._feed(interpreter)
         self._measure(interpreter, init_us)
+        if self.figures and self.figures["own_time"]:
+            pass_time(Path(self.root), self.state, self.spent_us)
         if self.figures:
             time.sleep(max(0.0, self.figures["launch_s"] - (time.monotonic() - began)))
         wait_until_it_may_end(self.state, self.pid)
@@ -318,6 +321,7 @@ class _Launch:
                 duration_us = round((time.perf_counter_ns() - began) / 1000 * self._slowdown())
             runs.append(duration_us)
             spent_us += duration_us
+        self.spent_us += spent_us
         self.say(formats.count_line(runs, percentiles=self.build in ("nightly", "litert2")) + "\n")
         return runs
 

@@ -106,10 +106,22 @@ def shown_files(
     return shown
 
 
-def write_uptime(conditions: Conditions, root: Path) -> None:
-    """Writes /proc/uptime as it is now."""
-    uptime_s = time.monotonic() - conditions.booted_at_s
+def write_uptime(conditions: Conditions, root: Path, state: Path) -> None:
+    """Writes /proc/uptime as it is now: with the time that passed in scripts alone."""
+    uptime_s = time.monotonic() - conditions.booted_at_s + _passed_s(state)
     (root / "proc/uptime").write_text(f"{uptime_s:.2f} {uptime_s:.2f}\n")
+
+
+def pass_time(root: Path, state: Path, passed_us: float) -> None:
+    """Sets the phone's clock forward."""
+    (state / "passed_s").write_text(f"{_passed_s(state) + passed_us / 1e6}")
+    uptime_s = float((root / "proc/uptime").read_text().split()[0]) + passed_us / 1e6
+    (root / "proc/uptime").write_text(f"{uptime_s:.2f} {uptime_s:.2f}\n")
+
+
+def _passed_s(state: Path) -> float:
+    path = state / "passed_s"
+    return float(path.read_text()) if path.exists() else 0.0
 
 
 def _on(conditions: Conditions) -> str:

@@ -276,7 +276,7 @@ class Phone:
         """Brings the files that show the phone's state up to date."""
         self._agenda.do_what_holds()
         self.apply()
-        phone_conditions.write_uptime(self.conditions, self.root)
+        phone_conditions.write_uptime(self.conditions, self.root, self._folder.state)
 
     def shell_command(self, script: str) -> list[str]:
         """The argument list that runs a script; a superuser is held to the files' permissions."""

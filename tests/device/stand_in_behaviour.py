@@ -55,12 +55,14 @@ class Figures:
         warmup_us: Durations of warm-up runs, begun anew when there are too few.
         init_us: Duration of loading.
         launch_s: How long a launch really takes at least.
+        own_time: The phone's clock goes by the scripted durations too: minutes pass in no time.
     """
 
     inference_us: dict[str, list[list[int]]] = field(default_factory=dict)
     warmup_us: list[int] = field(default_factory=lambda: [30_000])
     init_us: int = 5_000
     launch_s: float = 0.0
+    own_time: bool = False
 
     @classmethod
     def steady(cls, median_us: int, *, spread_us: int = 0) -> Figures:

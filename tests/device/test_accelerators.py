@@ -30,6 +30,8 @@ def test_cpu_gpu_and_npu_are_columns(bench: Bench, phone: Phone) -> None:
     assert gpu.delegated.nodes == gpu.delegated.replaced_nodes is not None
     # The NPU's launches gave figures, of the CPU: they are no NPU's, and it is not tried for ever.
     assert npu.observed is None
+    logs = [launch.log_path for result in (cpu, gpu, npu) for launch in result.launches]
+    assert len(set(logs)) == len(logs) == 4
     assert len(npu.launches) == 2
     assert npu.problems[0].startswith("not delegated: ran on cpu (the NNAPI delegate refused")
     asked = [{word for word in words if word.startswith("--use_")} for words in phone.launches[1:4]]

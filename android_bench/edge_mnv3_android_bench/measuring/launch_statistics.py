@@ -39,6 +39,7 @@ def launch_problems(
     cpus: Sequence[int],
     max_khz: Mapping[int, int | None],
     accept_clock: bool = False,
+    accept_heat: bool = False,
 ) -> tuple[str, ...]:
     """Says why a launch does not count; nothing where it does.
 
@@ -50,6 +51,7 @@ def launch_problems(
         cpus: Cores that it was pinned to, in the order of the samples' clocks; empty where it was not pinned.
         max_khz: Highest clock of each core.
         accept_clock: Lower clocks are not held against it.
+        accept_heat: The thermal status is not held against it.
     """
     problems = []
     if record.timings is None:
@@ -59,7 +61,7 @@ def launch_problems(
     if record.after is None:
         problems.append("the device could not be read after it")
     for name, state in (("before", record.before), ("after", record.after)):
-        if state is not None and state.thermal_status:
+        if state is not None and state.thermal_status and not accept_heat:
             problems.append(f"thermal status {state.thermal_status} {name} it, 0 is demanded")
         if state is not None and (state.firmware_throttling or 0) & _FIRMWARE_NOW:
             problems.append(f"{name} it the board's firmware held clocks down: {firmware_words(state)}")

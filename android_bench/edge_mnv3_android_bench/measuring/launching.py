@@ -63,10 +63,12 @@ class ClockRule:
     Attributes:
         fixed_performance: They are held below the highest, and compared with the highest seen.
         accepted: None are.
+        heat_accepted: Nor is the thermal status.
     """
 
     fixed_performance: bool = False
     accepted: bool = False
+    heat_accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +206,13 @@ def read_launch(
         problems.append(elsewhere)
     elif not problems:
         any_clock = clocks.accepted or accelerator != "cpu"
-        problems += launch_problems(record, cpus=raw.command.cpus, max_khz=max_khz, accept_clock=any_clock)
+        problems += launch_problems(
+            record,
+            cpus=raw.command.cpus,
+            max_khz=max_khz,
+            accept_clock=any_clock,
+            accept_heat=clocks.heat_accepted,
+        )
     return dataclasses.replace(record, problems=tuple(problems))
 
 

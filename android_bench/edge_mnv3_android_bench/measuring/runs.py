@@ -64,17 +64,22 @@ def measure_fleet(
         KeyboardInterrupt: Ctrl-C. By the time that the fleet is left nothing runs on the devices, and their
             settings are restored.
     """
-    shared = _Shared(
+    shared = share_run(fleet, plan, registry, reporter)
+    runs = {session.serial: DeviceRun(session, shared) for session in fleet.sessions}
+    fleet.on_each(lambda session: runs[session.serial].measure())
+    return tuple(cell.result() for run in runs.values() for cell in run.cells if cell.is_done)
+
+
+def share_run(fleet: Fleet, plan: MeasurementPlan, registry: BinaryRegistry, reporter: Reporter) -> SharedRun:
+    """Makes what the devices' runs have in common; the arguments are those of `measure_fleet`."""
+    return SharedRun(
         plan=plan,
         registry=registry,
         hashes={model: sha256_model(model) for model in plan.models},
         resume=ResumeFile(plan.resume_path) if plan.resume_path else None,
         stop=fleet.stop,
-        progress=_Progress(reporter),
+        progress=Progress(reporter),
     )
-    runs = {session.serial: _DeviceRun(session, shared) for session in fleet.sessions}
-    fleet.on_each(lambda session: runs[session.serial].measure())
-    return tuple(cell.result() for run in runs.values() for cell in run.cells if cell.is_done)
 
 
 def forget_launches(plan: MeasurementPlan) -> None:
@@ -83,7 +88,7 @@ def forget_launches(plan: MeasurementPlan) -> None:
         ResumeFile(plan.resume_path).remove()
 
 
-class _Progress(Reporter):
+class Progress(Reporter):
     """Tells of launches, which end in several threads: one at a time, counted over all devices."""
 
     def __init__(self, reporter: Reporter) -> None:
@@ -108,12 +113,21 @@ class _Progress(Reporter):
                     f"device {serial}: {cell.label}: launch {record.number} does not count: {problem}; "
                     f"see {record.log_path}"
                 )
-            done, wanted = (sum(counts) for counts in zip(*self._counts.values(), strict=True))
-            self._reporter.progress(done, wanted)
+            self._tell()
+
+    def went_on(self, serial: str, done: int, total: int) -> None:
+        """Says how far a device is, in whatever is counted on all of them."""
+        with self._lock:
+            self._counts[serial] = (done, total)
+            self._tell()
+
+    def _tell(self) -> None:
+        done, wanted = (sum(counts) for counts in zip(*self._counts.values(), strict=True))
+        self._reporter.progress(done, wanted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Shared:
+class SharedRun:
     """What the devices' runs of one measurement have in common."""
 
     plan: MeasurementPlan
@@ -121,15 +135,21 @@ class _Shared:
     hashes: dict[Path, str]
     resume: ResumeFile | None
     stop: threading.Event
-    progress: _Progress
+    progress: Progress
 
 
 @dataclass(slots=True)
-class _DeviceRun:
-    """The measurement on one device, in the device's thread."""
+class DeviceRun:
+    """The measurement on one device, in the device's thread.
+
+    Attributes:
+        session: The device.
+        shared: What it has in common with the others.
+        cells: What is measured, once it is prepared.
+    """
 
     session: DeviceSession
-    shared: _Shared
+    shared: SharedRun
     cells: list[Cell] = field(default_factory=list)
     _binaries: dict[str, ReadyBinary] = field(default_factory=dict)
     _versions: dict[str, str | None] = field(default_factory=dict)  # of the builds that ran
@@ -153,8 +173,12 @@ class _DeviceRun:
             self._prepare()
             if self.session.info.is_board:
                 self._cooling.begin(self.session.folder.device, self.session.temperature_file)
-            for cell in next_cells(self.cells):
-                self._launch(cell)
+            self.work()
+
+    def work(self) -> None:
+        """Launches what is prepared."""
+        for cell in next_cells(self.cells):
+            self._launch(cell)
 
     def _prepare(self) -> None:
         """Brings builds and models to the device, and takes up launches of an earlier run."""
@@ -235,22 +259,33 @@ class _DeviceRun:
                 f"{records[0].started_at}: {len(records)} of its launches"
             )
 
-    def _launch(self, cell: Cell) -> None:
-        shared, plan = self.shared, self.shared.plan
+    def record(self, cell: Cell, clocks: ClockRule) -> LaunchRecord:
+        """Launches once.
+
+        Raises:
+            KeyboardInterrupt: The run is to stop.
+            EdgeMnv3Error: As `run_launch` raises.
+        """
+        shared, number = self.shared, len(cell.launches) + 1
         if shared.stop.is_set():
             raise KeyboardInterrupt
-        number = len(cell.launches) + 1
         raw = run_launch(self.session.folder, cell.command, self._log_path(cell, number), stop=shared.stop)
         record = read_launch(
             raw,
             number,
             self.session.info,
-            expected_runs=plan.protocol.settings.num_runs,
-            clocks=ClockRule(fixed_performance=plan.fixed_performance, accepted=plan.acceptance.clock),
+            expected_runs=cell.conditions.protocol.num_runs,
+            clocks=clocks,
             accelerator=cell.conditions.accelerator,
         )
         if record.timings is not None:
             self._confirm_version(cell, f"{raw.output.stdout}\n{raw.output.stderr}")
+        return record
+
+    def _launch(self, cell: Cell) -> None:
+        shared, plan = self.shared, self.shared.plan
+        rule = ClockRule(fixed_performance=plan.fixed_performance, accepted=plan.acceptance.clock)
+        record = self.record(cell, rule)
         if shared.resume:
             shared.resume.append(cell.conditions, record)
         cell.add(record)
@@ -285,6 +320,7 @@ class _DeviceRun:
         stem = f"{Path(conditions.model_path).stem}_{conditions.model_sha256[:8]}_{conditions.binary.name}"
         if len(self.shared.plan.protocols) > 1:
             stem += f"_{conditions.protocol.num_threads}t_{conditions.cpu_mask}"
+        stem += "" if conditions.accelerator == "cpu" else f"_{conditions.accelerator}"
         folder = self.shared.plan.log_folder / safe_file_name(self.session.serial)
         return folder / f"{stem}_{number:02d}.log"
 

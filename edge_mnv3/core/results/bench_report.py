@@ -9,6 +9,7 @@ from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.device import PhoneOutputs
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.profile import DeviceProfileResult
+from edge_mnv3.core.results.sustained import SustainedResult
 from edge_mnv3.core.results.verdicts import ReproduceCell
 
 
@@ -54,8 +55,8 @@ class NotMeasured:
 
 
 def _add_not_measured(data: dict[str, Any]) -> dict[str, Any]:
-    """Upgrades a report of version 1, of which all was measured with the same threads on the same cores."""
-    return {**data, "not_measured": []}
+    """Upgrades a report of version 1, all on the same threads and cores, and never for minutes."""
+    return {**data, "not_measured": [], "sustained": []}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ class DeviceBenchReport:
     Attributes:
         results: One for each device, file, binary, cores and number of threads that was finished.
         not_measured: Threads and cores that were asked for, and that a device does not have.
+        sustained: With `--sustained`, one for each device that gave figures, and no `results`.
         published: Published latencies of files whose network is known, by the `quantize.json` beside them.
         profiles: With `--profile`, one for each result.
         outputs: With `--check-outputs`, one for each result.
@@ -75,6 +77,7 @@ class DeviceBenchReport:
     schema_version: int = FORMAT.version
     results: tuple[DeviceBenchResult, ...]
     not_measured: tuple[NotMeasured, ...]
+    sustained: tuple[SustainedResult, ...] = ()
     published: tuple[PublishedCells, ...]
     profiles: tuple[DeviceProfileResult, ...]
     outputs: tuple[PhoneOutputs, ...]
