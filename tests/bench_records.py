@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge_mnv3.core.results.bench import (
-    LATER_ERA,
-    PUBLISHED_ERA,
-    BinaryInfo,
     ClockSample,
     DeviceBenchConditions,
     DeviceBenchResult,
@@ -21,6 +18,7 @@ from edge_mnv3.core.results.bench import (
     ProtocolSettings,
     UnconfirmedFigures,
 )
+from edge_mnv3.core.results.binaries import LATER_ERA, PUBLISHED_ERA, BinaryInfo
 from edge_mnv3.core.results.delegation import Partitioning
 from edge_mnv3.core.results.device import CpuCluster, DeviceInfo, DeviceState
 from edge_mnv3_android_bench.measuring.launch_statistics import summarize
@@ -67,7 +65,12 @@ STATE = DeviceState(
 CONDITIONS = DeviceBenchConditions(
     device=PIXEL,
     binary=BinaryInfo(
-        name="era-2019", sha256="b" * 64, version=None, era=PUBLISHED_ERA, era_evidence=("flags",)
+        name="era-2019",
+        sha256="b" * 64,
+        version=None,
+        runtime="TensorFlow Lite",
+        era=PUBLISHED_ERA,
+        era_evidence=("flags",),
     ),
     protocol=PUBLISHED.settings,
     delegate="unknown",
@@ -83,7 +86,7 @@ _PROTOCOL_FIELDS = {field.name for field in dataclasses.fields(ProtocolSettings)
 def changed_conditions(**changes: Any) -> DeviceBenchConditions:
     """`CONDITIONS` but for changes: fields, settings of the protocol, or the `binary`'s name or hash."""
     settings = {name: changes.pop(name) for name in _PROTOCOL_FIELDS & changes.keys()}
-    build = {"binary": "name", "binary_sha256": "sha256"}
+    build = {"binary": "name", "binary_sha256": "sha256", "runtime": "runtime"}
     given: dict[str, Any] = {field: changes.pop(name) for name, field in build.items() if name in changes}
     if not given.get("name", "era").startswith("era"):
         given = {"sha256": "d" * 64, "era": LATER_ERA, "era_evidence": ("knows --dry_run",)} | given

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench_records import device_result, steady
 from edge_mnv3.core.published import Figure, Published, Source
-from edge_mnv3.core.results.bench import BinaryInfo
+from edge_mnv3.core.results.binaries import BinaryInfo
 from edge_mnv3_android_bench.published.reproduction import MeasuredFile, PublishedNetwork
 
 SMALL, LARGE = PublishedNetwork("small", 1.0, "float"), PublishedNetwork("large", 1.0, "float")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from edge_mnv3.commands.accelerator_tables import accelerator_lines, build_name, where
 from edge_mnv3.core.cores import name_cores
+from edge_mnv3.core.results.binaries import LITERT
 from edge_mnv3.core.results.launch_figures import LAUNCH_FIGURES, LaunchFigure
-from edge_mnv3.core.results.verdicts import EMULATED_REASON, UNSTABLE
+from edge_mnv3.core.results.verdicts import CONDITIONS_DIFFER, EMULATED_REASON, UNSTABLE
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 
 EMULATED_TITLE = "EMULATED DEVICE, NOT A PHONE: "
 _SLOWEST_SHOWN = 10
-_CELL_HEADINGS = (
-    *("network", "file", "source", "published ms", "era ms", "current ms"),
-    *("ratio", "95 % interval", "verdict"),
-)
 
 
 def bench_table(report: DeviceBenchReport) -> str:
@@ -192,13 +189,17 @@ def remarks(result: DeviceBenchResult) -> str:
 def cell_lines(cells: Sequence[ReproduceCell]) -> list[str]:
     """Writes published latencies beside measured ones, source by source.
 
-    The ratio and the verdict are those of the build of the published figures' time where one was measured.
+    The ratio and the verdict are those of the first build that a source's conditions fit: of the published
+    figures' time, TensorFlow Lite's of today, LiteRT's; where they fit none, of the first of these.
     """
     notes: dict[tuple[str, ...], int] = {}
-    rows: list[tuple[str, ...]] = [_CELL_HEADINGS]
+    with_litert = any(_litert(cell) for cell in cells)
+    builds = ("era ms", "current ms", *(("LiteRT ms",) if with_litert else ()))
+    headings = ("network", "file", "source", "published ms", *builds, "ratio", "95 % interval", "verdict")
+    rows: list[tuple[str, ...]] = [headings]
     for cell in cells:
-        era, current = _era(cell), _current(cell)
-        decides = era or current
+        columns = (_era(cell), _current(cell), *((_litert(cell),) if with_litert else ()))
+        decides = _deciding(columns)
         condition = f" ({cell.published_conditions})" if cell.published_conditions else ""
         rows.append(
             (
@@ -206,14 +207,13 @@ def cell_lines(cells: Sequence[ReproduceCell]) -> list[str]:
                 cell.recipe or "float",
                 f"{cell.source}{condition}" if cell.source else "",
                 "" if cell.published_ms is None else f"{cell.published_ms:g}",
-                _milliseconds(era),
-                _milliseconds(current),
+                *map(_milliseconds, columns),
                 f"{decides.ratio:.2f}" if decides and decides.ratio is not None else "",
                 _ratio_interval(decides),
                 _verdict(decides, notes) if decides else "",
             )
         )
-    lines = aligned(rows, right={3, 4, 5, 6})
+    lines = aligned(rows, right=set(range(3, len(headings) - 2)))
     return [*lines, *(f"[{number}] {'; '.join(reasons)}" for reasons, number in notes.items())]
 
 
@@ -269,7 +269,17 @@ def _era(cell: ReproduceCell) -> MeasuredCell | None:
 
 
 def _current(cell: ReproduceCell) -> MeasuredCell | None:
-    return next((m for m in cell.measured if not m.of_published_time), None)
+    return next((m for m in cell.measured if not m.of_published_time and m.runtime != LITERT), None)
+
+
+def _litert(cell: ReproduceCell) -> MeasuredCell | None:
+    return next((m for m in cell.measured if m.runtime == LITERT), None)
+
+
+def _deciding(columns: Iterable[MeasuredCell | None]) -> MeasuredCell | None:
+    measured = [cell for cell in columns if cell is not None]
+    fits = (cell for cell in measured if cell.verdict != CONDITIONS_DIFFER)
+    return next(fits, next(iter(measured), None))
 
 
 def _milliseconds(measured: MeasuredCell | None) -> str:

@@ -91,6 +91,12 @@ ALL_VARIANTS = "all"
     metavar="FILE|NAME",
     help="Use this benchmark_model of today.",
 )
+@click.option(
+    "--litert-binary",
+    metavar="FILE|NAME",
+    help="Use this benchmark_model of LiteRT 2, under XNNPACK, which it always runs: a third column.  "
+    "[default: the newest registered litert-VERSION]",
+)
 @click.option("--runs", type=click.IntRange(min=1), help="Time N inferences in each launch.  [default: 50]")
 @run_options
 @adb_option
@@ -147,6 +153,7 @@ def _request(options: dict[str, Any]) -> ReproduceRequest:
         serial=options["device"],
         era_binary=options["era_binary"],
         current_binary=options["binary"],
+        litert_binary=options["litert_binary"],
         launches=options["launches"],
         runs=options["runs"],
         adb=options["adb"],

@@ -306,6 +306,7 @@ def _plan(
         cool_down=request.cool_down,
         acceptance=request.acceptance,
         stay_awake=request.stay_awake,
+        litert_by_xnnpack=request.litert_by_xnnpack,
         accelerators=tuple(request.accelerators),
         later_flags=later_flags(profile=request.profile, check_outputs=request.check_outputs),
     )

@@ -51,6 +51,8 @@ class DeviceBenchRequest(Request):
         fresh: Forget the launches of an unfinished run.
         cool_down: How long to wait after a launch that does not count.
         acceptance: How narrow the interval must be, and what is taken nevertheless.
+        litert_by_xnnpack: Measure LiteRT's builds under XNNPACK, whatever the protocol says; else they are
+            refused where it says something else.
         stay_awake: Keep the screen on while the phone has power.
         accelerators: Where to measure, each once: `cpu`, `gpu`, `npu`.
         sustained_minutes: Put one file under load for so long, and measure nothing else; None for the usual
@@ -72,6 +74,7 @@ class DeviceBenchRequest(Request):
     fresh: bool = False
     cool_down: CoolDown = field(default_factory=CoolDown)
     acceptance: Acceptance = field(default_factory=Acceptance)
+    litert_by_xnnpack: bool = False
     stay_awake: bool = True
     accelerators: Sequence[Accelerator] = ("cpu",)
     sustained_minutes: float | None = None

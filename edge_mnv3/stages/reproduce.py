@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edge_mnv3.core.choices import CURRENT_BINARY
@@ -17,10 +19,13 @@ from edge_mnv3.stages.bench_requests import DeviceBenchRequest
 from edge_mnv3.stages.variant_files import VariantFilesRequest, variant_files
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.device.selection import ALL_DEVICES, find_devices
+from edge_mnv3_android_bench.device.state import read_device_info
 from edge_mnv3_android_bench.measuring.acceptance import Acceptance
 from edge_mnv3_android_bench.measuring.plan import CoolDown
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom_protocol, renamed
 from edge_mnv3_android_bench.published import reproduction
+
+_LITERT_NAME = re.compile(r"litert-(\d+(?:\.\d+)*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,8 @@ class ReproduceRequest(Request):
         era_binary: File or name of a build of the published figures' time; None for the first of the registry
             whose name begins with `era`, if there is one.
         current_binary: File or name of today's build.
+        litert_binary: File or name of a build of LiteRT 2, which is measured under XNNPACK; None for the
+            newest of the registry whose name is `litert-VERSION`, if there is one.
         launches: As in `Protocol`; None for the usual number.
         runs: Timed inferences of a launch; None for the usual number.
         adb: The adb binary; None for the one that `find_adb` finds.
@@ -47,6 +54,7 @@ class ReproduceRequest(Request):
     serial: str | None = None
     era_binary: AnyPath | None = None
     current_binary: AnyPath = CURRENT_BINARY
+    litert_binary: AnyPath | None = None
     launches: Count | None = None
     runs: Count | None = None
     adb: AnyPath | None = None
@@ -92,16 +100,17 @@ def reproduce(
     """
     check_call("reproduce", (ReproduceRequest,), request, reporter)
     check_kind("reproduce: files", files, ResultFiles)
-    binaries = _binaries(request)
+    given = (request.era_binary, request.current_binary, request.litert_binary)
     files.check_output(
-        inputs=binaries,
+        inputs=[binary for binary in given if binary is not None],
         folders={"raw logs": request.log_folder, "models": request.files.models_dir},
     )
     if request.serial == ALL_DEVICES:
         raise ArgumentError("--device of reproduce", ALL_DEVICES, "one phone: its verdicts are its own")
     serials = (request.serial,) if request.serial else ()
     # Making files takes minutes: that there is a phone is seen before.
-    find_devices(optional_path(request.adb), serials)
+    devices = find_devices(optional_path(request.adb), serials)
+    binaries = _binaries(request, read_device_info(devices[0]).abis, reporter)
     measurable = {str(file.path): file for file in variant_files(request.files, reporter)}
     report = bench(
         DeviceBenchRequest(
@@ -114,6 +123,7 @@ def reproduce(
             fresh=request.fresh,
             cool_down=request.cool_down,
             acceptance=request.acceptance,
+            litert_by_xnnpack=True,
             stay_awake=request.stay_awake,
         ),
         reporter,
@@ -130,14 +140,36 @@ def reproduce(
     return ReproduceReport(result=result, failures=report.failures)
 
 
-def _binaries(request: ReproduceRequest) -> tuple[str, ...]:
-    """The build that is meant to be of the published figures' time, where there is one, then today's.
+def _binaries(request: ReproduceRequest, abis: Sequence[str], reporter: Reporter) -> tuple[str, ...]:
+    """The build that is meant to be of the published figures' time, if there is one, today's, and LiteRT's.
 
-    Whether it is of that time is seen by the build itself, once it runs.
+    Of which time a build is, and whose, is seen by the build itself, once it runs.
     """
-    era = None if request.era_binary is None else str(request.era_binary)
-    current = str(request.current_binary)
-    if era is None:
-        locked = (binary.name for binary in BinaryRegistry().locked())
-        era = next((name for name in locked if name.startswith(ERA_PREFIX)), None)
-    return (era, current) if era else (current,)
+    registry = BinaryRegistry()
+    locked = [binary.name for binary in registry.locked() if binary.abi in abis]
+    era = optional_name(request.era_binary) or next(
+        (name for name in locked if name.startswith(ERA_PREFIX)), None
+    )
+    litert = optional_name(request.litert_binary) or newest_litert(locked)
+    if litert is None:
+        reporter.warn(
+            "no build of LiteRT is here, so that its column is missing: 'edge-mnv3 benchmark-binary fetch "
+            "litert-2.2.0 --device SERIAL' downloads one"
+        )
+    names = (era, str(request.current_binary), litert)
+    return tuple(dict.fromkeys(name for name in names if name is not None))
+
+
+def optional_name(binary: AnyPath | None) -> str | None:
+    """The text of a file or a name; None stays None."""
+    return None if binary is None else str(binary)
+
+
+def newest_litert(names: Sequence[str]) -> str | None:
+    """The name of LiteRT's newest version, such as `litert-2.10.0`; None where there is none."""
+    versions = {
+        name: tuple(map(int, match[1].split(".")))
+        for name in names
+        if (match := _LITERT_NAME.fullmatch(name))
+    }
+    return max(versions, key=lambda name: versions[name], default=None)

@@ -109,11 +109,47 @@ def test_two_builds_are_two_columns(bench: Bench, pixel: Phone) -> None:
         *("--models-dir", "models", "--benchmark-binary", bench.binary()),
     )
     assert done.exit_code == 0, done.output
+    assert (
+        "no build of LiteRT is here, so that its column is missing: 'edge-mnv3 benchmark-binary"
+        in done.stderr
+    )
     cells = printed(done)["cells"]
     assert cells[0]["measured"][0]["binary"] == "era-2019"
     assert cells[0]["measured"][1]["binary"].startswith("benchmark_model-")
     assert cells[0]["measured"][0]["reasons"][0] == "emulated device"
     assert [measured["of_published_time"] for measured in cells[0]["measured"]] == [True, False]
+
+
+@pytest.mark.any_adb
+def test_litert_s_build_is_the_third_column(bench: Bench, pixel: Phone) -> None:
+    """Under XNNPACK, which is all it knows; a file that is there already has no second column."""
+    pixel.figures = STEADY
+    write_variant_files(bench.folder / "models", "small")
+    builds = {"era-2019": Behaviour(build="1.13"), "litert-2.2.0": Behaviour(build="litert2")}
+    for name, behaviour in builds.items():
+        added = bench.run("benchmark-binary", "add", name, bench.binary(behaviour, f"{name}.sh"))
+        assert added.exit_code == 0, added.output
+    command = (
+        *("reproduce", "--device", pixel.serial, "--variants", "small", *REPRODUCE),
+        *("--models-dir", "models", "--benchmark-binary", bench.binary()),
+    )
+    done = bench.run(*command, "-o", "result.json")
+    assert done.exit_code == 0, done.output
+    assert "no build of LiteRT is here" not in done.stderr
+    result = from_json(ReproduceResult, (bench.folder / "result.json").read_text())
+    measured = result.cells[0].measured
+    assert [cell.runtime for cell in measured] == ["TensorFlow Lite", "TensorFlow Lite", "LiteRT"]
+    assert [cell.of_published_time for cell in measured] == [True, False, False]
+    kernels = [(r.conditions.protocol.kernels, r.conditions.delegate) for r in result.results[:3]]
+    assert kernels == [("builtin", "unknown"), ("builtin", "none"), ("xnnpack", "XNNPACK")]
+    assert len({r.conditions.binary.sha256 for r in result.results}) == 3
+    row = next(line for line in done.stdout.splitlines() if line.startswith("small int8 ")).split()
+    assert row[4:8] == ["15.5", "20.00", "20.00", "20.00"]
+    same = bench.run(*command, "--litert-binary", bench.folder / "era-2019.sh", "--json")
+    assert same.exit_code == 0, same.output
+    assert "are one file: it is measured once" in same.stderr
+    assert len(printed(same)["cells"][0]["measured"]) == 2
+    assert_clean(pixel)
 
 
 @pytest.mark.any_adb

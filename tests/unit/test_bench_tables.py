@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bench_records import PIXEL, device_result, steady
 from edge_mnv3.commands.bench_tables import bench_table, reproduce_table
 from edge_mnv3.core.published import Figure, Published, Source
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.stages.reproduce import newest_litert
 from edge_mnv3_android_bench.published.reproduction import MeasuredFile, PublishedNetwork, reproduce
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "reproduce_table.txt"
@@ -87,3 +89,41 @@ def test_an_emulated_device_is_marked_and_an_unstable_result_has_no_figure() -> 
     assert lines[5].endswith(
         "2 launches count, 5 are demanded; observed: median 0.002 ms, minimum 0.001 ms, spread 66.7 %"
     )
+
+
+def test_litert_is_a_column_of_its_own() -> None:
+    litert = device_result(
+        steady(4_000.0),
+        binary="litert-2.2.0",
+        binary_sha256="f" * 64,
+        runtime="LiteRT",
+        kernels="xnnpack",
+        delegate="XNNPACK",
+        model_sha256=f"{SMALL} None",
+    )
+    measured = [*both(SMALL, 10.5, 6.0), MeasuredFile(network=SMALL, recipe=None, result=litert)]
+    result = reproduce(FIGURES, PIXEL, measured)
+    heading, row = (re.split(r"  +", line) for line in reproduce_table(result).splitlines()[3:5])
+    assert heading[4:8] == ["era ms", "current ms", "LiteRT ms", "ratio"]
+    assert row[4:8] == ["10.50", "6.00", "4.00", "1.05"]
+    assert row[-1] == "reproduced"
+    assert result.kernel_era is not None
+    assert result.kernel_era.current == "current"  # and not LiteRT's, which runs other kernels
+    reasons = result.cells[0].measured[2].reasons
+    assert "delegate: XNNPACK, published with the built-in kernels" in reasons
+    alone = reproduce(FIGURES, PIXEL, measured[2:])
+    row = re.split(r"  +", reproduce_table(alone).splitlines()[4])
+    assert row[4:8] == ["-", "-", "4.00", "0.40"]
+    assert alone.kernel_era is None
+
+
+@pytest.mark.parametrize(
+    ("names", "newest"),
+    [
+        ((), None),
+        (("current", "era-2019", "litert-nightly"), None),
+        (("litert-2.2.0", "litert-2.10.0", "litert-2.9"), "litert-2.10.0"),
+    ],
+)
+def test_the_newest_build_of_litert_is_taken(names: tuple[str, ...], newest: str | None) -> None:
+    assert newest_litert(names) == newest

@@ -11,7 +11,6 @@ import pytest
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.results.bench import (
-    BinaryInfo,
     DeviceBenchConditions,
     DeviceBenchResult,
     HostBenchResult,
@@ -20,6 +19,7 @@ from edge_mnv3.core.results.bench import (
     nested_conditions,
 )
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.binaries import BinaryInfo
 from edge_mnv3.core.results.json_format import from_json, to_json, to_jsonable
 from edge_mnv3.core.results.verdicts import MeasuredCell, ReproduceResult
 from edge_mnv3.packaging.bundle import read_bundle
@@ -40,6 +40,7 @@ BINARY = BinaryInfo(
     name="current",
     sha256="4645292f4127e239d43dd795b4ab7311494195f3187d8c8f67038d0fe0194168",
     version=None,
+    runtime="unknown",
     era="unknown",  # nothing but its name was recorded then
     era_evidence=("recorded by an earlier release",),
 )
@@ -179,9 +180,12 @@ def test_builds() -> None:
     conditions = json.loads(REPORT.read_text())["results"][0]["conditions"]
     flat = {"name": conditions["binary"], "sha256": conditions["binary_sha256"], "version": None}
     assert from_json(BinaryInfo, json.dumps(flat)) == BINARY
-    text = (FORMATS / "build-of-benchmark-model-v2.json").read_text()
+    second = from_json(BinaryInfo, (FORMATS / "build-of-benchmark-model-v2.json").read_text())
+    text = (FORMATS / "build-of-benchmark-model-v3.json").read_text()
     build = from_json(BinaryInfo, text)
     assert to_json(build) == text
+    assert (second.runtime, build.runtime) == ("unknown", "LiteRT")
+    assert dataclasses.replace(second, runtime="LiteRT") == build
     assert (build.era, build.of_published_time) == ("later", False)
 
 
@@ -189,8 +193,11 @@ def test_measured_cells() -> None:
     old = json.loads((FORMATS / "history-v1.jsonl").read_text().splitlines()[2])["result"]["cells"]
     cell = from_json(MeasuredCell, json.dumps(old[0]["measured"][0]))
     assert (cell.binary, cell.of_published_time) == ("era-2019", True)
-    text = (FORMATS / "measured-cell-v2.json").read_text()
-    assert to_json(from_json(MeasuredCell, text)) == text
+    second = from_json(MeasuredCell, (FORMATS / "measured-cell-v2.json").read_text())
+    text = (FORMATS / "measured-cell-v3.json").read_text()
+    third = from_json(MeasuredCell, text)
+    assert to_json(third) == text
+    assert (cell.runtime, second.runtime, third.runtime) == ("unknown", "unknown", "TensorFlow Lite")
 
 
 def test_results_of_devices() -> None:

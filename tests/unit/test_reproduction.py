@@ -11,7 +11,8 @@ import pytest
 
 from bench_records import CONDITIONS, PIXEL, changed_conditions, device_result, steady
 from edge_mnv3.core.published import parse_published, read_published
-from edge_mnv3.core.results.bench import BinaryInfo, DeviceBenchResult
+from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3.core.results.binaries import BinaryInfo
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.verdicts import ReproduceResult
 from edge_mnv3_android_bench.measuring.launch_statistics import EMULATED_WARNING

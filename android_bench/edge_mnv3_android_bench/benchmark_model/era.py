@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from edge_mnv3.core.results.bench import LATER_ERA, PUBLISHED_ERA, UNKNOWN_ERA, BinaryInfo
+from edge_mnv3.core.results.binaries import LATER_ERA, PUBLISHED_ERA, UNKNOWN_ERA, BinaryInfo
 
 _LAST_VERSION = (2, 4)
 # Flags of that time: a program that lists none of the first is not known to be a `benchmark_model` at all.
@@ -80,6 +81,4 @@ def dated(binary: BinaryInfo, known_flags: Collection[str], evidence: Iterable[s
         era, found = PUBLISHED_ERA, ("lists flags of that time, and none of a later one",)
     else:
         era, found = UNKNOWN_ERA, ("does not list the flags of a benchmark_model",)
-    return BinaryInfo(
-        name=binary.name, sha256=binary.sha256, version=binary.version, era=era, era_evidence=found
-    )
+    return replace(binary, era=era, era_evidence=found)

@@ -118,6 +118,8 @@ class MeasurementPlan:
         fixed_performance: Hold sustainable clocks, which are lower: for comparing, not for published figures.
         stay_awake: Keep the screen on while the device has power.
         cool_down: Waits between a launch that does not count and the next.
+        litert_by_xnnpack: LiteRT's builds, which know no other kernels, are measured under XNNPACK whatever
+            the protocol says; else they are refused where it says something else.
         later_flags: Names of flags that are needed once all launches are done, such as for a profile: a build
             that lacks one is refused before the first launch.
         accelerators: Where to measure: each model under each build on each of them.
@@ -133,6 +135,7 @@ class MeasurementPlan:
     fixed_performance: bool = False
     stay_awake: bool = True
     cool_down: CoolDown = CoolDown()
+    litert_by_xnnpack: bool = False
     later_flags: tuple[str, ...] = ()
     accelerators: tuple[Accelerator, ...] = ("cpu",)
 

@@ -153,6 +153,11 @@ def read_known_flags(help_text: str) -> frozenset[str]:
     return frozenset(_HELP_FLAG.findall(help_text))
 
 
+def is_litert(known: Collection[str]) -> bool:
+    """Whether flags are those of LiteRT's build, which runs XNNPACK always."""
+    return set(known) >= _LITERT_FLAGS and _XNNPACK_FLAG not in known
+
+
 def check_flags(known: Collection[str], needed: Sequence[str], what: str) -> None:
     """Refuses a build that lacks flags.
 
@@ -204,7 +209,7 @@ def benchmark_flags(
         "warmup_min_secs": f"{settings.warmup_min_secs:g}",
         _XNNPACK_FLAG: "true" if settings.kernels == "xnnpack" else "false",
     }
-    of_litert = set(known) >= _LITERT_FLAGS and _XNNPACK_FLAG not in known
+    of_litert = is_litert(known)
     if of_litert and settings.kernels != "xnnpack":
         raise BenchmarkBinaryError(
             "benchmark binary",

@@ -29,7 +29,13 @@ from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand
 from edge_mnv3_android_bench.measuring.launch_statistics import state_warnings
 from edge_mnv3_android_bench.measuring.launching import ClockRule, read_launch, run_launch, stored_output
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
-from edge_mnv3_android_bench.measuring.protocols import RESULT_FLAG, benchmark_flags, check_flags
+from edge_mnv3_android_bench.measuring.protocols import (
+    RESULT_FLAG,
+    benchmark_flags,
+    check_flags,
+    custom_protocol,
+    is_litert,
+)
 from edge_mnv3_android_bench.measuring.resume_file import MAX_AGE_HOURS, ResumeFile, split_by_age
 from edge_mnv3_android_bench.measuring.schedule import Cell, next_cells
 from edge_mnv3_android_bench.measuring.session import (
@@ -194,7 +200,8 @@ class DeviceRun:
         for model in shared.plan.models:
             remote = place_model(session, model, shared.hashes[model], stop=shared.stop)
             for ready in self._binaries.values():
-                for placement, accelerator in itertools.product(placements, shared.plan.accelerators):
+                suited = [self._suited(placement, ready) for placement in placements]
+                for placement, accelerator in itertools.product(suited, shared.plan.accelerators):
                     where = f", {placement_words(session.info, placement)}" if len(placements) > 1 else ""
                     where += "" if accelerator == "cpu" else f", {accelerator}"
                     cell = Cell(
@@ -208,6 +215,12 @@ class DeviceRun:
                     )
                     self._take_up(cell)
                     self.cells.append(cell)
+
+    def _suited(self, placement: Placement, ready: ReadyBinary) -> Placement:
+        """The placement with XNNPACK for a build that knows no other kernels, where the plan lets it."""
+        if not (self.shared.plan.litert_by_xnnpack and is_litert(ready.known_flags)):
+            return placement
+        return placement._replace(protocol=custom_protocol(placement.protocol, kernels="xnnpack"))
 
     def _command(
         self, placement: Placement, ready: ReadyBinary, remote: str, accelerator: Accelerator

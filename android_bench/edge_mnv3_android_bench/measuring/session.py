@@ -10,8 +10,7 @@ from pathlib import Path
 from edge_mnv3.core.choices import Cores
 from edge_mnv3.core.cores import big_cores
 from edge_mnv3.core.errors import BenchmarkBinaryError, DeviceUnavailableError
-from edge_mnv3.core.results.bench import UNKNOWN_ERA, BinaryInfo
-from edge_mnv3.core.results.binaries import BenchmarkBinary
+from edge_mnv3.core.results.binaries import LITERT, TENSORFLOW_LITE, UNKNOWN_ERA, BenchmarkBinary, BinaryInfo
 from edge_mnv3.core.results.device import DeviceInfo, DeviceState
 from edge_mnv3_android_bench.benchmark_model.era import dated, later_evidence
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry, help_fingerprint
@@ -24,7 +23,7 @@ from edge_mnv3_android_bench.measuring.launching import (
     find_temperature_file,
     kill_program,
 )
-from edge_mnv3_android_bench.measuring.protocols import read_known_flags
+from edge_mnv3_android_bench.measuring.protocols import is_litert, read_known_flags
 from edge_mnv3_android_bench.measuring.throttling import watched_cpus
 from edge_mnv3_android_bench.transport.device import Device
 from edge_mnv3_android_bench.transport.files import DeviceFolder
@@ -163,6 +162,7 @@ def place_binary(
         name=confirmed.name,
         sha256=confirmed.sha256,
         version=confirmed.version,
+        runtime=LITERT if is_litert(flags) else TENSORFLOW_LITE,
         era=UNKNOWN_ERA,
         era_evidence=(),
     )

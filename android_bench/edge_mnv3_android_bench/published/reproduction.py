@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_mnv3.core.published import FIRST_FIGURES, Figure, Published, Source
-from edge_mnv3.core.results.bench import BinaryInfo, DeviceBenchResult
+from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3.core.results.binaries import LITERT, BinaryInfo
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3.core.results.verdicts import (
     ERA_PREFIX,
@@ -205,7 +206,8 @@ def kernel_era_factor(
     """
     binaries = _binaries(measurements)
     era = [binary.name for binary in binaries if binary.of_published_time]
-    current = [binary.name for binary in binaries if not binary.of_published_time]
+    others = [binary for binary in binaries if not binary.of_published_time]
+    current = [binary.name for binary in others if binary.runtime != LITERT]  # which runs other kernels
     if not current:
         return None
     if era:

@@ -14,7 +14,8 @@ from edge_mnv3.core.published import (
     UNSTATED,
     Source,
 )
-from edge_mnv3.core.results.bench import BinaryInfo, DeviceBenchConditions, DeviceBenchResult
+from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult
+from edge_mnv3.core.results.binaries import BinaryInfo
 from edge_mnv3.core.results.delegation import NO_DELEGATE, UNKNOWN_DELEGATE, XNNPACK_DELEGATE
 from edge_mnv3.core.results.verdicts import (
     CONDITIONS_DIFFER,
@@ -173,6 +174,7 @@ def judge(
     return MeasuredCell(
         binary=result.conditions.binary.name,
         of_published_time=result.conditions.binary.of_published_time,
+        runtime=result.conditions.binary.runtime,
         measured_ms=measured_ms,
         ci95_ms=interval_ms,
         ratio=ratio,

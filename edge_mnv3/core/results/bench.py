@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from edge_mnv3.core.results.binaries import BinaryInfo
 from edge_mnv3.core.results.delegation import Delegated, Partitioning
 from edge_mnv3.core.results.device import DeviceInfo, DeviceState
 from edge_mnv3.core.results.formats import Format
@@ -202,41 +203,6 @@ class LaunchRecord:
     mask_verified: bool
     log_path: str
     problems: tuple[str, ...]
-
-
-# Of which time a build is: of the published figures', of a later one, or nobody can tell.
-PUBLISHED_ERA, LATER_ERA, UNKNOWN_ERA = "published", "later", "unknown"
-
-
-def _add_era(data: dict[str, Any]) -> dict[str, Any]:
-    """Upgrades a build of version 1, of which nothing but a name told the time."""
-    return {**data, "era": UNKNOWN_ERA, "era_evidence": ["recorded by an earlier release"]}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BinaryInfo:
-    """A build of `benchmark_model`.
-
-    Attributes:
-        name: Name under which it is registered.
-        sha256: SHA-256 of its file.
-        version: TFLite version that it reports; None where it reports none.
-        era: `published` for a build of the published figures' time, `later`, or `unknown`.
-        era_evidence: By what it is of that time: flags that it knows, words that it prints, its version.
-    """
-
-    FORMAT: ClassVar[Format] = Format("build", (_add_era,), first_is_silent=True)
-    schema_version: int = FORMAT.version
-    name: str
-    sha256: str
-    version: str | None
-    era: str
-    era_evidence: tuple[str, ...]
-
-    @property
-    def of_published_time(self) -> bool:
-        """Whether it is known to be a build of the published figures' time."""
-        return self.era == PUBLISHED_ERA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

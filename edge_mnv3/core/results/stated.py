@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_mnv3.core.results.bench import BinaryInfo, ProtocolSettings
+from edge_mnv3.core.results.bench import ProtocolSettings
+from edge_mnv3.core.results.binaries import BinaryInfo
 from edge_mnv3.core.results.models import VariantInfo
 from edge_mnv3.core.results.validate import OutputComparison
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from edge_mnv3.core.results.bench import DeviceBenchResult
+from edge_mnv3.core.results.binaries import UNKNOWN_RUNTIME
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3.core.results.formats import Format
 
@@ -20,6 +21,11 @@ def _add_time(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "of_published_time": data["binary"].startswith(ERA_PREFIX)}
 
 
+def _add_runtime(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a cell of version 2, which did not tell whose build it was."""
+    return {**data, "runtime": UNKNOWN_RUNTIME}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredCell:
     """A measurement held against a published latency.
@@ -27,6 +33,7 @@ class MeasuredCell:
     Attributes:
         binary: Name of the `benchmark_model` that measured it.
         of_published_time: It is a build of the published figures' time, as `BinaryInfo` says.
+        runtime: Whose build it is, as `BinaryInfo` says.
         measured_ms: Measured latency; None where it is unstable or was not measured.
         ci95_ms: 95 % interval of `measured_ms`.
         ratio: Measured by published; None where one of the two is missing.
@@ -38,10 +45,11 @@ class MeasuredCell:
         reasons: Which conditions differ, why the result is unstable, that the interval crosses a limit.
     """
 
-    FORMAT: ClassVar[Format] = Format("measured cell", (_add_time,), first_is_silent=True)
+    FORMAT: ClassVar[Format] = Format("measured cell", (_add_time, _add_runtime), first_is_silent=True)
     schema_version: int = FORMAT.version
     binary: str
     of_published_time: bool
+    runtime: str
     measured_ms: float | None
     ci95_ms: tuple[float, float] | None
     ratio: float | None
