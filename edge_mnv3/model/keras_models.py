@@ -219,6 +219,8 @@ def _to_float32(model: Any, path: Path, *, is_keras_2: bool) -> tuple[str, ...]:
     reduced = set()
     for layer in _layers(model):
         policy = layer.dtype_policy.name
+        if type(layer).__name__ == "InputLayer" and not policy.startswith(("float", "bfloat", "mixed")):
+            continue  # Keras 2 gives an input of pixels, uint8, their type for its policy
         if policy not in _FLOAT_POLICIES:
             raise InputFileError(
                 f"model {path}: layer '{layer.name}'",

@@ -43,6 +43,7 @@ from edge_mnv3.stages.package_inputs import (
     open_thresholds,
 )
 from edge_mnv3.stages.packaged_models import (
+    BundledLabels,
     BundleInputs,
     Evidence,
     app_context,
@@ -53,7 +54,6 @@ from edge_mnv3.stages.packaged_models import (
 )
 
 APPS_FOLDER = "apps"
-_WITH_BACKGROUND = 1001
 PUBLISHED_WEIGHTS_LICENSE = "Apache-2.0"
 
 
@@ -173,7 +173,7 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
 
 
 def _check_names(inputs: BundleInputs, opened: Sequence[ModelFile]) -> None:
-    """Refuses an accuracy that was measured with other names than the bundle gets.
+    """Refuses an accuracy that was measured with other names, or another threshold, than the bundle gets.
 
     Raises:
         InputFileError: It was.
@@ -182,11 +182,10 @@ def _check_names(inputs: BundleInputs, opened: Sequence[ModelFile]) -> None:
     for result in inputs.measured.validations:
         if not hashes & {result.float_.sha256, result.int8.sha256}:
             continue
-        _check_folders(inputs, result)
+        _check_order(inputs, result)
+        _check_threshold(inputs, result)
         for name, digest in result.label_names_sha256.items():
-            labels = inputs.labels.get(name)
-            if labels is None and len(inputs.labels) == len(result.label_names_sha256) == 1:
-                labels = next(iter(inputs.labels.values()))
+            labels = _labels_of(inputs, name, of=len(result.label_names_sha256))
             if labels is None:
                 continue
             # Without the name of a background class, which labels of images cannot have.
@@ -200,34 +199,58 @@ def _check_names(inputs: BundleInputs, opened: Sequence[ModelFile]) -> None:
                 )
 
 
-def _check_folders(inputs: BundleInputs, result: ValidateResult) -> None:
-    """Refuses an accuracy of class folders that numbered the labels otherwise than the bundle names them.
+def _check_order(inputs: BundleInputs, result: ValidateResult) -> None:
+    """Refuses an accuracy whose labels were numbered by an order of names that is not that of the bundle's.
 
-    Folders of other names, such as WordNet's, tell nothing of that.
+    Names of other kinds, such as numbers and those of WordNet, tell nothing of that.
 
     Raises:
         InputFileError: It is one.
     """
-    numbered = [each.output.name for each in result.outputs if each.labelled]
-    own = next((name for name in numbered if name not in result.label_names_sha256), "")
-    labels = inputs.labels.get(own)
-    if labels is None and len(inputs.labels) == 1:
-        labels = next(iter(inputs.labels.values()))
-    if labels is None or not result.class_folders:
-        return
-    folders = [folded(name) for name in result.class_folders]
-    names = labels.labels.names
-    # Images have no background class, and one score is that of the second class.
-    first = {_WITH_BACKGROUND: -1, 1: 1}.get(len(names), 0)
-    for place, name in enumerate(map(folded, names), start=first):
-        if name in folders and folders.index(name) != place:
+    for output, ordered in result.ordered_names.items():
+        labels = _labels_of(inputs, output, of=len(result.ordered_names))
+        numbers = [str(number) for number in range(len(ordered))]
+        if labels is None or list(ordered) == numbers:
+            continue
+        names = list(map(folded, labels.labels.names))
+        # One score is that of the second class.
+        first = len(ordered) - 1 if len(names) == 1 else -result.int8.class_offset
+        for number, name in enumerate(ordered):
+            if folded(name) in names and names.index(folded(name)) + first != number:
+                raise InputFileError(
+                    f"--validate with labels {labels.labels.source}",
+                    f"an accuracy of {result.data}, where '{name}' was taken for class {number} by the order "
+                    "of names",
+                    f"class {names.index(folded(name)) + first}, as in these labels",
+                    "run edge-mnv3 validate with the same --labels",
+                )
+
+
+def _check_threshold(inputs: BundleInputs, result: ValidateResult) -> None:
+    """Refuses an accuracy at another threshold than that above which the bundle lets a class hold.
+
+    Raises:
+        InputFileError: It is one.
+    """
+    for each in result.outputs:
+        shipped = inputs.thresholds.get(each.output.name, ())
+        if len(inputs.thresholds) == 1 == len(result.outputs):
+            shipped = next(iter(inputs.thresholds.values()))
+        if each.threshold is not None and len(shipped) == 1 and shipped[0] != each.threshold:
             raise InputFileError(
-                f"--validate with labels {labels.labels.source}",
-                f"an accuracy of {result.data}, whose folder '{result.class_folders[folders.index(name)]}' "
-                f"was taken for class {folders.index(name)} by the order of names",
-                f"class {place}, as in these labels",
-                "run edge-mnv3 validate with the same --labels",
+                "--validate",
+                f"an accuracy of {result.data} where scores above {each.threshold:g} count",
+                f"above {shipped[0]:g}, as in the bundle",
+                "give the same number to edge-mnv3 validate --threshold, and to package --thresholds",
             )
+
+
+def _labels_of(inputs: BundleInputs, output: str, *, of: int) -> BundledLabels | None:
+    """The labels of an output; where it has another name in the bundle, those of the only one of one."""
+    labels = inputs.labels.get(output)
+    if labels is None and len(inputs.labels) == of == 1:
+        labels = next(iter(inputs.labels.values()))
+    return labels
 
 
 def _doubtful_labels(inputs: BundleInputs, made: Provenance | None) -> tuple[str, ...]:

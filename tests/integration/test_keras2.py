@@ -156,6 +156,20 @@ def test_arithmetic_in_front_tells_the_range(keras2: Any, tmp_path: Path) -> Non
     np.testing.assert_allclose(got, np.asarray(model(numbers)), atol=1e-5)
 
 
+def test_pixels_that_are_cast(keras2: Any, tmp_path: Path) -> None:
+    layers, cast = keras2.layers, importlib.import_module("tensorflow").cast
+    image = keras2.Input((SIDE, SIDE, 3), dtype="uint8")
+    x = layers.Conv2D(4, 3, 2, padding="same")(cast(image, "float32") / 127.5 - 1)
+    model = keras2.Model(image, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
+    path = tmp_path / "pixels.h5"
+    model.save(path)
+    made = float_file(path)
+    assert made.input_range == PIXELS
+    pixels = np.random.default_rng(1).integers(0, 256, (1, SIDE, SIDE, 3))
+    (got,) = open_bytes(made.content).run_raw(pixels.astype(np.float32))
+    np.testing.assert_allclose(got, np.asarray(model(pixels.astype(np.uint8))), atol=1e-5)
+
+
 def test_as_weights_of_a_variant(keras2: Any, tmp_path: Path) -> None:
     arguments = {"input_shape": (SIDE, SIDE, 3), "alpha": 0.05, "minimalistic": True, "weights": None}
     path = tmp_path / "whole.h5"

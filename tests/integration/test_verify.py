@@ -246,10 +246,11 @@ def test_an_accuracy_that_was_measured_with_other_names_is_refused(
     assert "that was measured with other names, or in another order" in done.stderr
     assert not (tmp_path / "1").exists()
     for folders, refused in ((names, False), (["n01", *names[1:]], False), (names[::-1], True)):
-        (tmp_path / "v.json").write_text(json.dumps({**measured, "class_folders": folders}))
+        ordered = {measured["outputs"][0]["output"]["name"]: folders}
+        (tmp_path / "v.json").write_text(json.dumps({**measured, "ordered_names": ordered}))
         done = run("package", next(inputs.glob("*uint8.tflite")), *stated, "-o", tmp_path / folders[0])
         assert done.exit_code == refused, done.output
-        assert (f"whose folder '{names[0]}' was taken for class {CLASSES - 1}" in done.stderr) == refused
+        assert (f"where '{names[-1]}' was taken for class 0 by the order" in done.stderr) == refused
 
 
 def test_accuracy_outside_the_stated_interval(inputs: Path, bundle: Path, tmp_path: Path) -> None:

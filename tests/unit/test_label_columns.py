@@ -237,6 +237,9 @@ def test_the_threshold_of_scores(
         with pytest.raises(ArgumentError, match=r"output 's' .*whose middle .* --threshold"):
             plan_comparisons(two, source, class_offset=None, names={}, threshold=stated)
         return
+    if activation == "sigmoid":
+        with pytest.raises(ArgumentError, match="--threshold 50: got no probability"):
+            plan_comparisons(two, source, class_offset=None, names={}, threshold=50)
     _, scores = plan_comparisons(two, source, class_offset=None, names={}, threshold=stated).comparisons
     assert isinstance(scores, ScoresComparison)
     assert scores.threshold == used
@@ -250,7 +253,7 @@ def test_class_folders_that_numbered_the_labels(tmp_path: Path) -> None:
         Image.new("RGB", (4, 4)).save(tmp_path / name / "1.png")
     source, one = open_images(tmp_path, need_labels=True), pair(("s", "binary", 1))
     plan = plan_comparisons(one, source, class_offset=None, names={})
-    assert (plan.class_folders, plan.labels) == (("ant", "bee"), {0: [0, 1]})
+    assert (plan.ordered_names, plan.labels) == ({"s": ("ant", "bee")}, {0: [0, 1]})
     stated = OutputNames(("bee", "ant"), "l.txt", stated=True)
     plan = plan_comparisons(one, source, class_offset=None, names={"": stated})
-    assert (plan.class_folders, plan.labels) == ((), {0: [1, 0]})
+    assert (plan.ordered_names, plan.labels) == ({}, {0: [1, 0]})

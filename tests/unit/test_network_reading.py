@@ -42,6 +42,15 @@ def test_a_weighted_operator() -> None:
     assert np.array_equal(read_bias, bias)
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_an_output_that_is_the_image_is_refused(scaled: bool) -> None:
+    graph = Written()
+    image = graph.op("MUL", graph.image, graph.constant([0.5])) if scaled else graph.image
+    content = graph.finish(graph.conv(image, 4), image)
+    with pytest.raises(ConversionError, match=r"output 'output_1' that is the image itself.* leave it out"):
+        read_network(content)
+
+
 @pytest.mark.parametrize("bias", [(), (NO_TENSOR,)])
 def test_a_bias_that_is_left_out_is_zero(bias: tuple[int, ...]) -> None:
     graph = Written()

@@ -55,7 +55,7 @@ def test_results_are_read_whole(name: str, kind: type[Any], command: str) -> Non
     added: set[str] = {
         CalibrateResult: {"float_from_cache", "model", "source"},
         BuildResult: {"source"},
-        ValidateResult: {"class_folders", "label_names_sha256", "task_source"},
+        ValidateResult: {"label_names_sha256", "ordered_names", "task_source"},
     }.get(kind, set())
     assert json.loads(to_json(result)).keys() == json.loads(path.read_text()).keys() | added
 

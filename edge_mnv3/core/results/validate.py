@@ -185,6 +185,8 @@ class OutputComparison:
         labelled: The labels of the images are held against it.
         agreement_percent: Share of images on which both files decide alike: on the highest class, or on each
             label; None for embeddings and maps.
+        threshold: The score above which a label, or the class of a single score, was taken to hold; None for
+            other outputs, and in earlier releases.
         scores: Figures of accuracy; empty without labels.
         similarity: How near the numbers are; None for classes and labels.
     """
@@ -192,6 +194,7 @@ class OutputComparison:
     output: OutputFacts
     labelled: bool
     agreement_percent: float | None
+    threshold: float | None
     scores: tuple[ScoreComparison, ...]
     similarity: Similarity | None
 
@@ -227,9 +230,10 @@ def _without_names(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "label_names_sha256": {}}
 
 
-def _without_folders(data: dict[str, Any]) -> dict[str, Any]:
-    """Upgrades version 4, which does not say which class folders numbered the labels."""
-    return {**data, "class_folders": []}
+def _without_order(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 4, which does not say what numbered the labels, and above which scores they hold."""
+    outputs = [{**output, "threshold": None} for output in data["outputs"]]
+    return {**data, "ordered_names": {}, "outputs": outputs}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,14 +261,15 @@ class ValidateResult:
             the float file's last layers (`graph`); None in results of earlier releases.
         label_names_sha256: Name of an output to the SHA-256 of the names by which its labels were found, one
             a line in the order of its numbers; empty where labels are numbers, and in earlier releases.
-        class_folders: Names of the class folders whose order numbered the labels; empty where labels were
-            found by names, were numbers already, and in earlier releases.
+        ordered_names: Name of an output to the names whose order numbered its labels: of class folders, or of
+            a table's columns; empty where labels were found by names, were numbers already, and in earlier
+            releases.
         findings: What was noticed; empty in results of version 1.
         warnings: What the user must know, with the findings in words.
     """
 
     FORMAT: ClassVar[Format] = Format(
-        "validate", (_of_classes, _without_task_source, _without_names, _without_folders)
+        "validate", (_of_classes, _without_task_source, _without_names, _without_order)
     )
     schema_version: int = FORMAT.version
     n: int
@@ -284,7 +289,7 @@ class ValidateResult:
     outputs: tuple[OutputComparison, ...]
     task_source: TaskSource | None
     label_names_sha256: dict[str, str]
-    class_folders: tuple[str, ...]
+    ordered_names: dict[str, tuple[str, ...]]
     findings: tuple[Noticed, ...]
     warnings: tuple[str, ...]
 

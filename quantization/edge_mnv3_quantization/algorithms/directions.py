@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_mnv3_quantization.algorithms.gradients import Floats
 from edge_mnv3_quantization.graph.heads import Head
-from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network
+from edge_mnv3_quantization.graph.network import UNSCALED, WEIGHTED, Array, Network
 
 TEMPERATURE = 1.5  # the temperature of the softmax, or sigmoid, that weighs the classes
 _LEAST = (
@@ -22,11 +22,16 @@ _LEAST = (
 def is_classified(network: Network, head: Head) -> bool:
     """Whether a head's logits are taken as scores of classes, of which the largest is the answer.
 
-    Several numbers that a layer without activation gives are logits; other numbers are features.
+    Several numbers that a layer without activation gives are logits; other numbers are features, such as
+    probabilities in percent.
     """
     if head.activation != "none":
         return head.activation == "softmax"
     made = network.producer(head.logits)
+    if made is not None and made.kind == "depthwise":  # multiples
+        given = network.producer(made.inputs[0])
+        if given is not None and given.kind in UNSCALED:
+            return False
     value = network.values[head.logits]
     return (
         made is not None

@@ -50,7 +50,16 @@ def read_network(float_model: bytes, takes: InputRange = PIXELS) -> Network:
     put_weights_last(steps)
     free_joined_values(steps)
     pixels = take_pixels(steps)
-    return _network(steps, pixels, _signature(model))
+    signature = _signature(model)
+    for name, output in zip(signature.outputs, steps.outputs, strict=True):
+        if output == steps.input:
+            raise ConversionError(
+                "float model",
+                f"output '{name}' that is the image itself",
+                "scores or features",
+                "leave it out of the model",
+            )
+    return _network(steps, pixels, signature)
 
 
 def _signature(model: Model) -> Signature:

@@ -162,7 +162,7 @@ def validate(
         outputs=tuple(outputs),
         task_source=pair.task_source,
         label_names_sha256=plan.names_sha256,
-        class_folders=plan.class_folders,
+        ordered_names=plan.ordered_names,
         findings=tuple(noticed(finding) for finding in findings),
         warnings=tuple(finding.text for finding in findings),
     )

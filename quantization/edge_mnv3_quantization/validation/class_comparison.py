@@ -123,6 +123,7 @@ class ClassComparison:
             output=self.facts,
             labelled=labels is not None,
             agreement_percent=agreement_percent(answers),
+            threshold=None,
             scores=scores,
             similarity=None,
         )

@@ -27,6 +27,8 @@ from edge_mnv3_quantization.validation.label_names import (
 from edge_mnv3_quantization.validation.score_comparison import ScoresComparison
 from edge_mnv3_quantization.validation.similarity import FeatureComparison
 
+_ONE_HALF = 0.5  # of a probability
+
 
 class ComparisonPlan(NamedTuple):
     """How each output is compared, and which of them have labels.
@@ -38,8 +40,8 @@ class ComparisonPlan(NamedTuple):
         findings: What was noticed before anything ran.
         names_sha256: Name of an output, of classes or labels, to the hash of the names by which its labels
             were found (`sha256_names`).
-        class_folders: The classes of the images in the order that numbered the labels of an output; empty
-            where they were found by names.
+        ordered_names: Name of an output to the class folders, or columns of a table, in the order that
+            numbered its labels; none where they were found by names.
     """
 
     comparisons: list[Comparison[Any]]
@@ -47,7 +49,7 @@ class ComparisonPlan(NamedTuple):
     columns: tuple[str, ...]
     findings: list[Finding]
     names_sha256: dict[str, str]
-    class_folders: tuple[str, ...]
+    ordered_names: dict[str, tuple[str, ...]]
 
     @property
     def labelled(self) -> int | None:
@@ -94,7 +96,7 @@ def plan_comparisons(
     labels: dict[int, list[Label | None]] = {}
     columns: list[str] = []
     hashes: dict[str, str] = {}
-    folders: tuple[str, ...] = ()
+    ordered: dict[str, tuple[str, ...]] = {}
     for place, output in enumerate(pair.outputs):
         numbers = ClassNumbers(2 if output.facts.task == "binary" else output.float_count, (0, 0), ())
         if output.facts.task == "classes":
@@ -105,8 +107,8 @@ def plan_comparisons(
             found = _labels(images, output.facts, numbers, named, own=place == own)
             if named is not None and _were_names(images, output.facts, named, found):
                 hashes[output.facts.name] = sha256_names(_shown(named.names, output.facts, numbers))
-        if place == own and not found.labelled.named:
-            folders = images.class_names
+        if found.ordered:
+            ordered[output.facts.name] = found.ordered
         if found.labelled.labels:
             labels[place] = found.labelled.labels
         if place in thresholds:
@@ -126,7 +128,7 @@ def plan_comparisons(
         findings.append(ColumnsUnread(unread))
     if not labels and all(each.facts.task in LABELLED_TASKS for each in pair.outputs):
         check_labelled(images)
-    return ComparisonPlan(comparisons, labels, tuple(columns), findings, hashes, folders)
+    return ComparisonPlan(comparisons, labels, tuple(columns), findings, hashes, ordered)
 
 
 def _thresholds(outputs: Sequence[PairedOutput], stated: float | None) -> dict[int, float]:
@@ -147,6 +149,8 @@ def _thresholds(outputs: Sequence[PairedOutput], stated: float | None) -> dict[i
                 "the score above which a label holds",
                 "state it with --threshold",
             )
+        if facts.even == _ONE_HALF and not 0 <= found < 1:
+            raise ArgumentError(f"--threshold {found:g}", "no probability", "0 to less than 1")
         thresholds[place] = found
     return thresholds
 
@@ -214,6 +218,7 @@ def _labelled_output(
 class _Found(NamedTuple):
     labelled: Labelled
     columns: tuple[str, ...]
+    ordered: tuple[str, ...] = ()
 
 
 def _labels(
@@ -229,12 +234,14 @@ def _labels(
         found = labels_of(images, task=facts.task, classes=numbers.classes, names=names, written=written)
         if None in found.labels:
             check_labelled(images)
-        return _Found(found, () if own or column is None else (column,))
+        ordered = images.class_names if own and not found.named else ()
+        return _Found(found, () if own or column is None else (column,), ordered)
     if facts.task == "labels":
         several = labels_of_columns(images, classes=numbers.classes, names=names)
         if several is not None:
             labels: list[Label | None] = list(several.labels)
-            return _Found(Labelled(labels, several.named, several.findings), several.columns)
+            ordered = () if several.named else several.columns
+            return _Found(Labelled(labels, several.named, several.findings), several.columns, ordered)
     return _Found(Labelled([], False, ()), ())
 
 

@@ -104,6 +104,7 @@ class ScoresComparison:
             output=self.facts,
             labelled=answered.labels is not None,
             agreement_percent=float(100 * (decided[0] == decided[1]).mean()),
+            threshold=self.threshold,
             scores=scores,
             similarity=None,
         )

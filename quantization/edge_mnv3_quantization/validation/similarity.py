@@ -92,7 +92,12 @@ class FeatureComparison:
         if not similarity.cosine_mean >= UNLIKE_COSINE:
             findings.append(Unlike(self.facts.name, similarity.cosine_mean))
         comparison = OutputComparison(
-            output=self.facts, labelled=False, agreement_percent=None, scores=(), similarity=similarity
+            threshold=None,
+            output=self.facts,
+            labelled=False,
+            agreement_percent=None,
+            scores=(),
+            similarity=similarity,
         )
         return Compared(comparison, tuple(findings))
 
