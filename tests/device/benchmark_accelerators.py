@@ -56,6 +56,8 @@ def delegation_lines(behaviour: Behaviour, flags: Flags, nodes: int) -> Iterator
 
 def _tflite_lines(flag: str, behaviour: Behaviour, nodes: int) -> Iterator[Line]:
     name, how = _SPOKEN[flag], behaviour.accelerator
+    if name == "NNAPI":
+        yield Line(TOOL, "NNAPI accelerators available: [maker-npu,nnapi-reference]")
     yield Line(RUNTIME, f"INFO: Created TensorFlow Lite delegate for {name}.")
     yield Line(TOOL, f"{name} delegate created.")
     if name == "GPU" and how in ("refused", "part"):

@@ -131,6 +131,18 @@ def test_what_really_ran(accelerator: str, lines: str, text: str | None) -> None
     assert (f"partly delegated: {text}" in timings.warnings) == (not taken.complete)
 
 
+def test_nnapi_does_not_tell_which_accelerator_ran() -> None:
+    available = "INFO: NNAPI accelerators available: [ipuadaptor,nnapi-reference]"
+    by_nnapi = "INFO: Replacing 31 node(s) with delegate (TfLiteNnapiDelegate) node, yielding 1 partitions."
+    ran = parse_benchmark_log(LOG, f"{available}\n{by_nnapi}\n", 0, expected_runs=5)
+    assert ran.delegate == "NNAPI"
+    assert ran.warnings == (
+        "NNAPI chose among the phone's accelerators (ipuadaptor,nnapi-reference): which of them ran "
+        "is not told",
+    )
+    assert parse_benchmark_log(LOG, f"{available}\n", 0, expected_runs=5).warnings == ()
+
+
 def test_what_put_a_delegate_back_is_the_last_that_replaced_anything() -> None:
     """The default delegate of the CPU may fail: a GPU's nodes stay where they are."""
     xnnpack = (

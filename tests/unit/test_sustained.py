@@ -11,12 +11,13 @@ import pytest
 
 from bench_records import BY_GPU, CONDITIONS, MAX_KHZ, STATE, changed_conditions, launch, launch_timings
 from edge_mnv3.commands.sustained_tables import sustained_table
-from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.results.bench import ClockSample, LaunchRecord
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.sustained import INTERRUPTED, TIME_IS_UP, SustainedResult
 from edge_mnv3.stages.bench_requests import DeviceBenchRequest
+from edge_mnv3_android_bench.comparison.latencies import read_bench_results
 from edge_mnv3_android_bench.comparison.sustained_use import summarize_sustained
 from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand
 from edge_mnv3_android_bench.measuring.launch_statistics import launch_problems
@@ -157,6 +158,27 @@ def test_table() -> None:
     assert lines[5].split() == ["1", "64.100", "2150", "30.0", "0", "6", "of", "6"]
     assert lines[12].split() == ["8", "90.100", "1500", "51.5", "0", "6", "of", "6"]
     assert lines[-1] == result.text
+
+
+def test_it_is_neither_compared_nor_exported(tmp_path: Path) -> None:
+    """As a report without results it would be a table without rows."""
+    path = tmp_path / "load.json"
+    result = summarized(from_64_to_90())
+    path.write_text(
+        to_json(
+            DeviceBenchReport(
+                results=(),
+                not_measured=(),
+                sustained=(result,),
+                published=(),
+                profiles=(),
+                outputs=(),
+                failures=(),
+            )
+        )
+    )
+    with pytest.raises(InputFileError, match=r"load.json: got a measurement under load \(--sustained\)"):
+        read_bench_results(path)
 
 
 def test_format() -> None:

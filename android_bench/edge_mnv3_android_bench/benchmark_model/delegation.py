@@ -58,6 +58,7 @@ _FAILED = {
         r"Failed to create a dispatch delegate kernel|Failed to initialize Dispatch API"
     ),
 }
+_NNAPI_DEVICES = re.compile(r"NNAPI accelerators available: \[(.+)\]")
 _CREATED_XNNPACK = "Created TensorFlow Lite XNNPACK delegate for CPU."
 _XNNPACK_OFF = re.compile(r"Use xnnpack ?: \[(?:0|false)\]")
 _ASKED = {
@@ -158,6 +159,12 @@ def _read(lines: Sequence[LogLine]) -> Delegation:
     partitionings = tuple(_counted(p, lines, wholly) for p in replaced or applied)
     partly = {p.delegate for line in lines if _PARTIALLY.fullmatch(line.text) and (p := _applied(line.text))}
     warnings += _partial(partitionings, partly)
+    warnings += [
+        f"NNAPI chose among the phone's accelerators ({match[1]}): which of them ran is not told"
+        for line in lines
+        if (match := _NNAPI_DEVICES.fullmatch(line.text))
+        and any(p.delegate == "NNAPI" for p in partitionings)
+    ]
     names = list(dict.fromkeys(p.delegate for p in partitionings))
     if names:
         delegate = "+".join(names)

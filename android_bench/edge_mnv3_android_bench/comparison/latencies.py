@@ -99,6 +99,13 @@ def read_bench_results(path: Path) -> tuple[AnyBenchResult, ...]:
         raise InputFileError(f"result file {path}", str(error), "the JSON of bench or reproduce") from error
     if result is None:
         raise InputFileError(f"result file {path}", "another file", "the JSON of bench or reproduce")
+    if isinstance(result, DeviceBenchReport) and result.sustained:
+        raise InputFileError(
+            f"result file {path}",
+            "a measurement under load (--sustained)",
+            "the JSON of bench or reproduce, of launches on a cool phone",
+            "it compares its first minute with its last itself",
+        )
     return (result,) if isinstance(result, (HostBenchResult, DeviceBenchResult)) else result.results
 
 
