@@ -5,8 +5,9 @@ into the environment, by which every Python that is started measures itself. Tha
 time for each of a thousand processes, and slows TensorFlow in the long ones; nearly all run lines that other
 tests run in the tests' own process. What marked tests' processes run, runs nowhere else.
 
-In the tests' own process, everything but tests marked `unmeasured`: those of whole models, of which nearly
-all lines run in other tests too. Python tells a tracer of each line of Keras and TensorFlow as well.
+In the tests' own process, everything but tests marked `unmeasured`: those of whole models, and those on
+phones under an older adb, of which nearly all lines run in other tests too. Python tells a tracer of each
+line of Keras and TensorFlow as well.
 
 A worker of pytest-xdist is measured by pytest-cov, once it has been told that it is a worker. Before, it
 takes the worker for the process that starts workers, and measures that; and coverage's variable would have
@@ -40,8 +41,9 @@ class _Controller(Protocol):
 
 def measure_for(item: pytest.Item) -> None:
     """Measures what a test and its fixtures run as far as its marks say; without coverage, does nothing."""
-    _measure_processes(measured=item.get_closest_marker("measured_processes") is not None)
-    measure_here(item.config, measured=item.get_closest_marker("unmeasured") is None)
+    measured = item.get_closest_marker("unmeasured") is None
+    _measure_processes(measured=measured and item.get_closest_marker("measured_processes") is not None)
+    measure_here(item.config, measured=measured)
 
 
 def start_workers_unmeasured() -> None:
