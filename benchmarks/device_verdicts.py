@@ -23,7 +23,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -34,7 +34,6 @@ from device.phone import Phone
 from device.stand_in_behaviour import Figures, benchmark_binary
 from device.stand_in_runner import running_stand_in
 from edge_mnv3.core.errors import ConditionsDifferError
-from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.results.bench import DeviceBenchResult, LaunchRecord
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.verdicts import Comparison
@@ -45,13 +44,10 @@ from edge_mnv3_android_bench.comparison.latencies import read_bench_results
 from edge_mnv3_android_bench.measuring.host import bench_in_turns
 from edge_mnv3_android_bench.measuring.launch_statistics import counted_figures_us, summarize
 from edge_mnv3_android_bench.measuring.plan import CoolDown, HostTurnsRequest
-from edge_mnv3_android_bench.measuring.protocols import PUBLISHED
-from edge_mnv3_android_bench.measuring.schedule import MAX_TIMES
 
 TRUE_DIFFERENCE = 0.05
 TRUE_US = 20_000
 NOISE_ROUNDS = 200
-MOST_LAUNCHES = MAX_TIMES * PUBLISHED.launches
 
 
 class Verdicts(NamedTuple):
@@ -82,15 +78,10 @@ def deviations(figures_us: Sequence[float], variation_percent: float) -> list[fl
     return [variation_percent / 100 * value / statistics.pstdev(logs) for value in logs]
 
 
-def scripted(names: Sequence[str], noise: Sequence[float], start: int) -> Figures:
-    """Launches of files in turns, whose figures take up the noise one after the other."""
-    inference_us: dict[str, list[list[int]]] = {name: [] for name in names}
-    for number in range(MOST_LAUNCHES):
-        for place, name in enumerate(names if number % 2 == 0 else reversed(names)):
-            deviation = noise[(start + number * len(names) + place) % len(noise)]
-            median = round(TRUE_US * math.exp(deviation))
-            inference_us[name].append([median - 50, median, median + 50])
-    return Figures(inference_us=inference_us)
+def scripted(noise: Sequence[float], start: int) -> Figures:
+    """Launches whose figures take up the noise one after the other, whichever file it is."""
+    medians = [round(TRUE_US * math.exp(value)) for value in (*noise[start:], *noise[:start])]
+    return Figures(in_order_us=[[median - 50, median, median + 50] for median in medians])
 
 
 def slowed(result: DeviceBenchResult) -> DeviceBenchResult:
@@ -118,37 +109,43 @@ def verdict(folder: Path, a: DeviceBenchResult, b: DeviceBenchResult) -> Compari
 
 
 @contextlib.contextmanager
-def quiet_phone(folder: Path) -> Iterator[Phone]:
-    """An emulated phone on an adb server of its own, which the commands of this process find."""
-    made = [folder / name for name in ("adb", "stand_in", "phone", "cache")]
+def quiet_phones(folder: Path, figures: Sequence[Figures]) -> Iterator[list[Phone]]:
+    """Emulated phones on an adb server of their own, which the commands of this process find."""
+    made = [folder / name for name in ("adb", "stand_in", "cache")]
     for path in made:
         path.mkdir()
     binary = find_adb_binaries()[-1]
-    with running_server(binary, made[0]) as server, running_stand_in(made[1]) as stand_in:
+    with (
+        running_server(binary, made[0]) as server,
+        running_stand_in(made[1]) as stand_in,
+        contextlib.ExitStack() as stack,
+    ):
         names = ("HOME", "ANDROID_USER_HOME", "ANDROID_ADB_SERVER_PORT")
         os.environ.update({name: server.environment[name] for name in names})
-        os.environ.update({"ADB": str(binary.path), "EDGE_MNV3_CACHE": str(made[3])})
-        phone = Phone(generic_phone(), made[2], stand_in=stand_in)
-        try:
+        os.environ.update({"ADB": str(binary.path), "EDGE_MNV3_CACHE": str(made[2])})
+        phones = []
+        for number, script in enumerate(figures):
+            (folder / f"phone{number}").mkdir()
+            phone = Phone(generic_phone(), folder / f"phone{number}", stand_in=stand_in)
+            stack.callback(phone.close)
+            phone.figures = script
             server.connect(phone.serial)
-            yield phone
-        finally:
-            phone.close()
+            phones.append(phone)
+        yield phones
 
 
 def measured_pairs(
-    folder: Path, phone: Phone, models: Sequence[Path], figures: Figures
+    folder: Path, phones: Sequence[Phone], models: Sequence[Path]
 ) -> Iterator[tuple[Verdicts, int]]:
     """Measures files in turns; yields the verdicts on each two of them, and their launches."""
-    phone.figures = figures
     request = DeviceBenchRequest(
         models=models,
-        serials=(phone.serial,),
+        serials=[phone.serial for phone in phones],
         binaries=(folder / "benchmark_model",),
         fresh=True,
         cool_down=CoolDown().at_most(0.1),
     )
-    results = bench(request).results
+    results = bench(request).results  # phone by phone
     for a, b in zip(results[::2], results[1::2], strict=True):
         verdicts = Verdicts(verdict(folder, a, b), verdict(folder, a, slowed(b)))
         yield verdicts, len(a.launches) + len(b.launches)
@@ -157,29 +154,31 @@ def measured_pairs(
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--pairs", default=200, show_default=True, type=click.IntRange(min=1))
-@click.option("--at-once", default=10, show_default=True, type=click.IntRange(min=1), help="Pairs a command.")
+@click.option("--phones", default=4, show_default=True, type=click.IntRange(min=1), help="Side by side.")
+@click.option("--at-once", default=5, show_default=True, type=click.IntRange(min=1), help="Pairs a phone.")
 @click.option("--variation", default=2.0, show_default=True, help="Of the launches, in percent.")
 @click.option(
     "--noise", type=click.Path(path_type=Path, exists=True), help="Result of a phone to take it from."
 )
 @click.option("--seed", default=0, show_default=True)
-def main(model: Path, pairs: int, at_once: int, variation: float, noise: Path | None, seed: int) -> None:
+def main(model: Path, pairs: int, noise: Path | None, **options: Any) -> None:
     """Prints the counts."""
     figures_us = noise_of_a_phone(noise) if noise else noise_of_this_machine(model)
     raw = 100 * statistics.pstdev([math.log(us / statistics.median(figures_us)) for us in figures_us])
-    click.echo(f"noise: {len(figures_us)} values that vary by {raw:.1f} %, scaled to {variation:g} %")
-    replayed = deviations(figures_us, variation)
-    chance = random.Random(seed)  # noqa: S311 - nothing secret
+    click.echo(
+        f"noise: {len(figures_us)} values that vary by {raw:.1f} %, scaled to {options['variation']:g} %"
+    )
+    replayed = deviations(figures_us, options["variation"])
+    chance = random.Random(options["seed"])  # noqa: S311 - nothing secret
+    scripts = [scripted(replayed, chance.randrange(len(replayed))) for _ in range(options["phones"])]
     counts: Counter[str] = Counter()
     widths: list[float] = []
-    with tempfile.TemporaryDirectory() as name, quiet_phone(Path(name)) as phone:
+    with tempfile.TemporaryDirectory() as name, quiet_phones(Path(name), scripts) as phones:
         folder = Path(name)
         (folder / "benchmark_model").write_bytes(benchmark_binary())
-        models = [model_file(folder, f"{i}.tflite", classes=3 + i) for i in range(2 * at_once)]
-        on_phone = [f"{sha256_file(path)[:16]}.tflite" for path in models]
+        models = [model_file(folder, f"{i}.tflite", classes=3 + i) for i in range(2 * options["at_once"])]
         while counts["pairs"] < pairs:
-            script = scripted(on_phone, replayed, chance.randrange(len(replayed)))
-            for verdicts, launches in measured_pairs(folder, phone, models, script):
+            for verdicts, launches in measured_pairs(folder, phones, models):
                 counts += Counter(
                     pairs=1,
                     launches=launches,

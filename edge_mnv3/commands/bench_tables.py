@@ -91,7 +91,8 @@ def compare_table(result: CompareResult) -> str:
     """Writes in words whether results differ."""
     lines = []
     for comparison in result.comparisons:
-        lines += [comparison.text, *(f"  {figure.text}" for figure in comparison.launch_figures)]
+        which = f"{comparison.measured}: " if len(result.comparisons) > 1 else ""
+        lines += [which + comparison.text, *(f"  {figure.text}" for figure in comparison.launch_figures)]
         lines += [f"  allowed to differ: {d.name}: {d.a} and {d.b}" for d in comparison.differences]
     return "\n".join([*lines, *(f"not compared: {text}" for text in result.not_compared)])
 

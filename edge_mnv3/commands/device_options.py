@@ -16,6 +16,7 @@ from edge_mnv3.commands.exit_codes import EXPECTED_ERROR, GATE_FAILED
 from edge_mnv3.commands.options import all_options
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import ACCELERATORS, HISTORY_FILE, MODELS_FOLDER, Accelerator
+from edge_mnv3.core.cores import threads_on_cores
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3_android_bench.measuring.acceptance import DEFAULT_ACCEPTANCE, Acceptance
 
@@ -184,7 +185,8 @@ def leave(
         click.get_current_context().exit(EXPECTED_ERROR)
     unstable = [result for result in results if not result.stable]
     for result in unstable:
-        click.echo(f"not quotable: {_named(result)}: {result.problems[0]}; see {_log_of(result)}", err=True)
+        what = _named(result, placed=len({threads_on_cores(each.conditions) for each in results}) > 1)
+        click.echo(f"not quotable: {what}: {result.problems[0]}; see {_log_of(result)}", err=True)
     if unstable:
         click.get_current_context().exit(GATE_FAILED)
 
@@ -200,11 +202,13 @@ def program_failure(result: DeviceBenchResult) -> str | None:
     )
 
 
-def _named(result: DeviceBenchResult) -> str:
+def _named(result: DeviceBenchResult, placed: bool = False) -> str:
+    """Names a measurement; of a sweep with its threads and cores."""
     conditions = result.conditions
     name, accelerator = Path(conditions.model_path).name, conditions.accelerator
     where = "" if accelerator == "cpu" else f", {accelerator},"
-    return f"{name} with '{conditions.binary.name}'{where} on device {conditions.device.serial}"
+    placement = f", {threads_on_cores(conditions)}," if placed else ""
+    return f"{name} with '{conditions.binary.name}'{where}{placement} on device {conditions.device.serial}"
 
 
 def _log_of(result: DeviceBenchResult) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from edge_mnv3.core.choices import Cores
+from edge_mnv3.core.results.bench import DeviceBenchConditions
 from edge_mnv3.core.results.device import CpuCluster
 
 
@@ -48,6 +49,17 @@ def name_cores(clusters: Sequence[CpuCluster], cpus: Sequence[int]) -> str:
     names: tuple[Cores, ...] = ("little", "mid", "big")
     name = next((name for name in names if tuple(cpus) in core_groups(clusters, name)), "cores")
     return f"{name} {write_cpu_list(cpus)}"
+
+
+def threads_on_cores(conditions: DeviceBenchConditions) -> str:
+    """Names threads and cores of a measurement, such as `2 threads on big 4-7`."""
+    return placement_words(conditions.device.clusters, conditions.cpus, conditions.protocol.num_threads)
+
+
+def placement_words(clusters: Sequence[CpuCluster], cpus: Sequence[int], threads: int) -> str:
+    """Names threads and cores, such as `2 threads on big 4-7`."""
+    count = "1 thread" if threads == 1 else f"{threads} threads"
+    return f"{count} on {name_cores(clusters, cpus)}"
 
 
 def write_cpu_list(cpus: Iterable[int]) -> str:

@@ -334,6 +334,8 @@ class _Launch:
         name = Path(self.flags.text("graph")).name
         scripts = self.figures["inference_us"]
         lists: list[list[int]] = scripts.get(name) or scripts.get("*") or []
+        if self.figures["in_order_us"]:
+            name, lists = "any", self.figures["in_order_us"]
         return lists[launch_number(self.state, name) % len(lists)] if lists else []
 
     def _slowdown(self) -> float:

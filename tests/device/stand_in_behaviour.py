@@ -52,6 +52,8 @@ class Figures:
     Attributes:
         inference_us: File name of the model (or `*` for all) to one list per launch of that model of the
             durations of its runs, microseconds. A list that is too short begins anew, and so do the launches.
+        in_order_us: One list per launch, whatever the model, in the place of `inference_us`; begun anew after
+            the last.
         warmup_us: Durations of warm-up runs, begun anew when there are too few.
         init_us: Duration of loading.
         launch_s: How long a launch really takes at least.
@@ -59,6 +61,7 @@ class Figures:
     """
 
     inference_us: dict[str, list[list[int]]] = field(default_factory=dict)
+    in_order_us: list[list[int]] = field(default_factory=list)
     warmup_us: list[int] = field(default_factory=lambda: [30_000])
     init_us: int = 5_000
     launch_s: float = 0.0

@@ -158,7 +158,8 @@ def test_unstable_result_is_not_compared() -> None:
     with pytest.raises(ConditionsDifferError) as caught:
         compare(device_result(steady(1.0)), unstable)
     assert str(caught.value) == (
-        "small.tflite on Pixel (A1) with era-2019: got an unstable result (the 95 % interval is ± 50.00 % "
+        "small.tflite on Pixel (A1) with era-2019, 1 thread on big 2-3"
+        ": got an unstable result (the 95 % interval is ± 50.00 % "
         "wide, ± 2 % is asked for), expected a stable one"
     )
 
@@ -229,9 +230,11 @@ def test_files_of_several_results_are_paired_by_their_conditions(tmp_path: Path)
         ("large.tflite", 0.8),
     ]
     assert result.not_compared == (
-        "odd.tflite on Pixel (A1) with era-2019: got an unstable result (the 95 % interval is ± 50.00 % "
+        "odd.tflite on Pixel (A1) with era-2019, 1 thread on big 2-3"
+        ": got an unstable result (the 95 % interval is ± 50.00 % "
         "wide, ± 2 % is asked for), expected a stable one",
-        f"{b}: small.tflite on Pixel (A1) with era-2019 has no partner; the nearest differs by "
+        f"{b}: small.tflite on Pixel (A1) with era-2019, 4 threads on big 2-3"
+        " has no partner; the nearest differs by "
         "threads: 4 and 1",
     )
 
@@ -242,7 +245,8 @@ def test_files_without_a_pair(tmp_path: Path) -> None:
     with pytest.raises(ConditionsDifferError) as caught:
         compare_files(a, b)
     assert str(caught.value) == (
-        f"comparison of {a} with {b}: got {a}: small.tflite on Pixel (A1) with era-2019 has no partner; the "
+        f"comparison of {a} with {b}: got {a}: small.tflite on Pixel (A1) with era-2019, 1 thread on big 2-3"
+        " has no partner; the "
         f"nearest differs by threads: 1 and 4{HINT}"
     )
 

@@ -17,7 +17,7 @@ from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.device import CpuCluster, DeviceInfo
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Sweep, swept
-from edge_mnv3_android_bench.measuring.sweep import place, placement_words
+from edge_mnv3_android_bench.measuring.sweep import place, words
 
 NAMES: tuple[Cores, ...] = ("little", "mid", "big", "prime")
 
@@ -76,7 +76,7 @@ def test_every_thread_with_every_kind_of_cores() -> None:
 def test_what_a_phone_has_not_is_told_of_and_not_measured() -> None:
     protocols = swept(PUBLISHED, Sweep(threads=(1, 4), cores=(*NAMES, "all")))
     pixel = place(phone((2, 1600), (2, 2150)), protocols)
-    assert [placement_words(PIXEL, placement) for placement in pixel.measured] == [
+    assert [words(PIXEL, placement) for placement in pixel.measured] == [
         *("1 thread on little 0-1", "1 thread on big 2-3", "1 thread on all", "4 threads on all"),
     ]
     assert [(left_out.what, left_out.why) for left_out in pixel.left_out] == [

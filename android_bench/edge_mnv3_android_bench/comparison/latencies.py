@@ -18,6 +18,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from edge_mnv3.core.cores import threads_on_cores
 from edge_mnv3.core.errors import ArgumentError, ConditionsDifferError, InputFileError
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.result_files import refuse_no_measurement
@@ -173,6 +174,7 @@ def compare(a: AnyBenchResult, b: AnyBenchResult, *, allow: Collection[str] = ()
     return Comparison(
         model_a=_model(a),
         model_b=_model(b),
+        measured=describe_result(a),
         median_a_us=median_a,
         median_b_us=median_b,
         ratio=ratio,
@@ -210,13 +212,14 @@ def condition_differences(a: AnyBenchResult, b: AnyBenchResult) -> tuple[Conditi
 
 
 def describe_result(result: AnyBenchResult) -> str:
-    """Names a measurement: file, device, binary."""
+    """Names a measurement: file, device, binary, threads and cores."""
     conditions = result.conditions
     if isinstance(result, HostBenchResult):
         return f"{conditions.model_path} on this machine"
     device, accelerator = result.conditions.device, result.conditions.accelerator
     name = result.conditions.binary.name + ("" if accelerator == "cpu" else f" on its {accelerator}")
-    return f"{conditions.model_path} on {device.model} ({device.serial}) with {name}"
+    placed = threads_on_cores(result.conditions)
+    return f"{conditions.model_path} on {device.model} ({device.serial}) with {name}, {placed}"
 
 
 def conditions_of(result: AnyBenchResult) -> dict[str, str]:

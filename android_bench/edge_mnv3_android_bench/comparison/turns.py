@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.results.bench import HostBenchResult
 from edge_mnv3.core.results.verdicts import Comparison
-from edge_mnv3_android_bench.comparison.latencies import condition_differences, verdict_words
+from edge_mnv3_android_bench.comparison.latencies import condition_differences, describe_result, verdict_words
 from edge_mnv3_android_bench.comparison.launch_figures import MIN_DIFFERENCE, compare_launch_figures
 
 _OUTSIDE = 0.05
@@ -37,6 +37,7 @@ def compare_in_turns(a: HostBenchResult, b: HostBenchResult) -> Comparison:
     return Comparison(
         model_a=a.conditions.model_path,
         model_b=b.conditions.model_path,
+        measured=describe_result(a),
         median_a_us=a.median_us,
         median_b_us=b.median_us,
         ratio=ratio,

@@ -44,7 +44,7 @@ from edge_mnv3_android_bench.measuring.session import (
     place_binary,
     place_model,
 )
-from edge_mnv3_android_bench.measuring.sweep import Placement, place, placement_words
+from edge_mnv3_android_bench.measuring.sweep import Placement, place, words
 
 
 def measure_fleet(
@@ -202,7 +202,7 @@ class DeviceRun:
             for ready in self._binaries.values():
                 suited = [self._suited(placement, ready) for placement in placements]
                 for placement, accelerator in itertools.product(suited, shared.plan.accelerators):
-                    where = f", {placement_words(session.info, placement)}" if len(placements) > 1 else ""
+                    where = f", {words(session.info, placement)}" if len(placements) > 1 else ""
                     where += "" if accelerator == "cpu" else f", {accelerator}"
                     cell = Cell(
                         label=f"{model.name} ({ready.binary.name}{where})",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from edge_mnv3.core.choices import Cores
-from edge_mnv3.core.cores import core_groups, name_cores
+from edge_mnv3.core.cores import core_groups, name_cores, placement_words
 from edge_mnv3.core.results.bench_report import NotMeasured
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3_android_bench.device.cpu_topology import list_cores
@@ -51,7 +51,7 @@ def place(info: DeviceInfo, protocols: Sequence[Protocol]) -> Placements:
         if not groups:
             left_out.append(_no_such_cores(info, protocol.cores))
         for cpus in groups:
-            what, why = placement_words(info, Placement(protocol, cpus)), _why_not(info, protocol, cpus)
+            what, why = words(info, Placement(protocol, cpus)), _why_not(info, protocol, cpus)
             if any(_alike(placed, protocol, cpus) for placed in measured):
                 why = f"{protocol.cores} is another name of these cores here: they are measured once"
             if why is None:
@@ -61,11 +61,9 @@ def place(info: DeviceInfo, protocols: Sequence[Protocol]) -> Placements:
     return Placements(measured=tuple(measured), left_out=tuple(dict.fromkeys(left_out)))
 
 
-def placement_words(info: DeviceInfo, placement: Placement) -> str:
-    """Names threads and cores, such as `2 threads on big 4-7`."""
-    threads = placement.protocol.settings.num_threads
-    count = "1 thread" if threads == 1 else f"{threads} threads"
-    return f"{count} on {name_cores(info.clusters, placement.cpus)}"
+def words(info: DeviceInfo, placement: Placement) -> str:
+    """Names threads and cores of a device, as `placement_words` does."""
+    return placement_words(info.clusters, placement.cpus, placement.protocol.settings.num_threads)
 
 
 def _no_such_cores(info: DeviceInfo, cores: Cores) -> NotMeasured:

@@ -243,7 +243,7 @@ class FigureComparison:
 
 def _add_launch_figures(data: dict[str, Any]) -> dict[str, Any]:
     """Upgrades a comparison of version 1, which was of latencies alone."""
-    return {**data, "launch_figures": []}
+    return {**data, "measured": "", "launch_figures": []}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +253,7 @@ class Comparison:
     Attributes:
         model_a: The model of A.
         model_b: The model of B.
+        measured: What was measured in A, and on what; empty in results of earlier releases.
         median_a_us: Median latency of A.
         median_b_us: Median latency of B.
         ratio: Latency of B by that of A.
@@ -268,6 +269,7 @@ class Comparison:
     schema_version: int = FORMAT.version
     model_a: str
     model_b: str
+    measured: str
     median_a_us: float
     median_b_us: float
     ratio: float
