@@ -17,6 +17,7 @@ from edge_mnv3.commands.device_options import (
     history_option,
     leave,
     models_dir_option,
+    npu_libraries_option,
     result_files,
     run_options,
     usage_errors,
@@ -142,6 +143,7 @@ _HOST_OPTIONS = frozenset(
     help=f"Use XNNPACK or the built-in kernels.  [host: {DEFAULT_KERNELS}]",
 )
 @accelerator_option
+@npu_libraries_option
 @click.option(
     "--sustained",
     "sustained_minutes",
@@ -355,6 +357,7 @@ def _device_request(
         acceptance=acceptance(options),
         stay_awake=not options["no_stay_awake"],
         accelerators=accelerators(options["accelerators"]),
+        npu_libraries=options["npu_libraries"],
         sustained_minutes=options["sustained_minutes"],
         cool_down=CoolDown().at_most(options["max_cool_down"]),
     )

@@ -39,6 +39,12 @@ accelerator_option = click.option(
     help="Measure there, and say what really ran there; a comma list, or repeated. What was not delegated "
     "has no figure.  [default: cpu]",
 )
+npu_libraries_option = click.option(
+    "--npu-libraries",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Give LiteRT's builds these libraries of the phone's maker (*.so) for --accelerator npu.",
+)
 models_dir_option = click.option(
     "--models-dir",
     type=click.Path(path_type=Path),

@@ -41,6 +41,7 @@ from edge_mnv3_android_bench.device.selection import find_devices
 from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
 from edge_mnv3_android_bench.measuring.host import bench_host, bench_in_turns
 from edge_mnv3_android_bench.measuring.log_files import read_logs
+from edge_mnv3_android_bench.measuring.npu_libraries import read_libraries
 from edge_mnv3_android_bench.measuring.plan import (
     BenchLogRequest,
     HostBenchRequest,
@@ -308,6 +309,9 @@ def _plan(
         stay_awake=request.stay_awake,
         litert_by_xnnpack=request.litert_by_xnnpack,
         accelerators=tuple(request.accelerators),
+        npu_libraries=read_libraries(libraries)
+        if (libraries := optional_path(request.npu_libraries))
+        else None,
         later_flags=later_flags(profile=request.profile, check_outputs=request.check_outputs),
     )
     resume_path = (
@@ -342,6 +346,7 @@ def resume_name(plan: MeasurementPlan, devices: Sequence[str]) -> str:
         str(plan.fixed_performance),
         *([repr(plan.sweep)] if len(plan.protocols) > 1 else []),
         *(sorted(plan.accelerators) if plan.accelerators != ("cpu",) else ()),
+        *([plan.npu_libraries.sha256] if plan.npu_libraries else []),
     ]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"unfinished-{key[:16]}.jsonl"

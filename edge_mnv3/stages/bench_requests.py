@@ -55,6 +55,7 @@ class DeviceBenchRequest(Request):
             refused where it says something else.
         stay_awake: Keep the screen on while the phone has power.
         accelerators: Where to measure, each once: `cpu`, `gpu`, `npu`.
+        npu_libraries: Folder of the libraries that LiteRT's builds need for an NPU; None for none.
         sustained_minutes: Put one file under load for so long, and measure nothing else; None for the usual
             launches.
     """
@@ -77,6 +78,7 @@ class DeviceBenchRequest(Request):
     litert_by_xnnpack: bool = False
     stay_awake: bool = True
     accelerators: Sequence[Accelerator] = ("cpu",)
+    npu_libraries: AnyPath | None = None
     sustained_minutes: float | None = None
 
     def check(self) -> None:
@@ -125,6 +127,8 @@ class DeviceBenchRequest(Request):
         if not given or len(set(known)) != len(given):
             told = ",".join(map(str, given)) or "none"
             raise ArgumentError("--accelerator", told, f"each of {', '.join(ACCELERATORS)} once at most")
+        if self.npu_libraries is not None and "npu" not in given:
+            raise ArgumentError("--npu-libraries", str(self.npu_libraries), "none without --accelerator npu")
         if given == ("cpu",):
             return
         for option, asked in (("--profile", self.profile), ("--check-outputs", self.check_outputs)):

@@ -54,6 +54,8 @@ FLAGS: dict[str, Flag] = {
     "use_xnnpack": Flag("bool", "false", "Use xnnpack", "2.3"),
     "use_cpu": Flag("bool", "true", "", "litert2"),
     "use_npu": Flag("bool", "false", "", "litert2"),
+    "dispatch_library_path": Flag("string", "", "", "litert2"),
+    "compiler_plugin_library_path": Flag("string", "", "", "litert2"),
     "use_profiler": Flag("bool", "false", "", "litert2"),
 }
 # LiteRT's tool took over what measures, and left out what feeds, profiles and delegates.

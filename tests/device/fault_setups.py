@@ -19,6 +19,7 @@ from edge_mnv3_android_bench.benchmark_model import program_files
 from edge_mnv3_android_bench.measuring import session
 from tiny_models import write_classifier
 
+PROGRAM = "The program"
 DONE, FAILED, UNSTABLE = 0, 1, 3
 FIRST, SECOND = 2, 3  # launches of the program; the very first one is --help
 MEDIAN_US = 20_000
@@ -123,6 +124,13 @@ def slower_and_slower(stage: Stage) -> tuple[str, ...]:
         inference_us={"*": [[us] for us in (64_000, 70_000, 77_000, 84_000, 90_000)]}
     )
     return ("--protocol", "app", "--width", "100")
+
+
+def npu_libraries_for_nnapi(stage: Stage) -> tuple[str | Path, ...]:
+    folder = stage.bench.folder / "libraries"
+    folder.mkdir()
+    (folder / "libDispatch.so").write_bytes(b"1")
+    return ("--accelerator", "npu", "--npu-libraries", folder)
 
 
 def without_commands(*commands: str) -> Callable[[Stage], None]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from device.bench_setup import STEADY, model_file
+from device.bench_setup import FOLDER, STEADY, model_file
 from device.command_setup import Bench, assert_clean, printed
 from device.phone import Phone
 from device.stand_in_behaviour import Behaviour
@@ -62,3 +64,27 @@ def test_a_part_is_said_with_its_numbers(bench: Bench, phone: Phone, build: str,
     assert taken["replaced_nodes"] == taken["nodes"] - 1
     words = f"{delegate} took {taken['replaced_nodes']} of {taken['nodes']} nodes in 1 partition"
     assert f"partly delegated: {words}; the rest ran on the cpu" in result["warnings"]
+
+
+@pytest.mark.any_adb
+def test_libraries_of_an_npu_s_maker_are_brought_and_told(bench: Bench, phone: Phone) -> None:
+    phone.figures = STEADY
+    folder = bench.folder / "libraries"
+    folder.mkdir()
+    for name in ("libLiteRtDispatch_Maker.so", "libLiteRtCompilerPlugin_Maker.so"):
+        (folder / name).write_text(name)
+    behaviour = Behaviour(build="litert2", accelerator="all")
+    command = (model_file(bench.folder), "--benchmark-binary", bench.binary(behaviour), *ONE_LAUNCH)
+    asked = ("--protocol", "app", "--accelerator", "npu", "--npu-libraries", folder, "--json")
+    done = bench.measure(phone, *command, *asked)
+    assert done.exit_code == 0, done.output
+    (result,) = printed(done)["results"]
+    assert (result["median_us"], result["delegated"]["delegates"]) == (5_000.0, ["DispatchDelegate"])
+    place = f"{FOLDER}/npu-{result['conditions']['libraries_sha256'][:12]}"
+    assert phone.read_bytes(f"{place}/libLiteRtDispatch_Maker.so") == b"libLiteRtDispatch_Maker.so"
+    assert {f"--dispatch_library_path={place}", f"--compiler_plugin_library_path={place}"} <= {
+        *phone.launches[-1]
+    }
+    command_line = Path(result["launches"][0]["log_path"]).read_text().splitlines()[2]
+    assert command_line.startswith(f"# env LD_LIBRARY_PATH={place} ADSP_LIBRARY_PATH={place} ")
+    assert_clean(phone)

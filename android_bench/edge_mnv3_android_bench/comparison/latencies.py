@@ -50,7 +50,7 @@ _DEVICE_CONDITIONS = {
 }
 _CONDITIONS = {
     "binary": ("binary.sha256",),
-    _ACCELERATOR: ("accelerator",),
+    _ACCELERATOR: ("accelerator_and_libraries",),
     "kernels": ("protocol.kernels",),
     _DELEGATE: ("delegate",),
     "threads": ("protocol.num_threads",),

@@ -86,6 +86,7 @@ class LaunchCommand:
         watched: Cores whose clocks are sampled; empty for those of `cpus`.
         writes_result: It is asked for a result file too (`--result_file_path`), which is printed after it.
         lock_token: As in `DeviceFolder`: without the lock the script prints no result.
+        environment: Variables that the program is given, `NAME=VALUE`.
     """
 
     folder: str
@@ -98,12 +99,14 @@ class LaunchCommand:
     lock_token: str = ""
     watched: tuple[int, ...] = ()
     writes_result: bool = False
+    environment: tuple[str, ...] = ()
 
     @property
     def argv(self) -> list[str]:
         """The command line on the device."""
+        given = ["env", *self.environment] if self.environment else []
         pinned = ["taskset", cpu_mask(self.cpus)] if self.cpus else []
-        return [*pinned, self.program, *self.flags]
+        return [*given, *pinned, self.program, *self.flags]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -104,6 +104,19 @@ class CoolDown(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NpuLibraries:
+    """Libraries of a phone's maker, without which LiteRT's builds cannot use its NPU.
+
+    Attributes:
+        files: They, by name.
+        sha256: SHA-256 over their names and contents.
+    """
+
+    files: tuple[Path, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MeasurementPlan:
     """What to measure, on each device.
 
@@ -123,6 +136,7 @@ class MeasurementPlan:
         later_flags: Names of flags that are needed once all launches are done, such as for a profile: a build
             that lacks one is refused before the first launch.
         accelerators: Where to measure: each model under each build on each of them.
+        npu_libraries: What an NPU's maker has for LiteRT's builds; None for none.
     """
 
     models: tuple[Path, ...]
@@ -138,6 +152,7 @@ class MeasurementPlan:
     litert_by_xnnpack: bool = False
     later_flags: tuple[str, ...] = ()
     accelerators: tuple[Accelerator, ...] = ("cpu",)
+    npu_libraries: NpuLibraries | None = None
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:

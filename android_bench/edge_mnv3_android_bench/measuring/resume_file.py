@@ -112,7 +112,7 @@ def _hash(conditions: DeviceBenchConditions, serial: str) -> str:
         "model_path": "",
     }
     if essential["accelerator"] == "cpu":
-        del essential["accelerator"]  # earlier releases knew no other
+        del essential["accelerator"], essential["libraries_sha256"]  # earlier releases knew no other
     return hashlib.sha256(json.dumps(essential, sort_keys=True).encode()).hexdigest()
 
 

@@ -28,6 +28,11 @@ from edge_mnv3_android_bench.measuring.fleet import Fleet
 from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand
 from edge_mnv3_android_bench.measuring.launch_statistics import state_warnings
 from edge_mnv3_android_bench.measuring.launching import ClockRule, read_launch, run_launch, stored_output
+from edge_mnv3_android_bench.measuring.npu_libraries import (
+    library_environment,
+    library_flags,
+    place_libraries,
+)
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import (
     RESULT_FLAG,
@@ -160,6 +165,7 @@ class DeviceRun:
     _binaries: dict[str, ReadyBinary] = field(default_factory=dict)
     _versions: dict[str, str | None] = field(default_factory=dict)  # of the builds that ran
     _cooling: Cooling = field(default_factory=Cooling)
+    _libraries: str | None = None  # for the NPU: their folder on the device
 
     def measure(self) -> None:
         """Launches until each cell is done.
@@ -197,6 +203,8 @@ class DeviceRun:
             ready = place_binary(session, shared.registry, name, stop=shared.stop)
             check_flags(ready.known_flags, shared.plan.later_flags, f"benchmark binary '{name}'")
             self._binaries[name] = ready
+        if shared.plan.npu_libraries is not None:
+            self._libraries = place_libraries(session.folder, shared.plan.npu_libraries, stop=shared.stop)
         for model in shared.plan.models:
             remote = place_model(session, model, shared.hashes[model], stop=shared.stop)
             for ready in self._binaries.values():
@@ -206,9 +214,7 @@ class DeviceRun:
                     where += "" if accelerator == "cpu" else f", {accelerator}"
                     cell = Cell(
                         label=f"{model.name} ({ready.binary.name}{where})",
-                        conditions=replace(
-                            self._conditions(placement, ready, model), accelerator=accelerator
-                        ),
+                        conditions=self._conditions(placement, ready, model, accelerator),
                         command=self._command(placement, ready, remote, accelerator),
                         min_launches=placement.protocol.launches,
                         acceptance=shared.plan.acceptance,
@@ -226,10 +232,18 @@ class DeviceRun:
         self, placement: Placement, ready: ReadyBinary, remote: str, accelerator: Accelerator
     ) -> LaunchCommand:
         settings, known = placement.protocol.settings, ready.known_flags
-        asked = accelerator_flags(accelerator, known, f"benchmark binary '{ready.binary.name}'")
+        what, libraries = f"benchmark binary '{ready.binary.name}'", self._libraries
+        asked = [
+            *accelerator_flags(accelerator, known, what),
+            *library_flags(accelerator, libraries, known, what),
+        ]
         flags = benchmark_flags(settings, graph=remote, known=known, extra=asked)
         command = self.session.command(ready.program, flags, placement.cpus, settings.max_secs)
-        return replace(command, writes_result=RESULT_FLAG in known)
+        return replace(
+            command,
+            writes_result=RESULT_FLAG in known,
+            environment=library_environment(accelerator, libraries),
+        )
 
     def _placements(self, state: DeviceState) -> tuple[Placement, ...]:
         """Threads and cores of the plan that the device has; what it has not is told of.
@@ -337,8 +351,11 @@ class DeviceRun:
         folder = self.shared.plan.log_folder / safe_file_name(self.session.serial)
         return folder / f"{stem}_{number:02d}.log"
 
-    def _conditions(self, placement: Placement, ready: ReadyBinary, model: Path) -> DeviceBenchConditions:
+    def _conditions(
+        self, placement: Placement, ready: ReadyBinary, model: Path, accelerator: Accelerator
+    ) -> DeviceBenchConditions:
         plan, cpus = self.shared.plan, placement.cpus
+        libraries = plan.npu_libraries if accelerator == "npu" else None
         return DeviceBenchConditions(
             device=self.session.info,
             binary=ready.info,
@@ -349,4 +366,6 @@ class DeviceRun:
             fixed_performance=plan.fixed_performance,
             model_path=str(model),
             model_sha256=self.shared.hashes[model],
+            accelerator=accelerator,
+            libraries_sha256=libraries.sha256 if libraries else None,
         )

@@ -245,6 +245,7 @@ class DeviceBenchConditions:
         model_path: The `.tflite` file that was measured.
         model_sha256: SHA-256 of that file.
         accelerator: `cpu`, `gpu` or `npu`: what was asked for; `DeviceBenchResult.delegated` says what ran.
+        libraries_sha256: SHA-256 over the NPU's libraries that were given; None where none were.
     """
 
     device: DeviceInfo
@@ -257,6 +258,15 @@ class DeviceBenchConditions:
     model_path: str
     model_sha256: str
     accelerator: str = "cpu"
+    libraries_sha256: str | None = None
+
+    @property
+    def accelerator_and_libraries(self) -> str:
+        """The accelerator, and which libraries it was given."""
+        libraries = self.libraries_sha256
+        return (
+            self.accelerator if libraries is None else f"{self.accelerator} with libraries {libraries[:12]}"
+        )
 
 
 # Version 1 of the formats that hold conditions had these keys beside one another: old key to new place.
@@ -294,7 +304,8 @@ def nest_conditions_of(data: dict[str, Any]) -> dict[str, Any]:
 
 def add_accelerator_of(data: dict[str, Any]) -> dict[str, Any]:
     """Upgrades a result that has `conditions`, of releases that measured nothing but the CPU."""
-    return {**data, "conditions": {**data["conditions"], "accelerator": "cpu"}}
+    conditions = {**data["conditions"], "accelerator": "cpu", "libraries_sha256": None}
+    return {**data, "conditions": conditions}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
