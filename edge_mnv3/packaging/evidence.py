@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,14 +176,32 @@ def latencies(results: Sequence[BenchEvidence], sha256: str, file: str) -> tuple
 
 
 def phone_latencies(results: Sequence[BenchEvidence], sha256: str) -> tuple[PhoneLatency, ...]:
-    """Returns phones' results for a file of this hash, unstable ones included."""
+    """Returns phones' results for a file of this hash on the CPU, unstable ones included."""
+    return tuple(_phone_latency(result) for result in _of_phones(results, sha256) if _on_cpu(result))
+
+
+def left_out(results: Sequence[BenchEvidence], hashes: Iterable[str]) -> tuple[str, ...]:
+    """Says which results of phones are in no card: it has no column for accelerators."""
+    others = [result for sha256 in hashes for result in _of_phones(results, sha256) if not _on_cpu(result)]
     return tuple(
-        _phone_latency(result)
+        f"the card tells latencies on the CPU alone: that of {Path(result.conditions.model_path).name} "
+        f"on the {result.conditions.accelerator} of {result.conditions.device.model} is left out"
+        for result in others
+    )
+
+
+def _of_phones(results: Sequence[BenchEvidence], sha256: str) -> tuple[DeviceBenchResult, ...]:
+    return tuple(
+        result
         for report in results
         if isinstance(report, DeviceBenchReport)
         for result in report.results
         if result.conditions.model_sha256 == sha256
     )
+
+
+def _on_cpu(result: DeviceBenchResult) -> bool:
+    return result.conditions.accelerator == "cpu"
 
 
 def _phone_latency(result: DeviceBenchResult) -> PhoneLatency:

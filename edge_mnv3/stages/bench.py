@@ -344,7 +344,7 @@ def resume_name(plan: MeasurementPlan, devices: Sequence[str]) -> str:
         *plan.binaries,
         described,
         str(plan.fixed_performance),
-        *([repr(plan.sweep)] if len(plan.protocols) > 1 else []),
+        *([f"{sorted(plan.sweep.threads)} {sorted(plan.sweep.cores)}"] if len(plan.protocols) > 1 else []),
         *(sorted(plan.accelerators) if plan.accelerators != ("cpu",) else ()),
         *([plan.npu_libraries.sha256] if plan.npu_libraries else []),
     ]

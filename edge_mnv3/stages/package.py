@@ -165,6 +165,7 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
     doubts = [
         *(warning for file in opened for warning in file.warnings),
         *_doubtful_labels(inputs, made),
+        *evidence.left_out(inputs.measured.benches, [file.sha256 for file in opened]),
     ]
     result = _result(output, sealed, request, models, (*doubts, *inputs.golden.warnings))
     for warning in result.warnings:

@@ -11,7 +11,7 @@ from edge_mnv3.core.errors import DeviceUnavailableError
 from edge_mnv3_android_bench.device.board import parse_board_info
 from edge_mnv3_android_bench.device.sections import HEADING
 from edge_mnv3_android_bench.device.state import parse_device_state
-from edge_mnv3_android_bench.measuring.launch_statistics import launch_problems
+from edge_mnv3_android_bench.measuring.launch_statistics import launch_problems, launch_warnings
 
 PI = {
     "uname": "Linux\n6.1.21-v8+\naarch64\n",
@@ -98,15 +98,20 @@ def test_what_is_not_told_is_unknown() -> None:
 
 
 def test_a_firmware_that_holds_clocks_down() -> None:
-    """Its clocks may still read as the highest: such a launch does not count. Long ago is not now."""
+    """Its clocks may still read as the highest: such a launch does not count. Long ago is a warning."""
     now = parse_device_state(printed({"firmware": "throttled=0x50005\n"}))
     past = parse_device_state(printed({"firmware": "throttled=0x50000\n"}))
     assert (now.firmware_throttling, past.firmware_throttling) == (0x50005, 0x50000)
     assert parse_device_state(printed({"firmware": "sh: vcgencmd: not found\n"})).firmware_throttling is None
     record = launch(launch_timings(1000.0))
+    before = dataclasses.replace(record, before=past)
     told = [
-        launch_problems(dataclasses.replace(record, after=state), cpus=(), max_khz={})
+        launch_problems(dataclasses.replace(before, after=state), cpus=(), max_khz={})
         for state in (now, past)
     ]
     assert told == [("after it the board's firmware held clocks down: too little voltage, throttled",), ()]
+    within = launch_problems(dataclasses.replace(record, after=past), cpus=(), max_khz={})
+    assert within == ("during it the board's firmware held clocks down: too little voltage, throttled",)
+    *_, warning = launch_warnings(dataclasses.replace(before, after=past), cpus=(), max_khz={})
+    assert warning.startswith("the board's firmware held clocks down before (too little voltage, throttled)")
     assert CONDITIONS.device.is_board is False

@@ -138,7 +138,7 @@ def test_another_accelerator_is_named_or_refused() -> None:
     with pytest.raises(ConditionsDifferError, match="accelerator: cpu and gpu; delegate: XNNPACK and GPU"):
         compare(cpu, gpu)
     meant = compare(cpu, gpu, allow=["accelerator"])
-    assert [difference.name for difference in meant.differences] == ["accelerator", "delegate"]
+    assert [difference.name for difference in meant.differences] == ["accelerator", "delegate", "delegated"]
     assert "allowed to differ: accelerator: cpu and gpu" in compare_table(
         CompareResult(a="a", b="b", comparisons=(meant,), not_compared=())
     )
@@ -149,8 +149,24 @@ def test_unknown_name_of_a_difference() -> None:
         compare(device_result(steady(1.0)), device_result(steady(1.0)), allow=["weather"])
     assert str(caught.value) == (
         "difference that is allowed: got 'weather', expected device, build, soc, binary, accelerator, "
-        "kernels, delegate, threads, mask, fixed_performance, runs, model, system, runtime"
+        "kernels, delegate, threads, mask, fixed_performance, runs, model, system, runtime, delegated"
     )
+
+
+def test_a_part_on_an_accelerator_is_not_compared_with_the_whole() -> None:
+    whole = device_result(steady(400.0), accelerator="gpu", delegate="GPU", partitionings=BY_GPU)
+    (taken,) = BY_GPU
+    few = (dataclasses.replace(taken, replaced_nodes=2, partitions=3),)
+    part = device_result(steady(1400.0), accelerator="gpu", delegate="GPU", partitionings=few)
+    with pytest.raises(ConditionsDifferError, match="delegated: all nodes and GPU took 2 of"):
+        compare(whole, part)
+    assert compare(whole, part, allow=["delegated"]).differ
+
+
+def test_what_was_taken_against_the_rules_is_said_with_the_verdict() -> None:
+    slow = dataclasses.replace(device_result(steady(1700.0)), accepted=("clocks of 1200 of 2150 MHz",))
+    text = compare(device_result(steady(1000.0)), slow).text
+    assert text.endswith("; B was taken against the rules: clocks of 1200 of 2150 MHz")
 
 
 def test_unstable_result_is_not_compared() -> None:

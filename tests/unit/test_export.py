@@ -54,6 +54,8 @@ def test_a_table_has_every_result(tmp_path: Path) -> None:
     assert (phone["start_up_us"], phone["first_inference_us"], phone["peak_memory_mb"]) == beside
     assert (emulated["median_us"], emulated["not_quotable"]) == ("", "emulated device, not a phone")
     assert (unstable["median_us"], unstable["low_us"]) == ("", "")
+    for row in (emulated, unstable):
+        assert (row["start_up_us"], row["first_inference_us"], row["peak_memory_mb"]) == ("", "", "")
     assert unstable["not_quotable"].startswith("2 launches count, 5 are demanded")
     assert (host["median_us"], host["interval"], host["device"]) == ("500.0", "", "processor")
 
@@ -83,6 +85,13 @@ def test_what_was_taken_against_the_rules_says_so_in_its_name(tmp_path: Path) ->
     taken = dataclasses.replace(PHONE, accepted=("the interval is wide",))
     (row,) = json.loads(export(tmp_path, taken, options=("--as", "github-action-benchmark")).stdout)
     assert row["name"] == f"{NAME}, taken against the rules"
+
+
+def test_other_lengths_of_a_launch_are_another_series(tmp_path: Path) -> None:
+    protocol = dataclasses.replace(PHONE.conditions.protocol, min_secs=60.0, warmup_min_secs=2.0)
+    longer = dataclasses.replace(PHONE, conditions=dataclasses.replace(PHONE.conditions, protocol=protocol))
+    done = export(tmp_path, longer, PHONE, options=("--as", "github-action-benchmark"))
+    assert [row["name"] for row in json.loads(done.stdout)] == [f"{NAME}, at least 60 s, warm-up 2 s", NAME]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.stated import PhoneLatency
-from edge_mnv3.packaging.evidence import check_all_used, latencies, phone_latencies, read_bench
+from edge_mnv3.packaging.evidence import check_all_used, latencies, left_out, phone_latencies, read_bench
 from edge_mnv3.packaging.model_card import host_latency_table, phone_latency_table
 
 SHA256 = "a" * 64
@@ -105,6 +105,10 @@ def test_each_result_goes_to_the_file_that_it_measured() -> None:
     assert [latency.conditions.model_path for latency in latencies([host, phones], SHA256, "m.tflite")] == [
         "m.tflite"
     ]
+    gpu = device_result(steady(9_000), accelerator="gpu", delegate="GPU")
+    assert phone_latencies([report(gpu)], SHA256) == ()
+    (said,) = left_out([host, phones, report(gpu)], [SHA256, "c" * 64])
+    assert said.startswith("the card tells latencies on the CPU alone: that of small.tflite on the gpu")
     path = Path("r.json")
     check_all_used([], [(path, phones)], {"c" * 64})
     for unfit in (phones, report()):

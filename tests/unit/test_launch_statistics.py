@@ -65,13 +65,16 @@ def test_launches_that_do_not_count(changes: dict[str, Any], problems: tuple[str
 def test_unpinned_launch_needs_neither_mask_nor_clocks() -> None:
     record = launch(launch_timings(1000.0), mask_verified=False, samples=())
     assert launch_problems(record, cpus=(), max_khz=CLOCKS) == ()
-    assert launch_warnings(record, cpus=()) == ()
+    assert launch_warnings(record, cpus=(), max_khz=dict.fromkeys(CLOCKS)) == ()
+    assert launch_warnings(record, cpus=(), max_khz=CLOCKS) == (
+        "the clocks of the fastest cores were not seen: throttling would not be seen",
+    )
 
 
 def test_what_a_device_does_not_tell_is_a_warning() -> None:
     silent = tuple(ClockSample(time_s=1.0, khz=(None, None), celsius=None) for _ in range(2))
     record = launch(launch_timings(1000.0), before=hot(None), samples=silent)
-    assert launch_warnings(record, cpus=(2, 3)) == (
+    assert launch_warnings(record, cpus=(2, 3), max_khz=CLOCKS) == (
         "the device does not tell its thermal status: heat was seen by the clocks alone",
         "the device does not tell its clocks: throttling would not be seen",
     )
@@ -234,4 +237,5 @@ def test_what_slows_phones_down_is_said(changes: dict[str, Any], words: tuple[st
     warnings = state_warnings(state)
     assert len(warnings) == len(words)
     assert all(warning.startswith(text) for warning, text in zip(warnings, words, strict=True))
-    assert launch_warnings(launch(launch_timings(1.0), before=state), cpus=()) == warnings
+    record = launch(launch_timings(1.0), before=state)
+    assert launch_warnings(record, cpus=(2, 3), max_khz=CLOCKS) == warnings

@@ -93,6 +93,12 @@ def test_words(figures_us: tuple[float, ...], words: str) -> None:
     assert result.slower is False
 
 
+def test_an_interval_that_leaves_it_open_is_no_verdict() -> None:
+    result = summarized([window(us) for us in (1000.0, 1400.0) * 6])
+    assert result.text.startswith("no change over 2.0 minutes is shown, as the interval includes")
+    assert (result.ratio, result.slower) == (1.0, None)
+
+
 def test_a_launch_of_the_first_minute_is_none_of_the_last() -> None:
     """Nine windows of 15 s: four begin in the first minute, which are too few."""
     result = summarized([window(1000.0)] * 9, window_s=15.0)

@@ -130,9 +130,25 @@ def test_clocks_of_a_launch_that_is_not_pinned(
 def test_a_device_that_tells_no_clock_at_all_is_a_warning() -> None:
     silent = (ClockSample(time_s=1.0, khz=(None,) * 4, celsius=None),)
     record = dataclasses.replace(unpinned([MAX_KHZ]), samples=silent)
-    assert launch_warnings(record, cpus=()) == (
+    assert launch_warnings(record, cpus=(), max_khz=CLOCKS) == (
         "the device does not tell its clocks: throttling would not be seen",
     )
+
+
+def test_fastest_cores_that_tell_no_clock_are_a_warning() -> None:
+    unseen = ("the clocks of the fastest cores were not seen: throttling would not be seen",)
+    record = unpinned([MAX_KHZ])
+    assert launch_warnings(record, cpus=(), max_khz=CLOCKS) == ()
+    early = tuple(dataclasses.replace(sample, time_s=0.0) for sample in record.samples)
+    assert launch_warnings(dataclasses.replace(record, samples=early), cpus=(), max_khz=CLOCKS) == unseen
+    slow_ones = tuple(
+        dataclasses.replace(
+            sample, khz=tuple(k if CLOCKS[cpu] != max(filter(None, CLOCKS.values())) else None
+                              for cpu, k in zip(sorted(CLOCKS), sample.khz, strict=True))
+        )
+        for sample in record.samples
+    )  # fmt: skip
+    assert launch_warnings(dataclasses.replace(record, samples=slow_ones), cpus=(), max_khz=CLOCKS) == unseen
 
 
 def slowed(result_acceptance: Acceptance, **conditions: object) -> DeviceBenchResult:

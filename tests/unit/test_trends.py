@@ -133,8 +133,9 @@ def test_what_is_not_to_be_quoted_is_no_point() -> None:
     noisy = dataclasses.replace(host_result(steady(500.0)), p5_us=400.0, p95_us=700.0)
     results: list[HistoryResult] = [*series(LEVELS), device_result((9_000.0, 12_000.0)), noisy]
     results.append(host_result(steady(500.0)))
+    results.append(dataclasses.replace(series([34_000.0])[0], accepted=("clocks of 1200 of 2150 MHz",)))
     phone, host = trends(entries(results))
-    assert (len(phone.points), phone.not_quotable, phone.changes) == (6, 1, ())
+    assert (len(phone.points), phone.not_quotable, phone.changes) == (6, 2, ())
     assert (len(host.points), host.not_quotable, host.device) == (1, 1, "processor")
 
 

@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from edge_mnv3.core.errors import InputFileError
-from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
+from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult, ProtocolSettings
 from edge_mnv3.core.results.launch_figures import (
     FIRST_INFERENCE,
     LAUNCH_FIGURES,
@@ -25,6 +25,7 @@ from edge_mnv3.core.results.launch_figures import (
 )
 from edge_mnv3_android_bench.comparison.latencies import AnyBenchResult
 from edge_mnv3_android_bench.measuring.host import UNSTABLE_SPREAD
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED
 
 _COLUMNS = (
     *("name", "file", "sha256", "device", "android", "runtime_or_build", "protocol", "kernels", "delegate"),
@@ -32,6 +33,7 @@ _COLUMNS = (
     *("first_inference_us", "peak_memory_mb", "launches", "emulated", "not_quotable", "accepted"),
     *("accelerator", "delegated"),
 )
+_OF_LAUNCHES = ("start_up_us", "first_inference_us", "peak_memory_mb")  # figures as the latency is
 
 
 class Exported(NamedTuple):
@@ -88,6 +90,8 @@ def as_csv(entries: Sequence[Exported]) -> str:
             "interval": "95 % of the median" if entry.interval_us else "",
             "not_quotable": entry.why_not,
         }
+        if entry.why_not:
+            shared |= dict.fromkeys(_OF_LAUNCHES, "")
         writer.writerow({**row, **shared})
     return text.getvalue()
 
@@ -151,6 +155,7 @@ def _of_device(result: DeviceBenchResult) -> Exported:
         f"{protocol.num_runs} runs after {protocol.warmup_runs}",
         conditions.binary.name,
     ]
+    parts += _seconds(protocol)
     parts += [] if conditions.accelerator == "cpu" else [_accelerator(result)]
     parts += ["held clocks"] if conditions.fixed_performance else []
     parts += ["taken against the rules"] if result.accepted else []
@@ -164,6 +169,20 @@ def _accelerator(result: DeviceBenchResult) -> str:
     """The accelerator in the name of a series, and whether it ran all of the model."""
     taken = result.delegated
     return result.conditions.accelerator + (", in part" if taken and not taken.complete else "")
+
+
+def _seconds(protocol: ProtocolSettings) -> list[str]:
+    """How long a launch goes on, where that is not what benchmark_model does by itself."""
+    usual = PUBLISHED.settings
+    return [
+        f"{words} {seconds:g} s"
+        for words, seconds, of_usual in (
+            ("at least", protocol.min_secs, usual.min_secs),
+            ("at most", protocol.max_secs, usual.max_secs),
+            ("warm-up", protocol.warmup_min_secs, usual.warmup_min_secs),
+        )
+        if seconds != of_usual
+    ]
 
 
 def _short_hash(identity: str) -> str:

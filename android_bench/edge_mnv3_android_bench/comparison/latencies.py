@@ -25,12 +25,14 @@ from edge_mnv3.core.result_files import refuse_no_measurement
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.bench_turns import HostTurnsResult
+from edge_mnv3.core.results.delegation import Delegated
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.verdicts import CompareResult, Comparison, ConditionDifference, ReproduceResult
 from edge_mnv3_android_bench.comparison.launch_figures import (
     MIN_DIFFERENCE,
     compare_launch_figures,
+    is_open,
     ratio_interval,
 )
 from edge_mnv3_android_bench.measuring.acceptance import MIN_LAUNCHES_OF_INTERVAL
@@ -39,7 +41,7 @@ from edge_mnv3_android_bench.measuring.launch_statistics import counted_figures_
 
 AnyBenchResult: TypeAlias = HostBenchResult | DeviceBenchResult
 _MODEL, _KIND = "model", "kind of device"
-_ACCELERATOR, _DELEGATE = "accelerator", "delegate"
+_ACCELERATOR, _DELEGATE, _DELEGATED = "accelerator", "delegate", "delegated"
 _ALLOW_HINT = "measure again under equal conditions, or name what is meant to differ with --allow"
 # The names of the conditions, for --allow. What is no condition of a latency (paths, the battery's charge,
 # names under which a binary is registered) is in none of them.
@@ -72,7 +74,7 @@ _HOST_CONDITIONS = {
     "runs": ("protocol.num_runs", "protocol.warmup_runs", "protocol.rounds"),
     _MODEL: ("model_sha256",),
 }
-DIFFERENCES = tuple(dict.fromkeys((*_DEVICE_CONDITIONS, *_CONDITIONS, *_HOST_CONDITIONS)))
+DIFFERENCES = tuple(dict.fromkeys((*_DEVICE_CONDITIONS, *_CONDITIONS, *_HOST_CONDITIONS, _DELEGATED)))
 _KINDS: Mapping[str, type[Any]] = {
     "block_medians_us": HostBenchResult,
     "launches": DeviceBenchResult,
@@ -182,8 +184,17 @@ def compare(a: AnyBenchResult, b: AnyBenchResult, *, allow: Collection[str] = ()
         differ=differ,
         differences=differences,
         launch_figures=compare_launch_figures(a, b),
-        text=verdict_words(a, b, ratio, interval, differ),
+        text="; ".join((verdict_words(a, b, ratio, interval, differ), *_against_the_rules(a, b))),
     )
+
+
+def _against_the_rules(a: AnyBenchResult, b: AnyBenchResult) -> list[str]:
+    """What was taken against the rules is said wherever the figures are."""
+    return [
+        f"{name} was taken against the rules: {', '.join(result.accepted)}"
+        for name, result in (("A", a), ("B", b))
+        if isinstance(result, DeviceBenchResult) and result.accepted
+    ]
 
 
 def _check_allowed(allow: Collection[str]) -> None:
@@ -193,8 +204,8 @@ def _check_allowed(allow: Collection[str]) -> None:
 
 
 def _meant(allow: Collection[str]) -> set[str]:
-    """What may differ: another accelerator has another delegate."""
-    return {*allow, _DELEGATE} if _ACCELERATOR in allow else {*allow}
+    """What may differ: another accelerator has another delegate, and takes other nodes."""
+    return {*allow, _DELEGATE, _DELEGATED} if _ACCELERATOR in allow else {*allow}
 
 
 def condition_differences(a: AnyBenchResult, b: AnyBenchResult) -> tuple[ConditionDifference, ...]:
@@ -228,7 +239,15 @@ def conditions_of(result: AnyBenchResult) -> dict[str, str]:
         return {_KIND: "this machine", **_values(result.conditions, _HOST_CONDITIONS)}
     values = _values(result.conditions.device, _DEVICE_CONDITIONS) | _values(result.conditions, _CONDITIONS)
     kind = "an emulated device" if result.conditions.device.emulated else "a phone"
+    values[_DELEGATED] = _share(result.delegated)
     return {_KIND: kind, **values, "statistic": result.statistic}
+
+
+def _share(delegated: Delegated | None) -> str:
+    """How much of a model an accelerator took; whole models of any number of nodes are alike."""
+    if delegated is None:
+        return "nothing asked for"
+    return "all nodes" if delegated.complete else delegated.text
 
 
 def _values(conditions: Any, names: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -319,9 +338,8 @@ def verdict_words(
     names = ("A", "B") if _model(a) == _model(b) else (f"A ({_model(a)})", f"B ({_model(b)})")
     if differ:
         return f"{names[1]} is {'slower' if ratio > 1 else 'faster'} than {names[0]}: {spread}"
-    if max(abs(end - 1) for end in interval) <= MIN_DIFFERENCE or not interval[0] <= 1 <= interval[1]:
-        none = f"less than {100 * MIN_DIFFERENCE:g} % counts as no difference"
-        return f"{names[0]} and {names[1]} do not differ: {spread}; {none}"
-    return (
-        f"no difference between {names[0]} and {names[1]} is shown: {spread}; the interval includes equality"
-    )
+    if is_open(interval):
+        shown = f"no difference between {names[0]} and {names[1]} is shown"
+        return f"{shown}: {spread}; the interval includes equality"
+    none = f"less than {100 * MIN_DIFFERENCE:g} % counts as no difference"
+    return f"{names[0]} and {names[1]} do not differ: {spread}; {none}"

@@ -28,6 +28,11 @@ def ratio_interval(samples: Sequence[Sequence[float]]) -> tuple[float, float]:
     )
 
 
+def is_open(interval: tuple[float, float]) -> bool:
+    """Whether an interval of a ratio shows neither a difference nor that there is none to speak of."""
+    return interval[0] <= 1 <= interval[1] and max(abs(end - 1) for end in interval) > MIN_DIFFERENCE
+
+
 def compare_launch_figures(
     a: HostBenchResult | DeviceBenchResult, b: HostBenchResult | DeviceBenchResult
 ) -> tuple[FigureComparison, ...]:

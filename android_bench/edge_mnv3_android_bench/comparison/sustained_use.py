@@ -11,7 +11,7 @@ from edge_mnv3.core.results.delegation import UNKNOWN_DELEGATE
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.core.results.sustained import TIME_IS_UP, SustainedResult, SustainedWindow
 from edge_mnv3_android_bench.benchmark_model.accelerators import delegated
-from edge_mnv3_android_bench.comparison.launch_figures import MIN_DIFFERENCE, ratio_interval
+from edge_mnv3_android_bench.comparison.launch_figures import MIN_DIFFERENCE, is_open, ratio_interval
 from edge_mnv3_android_bench.measuring.acceptance import MIN_LAUNCHES_TO_QUOTE
 from edge_mnv3_android_bench.measuring.launch_statistics import (
     EMULATED_WARNING,
@@ -129,19 +129,22 @@ def _compared(result: SustainedResult, first: Sequence[float], last: Sequence[fl
         f"{first_us / 1e3:.3f} ms in the first minute, {last_us / 1e3:.3f} ms in the last one, {ratio:.2f} "
         f"times (95 % interval {interval[0]:.2f} to {interval[1]:.2f}{mark})"
     )
-    if not beyond_doubt:
-        verdict = f"it does not become slower over {result.measured_minutes:.1f} minutes"
+    over = f"over {result.measured_minutes:.1f} minutes"
+    if is_open(interval) and not beyond_doubt:
+        verdict = f"no change {over} is shown, as the interval includes equality and more"
+    elif not beyond_doubt:
+        verdict = f"it does not become slower {over}"
     elif ratio > 1:
-        verdict = f"it becomes slower over {result.measured_minutes:.1f} minutes, {_status(result.windows)}"
+        verdict = f"it becomes slower {over}, {_status(result.windows)}"
     else:
-        verdict = f"it becomes faster over {result.measured_minutes:.1f} minutes"
+        verdict = f"it becomes faster {over}"
     return replace(
         result,
         first_us=first_us,
         last_us=last_us,
         ratio=ratio,
         ratio_ci95=interval,
-        slower=beyond_doubt and ratio > 1,
+        slower=None if is_open(interval) and not beyond_doubt else beyond_doubt and ratio > 1,
         text=f"{verdict}: {times}",
     )
 
@@ -157,6 +160,6 @@ def _status(windows: Sequence[SustainedWindow]) -> str:
 def _warnings(conditions: DeviceBenchConditions, records: Sequence[LaunchRecord]) -> tuple[str, ...]:
     warnings = [EMULATED_WARNING] if conditions.device.emulated else []
     for record in records:
-        warnings += launch_warnings(record, cpus=conditions.cpus)
+        warnings += launch_warnings(record, cpus=conditions.cpus, max_khz=highest_clocks(conditions))
         warnings += record.timings.warnings if record.timings else ()
     return tuple(dict.fromkeys(warnings))

@@ -56,10 +56,10 @@ def trends(entries: Sequence[HistoryEntry], *, level: float = LEVEL) -> tuple[Tr
 
 
 def figure_us(result: AnyBenchResult) -> float | None:
-    """The figure of a measurement; None where it is not to be quoted."""
+    """The figure of a measurement; None where it is not to be quoted, or was taken against the rules."""
     if isinstance(result, HostBenchResult):
         return None if host_spread(result) > UNSTABLE_SPREAD else result.median_us
-    return result.median_us
+    return None if result.accepted else result.median_us
 
 
 def _series(entries: Sequence[HistoryEntry]) -> list[list[_Stored]]:

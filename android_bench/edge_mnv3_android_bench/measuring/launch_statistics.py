@@ -24,11 +24,12 @@ from edge_mnv3_android_bench.measuring.throttling import (
     clock_problems,
     find_throttling,
     highest_clocks,
+    tells_fastest,
 )
 
 LOW_BATTERY_PERCENT = 20  # where Android offers its battery saver
 WARM_BATTERY_CELSIUS = 40.0  # a phone in use has 25 to 35
-_FIRMWARE_NOW = 0xF
+_FIRMWARE_NOW, _SINCE_START = 0xF, 16
 _FIRMWARE_BITS = ("too little voltage", "clocks capped", "throttled", "soft temperature limit")
 EMULATED_WARNING = f"{EMULATED_DEVICE}: the figures say nothing about a phone"
 
@@ -65,6 +66,9 @@ def launch_problems(
             problems.append(f"thermal status {state.thermal_status} {name} it, 0 is demanded")
         if state is not None and (state.firmware_throttling or 0) & _FIRMWARE_NOW:
             problems.append(f"{name} it the board's firmware held clocks down: {firmware_words(state)}")
+    happened = _firmware_past(record.after) & ~_firmware_past(record.before)
+    if happened:
+        problems.append(f"during it the board's firmware held clocks down: {_firmware_bits(happened)}")
     settled = any(sample.time_s >= SETTLE_S for sample in record.samples)
     if accept_clock:
         return tuple(problems)
@@ -73,14 +77,24 @@ def launch_problems(
     return (*problems, *(slow.text for slow in clock_problems(record, cpus, max_khz)))
 
 
-def launch_warnings(record: LaunchRecord, *, cpus: Sequence[int]) -> tuple[str, ...]:
-    """Says which of the conditions of a launch the device does not tell."""
+def launch_warnings(
+    record: LaunchRecord, *, cpus: Sequence[int], max_khz: Mapping[int, int | None]
+) -> tuple[str, ...]:
+    """Says which of the conditions of a launch the device does not tell; the arguments as above."""
     warnings = []
     if record.before.thermal_status is None:
         warnings.append("the device does not tell its thermal status: heat was seen by the clocks alone")
     clocks = [khz for sample in record.samples for khz in sample.khz]
     if clocks and all(khz is None for khz in clocks):
         warnings.append("the device does not tell its clocks: throttling would not be seen")
+    elif not cpus and not tells_fastest(record, max_khz):
+        warnings.append("the clocks of the fastest cores were not seen: throttling would not be seen")
+    if past := _firmware_past(record.before):
+        words = _firmware_bits(past)
+        warnings.append(
+            f"the board's firmware held clocks down before ({words}): whether it does so again during a "
+            "launch is seen by the clocks alone; restart the board"
+        )
     return (*warnings, *state_warnings(record.before))
 
 
@@ -104,7 +118,15 @@ def state_warnings(state: DeviceState) -> tuple[str, ...]:
 
 def firmware_words(state: DeviceState) -> str:
     """Says why a Raspberry Pi's firmware holds clocks down just now, which its clocks may not show."""
-    bits = state.firmware_throttling or 0
+    return _firmware_bits(state.firmware_throttling or 0)
+
+
+def _firmware_past(state: DeviceState | None) -> int:
+    """What the firmware did since the board was started, in the bits of what it does now."""
+    return ((state.firmware_throttling or 0) >> _SINCE_START & _FIRMWARE_NOW) if state else 0
+
+
+def _firmware_bits(bits: int) -> str:
     return ", ".join(words for bit, words in enumerate(_FIRMWARE_BITS) if bits >> bit & 1)
 
 
@@ -258,6 +280,6 @@ def _warnings(
     if on_cpu and timings and conditions.delegate != XNNPACK_DELEGATE:
         warnings.append(f"XNNPACK was demanded, the delegate of the log is: {conditions.delegate}")
     for launch in launches:
-        warnings += launch_warnings(launch, cpus=conditions.cpus)
+        warnings += launch_warnings(launch, cpus=conditions.cpus, max_khz=highest_clocks(conditions))
     warnings += [warning for timing in timings for warning in timing.warnings]
     return tuple(dict.fromkeys(warnings))

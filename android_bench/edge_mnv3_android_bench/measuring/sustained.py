@@ -18,7 +18,7 @@ from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.measuring.fleet import Fleet
 from edge_mnv3_android_bench.measuring.launching import ClockRule
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
-from edge_mnv3_android_bench.measuring.protocols import Protocol, custom_protocol
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom_protocol
 from edge_mnv3_android_bench.measuring.runs import DeviceRun, share_run
 from edge_mnv3_android_bench.measuring.schedule import MAX_ALIKE
 
@@ -43,12 +43,17 @@ def check_minutes(minutes: float, protocol: Protocol) -> None:
 
 
 def sustained_protocol(protocol: Protocol) -> Protocol:
-    """A protocol whose launches last a window each.
+    """A protocol whose launches last a window each, however slow the file is.
 
     Raises:
         ArgumentError: Its longest time is less than that.
     """
-    return custom_protocol(protocol, min_secs=max(WINDOW_S, protocol.settings.min_secs))
+    settings, usual = protocol.settings, PUBLISHED.settings.num_runs
+    return custom_protocol(
+        protocol,
+        min_secs=max(WINDOW_S, settings.min_secs),
+        num_runs=1 if settings.num_runs == usual else settings.num_runs,
+    )
 
 
 @dataclass(slots=True)

@@ -97,9 +97,20 @@ def settled_clocks(record: LaunchRecord, watched: Sequence[int]) -> dict[int, li
     return clocks
 
 
-def _unreached(clocks: Mapping[int, Sequence[int]], max_khz: Mapping[int, int | None]) -> list[SlowClock]:
+def tells_fastest(record: LaunchRecord, max_khz: Mapping[int, int | None]) -> bool:
+    """Whether a launch that was not pinned tells a clock of the fastest cores, once it has settled."""
+    _, fastest = _fastest(max_khz)
+    clocks = settled_clocks(record, watched_cpus((), max_khz))
+    return not fastest or any(clocks.get(cpu) for cpu in fastest)
+
+
+def _fastest(max_khz: Mapping[int, int | None]) -> tuple[int | None, tuple[int, ...]]:
     highest = max((khz for khz in max_khz.values() if khz), default=None)
-    fastest = tuple(cpu for cpu, khz in sorted(max_khz.items()) if khz == highest)
+    return highest, tuple(cpu for cpu, khz in sorted(max_khz.items()) if khz and khz == highest)
+
+
+def _unreached(clocks: Mapping[int, Sequence[int]], max_khz: Mapping[int, int | None]) -> list[SlowClock]:
+    highest, fastest = _fastest(max_khz)
     reached = max((max(clocks[cpu]) for cpu in fastest if clocks.get(cpu)), default=None)
     if highest is None or reached is None or reached >= MIN_CLOCK_SHARE * highest:
         return []

@@ -59,7 +59,7 @@ class SustainedResult:
         ratio_ci95: 95 % interval of the ratio, as `interval_method` says; None where there is no ratio.
         interval_method: How the interval was computed.
         slower: Whether the last minute is slower than the first beyond doubt and by more than 2 %; None where
-            there is no ratio.
+            there is no ratio, or its interval leaves it open.
         problems: Why there is no comparison, or one of less than was asked for; empty where all is well.
         warnings: What must be known before it is used; says so where the device is emulated.
         text: The comparison in words.
