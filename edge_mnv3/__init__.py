@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from edge_mnv3.core.results.bench_report import DeviceBenchReport as DeviceBenchReport
     from edge_mnv3.core.results.bench_turns import HostTurnsResult as HostTurnsResult
     from edge_mnv3.core.results.calibrate import CalibrateResult as CalibrateResult
+    from edge_mnv3.core.results.cost import CostResult as CostResult
     from edge_mnv3.core.results.demo import DemoResult as DemoResult
     from edge_mnv3.core.results.diagnose import DiagnoseResult as DiagnoseResult
     from edge_mnv3.core.results.images import ImageShape as ImageShape
@@ -83,6 +84,8 @@ if TYPE_CHECKING:
     from edge_mnv3.stages.calibrate import calibrate as calibrate
     from edge_mnv3.stages.compare import CompareRequest as CompareRequest
     from edge_mnv3.stages.compare import compare as compare
+    from edge_mnv3.stages.cost import CostRequest as CostRequest
+    from edge_mnv3.stages.cost import cost as cost
     from edge_mnv3.stages.demo import DemoRequest as DemoRequest
     from edge_mnv3.stages.demo import demo as demo
     from edge_mnv3.stages.diagnose import DiagnoseRequest as DiagnoseRequest
@@ -131,6 +134,8 @@ _PUBLIC = {
     "ConditionsDifferError": "edge_mnv3.core.errors",
     "ConversionError": "edge_mnv3.core.errors",
     "CoolDown": "edge_mnv3_android_bench.measuring.plan",
+    "CostRequest": "edge_mnv3.stages.cost",
+    "CostResult": "edge_mnv3.core.results.cost",
     "DemoRequest": "edge_mnv3.stages.demo",
     "DemoResult": "edge_mnv3.core.results.demo",
     "DeviceBenchReport": "edge_mnv3.core.results.bench_report",
@@ -191,6 +196,7 @@ _PUBLIC = {
     "build": "edge_mnv3.stages.build",
     "calibrate": "edge_mnv3.stages.calibrate",
     "compare": "edge_mnv3.stages.compare",
+    "cost": "edge_mnv3.stages.cost",
     "custom_protocol": "edge_mnv3_android_bench.measuring.protocols",
     "demo": "edge_mnv3.stages.demo",
     "diagnose": "edge_mnv3.stages.diagnose",

@@ -26,6 +26,7 @@ COMMANDS = {
     "reproduce": _Entry("reproduce", "Measure the published latencies again on a phone."),
     "compare": _Entry("compare", "Say whether two measurements differ."),
     "history": _Entry("history", "Show how latencies went over time, and what made them slower."),
+    "cost": _Entry("cost", "Count what .tflite files cost on Arm processors, without a phone."),
     "export": _Entry("export", "Write measurements in the forms that other programs read."),
     "benchmark-binary": _Entry("benchmark_binary", "Keep builds of benchmark_model under names."),
     "package": _Entry("package", "Make a bundle for Android and iOS apps."),

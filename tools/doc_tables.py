@@ -23,6 +23,7 @@ from edge_mnv3.core.results import bench as bench_results
 from edge_mnv3.core.results import bench_log, bench_report, bench_turns, model_facts, stated
 from edge_mnv3.core.results import binaries as binary_results
 from edge_mnv3.core.results import calibrate as calibrate_results
+from edge_mnv3.core.results import cost as cost_results
 from edge_mnv3.core.results import delegation as delegation_results
 from edge_mnv3.core.results import demo as demo_results
 from edge_mnv3.core.results import device as device_results
@@ -60,6 +61,7 @@ TOP_RESULTS = {
     "reproduce": verdict_results.ReproduceResult,
     "compare": verdict_results.CompareResult,
     "history": trend_results.TrendsResult,
+    "cost": cost_results.CostResult,
     "benchmark-binary list": binary_results.BinaryLock,
     "package": package_results.PackageResult,
     "verify": verify_results.VerifyResult,
