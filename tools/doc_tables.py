@@ -88,6 +88,7 @@ RESULT_MODULES = (
     throttling_results,
     sustained_results,
     verdict_results,
+    cost_results,
     trend_results,
     binary_results,
     stated,
