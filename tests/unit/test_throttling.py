@@ -135,6 +135,44 @@ def test_a_device_that_tells_no_clock_at_all_is_a_warning() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("figures_ms", "ends"),
+    [
+        ((64.0, 64.1, *(90.1, 90.0, 90.05) * 3), (64.05, 90.05)),
+        ((64.0, *(90.0,) * 9), (64.0, 90.0)),
+        ((16.0, 16.1, 22.5, 22.4, 22.45), (16.05, 22.45)),
+        ((64.0, 64.0, 64.1, 64.0, 90.0), None),  # one slow launch
+        ((64.0, 90.0, 64.0, *(90.0,) * 8), None),  # it came back
+        ((64.0, 65.0, *(65.9,) * 8), None),  # less than 3 %
+        ((64.0, *(70.0, 80.0) * 4), None),  # the rest spreads more
+        ((90.0, *(64.0,) * 9), None),  # faster
+    ],
+)
+def test_a_step_is_a_drift(figures_ms: tuple[float, ...], ends: tuple[float, float] | None) -> None:
+    found = drift([1000 * ms for ms in figures_ms])
+    if ends is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert (found.first_us, found.last_us) == pytest.approx([1000 * ms for ms in ends], rel=1e-3)
+        assert found.how == "at one point"
+
+
+def test_noise_is_seldom_a_step_or_a_drift() -> None:
+    """At 2.5 %, in as many launches as are taken."""
+    generator = random.Random(5)
+    for count in (5, 10, 15):
+        found = sum(drift([generator.gauss(1000, 25) for _ in range(count)]) is not None for _ in range(1000))
+        assert found <= 15
+
+
+def test_a_core_of_unknown_clock_may_be_the_one_that_worked() -> None:
+    clocks = {**CLOCKS, max(CLOCKS): None}
+    record = unpinned((1_200_000, None))
+    assert launch_problems(record, cpus=(), max_khz=clocks) == ()
+    assert launch_warnings(record, cpus=(), max_khz=clocks) != ()
+
+
 def test_fastest_cores_that_tell_no_clock_are_a_warning() -> None:
     unseen = ("the clocks of the fastest cores were not seen: throttling would not be seen",)
     record = unpinned([MAX_KHZ])

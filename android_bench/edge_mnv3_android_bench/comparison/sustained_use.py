@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edge_mnv3.core.results.bench import DeviceBenchConditions, LaunchRecord
-from edge_mnv3.core.results.delegation import UNKNOWN_DELEGATE
+from edge_mnv3.core.results.delegation import UNKNOWN_DELEGATE, Delegated
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.core.results.sustained import TIME_IS_UP, SustainedResult, SustainedWindow
 from edge_mnv3_android_bench.benchmark_model.accelerators import delegated
 from edge_mnv3_android_bench.comparison.launch_figures import MIN_DIFFERENCE, is_open, ratio_interval
 from edge_mnv3_android_bench.measuring.acceptance import MIN_LAUNCHES_TO_QUOTE
 from edge_mnv3_android_bench.measuring.launch_statistics import (
-    EMULATED_WARNING,
+    delegate_problems,
     launch_figures_us,
-    launch_warnings,
+    result_warnings,
     statistic_of,
 )
 from edge_mnv3_android_bench.measuring.throttling import highest_clocks, settled_clocks, watched_cpus
@@ -61,8 +61,11 @@ def summarize_sustained(
         [f"it lasted {measured:.1f} of {asked:g} minutes: {ended_by}"] if ended_by != TIME_IS_UP else []
     )
     problems += _too_few("first", first) + _too_few("last", last)
-    if len(delegates) > 1 or len(set(taken)) > 1:
-        problems.append(f"the launches ran under different delegates: {', '.join(delegates)}")
+    elsewhere = delegate_problems(conditions, delegates)
+    if not elsewhere and len(set(taken)) > 1:
+        elsewhere = [f"the accelerator took other parts in some launches: {'; '.join(_texts(taken))}"]
+    if elsewhere:
+        problems += elsewhere
         first, last = (), ()
     result = SustainedResult(
         conditions=conditions,
@@ -80,7 +83,7 @@ def summarize_sustained(
         interval_method=INTERVAL_METHOD,
         slower=None,
         problems=tuple(problems),
-        warnings=_warnings(conditions, records),
+        warnings=result_warnings(conditions, records, counted, statistic),
         text=f"no comparison of the first minute with the last: {'; '.join(problems)}",
     )
     return _compared(result, first, last) if min(len(first), len(last)) >= MIN_LAUNCHES_TO_QUOTE else result
@@ -157,9 +160,5 @@ def _status(windows: Sequence[SustainedWindow]) -> str:
     return f"with a thermal status up to {highest}" if highest else "while the thermal status stayed 0"
 
 
-def _warnings(conditions: DeviceBenchConditions, records: Sequence[LaunchRecord]) -> tuple[str, ...]:
-    warnings = [EMULATED_WARNING] if conditions.device.emulated else []
-    for record in records:
-        warnings += launch_warnings(record, cpus=conditions.cpus, max_khz=highest_clocks(conditions))
-        warnings += record.timings.warnings if record.timings else ()
-    return tuple(dict.fromkeys(warnings))
+def _texts(taken: Sequence[Delegated | None]) -> list[str]:
+    return list(dict.fromkeys("nothing" if each is None else each.text for each in taken))

@@ -183,10 +183,7 @@ def summarize(
         accepted.append(wide)
     elif wide is not None:
         problems.append(wide)
-    if len(delegates) > 1:
-        problems.append(f"the launches ran under different delegates: {', '.join(delegates)}")
-    if conditions.protocol.kernels == "builtin" and any(XNNPACK_DELEGATE in d.split("+") for d in delegates):
-        problems.append("XNNPACK ran, the built-in kernels were demanded")
+    problems += delegate_problems(conditions, delegates)
     throttling = find_throttling(
         conditions, launches, figures_us, accepted={DRIFT: acceptance.variation, CLOCKS: acceptance.clock}
     )
@@ -213,7 +210,7 @@ def summarize(
         accepted=tuple(accepted),
         warnings=(
             *(f"accepted: {text}" for text in accepted),
-            *_warnings(conditions, launches, timings, statistic),
+            *result_warnings(conditions, launches, timings, statistic),
         ),
     )
 
@@ -242,6 +239,16 @@ def _observed(figures_us: Sequence[float]) -> ObservedLatency | None:
     )
 
 
+def delegate_problems(conditions: DeviceBenchConditions, delegates: Sequence[str]) -> list[str]:
+    """Says what is against quoting figures of launches under these delegates, each once."""
+    problems = []
+    if len(delegates) > 1:
+        problems.append(f"the launches ran under different delegates: {', '.join(delegates)}")
+    if conditions.protocol.kernels == "builtin" and any(XNNPACK_DELEGATE in d.split("+") for d in delegates):
+        problems.append("XNNPACK ran, the built-in kernels were demanded")
+    return problems
+
+
 def _accepted_clocks(conditions: DeviceBenchConditions, launches: Sequence[LaunchRecord]) -> list[str]:
     """Says of the launches that count which ran below the highest clock: the first, and how many."""
     max_khz = highest_clocks(conditions)
@@ -262,15 +269,23 @@ def _first_problem(launches: Sequence[LaunchRecord]) -> str:
     return f" (launch {failed[0].number}: {failed[0].problems[0]})" if failed else ""
 
 
-def _warnings(
+def result_warnings(
     conditions: DeviceBenchConditions,
     launches: Sequence[LaunchRecord],
     timings: Sequence[LaunchTimings],
     statistic: str,
 ) -> tuple[str, ...]:
+    """Says what must be known before a result is used.
+
+    Args:
+        conditions: Its conditions, with the delegate of the logs.
+        launches: All its launches.
+        timings: Those of the launches that count.
+        statistic: As `statistic_of` tells.
+    """
     warnings = [EMULATED_WARNING] if conditions.device.emulated else []
     unknown = conditions.device.cpus_of_unknown_clock
-    if conditions.cpus and unknown:
+    if unknown:
         warnings.append(
             f"{list_cores(unknown)} tell no highest clock: whether these are the fastest is not known"
         )
