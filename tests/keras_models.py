@@ -29,6 +29,7 @@ class Form:
         shape: Rows, columns and channels of the input; None for a square of the base's.
         ends: The numbers for pixels 0 and 255.
         stated: The range that must be stated; None where the model tells it.
+        partitions: Parts that XNNPACK has of the int8 files of `accurate` and `fast`.
     """
 
     make: Callable[[Base], Any]
@@ -36,6 +37,7 @@ class Form:
     shape: Shape | None = None
     ends: tuple[float, float] = (0.0, 255.0)
     stated: str | None = None
+    partitions: int = 1
 
 
 @dataclass(frozen=True)
@@ -298,7 +300,7 @@ FORMS: dict[str, Form] = {
         for activation in ("relu6", "hard_swish", "sigmoid")
     },
     "hidden tanh": Form(make=hidden("tanh")),
-    "directions": Form(make=of_cosines),
+    "directions": Form(make=of_cosines, partitions=2),  # XNNPACK has no L2_NORMALIZATION, which lies between
     "one sigmoid": Form(
         make=lambda base: sequential(base, base(), average(), dense(1, "sigmoid")),
         outputs=(((1,), "sigmoid", "binary"),),

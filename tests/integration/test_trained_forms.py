@@ -156,7 +156,7 @@ def test_trained_form(size: str, name: str, recipes: tuple[str, ...], tmp_path: 
         if (size, name, recipe) not in BELOW_BY_THE_CONVERTER:
             assert found.agreement[recipe] >= LEAST_AGREEMENT
         if recipe != "stock":  # the converter's own files are what they are
-            assert found.partitions[recipe] == 1
+            assert found.partitions[recipe] == form.partitions
         bundled = open_bytes(packaged(form, tmp_path / recipe).read_bytes())
         assert bundled.inputs[0].shape[1:] == (form.shape or (SIDE, SIDE, 3))
         assert len(bundled.outputs) == len(form.outputs)
