@@ -13,6 +13,7 @@ from device.stand_in_behaviour import Behaviour
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json
 
+pytestmark = pytest.mark.any_adb
 ONE_LAUNCH = ("--launches", "1")
 
 
@@ -66,7 +67,6 @@ def test_a_part_is_said_with_its_numbers(bench: Bench, phone: Phone, build: str,
     assert f"partly delegated: {words}; the rest ran on the cpu" in result["warnings"]
 
 
-@pytest.mark.any_adb
 def test_libraries_of_an_npu_s_maker_are_brought_and_told(bench: Bench, phone: Phone) -> None:
     phone.figures = STEADY
     folder = bench.folder / "libraries"

@@ -15,6 +15,7 @@ from device.stand_in_behaviour import Behaviour, Figures
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json
 
+pytestmark = pytest.mark.any_adb
 COOL = [200_000, 201_000, 199_000]  # 40 inferences of 200 ms are one window
 TWO_MINUTES = ("--sustained", "2", "--runs", "10")
 
