@@ -145,3 +145,9 @@ def test_importing_the_package_is_light() -> None:
         "ai_edge_litert",
         "click",
     }
+
+
+def test_modules_of_tests_have_names_of_their_own() -> None:
+    """pytest imports them by their names alone: two of one name end a run of both folders."""
+    names = [path.name for path in Path(__file__).parents[1].rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
