@@ -27,9 +27,10 @@ SERIAL = f"ssh:{NAME}"
 ABI = "linux_aarch64"
 _ANDROID = ("am", "cmd", "dumpsys", "getprop", "input", "settings", "svc")
 _TREE = "/proc/device-tree"
+SSHD_VARIABLE = "EDGE_MNV3_TEST_SSHD"
 _CURE = (
     "no ssh server: install openssh-server, or run sh tests/device/debian_sshd.sh FOLDER and set "
-    "EDGE_MNV3_TEST_SSHD=FOLDER/sshd"
+    f"{SSHD_VARIABLE}=FOLDER/sshd"
 )
 _RUN_FOLDER = Path("/run/sshd")
 _READY_S = 20.0
@@ -50,7 +51,7 @@ def generic_board() -> Layout:
 
 def find_sshd() -> Path | None:
     """The ssh server: `$EDGE_MNV3_TEST_SSHD`, `PATH`, where Debian keeps it; None where there is none."""
-    named = os.environ.get("EDGE_MNV3_TEST_SSHD")
+    named = os.environ.get(SSHD_VARIABLE)
     places = [named] if named else [shutil.which("sshd"), "/usr/sbin/sshd"]
     return next((Path(place) for place in places if place and Path(place).is_file()), None)
 
@@ -93,7 +94,9 @@ class Board:
         end = time.monotonic() + _READY_S
         while b"Server listening" not in log.read_bytes():
             if self._process.poll() is not None or time.monotonic() > end:
-                pytest.skip(f"the ssh server does not start here: {log.read_text()}")
+                # One that was asked for must start.
+                stop = pytest.fail if SSHD_VARIABLE in os.environ else pytest.skip
+                stop(f"the ssh server does not start here: {log.read_text()}")
             time.sleep(0.01)
 
     def connections(self) -> int:
