@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edge_mnv3.core.errors import BenchmarkLogError as BenchmarkLogError
     from edge_mnv3.core.errors import BundleError as BundleError
     from edge_mnv3.core.errors import CalibrationDataError as CalibrationDataError
+    from edge_mnv3.core.errors import CloudUnavailableError as CloudUnavailableError
     from edge_mnv3.core.errors import ConditionsDifferError as ConditionsDifferError
     from edge_mnv3.core.errors import ConversionError as ConversionError
     from edge_mnv3.core.errors import DeviceError as DeviceError
@@ -131,6 +132,7 @@ _PUBLIC = {
     "CalibrationDataError": "edge_mnv3.core.errors",
     "CompareRequest": "edge_mnv3.stages.compare",
     "CompareResult": "edge_mnv3.core.results.verdicts",
+    "CloudUnavailableError": "edge_mnv3.core.errors",
     "ConditionsDifferError": "edge_mnv3.core.errors",
     "ConversionError": "edge_mnv3.core.errors",
     "CoolDown": "edge_mnv3_android_bench.measuring.plan",

@@ -95,9 +95,9 @@ _HOST_OPTIONS = frozenset(
     "--device",
     "devices",
     multiple=True,
-    metavar="SERIAL|HOST:PORT|ssh:HOST|all",
-    help="Measure on a phone that adb reaches, or on a board that ssh reaches; may be repeated: the devices "
-    "run side by side.",
+    metavar="SERIAL|HOST:PORT|ssh:HOST|ddp:MODEL|all",
+    help="Measure on a phone that adb reaches, a board that ssh reaches, or a phone of Google's Developer "
+    "Device Platform; may be repeated: the devices run side by side, those of the cloud after them.",
 )
 @click.option(
     "--variant",

@@ -182,7 +182,7 @@ def leave(
     reporter.close()
     for failure in failures:
         click.echo(f"error: {failure.error}", err=True)
-    if failures:
+    if any(not failure.serial.startswith("ddp:") for failure in failures):
         reporter.warn("what was measured is kept: the same command goes on where this one ended")
     failed = [text for result in results if (text := program_failure(result)) is not None]
     for text in failed:

@@ -44,7 +44,7 @@ ALL_VARIANTS = "all"
 )
 @click.option(
     "--device",
-    metavar="SERIAL|HOST:PORT|ssh:HOST",
+    metavar="SERIAL|HOST:PORT|ssh:HOST|ddp:MODEL",
     help="Measure on this phone or board.  [default: the only phone]",
 )
 @models_dir_option

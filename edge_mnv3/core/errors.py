@@ -101,6 +101,10 @@ class SshUnavailableError(EdgeMnv3Error):
     """There is no OpenSSH client, or it cannot work here."""
 
 
+class CloudUnavailableError(EdgeMnv3Error):
+    """There is no Google Cloud command line, or it cannot work here."""
+
+
 class DeviceError(EdgeMnv3Error):
     """A device cannot be used, or not any more; other devices are not concerned."""
 

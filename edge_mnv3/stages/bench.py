@@ -27,6 +27,7 @@ from edge_mnv3.core.results.sustained import INTERRUPTED
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.stages.bench_files import NO_FILES, ResultFiles
 from edge_mnv3.stages.bench_requests import BenchRequest, DeviceBenchRequest, check_files
+from edge_mnv3.stages.cloud_bench import bench_in_clouds, check_clouds, split_clouds
 from edge_mnv3.stages.phone_checks import PhoneCheckRequest, check_before, check_phones, later_flags
 from edge_mnv3.stages.variant_files import (
     VariantFile,
@@ -171,8 +172,11 @@ def _bench_devices(
     input_range = stated_range(request.input_range)
     if request.check_outputs:
         check_before(models, request.protocol.kernels, input_range, reporter)
+    clouds, serials = split_clouds(request.serials)
+    check_clouds(clouds, request)
     reporter.step("devices")
-    devices = find_devices(optional_path(request.adb), request.serials, reporter)
+    none_here = bool(clouds) and not serials
+    devices = () if none_here else find_devices(optional_path(request.adb), serials, reporter)
     registry = BinaryRegistry()
     reporter.step("benchmark_model")
     if request.sustained_minutes is not None:
@@ -195,16 +199,19 @@ def _bench_devices(
                 input_range=input_range,
             )
             checks = check_phones(fleet, wanted, results, registry, reporter)
+        elsewhere = bench_in_clouds(clouds, request, plan, reporter)
     except KeyboardInterrupt:
         reporter.warn("interrupted: the launches that are done are kept, and the same command goes on")
         raise
+    results += elsewhere.results
+    failures = tuple(DeviceFailure(serial=serial, error=str(error)) for serial, error in fleet.failures)
     report = DeviceBenchReport(
         results=results,
         not_measured=_not_measured(results, plan),
         published=_published_cells(results),
         profiles=tuple(checks.profiles),
         outputs=tuple(checks.outputs),
-        failures=tuple(DeviceFailure(serial=serial, error=str(error)) for serial, error in fleet.failures),
+        failures=(*failures, *elsewhere.failures),
     )
     return report, plan
 

@@ -37,7 +37,8 @@ class DeviceBenchRequest(Request):
     Attributes:
         models: `.tflite` files.
         variants: Networks whose files are found or made and measured as well; None for none.
-        serials: Serials, or addresses such as `192.168.0.7:5555`, or `all`; empty for the only device.
+        serials: Serials, or addresses such as `192.168.0.7:5555`, boards `ssh:HOST`, phones of the Developer
+            Device Platform `ddp:MODEL`, or `all`; empty for the only phone that adb lists.
         binaries: Files, or names in the registry.
         protocol: How each launch measures, and how many there are.
         sweep: Threads and cores to go through in turn; what a device does not have is told of.

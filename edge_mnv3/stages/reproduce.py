@@ -16,11 +16,14 @@ from edge_mnv3.core.results.verdicts import ERA_PREFIX, ReproduceResult
 from edge_mnv3.stages.bench import bench, measured_file
 from edge_mnv3.stages.bench_files import NO_FILES, ResultFiles
 from edge_mnv3.stages.bench_requests import DeviceBenchRequest
+from edge_mnv3.stages.cloud_bench import split_clouds
 from edge_mnv3.stages.variant_files import VariantFilesRequest, variant_files
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
+from edge_mnv3_android_bench.ddp.cloud import find_gcloud
 from edge_mnv3_android_bench.device.selection import ALL_DEVICES, find_devices
 from edge_mnv3_android_bench.device.state import read_device_info
 from edge_mnv3_android_bench.measuring.acceptance import Acceptance
+from edge_mnv3_android_bench.measuring.cloud_runs import CLOUD_ABI
 from edge_mnv3_android_bench.measuring.plan import CoolDown
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Protocol, custom_protocol, renamed
 from edge_mnv3_android_bench.published import reproduction
@@ -109,8 +112,7 @@ def reproduce(
         raise ArgumentError("--device of reproduce", ALL_DEVICES, "one phone: its verdicts are its own")
     serials = (request.serial,) if request.serial else ()
     # Making files takes minutes: that there is a phone is seen before.
-    devices = find_devices(optional_path(request.adb), serials)
-    binaries = _binaries(request, read_device_info(devices[0]).abis, reporter)
+    binaries = _binaries(request, _abis(request, serials), reporter)
     measurable = {str(file.path): file for file in variant_files(request.files, reporter)}
     report = bench(
         DeviceBenchRequest(
@@ -138,6 +140,15 @@ def reproduce(
     if not report.failures:
         files.write(result, (result,), reporter)
     return ReproduceReport(result=result, failures=report.failures)
+
+
+def _abis(request: ReproduceRequest, serials: tuple[str, ...]) -> tuple[str, ...]:
+    """Kinds of processor of the phone, which is seen to be there; in the cloud, that there is a way to it."""
+    if split_clouds(serials)[0]:
+        find_gcloud()
+        return (CLOUD_ABI,)
+    (device,) = find_devices(optional_path(request.adb), serials)
+    return read_device_info(device).abis
 
 
 def _binaries(request: ReproduceRequest, abis: Sequence[str], reporter: Reporter) -> tuple[str, ...]:

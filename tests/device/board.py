@@ -19,7 +19,7 @@ import pytest
 from device import phone_processes
 from device.layouts import Layout, generic_phone
 from device.phone import Phone
-from device.shell_service import to_host_script
+from device.shell_server import ShellServer
 from device.threads import start_thread
 
 NAME = "board"  # in the ssh configuration of the tests
@@ -71,7 +71,7 @@ class Board:
         for name in _ANDROID:
             phone.remove_command(name)
         self._socket = f"{folder}/shell"
-        self._server = _ShellServer(self._socket, phone)
+        self._server = ShellServer(self._socket, phone)
         start_thread(self._server.serve_forever)
         for key in ("host_key", "user_key", "other_key"):
             _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key))
@@ -167,34 +167,6 @@ class Board:
         }
         text = "".join(f"{name} {value}\n" for name, value in client.items())
         (self.folder / "ssh_config").write_text(text)
-
-
-class _ShellServer(socketserver.ThreadingUnixStreamServer):
-    """Tells `board_shell.py` how to become the board's shell."""
-
-    daemon_threads = True
-
-    def __init__(self, path: str, phone: Phone) -> None:
-        super().__init__(path, _ShellHandler)
-        self.phone = phone
-
-
-class _ShellHandler(socketserver.BaseRequestHandler):
-    server: _ShellServer
-
-    def handle(self) -> None:
-        request = b""
-        while not request.endswith(b"\0\0"):
-            request += self.request.recv(1 << 20)
-        pid, script = request.decode()[:-2].split("\0")
-        phone = self.server.phone
-        script = script.replace(f"{phone.root}/", "/")  # of paths that an earlier script has printed
-        phone.shell_log.append(script)
-        phone.before_shell()
-        phone.register_process(int(pid))
-        argv = phone.shell_command(to_host_script(script, phone.root))
-        environment = [f"{name}={value}" for name, value in phone.shell_environment(script).items()]
-        self.request.sendall("\0".join([str(phone.root), str(len(argv)), *argv, *environment]).encode())
 
 
 @contextlib.contextmanager

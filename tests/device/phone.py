@@ -172,6 +172,10 @@ class Phone:
         """Removes a program of the phone, such as `sha256sum` or `taskset`."""
         self._folder.remove_command(name)
 
+    def replace_property_list(self, text: str) -> None:
+        """From now on it is as if it were another phone: `getprop` prints this."""
+        self._folder.show({"getprop.txt": text})
+
     def kill_processes(self) -> None:
         """Kills all that runs on the phone, and waits until it is gone."""
         while running := phone_processes.marked_pids(self._mark):

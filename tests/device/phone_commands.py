@@ -114,6 +114,9 @@ if [ "$1" = -c ]; then
 elif [ -f "$1" ]; then
   file=$1
   shift
+  if grep -q '^echo "sample ' "$file"; then
+    export EDGE_PHONE_WATCH="file$$" PATH="$EDGE_PHONE_STATE/watching:$PATH"
+  fi
   exec "$EDGE_PHONE_HOST_SH" -c "$(sed -E "$EDGE_PHONE_REWRITE" "$file")" "$file" "$@"
 fi
 exec "$EDGE_PHONE_HOST_SH" "$@"

@@ -11,6 +11,7 @@ from edge_mnv3.core.errors import ArgumentError, DeviceUnavailableError
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3_android_bench.adb.binary import find_adb
 from edge_mnv3_android_bench.adb.client import Adb, AdbDevice, ListedDevice
+from edge_mnv3_android_bench.ddp.cloud import PREFIX as CLOUD_PREFIX
 from edge_mnv3_android_bench.ssh.client import PREFIX, SshDevice, find_ssh
 from edge_mnv3_android_bench.transport.device import Device
 
@@ -45,7 +46,8 @@ def find_devices(
         reporter: Warned of each device that `all` leaves out.
 
     Raises:
-        ArgumentError: `all` together with others, or an address that is none.
+        ArgumentError: `all` together with others, an address that is none, or a phone of the cloud, on which
+            commands cannot run one by one.
         SshUnavailableError: There is no ssh.
         DeviceError: A board does not answer.
         EdgeMnv3Error: As `find_adb` and `select_devices` raise.
@@ -55,6 +57,11 @@ def find_devices(
     if boards and ALL_DEVICES in wanted:
         raise _not_alone(wanted)
     others = [serial for serial in wanted if serial not in boards]
+    for serial in others:
+        if serial.startswith(CLOUD_PREFIX):
+            raise ArgumentError(
+                "--device", serial, "a device that can be spoken to: bench and reproduce measure in the cloud"
+            )
     found: dict[str, Device] = {}
     if others or not boards:
         selected = select_devices(Adb(find_adb(adb)), others, reporter)

@@ -51,7 +51,7 @@ _KILL_TIMEOUT_S = 10.0
 _NOT_STARTED = (126, 127)  # exit codes of a shell for a program that it cannot run or find
 # Kinds of thermal zone that tell the processor's temperature, best first; then what is near it.
 _ZONES = ("gold|big|cpu.*[4-9]", "cpu", "tsens|soc", "battery")
-_FIND_ZONES = """for z in /sys/class/thermal/thermal_zone*
+FIND_ZONES = """for z in /sys/class/thermal/thermal_zone*
 do { read -r t <$z/type && read -r v <$z/temp; } 2>/dev/null && echo "$z/temp $t"
 done; true"""
 
@@ -95,7 +95,12 @@ def find_temperature_file(folder: DeviceFolder) -> str | None:
     Raises:
         DeviceError: `Device.shell` failed.
     """
-    rows = [line.split(maxsplit=1) for line in folder.device.shell(_FIND_ZONES).stdout.splitlines()]
+    return pick_temperature_file(folder.device.shell(FIND_ZONES).stdout)
+
+
+def pick_temperature_file(text: str) -> str | None:
+    """Picks the file from what `FIND_ZONES` prints."""
+    rows = [line.split(maxsplit=1) for line in text.splitlines()]
     zones = [(row[0], row[1]) for row in rows if len(row) == 2]
     for kind in _ZONES:
         for path, name in zones:
@@ -135,7 +140,7 @@ def run_launch(
             kill_program(folder, name)
         raise
     duration_s = time.monotonic() - start
-    _write_log(log_path, folder.device.serial, started_at, command, shell)
+    write_raw_log(log_path, folder.device.serial, started_at, command, shell)
     output = parse_launch_output(shell.stdout, command.watched or command.cpus) if shell.complete else None
     if output is None and shell.exit_code == LOST_LOCK_EXIT_CODE:
         raise lost_lock(folder.device.serial, shell).with_log(log_path)
@@ -306,7 +311,14 @@ def _mask_verified(output: LaunchOutput, cpus: Sequence[int]) -> bool:
     return wanted in output.masks and all(mask == wanted for mask in settled)
 
 
-def _write_log(path: Path, serial: str, started_at: str, command: LaunchCommand, shell: ShellOutput) -> None:
+def write_raw_log(
+    path: Path, serial: str, started_at: str, command: LaunchCommand, shell: ShellOutput
+) -> None:
+    """Writes everything that a launch printed.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
     end = "complete" if shell.complete else f"not complete: {shell.failure}"
     head = f"# device {serial}\n# started {started_at}\n# {shlex.join(command.argv)}\n"
     text = f"{head}{shell.stdout}\n# errors of the shell\n{shell.stderr}\n# {end}\n"

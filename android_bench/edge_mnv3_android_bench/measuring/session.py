@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from edge_mnv3.core.choices import Cores
 from edge_mnv3.core.cores import big_cores
@@ -29,7 +30,7 @@ from edge_mnv3_android_bench.transport.device import Device
 from edge_mnv3_android_bench.transport.files import DeviceFolder
 
 # Builds that do not know --help print their usage when a flag's value cannot be read.
-_WAYS_TO_ASK_FOR_HELP = ("--help", "--num_runs=?")
+WAYS_TO_ASK_FOR_HELP = ("--help", "--num_runs=?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,23 +82,7 @@ class DeviceSession:
             DeviceUnavailableError: It tells no clocks, or the fastest cores may be among those that are
                 switched off.
         """
-        if cores == "all":
-            return
-        unknown = self.info.cpus_of_unknown_clock
-        off = [cpu for cpu in unknown if state.online_cpus and cpu not in state.online_cpus]
-        if off and len(unknown) < len(self.info.present_cpus):
-            raise DeviceUnavailableError(
-                f"device {self.info.serial}: its {cores} cores",
-                f"{list_cores(off)} switched off, of unknown clock",
-                "all cores switched on: these may be the fastest",
-                "wake the phone, end its power saving and try again, or use a protocol on all cores",
-            )
-        if not big_cores(self.info.clusters):
-            raise DeviceUnavailableError(
-                f"device {self.info.serial}: its {cores} cores",
-                "no readable cpufreq/cpuinfo_max_freq",
-                next_step="use a protocol on all cores",
-            )
+        check_cores(self.info, cores, state)
 
     def command(
         self, program: str, flags: Sequence[str], cpus: tuple[int, ...], max_secs: float
@@ -110,17 +95,64 @@ class DeviceSession:
             cpus: The cores to pin it to; none for all.
             max_secs: The protocol's; the time for loading the model is added.
         """
-        every = {cpu for cluster in self.info.clusters for cpu in cluster.cpus} | {*self.info.present_cpus}
-        return LaunchCommand(
-            folder=self.folder.path,
-            program=program,
-            flags=tuple(flags),
-            cpus=cpus,
-            other_cpus=tuple(sorted(every - set(cpus))) if cpus else (),
-            temperature_file=self.temperature_file,
-            watched=watched_cpus(cpus, {cpu: c.max_khz for c in self.info.clusters for cpu in c.cpus}),
-            limit_s=max_secs + LOADING_ALLOWANCE_S,
-            lock_token=self.folder.lock_token,
+        place = LaunchPlace(self.folder.path, self.temperature_file, self.folder.lock_token)
+        return launch_command(self.info, place, (program, *flags), cpus, max_secs)
+
+
+class LaunchPlace(NamedTuple):
+    """Where on a device launches run.
+
+    Attributes:
+        folder: The tool's folder.
+        temperature_file: File with a temperature to sample; None where none can be read.
+        lock_token: As in `DeviceFolder`.
+    """
+
+    folder: str
+    temperature_file: str | None
+    lock_token: str = ""
+
+
+def launch_command(
+    info: DeviceInfo, place: LaunchPlace, argv: Sequence[str], cpus: tuple[int, ...], max_secs: float
+) -> LaunchCommand:
+    """Returns a launch, as `DeviceSession.command` does; the program is the first of `argv`."""
+    every = {cpu for cluster in info.clusters for cpu in cluster.cpus} | {*info.present_cpus}
+    return LaunchCommand(
+        folder=place.folder,
+        program=argv[0],
+        flags=tuple(argv[1:]),
+        cpus=cpus,
+        other_cpus=tuple(sorted(every - set(cpus))) if cpus else (),
+        temperature_file=place.temperature_file,
+        watched=watched_cpus(cpus, {cpu: c.max_khz for c in info.clusters for cpu in c.cpus}),
+        limit_s=max_secs + LOADING_ALLOWANCE_S,
+        lock_token=place.lock_token,
+    )
+
+
+def check_cores(info: DeviceInfo, cores: Cores, state: DeviceState) -> None:
+    """As `DeviceSession.check_cores`, of a device that is not open.
+
+    Raises:
+        DeviceUnavailableError: As there.
+    """
+    if cores == "all":
+        return
+    unknown = info.cpus_of_unknown_clock
+    off = [cpu for cpu in unknown if state.online_cpus and cpu not in state.online_cpus]
+    if off and len(unknown) < len(info.present_cpus):
+        raise DeviceUnavailableError(
+            f"device {info.serial}: its {cores} cores",
+            f"{list_cores(off)} switched off, of unknown clock",
+            "all cores switched on: these may be the fastest",
+            "wake the phone, end its power saving and try again, or use a protocol on all cores",
+        )
+    if not big_cores(info.clusters):
+        raise DeviceUnavailableError(
+            f"device {info.serial}: its {cores} cores",
+            "no readable cpufreq/cpuinfo_max_freq",
+            next_step="use a protocol on all cores",
         )
 
 
@@ -152,7 +184,24 @@ def place_binary(
     kill_program(session.folder, remote)
     session.folder.ensure(registry.path(name, binary.abi), remote, executable=True, stop=stop)
     program = session.folder.file(remote)
-    help_text = _read_help(session, program, binary)
+    return told_binary(registry, binary, program, _read_help(session, program, binary))
+
+
+def told_binary(
+    registry: BinaryRegistry, binary: BenchmarkBinary, program: str, help_text: str
+) -> ReadyBinary:
+    """Compares what a build says about itself with the lock.
+
+    Args:
+        registry: The builds.
+        binary: The locked build.
+        program: Its path on the device.
+        help_text: What it printed there about its flags.
+
+    Raises:
+        BenchmarkBinaryError: It lists no flags, or others than before.
+    """
+    name = binary.name
     confirmed = registry.confirm(name, binary.abi, help_text=help_text)
     flags = read_known_flags(help_text)
     evidence = later_evidence(
@@ -190,7 +239,7 @@ def place_model(
 
 def _read_help(session: DeviceSession, program: str, binary: BenchmarkBinary) -> str:
     last_lines, code = ["no output"], None
-    for flag in _WAYS_TO_ASK_FOR_HELP:
+    for flag in WAYS_TO_ASK_FOR_HELP:
         output = session.folder.device.shell([program, flag])
         text = f"{output.stdout}\n{output.stderr}"
         if help_fingerprint(text) is not None:

@@ -1,0 +1,1 @@
+"""Phones of Google's Developer Device Platform, through its command line."""
