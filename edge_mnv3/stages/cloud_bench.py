@@ -54,6 +54,7 @@ def check_clouds(clouds: Sequence[str], request: DeviceBenchRequest) -> None:
         ("--profile", request.profile),
         ("--check-outputs", request.check_outputs),
         ("--fixed-performance", request.fixed_performance),
+        ("--sustained", request.sustained_minutes is not None),
     ):
         if asked:
             raise ArgumentError(

@@ -56,7 +56,12 @@ from edge_mnv3_android_bench.measuring.launching import (
     write_raw_log,
 )
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
-from edge_mnv3_android_bench.measuring.protocols import RESULT_FLAG, benchmark_flags
+from edge_mnv3_android_bench.measuring.protocols import (
+    RESULT_FLAG,
+    benchmark_flags,
+    custom_protocol,
+    is_litert,
+)
 from edge_mnv3_android_bench.measuring.schedule import Cell
 from edge_mnv3_android_bench.measuring.session import (
     WAYS_TO_ASK_FOR_HELP,
@@ -66,7 +71,7 @@ from edge_mnv3_android_bench.measuring.session import (
     launch_command,
     told_binary,
 )
-from edge_mnv3_android_bench.measuring.sweep import Placement, place, placement_words
+from edge_mnv3_android_bench.measuring.sweep import Placement, place, words
 from edge_mnv3_android_bench.transport.device import ShellOutput
 
 RESERVE = 2  # so many times as many launches as are demanded
@@ -182,12 +187,24 @@ def _ask(
 
 def _cells(phone: _Phone, plan: MeasurementPlan, hashes: dict[Path, str]) -> list[Cell]:
     return [
-        _cell(phone, ready, placement, _Wanted(model, hashes[model], accelerator, plan.acceptance))
+        _cell(
+            phone,
+            ready,
+            _suited(placement, ready, plan),
+            _Wanted(model, hashes[model], accelerator, plan.acceptance),
+        )
         for model in plan.models
         for ready in phone.builds
         for placement in phone.placements
         for accelerator in plan.accelerators
     ]
+
+
+def _suited(placement: Placement, ready: ReadyBinary, plan: MeasurementPlan) -> Placement:
+    """The placement with XNNPACK for a build that knows no other kernels, where the plan lets it."""
+    if not (plan.litert_by_xnnpack and is_litert(ready.known_flags)):
+        return placement
+    return placement._replace(protocol=custom_protocol(placement.protocol, kernels="xnnpack"))
 
 
 class _Wanted(NamedTuple):
@@ -210,9 +227,9 @@ def _cell(phone: _Phone, ready: ReadyBinary, placement: Placement, wanted: _Want
     flags = benchmark_flags(settings, graph=f"{FOLDER}/{_name_of(wanted.sha256)}", known=known, extra=asked)
     where = LaunchPlace(FOLDER, phone.temperature_file)
     command = launch_command(phone.info, where, (ready.program, *flags), placement.cpus, settings.max_secs)
-    words = placement_words(phone.info, placement)
+    told = words(phone.info, placement)
     return Cell(
-        label=f"{wanted.model.name} ({ready.binary.name}, {words}, {wanted.accelerator})",
+        label=f"{wanted.model.name} ({ready.binary.name}, {told}, {wanted.accelerator})",
         conditions=DeviceBenchConditions(
             device=phone.info,
             binary=ready.info,
