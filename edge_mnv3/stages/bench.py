@@ -27,7 +27,7 @@ from edge_mnv3.core.results.sustained import INTERRUPTED
 from edge_mnv3.core.tflite.read import read_file
 from edge_mnv3.stages.bench_files import NO_FILES, ResultFiles
 from edge_mnv3.stages.bench_requests import BenchRequest, DeviceBenchRequest, check_files
-from edge_mnv3.stages.cloud_bench import bench_in_clouds, check_clouds, split_clouds
+from edge_mnv3.stages.cloud_bench import bench_in_clouds, find_clouds_and_devices
 from edge_mnv3.stages.phone_checks import PhoneCheckRequest, check_before, check_phones, later_flags
 from edge_mnv3.stages.variant_files import (
     VariantFile,
@@ -38,7 +38,6 @@ from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.comparison.sustained_use import summarize_sustained
 from edge_mnv3_android_bench.comparison.turns import compare_in_turns
-from edge_mnv3_android_bench.device.selection import find_devices
 from edge_mnv3_android_bench.measuring.fleet import Fleet, open_fleet
 from edge_mnv3_android_bench.measuring.host import bench_host, bench_in_turns
 from edge_mnv3_android_bench.measuring.log_files import read_logs
@@ -172,11 +171,7 @@ def _bench_devices(
     input_range = stated_range(request.input_range)
     if request.check_outputs:
         check_before(models, request.protocol.kernels, input_range, reporter)
-    clouds, serials = split_clouds(request.serials)
-    check_clouds(clouds, request)
-    reporter.step("devices")
-    none_here = bool(clouds) and not serials
-    devices = () if none_here else find_devices(optional_path(request.adb), serials, reporter)
+    clouds, devices = find_clouds_and_devices(request, reporter)
     registry = BinaryRegistry()
     reporter.step("benchmark_model")
     if request.sustained_minutes is not None:

@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 
 from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error
 from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.requests import optional_path
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.bench_report import DeviceFailure
 from edge_mnv3.stages.bench_requests import DeviceBenchRequest
 from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.ddp.cloud import PREFIX, Cloud, CloudWaits, find_gcloud, parse_model
+from edge_mnv3_android_bench.device.selection import find_devices
 from edge_mnv3_android_bench.measuring.cloud_runs import CLOUD_ABI, measure_in_cloud
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
+from edge_mnv3_android_bench.transport.device import Device
 
 WAITS = CloudWaits()
 
@@ -55,6 +58,7 @@ def check_clouds(clouds: Sequence[str], request: DeviceBenchRequest) -> None:
         ("--check-outputs", request.check_outputs),
         ("--fixed-performance", request.fixed_performance),
         ("--sustained", request.sustained_minutes is not None),
+        ("--npu-libraries", request.npu_libraries is not None),
     ):
         if asked:
             raise ArgumentError(
@@ -63,6 +67,22 @@ def check_clouds(clouds: Sequence[str], request: DeviceBenchRequest) -> None:
                 f"a phone that adb reaches, or no {option}",
             )
     find_gcloud()
+
+
+def find_clouds_and_devices(
+    request: DeviceBenchRequest, reporter: Reporter
+) -> tuple[tuple[str, ...], tuple[Device, ...]]:
+    """Phones of the cloud, and the other devices, which are looked for where any is wanted.
+
+    Raises:
+        EdgeMnv3Error: As `check_clouds` and `find_devices` raise.
+    """
+    clouds, serials = split_clouds(request.serials)
+    check_clouds(clouds, request)
+    reporter.step("devices")
+    if clouds and not serials:
+        return clouds, ()
+    return clouds, find_devices(optional_path(request.adb), serials, reporter)
 
 
 def bench_in_clouds(

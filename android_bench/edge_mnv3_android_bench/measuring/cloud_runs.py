@@ -85,14 +85,7 @@ _ASKED = {"info": INFO_SCRIPT, "zones": FIND_ZONES, "state": STATE_SCRIPT}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Phone:
-    """What the first session told.
-
-    Attributes:
-        info: The phone.
-        placements: Threads and cores of the plan that it has.
-        temperature_file: File on it with a temperature to sample.
-        builds: The builds, as they are on it.
-    """
+    """What the first session told: the phone, which threads and cores of the plan it has, its builds."""
 
     info: DeviceInfo
     placements: tuple[Placement, ...]
