@@ -34,7 +34,7 @@ from edge_mnv3.stages.variant_files import (
     identify,
     variant_files,
 )
-from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
+from edge_mnv3_android_bench.benchmark_model.choice import distinct_builds, ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.comparison.sustained_use import summarize_sustained
 from edge_mnv3_android_bench.comparison.turns import compare_in_turns
@@ -49,7 +49,6 @@ from edge_mnv3_android_bench.measuring.plan import (
     MeasurementPlan,
 )
 from edge_mnv3_android_bench.measuring.runs import forget_launches, measure_fleet
-from edge_mnv3_android_bench.measuring.session import DeviceSession
 from edge_mnv3_android_bench.measuring.sustained import SustainedRun, begin_sustained, go_on
 from edge_mnv3_android_bench.measuring.sweep import place
 from edge_mnv3_android_bench.published.reproduction import MeasuredFile, reproduce
@@ -196,7 +195,7 @@ def _bench_devices(
             checks = check_phones(fleet, wanted, results, registry, reporter)
         elsewhere = bench_in_clouds(clouds, request, plan, reporter)
     except KeyboardInterrupt:
-        reporter.warn("interrupted: the launches that are done are kept, and the same command goes on")
+        reporter.warn(_interrupted(clouds, devices))
         raise
     results += elsewhere.results
     failures = tuple(DeviceFailure(serial=serial, error=str(error)) for serial, error in fleet.failures)
@@ -209,6 +208,16 @@ def _bench_devices(
         failures=(*failures, *elsewhere.failures),
     )
     return report, plan
+
+
+def _interrupted(clouds: Sequence[str], devices: Sequence[Device]) -> str:
+    """What becomes of the launches that are done when the user ends the command."""
+    told = []
+    if devices:
+        told.append("the launches that are done are kept, and the same command goes on")
+    if clouds:
+        told.append(f"launches of {', '.join(clouds)} begin anew")
+    return f"interrupted: {'; '.join(told)}"
 
 
 def _put_under_load(
@@ -279,20 +288,8 @@ def _ready_binaries(
         except EdgeMnv3Error as error:
             fleet.leave_out(session, error)
         else:
-            names |= dict.fromkeys(_distinct_builds(registry, session, ready, reporter))
+            names |= dict.fromkeys(distinct_builds(registry, ready, session.info.abis, reporter))
     return tuple(names)
-
-
-def _distinct_builds(
-    registry: BinaryRegistry, session: DeviceSession, names: Sequence[str], reporter: Reporter
-) -> list[str]:
-    """Leaves one name of each file: two columns of one build would compare it with itself."""
-    by_hash: dict[str, str] = {}
-    for name in names:
-        first = by_hash.setdefault(registry.for_device(name, session.info.abis).sha256, name)
-        if first != name:
-            reporter.warn(f"the builds '{first}' and '{name}' are one file: it is measured once")
-    return list(by_hash.values())
 
 
 def _plan(

@@ -12,7 +12,7 @@ from edge_mnv3.core.requests import optional_path
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.bench_report import DeviceFailure
 from edge_mnv3.stages.bench_requests import DeviceBenchRequest
-from edge_mnv3_android_bench.benchmark_model.choice import ready_binary
+from edge_mnv3_android_bench.benchmark_model.choice import distinct_builds, ready_binary
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry
 from edge_mnv3_android_bench.ddp.cloud import PREFIX, Cloud, CloudWaits, find_gcloud, parse_model
 from edge_mnv3_android_bench.device.selection import find_devices
@@ -99,9 +99,8 @@ def bench_in_clouds(
     for serial in clouds:
         try:
             names = [ready_binary(registry, str(b), (CLOUD_ABI,), reporter) for b in request.binaries]
-            by_file = {registry.for_device(name, (CLOUD_ABI,)).sha256: name for name in reversed(names)}
-            distinct = tuple(name for name in names if name in by_file.values())
-            mine = replace(plan, binaries=tuple(dict.fromkeys(distinct)), resume_path=None)
+            distinct = distinct_builds(registry, names, (CLOUD_ABI,), reporter)
+            mine = replace(plan, binaries=distinct, resume_path=None)
             cloud = Cloud(program=find_gcloud(), serial=serial, waits=WAITS, stop=threading.Event())
             measured = measure_in_cloud(cloud, mine, registry, reporter)
             results += measured.results

@@ -85,12 +85,12 @@ def platform(
     made.close()
 
 
-def measure(folder: Path, *arguments: str | Path, launches: int = 1) -> Result:
+def measure(folder: Path, *arguments: str | Path, launches: int = 1, serial: str = SERIAL) -> Result:
     binary = folder / "benchmark_model"
     if not binary.exists():
         binary.write_bytes(benchmark_binary())
     short = ("--runs", "10", "--min-secs", "0.1", "--max-secs", "1", "--launches", str(launches), "--json")
-    words = ("bench", model_file(folder), "--device", SERIAL, "--benchmark-binary", binary, *short)
+    words = ("bench", model_file(folder), "--device", serial, "--benchmark-binary", binary, *short)
     return CliRunner().invoke(main, [str(word) for word in (*words, "--accept-variation", *arguments)])
 
 
@@ -147,6 +147,43 @@ def test_what_the_platform_does_not_do(
     assert (done.exit_code, done.stdout) == (FAILED, _nothing(done.stdout)), done.output
     assert says in done.stderr, done.output
     assert "the same command goes on" not in done.stderr
+    if "loses" in files:  # what the session left is kept, and what the platform says of it
+        logs = Path(done.stderr.partition("see the logs in ")[2].partition(",")[0])
+        assert "finished with result [PASSED]" in (logs / "session.txt").read_text()
+        assert list(logs.rglob("logcat.txt"))
+
+
+@pytest.mark.parametrize(
+    ("serial", "arguments", "says", "sessions"),
+    [
+        ("ddp:generic-34", (), "got a Generic Phone of API level 33, expected API level 34", 1),
+        (SERIAL, ("--threads", "16"), "expected cores that it has, as many as threads", 1),
+        (SERIAL, ("--max-secs", "3000"), "expected at most 1650: a session lasts 55 minutes", 0),
+    ],
+)
+def test_what_is_not_to_be_had_there(
+    serial: str, arguments: tuple[str, ...], says: str, sessions: int, platform: Platform, tmp_path: Path
+) -> None:
+    done = measure(tmp_path, *arguments, serial=serial)
+    assert done.exit_code == FAILED
+    assert says in done.stderr, done.output
+    assert len([call for call in platform.calls if "submit" in call]) == sessions
+
+
+def test_ctrl_c_says_what_becomes_of_the_launches(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session cannot be gone on with: its launches begin anew."""
+
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Cloud, "_wait", interrupted)
+    done = measure(tmp_path)
+    assert done.exit_code != DONE
+    assert f"interrupted: launches of {SERIAL} begin anew" in done.stderr, done.output
+    assert "goes on" not in done.stderr
+    assert len([call for call in platform.calls if "cancel" in call]) == 1
 
 
 def _nothing(printed: str) -> str:

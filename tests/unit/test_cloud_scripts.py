@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_mnv3.core.errors import ArgumentError, DeviceFileError, DeviceLostError
+from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3_android_bench.ddp import scripts
 from edge_mnv3_android_bench.ddp.cloud import parse_model
 from edge_mnv3_android_bench.ddp.scripts import Outputs, launches_script, session_script
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the scripts rea
 TOKEN = "c0ffee"
 
 
-def run(folder: Path, monkeypatch: pytest.MonkeyPatch, body: Callable[[], str]) -> dict[str, Path]:
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch, body: Callable[[], str]) -> dict[str, str]:
     """Runs a session's script in a folder of this machine; returns what was sent."""
     monkeypatch.setattr(scripts, "FOLDER", str(folder / "edge"))
     monkeypatch.setattr(scripts, "OUT", str(folder / "edge/out"))
@@ -29,7 +30,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, body: Callable[[], str]) 
         Path(f"{folder}/arrived.{name}").write_bytes(file.read_bytes())
     script = session_script(tuple(sent), ("tool",), body(), TOKEN)
     subprocess.run(["sh", "-c", script], check=True, capture_output=True)
-    return sent
+    return {name: sha256_file(file) for name, file in sent.items()}
 
 
 @pytest.mark.parametrize(("budget_s", "codes"), [(60.0, ["0", "2"]), (-1.0, ["", ""])])
@@ -51,15 +52,19 @@ def test_what_comes_back_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert Outputs(tmp_path, TOKEN, sent, serial="ddp:x-33").text("told") == "12345\n"
     with pytest.raises(DeviceLostError, match="no sign that the script came to its end"):
         Outputs(tmp_path, "other", sent, serial="ddp:x-33")
-    (tmp_path / "tool").write_text("changed\n")
     with pytest.raises(DeviceFileError, match="tool: got other content on the phone than here"):
-        Outputs(tmp_path, TOKEN, sent, serial="ddp:x-33")
+        Outputs(tmp_path, TOKEN, {**sent, "tool": "0" * 64}, serial="ddp:x-33")
     (tmp_path / "edge/out/told").write_text("123")
     with pytest.raises(DeviceLostError, match="told came back cut: got 3 bytes, expected 6 bytes"):
         Outputs(tmp_path, TOKEN, sent, serial="ddp:x-33")
     (tmp_path / "edge/out/told").unlink()
     with pytest.raises(DeviceLostError, match="told came back cut: got nothing, expected 6 bytes"):
         Outputs(tmp_path, TOKEN, sent, serial="ddp:x-33")
+    sizes = (tmp_path / f"edge/out/{TOKEN}.done").read_text()
+    for cut in (sizes[: sizes.index("total") - 1], sizes[sizes.index("\n") :], ""):
+        (tmp_path / f"edge/out/{TOKEN}.done").write_text(cut)
+        with pytest.raises(DeviceLostError, match="the list of its files: got a list that was cut"):
+            Outputs(tmp_path, TOKEN, sent, serial="ddp:x-33")
 
 
 @pytest.mark.parametrize("serial", ["ddp:", "ddp:a,b", "ddp:--x", "caiman-35", "ddp:a b"])

@@ -60,6 +60,28 @@ def ready_binary(
     return wanted
 
 
+def distinct_builds(
+    registry: BinaryRegistry, names: Sequence[str], abis: Sequence[str], reporter: Reporter = SILENT
+) -> tuple[str, ...]:
+    """Leaves one name of each file, the first: two columns of one build would compare it with itself.
+
+    Args:
+        registry: The builds.
+        names: Names in it, all of which it has for the device.
+        abis: The device's ABIs, preferred first.
+        reporter: Warned of each name that is left out.
+
+    Raises:
+        BenchmarkBinaryError: There is no build of a name.
+    """
+    by_hash: dict[str, str] = {}
+    for name in names:
+        first = by_hash.setdefault(registry.for_device(name, abis).sha256, name)
+        if first != name:
+            reporter.warn(f"the builds '{first}' and '{name}' are one file: it is measured once")
+    return tuple(by_hash.values())
+
+
 def _register(registry: BinaryRegistry, file: Path, abis: Sequence[str]) -> str:
     stem = safe_file_name(file.stem) or "benchmark_model"
     name = f"{stem}-{sha256_file(file)[:_HASH_DIGITS]}"

@@ -25,6 +25,7 @@ from edge_mnv3.core.errors import (
     DeviceTimeoutError,
     DeviceUnavailableError,
 )
+from edge_mnv3.core.outputs import write_text
 from edge_mnv3.core.process import Completed
 
 PREFIX = "ddp:"
@@ -103,12 +104,13 @@ class Cloud:
             into: Folder for what comes back.
 
         Returns:
-            The folder of the session's results.
+            The folder of the session's results; `session.txt` there is what the platform says of it.
 
         Raises:
             DeviceUnavailableError: The platform refuses; the text says why.
             DeviceTimeoutError: The session did not end in time, and was cancelled.
             DeviceLostError: It ended, and nothing came back.
+            OutputError: The folder cannot be written to.
             CloudUnavailableError: gcloud does not run.
             KeyboardInterrupt: `stop` was set; the session is cancelled.
         """
@@ -116,8 +118,7 @@ class Cloud:
         try:
             told = self._wait(session, limit_s + self.waits.queue_s)
         except BaseException:
-            with contextlib.suppress(Exception):
-                self._call(*_SESSIONS, "cancel", session, *_EVERYWHERE)
+            self._cancel(session)
             raise
         return self._download(session, told, into)
 
@@ -139,11 +140,17 @@ class Cloud:
         created = _CREATED.search(text)
         if done.returncode == 0 and created:
             return created[1]
+        if created:  # it may run all the same
+            self._cancel(created[1])
         got = _last_line(text) or "no answer"
         step = next((step for pattern, step in _NEXT_STEPS if pattern.search(text)), "")
         raise DeviceUnavailableError(
             f"device {self.serial}: no session", got, "a session of the Developer Device Platform", step
         )
+
+    def _cancel(self, session: str) -> None:
+        with contextlib.suppress(Exception):
+            self._call(*_SESSIONS, "cancel", session, *_EVERYWHERE)
 
     def _wait(self, session: str, limit_s: float) -> str:
         """Waits until a session has ended; returns what is said of it."""
@@ -171,7 +178,7 @@ class Cloud:
                 f"device {self.serial}: session {session}", f"result {result}, and no place of its files"
             )
         address = f"gs://{bucket[1]}/automation/sessions/{session}/"
-        into.mkdir(parents=True, exist_ok=True)
+        write_text(into / "session.txt", told, force=True)
         done = self._call("storage", "cp", "-r", address, str(into), "--quiet", timeout_s=_TRANSFER_S)
         if done.returncode != 0:
             raise DeviceLostError(

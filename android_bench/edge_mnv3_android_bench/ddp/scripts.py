@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from edge_mnv3.core.errors import DeviceFileError, DeviceLostError
-from edge_mnv3.core.hashing import sha256_file
 
 FOLDER = "/data/local/tmp/edge-mnv3"
 OUT = f"{FOLDER}/out"
@@ -25,6 +24,7 @@ done
 chmod 755 {programs}
 sha256sum {names} >{out}/hashes
 {body}
+echo >{out}/end  # of two files or more wc prints the total
 cd {out} && wc -c * >../sizes && mv ../sizes {token}.done
 """
 _LAUNCHES = """read -r begun rest </proc/uptime; begun=${{begun%.*}}
@@ -33,6 +33,8 @@ do
 waited=0
 while dumpsys thermalservice 2>/dev/null | grep -q 'Thermal Status: [1-6]'
 do
+read -r u rest </proc/uptime
+test $((${{u%.*}} - begun)) -gt {budget_s} && break 2
 test $waited -ge {cool_s} && break
 sleep {poll_s}; waited=$((waited + {poll_s}))
 done
@@ -113,6 +115,9 @@ def launch_name(number: int) -> str:
     return f"{number:02d}"
 
 
+_SEE = "see the logs in {}, and give the command again"
+
+
 class Outputs:
     """Files that a session brought back: all of them, whole.
 
@@ -120,13 +125,13 @@ class Outputs:
         folder: Where they lie here.
     """
 
-    def __init__(self, results: Path, token: str, sent: Mapping[str, Path], *, serial: str) -> None:
+    def __init__(self, results: Path, token: str, sent: Mapping[str, str], *, serial: str) -> None:
         """Finds and checks them.
 
         Args:
             results: Folder of the session's results.
             token: As in `session_script`.
-            sent: Files that were put on the phone, by their names there.
+            sent: Files that were put on the phone: their names there, and their SHA-256 here.
             serial: Name of the phone for errors.
 
         Raises:
@@ -139,17 +144,23 @@ class Outputs:
             raise DeviceLostError(
                 name,
                 "no sign that the script came to its end",
-                next_step=f"see the logs in {results}, and give the command again",
+                next_step=_SEE.format(results),
             )
         self.folder = done.parent
-        for size, file in _SIZE.findall(done.read_text(encoding="utf-8")):
+        sizes = {file: int(size) for size, file in _SIZE.findall(done.read_text(encoding="utf-8"))}
+        total = sizes.pop("total", None)
+        if total != sum(sizes.values()):
+            raise DeviceLostError(
+                f"{name}: the list of its files", "a list that was cut", next_step=_SEE.format(results)
+            )
+        for file, size in sizes.items():
             path = self.folder / file
-            if file != "total" and (not path.is_file() or path.stat().st_size != int(size)):
+            if not path.is_file() or path.stat().st_size != size:
                 got = f"{path.stat().st_size} bytes" if path.is_file() else "nothing"
                 raise DeviceLostError(f"{name}: {file} came back cut", got, f"{size} bytes")
         arrived = {file: digest for digest, file in _HASH.findall(self.text("hashes"))}
-        for file, local in sent.items():
-            if arrived.get(file) != sha256_file(local):
+        for file, sha256 in sent.items():
+            if arrived.get(file) != sha256:
                 raise DeviceFileError(f"{name}: {file}", "other content on the phone than here")
 
     def text(self, file: str) -> str:

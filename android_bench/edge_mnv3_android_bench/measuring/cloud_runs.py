@@ -7,6 +7,7 @@ look at an interval meanwhile, a reserve of launches runs; all that count are ta
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import tempfile
@@ -16,13 +17,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_mnv3.core.choices import Accelerator
-from edge_mnv3.core.errors import BenchmarkBinaryError, DeviceLostError
-from edge_mnv3.core.hashing import sha256_model
+from edge_mnv3.core.errors import (
+    ArgumentError,
+    BenchmarkBinaryError,
+    DeviceUnavailableError,
+    InputFileError,
+)
+from edge_mnv3.core.hashing import sha256_file, sha256_model
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult
 from edge_mnv3.core.results.delegation import UNKNOWN_DELEGATE
 from edge_mnv3.core.results.device import DeviceInfo
-from edge_mnv3_android_bench.benchmark_model.era import dated, later_evidence
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry, help_fingerprint
 from edge_mnv3_android_bench.ddp.cloud import Cloud
 from edge_mnv3_android_bench.ddp.scripts import (
@@ -45,15 +50,12 @@ from edge_mnv3_android_bench.device.state import (
 )
 from edge_mnv3_android_bench.measuring.accelerator_flags import accelerator_flags
 from edge_mnv3_android_bench.measuring.acceptance import Acceptance
+from edge_mnv3_android_bench.measuring.cloud_reading import CloudReading, read_session
 from edge_mnv3_android_bench.measuring.guard import PROGRAM_PREFIX
-from edge_mnv3_android_bench.measuring.launch_script import launch_script, parse_launch_output
+from edge_mnv3_android_bench.measuring.launch_script import launch_script
 from edge_mnv3_android_bench.measuring.launching import (
     FIND_ZONES,
-    ClockRule,
-    RawLaunch,
     pick_temperature_file,
-    read_launch,
-    write_raw_log,
 )
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import (
@@ -71,8 +73,7 @@ from edge_mnv3_android_bench.measuring.session import (
     launch_command,
     told_binary,
 )
-from edge_mnv3_android_bench.measuring.sweep import Placement, place, words
-from edge_mnv3_android_bench.transport.device import ShellOutput
+from edge_mnv3_android_bench.measuring.sweep import Placement, placed, words
 
 RESERVE = 2  # so many times as many launches as are demanded
 _ASKING_S = 300.0
@@ -121,11 +122,20 @@ def measure_in_cloud(
         What was measured, and what was not reached.
 
     Raises:
-        DeviceError: As `Cloud.run` and `Outputs` raise.
+        ArgumentError: A launch may take longer than fits into a session.
+        DeviceError: As `Cloud.run` and `Outputs` raise, or the phone is another one than was asked for.
+        InputFileError: A file changed meanwhile.
         BenchmarkBinaryError: A build does not run on the phone, or cannot measure as is asked.
         OutputError: A raw log cannot be written.
         KeyboardInterrupt: `cloud.stop` was set.
     """
+    longest_s = max(p.settings.max_secs for p in plan.protocols)
+    if longest_s > _LONGEST_S / 2:
+        raise ArgumentError(
+            f"--max-secs with --device {cloud.serial}",
+            f"{longest_s:g}",
+            f"at most {_LONGEST_S / 2:g}: a session lasts {_LONGEST_S / 60:g} minutes",
+        )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         reporter.step(f"{cloud.serial}: a session that asks the phone")
@@ -136,7 +146,7 @@ def measure_in_cloud(
         order = [cell for turn in range(counts) for cell in (cells if turn % 2 == 0 else cells[::-1])]
         reporter.step(f"{cloud.serial}: a session of {len(order)} launches")
         outputs = _launch(cloud, plan, registry, folder, order)
-        _read(_Reading(phone, plan, registry, reporter), outputs, order)
+        read_session(CloudReading(phone.info, phone.builds, plan, registry, reporter), outputs, order)
     return CloudMeasured(
         results=tuple(cell.result() for cell in cells if cell.launches),
         unreached=tuple(cell.label for cell in cells if not cell.launches),
@@ -147,16 +157,15 @@ def _ask(
     cloud: Cloud, plan: MeasurementPlan, registry: BinaryRegistry, folder: Path, reporter: Reporter
 ) -> _Phone:
     binaries = [registry.for_device(name, (CLOUD_ABI,)) for name in plan.binaries]
-    files = {PROGRAM_PREFIX + b.name: registry.path(b.name, b.abi) for b in binaries}
+    files = {PROGRAM_PREFIX + b.name: _Sent(registry.path(b.name, b.abi), b.sha256) for b in binaries}
     script = tuple(files), ask_script(tuple(files), WAYS_TO_ASK_FOR_HELP, _ASKED)
-    outputs = _session(cloud, folder / "ask", files, script, limit_s=_ASKING_S)
+    outputs = _session(cloud, folder / "ask", files, script, logs=plan.log_folder, limit_s=_ASKING_S)
     info = parse_device_info(cloud.serial, outputs.text("info.out"))
+    _check_api_level(info)
     state = parse_device_state(outputs.text("state.out"))
     for cores in dict.fromkeys(protocol.cores for protocol in plan.protocols):
         check_cores(info, cores, state)
-    placements = place(info, plan.protocols)
-    for left_out in placements.left_out:
-        reporter.warn(f"device {info.serial}: not measured: {left_out.what}: {left_out.why}")
+    placements = placed(info, plan.protocols, reporter)
     builds = []
     for number, binary in enumerate(binaries):
         told = [outputs.text(f"help-{number}-{i}.out") for i in range(len(WAYS_TO_ASK_FOR_HELP))]
@@ -172,10 +181,19 @@ def _ask(
         builds.append(told_binary(registry, binary, program, text))
     return _Phone(
         info=info,
-        placements=placements.measured,
+        placements=placements,
         temperature_file=pick_temperature_file(outputs.text("zones.out")),
         builds=tuple(builds),
     )
+
+
+def _check_api_level(info: DeviceInfo) -> None:
+    """The platform's names of phones end in the API level of their Android."""
+    asked = re.search(r"-(\d+)$", info.serial)
+    if asked and int(asked[1]) != info.sdk:
+        raise DeviceUnavailableError(
+            f"device {info.serial}", f"a {info.model} of API level {info.sdk}", f"API level {asked[1]}"
+        )
 
 
 def _cells(phone: _Phone, plan: MeasurementPlan, hashes: dict[Path, str]) -> list[Cell]:
@@ -198,6 +216,13 @@ def _suited(placement: Placement, ready: ReadyBinary, plan: MeasurementPlan) -> 
     if not (plan.litert_by_xnnpack and is_litert(ready.known_flags)):
         return placement
     return placement._replace(protocol=custom_protocol(placement.protocol, kernels="xnnpack"))
+
+
+class _Sent(NamedTuple):
+    """A file for the phone, and the SHA-256 that it is known by."""
+
+    file: Path
+    sha256: str
 
 
 class _Wanted(NamedTuple):
@@ -245,15 +270,17 @@ def _launch(
     cloud: Cloud, plan: MeasurementPlan, registry: BinaryRegistry, folder: Path, order: Sequence[Cell]
 ) -> Outputs:
     """Runs all launches on one phone."""
-    files = {
-        f"{cell.conditions.model_sha256[:16]}.tflite": Path(cell.conditions.model_path) for cell in order
+    told = [cell.conditions for cell in order]
+    models = {_name_of(c.model_sha256): _Sent(Path(c.model_path), c.model_sha256) for c in told}
+    programs = {
+        PROGRAM_PREFIX + c.binary.name: _Sent(registry.path(c.binary.name, CLOUD_ABI), c.binary.sha256)
+        for c in told
     }
-    programs = {PROGRAM_PREFIX + name: registry.path(name, CLOUD_ABI) for name in plan.binaries}
     scripts = {}
     for number, cell in enumerate(order, start=1):
         script = folder / f"launch-{launch_name(number)}.sh"
         script.write_text(launch_script(cell.command), encoding="utf-8", newline="\n")
-        scripts[script.name] = script
+        scripts[script.name] = _Sent(script, sha256_file(script))
     each_s = max(cell.command.limit_s for cell in order) + _BESIDE_A_LAUNCH_S
     budget_s = min(len(order) * each_s, _LONGEST_S - each_s)
     body = launches_script(
@@ -264,133 +291,37 @@ def _launch(
         stay_awake=plan.stay_awake,
     )
     body = f"(\n{INFO_SCRIPT}\n) >out/info.out 2>/dev/null\n{body}"
-    sent = {**programs, **files, **scripts}
+    sent = {**programs, **models, **scripts}
     limit_s = budget_s + each_s + _ALLOWANCE_S
-    return _session(cloud, folder / "launches", sent, (tuple(programs), body), limit_s=limit_s)
+    main = tuple(programs), body
+    return _session(cloud, folder / "launches", sent, main, logs=plan.log_folder, limit_s=limit_s)
 
 
 def _session(
     cloud: Cloud,
     folder: Path,
-    files: Mapping[str, Path],
+    files: Mapping[str, _Sent],
     script: tuple[Sequence[str], str],
     *,
+    logs: Path,
     limit_s: float,
 ) -> Outputs:
-    """One session: files go there, a script runs, all that it wrote comes back, whole."""
+    """One session: files go there, a script runs, all that it wrote comes back whole, below `logs`."""
     programs, body = script
     folder.mkdir()
     token = secrets.token_hex(8)
     # The platform's lists of files take no comma, which a user's path may have.
     sent = {name: folder / name for name in files}
-    for name, file in files.items():
+    for name, (file, sha256) in files.items():
         shutil.copyfile(file, sent[name])
+        if sha256_file(sent[name]) != sha256:
+            raise InputFileError(
+                f"{file} for {cloud.serial}", "other content than before", "a file that nobody changes"
+            )
     main = folder / f"{token}.sh"
     text = session_script(tuple(sent), programs, body, token)
     main.write_text(text, encoding="utf-8", newline="\n")
-    results = cloud.run(main, arrivals(sent), OUT, limit_s=limit_s, into=folder / "results")
-    return Outputs(results, token, sent, serial=cloud.serial)
-
-
-class _Reading(NamedTuple):
-    """What the launches of a session are read with."""
-
-    phone: _Phone
-    plan: MeasurementPlan
-    registry: BinaryRegistry
-    reporter: Reporter
-
-
-def _read(reading: _Reading, outputs: Outputs, order: Sequence[Cell]) -> None:
-    """Enters the launches of a session into their cells.
-
-    Raises:
-        DeviceLostError: The session ran on another phone than the one that was asked.
-        OutputError: A raw log cannot be written.
-    """
-    serial, reporter = reading.phone.info.serial, reading.reporter
-    info = parse_device_info(serial, outputs.text("info.out"))
-    first = reading.phone.info
-    if _kind_of(info) != _kind_of(first):
-        raise DeviceLostError(
-            f"device {serial}: the second session ran on another kind of phone",
-            f"{info.model}, {info.build_fingerprint}",
-            f"{first.model}, {first.build_fingerprint}",
-        )
-    for cell in order:
-        cell.conditions = replace(cell.conditions, device=info)
-    begun = 0
-    for number, cell in enumerate(order, start=1):
-        raw = _raw_launch(reading.plan, outputs, number, cell)
-        if raw is None:
-            continue
-        begun += 1
-        record = read_launch(
-            raw,
-            len(cell.launches) + 1,
-            info,
-            expected_runs=cell.conditions.protocol.num_runs,
-            clocks=ClockRule(accepted=reading.plan.acceptance.clock),
-            accelerator=cell.conditions.accelerator,
-        )
-        if record.timings is not None:
-            _date(reading, cell, f"{raw.output.stdout}\n{raw.output.stderr}")
-        cell.add(record)
-        for problem in record.problems[:1]:
-            reporter.warn(
-                f"device {serial}: {cell.label}: launch {record.number} does not count: {problem}; "
-                f"see {record.log_path}"
-            )
-    if begun < len(order):
-        reporter.warn(
-            f"device {serial}: {len(order) - begun} of {len(order)} launches were broken off, or not reached "
-            "in the time of a session"
-        )
-
-
-def _kind_of(info: DeviceInfo) -> tuple[object, ...]:
-    """What decides which cores a launch is pinned to, and what runs."""
-    cores = tuple((cluster.cpus, cluster.max_khz) for cluster in info.clusters)
-    return cores, info.abis, info.model, info.build_fingerprint
-
-
-def _raw_launch(plan: MeasurementPlan, outputs: Outputs, number: int, cell: Cell) -> RawLaunch | None:
-    """A launch's output, which goes into its raw log; None where it was not begun, or was broken off."""
-    name = launch_name(number)
-    started_at = outputs.text(f"{name}.at").strip()
-    code = outputs.text(f"{name}.code").strip()
-    if not started_at or not code.isdigit():
-        return None
-    shell = ShellOutput(
-        stdout=outputs.text(f"{name}.out"),
-        stderr=outputs.text(f"{name}.err"),
-        exit_code=int(code),
-        merged=False,
-    )
-    conditions = cell.conditions
-    stem = f"{Path(conditions.model_path).stem}_{conditions.model_sha256[:8]}_{conditions.binary.name}"
-    log_path = plan.log_folder / safe_file_name(conditions.device.serial) / f"{stem}_{name}.log"
-    write_raw_log(log_path, conditions.device.serial, started_at, cell.command, shell)
-    output = parse_launch_output(shell.stdout, cell.command.watched or cell.command.cpus)
-    uptimes = [float(word) for word in outputs.text(f"{name}.uptime").split()]
-    if output is None or len(uptimes) != 2:
-        return None
-    return RawLaunch(
-        command=cell.command,
-        started_at=started_at,
-        duration_s=round(uptimes[1] - uptimes[0], 3),
-        log_path=log_path,
-        output=output,
-    )
-
-
-def _date(reading: _Reading, cell: Cell, log_text: str) -> None:
-    """Notes what a launch says of its build's version and time."""
-    ready = next(b for b in reading.phone.builds if b.binary.name == cell.conditions.binary.name)
-    confirmed = reading.registry.confirm(
-        ready.binary.name, ready.binary.abi, help_text=ready.help_text, log_text=log_text
-    )
-    flags, version = ready.known_flags, confirmed.version
-    evidence = later_evidence(known_flags=flags, version=version, log_text=log_text)
-    binary = dated(replace(cell.conditions.binary, version=version), flags, evidence)
-    cell.conditions = replace(cell.conditions, binary=binary)
+    into = logs / safe_file_name(cloud.serial) / f"session_{folder.name}_{token}"
+    results = cloud.run(main, arrivals(sent), OUT, limit_s=limit_s, into=into)
+    hashes = {name: sha256 for name, (_, sha256) in files.items()}
+    return Outputs(results, token, hashes, serial=cloud.serial)

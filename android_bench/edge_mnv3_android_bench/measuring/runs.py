@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from edge_mnv3.core.choices import Accelerator
-from edge_mnv3.core.errors import DeviceUnavailableError
 from edge_mnv3.core.hashing import sha256_model
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResult, LaunchRecord
@@ -49,7 +48,7 @@ from edge_mnv3_android_bench.measuring.session import (
     place_binary,
     place_model,
 )
-from edge_mnv3_android_bench.measuring.sweep import Placement, place, words
+from edge_mnv3_android_bench.measuring.sweep import Placement, placed, words
 
 
 def measure_fleet(
@@ -254,18 +253,7 @@ class DeviceRun:
         protocols, info = self.shared.plan.protocols, self.session.info
         for cores in dict.fromkeys(protocol.cores for protocol in protocols):
             self.session.check_cores(cores, state)
-        placements = place(info, protocols)
-        told = [f"{left_out.what}: {left_out.why}" for left_out in placements.left_out]
-        if not placements.measured:
-            raise DeviceUnavailableError(
-                f"device {info.serial}: threads and cores",
-                "; ".join(told),
-                "cores that it has, as many as threads",
-                "ask for other --cores or fewer --threads",
-            )
-        for text in told:
-            self.shared.progress.warn(f"device {info.serial}: not measured: {text}")
-        return placements.measured
+        return placed(info, protocols, self.shared.progress)
 
     def _take_up(self, cell: Cell) -> None:
         stored = self.shared.resume.load(cell.conditions) if self.shared.resume else []

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from edge_mnv3.core.choices import Cores
 from edge_mnv3.core.cores import core_groups, name_cores, placement_words
+from edge_mnv3.core.errors import DeviceUnavailableError
+from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.bench_report import NotMeasured
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3_android_bench.device.cpu_topology import list_cores
@@ -52,13 +54,33 @@ def place(info: DeviceInfo, protocols: Sequence[Protocol]) -> Placements:
             left_out.append(_no_such_cores(info, protocol.cores))
         for cpus in groups:
             what, why = words(info, Placement(protocol, cpus)), _why_not(info, protocol, cpus)
-            if any(_alike(placed, protocol, cpus) for placed in measured):
+            if any(_alike(other, protocol, cpus) for other in measured):
                 why = f"{protocol.cores} is another name of these cores here: they are measured once"
             if why is None:
                 measured.append(Placement(protocol, cpus))
             else:
                 left_out.append(NotMeasured(serial=info.serial, what=what, why=why))
     return Placements(measured=tuple(measured), left_out=tuple(dict.fromkeys(left_out)))
+
+
+def placed(info: DeviceInfo, protocols: Sequence[Protocol], reporter: Reporter) -> tuple[Placement, ...]:
+    """The protocols on those of their cores that a device has; the reporter is warned of what it has not.
+
+    Raises:
+        DeviceUnavailableError: It has none.
+    """
+    placements = place(info, protocols)
+    told = [f"{left_out.what}: {left_out.why}" for left_out in placements.left_out]
+    if not placements.measured:
+        raise DeviceUnavailableError(
+            f"device {info.serial}: threads and cores",
+            "; ".join(told),
+            "cores that it has, as many as threads",
+            "ask for other --cores or fewer --threads",
+        )
+    for text in told:
+        reporter.warn(f"device {info.serial}: not measured: {text}")
+    return placements.measured
 
 
 def words(info: DeviceInfo, placement: Placement) -> str:
