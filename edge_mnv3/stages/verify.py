@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from edge_mnv3.core.choices import CURRENT_BINARY
 from edge_mnv3.core.errors import ArgumentError, BundleError
-from edge_mnv3.core.images import check_labelled, check_skipped, skipped_warnings, unread_warnings
+from edge_mnv3.core.exact_tests import LEVEL
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call, optional_path
 from edge_mnv3.core.results.package import BundleManifest, PackagedModel
-from edge_mnv3.core.results.stated import StatedAccuracy
 from edge_mnv3.core.results.verify import (
     GoldenRun,
     VerifiedAccuracy,
@@ -26,14 +24,14 @@ from edge_mnv3.core.versions import versions
 from edge_mnv3.packaging.bundle import BundleFiles, check_container, read_bundle
 from edge_mnv3.packaging.contents import golden_vectors, metadata_differences
 from edge_mnv3.packaging.golden import GoldenRunner, HostRunner, run_golden
-from edge_mnv3.packaging.labels import parse_labels
 from edge_mnv3.packaging.manifest import PACKAGING_PACKAGES, bundle_sha256, file_differences, read_manifest
-
-_ROUNDING = 1e-9  # of an interval's ends, in percent: those of 0 and of 100 % were stated a little off
-
-if TYPE_CHECKING:
-    from edge_mnv3_quantization.validation.hits import Hits
-    from edge_mnv3_quantization.validation.label_names import OutputNames
+from edge_mnv3.stages.verify_accuracy import (
+    AccuracyTest,
+    LabelledData,
+    accuracy_words,
+    bundle_names,
+    measure_accuracy,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,12 +179,8 @@ def _check_models(bundle: BundleFiles, manifest: BundleManifest, findings: _Find
             if not _check_loading(path, model, findings):
                 continue
             _check_golden(bundle, manifest, model, path, findings)
-            if data is not None and model.accuracy is not None:
-                offset = model.accuracy.class_offset
-                labelled = Labelled(
-                    data, model.outputs[0].tensor.shape[-1] - offset, _names(bundle, model, offset)
-                )
-                _check_accuracy(path, model, model.accuracy, labelled, findings)
+            if data is not None:
+                _check_accuracy(bundle, manifest, model, path, findings)
 
 
 def _check_loading(path: Path, model: PackagedModel, findings: _Findings) -> bool:
@@ -259,72 +253,17 @@ def describe(run: GoldenRun, *, classes: bool) -> str:
     )
 
 
-class Labelled(NamedTuple):
-    """Labelled images, how many classes there are, and their names in the bundle; None where it has none."""
-
-    data: str | Path
-    classes: int
-    names: OutputNames | None
-
-
-def _names(bundle: BundleFiles, model: PackagedModel, class_offset: int) -> OutputNames | None:
-    """The names of a model's classes, without that of the background, which labels cannot have."""
-    from edge_mnv3_quantization.validation.label_names import OutputNames
-
-    path = model.outputs[0].labels
-    if path is None:
-        return None
-    names = parse_labels(bundle.files[path], name=path, class_count=None).names
-    return OutputNames(names[class_offset:], path, stated=False)
-
-
 def _check_accuracy(
-    path: Path,
-    model: PackagedModel,
-    stated: StatedAccuracy,
-    data: Labelled,
-    findings: _Findings,
+    bundle: BundleFiles, manifest: BundleManifest, model: PackagedModel, path: Path, findings: _Findings
 ) -> None:
-    hits = _hits(path, stated, data, findings.reporter)
-    low, high = stated.ci95_percent
-    verified = VerifiedAccuracy(
-        model=model.file,
-        data=str(data.data),
-        n=hits.n,
-        top1_percent=hits.top1_percent,
-        stated_ci95_percent=stated.ci95_percent,
-        passed=low - _ROUNDING <= hits.top1_percent <= high + _ROUNDING,
-    )
-    findings.accuracy.append(verified)
-    words = f"top-1 {hits.top1_percent:.2f} % on {hits.n} images, {low:.2f} to {high:.2f} % is stated"
-    findings.add(
-        f"accuracy of {model.file}",
-        [] if verified.passed else [f"{model.file}: {words}"],
-        words,
-    )
-
-
-def _hits(path: Path, stated: StatedAccuracy, data: Labelled, reporter: Reporter) -> Hits:
-    """Counts as `validate` does, with the kernels, preprocessing and class offset of the stated accuracy."""
-    from edge_mnv3_calibration_data.source_kinds import open_images
-    from edge_mnv3_quantization.validation.hits import count_hits, top_classes
-    from edge_mnv3_quantization.validation.label_names import labels_of
-    from edge_mnv3_quantization.validation.running import RunnableFile, RunSettings, run_files
-
-    images = open_images(data.data, need_labels=data.names is None)
-    labels = labels_of(images, task="classes", classes=data.classes, names=data.names).labels
-    if None in labels:
-        check_labelled(images)
-    file = RunnableFile(path, "builtin" if stated.kernels == "builtin" else "xnnpack")
-    run = run_files(
-        [file],
-        images,
-        RunSettings(preprocess=stated.preprocess),
-        lambda outputs: top_classes(outputs[0][0].reshape(-1), class_offset=stated.class_offset),
-        reporter,
-    )
-    check_skipped(run.skipped, images.available or 0)
-    for warning in (*images.remarks, *unread_warnings(images.unread), *skipped_warnings(run.skipped)):
-        reporter.warn(warning)
-    answers = ((labels[index], classes) for index, classes in run.answers.items())
-    return count_hits((label, classes) for label, classes in answers if isinstance(label, int))
+    """Each model is a test more: the level is shared, so that an intact bundle is seldom told to differ."""
+    data, stated = findings.request.data, model.accuracy
+    if data is None or stated is None:
+        return
+    tests = sum(each.accuracy is not None for each in manifest.models)
+    names = bundle_names(bundle, model, stated.class_offset)
+    test = AccuracyTest(model, stated, LEVEL / tests)
+    measured = measure_accuracy(path, test, LabelledData(data, names), findings.reporter)
+    findings.accuracy.append(measured)
+    words = accuracy_words(measured)
+    findings.add(f"accuracy of {model.file}", [] if measured.passed else [f"{model.file}: {words}"], words)

@@ -211,14 +211,37 @@ def test_golden_vectors_of_another_size(bundle: Path) -> None:
         golden_vectors(files, manifest, fewer)
 
 
-def test_accuracy_inside_the_stated_interval(inputs: Path, bundle: Path) -> None:
+def test_accuracy_as_stated(inputs: Path, bundle: Path) -> None:
     done = run("verify", bundle, "--data", inputs / "data.csv", "--json")
     assert done.exit_code == 0
     measured = from_json(VerifyResult, done.stdout).accuracy[0]
     stated = json.loads((inputs / "validate.json").read_text())["int8"]["top1_percent"]
     assert (measured.n, measured.top1_percent) == (30, stated)
+    assert (measured.stated_n, measured.stated_top1_percent) == (30, stated)
+    assert measured.p_value == pytest.approx(1.0)
     low, high = measured.stated_ci95_percent
     assert low < stated < high
+    # 1 of 30 is told from 8 of 30 (p = 0.026), 2 of 30 are not (p = 0.08).
+    assert measured.told_below_percent is not None
+    assert 0 < measured.told_below_percent < 100 / 30
+    words = run("verify", bundle, "--data", inputs / "data.csv").stdout
+    assert (
+        "26.67 % on 30 is stated (p = 1, Fisher's exact test, two-sided); below 2.8 % a difference" in words
+    )
+
+
+def test_a_few_fresh_images_are_no_reason_for_alarm(inputs: Path, bundle: Path, tmp_path: Path) -> None:
+    """Five images of which none is right lie outside the stated interval, as they do one time in five."""
+    header, *rows = (inputs / "data.csv").read_text().split()
+    images = [synthetic_image(index, size=SIDE, seed=3) for index in range(30)]
+    answers = HostRunner("xnnpack").run(bundle / "my_drinks_uint8.tflite", images).outputs
+    wrong = [row for row, (output,) in zip(rows, answers, strict=True) if int(row[-1]) != output.argmax()]
+    (tmp_path / "few.csv").write_text("\n".join([header, *(f"{inputs}/{row}" for row in wrong[:5])]))
+    done = run("verify", bundle, "--data", tmp_path / "few.csv")
+    assert done.exit_code == 0, done.output
+    assert "top-1 0.00 % on 5 images, 26.67 % on 30 is stated" in done.stdout
+    assert "so few images could not show any drop" in done.stdout
+    assert "5 images cannot show that my_drinks_uint8.tflite is worse than the 26.67 %" in done.stderr
 
 
 def test_accuracy_by_the_names_of_the_bundle(inputs: Path, bundle: Path, tmp_path: Path) -> None:
@@ -254,7 +277,7 @@ def test_an_accuracy_that_was_measured_with_other_names_is_refused(
         assert (f"where '{names[-1]}' was taken for class 0 by the order" in done.stderr) == refused
 
 
-def test_accuracy_outside_the_stated_interval(inputs: Path, bundle: Path, tmp_path: Path) -> None:
+def test_accuracy_that_is_not_the_stated_one(inputs: Path, bundle: Path, tmp_path: Path) -> None:
     """Labels that the model never answers: 0 %."""
     files = read_bundle(bundle).files
     manifest = read_manifest(files)

@@ -47,6 +47,7 @@ IMAGES = FORMATS / "images"
         ("validate-v4", ValidateResult, "validate"),
         ("verify-v1", VerifyResult, "verify"),
         ("verify-altered-v1", VerifyResult, "verify"),
+        ("verify-v2", VerifyResult, "verify"),
     ],
 )
 def test_results_are_read_whole(name: str, kind: type[Any], command: str) -> None:
@@ -75,6 +76,16 @@ def test_manifest_of_one_output_of_scores() -> None:
 def test_verification_of_one_output() -> None:
     result = read_result(VerifyResult, FORMATS / "verify-v1.json", command="verify")
     assert {run.output for run in result.golden} == {None}
+
+
+def test_verification_by_the_stated_interval() -> None:
+    (accuracy,) = read_result(VerifyResult, FORMATS / "verify-v2.json", command="verify").accuracy
+    assert (accuracy.n, accuracy.passed, accuracy.stated_ci95_percent[0] < accuracy.top1_percent) == (
+        30,
+        True,
+        True,
+    )
+    assert (accuracy.test, accuracy.p_value, accuracy.level, accuracy.told_below_percent) == (None,) * 4
 
 
 def test_inspection_of_the_first_release() -> None:

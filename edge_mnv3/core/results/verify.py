@@ -36,22 +36,39 @@ class GoldenRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedAccuracy:
-    """Accuracy measured now against the stated interval.
+    """Accuracy measured now against the stated one: two samples of images, and whether of one share.
 
     Attributes:
         model: File in the bundle.
         data: The labelled images.
         n: Images counted.
         top1_percent: Share of images whose highest output is the label.
+        ci95_percent: Its 95 % Wilson interval; None in results of earlier releases.
+        stated_n: Images of the stated accuracy; None in results of earlier releases.
+        stated_top1_percent: The bundle's top-1; None in results of earlier releases.
         stated_ci95_percent: The bundle's interval.
-        passed: The accuracy lies in the stated interval.
+        test: Name of the test; None in results of earlier releases, which asked whether `top1_percent` lies
+            in the stated interval.
+        level: Share of intact models that the test may tell to differ: 0.05 divided by how many models
+            of the bundle are tested so; None in results of earlier releases.
+        p_value: How often images of one share differ as much as these; None in results of earlier releases.
+        told_below_percent: Below this accuracy so many images tell a difference in 8 of 10 cases; None where
+            they are too few to tell any drop, and in results of earlier releases.
+        passed: `p_value` is above `level`.
     """
 
     model: str
     data: str
     n: int
     top1_percent: float
+    ci95_percent: tuple[float, float] | None
+    stated_n: int | None
+    stated_top1_percent: float | None
     stated_ci95_percent: tuple[float, float]
+    test: str | None
+    level: float | None
+    p_value: float | None
+    told_below_percent: float | None
     passed: bool
 
 
@@ -75,6 +92,23 @@ def _of_one_output(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "golden": [{**run, "output": None} for run in data["golden"]]}
 
 
+_OF_TWO_SAMPLES = (
+    "ci95_percent",
+    "stated_n",
+    "stated_top1_percent",
+    "test",
+    "level",
+    "p_value",
+    "told_below_percent",
+)
+
+
+def _without_test(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a result of version 2, which asked whether accuracies lie in the stated interval."""
+    unknown = dict.fromkeys(_OF_TWO_SAMPLES)
+    return {**data, "accuracy": [{**unknown, **accuracy} for accuracy in data["accuracy"]]}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyResult:
     """Whether a bundle is still what was packaged.
@@ -91,7 +125,7 @@ class VerifyResult:
         versions: Package to version, when it was verified.
     """
 
-    FORMAT: ClassVar[Format] = Format("verify", (_of_one_output,))
+    FORMAT: ClassVar[Format] = Format("verify", (_of_one_output, _without_test))
     schema_version: int = FORMAT.version
     path: str
     sha256: str | None
