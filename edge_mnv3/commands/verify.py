@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     metavar="PATH|digits",
-    help="Measure the accuracy on these labelled images, few or many, and test whether it is the one that the "
-    "bundle states.",
+    help="Measure the accuracy on these labelled images, few or many, and test whether it is the one that "
+    "the bundle states.",
 )
 @click.option("--arm", is_flag=True, help="Also run the golden images on an emulated Arm processor.")
 @click.option(
