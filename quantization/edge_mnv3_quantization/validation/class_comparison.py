@@ -17,6 +17,7 @@ from edge_mnv3.core.results.validate import (
     OutputComparison,
     ScoreComparison,
 )
+from edge_mnv3_quantization.evaluation.records import Columns
 from edge_mnv3_quantization.validation.chance import Agreement, agreement
 from edge_mnv3_quantization.validation.comparing import Answered, Compared, PairNames
 from edge_mnv3_quantization.validation.differences import (
@@ -38,7 +39,7 @@ from edge_mnv3_quantization.validation.findings import (
     TooFewImages,
     Which,
 )
-from edge_mnv3_quantization.validation.hits import Hits, count_hits, top_classes
+from edge_mnv3_quantization.validation.hits import TOP, Hits, count_hits, top_classes
 from edge_mnv3_quantization.validation.label_numbering import other_numbering
 
 _LIKELY = 0.05
@@ -46,16 +47,31 @@ _MOST = 50.0  # percent
 _FEW_ANSWERS = 5  # fewer images may well be of one class
 NO_CLASS = -2  # what a file answers that gives no finite numbers
 State = Literal["clear", "tied", "not finite"]
+STATES: tuple[State, ...] = ("clear", "tied", "not finite")
+WHICH: tuple[Which, Which] = ("float", "int8")
 
 
 class ClassAnswer(NamedTuple):
-    """What both files make of one image; the fields are those of `Answer`, and whether the first is clear."""
+    """What both files make of one image: what is kept of an output of classes.
+
+    Attributes:
+        float_top5: As in `Answer`; of a file that gives no finite numbers `NO_CLASS` alone.
+        int8_top5: The same of the int8 file.
+        float_margin: As in `Answer`; 0 where a file gives no finite numbers or puts "background" first.
+        float_state: Whether the first class is clear.
+        int8_state: The same of the int8 file.
+        float_scores: The outputs of `float_top5`, float32 numbers as the file gives them (of a softmax:
+            probabilities); empty where they are not finite.
+        int8_scores: The same of the int8 file, as real numbers.
+    """
 
     float_top5: tuple[int, ...]
     int8_top5: tuple[int, ...]
     float_margin: float
     float_state: State
     int8_state: State
+    float_scores: tuple[float, ...] = ()
+    int8_scores: tuple[float, ...] = ()
 
 
 class ClassFigures(NamedTuple):
@@ -102,7 +118,58 @@ class ClassComparison:
         if "not finite" not in states:
             places = [classes[0] + self.offsets[0] for classes in (float_top5, int8_top5)]
             margin = float(float_[places[0]] - float_[places[1]]) if min(places) >= 0 else 0.0
-        return ClassAnswer(float_top5, int8_top5, margin, *states)
+        scores = (
+            _scores(output, classes, offset) if state != "not finite" else ()
+            for output, classes, state, offset in zip(
+                (float_, int8), (float_top5, int8_top5), states, self.offsets, strict=True
+            )
+        )
+        return ClassAnswer(float_top5, int8_top5, margin, *states, *scores)
+
+    def columns(self, answers: Sequence[ClassAnswer]) -> Columns:
+        """Lays answers out in columns, with classes as numbers of outputs, whatever number label 0 has.
+
+        Returns:
+            `float_top5` and `int8_top5`, (images, 5) int32, and `float_scores` and `int8_scores`, the same
+            shape in float32, filled up with -1 and 0; `float_margin`, (images,) float32; `states`,
+            (images, 2) uint8, the place in `STATES`.
+        """
+        columns: Columns = {
+            "float_margin": np.array([each.float_margin for each in answers], np.float32),
+            "states": np.array(
+                [[STATES.index(each.float_state), STATES.index(each.int8_state)] for each in answers],
+                np.uint8,
+            ).reshape(-1, 2),
+        }
+        for place, (name, offset) in enumerate(zip(WHICH, self.offsets, strict=True)):
+            classes = np.full((len(answers), TOP), -1, np.int32)
+            scores = np.zeros((len(answers), TOP), np.float32)
+            for row, answer in enumerate(answers):
+                top = (answer.float_top5, answer.int8_top5)[place]
+                given = (answer.float_scores, answer.int8_scores)[place]
+                scores[row, : len(given)] = given
+                if top != (NO_CLASS,):
+                    classes[row, : len(top)] = np.add(top, offset)
+            columns[f"{name}_top5"], columns[f"{name}_scores"] = classes, scores
+        return columns
+
+    def answers(self, columns: Columns) -> list[ClassAnswer]:
+        """Reads answers from their columns."""
+        parts = []
+        for name, offset in zip(WHICH, self.offsets, strict=True):
+            classes, scores = (columns[f"{name}_{what}"].tolist() for what in ("top5", "scores"))
+            counts = (columns[f"{name}_top5"] >= 0).sum(axis=1).tolist()
+            parts.append(
+                [
+                    (tuple(one - offset for one in row[:count]) or (NO_CLASS,), tuple(given[:count]))
+                    for row, given, count in zip(classes, scores, counts, strict=True)
+                ]
+            )
+        margins, states = columns["float_margin"].tolist(), columns["states"].tolist()
+        return [
+            ClassAnswer(float_[0], int8[0], margin, STATES[one], STATES[other], float_[1], int8[1])
+            for float_, int8, margin, (one, other) in zip(*parts, margins, states, strict=True)
+        ]
 
     def compare(self, answered: Answered[ClassAnswer]) -> Compared:
         """Compares all answers; with labels, how often each file is right."""
@@ -178,6 +245,10 @@ def fewer_than_chance(n: int, seen: int, classes: int) -> bool:
         if met.sum() <= _LIKELY:
             return True
     return False
+
+
+def _scores(output: npt.NDArray[Any], classes: tuple[int, ...], offset: int) -> tuple[float, ...]:
+    return tuple(output[[one + offset for one in classes]].astype(np.float32).tolist())
 
 
 def _state(output: npt.NDArray[Any]) -> State:

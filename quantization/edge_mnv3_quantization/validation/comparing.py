@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import numpy.typing as npt
 
 from edge_mnv3.core.results.validate import OutputComparison
+from edge_mnv3_quantization.evaluation.records import Columns
 from edge_mnv3_quantization.validation.findings import Finding
 
 A = TypeVar("A")
@@ -77,6 +78,12 @@ class Comparison(Protocol[A]):
             float_output: The float file's output as it stores it, without the batch's dimension.
             int8_output: The int8 file's.
         """
+
+    def columns(self, answers: Sequence[A]) -> Columns:
+        """Lays answers out in columns, a row an image, from which `answers` gives them again."""
+
+    def answers(self, columns: Columns) -> list[A]:
+        """Reads answers from their columns."""
 
     def compare(self, answered: Answered[A]) -> Compared:
         """Compares all answers."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.results.model_facts import OutputFacts
 from edge_mnv3.core.results.validate import OutputComparison, ScoreComparison
+from edge_mnv3_quantization.evaluation.records import Columns
 from edge_mnv3_quantization.validation.chance import agreement
 from edge_mnv3_quantization.validation.comparing import Answered, Compared, Label, PairNames
 from edge_mnv3_quantization.validation.differences import INTERVAL_METHOD, paired_interval_points
@@ -83,6 +84,17 @@ class ScoresComparison:
     def read(self, float_output: npt.NDArray[Any], int8_output: npt.NDArray[Any]) -> ScoreAnswer:
         """Takes the scores of both files."""
         return ScoreAnswer(float_output.reshape(-1), int8_output.reshape(-1))
+
+    def columns(self, answers: Sequence[ScoreAnswer]) -> Columns:
+        """Lays answers out in columns: `float` and `int8`, (images, labels) float32 each."""
+        return {
+            name: np.stack([each[place] for each in answers]).astype(np.float32)
+            for place, name in enumerate(WHICH)
+        }
+
+    def answers(self, columns: Columns) -> list[ScoreAnswer]:
+        """Reads answers from their columns."""
+        return [ScoreAnswer(*pair) for pair in zip(columns["float"], columns["int8"], strict=True)]
 
     def compare(self, answered: Answered[ScoreAnswer]) -> Compared:
         """Compares all scores; with labels, how well each file ranks or decides."""

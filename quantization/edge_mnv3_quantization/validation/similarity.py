@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.results.model_facts import OutputFacts
 from edge_mnv3.core.results.validate import OutputComparison, Similarity
+from edge_mnv3_quantization.evaluation.records import Columns
 from edge_mnv3_quantization.validation.comparing import Answered, Compared, PairNames
 from edge_mnv3_quantization.validation.findings import Finding, NotFinite, OneAnswer, Unlike, Which
 
@@ -33,7 +35,7 @@ class FeatureAnswer(NamedTuple):
         numbers: How many there are.
         vectors: Both outputs, for embeddings; None for maps.
         finite: Whether the float's and the int8's numbers are finite.
-        digest: Hashes of both outputs, to see whether all are alike.
+        digest: Hashes of both outputs, the same in every process, to see whether all are alike.
     """
 
     cosine: float
@@ -73,8 +75,46 @@ class FeatureComparison:
             if self.facts.task == "embedding"
             else None,
             finite=finite,
-            digest=(hash(one.tobytes()), hash(other.tobytes())),
+            digest=(_digest(one), _digest(other)),
         )
+
+    def columns(self, answers: Sequence[FeatureAnswer]) -> Columns:
+        """Lays answers out in columns.
+
+        Returns:
+            `sums`, (images, 4) float64: cosine, noise, float_sum and square; `numbers`, (images,) int64;
+            `finite`, (images, 2) bool; `digest`, (images, 2) int64; of embeddings `float` and `int8`,
+            (images, numbers) float32.
+        """
+        columns: Columns = {
+            "sums": np.array([each[:4] for each in answers], np.float64).reshape(-1, 4),
+            "numbers": np.array([each.numbers for each in answers], np.int64),
+            "finite": np.array([each.finite for each in answers], np.bool_).reshape(-1, 2),
+            "digest": np.array([each.digest for each in answers], np.int64).reshape(-1, 2),
+        }
+        vectors = [each.vectors for each in answers if each.vectors is not None]
+        for place, name in enumerate(("float", "int8") if vectors else ()):
+            columns[name] = np.stack([pair[place] for pair in vectors])
+        return columns
+
+    def answers(self, columns: Columns) -> list[FeatureAnswer]:
+        """Reads answers from their columns."""
+        count = len(columns["numbers"])
+        pairs = zip(columns["float"], columns["int8"], strict=True) if "float" in columns else [None] * count
+        rows = (columns[name].tolist() for name in ("sums", "numbers", "finite", "digest"))
+        return [
+            FeatureAnswer(
+                sums[0],
+                sums[1],
+                sums[2],
+                sums[3],
+                numbers,
+                vectors,
+                (finite[0], finite[1]),
+                (digest[0], digest[1]),
+            )
+            for sums, numbers, finite, digest, vectors in zip(*rows, pairs, strict=True)
+        ]
 
     def compare(self, answered: Answered[FeatureAnswer]) -> Compared:
         """Compares all outputs; labels are not needed."""
@@ -100,6 +140,10 @@ class FeatureComparison:
             similarity=similarity,
         )
         return Compared(comparison, tuple(findings))
+
+
+def _digest(output: npt.NDArray[np.float64]) -> int:
+    return int.from_bytes(hashlib.blake2b(output.tobytes(), digest_size=8).digest(), "little", signed=True)
 
 
 def cosine(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:

@@ -1,0 +1,1 @@
+"""Files evaluated over images, shard by shard, in threads or processes, and kept in a store."""
