@@ -21,6 +21,7 @@ from edge_mnv3.core.results.bench import (
 from edge_mnv3.core.results.binaries import LATER_ERA, PUBLISHED_ERA, BinaryInfo
 from edge_mnv3.core.results.delegation import Partitioning
 from edge_mnv3.core.results.device import CpuCluster, DeviceInfo, DeviceState
+from edge_mnv3_android_bench.measuring.acceptance import Acceptance
 from edge_mnv3_android_bench.measuring.launch_statistics import summarize
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED
 
@@ -170,6 +171,22 @@ def device_result(
 def steady(figure_us: float) -> tuple[float, ...]:
     """Five figures within 0.4 % around the given one."""
     return tuple(figure_us * factor for factor in (0.998, 0.999, 1.0, 1.001, 1.002))
+
+
+def result_of_launches(
+    init_us: Sequence[float], first_us: Sequence[float | None], memory_mb: Sequence[float | None]
+) -> DeviceBenchResult:
+    """A result of one launch for each start-up, whose first inferences and memory are the other values."""
+    base = device_result(steady(1000.0)[:1] * len(init_us))
+    launches = []
+    for launch, init, first, memory in zip(base.launches, init_us, first_us, memory_mb, strict=True):
+        assert launch.timings is not None
+        unconfirmed = dataclasses.replace(launch.timings.unconfirmed, memory_mb=memory)
+        timings = dataclasses.replace(
+            launch.timings, init_us=init, first_inference_us=first, unconfirmed=unconfirmed
+        )
+        launches.append(dataclasses.replace(launch, timings=timings))
+    return summarize(base.conditions, launches, min_launches=1, acceptance=Acceptance(variation=True))
 
 
 def host_result(blocks_us: Sequence[float], **conditions: Any) -> HostBenchResult:

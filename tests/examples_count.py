@@ -1,12 +1,16 @@
-"""How many examples a property is tried with: all of them in CI, a fifth of them elsewhere."""
+"""Examples of properties: how many (all of them in CI, a fifth of them elsewhere), and of what characters."""
 
 from __future__ import annotations
 
 from hypothesis import settings
+from hypothesis import strategies as st
 
 QUICK, THOROUGH = "quick", "thorough"  # profiles of hypothesis; `pytest --hypothesis-profile=thorough`
 _THOROUGH_EXAMPLES = 100
 _QUICK_EXAMPLES = 20
+
+# What `st.text()` draws from, which finds that out by encoding a million characters: two seconds a worker.
+ANY_CHARACTER = st.characters(exclude_categories=["Cs"])
 
 
 def register_profiles() -> None:

@@ -19,7 +19,7 @@ from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.packaging.app_context import AppContext, AppKind
 from edge_mnv3.packaging.app_sources import SOURCES, TEMPLATES, app_sources, crop
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
-from examples_count import examples
+from examples_count import ANY_CHARACTER, examples
 
 ALL = {"README.md", *(source.path for source in SOURCES)}
 # Files that only models without classes have, and those that only models with classes have.
@@ -203,7 +203,7 @@ def _floor(number: float) -> float:
 
 
 @examples(30)  # each writes all sources
-@given(name=st.text(max_size=60))
+@given(name=st.text(ANY_CHARACTER, max_size=60))
 @example(name="\\")
 @example(name="*/ x")
 def test_no_name_leaves_its_comment(name: str) -> None:

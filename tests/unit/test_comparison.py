@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from bench_records import BY_GPU, PIXEL, device_result, host_result, steady
 from edge_mnv3.commands.bench_tables import compare_table
 from edge_mnv3.core.errors import ArgumentError, ConditionsDifferError, InputFileError
-from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.verdicts import CompareResult, ConditionDifference
@@ -310,23 +308,3 @@ def test_a_noisy_machine_gives_no_verdict() -> None:
             "host.tflite on this machine: got an unstable result (p5 to p95 spread over 25 % of the median), "
             "expected at most 10 %; end other programs, and measure both again, one right after the other"
         )
-
-
-def launched(chance: random.Random, true_us: float) -> tuple[float, ...]:
-    """Five launches whose noise has a deviation of 1.5 %."""
-    return tuple(true_us * (1 + chance.gauss(0, 0.015)) for _ in range(5))
-
-
-def test_how_often_verdicts_are_wrong() -> None:
-    """Of equal builds hardly one in twenty is said to differ; 5 % are found in nine of ten pairs."""
-    chance = random.Random(1)
-
-    def result(true_us: float) -> DeviceBenchResult:
-        measured = device_result(launched(chance, true_us))
-        return dataclasses.replace(measured, stable=True, problems=(), median_us=true_us)
-
-    def verdicts(ratio: float) -> list[bool]:
-        return [compare(result(20_000.0), result(20_000.0 * ratio)).differ for _ in range(60)]
-
-    assert sum(verdicts(1.0)) <= 3
-    assert sum(verdicts(1.05)) >= 54

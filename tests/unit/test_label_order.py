@@ -26,12 +26,6 @@ def test_another_order_is_found(order: list[int]) -> None:
     assert "labels in another order than in training" in found.text
 
 
-def test_scores_that_say_nothing_have_no_order() -> None:
-    noise = [labels_moved(RNG.normal(size=(60, 4)), RNG.random((60, 4)) > 0.5) for _ in range(10)]
-    # Of 10 intervals of 95 % one may lie beyond.
-    assert sum(each is not None for each in noise) <= 1
-
-
 def test_a_label_without_images_is_left_out() -> None:
     truth = TRUTH.copy()
     truth[:, 1] = False

@@ -4,40 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import random
-from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
-from bench_records import device_result, host_result, steady
+from bench_records import host_result, steady
+from bench_records import result_of_launches as result
 from edge_mnv3.commands.bench_tables import compare_table, result_lines
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.json_format import from_json, to_json
-from edge_mnv3.core.results.launch_figures import PEAK_MEMORY
 from edge_mnv3.core.results.verdicts import CompareResult, Comparison
 from edge_mnv3_android_bench.comparison.latencies import compare
-from edge_mnv3_android_bench.measuring.acceptance import Acceptance
-from edge_mnv3_android_bench.measuring.launch_statistics import summarize
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "formats" / "comparison-v2.json"
 FIVE = (1.0, 1.001, 1.002, 0.999, 0.998)
-
-
-def result(
-    init_us: Sequence[float], first_us: Sequence[float | None], memory_mb: Sequence[float | None]
-) -> DeviceBenchResult:
-    """A result of one launch for each value."""
-    base = device_result(steady(1000.0)[:1] * len(init_us))
-    launches = []
-    for launch, init, first, memory in zip(base.launches, init_us, first_us, memory_mb, strict=True):
-        assert launch.timings is not None
-        unconfirmed = dataclasses.replace(launch.timings.unconfirmed, memory_mb=memory)
-        timings = dataclasses.replace(
-            launch.timings, init_us=init, first_inference_us=first, unconfirmed=unconfirmed
-        )
-        launches.append(dataclasses.replace(launch, timings=timings))
-    return summarize(base.conditions, launches, min_launches=1, acceptance=Acceptance(variation=True))
 
 
 A = result([5000.0 * f for f in FIVE], [2000.0 * f for f in FIVE], [7.5 * f for f in FIVE])
@@ -107,17 +85,3 @@ def test_comparisons_of_earlier_releases_are_read() -> None:
     upgraded = from_json(Comparison, json.dumps(old))
     assert (upgraded.launch_figures, upgraded.measured) == ((), "")
     assert compare(A, A).measured == "small.tflite on Pixel (A1) with era-2019, 1 thread on big 2-3"
-
-
-@pytest.mark.parametrize("deviation", [0.05, 0.2])
-def test_how_often_verdicts_are_wrong(deviation: float) -> None:
-    """Of equal start-ups hardly one in twenty is said to differ, however much launches vary."""
-    chance = random.Random(2)
-
-    def launched() -> DeviceBenchResult:
-        varied = [5000.0 * (1 + deviation * chance.expovariate(1)) for _ in range(5)]
-        return result(varied, [None] * 5, [None] * 5)
-
-    verdicts = [compare(launched(), launched()).launch_figures[0].differ for _ in range(40)]
-    assert sum(verdict is True for verdict in verdicts) <= 2
-    assert PEAK_MEMORY.of_result(launched()) == ()

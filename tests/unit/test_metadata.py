@@ -24,7 +24,7 @@ from edge_mnv3.core.tflite import metadata_schema as schema
 from edge_mnv3.core.tflite.attached import flatbuffer_part, measured_model, read_metadata, with_metadata
 from edge_mnv3.core.tflite.tables import pack, unpack
 from edge_mnv3.packaging.metadata import DescribedOutput, Description, build_metadata, read_packaged
-from examples_count import examples
+from examples_count import ANY_CHARACTER, examples
 
 FACTS = EmbeddedFacts(
     made_with="edge-mnv3 0", measured_sha256="ab", measured_size_bytes=3, provenance=None, accuracy=None
@@ -58,7 +58,7 @@ def metadata(
     return unpack(schema.ModelMetadata, built, identifier=b"M001")
 
 
-text = st.text(max_size=12)
+text = st.text(ANY_CHARACTER, max_size=12)
 float32s = st.lists(st.floats(width=32, allow_nan=False), max_size=3).map(tuple)
 tensors = st.builds(
     schema.TensorMetadata,

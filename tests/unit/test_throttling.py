@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections.abc import Sequence
 
 import pytest
@@ -87,17 +86,6 @@ def test_drift_that_is_taken_all_the_same_says_so() -> None:
     assert f"accepted: {result.throttling[0].text}" in result.warnings
 
 
-def test_drift_by_chance_is_rare() -> None:
-    """Launches in random order: at most 1 % are said to become slower."""
-    chance = random.Random(3)
-    said = sum(
-        drift([chance.gauss(20_000, 2_000) for _ in range(count)]) is not None
-        for count in (5, 8, 15)
-        for _ in range(1000)
-    )
-    assert said <= 30
-
-
 def unpinned(fastest_khz: Sequence[int | None], figure_us: float = 1000.0) -> LaunchRecord:
     """A launch that was not pinned; the fastest cores' clock at each sample."""
     samples = tuple(
@@ -156,14 +144,6 @@ def test_a_step_is_a_drift(figures_ms: tuple[float, ...], ends: tuple[float, flo
         assert found is not None
         assert (found.first_us, found.last_us) == pytest.approx([1000 * ms for ms in ends], rel=1e-3)
         assert found.how == "at one point"
-
-
-def test_noise_is_seldom_a_step_or_a_drift() -> None:
-    """At 2.5 %, in as many launches as are taken."""
-    generator = random.Random(5)
-    for count in (5, 10, 15):
-        found = sum(drift([generator.gauss(1000, 25) for _ in range(count)]) is not None for _ in range(1000))
-        assert found <= 15
 
 
 def test_a_core_of_unknown_clock_may_be_the_one_that_worked() -> None:

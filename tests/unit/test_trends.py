@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +35,6 @@ def entries(results: Sequence[HistoryResult]) -> list[HistoryEntry]:
 
 def series(levels_us: Sequence[float], **conditions: Any) -> list[DeviceBenchResult]:
     return [device_result(steady(us), **conditions) for us in levels_us]
-
-
-NOISES: list[Callable[[], float]] = [
-    lambda: CHANCE.gauss(0, 1),
-    lambda: CHANCE.expovariate(1) ** 2,  # outliers
-    lambda: float(CHANCE.randrange(3)),  # ties
-]
-
-
-@pytest.mark.parametrize("noise", NOISES, ids=["normal", "outliers", "ties"])
-@pytest.mark.parametrize("count", [6, 14])
-def test_a_history_without_a_change_shows_none(count: int, noise: Callable[[], float]) -> None:
-    """Of 100 histories 5 are to be cut on the average; 10 and more have a chance of 3 %."""
-    cut = [bool(change_points([noise() for _ in range(count)])) for _ in range(100)]
-    assert sum(cut) < 10
 
 
 def test_places_of_changes() -> None:
