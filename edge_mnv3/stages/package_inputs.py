@@ -24,7 +24,6 @@ from edge_mnv3.packaging.score_calibration import check_score_calibration
 from edge_mnv3.stages.recorded_outputs import recorded_outputs
 
 _GOLDEN_SEED = 0
-_ONE_HALF = 0.5  # of a probability
 _TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".xml", ".yaml", ".yml")
 
 
@@ -326,7 +325,7 @@ def _ends(output: FileOutput) -> tuple[float, float]:
     if tensor.scale is not None and tensor.zero_point is not None and lowest is not None:
         least = lowest - tensor.zero_point
         return least * tensor.scale, (least + LARGEST_PIXEL) * tensor.scale
-    return (0.0, 1.0) if output.facts.even == _ONE_HALF else (-math.inf, math.inf)
+    return (0.0, 1.0) if output.facts.scores_are_probabilities else (-math.inf, math.inf)
 
 
 def choose_golden(

@@ -103,9 +103,14 @@ class OutputFacts:
     task: Task
 
     @property
+    def scores_are_probabilities(self) -> bool:
+        """Whether each score is a probability: from 0 to 1, and even at one half."""
+        return self.activation in _OF_ONE
+
+    @property
     def even(self) -> float | None:
         """The score above which a label holds: that of a probability of one half; None where unknown."""
-        if self.activation in _OF_ONE:
+        if self.scores_are_probabilities:
             return 0.5
         return 0.0 if self.activation in _OF_BOTH_SIGNS else None
 

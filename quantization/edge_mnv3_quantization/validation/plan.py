@@ -27,8 +27,6 @@ from edge_mnv3_quantization.validation.label_names import (
 from edge_mnv3_quantization.validation.score_comparison import ScoresComparison
 from edge_mnv3_quantization.validation.similarity import FeatureComparison
 
-_ONE_HALF = 0.5  # of a probability
-
 
 class ComparisonPlan(NamedTuple):
     """How each output is compared, and which of them have labels.
@@ -149,7 +147,7 @@ def _thresholds(outputs: Sequence[PairedOutput], stated: float | None) -> dict[i
                 "the score above which a label holds",
                 "state it with --threshold",
             )
-        if facts.even == _ONE_HALF and not 0 <= found < 1:
+        if facts.scores_are_probabilities and not 0 <= found < 1:
             raise ArgumentError(f"--threshold {found:g}", "no probability", "0 to less than 1")
         thresholds[place] = found
     return thresholds
