@@ -49,6 +49,7 @@ from edge_mnv3_android_bench.measuring.plan import (
     MeasurementPlan,
 )
 from edge_mnv3_android_bench.measuring.runs import forget_launches, measure_fleet
+from edge_mnv3_android_bench.measuring.schedule import announcement
 from edge_mnv3_android_bench.measuring.sustained import SustainedRun, begin_sustained, go_on
 from edge_mnv3_android_bench.measuring.sweep import place
 from edge_mnv3_android_bench.published.reproduction import MeasuredFile, reproduce
@@ -180,11 +181,7 @@ def _bench_devices(
             plan = _plan(request, models, _ready_binaries(request, fleet, registry, reporter), fleet)
             results: tuple[DeviceBenchResult, ...] = ()
             if fleet.sessions:
-                launches = len(models) * len(plan.binaries) * len(plan.protocols) * len(plan.accelerators)
-                launches *= request.acceptance.launches_needed(request.protocol.launches)
-                count = f"{len(fleet.sessions)} devices" if len(fleet.sessions) > 1 else "the device"
-                at_most = "at most " if len(plan.protocols) > 1 else ""  # a phone may lack some of the cores
-                reporter.step(f"{at_most}{launches} launches on {count}")
+                reporter.step(announcement(plan, len(fleet.sessions)))
                 results = measure_fleet(fleet, plan, registry, reporter)
             wanted = PhoneCheckRequest(
                 plan=plan,

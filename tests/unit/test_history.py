@@ -53,6 +53,7 @@ def test_a_file_of_another_kind_is_no_history(tmp_path: Path) -> None:
     for text in ("", "\n", '{"kind":"bench_host","recor', 'damaged\n{"kind":"bench_host"}\n'):
         path.write_text(text)
         check_history(path)
+        read_history(path, RecordingReporter())
     check_history(tmp_path / "none.jsonl")
     for text in ('{"schema_version": 1}', "TFL3", "[]\n[]\n"):
         path.write_text(text)
@@ -60,6 +61,10 @@ def test_a_file_of_another_kind_is_no_history(tmp_path: Path) -> None:
             OutputError, match="got a file of another kind, expected a history, or a new file"
         ):
             check_history(path)
+        reporter = RecordingReporter()
+        with pytest.raises(InputFileError, match="a file of another kind, expected what bench and reproduce"):
+            read_history(path, reporter)
+        assert reporter.warnings == []
 
 
 def test_cut_last_line_is_skipped_and_said(tmp_path: Path) -> None:
@@ -96,9 +101,10 @@ def test_last_line_that_only_lacks_its_end_is_read(tmp_path: Path) -> None:
 )
 def test_foreign_lines_are_skipped(tmp_path: Path, line: str) -> None:
     path = tmp_path / "history.jsonl"
-    path.write_bytes(line.encode("utf-8", "surrogateescape") + b"\n")
+    append_history(path, HOST, recorded_at=TIME)
+    path.write_bytes(path.read_bytes() + line.encode("utf-8", "surrogateescape") + b"\n")
     reporter = RecordingReporter()
-    assert read_history(path, reporter) == ()
+    assert [entry.result for entry in read_history(path, reporter)] == [HOST]
     assert len(reporter.warnings) == 1
 
 

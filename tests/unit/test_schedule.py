@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,9 @@ from bench_records import CONDITIONS, launch, launch_timings
 from edge_mnv3.core.results.bench import LaunchRecord
 from edge_mnv3_android_bench.measuring.acceptance import Acceptance
 from edge_mnv3_android_bench.measuring.launch_script import LaunchCommand
-from edge_mnv3_android_bench.measuring.schedule import Cell, next_cells
+from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
+from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, Sweep
+from edge_mnv3_android_bench.measuring.schedule import Cell, announcement, next_cells
 
 COMMAND = LaunchCommand(
     folder="/f", program="/f/b", flags=(), cpus=(), other_cpus=(), temperature_file=None, limit_s=1.0
@@ -135,3 +139,24 @@ def test_replaying_the_launches_gives_the_same_state() -> None:
 @pytest.mark.parametrize("launches", [1, 2, 5])
 def test_always_ends(launches: int) -> None:
     assert len(order([few(launches=launches)], iter([hot(), refused()] * 100))) == 2 * launches
+
+
+@given(st.lists(st.booleans(), min_size=30, max_size=30))
+def test_there_are_no_more_launches_than_were_announced(counting: list[bool]) -> None:
+    """However hot or noisy the phone is."""
+    made = cell()
+    records = (good(1000.0 + 500 * (n % 3)) if counts else hot() for n, counts in enumerate(counting))
+    assert len(order([made], records)) <= 24
+
+
+def test_announcement() -> None:
+    plan = MeasurementPlan(
+        models=(Path("a"), Path("b")), binaries=("current",), protocol=PUBLISHED, log_folder=Path()
+    )
+    assert announcement(plan, 1) == "10 launches on the device, at most 48"
+    few_launches = replace(plan, acceptance=Acceptance(variation=True))
+    assert announcement(few_launches, 2) == "10 launches on each of 2 devices, at most 28"
+    swept = replace(plan, sweep=Sweep(threads=(1, 2)))
+    assert announcement(swept, 2) == "at most 96 launches on each of 2 devices"
+    worst = iter([good(1000.0 + 500 * (n % 3)) for n in range(14)] + [hot()] * 9 + [good(1500.0)])
+    assert len(order([cell()], worst)) == 24

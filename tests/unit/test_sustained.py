@@ -267,6 +267,29 @@ def test_heat_is_what_is_measured() -> None:
     assert launch_problems(record, cpus=(), max_khz={}, accept_heat=True) == ()
 
 
+def test_a_board_at_its_temperature_limit_is_measured_and_said() -> None:
+    """The firmware of a Raspberry Pi holds clocks down when it is hot; too little voltage is no heat."""
+    cool = dataclasses.replace(STATE, thermal_status=None, firmware_throttling=0)
+    hot, weak = (dataclasses.replace(cool, firmware_throttling=bits) for bits in (0xE000E, 0x50005))
+    for before, after, told, told_else in (
+        (cool, hot, [], ["after", "during"]),
+        (hot, hot, [], ["before", "after"]),
+        (cool, weak, ["after", "during"], ["after", "during"]),
+        (weak, weak, ["before", "after"], ["before", "after"]),
+    ):
+        record = launch(launch_timings(1.0), before=before, after=after)
+        for accepted, words in ((True, told), (False, told_else)):
+            problems = launch_problems(record, cpus=(), max_khz={}, accept_heat=accepted)
+            assert [text.partition(" it ")[0] for text in problems] == words
+    windows = [dataclasses.replace(window(64_000.0), before=cool, after=cool)] * 6
+    windows += [dataclasses.replace(window(90_000.0), before=hot, after=hot)] * 6
+    result = summarized(windows)
+    assert (result.slower, result.problems) == (True, ())
+    held = "while the board's firmware held clocks down (clocks capped, throttled, soft temperature limit)"
+    assert held in result.text
+    assert not [text for text in result.warnings if "firmware" in text]
+
+
 def test_a_window_lasts_long_enough_and_two_minutes_are_needed() -> None:
     assert sustained_protocol(PUBLISHED).settings.min_secs == 8.0
     assert sustained_protocol(custom_protocol(min_secs=20.0)).settings.min_secs == 20.0

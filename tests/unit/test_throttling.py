@@ -153,6 +153,18 @@ def test_a_core_of_unknown_clock_may_be_the_one_that_worked() -> None:
     assert launch_warnings(record, cpus=(), max_khz=clocks) != ()
 
 
+def test_one_core_of_a_pinned_pair_that_tells_no_clock_is_a_warning() -> None:
+    def told(khz: tuple[int | None, int | None]) -> tuple[str, ...]:
+        samples = tuple(ClockSample(time_s=t, khz=khz, celsius=30.0) for t in (0.5, 1.0, 1.5))
+        record = counted_launch(launch_timings(20_000.0), samples=samples)
+        assert launch_problems(record, cpus=(2, 3), max_khz=CLOCKS) == ()
+        return launch_warnings(record, cpus=(2, 3), max_khz=CLOCKS)
+
+    assert told((None, MAX_KHZ)) == ("core 2 did not tell the clock: throttling there would not be seen",)
+    assert told((MAX_KHZ, MAX_KHZ)) == ()
+    assert told((None, None)) == ("the device does not tell its clocks: throttling would not be seen",)
+
+
 def test_fastest_cores_that_tell_no_clock_are_a_warning() -> None:
     unseen = ("the clocks of the fastest cores were not seen: throttling would not be seen",)
     record = unpinned([MAX_KHZ])

@@ -64,10 +64,15 @@ def check_history(path: Path) -> None:
         data = path.read_bytes()
     except OSError:
         return  # Whether it can be written to is another question.
-    if data.strip() and not any(line.startswith(_ENTRY_START) for line in data.split(b"\n")):
+    if _is_another_kind(data):
         raise OutputError(
             f"history {path}", "a file of another kind", "a history, or a new file", "use another --history"
         )
+
+
+def _is_another_kind(data: bytes) -> bool:
+    """Whether there is something in a file, and no line begins as those of a history do."""
+    return bool(data.strip()) and not any(line.startswith(_ENTRY_START) for line in data.split(b"\n"))
 
 
 def read_history(path: Path, reporter: Reporter = SILENT) -> tuple[HistoryEntry, ...]:
@@ -78,14 +83,22 @@ def read_history(path: Path, reporter: Reporter = SILENT) -> tuple[HistoryEntry,
         reporter: Warned of each line that is skipped because it is damaged or cut.
 
     Raises:
-        InputFileError: The file cannot be read.
+        InputFileError: The file cannot be read, or is of another kind.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        data = path.read_bytes()
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise InputFileError(f"history {path}", why_unreadable(path, error)) from error
+    if _is_another_kind(data):
+        raise InputFileError(
+            f"history {path}",
+            "a file of another kind",
+            "what bench and reproduce append to (--history)",
+            "compare and export read single results",
+        )
+    lines = data.split(b"\n")
     entries = []
     for number, line in enumerate(lines, start=1):
         if not line:

@@ -15,6 +15,7 @@ from edge_mnv3_android_bench.comparison.launch_figures import MIN_DIFFERENCE, is
 from edge_mnv3_android_bench.measuring.acceptance import MIN_LAUNCHES_TO_QUOTE
 from edge_mnv3_android_bench.measuring.launch_statistics import (
     delegate_problems,
+    firmware_in_sustained_use,
     launch_figures_us,
     result_warnings,
     statistic_of,
@@ -83,10 +84,12 @@ def summarize_sustained(
         interval_method=INTERVAL_METHOD,
         slower=None,
         problems=tuple(problems),
-        warnings=result_warnings(conditions, records, counted, statistic),
+        warnings=result_warnings(conditions, records, counted, statistic, accept_heat=True),
         text=f"no comparison of the first minute with the last: {'; '.join(problems)}",
     )
-    return _compared(result, first, last) if min(len(first), len(last)) >= MIN_LAUNCHES_TO_QUOTE else result
+    if min(len(first), len(last)) < MIN_LAUNCHES_TO_QUOTE:
+        return result
+    return _compared(result, first, last, firmware_in_sustained_use(records))
 
 
 def _window(
@@ -123,7 +126,9 @@ def _too_few(minute: str, figures: Sequence[float]) -> list[str]:
     return [f"{len(figures)} launches count in the {minute} minute, {MIN_LAUNCHES_TO_QUOTE} are needed"]
 
 
-def _compared(result: SustainedResult, first: Sequence[float], last: Sequence[float]) -> SustainedResult:
+def _compared(
+    result: SustainedResult, first: Sequence[float], last: Sequence[float], held: str
+) -> SustainedResult:
     first_us, last_us = statistics.median(first), statistics.median(last)
     ratio, interval = last_us / first_us, ratio_interval([first, last])
     beyond_doubt = not interval[0] <= 1 <= interval[1] and abs(ratio - 1) > MIN_DIFFERENCE
@@ -138,7 +143,7 @@ def _compared(result: SustainedResult, first: Sequence[float], last: Sequence[fl
     elif not beyond_doubt:
         verdict = f"it does not become slower {over}"
     elif ratio > 1:
-        verdict = f"it becomes slower {over}, {_status(result.windows)}"
+        verdict = f"it becomes slower {over}, {_status(result.windows, held)}"
     else:
         verdict = f"it becomes faster {over}"
     return replace(
@@ -152,7 +157,9 @@ def _compared(result: SustainedResult, first: Sequence[float], last: Sequence[fl
     )
 
 
-def _status(windows: Sequence[SustainedWindow]) -> str:
+def _status(windows: Sequence[SustainedWindow], held: str) -> str:
+    if held:
+        return f"while the board's firmware held clocks down ({held})"
     statuses = [window.thermal_status for window in windows if window.thermal_status is not None]
     if not statuses:
         return "while the device tells no thermal status"

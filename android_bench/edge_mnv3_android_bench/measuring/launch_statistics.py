@@ -24,12 +24,14 @@ from edge_mnv3_android_bench.measuring.throttling import (
     clock_problems,
     find_throttling,
     highest_clocks,
+    settled_clocks,
     tells_fastest,
 )
 
 LOW_BATTERY_PERCENT = 20  # where Android offers its battery saver
 WARM_BATTERY_CELSIUS = 40.0  # a phone in use has 25 to 35
 _FIRMWARE_NOW, _SINCE_START = 0xF, 16
+_VOLTAGE = 0x1  # which no heat brings about
 _FIRMWARE_BITS = ("too little voltage", "clocks capped", "throttled", "soft temperature limit")
 EMULATED_WARNING = f"{EMULATED_DEVICE}: the figures say nothing about a phone"
 
@@ -52,9 +54,11 @@ def launch_problems(
         cpus: Cores that it was pinned to, in the order of the samples' clocks; empty where it was not pinned.
         max_khz: Highest clock of each core.
         accept_clock: Lower clocks are not held against it.
-        accept_heat: The thermal status is not held against it.
+        accept_heat: The thermal status is not held against it, nor a board's firmware that holds clocks down,
+            unless that has too little voltage.
     """
     problems = []
+    against = _VOLTAGE if accept_heat else _FIRMWARE_NOW
     if record.timings is None:
         problems.append("it gave no figures")
     if cpus and not record.mask_verified:
@@ -64,10 +68,10 @@ def launch_problems(
     for name, state in (("before", record.before), ("after", record.after)):
         if state is not None and state.thermal_status and not accept_heat:
             problems.append(f"thermal status {state.thermal_status} {name} it, 0 is demanded")
-        if state is not None and (state.firmware_throttling or 0) & _FIRMWARE_NOW:
+        if state is not None and (state.firmware_throttling or 0) & against:
             problems.append(f"{name} it the board's firmware held clocks down: {firmware_words(state)}")
     happened = _firmware_past(record.after) & ~_firmware_past(record.before)
-    if happened:
+    if happened & against:
         problems.append(f"during it the board's firmware held clocks down: {_firmware_bits(happened)}")
     settled = any(sample.time_s >= SETTLE_S for sample in record.samples)
     if accept_clock:
@@ -78,7 +82,11 @@ def launch_problems(
 
 
 def launch_warnings(
-    record: LaunchRecord, *, cpus: Sequence[int], max_khz: Mapping[int, int | None]
+    record: LaunchRecord,
+    *,
+    cpus: Sequence[int],
+    max_khz: Mapping[int, int | None],
+    accept_heat: bool = False,
 ) -> tuple[str, ...]:
     """Says which of the conditions of a launch the device does not tell; the arguments as above."""
     warnings = []
@@ -87,15 +95,33 @@ def launch_warnings(
     clocks = [khz for sample in record.samples for khz in sample.khz]
     if clocks and all(khz is None for khz in clocks):
         warnings.append("the device does not tell its clocks: throttling would not be seen")
+    elif silent := _without_clock(record, cpus):
+        warnings.append(f"{list_cores(silent)} did not tell the clock: throttling there would not be seen")
     elif not cpus and not tells_fastest(record, max_khz):
         warnings.append("the clocks of the fastest cores were not seen: throttling would not be seen")
-    if past := _firmware_past(record.before):
+    if past := _firmware_past(record.before) & (_VOLTAGE if accept_heat else _FIRMWARE_NOW):
         words = _firmware_bits(past)
         warnings.append(
             f"the board's firmware held clocks down before ({words}): whether it does so again during a "
             "launch is seen by the clocks alone; restart the board"
         )
     return (*warnings, *state_warnings(record.before))
+
+
+def _without_clock(record: LaunchRecord, cpus: Sequence[int]) -> tuple[int, ...]:
+    """Cores that a launch was pinned to and that told no clock once it had settled, where others did."""
+    told = settled_clocks(record, cpus)
+    return tuple(cpu for cpu in cpus if told and cpu not in told)
+
+
+def firmware_in_sustained_use(records: Sequence[LaunchRecord]) -> str:
+    """Why a board's firmware held clocks down in launches that followed each other; empty for no reason."""
+    bits = 0
+    for record in records:
+        for state in (record.before, record.after):
+            bits |= (state.firmware_throttling or 0) & _FIRMWARE_NOW if state else 0
+        bits |= _firmware_past(record.after) & ~_firmware_past(records[0].before)
+    return _firmware_bits(bits)
 
 
 def state_warnings(state: DeviceState) -> tuple[str, ...]:
@@ -274,6 +300,8 @@ def result_warnings(
     launches: Sequence[LaunchRecord],
     timings: Sequence[LaunchTimings],
     statistic: str,
+    *,
+    accept_heat: bool = False,
 ) -> tuple[str, ...]:
     """Says what must be known before a result is used.
 
@@ -282,6 +310,7 @@ def result_warnings(
         launches: All its launches.
         timings: Those of the launches that count.
         statistic: As `statistic_of` tells.
+        accept_heat: As in `launch_problems`.
     """
     warnings = [EMULATED_WARNING] if conditions.device.emulated else []
     unknown = conditions.device.cpus_of_unknown_clock
@@ -295,6 +324,8 @@ def result_warnings(
     if on_cpu and timings and conditions.delegate != XNNPACK_DELEGATE:
         warnings.append(f"XNNPACK was demanded, the delegate of the log is: {conditions.delegate}")
     for launch in launches:
-        warnings += launch_warnings(launch, cpus=conditions.cpus, max_khz=highest_clocks(conditions))
+        warnings += launch_warnings(
+            launch, cpus=conditions.cpus, max_khz=highest_clocks(conditions), accept_heat=accept_heat
+        )
     warnings += [warning for timing in timings for warning in timing.warnings]
     return tuple(dict.fromkeys(warnings))

@@ -20,6 +20,7 @@ from edge_mnv3_android_bench.measuring.launch_statistics import (
     statistic_of,
     summarize,
 )
+from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
 
 FAILURES_PER_LAUNCH = 2  # launches that do not count, for each that is demanded, before it is given up
 MAX_TIMES = 3  # so many times as many launches as are demanded narrow an interval that is too wide
@@ -96,3 +97,18 @@ def next_cells(cells: Sequence[Cell]) -> Iterator[Cell]:
             if not cell.is_done:
                 yield cell
         forwards = not forwards
+
+
+def announcement(plan: MeasurementPlan, devices: int) -> str:
+    """Says how many launches there will be on each device: those that are demanded, and how many at most.
+
+    Of a sweep only the most is told: a phone may lack some of the cores.
+    """
+    needed = plan.acceptance.launches_needed(plan.protocol.launches)
+    counted = needed if plan.acceptance.variation else MAX_TIMES * needed
+    most = counted + FAILURES_PER_LAUNCH * needed - 1
+    cells = len(plan.models) * len(plan.binaries) * len(plan.protocols) * len(plan.accelerators)
+    where = f"each of {devices} devices" if devices > 1 else "the device"
+    if len(plan.protocols) > 1:
+        return f"at most {cells * most} launches on {where}"
+    return f"{cells * needed} launches on {where}, at most {cells * most}"
