@@ -69,9 +69,9 @@ def command(request: CostRequest, show_operators: bool, as_json: bool) -> None:
     """Count the instructions of one inference on a phone's processor, which is emulated.
 
     The figures are exact, and the same on every machine: they show what a change of the file or of the
-    runtime does to its work. They are not times, and instructions of a float file and of an int8 file are not
-    worth the same: measure with bench --device which one is faster. It needs the folder that verify --arm
-    needs.
+    runtime does to its work. Instructions of a float file and of an int8 file are not worth the same. Where
+    llvm-mca of LLVM 19 is there, cycles are modelled too, as a range: without and with what the second cache
+    misses. Neither is a time: measure with bench --device. It needs the folder that verify --arm needs.
     Exit code 3: a file needs more instructions than --baseline allows.
 
     \b
@@ -102,6 +102,8 @@ def table(result: CostResult, show_operators: bool = False) -> str:
                 lines += [*_operators(each), ""]
     lines.append(f"one warm inference, one thread; {result.runtime}; {result.emulator}")
     lines.append("instructions inside the runtime's library, counted; not a time")
+    if result.cycle_model is not None:
+        lines.append(f"cycles by {result.cycle_model}; a model, not a measurement")
     if result.gate is not None:
         lines += ["", *_gate(result.gate)]
     return "\n".join(lines)
@@ -112,6 +114,11 @@ def _processor(file: FileCost, each: ProcessorCost) -> list[str]:
     lines = [f"  {each.cpu}, {each.kernels}: {total:,} instructions"]
     shares = (f"{name} {_share(count, total)}" for name, count in each.instructions.by_class.items() if count)
     lines.append(f"  {', '.join(shares)}")
+    if each.cycles.low is not None and each.cycles.high is not None:
+        lines.append(
+            f"  modelled: {each.cycles.low / 1e6:.2f} million cycles, "
+            f"{each.cycles.high / 1e6:.2f} with what the second cache misses"
+        )
     relative = each.against
     if relative is not None and relative.instructions_percent is not None:
         lines.append(f"  {relative.instructions_percent:+.2f} % instructions against {relative.path}")
@@ -119,6 +126,11 @@ def _processor(file: FileCost, each: ProcessorCost) -> list[str]:
         lines.append(
             f"  not compared with {relative.path}: instructions of {file.data_type} and of "
             f"{relative.data_type} are not worth the same"
+        )
+    if relative is not None and relative.cycles_low_percent is not None:
+        lines.append(
+            f"  {relative.cycles_low_percent:+.1f} % modelled cycles against {relative.path}, "
+            f"{relative.cycles_high_percent:+.1f} % with what the second cache misses"
         )
     return lines
 
@@ -140,13 +152,15 @@ def _kernels(each: ProcessorCost) -> list[str]:
 
 
 def _operators(each: ProcessorCost) -> list[str]:
-    lines = ["    instructions  share     operator"]
+    lines = ["    instructions  share     million cycles  operator"]
     for row in each.operators:
         count, kernel = row.instructions.total, next(iter(row.kernels), "")
+        ends = (row.cycles.low, row.cycles.high)
+        cycles = " to ".join("?" if one is None else f"{one / 1e6:.3f}" for one in ends)
         place = "" if row.order is None else f"{row.order}: "
         node = "" if row.node is None else f" (operator {row.node} of the graph)"
         share = _share(count, each.instructions.total)
-        lines.append(f"  {count:>14,}  {share:>7}  {place}{row.name}{node}, {kernel}")
+        lines.append(f"  {count:>14,}  {share:>7}  {cycles:>14}  {place}{row.name}{node}, {kernel}")
     return lines
 
 

@@ -21,7 +21,11 @@ from edge_mnv3.packaging.arm import find_arm_runner
 from edge_mnv3_android_bench.instructions.comparison import against, gate
 from edge_mnv3_android_bench.instructions.costing import data_type, processor_cost
 from edge_mnv3_android_bench.instructions.emulation import ArmProcess, Emulator
+from edge_mnv3_android_bench.instructions.llvm import HOW_TO_GET_IT, Llvm, find_llvm
 from edge_mnv3_android_bench.instructions.processors import PROCESSORS
+from edge_mnv3_android_bench.instructions.second_cache import MISS_CYCLES
+
+_MISSES = f"{MISS_CYCLES:g} cycles for each line that the second cache misses"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +63,12 @@ class CostRequest(Request):
 
 
 def cost(request: CostRequest, reporter: Reporter = SILENT) -> CostResult:
-    """Counts the instructions of one warm inference with one thread, under an emulator.
+    """Counts the instructions of one warm inference under an emulator, with one thread; models its cycles.
 
     Raises:
         ModelFileError: A file is missing, no valid `.tflite`, or does not load under these kernels.
-        RuntimeUnavailableError: There is no emulated Arm processor; the text says what makes it.
+        RuntimeUnavailableError: There is no emulated Arm processor; the text says what makes it. Or llvm-mca
+            failed; where there is none, cycles are None.
         InputFileError: The baseline cannot be read.
         ConditionsDifferError: The baseline was made under other conditions.
     """
@@ -75,12 +80,12 @@ def cost(request: CostRequest, reporter: Reporter = SILENT) -> CostResult:
     reference = None if request.against is None else Path(request.against)
     paths = list(dict.fromkeys([*files, *(() if reference is None else (reference,))]))
     graphs = {path: _graph(path) for path in paths}
-    emulator = _emulator()
-    counting = _Counting(emulator, request.kernels, reporter)
+    emulator, llvm = _emulator(), find_llvm()
+    counting = _Counting(emulator, llvm, request.kernels, reporter)
     cpus = tuple(dict.fromkeys(request.cpus))
     costs = counting.count(graphs, cpus)
     counted = [costs[file] if reference is None else against(costs[file], costs[reference]) for file in files]
-    warnings = _warnings(counted, costs)
+    warnings = (*_warnings(counted, costs), *(() if llvm else (HOW_TO_GET_IT,)))
     for warning in warnings:
         reporter.warn(warning)
     result = CostResult(
@@ -88,7 +93,7 @@ def cost(request: CostRequest, reporter: Reporter = SILENT) -> CostResult:
         runtime=counting.runtime,
         library_sha256=counting.library_sha256,
         emulator=emulator.version(),
-        cycle_model=None,
+        cycle_model=None if llvm is None else f"llvm-mca {llvm.version}, {_MISSES}",
         gate=None,
         warnings=warnings,
     )
@@ -101,8 +106,8 @@ def cost(request: CostRequest, reporter: Reporter = SILENT) -> CostResult:
 class _Counting:
     """Counts files; afterwards knows the runtime that ran them."""
 
-    def __init__(self, emulator: Emulator, kernels: Kernels, reporter: Reporter) -> None:
-        self._emulator, self._kernels, self._reporter = emulator, kernels, reporter
+    def __init__(self, emulator: Emulator, llvm: Llvm | None, kernels: Kernels, reporter: Reporter) -> None:
+        self._emulator, self._llvm, self._kernels, self._reporter = emulator, llvm, kernels, reporter
         self.runtime = self.library_sha256 = ""
 
     def count(self, graphs: dict[Path, Graph], cpus: tuple[str, ...]) -> dict[Path, FileCost]:
@@ -113,7 +118,9 @@ class _Counting:
                 for path, graph in graphs.items():
                     self._reporter.step(f"counting {path.name} on {cpu}")
                     inference = arm.run(path, self._kernels)
-                    counted[path].append(processor_cost(cpu, self._kernels, graph, inference))
+                    counted[path].append(
+                        processor_cost(PROCESSORS[cpu], self._kernels, graph, inference, self._llvm)
+                    )
                     self.runtime = inference.runtime
                     self.library_sha256 = sha256_file(inference.library.path)
         return {

@@ -116,6 +116,18 @@ def test_instructions_of_two_data_types_are_not_compared() -> None:
     )
 
 
+def test_cycles_are_shown_as_a_range() -> None:
+    shown = table(
+        replace(RESULT, files=(files_against("float32", 400.0),), cycle_model="llvm-mca 19"),
+        show_operators=True,
+    )
+    assert "modelled: 0.00 million cycles, 0.00 with what the second cache misses" in shown
+    assert "+25.0 % modelled cycles against other.tflite, +25.0 % with what the second cache misses" in shown
+    assert "cycles by llvm-mca 19; a model, not a measurement" in shown
+    assert "? to ?" in shown
+    assert "modelled" not in table(RESULT)
+
+
 def test_what_people_see() -> None:
     shown = table(RESULT, show_operators=True)
     total = COST.instructions.total

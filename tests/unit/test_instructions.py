@@ -85,6 +85,7 @@ def test_names_for_people(name: str, said: str) -> None:
     assert readable(name) == said
 
 
+A76 = PROCESSORS["a76"]
 CALL, POINTER_CALL, RETURN, ADD, SDOT = 0x94000000, 0xD63F0020, 0xD65F03C0, 0x8B020020, 0x4E8F9410
 INTERPRETER = "_ZN6tflite8Subgraph10InvokeImplEv"
 EVAL = "_ZN6tflite3ops7builtin8quantize4EvalEP13TfLiteContextP10TfLiteNode"
@@ -155,7 +156,7 @@ WHOLE = [*CALLED_EVAL, *CALLED_DELEGATE, (INTERPRETER, 2)]
 
 
 def test_operators_add_up_to_the_total() -> None:
-    cost = processor_cost("a76", "xnnpack", graph("QUANTIZE", "CONV_2D"), inference(WHOLE, ({1}, {2})))
+    cost = processor_cost(A76, "xnnpack", graph("QUANTIZE", "CONV_2D"), inference(WHOLE, ({1}, {2})), None)
     assert cost.operators_problem is None
     assert [(row.order, row.node, row.name, row.instructions.total) for row in cost.operators] == [
         (0, 0, "QUANTIZE", 4),
@@ -209,7 +210,7 @@ def test_operators_add_up_to_the_total() -> None:
 def test_no_operator_is_named_by_a_guess(
     names: tuple[str, ...], parts: list[tuple[set[int], set[int]]], said: str
 ) -> None:
-    cost = processor_cost("a76", "xnnpack", graph(*names), inference(WHOLE, *parts))
+    cost = processor_cost(A76, "xnnpack", graph(*names), inference(WHOLE, *parts), None)
     assert cost.operators_problem == said
     assert [(row.node, row.name) for row in cost.operators] == [
         (None, "tflite::ops::builtin::quantize::Eval"),
@@ -217,6 +218,62 @@ def test_no_operator_is_named_by_a_guess(
         (None, BETWEEN),
     ]
     assert sum(row.instructions.total for row in cost.operators) == cost.instructions.total == 27
+
+
+def int8(shape: tuple[int, ...], data: bytes | None = None) -> Tensor:
+    return Tensor(name="x", dtype="INT8", shape=shape, scales=(1.0,), zero_points=(0,), data=data)
+
+
+def operators(*rows: tuple[str, tuple[int, ...], int]) -> tuple[Operator, ...]:
+    return tuple(
+        Operator(index=index, name=name, version=1, inputs=inputs, outputs=(output,), options={})
+        for index, (name, inputs, output) in enumerate(rows)
+    )
+
+
+def delegated(*kernels: str) -> Inference:
+    """What ran, where XNNPACK runs one operator after another, each with one kernel."""
+    names = [
+        INTERPRETER,
+        DELEGATE,
+        "xnn_invoke_runtime",
+        "xnn_run_operator_with_index",
+        *dict.fromkeys(kernels),
+    ]
+    words = [word for name in names for word in (ADD, POINTER_CALL if name == INTERPRETER else RETURN)]
+    addresses = START + 8 * np.arange(len(names), dtype=np.int64)
+    ran = [0, 1]
+    for kernel in kernels:
+        ran += [2, 3, names.index(kernel)]
+    codes = tuple(zip(words[::2], words[1::2], strict=True))
+    execution = Execution(addresses, codes, np.array([*ran, 2, 0], np.uint32))
+    there = Library(Path("lib.so"), START, np.array(words, np.uint32), addresses, tuple(names))
+    return Inference(execution, there, "", ((frozenset({0}), frozenset({5})),))
+
+
+HARD_SWISH = Graph(
+    tensors=(*[int8((4,))] * 2, int8((1,), b"\1"), *[int8((4,))] * 3),
+    operators=operators(
+        ("RELU", (0,), 1), ("ADD", (1, 2), 3), ("MUL", (1, 3), 4), ("CONCATENATION", (1, 4), 5)
+    ),
+    inputs=(0,),
+    outputs=(5,),
+)
+CLAMP, TABLE, COPY = "xnn_s8_vclamp_ukernel", "xnn_x8_lut_ukernel", "xnn_xx_copy_ukernel"
+
+
+def test_what_xnnpack_joins_and_parts_is_named() -> None:
+    """A sum with a constant and the product with it are one table; each input is copied by itself."""
+    cost = processor_cost(A76, "xnnpack", HARD_SWISH, delegated(CLAMP, TABLE, COPY, COPY), None)
+    assert cost.operators_problem is None
+    assert [(row.node, row.name) for row in cost.operators[:-1]] == [
+        (0, "RELU"),
+        (2, "ADD+MUL"),
+        (3, "CONCATENATION"),
+        (3, "CONCATENATION"),
+    ]
+    other = processor_cost(A76, "xnnpack", HARD_SWISH, delegated(CLAMP, CLAMP, COPY, COPY), None)
+    assert other.operators_problem == "what runs in the place of operator 2, ADD+MUL, is of another kind"
 
 
 def test_a_log_of_other_code_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,13 @@ from edge_mnv3.core.results.cost import (
 from edge_mnv3.core.tflite.types import Graph
 from edge_mnv3_android_bench.instructions.attribution import Attribution, Segment, attribute
 from edge_mnv3_android_bench.instructions.emulation import Inference
+from edge_mnv3_android_bench.instructions.llvm import Llvm
 from edge_mnv3_android_bench.instructions.operators import name_operators
+from edge_mnv3_android_bench.instructions.processors import Processor
+from edge_mnv3_android_bench.instructions.second_cache import MISS_CYCLES, simulated_misses
 
 NO_CYCLES = CycleRange(low=None, high=None)
+_NO_DATA = -1  # stands for no step: the runtime's own data stay in the cache
 _MICRO_KERNEL = re.compile(r"xnn_(.+?)(?:_minmax\w*?)?_ukernel")
 _INTEGERS = ("INT8", "UINT8", "INT16")
 
@@ -35,50 +40,87 @@ def data_type(graph: Graph) -> DataType:
     return "mixed" if has_integers else "float32"
 
 
-def processor_cost(cpu: str, kernels: Kernels, graph: Graph, inference: Inference) -> ProcessorCost:
-    """Counts an inference, in all and operator by operator.
+def processor_cost(
+    processor: Processor, kernels: Kernels, graph: Graph, inference: Inference, llvm: Llvm | None
+) -> ProcessorCost:
+    """Counts an inference and models its cycles, in all and operator by operator.
 
     Args:
-        cpu: The processor that ran it.
+        processor: The processor that ran it.
         kernels: Kernels that were asked for.
         graph: The file's graph.
         inference: What ran.
+        llvm: What models cycles; None for instructions alone.
 
     Raises:
-        RuntimeUnavailableError: The log is not that of the library's code.
+        RuntimeUnavailableError: The log is not that of the library's code, or LLVM failed.
     """
     attribution = attribute(inference)
     naming = name_operators(graph, inference, attribution)
+    model = None
+    if llvm is not None:
+        misses = simulated_misses(
+            graph, naming.steps, kernels=kernels, cache_bytes=processor.second_cache_bytes
+        )
+        model = _Model(llvm.cycles(inference.execution.codes, processor.llvm), misses)
     *operators, between = attribution.segments
     rows = []
     for order, segment in enumerate(operators):
-        node = naming.nodes[order] if naming.nodes else None
-        name = _name(segment, attribution) if node is None else graph.operators[node].name
-        rows.append(_row(attribution, segment, name, order, node))
-    rows.append(_row(attribution, between, between.function, None, None))
+        step = naming.steps[order] if naming.problem is None else None
+        rows.append(
+            OperatorCost(
+                order=order,
+                name=_name(segment, attribution) if step is None else step.name(graph),
+                node=None if step is None else step.nodes[-1],
+                kernels=attribution.kernels(segment.executions),
+                instructions=_counts(attribution, segment.executions),
+                cycles=_cycles(model, segment, None if step is None else order),
+            )
+        )
+    rows.append(
+        OperatorCost(
+            order=None,
+            name=between.function,
+            node=None,
+            kernels=attribution.kernels(between.executions),
+            instructions=_counts(attribution, between.executions),
+            cycles=_cycles(model, between, _NO_DATA),
+        )
+    )
     everything = np.bincount(inference.execution.entered, minlength=len(inference.execution.starts))
     return ProcessorCost(
-        cpu=cpu,
+        cpu=processor.cpu,
         kernels=kernels,
         instructions=_counts(attribution, everything),
-        cycles=NO_CYCLES,
+        cycles=_all_cycles(model, rows),
         operators=tuple(rows),
         operators_problem=naming.problem,
         against=None,
     )
 
 
-def _row(
-    attribution: Attribution, segment: Segment, name: str, order: int | None, node: int | None
-) -> OperatorCost:
-    return OperatorCost(
-        order=order,
-        name=name,
-        node=node,
-        kernels=attribution.kernels(segment.executions),
-        instructions=_counts(attribution, segment.executions),
-        cycles=NO_CYCLES,
-    )
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """Cycles of one execution of each block, and the lines that each step misses."""
+
+    cycles: npt.NDArray[np.float64]
+    misses: tuple[int, ...]
+
+
+def _cycles(model: _Model | None, segment: Segment, step: int | None) -> CycleRange:
+    """Models a segment; without a cache's term where it is not known which step it is."""
+    if model is None:
+        return NO_CYCLES
+    low = float(segment.executions @ model.cycles)
+    misses = None if step is None else 0 if step == _NO_DATA else model.misses[step]
+    return CycleRange(low=low, high=None if misses is None else low + MISS_CYCLES * misses)
+
+
+def _all_cycles(model: _Model | None, rows: list[OperatorCost]) -> CycleRange:
+    if model is None:
+        return NO_CYCLES
+    low = sum(row.cycles.low or 0.0 for row in rows)
+    return CycleRange(low=low, high=low + MISS_CYCLES * sum(model.misses))
 
 
 def _counts(attribution: Attribution, executions: npt.NDArray[np.int64]) -> InstructionCounts:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edge_mnv3.core.tflite.types import Graph
+from edge_mnv3.core.tflite.types import NO_TENSOR, Graph, Operator
 from edge_mnv3_android_bench.instructions.attribution import Attribution, Segment
 from edge_mnv3_android_bench.instructions.emulation import Inference
 
@@ -36,42 +38,107 @@ _WITHOUT_KERNEL = ("RESHAPE",)  # moves nothing where its result lies in the pla
 _DELEGATE = "xnn_"
 
 
+_TABLE_KERNEL = "_x8_lut_"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An operator of the runtime.
+
+    Attributes:
+        nodes: Numbers of the graph's operators that it runs, of which the last one gives its result.
+        part: The input that it copies, where the runtime has an operator for each; None for all inputs.
+    """
+
+    nodes: tuple[int, ...]
+    part: int | None = None
+
+    def name(self, graph: Graph) -> str:
+        """Names its operators, in their order."""
+        return "+".join(graph.operators[node].name for node in self.nodes)
+
+    def tensors(self, graph: Graph) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Returns the tensors that it takes, once each, and those that it gives."""
+        *before, last = (graph.operators[node] for node in self.nodes)
+        inside = {tensor for each in before for tensor in each.outputs}
+        taken = [tensor for each in (*before, last) for tensor in each.inputs]
+        if self.part is not None:
+            taken = [last.inputs[self.part]]
+        return tuple(each for each in dict.fromkeys(taken) if each not in {*inside, NO_TENSOR}), last.outputs
+
+
 @dataclass(frozen=True, slots=True)
 class Naming:
     """The names of the runtime's operators.
 
     Attributes:
-        nodes: Number of the graph's operator for each segment; empty if they are not the graph's.
-        problem: Why they are not; None if they are.
+        steps: What each segment is; where that cannot be told, what the graph's operators are taken for.
+        problem: Why it cannot be told; None where it can.
     """
 
-    nodes: tuple[int, ...]
+    steps: tuple[Step, ...]
     problem: str | None
 
 
 def name_operators(graph: Graph, inference: Inference, attribution: Attribution) -> Naming:
-    """Finds the graph's operator of each of the runtime's, which run in the graph's order.
+    """Finds the graph's operators of each of the runtime's, which run in the graph's order.
 
-    They must be as many, and each must run kernels of its operator's kind.
+    They must be as many, and each must run kernels of its operator's kind. XNNPACK runs an int8 sum with a
+    constant and the product with it, which are a hard-swish, as one table, and copies each input of a
+    concatenation by itself.
     """
     segments = attribution.segments[:-1]
-    names = [operator.name for operator in graph.operators]
+    whole = tuple(Step((number,)) for number in range(len(graph.operators)))
     if len(inference.partitions) > 1:
-        return Naming((), f"XNNPACK runs {len(inference.partitions)} parts of the graph")
+        return Naming(whole, f"XNNPACK runs {len(inference.partitions)} parts of the graph")
     left = _left_to_builtin(graph, inference)
-    groups = [[number for number in range(len(names)) if number not in left], sorted(left)]
-    nodes = [-1] * len(segments)
-    for is_delegated, expected in zip((True, False), groups, strict=True):
+    own = tuple(_delegated(graph, [number for number in range(len(whole)) if number not in left]))
+    taken_for = tuple(sorted((*own, *map(whole.__getitem__, left)), key=lambda step: step.nodes[-1]))
+    steps: list[Step] = [whole[0]] * len(segments)
+    for is_delegated, expected in ((True, own), (False, [whole[number] for number in sorted(left)])):
         places = [number for number, each in enumerate(segments) if each.is_delegated == is_delegated]
         if len(places) != len(expected):
             runs = "XNNPACK runs" if is_delegated else "the interpreter runs"
-            return Naming((), f"{runs} {len(places)} operators where the graph has {len(expected)}")
-        for place, node in zip(places, expected, strict=True):
-            nodes[place] = node
-    for segment, node in zip(segments, nodes, strict=True):
-        if segment.is_delegated and not _is_of_kind(names[node], segment, attribution):
-            return Naming((), f"what runs in the place of operator {node}, {names[node]}, is of another kind")
-    return Naming(tuple(nodes), None)
+            return Naming(taken_for, f"{runs} {len(places)} operators where the graph has {len(expected)}")
+        for place, step in zip(places, expected, strict=True):
+            steps[place] = step
+    for segment, step in zip(segments, steps, strict=True):
+        if segment.is_delegated and not _is_of_kind(step, graph, segment, attribution):
+            expected_there = f"operator {step.nodes[-1]}, {step.name(graph)}"
+            return Naming(taken_for, f"what runs in the place of {expected_there}, is of another kind")
+    return Naming(tuple(steps), None)
+
+
+def _delegated(graph: Graph, nodes: Iterable[int]) -> Iterable[Step]:
+    """Tells XNNPACK's operators for these of the graph."""
+    uses = Counter(tensor for operator in graph.operators for tensor in operator.inputs)
+    uses.update(graph.outputs)
+    sums: dict[int, Operator] = {}
+    left = []
+    for operator in (graph.operators[node] for node in nodes):
+        if operator.name == "ADD" and uses[operator.outputs[0]] == 1 and _is_to_constant(graph, operator):
+            sums[operator.outputs[0]] = operator
+        left.append(operator)
+    joined = {}
+    for operator in left:
+        addend = next((sums[each] for each in operator.inputs if each in sums), None)
+        if operator.name == "MUL" and addend is not None and {*operator.inputs} & {*addend.inputs}:
+            joined[operator.index] = addend.index
+    inside = {*joined.values()}
+    for operator in left:
+        if operator.name == "CONCATENATION":
+            yield from (Step((operator.index,), part) for part in range(len(operator.inputs)))
+        elif operator.index in joined:
+            yield Step((joined[operator.index], operator.index))
+        elif operator.index not in inside:
+            yield Step((operator.index,))
+
+
+def _is_to_constant(graph: Graph, operator: Operator) -> bool:
+    """Whether int8 numbers and one constant are added."""
+    taken = [graph.tensors[each] for each in operator.inputs]
+    constants = [each for each in taken if each.data is not None]
+    return len(constants) == 1 and len(constants[0].data or b"") == 1
 
 
 def _left_to_builtin(graph: Graph, inference: Inference) -> set[int]:
@@ -91,9 +158,10 @@ def _left_to_builtin(graph: Graph, inference: Inference) -> set[int]:
     return left
 
 
-def _is_of_kind(name: str, segment: Segment, attribution: Attribution) -> bool:
+def _is_of_kind(step: Step, graph: Graph, segment: Segment, attribution: Attribution) -> bool:
     ran = [kernel for kernel in attribution.kernels(segment.executions) if "ukernel" in kernel]
-    pattern = _MICRO_KERNELS.get(name)
+    name = graph.operators[step.nodes[-1]].name
+    pattern = _TABLE_KERNEL if len(step.nodes) > 1 else _MICRO_KERNELS.get(name)
     if pattern is None or not ran:
         return name in _WITHOUT_KERNEL
     return any(re.search(pattern, kernel) for kernel in ran)

@@ -19,6 +19,8 @@ class Processor:
         implementer: As the kernel shows it, hexadecimal.
         part: As the kernel shows it, hexadecimal.
         features: As the kernel lists them.
+        llvm: What LLVM calls the processor whose pipeline stands for it.
+        second_cache_bytes: Size of its second cache.
     """
 
     cpu: str
@@ -27,6 +29,8 @@ class Processor:
     implementer: str
     part: str
     features: str
+    llvm: str
+    second_cache_bytes: int
 
     def cpuinfo(self) -> str:
         """Writes `/proc/cpuinfo` of two such cores."""
@@ -49,11 +53,16 @@ class Processor:
         )
 
 
+_MIB = 1 << 20
+# LLVM has a pipeline of Kryo's own. For Cortex-A72 to A78 it takes that of Cortex-A57, which A73 alone is
+# near. A76 is also the core of Neoverse N1, and X3 that of Neoverse V2, which have pipelines of their own.
 _TABLE = (
-    Processor("kryo", "Pixel 1", "cortex-a72", "0x51", "0x205", _ARMV8),
-    Processor("a73", "Pixel 2", "cortex-a72", "0x41", "0xd09", _ARMV8),
-    Processor("a76", "Pixel 4", "cortex-a76", "0x41", "0xd0b", _ARMV82),
+    Processor("kryo", "Pixel 1", "cortex-a72", "0x51", "0x205", _ARMV8, "kryo", _MIB),
+    Processor("a73", "Pixel 2", "cortex-a72", "0x41", "0xd09", _ARMV8, "cortex-a73", 2 * _MIB),
+    Processor("a76", "Pixel 4", "cortex-a76", "0x41", "0xd0b", _ARMV82, "neoverse-n1", _MIB // 2),
     # qemu's `max` has more than this core: products of matrices in scalable vectors, and longer vectors.
-    Processor("x3", "Pixel 8", "max,sve=off,sme=off", "0x41", "0xd4e", f"{_ARMV82} i8mm bf16"),
+    Processor(
+        "x3", "Pixel 8", "max,sve=off,sme=off", "0x41", "0xd4e", f"{_ARMV82} i8mm bf16", "neoverse-v2", _MIB
+    ),
 )
 PROCESSORS = {each.cpu: each for each in _TABLE}

@@ -36,7 +36,8 @@ class CycleRange:
 
     Attributes:
         low: What the instructions take when every load hits the first cache.
-        high: The same and a term for what the second cache misses.
+        high: The same and a term for what the second cache misses. In an operator's row None where it is not
+            known which of the graph's operators it is; the total has it.
     """
 
     low: float | None
@@ -50,7 +51,9 @@ class OperatorCost:
     Attributes:
         order: Place in the runtime's order, from 0; None for the row between operators, which is the last.
         name: The graph's operator, such as `CONV_2D`, where it is known which one this is; else what runs it.
-        node: Number of the graph's operator; None where the runtime's operators are not the graph's.
+            `ADD+MUL` is a hard-swish that XNNPACK runs as one table.
+        node: Number of the graph's operator, the last of several; None where the runtime's operators are not
+            the graph's.
         kernels: Function to instructions, the largest first; C++ names without arguments.
         instructions: Its instructions.
         cycles: Its modelled cycles.
