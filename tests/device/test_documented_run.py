@@ -26,7 +26,7 @@ def figures(medians_us: dict[str, int]) -> Figures:
 def test_the_page_shows_what_is_printed(bench: Bench, pixel: Phone) -> None:
     sizes = {"float.tflite": ("float32", 5_000), "int8.tflite": ("uint8", 4_400)}
     for name, (dtype, classes) in sizes.items():
-        write_classifier(bench.folder / name, dtype, classes=classes)  # type: ignore[arg-type]
+        write_classifier(bench.folder / name, dtype, classes=classes)
     added = bench.run("benchmark-binary", "add", "current", bench.binary(), "--abi", "arm64-v8a")
     assert added.exit_code == 0, added.output
     block = next(re.finditer(r"^```text\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S))[1]
