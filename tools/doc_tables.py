@@ -20,7 +20,14 @@ from edge_mnv3.core import published
 from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results import bench as bench_results
-from edge_mnv3.core.results import bench_log, bench_report, bench_turns, model_facts, stated
+from edge_mnv3.core.results import (
+    bench_log,
+    bench_report,
+    bench_turns,
+    model_facts,
+    stated,
+    validate_statistics,
+)
 from edge_mnv3.core.results import binaries as binary_results
 from edge_mnv3.core.results import calibrate as calibrate_results
 from edge_mnv3.core.results import cost as cost_results
@@ -77,6 +84,7 @@ RESULT_MODULES = (
     quantize_results,
     recipe_results,
     validate_results,
+    validate_statistics,
     diagnose_results,
     bench_log,
     bench_report,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_mnv3.commands import validate_statistics
 from edge_mnv3.commands.exit_codes import GATE_FAILED
 from edge_mnv3.commands.options import (
     input_range_option,
@@ -21,6 +22,7 @@ from edge_mnv3.core.choices import DEFAULT_KERNEL_CHOICE, KERNEL_CHOICES, TASKS
 if TYPE_CHECKING:
     from edge_mnv3.core.results.model_facts import InputFacts
     from edge_mnv3.core.results.validate import ClassFigures, OutputComparison, ValidateResult
+    from edge_mnv3.core.results.validate_statistics import OutputStatistics
     from edge_mnv3.stages.validate import ValidateRequest
 
 
@@ -82,9 +84,14 @@ if TYPE_CHECKING:
     "--workers", type=click.IntRange(min=1), metavar="N", help="Use N threads.  [default: one for each core]"
 )
 @runtime_option
+@click.option(
+    "--details",
+    is_flag=True,
+    help="Also list classes, wrong answers and images that changed; --json has them, too.",
+)
 @json_option
 @requests("validate.ValidateRequest")
-def command(request: ValidateRequest, as_json: bool) -> None:
+def command(request: ValidateRequest, details: bool, as_json: bool) -> None:
     """Compare the accuracy of a float and an int8 file, image by image.
 
     \b
@@ -98,16 +105,18 @@ def command(request: ValidateRequest, as_json: bool) -> None:
     reporter = TerminalReporter()
     result = validate(request, reporter)
     reporter.close()
-    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+    click.echo(to_json(result) if as_json else table(result, details=details), nl=not as_json)
     if result.gate and not result.gate.passed:
         click.get_current_context().exit(GATE_FAILED)
 
 
-def table(result: ValidateResult) -> str:
-    """Writes a result for people."""
+def table(result: ValidateResult, *, details: bool = False) -> str:
+    """Writes a result for people, with or without the lists of what changed."""
     lines = [*_doubts(result), *_files(result)]
     for output in result.outputs:
         lines += _output(result, output)
+        if details:
+            lines += validate_statistics.details(_statistics(result, output))
     lines.append(
         f"{result.n} images ({result.preprocess}), {result.images_per_s:.0f} images/s on "
         f"{result.workers} workers"
@@ -156,8 +165,9 @@ def _output(result: ValidateResult, output: OutputComparison) -> list[str]:
     """One output: its figures, how alike both files answer, and for classes what was lost most."""
     lines = [] if len(result.outputs) == 1 else ["", f"output {output.output.name} ({output.output.task})"]
     first = next((each for each in result.outputs if each.labelled), None)
+    statistics = _statistics(result, output)
     if output.output.task == "classes" and output is first and result.figures is not None:
-        return [*lines, *_classes(result, result.figures)]
+        return [*lines, *_classes(result, result.figures, statistics)]
     if output.scores:
         lines.append(f"{'':<24}{'float %':>9}{'int8 %':>9}{'points':>9}")
     lines += [
@@ -168,7 +178,9 @@ def _output(result: ValidateResult, output: OutputComparison) -> list[str]:
     ]
     if output.agreement_percent is not None:
         what = "answers" if output.output.task == "classes" else "labels decided"
-        lines.append(f"{what} alike: {output.agreement_percent:.2f} %")
+        agreement = validate_statistics.intervals(statistics).agreement
+        lines.append(f"{what} alike: {output.agreement_percent:.2f} %{agreement}")
+    lines += validate_statistics.sentences(statistics)
     if output.similarity is not None:
         near = output.similarity
         lines.append(
@@ -182,16 +194,23 @@ def _output(result: ValidateResult, output: OutputComparison) -> list[str]:
     return lines
 
 
-def _classes(result: ValidateResult, figures: ClassFigures) -> list[str]:
+def _statistics(result: ValidateResult, output: OutputComparison) -> OutputStatistics | None:
+    """Those of an output; None where there are none."""
+    return next((each for each in result.statistics if each.output == output.output.name), None)
+
+
+def _classes(result: ValidateResult, figures: ClassFigures, statistics: OutputStatistics | None) -> list[str]:
     delta = figures.delta
     low, high = delta.ci95_points
+    told = validate_statistics.intervals(statistics)
     lines = [
         f"{'':<12}{'top-1 %':>9}{'top-5 %':>9}",
-        f"{'float':<12}{figures.float_top1_percent:>9.2f}{figures.float_top5_percent:>9.2f}",
-        f"{'int8':<12}{figures.int8_top1_percent:>9.2f}{figures.int8_top5_percent:>9.2f}",
+        f"{'float':<12}{figures.float_top1_percent:>9.2f}{figures.float_top5_percent:>9.2f}{told.float_}",
+        f"{'int8':<12}{figures.int8_top1_percent:>9.2f}{figures.int8_top5_percent:>9.2f}{told.int8}",
         f"{'difference':<12}{delta.top1_points:>+9.2f}{delta.top5_points:>+9.2f}  points; "
         f"95 % interval of top-1 {low:+.2f} to {high:+.2f}",
-        f"agreement {figures.agreement_percent:.2f} %; {delta.lost} lost, {delta.won} won",
+        f"agreement {figures.agreement_percent:.2f} %{told.agreement}; {delta.lost} lost, {delta.won} won",
+        *validate_statistics.sentences(statistics),
     ]
     if result.per_class_losses:
         worst = ", ".join(

@@ -17,6 +17,7 @@ from edge_mnv3.core.intervals import Z95
 FISHER = "Fisher's exact test, two-sided"
 MCNEMAR = "McNemar's exact test, two-sided"
 HOLM = "Holm's step-down correction"
+SAMPLE_SIZE = "Connor's sample size for paired proportions with Edwards's correction: level 5 %, power 80 %"
 LEVEL = 0.05  # false alarms that a test may give
 POWER = 0.8  # how often what is said to be found is found
 _Z80 = 0.8416212335729143  # the normal distribution's quantile at 0.8

@@ -92,6 +92,22 @@ def test_counts_are_those_of_arithmetic(tmp_path: Path) -> None:
     assert delta.top1_points == pytest.approx(100 * (delta.won - delta.lost) / N)
     assert delta.lost > 0
     assert delta.ci95_points[0] < delta.top1_points < delta.ci95_points[1]
+    (statistics,) = result.statistics
+    assert statistics.float_top1 is not None
+    assert (statistics.float_top1.hits, statistics.float_top1.n) == (40, N)
+    assert statistics.difference is not None
+    assert (statistics.difference.lost, statistics.difference.won) == (delta.lost, delta.won)
+    assert statistics.agreement.percent == result.agreement_percent
+    assert statistics.confidence is not None
+    assert statistics.confidence.probabilities == "softmax of the scores"
+    scores = np.stack([expected_scores(kernel, pixels) for pixels in PIXELS]).astype(np.float64)
+    softmax = 1 / np.exp(scores - scores.max(axis=1, keepdims=True)).sum(axis=1)
+    assert statistics.confidence.float_mean_percent == pytest.approx(100 * softmax.mean(), rel=1e-4)
+    flips = statistics.confidence.flips
+    assert len(flips) == len(result.worst)
+    assert [flip.float_confidence for flip in flips] == sorted(
+        (flip.float_confidence for flip in flips), reverse=True
+    )
     # The perturbed kernel's answers, by arithmetic; a quantized tie could differ, so they need not all agree.
     disagree = sum(a != b for a, b in zip(truth, float_answers(other), strict=True))
     assert result.agreement_percent == pytest.approx(100 * (N - disagree) / N, abs=100 * 2 / N)
@@ -117,6 +133,7 @@ def test_answers_do_not_depend_on_workers(tmp_path: Path) -> None:
         validate(float_path, int8_path, images(labels), ValidationSettings(workers=w)) for w in (1, 4)
     )
     assert (one.delta, one.worst, one.per_class_losses) == (four.delta, four.worst, four.per_class_losses)
+    assert one.statistics == four.statistics
 
 
 def test_background_class(tmp_path: Path) -> None:

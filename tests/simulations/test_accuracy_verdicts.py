@@ -5,10 +5,14 @@ from __future__ import annotations
 from statistics import NormalDist
 
 import numpy as np
+from click.testing import CliRunner
 
+from benchmarks import verify_alarms
+from edge_mnv3.core.exact_tests import LEVEL, binomial_shares
 from edge_mnv3.core.intervals import Z95
 from edge_mnv3_quantization.validation.chance import agreement
 from edge_mnv3_quantization.validation.label_order import labels_moved
+from edge_mnv3_quantization.validation.paired_statistics import class_tests
 from edge_mnv3_quantization.validation.ranking import Scores, Truth, compare, roc_auc
 
 NORMAL = NormalDist()
@@ -44,3 +48,28 @@ def test_scores_that_say_nothing_have_no_order() -> None:
     noise = [labels_moved(rng.normal(size=(60, 4)), rng.random((60, 4)) > 0.5) for _ in range(10)]
     # Of 10 intervals of 95 % one may lie beyond.
     assert sum(each is not None for each in noise) <= 1
+
+
+def test_classes_that_change_by_chance_are_seldom_named() -> None:
+    """Of each of 30 classes 15 images change, by chance alone."""
+    rng, draws = np.random.default_rng(0), 40
+    labels = np.repeat(np.arange(30), 15)
+    alarms = 0
+    for _ in range(draws):
+        lost = rng.random(len(labels)) < 0.5
+        alarms += class_tests(labels, lost, ~lost).shown > 0
+    # No more than a share of 5 % would give in 999 of 1,000 cases.
+    assert alarms <= int((binomial_shares(draws, LEVEL).cumsum() < 0.999).sum())
+
+
+def test_simulated_alarms() -> None:
+    done = CliRunner().invoke(verify_alarms.main, ["--draws", "200", "--images", "20", "--images", "200"])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    alarms = [float(cell) for line in lines[4:12] for cell in line.replace("(", " ").split()[1::2]]
+    assert len(alarms) == 2 * len(verify_alarms.ACCURACIES)
+    # Of all draws together no more alarms than a share of 5 % would give in 999 of 1,000 cases.
+    draws = 200 * len(alarms)
+    at_most = int((binomial_shares(draws, LEVEL).cumsum() < 0.999).sum())
+    assert sum(alarms) / 100 * 200 <= at_most
+    assert float(lines[-1].split()[1]) > 80  # a drop of 40 points, with 20 images

@@ -45,6 +45,7 @@ IMAGES = FORMATS / "images"
         ("validate-v2", ValidateResult, "validate"),
         ("validate-v3", ValidateResult, "validate"),
         ("validate-v4", ValidateResult, "validate"),
+        ("validate-v5", ValidateResult, "validate"),
         ("verify-v1", VerifyResult, "verify"),
         ("verify-altered-v1", VerifyResult, "verify"),
         ("verify-v2", VerifyResult, "verify"),
@@ -56,7 +57,7 @@ def test_results_are_read_whole(name: str, kind: type[Any], command: str) -> Non
     added: set[str] = {
         CalibrateResult: {"float_from_cache", "model", "source"},
         BuildResult: {"source"},
-        ValidateResult: {"label_names_sha256", "ordered_names", "task_source"},
+        ValidateResult: {"label_names_sha256", "ordered_names", "statistics", "task_source"},
     }.get(kind, set())
     assert json.loads(to_json(result)).keys() == json.loads(path.read_text()).keys() | added
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from benchmarks import verify_alarms
-from edge_mnv3.core.exact_tests import LEVEL, binomial_shares
+from edge_mnv3.core.exact_tests import LEVEL
 from edge_mnv3.core.intervals import WILSON, wilson_percent
 from edge_mnv3.core.results.stated import StatedAccuracy
 from edge_mnv3.packaging.manifest import read_manifest
@@ -54,16 +52,3 @@ def test_passing_hangs_on_the_test_alone(top1: int, n: int, passed: bool, words:
     assert measured.p_value is not None
     assert (measured.passed, measured.p_value > LEVEL) == (passed, passed)
     assert words in accuracy_words(measured)
-
-
-def test_simulated_alarms() -> None:
-    done = CliRunner().invoke(verify_alarms.main, ["--draws", "60", "--images", "20", "--images", "200"])
-    assert done.exit_code == 0, done.output
-    lines = done.stdout.splitlines()
-    alarms = [float(cell) for line in lines[4:12] for cell in line.replace("(", " ").split()[1::2]]
-    assert len(alarms) == 2 * len(verify_alarms.ACCURACIES)
-    # Of all draws together no more alarms than a share of 5 % would give in 999 of 1,000 cases.
-    draws = 60 * len(alarms)
-    at_most = int((binomial_shares(draws, LEVEL).cumsum() < 0.999).sum())
-    assert sum(alarms) / 100 * 60 <= at_most
-    assert float(lines[-1].split()[1]) > 80  # a drop of 40 points, with 20 images

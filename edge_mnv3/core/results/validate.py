@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import SkippedImage
 from edge_mnv3.core.results.model_facts import InputFacts, OutputFacts, TaskSource
+from edge_mnv3.core.results.validate_statistics import OutputStatistics
 
 
 def _of_classes(data: dict[str, Any]) -> dict[str, Any]:
@@ -236,6 +237,11 @@ def _without_order(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "ordered_names": {}, "outputs": outputs}
 
 
+def _without_statistics(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 5, which has no statistics of outputs."""
+    return {**data, "statistics": []}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateResult:
     """A float file against an int8 file on the same images, output by output.
@@ -257,6 +263,8 @@ class ValidateResult:
         runtime: Name and version of the TFLite runtime.
         gate: The limit on the drop; None where none was asked for.
         outputs: Each output of the files; empty in results of version 1.
+        statistics: Of each output of classes and each single score, what the counts show; empty in results of
+            earlier releases.
         task_source: What told the tasks of the outputs: the user (`stated`), `quantize.json` (`recorded`), or
             the float file's last layers (`graph`); None in results of earlier releases.
         label_names_sha256: Name of an output to the SHA-256 of the names by which its labels were found, one
@@ -269,7 +277,8 @@ class ValidateResult:
     """
 
     FORMAT: ClassVar[Format] = Format(
-        "validate", (_of_classes, _without_task_source, _without_names, _without_order)
+        "validate",
+        (_of_classes, _without_task_source, _without_names, _without_order, _without_statistics),
     )
     schema_version: int = FORMAT.version
     n: int
@@ -287,6 +296,7 @@ class ValidateResult:
     runtime: str
     gate: Gate | None
     outputs: tuple[OutputComparison, ...]
+    statistics: tuple[OutputStatistics, ...]
     task_source: TaskSource | None
     label_names_sha256: dict[str, str]
     ordered_names: dict[str, tuple[str, ...]]

@@ -26,6 +26,7 @@ from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.model_facts import OutputFacts, Task
 from edge_mnv3.core.results.validate import Gate, ModelAccuracy, OutputComparison, ValidateResult
+from edge_mnv3.core.results.validate_statistics import OutputStatistics
 from edge_mnv3_quantization.validation.class_comparison import ClassComparison
 from edge_mnv3_quantization.validation.comparing import Answered, Comparison, OfOutput
 from edge_mnv3_quantization.validation.file_pair import (
@@ -136,11 +137,10 @@ def validate(
     if not run.answers:
         reason = run.skipped[0].reason if run.skipped else "no images"
         raise CalibrationDataError(f"images of {images.location}: none can be read", reason)
-    outputs, findings = _compare(plan, images, run)
-    findings = [*pair.findings, *findings, *plan.findings]
+    outputs, found, statistics = _compare(plan, images, run)
     classes = _primary(plan)
     hint = None if classes is None else _range_hint(pair, plan, classes, images, running)
-    findings = [*([] if hint is None else [hint]), *findings]
+    findings = [*([] if hint is None else [hint]), *pair.findings, *found, *plan.findings]
     figures = None if classes is None else classes.figures
     return ValidateResult(
         n=len(run.answers),
@@ -160,6 +160,7 @@ def validate(
         runtime=pair.float_.runtime,
         gate=None if settings.max_drop_points is None else _gate(outputs, settings.max_drop_points, findings),
         outputs=tuple(outputs),
+        statistics=tuple(statistics),
         task_source=pair.task_source,
         label_names_sha256=plan.names_sha256,
         ordered_names=plan.ordered_names,
@@ -185,10 +186,11 @@ class _Reading:
 
 def _compare(
     plan: ComparisonPlan, images: ImageSource, run: Run[tuple[Any, ...]]
-) -> tuple[list[OutputComparison], list[Finding]]:
+) -> tuple[list[OutputComparison], list[Finding], list[OutputStatistics]]:
     names = [images.name(index) for index in run.answers]
     outputs: list[OutputComparison] = []
     findings: list[Finding] = []
+    statistics: list[OutputStatistics] = []
     for place, comparison in enumerate(plan.comparisons):
         all_labels = plan.labels.get(place)
         labels = None if all_labels is None else [all_labels[index] for index in run.answers]
@@ -202,7 +204,9 @@ def _compare(
         several = len(plan.comparisons) > 1
         name = compared.comparison.output.name
         findings += [OfOutput(name, each) if several else each for each in compared.findings]
-    return outputs, findings
+        if compared.statistics is not None:
+            statistics.append(compared.statistics)
+    return outputs, findings, statistics
 
 
 def _range_hint(

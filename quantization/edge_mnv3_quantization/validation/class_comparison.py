@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -17,9 +18,16 @@ from edge_mnv3.core.results.validate import (
     OutputComparison,
     ScoreComparison,
 )
+from edge_mnv3.core.results.validate_statistics import OutputStatistics
 from edge_mnv3_quantization.evaluation.records import Columns
 from edge_mnv3_quantization.validation.chance import Agreement, agreement
 from edge_mnv3_quantization.validation.comparing import Answered, Compared, PairNames
+from edge_mnv3_quantization.validation.confidence import (
+    Confidences,
+    class_confidence,
+    compare_confidences,
+    probabilities_of,
+)
 from edge_mnv3_quantization.validation.differences import (
     Answer,
     accuracy_delta,
@@ -41,6 +49,7 @@ from edge_mnv3_quantization.validation.findings import (
 )
 from edge_mnv3_quantization.validation.hits import TOP, Hits, count_hits, top_classes
 from edge_mnv3_quantization.validation.label_numbering import other_numbering
+from edge_mnv3_quantization.validation.paired_statistics import PairedAnswers, output_statistics
 
 _LIKELY = 0.05
 _MOST = 50.0  # percent
@@ -63,6 +72,8 @@ class ClassAnswer(NamedTuple):
         float_scores: The outputs of `float_top5`, float32 numbers as the file gives them (of a softmax:
             probabilities); empty where they are not finite.
         int8_scores: The same of the int8 file, as real numbers.
+        confidences: The probabilities that float and int8 give their first class; NaN where they give none,
+            or no finite numbers.
     """
 
     float_top5: tuple[int, ...]
@@ -72,6 +83,7 @@ class ClassAnswer(NamedTuple):
     int8_state: State
     float_scores: tuple[float, ...] = ()
     int8_scores: tuple[float, ...] = ()
+    confidences: tuple[float, float] = (math.nan, math.nan)
 
 
 class ClassFigures(NamedTuple):
@@ -118,13 +130,18 @@ class ClassComparison:
         if "not finite" not in states:
             places = [classes[0] + self.offsets[0] for classes in (float_top5, int8_top5)]
             margin = float(float_[places[0]] - float_[places[1]]) if min(places) >= 0 else 0.0
-        scores = (
-            _scores(output, classes, offset) if state != "not finite" else ()
+        kind = probabilities_of(self.facts)
+        float_scores, int8_scores = (
+            () if state == "not finite" else _scores(output, classes, offset)
             for output, classes, state, offset in zip(
                 (float_, int8), (float_top5, int8_top5), states, self.offsets, strict=True
             )
         )
-        return ClassAnswer(float_top5, int8_top5, margin, *states, *scores)
+        one, other = (
+            math.nan if state == "not finite" else class_confidence(output, kind)
+            for output, state in zip((float_, int8), states, strict=True)
+        )
+        return ClassAnswer(float_top5, int8_top5, margin, *states, float_scores, int8_scores, (one, other))
 
     def columns(self, answers: Sequence[ClassAnswer]) -> Columns:
         """Lays answers out in columns, with classes as numbers of outputs, whatever number label 0 has.
@@ -132,7 +149,7 @@ class ClassComparison:
         Returns:
             `float_top5` and `int8_top5`, (images, 5) int32, and `float_scores` and `int8_scores`, the same
             shape in float32, filled up with -1 and 0; `float_margin`, (images,) float32; `states`,
-            (images, 2) uint8, the place in `STATES`.
+            (images, 2) uint8, the place in `STATES`; `confidences`, (images, 2) float64.
         """
         columns: Columns = {
             "float_margin": np.array([each.float_margin for each in answers], np.float32),
@@ -140,6 +157,7 @@ class ClassComparison:
                 [[STATES.index(each.float_state), STATES.index(each.int8_state)] for each in answers],
                 np.uint8,
             ).reshape(-1, 2),
+            "confidences": np.array([each.confidences for each in answers], np.float64).reshape(-1, 2),
         }
         for place, (name, offset) in enumerate(zip(WHICH, self.offsets, strict=True)):
             classes = np.full((len(answers), TOP), -1, np.int32)
@@ -166,9 +184,14 @@ class ClassComparison:
                 ]
             )
         margins, states = columns["float_margin"].tolist(), columns["states"].tolist()
+        given = columns["confidences"].tolist()
         return [
-            ClassAnswer(float_[0], int8[0], margin, STATES[one], STATES[other], float_[1], int8[1])
-            for float_, int8, margin, (one, other) in zip(*parts, margins, states, strict=True)
+            ClassAnswer(
+                float_[0], int8[0], margin, STATES[one], STATES[other], float_[1], int8[1], (sure, as_sure)
+            )
+            for float_, int8, margin, (one, other), (sure, as_sure) in zip(
+                *parts, margins, states, given, strict=True
+            )
         ]
 
     def compare(self, answered: Answered[ClassAnswer]) -> Compared:
@@ -194,7 +217,26 @@ class ClassComparison:
             scores=scores,
             similarity=None,
         )
-        return Compared(comparison, tuple(findings))
+        return Compared(comparison, tuple(findings), self._statistics(answered, labels))
+
+    def _statistics(self, answered: Answered[ClassAnswer], labels: Sequence[int] | None) -> OutputStatistics:
+        answers = answered.answers
+        kind = probabilities_of(self.facts)
+        classes = np.array([[each.float_top5[0], each.int8_top5[0]] for each in answers], np.int64)
+        truth = None if labels is None else np.array(labels, np.int64)
+        confidence = None
+        if kind is not None:
+            given = np.array([each.confidences for each in answers], np.float64)
+            confidence = compare_confidences(Confidences(kind, answered.names, truth, classes, given))
+        figures = self.figures
+        paired = PairedAnswers(
+            output=self.facts.name,
+            labels=truth,
+            float_classes=classes[:, 0],
+            int8_classes=classes[:, 1],
+            top5=None if figures is None else (figures.float_hits.top5, figures.int8_hits.top5),
+        )
+        return output_statistics(paired, confidence)
 
     def _label_findings(self, answers: Sequence[Answer], labels: Sequence[int]) -> list[Finding]:
         float_answers = [answer.float_top5[0] for answer in answers]

@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import numpy.typing as npt
 
 from edge_mnv3.core.results.validate import OutputComparison
+from edge_mnv3.core.results.validate_statistics import OutputStatistics
 from edge_mnv3_quantization.evaluation.records import Columns
 from edge_mnv3_quantization.validation.findings import Finding
 
@@ -62,10 +63,11 @@ class OfOutput(Finding):
 
 
 class Compared(NamedTuple):
-    """The comparison of an output, and what was noticed."""
+    """The comparison of an output, what was noticed, and of classes and single scores the statistics."""
 
     comparison: OutputComparison
     findings: tuple[Finding, ...]
+    statistics: OutputStatistics | None = None
 
 
 class Comparison(Protocol[A]):

@@ -12,9 +12,16 @@ import numpy.typing as npt
 
 from edge_mnv3.core.results.model_facts import OutputFacts
 from edge_mnv3.core.results.validate import OutputComparison, ScoreComparison
+from edge_mnv3.core.results.validate_statistics import OutputStatistics
 from edge_mnv3_quantization.evaluation.records import Columns
 from edge_mnv3_quantization.validation.chance import agreement
 from edge_mnv3_quantization.validation.comparing import Answered, Compared, Label, PairNames
+from edge_mnv3_quantization.validation.confidence import (
+    Confidences,
+    compare_confidences,
+    probabilities_of,
+    score_confidences,
+)
 from edge_mnv3_quantization.validation.differences import INTERVAL_METHOD, paired_interval_points
 from edge_mnv3_quantization.validation.findings import (
     AtChance,
@@ -28,6 +35,7 @@ from edge_mnv3_quantization.validation.findings import (
     WorseThanChance,
 )
 from edge_mnv3_quantization.validation.label_order import OneClassOnly, labels_moved
+from edge_mnv3_quantization.validation.paired_statistics import PairedAnswers, output_statistics
 from edge_mnv3_quantization.validation.ranking import (
     BOOTSTRAP,
     Metric,
@@ -120,7 +128,30 @@ class ScoresComparison:
             scores=scores,
             similarity=None,
         )
-        return Compared(comparison, tuple(findings))
+        statistics = self._statistics(answered, stored, decided) if self.facts.task == "binary" else None
+        return Compared(comparison, tuple(findings), statistics)
+
+    def _statistics(
+        self, answered: Answered[ScoreAnswer], stored: _Files, decided: tuple[Truth, Truth]
+    ) -> OutputStatistics:
+        """Of a single score; what it decides is called class 1, and the other class 0."""
+        truth = None
+        if answered.labels is not None:
+            truth = _truth(answered.labels, self.facts).reshape(-1).astype(np.int64)
+        classes = np.concatenate(decided, axis=1).astype(np.int64)
+        kind = probabilities_of(self.facts)
+        confidence = None
+        # At another threshold than one half, the class that is decided is not the more probable one.
+        if kind is not None and self.threshold == self.facts.even:
+            given = score_confidences(np.concatenate(stored, axis=1), kind)
+            confidence = compare_confidences(Confidences(kind, answered.names, truth, classes, given))
+        paired = PairedAnswers(
+            output=self.facts.name,
+            labels=truth,
+            float_classes=classes[:, 0],
+            int8_classes=classes[:, 1],
+        )
+        return output_statistics(paired, confidence)
 
     def _binary(self, files: _Files, truth: Truth, findings: list[Finding]) -> tuple[ScoreComparison, ...]:
         decided = files.decisions(self.threshold)
