@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.metadata
 import io
 import struct
 import threading
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from edge_mnv3.core.cache import sha256_sources
 from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.parallel import large_image_lock
 from edge_mnv3_calibration_data.image_files import HEIF_EXTRA, heif_is_readable
 
 MAX_PIXELS = 300_000_000  # phones make 200 million; a file of a few kilobytes can claim many more
@@ -23,7 +26,7 @@ _PNG_DEPTH_OFFSET = 24
 # Beside the photograph these hold a preview, a gain map or further shots of a burst.
 _MAIN_IMAGE_FIRST = ("MPO", "HEIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
-_header_lock, _large_lock = threading.Lock(), threading.Lock()
+_header_lock = threading.Lock()
 
 
 def decode(data: bytes, *, name: str) -> Image.Image:
@@ -51,7 +54,9 @@ def decode(data: bytes, *, name: str) -> Image.Image:
     try:
         with _opened(data) as image:
             _check(image, name)
-            with _large_lock if image.width * image.height > _ALONE_PIXELS else contextlib.nullcontext():
+            with (
+                large_image_lock() if image.width * image.height > _ALONE_PIXELS else contextlib.nullcontext()
+            ):
                 return _rgb(image)
     except UnidentifiedImageError as error:
         raise _unreadable(name, "not an image, or of a format that Pillow does not know") from error
@@ -63,6 +68,26 @@ def decode(data: bytes, *, name: str) -> Image.Image:
         *(KeyError, IndexError, TypeError, OverflowError, ZeroDivisionError, AttributeError, RuntimeError),
     ) as error:
         raise _unreadable(name, f"corrupt: {error}") from error
+
+
+@functools.cache
+def decoder_versions() -> str:
+    """Names what the pixels of a file depend on: Pillow with its codecs, and the code of this package."""
+    import PIL
+    from PIL import features
+
+    codecs = ("jpg", "libjpeg_turbo", "zlib", "webp", "libtiff", "jpg_2000", "avif")
+    known = [f"{each} {features.version(each)}" for each in codecs if each in _known_features()]
+    heif = importlib.metadata.version("pillow-heif") if heif_is_readable() else "none"
+    package = __name__.rpartition(".")[0]
+    ours = sha256_sources([f"{package}.{name}" for name in ("decode", "preprocess", "listed_images")])
+    return ", ".join((f"Pillow {PIL.__version__}", *known, f"pillow-heif {heif}", f"code {ours}"))
+
+
+def _known_features() -> set[str]:
+    from PIL import features
+
+    return {*features.modules, *features.codecs, *features.features}
 
 
 @contextlib.contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,14 @@ from typing import NamedTuple
 from PIL import Image
 
 from edge_mnv3.core.errors import InputFileError
-from edge_mnv3.core.images import ImageSample, ImageSource, Pixels, SampleRequest, check_skipped
+from edge_mnv3.core.images import (
+    ImageContent,
+    ImageSample,
+    ImageSource,
+    Pixels,
+    SampleRequest,
+    check_skipped,
+)
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import (
     CalibrationManifest,
@@ -21,7 +29,7 @@ from edge_mnv3.core.results.images import (
     SkippedImage,
     UnreadFiles,
 )
-from edge_mnv3_calibration_data.decode import decode
+from edge_mnv3_calibration_data.decode import decode, decoder_versions
 from edge_mnv3_calibration_data.manifests import manifest_sha256
 from edge_mnv3_calibration_data.pixel_stack import PixelStack
 from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
@@ -56,6 +64,11 @@ class ListedImage(ABC):
     label_name: str | None = None
     cells: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def content(self) -> ImageContent | None:
+        """As `ImageSource.content` has it."""
+        return None
+
     @abstractmethod
     def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
         """Reads, decodes and preprocesses the image; may be called from several threads.
@@ -70,6 +83,11 @@ class FileImage(ListedImage):
     """An image file."""
 
     path: Path
+
+    @property
+    def content(self) -> ImageContent:
+        """The file."""
+        return ImageContent(self.path)
 
     def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
         """Reads the file."""
@@ -91,6 +109,12 @@ class ArrayImage(ListedImage):
     """
 
     unprocessed: Pixels
+
+    @property
+    def content(self) -> ImageContent:
+        """The pixels' hash, and their shape."""
+        sha256 = hashlib.sha256(self.unprocessed.tobytes()).hexdigest()
+        return ImageContent(None, f"{self.unprocessed.shape} {sha256}")
 
     def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
         """Preprocesses the array."""
@@ -144,6 +168,20 @@ class ListedSource(ImageSource):
     def load(self, index: int, *, shape: ImageShape, preprocess: str) -> Pixels:
         """Reads and preprocesses one image."""
         return self.images[index].load(shape=shape, preprocess=preprocess).pixels
+
+    def part(self, indices: Sequence[int]) -> ListedSource:
+        """Some of the images, without what is known of all."""
+        images = tuple(self.images[index] for index in indices)
+        return dataclasses.replace(self, images=images, class_names=(), unread=(), remarks=())
+
+    def content(self, index: int) -> ImageContent | None:
+        """What the pixels of an image depend on."""
+        return self.images[index].content
+
+    @property
+    def decoder(self) -> str:
+        """Pillow's, and this package's code."""
+        return decoder_versions()
 
     def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:
         """Takes the first images of the seed's order."""

@@ -64,6 +64,11 @@ class TerminalReporter(Reporter):
             self._estimate.progress(done, total)
             self._show()
 
+    def note(self, text: str) -> None:
+        """Writes how it went, on a terminal or not."""
+        with self._lock:
+            self._write(text)
+
     def warn(self, text: str) -> None:
         """Writes a warning, on a terminal or not."""
         with self._lock:

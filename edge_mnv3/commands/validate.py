@@ -81,7 +81,10 @@ if TYPE_CHECKING:
     help="Take this output for label 0.  [default: 1 for files with 1001 outputs, else 0]",
 )
 @click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Use N threads.  [default: one for each core]"
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Use N threads, or N processes for 1000 images and more.  [default: one for each core]",
 )
 @runtime_option
 @click.option(
@@ -117,10 +120,7 @@ def table(result: ValidateResult, *, details: bool = False) -> str:
         lines += _output(result, output)
         if details:
             lines += validate_statistics.details(_statistics(result, output))
-    lines.append(
-        f"{result.n} images ({result.preprocess}), {result.images_per_s:.0f} images/s on "
-        f"{result.workers} workers"
-    )
+    lines.append(f"{result.n} images ({result.preprocess})")
     if result.gate:
         lines.append(
             "gate passed" if result.gate.passed else f"GATE FAILED: {'; '.join(result.gate.problems)}"

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from edge_mnv3.core.choices import (
     CALIBRATION_SAMPLES,
@@ -72,6 +72,18 @@ class ImageSample:
     def synthetic(self) -> bool:
         """Whether the images were made by the generator."""
         return self.manifest.kind == SYNTHETIC
+
+
+class ImageContent(NamedTuple):
+    """What the pixels of an image depend on, other than shape, preprocessing and decoder.
+
+    Attributes:
+        path: The file whose bytes are decoded; None where there is none.
+        tag: What else tells them: a hash of pixels in memory, or the hash that a manifest demands.
+    """
+
+    path: Path | None
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -142,6 +154,23 @@ class ImageSource(ABC):
             InputFileError: It is missing or unreadable, with the reason in `got`, or differs from its
                 manifest.
         """
+
+    def part(self, indices: Sequence[int]) -> ImageSource | None:
+        """Some of the images as a source that can be sent to another process; None where that cannot be.
+
+        Args:
+            indices: Which images; the first of them is image 0 of the part.
+        """
+        return None
+
+    def content(self, index: int) -> ImageContent | None:
+        """What the pixels of an image depend on; None where nothing tells."""
+        return None
+
+    @property
+    def decoder(self) -> str:
+        """What turns files into pixels, with versions and a hash of our own code; empty where unknown."""
+        return ""
 
     @abstractmethod
     def sample(self, request: SampleRequest, reporter: Reporter = SILENT) -> ImageSample:

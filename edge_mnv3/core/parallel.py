@@ -5,15 +5,30 @@ from __future__ import annotations
 import collections
 import os
 import queue
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Tool = TypeVar("Tool")
 
 _EACH = 4  # items a worker that are worked on before their results are taken
+
+
+_large_images: list[AbstractContextManager[Any]] = [threading.Lock()]
+
+
+def large_image_lock() -> AbstractContextManager[Any]:
+    """Returns the lock under which one image of many megapixels at a time is decoded, for its memory."""
+    return _large_images[0]
+
+
+def share_large_image_lock(lock: AbstractContextManager[Any]) -> None:
+    """Takes another lock for large images: one that this process shares with others."""
+    _large_images[0] = lock
 
 
 def available_cores() -> int:

@@ -38,6 +38,9 @@ class Reporter:
     def progress(self, done: int, total: int) -> None:
         """The current step has done this much; a total of 0 is not known."""
 
+    def note(self, text: str) -> None:
+        """How it went: what no figure of the result depends on."""
+
     def warn(self, text: str) -> None:
         """The user must know this."""
 

@@ -213,6 +213,7 @@ def open_model(
     runtime: RuntimeName = DEFAULT_RUNTIME,
     num_threads: int = 1,
     input_range: InputRange | None = None,
+    content: bytes | None = None,
 ) -> LoadedModel:
     """Loads a `.tflite` file and allocates its tensors.
 
@@ -222,6 +223,7 @@ def open_model(
         runtime: One of `RUNTIMES`.
         num_threads: Threads of one inference, at least 1.
         input_range: What pixels are fed as; None for the numbers 0 to 255.
+        content: The file's bytes where they were read already.
 
     Raises:
         RuntimeUnavailableError: The runtime is not installed or cannot work with this NumPy.
@@ -229,12 +231,13 @@ def open_model(
         ModelNotLoadedError: It does not load under these kernels.
     """
     module = _import_runtime(runtime)
-    if not path.is_file():
+    if content is None and not path.is_file():
         raise ModelFileError(f"model {path}", no_file(path), "a .tflite file")
+    source = {"model_path": str(path)} if content is None else {"model_content": content}
     log = None
     try:
         with captured_native_output(RUNTIME_LOG) as log:
-            interpreter = _allocated(module, kernels, model_path=str(path), num_threads=num_threads)
+            interpreter = _allocated(module, kernels, **source, num_threads=num_threads)
     except (RuntimeError, ValueError) as error:
         native = " ".join(line for line in log.text.splitlines() if line.startswith("ERROR")) if log else ""
         problem = " ".join(f"{error} {native}".split())
@@ -386,7 +389,7 @@ def _undelegated(ops: list[dict[str, Any]], interpreter: Any) -> dict[str, int]:
     return counts
 
 
-def _main() -> None:
+if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("path", type=Path)
     parser.add_argument("--kernels", choices=KERNELS, required=True)
@@ -394,7 +397,3 @@ def _main() -> None:
     arguments = parser.parse_args()
     check = _probe_here(arguments.path, arguments.kernels, arguments.runtime)
     sys.stdout.write(json.dumps(to_jsonable(check), allow_nan=False) + "\n")
-
-
-if __name__ == "__main__":
-    _main()

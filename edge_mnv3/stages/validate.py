@@ -40,7 +40,7 @@ class ValidateRequest(Request):
             the built-in kernels, with a warning and a failed gate.
         runtime: TFLite runtime to use.
         class_offset: Output index of label 0; None: 1 for files with 1001 outputs, else 0.
-        workers: Threads; None for one a core.
+        workers: Threads, or for 1000 images and more processes; None for one a core.
         max_drop_points: Largest drop of accuracy (float less int8, percentage points) that passes the gate;
             None for no gate.
         labels: Names of the outputs, for images that name their classes: a text file, or a folder of class

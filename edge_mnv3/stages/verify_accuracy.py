@@ -119,8 +119,9 @@ def accuracy_words(measured: VerifiedAccuracy) -> str:
 def _hits(path: Path, test: AccuracyTest, data: LabelledData, reporter: Reporter) -> Hits:
     """Counts as `validate` does, with the kernels, preprocessing and class offset of the stated accuracy."""
     from edge_mnv3_calibration_data.source_kinds import open_images
-    from edge_mnv3_quantization.validation.hits import count_hits, top_classes
+    from edge_mnv3_quantization.validation.hits import count_hits
     from edge_mnv3_quantization.validation.label_names import labels_of
+    from edge_mnv3_quantization.validation.readings import TopClasses
     from edge_mnv3_quantization.validation.running import RunnableFile, RunSettings, run_files
 
     stated = test.stated
@@ -134,7 +135,7 @@ def _hits(path: Path, test: AccuracyTest, data: LabelledData, reporter: Reporter
         [file],
         images,
         RunSettings(preprocess=stated.preprocess),
-        lambda outputs: top_classes(outputs[0][0].reshape(-1), class_offset=stated.class_offset),
+        TopClasses(0, stated.class_offset),
         reporter,
     )
     check_skipped(run.skipped, images.available or 0)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_mnv3.core.errors import CalibrationDataError, EdgeMnv3Error, InputFileError
-from edge_mnv3.core.images import ImageSample, Pixels, SampleRequest
+from edge_mnv3.core.images import ImageContent, ImageSample, Pixels, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import read_calibration_manifest
 from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, ImageShape
@@ -34,6 +34,20 @@ class ManifestSource(ListedSource):
     def load(self, index: int, *, shape: ImageShape, preprocess: str) -> Pixels:
         """Reads and preprocesses one image, and compares its hash with the manifest's."""
         return self._checked(index, shape, preprocess).pixels
+
+    def part(self, indices: Sequence[int]) -> ManifestSource:
+        """Some of the images with their records."""
+        records = tuple(self.manifest.images[index] for index in indices)
+        manifest = dataclasses.replace(self.manifest, images=records, skipped=(), unread=())
+        images = tuple(self.images[index] for index in indices)
+        return dataclasses.replace(self, images=images, manifest=manifest)
+
+    def content(self, index: int) -> ImageContent | None:
+        """The image's content, and the hash that it must have."""
+        content = self.images[index].content
+        if content is None:
+            return None
+        return content._replace(tag=f"{content.tag} {self.manifest.images[index].sha256}")
 
     @property
     def recorded(self) -> CalibrationManifest:

@@ -238,13 +238,16 @@ def _without_order(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_statistics(data: dict[str, Any]) -> dict[str, Any]:
-    """Upgrades version 5, which has no statistics of outputs."""
-    return {**data, "statistics": []}
+    """Upgrades version 5: no statistics of outputs, but how fast images were run, and by how many workers."""
+    kept = {key: value for key, value in data.items() if key not in ("workers", "images_per_s")}
+    return {**kept, "statistics": []}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateResult:
     """A float file against an int8 file on the same images, output by output.
+
+    It is the same, byte by byte in JSON, whatever the number of workers.
 
     Attributes:
         n: Images counted.
@@ -258,8 +261,6 @@ class ValidateResult:
         per_class_losses: Classes on which int8 is right less often, worst first.
         worst: Disagreements with the largest float margin, largest first.
         skipped: Images that could not be read, with the reasons.
-        workers: Threads that decoded and ran images.
-        images_per_s: Images decoded and run through both files in a second of wall time.
         runtime: Name and version of the TFLite runtime.
         gate: The limit on the drop; None where none was asked for.
         outputs: Each output of the files; empty in results of version 1.
@@ -291,8 +292,6 @@ class ValidateResult:
     per_class_losses: tuple[ClassLoss, ...]
     worst: tuple[Disagreement, ...]
     skipped: tuple[SkippedImage, ...]
-    workers: int
-    images_per_s: float
     runtime: str
     gate: Gate | None
     outputs: tuple[OutputComparison, ...]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from edge_mnv3.core.choices import (
     DEFAULT_KERNEL_CHOICE,
@@ -22,17 +18,15 @@ from edge_mnv3.core.errors import ArgumentError, CalibrationDataError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.input_range import InputRange
-from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.model_facts import OutputFacts, Task
 from edge_mnv3.core.results.validate import Gate, ModelAccuracy, OutputComparison, ValidateResult
 from edge_mnv3.core.results.validate_statistics import OutputStatistics
 from edge_mnv3_quantization.validation.class_comparison import ClassComparison
-from edge_mnv3_quantization.validation.comparing import Answered, Comparison, OfOutput
+from edge_mnv3_quantization.validation.comparing import Answered, OfOutput
 from edge_mnv3_quantization.validation.file_pair import (
     ComparedFile,
     FilePair,
-    PairedOutput,
     PairSettings,
     open_pair,
 )
@@ -41,6 +35,7 @@ from edge_mnv3_quantization.validation.hits import Hits
 from edge_mnv3_quantization.validation.label_names import OutputNames
 from edge_mnv3_quantization.validation.other_ranges import better_range
 from edge_mnv3_quantization.validation.plan import ComparisonPlan, plan_comparisons
+from edge_mnv3_quantization.validation.readings import PairReading
 from edge_mnv3_quantization.validation.running import Run, RunSettings, run_files
 
 _NEIGHBOURS = "nearest-neighbour agreement"
@@ -56,7 +51,7 @@ class ValidationSettings:
             with a warning and a failed gate.
         runtime: Which runtime to use.
         class_offset: Output index of label 0; None means 1 for files with 1001 outputs, else 0.
-        workers: Threads, each with interpreters of one thread; None for one a core.
+        workers: Threads or processes, each with interpreters of one thread; None for one a core.
         max_drop_points: Largest drop of accuracy (float less int8, percentage points) that passes the gate;
             None for no gate.
         input_range: What float inputs take, as the user says; None to find it out.
@@ -123,20 +118,18 @@ def validate(
         threshold=settings.threshold,
     )
     _check_gate(pair, settings)
-    workers = settings.workers or available_cores()
-    running = RunSettings(preprocess=settings.preprocess, runtime=settings.runtime, workers=workers)
-    started = time.perf_counter()
+    running = RunSettings(preprocess=settings.preprocess, runtime=settings.runtime, workers=settings.workers)
     run = run_files(
         (pair.float_.runnable, pair.int8.runnable),
         images,
         running,
-        _Reading(pair.outputs, plan.comparisons),
+        PairReading(pair.outputs, plan.comparisons),
         reporter,
     )
-    elapsed_s = time.perf_counter() - started
     if not run.answers:
         reason = run.skipped[0].reason if run.skipped else "no images"
         raise CalibrationDataError(f"images of {images.location}: none can be read", reason)
+    reporter.note(run.pace.text)
     outputs, found, statistics = _compare(plan, images, run)
     classes = _primary(plan)
     hint = None if classes is None else _range_hint(pair, plan, classes, images, running)
@@ -155,8 +148,6 @@ def validate(
         per_class_losses=() if figures is None else figures.losses,
         worst=() if figures is None else figures.worst,
         skipped=run.skipped,
-        workers=workers,
-        images_per_s=len(run.answers) / elapsed_s,
         runtime=pair.float_.runtime,
         gate=None if settings.max_drop_points is None else _gate(outputs, settings.max_drop_points, findings),
         outputs=tuple(outputs),
@@ -167,21 +158,6 @@ def validate(
         findings=tuple(noticed(finding) for finding in findings),
         warnings=tuple(finding.text for finding in findings),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """Reads the answers to one image from all outputs of both files, in the float file's order."""
-
-    outputs: Sequence[PairedOutput]
-    comparisons: Sequence[Comparison[Any]]
-
-    def __call__(self, files: Sequence[Sequence[npt.NDArray[np.float32]]]) -> tuple[Any, ...]:
-        float_outputs, int8_outputs = files
-        return tuple(
-            comparison.read(float_outputs[output.float_place], int8_outputs[output.int8_place])
-            for output, comparison in zip(self.outputs, self.comparisons, strict=True)
-        )
 
 
 def _compare(

@@ -10,6 +10,7 @@ from edge_mnv3_quantization.validation.chance import Agreement, agreement
 from edge_mnv3_quantization.validation.class_comparison import ClassComparison
 from edge_mnv3_quantization.validation.file_pair import ComparedFile
 from edge_mnv3_quantization.validation.findings import BetterRange
+from edge_mnv3_quantization.validation.readings import TopClasses
 from edge_mnv3_quantization.validation.running import RunSettings, run_files
 
 _IMAGES = 100  # enough to tell a model that is fed right from one that is not
@@ -45,10 +46,11 @@ def better_range(
             [file.runnable._replace(input_range=fed)],
             images,
             running,
-            lambda outputs: output.read(outputs[0][output.place], outputs[0][output.place]).float_top5[0],
+            TopClasses(output.place, output.offsets[0]),
         )
         answered = [labels[index] for index in run.answers]
-        return agreement(answered, list(run.answers.values()), classes=output.classes) if answered else None
+        first = [classes[0] for classes in run.answers.values()]
+        return agreement(answered, first, classes=output.classes) if answered else None
 
     used = right(file.input.range)
     best, better = None, used

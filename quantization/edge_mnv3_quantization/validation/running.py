@@ -1,27 +1,35 @@
-"""Files run over images by several threads, as a phone would run them."""
+"""Files run over images on all cores, as a phone would run them."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+import multiprocessing
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from edge_mnv3.core.choices import DEFAULT_RUNTIME, Kernels, RuntimeName
-from edge_mnv3.core.errors import InputFileError, ModelFileError
-from edge_mnv3.core.images import ImageSource, Pixels
+from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.parallel import available_cores
+from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import ImageShape, SkippedImage
-from edge_mnv3.core.runtime import LoadedModel, open_model, real_numbers
+from edge_mnv3.core.runtime import LoadedModel, open_model
+from edge_mnv3_quantization.evaluation.engine import (
+    PROCESS_IMAGES,
+    Evaluated,
+    in_processes,
+    in_threads,
+)
+from edge_mnv3_quantization.evaluation.evaluating import Evaluation, ModelContent, Reading, Shard
+from edge_mnv3_quantization.evaluation.records import ShardRecords, joined
 
-_POLL_S = 0.1
+# Few, so that little is lost with a process, and no core waits long for the last one.
+SHARD_IMAGES = 16
 A = TypeVar("A")
 
 
@@ -40,7 +48,7 @@ class RunSettings:
     Attributes:
         preprocess: Key of `PREPROCESSES`.
         runtime: TFLite runtime to use.
-        workers: Threads, each with interpreters of one thread; None for one a core.
+        workers: Threads or processes, each with interpreters of one thread; None for one a core.
         indices: Which images to run; None for all.
     """
 
@@ -50,24 +58,50 @@ class RunSettings:
     indices: Sequence[int] | None = None
 
 
+class Pace(NamedTuple):
+    """How fast images went, which no figure depends on.
+
+    Attributes:
+        images: Images that were run.
+        elapsed_s: Wall time.
+        workers: Threads or processes that there were.
+        processes: They were processes.
+    """
+
+    images: int
+    elapsed_s: float
+    workers: int
+    processes: bool
+
+    @property
+    def text(self) -> str:
+        """A line for people."""
+        kind = "process" if self.processes else "thread"
+        several = ("es" if self.processes else "s") if self.workers > 1 else ""
+        pace = f"{self.images / self.elapsed_s:.0f} images/s in {self.workers} {kind}{several}"
+        return f"{self.images} images, {pace}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run(Generic[A]):
-    """What files answered.
+    """What files answered; the same whatever the number of workers, and their order.
 
     Attributes:
         answers: The answers by the image's index, in ascending order.
         skipped: Images that could not be read, in the order of their index.
+        pace: How fast it went.
     """
 
     answers: dict[int, A]
     skipped: tuple[SkippedImage, ...]
+    pace: Pace
 
 
 def run_files(
     files: Sequence[RunnableFile],
     images: ImageSource,
     settings: RunSettings,
-    read: Callable[[list[list[npt.NDArray[np.float32]]]], A],
+    reading: Reading[A],
     reporter: Reporter = SILENT,
 ) -> Run[A]:
     """Runs every file over the same pixels of every image.
@@ -76,60 +110,83 @@ def run_files(
         files: Files with one input (1, rows, columns, 3 or 1) of the same shape.
         images: The images.
         settings: How to run the files.
-        read: Makes an answer of all outputs of each file, in the file's order: real numbers, in the output's
-            shape with the batch; called from several threads.
+        reading: What is kept of the outputs.
         reporter: Its `progress` is told of (images done, images in all), from the calling thread.
 
     Raises:
         ModelFileError: A file does not load, or takes no image.
+        WorkerLostError: Some images end all processes that evaluate them.
     """
-    wanted = range(images.available or 0) if settings.indices is None else settings.indices
-    total, queue = len(wanted), iter(wanted)
-    lock, stop = threading.Lock(), threading.Event()
-    answers: dict[int, A] = {}
-    skipped: dict[int, SkippedImage] = {}
-
-    def work(models: list[LoadedModel]) -> None:
-        shape = image_shape(files[0].path, models[0])
-        while not stop.is_set():
-            with lock:
-                index = next(queue, None)
-            if index is None:
-                return
-            try:
-                pixels = images.load(index, shape=shape, preprocess=settings.preprocess)
-            except InputFileError as error:
-                skipped[index] = SkippedImage(file=images.name(index), reason=error.got or str(error))
-                continue
-            answers[index] = read([_outputs(model, pixels) for model in models])
-
-    # Loading captures the process's output streams, so it stays on this thread.
-    loaded = [
-        [
-            open_model(
-                file.path, kernels=file.kernels, runtime=settings.runtime, input_range=file.input_range
-            )
-            for file in files
-        ]
-        for _ in range(min(settings.workers or available_cores(), max(1, total)))
+    indices = sorted(range(images.available or 0) if settings.indices is None else settings.indices)
+    shards = [
+        Shard(number, images, indices[start : start + SHARD_IMAGES])
+        for number, start in enumerate(range(0, len(indices), SHARD_IMAGES))
     ]
-    with ThreadPoolExecutor(len(loaded)) as pool:
-        futures = [pool.submit(work, models) for models in loaded]
+    evaluation = _evaluation(files, settings, reading)
+    workers = max(1, min(settings.workers or available_cores(), len(shards)))
+    processes = _in_processes(images, len(indices), workers)
+    started, done = time.perf_counter(), 0
+    records: dict[int, ShardRecords] = {}
+    with closing(_evaluated(evaluation, shards, workers, processes, reporter)) as evaluated:
+        for shard, found in evaluated:
+            records[shard.number] = found
+            done += len(shard.indices)
+            reporter.progress(done, len(indices))
+    pace = Pace(done, time.perf_counter() - started, workers, processes)
+    return _joined(images, shards, records, reading, pace)
+
+
+def _in_processes(images: ImageSource, count: int, workers: int) -> bool:
+    """Whether processes are worth their start, and allowed."""
+    worth = count >= PROCESS_IMAGES and workers > 1
+    return worth and images.part([0]) is not None and not multiprocessing.current_process().daemon
+
+
+def _evaluated(
+    evaluation: Evaluation, shards: Sequence[Shard], workers: int, processes: bool, reporter: Reporter
+) -> Generator[Evaluated, None, None]:
+    if processes:
+        return in_processes(evaluation, shards, workers, reporter)
+    return in_threads(evaluation, shards, workers)
+
+
+def _evaluation(files: Sequence[RunnableFile], settings: RunSettings, reading: Reading[A]) -> Evaluation:
+    first = open_model(files[0].path, kernels=files[0].kernels, runtime=settings.runtime)
+    contents = []
+    for file in files:
         try:
-            _watch(futures, lambda: reporter.progress(len(answers) + len(skipped), total))
-        finally:
-            stop.set()
-    return Run(
-        answers={index: answers[index] for index in sorted(answers)},
-        skipped=tuple(skipped[index] for index in sorted(skipped)),
+            content = file.path.read_bytes()
+        except OSError as error:
+            raise ModelFileError(f"model {file.path}", why_unreadable(file.path, error)) from error
+        contents.append(ModelContent(file.path, content, file.kernels, settings.runtime, file.input_range))
+    return Evaluation(
+        models=tuple(contents),
+        shape=image_shape(files[0].path, first),
+        preprocess=settings.preprocess,
+        reading=reading,
     )
 
 
-def _outputs(model: LoadedModel, pixels: Pixels) -> list[npt.NDArray[np.float32]]:
-    return [
-        real_numbers(stored, tensor)
-        for stored, tensor in zip(model.run_all(pixels), model.outputs, strict=True)
-    ]
+def _joined(
+    images: ImageSource,
+    shards: Sequence[Shard],
+    records: dict[int, ShardRecords],
+    reading: Reading[A],
+    pace: Pace,
+) -> Run[A]:
+    """Puts the records of all shards together, in the order of the images."""
+    answered: list[int] = []
+    skipped: list[SkippedImage] = []
+    for shard in shards:
+        found = records[shard.number]
+        answered += (shard.indices[place] for place in found.places)
+        skipped += (
+            SkippedImage(file=images.name(shard.indices[place]), reason=reason)
+            for place, reason in found.skipped
+        )
+    columns = joined([records[shard.number].columns for shard in shards])
+    answers = reading.answers(columns) if columns else []
+    return Run(answers=dict(zip(answered, answers, strict=True)), skipped=tuple(skipped), pace=pace)
 
 
 def image_shape(path: Path, model: LoadedModel) -> ImageShape:
@@ -151,12 +208,3 @@ def image_shape(path: Path, model: LoadedModel) -> ImageShape:
             "one RGB or grey image, (1, rows, columns, 3 or 1)",
         )
     return shape
-
-
-def _watch(futures: list[Future[None]], report: Callable[[], None]) -> None:
-    pending = set(futures)
-    while pending:
-        done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
-        report()

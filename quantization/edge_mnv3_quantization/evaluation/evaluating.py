@@ -1,0 +1,185 @@
+"""The core of every evaluation: files run over a shard of images give records, whoever calls it and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core.choices import Kernels, RuntimeName
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.images import ImageSource, Pixels
+from edge_mnv3.core.input_range import InputRange
+from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3.core.runtime import LoadedModel, open_model, real_numbers
+from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, Skipped
+
+A = TypeVar("A")
+# All outputs of each file to one image, in its order: real numbers, in the output's shape with the batch.
+Outputs = Sequence[Sequence[npt.NDArray[np.float32]]]
+
+
+class Reading(Protocol[A]):
+    """What is kept of the outputs to one image; it can be pickled."""
+
+    @property
+    def kept(self) -> str:
+        """Names what the answers depend on, other than the outputs: equal texts give equal columns."""
+
+    def read(self, outputs: Outputs) -> A:
+        """Makes an answer of all outputs of each file; may be called from several threads."""
+
+    def columns(self, answers: Sequence[A]) -> Columns:
+        """Lays answers out in columns, a row an image."""
+
+    def answers(self, columns: Columns) -> list[A]:
+        """Reads answers from their columns."""
+
+
+class ModelContent(NamedTuple):
+    """A `.tflite` file in memory, and how it is run.
+
+    Attributes:
+        path: What errors call it.
+        content: The file's bytes.
+        kernels: The kernels that run it.
+        runtime: TFLite runtime to use.
+        input_range: What pixels are fed as; None for the numbers 0 to 255.
+    """
+
+    path: Path
+    content: bytes
+    kernels: Kernels
+    runtime: RuntimeName
+    input_range: InputRange | None
+
+    def open(self) -> LoadedModel:
+        """Loads it, with one thread.
+
+        Raises:
+            ModelFileError: It does not load.
+        """
+        return open_model(
+            self.path,
+            kernels=self.kernels,
+            runtime=self.runtime,
+            input_range=self.input_range,
+            content=self.content,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What is done with every image.
+
+    Attributes:
+        models: The files that are run over the same pixels.
+        shape: Shape of the input of all of them.
+        preprocess: Key of `PREPROCESSES`.
+        reading: What is kept of their outputs.
+    """
+
+    models: tuple[ModelContent, ...]
+    shape: ImageShape
+    preprocess: str
+    reading: Reading[Any]
+
+    def open_models(self) -> list[LoadedModel]:
+        """Loads all files, for one thread at a time."""
+        return [model.open() for model in self.models]
+
+
+class Shard(NamedTuple):
+    """Some of a source's images.
+
+    Attributes:
+        number: Its place among all shards.
+        images: The source.
+        indices: The images' numbers in it.
+    """
+
+    number: int
+    images: ImageSource
+    indices: Sequence[int]
+
+    def alone(self) -> Shard:
+        """The shard with a source of its own, which can be sent to another process.
+
+        Raises:
+            TypeError: Its source cannot be sent.
+        """
+        part = self.images.part(self.indices)
+        if part is None:
+            raise TypeError(f"{self.images.description} cannot be sent to another process")
+        return Shard(self.number, part, range(len(self.indices)))
+
+
+class StoppedError(Exception):
+    """Whoever asked for the records does not want them any more."""
+
+
+def evaluate(
+    evaluation: Evaluation,
+    models: Sequence[LoadedModel],
+    shard: Shard,
+    stopped: Callable[[], bool] = lambda: False,
+) -> ShardRecords:
+    """Runs every file over every image of a shard. The next image is decoded while files run.
+
+    Args:
+        evaluation: What is done with each image.
+        models: Its files, loaded; not used by another thread.
+        shard: The images.
+        stopped: Asked before each image.
+
+    Returns:
+        The records; those of one image depend on nothing but the image and the evaluation.
+
+    Raises:
+        StoppedError: `stopped` said so.
+        ModelFileError: A file takes no such image.
+    """
+    answers: list[Any] = []
+    places: list[int] = []
+    skipped: list[Skipped] = []
+    for place, loaded in enumerate(_decoded(evaluation, shard)):
+        if stopped():
+            raise StoppedError
+        if isinstance(loaded, str):
+            skipped.append(Skipped(place, loaded))
+            continue
+        places.append(place)
+        answers.append(evaluation.reading.read([_outputs(model, loaded) for model in models]))
+    columns = evaluation.reading.columns(answers) if answers else {}
+    return ShardRecords(tuple(places), columns, tuple(skipped))
+
+
+def _decoded(evaluation: Evaluation, shard: Shard) -> Iterator[Pixels | str]:
+    """The pixels of each image, or why it cannot be read; one thread decodes, one image ahead."""
+
+    def load(index: int) -> Pixels | str:
+        try:
+            return shard.images.load(index, shape=evaluation.shape, preprocess=evaluation.preprocess)
+        except InputFileError as error:
+            return error.got or str(error)
+
+    first, *others = shard.indices
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(load, first)
+        for index in others:
+            loaded = coming.result()
+            coming = pool.submit(load, index)
+            yield loaded
+        yield coming.result()
+
+
+def _outputs(model: LoadedModel, pixels: Pixels) -> list[npt.NDArray[np.float32]]:
+    return [
+        real_numbers(stored, tensor)
+        for stored, tensor in zip(model.run_all(pixels), model.outputs, strict=True)
+    ]

@@ -1,0 +1,125 @@
+"""Shards evaluated by threads and by processes: the same records, whatever happens to the processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_mnv3.core.choices import DEFAULT_RUNTIME
+from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3_calibration_data.source_kinds import open_images
+from edge_mnv3_quantization.evaluation.engine import Evaluated, WorkerLostError, in_processes, in_threads
+from edge_mnv3_quantization.evaluation.evaluating import Evaluation, ModelContent, Outputs, Shard
+from edge_mnv3_quantization.evaluation.records import to_bytes
+from edge_mnv3_quantization.validation.readings import TopClasses
+from edge_mnv3_quantization.validation.running import SHARD_IMAGES, RunnableFile, RunSettings, run_files
+from recording_reporter import RecordingReporter
+from tiny_models import SIZE, write_classifier
+
+COUNT = 70
+DAMAGED = (3, 40)
+
+
+@dataclass(frozen=True, slots=True)
+class Killed(TopClasses):
+    """A reading whose process is killed at the image whose first pixel is this, as long as a file is there.
+
+    Attributes:
+        pixel: The sum over all outputs, rounded, of the image.
+        fuse: The file; it is removed before the process is killed, unless it is to last.
+        lasts: Whether the file stays.
+    """
+
+    pixel: int
+    fuse: Path
+    lasts: bool
+
+    def read(self, outputs: Outputs) -> tuple[int, ...]:
+        if round(float(outputs[0][0].max())) == self.pixel and self.fuse.exists():
+            if not self.lasts:
+                self.fuse.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return TopClasses.read(self, outputs)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file, images of which two are damaged, and their list."""
+    folder = tmp_path_factory.mktemp("engine")
+    write_classifier(folder / "f.tflite", "float32")
+    rng = np.random.default_rng(0)
+    for index in range(COUNT):
+        if index in DAMAGED:
+            (folder / f"{index}.png").write_bytes(b"no image")
+            continue
+        Image.fromarray(rng.integers(0, 256, (SIZE, SIZE, 3), np.uint8)).save(folder / f"{index}.png")
+    (folder / "all.txt").write_text("".join(f"{index}.png\n" for index in range(COUNT)))
+    return folder
+
+
+def evaluation(folder: Path, reading: Any) -> tuple[Evaluation, list[Shard]]:
+    path = folder / "f.tflite"
+    images = open_images(folder / "all.txt")
+    model = ModelContent(path, path.read_bytes(), "xnnpack", DEFAULT_RUNTIME, None)
+    shards = [
+        Shard(number, images, range(start, min(start + SHARD_IMAGES, COUNT)))
+        for number, start in enumerate(range(0, COUNT, SHARD_IMAGES))
+    ]
+    made = Evaluation(models=(model,), shape=ImageShape.square(SIZE), preprocess="resize", reading=reading)
+    return made, shards
+
+
+def content(evaluated: Iterable[Evaluated]) -> list[bytes]:
+    return [to_bytes(each.records) for each in sorted(evaluated, key=lambda each: each.shard.number)]
+
+
+def test_threads_and_processes_give_the_same_bytes(folder: Path) -> None:
+    made, shards = evaluation(folder, TopClasses(0, 0))
+    reporter = RecordingReporter()
+    one, three = (content(in_threads(made, shards, workers)) for workers in (1, 3))
+    two = content(in_processes(made, reversed(shards), 2, reporter))
+    assert one == three == two
+    assert reporter.warnings == []
+    settings = RunSettings(preprocess="resize")
+    run = run_files([RunnableFile(folder / "f.tflite", "xnnpack")], shards[0].images, settings, made.reading)
+    assert [int(image.file.removesuffix(".png")) for image in run.skipped] == list(DAMAGED)
+    assert list(run.answers) == [index for index in range(COUNT) if index not in DAMAGED]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_shard_whose_process_is_killed_is_evaluated_again(folder: Path, tmp_path: Path) -> None:
+    made, shards = evaluation(folder, TopClasses(0, 0))
+    expected = content(in_threads(made, shards, 2))
+    path = folder / "f.tflite"
+    seen: list[int] = []
+
+    one = RunSettings(preprocess="resize", workers=1)
+
+    @dataclass(frozen=True)
+    class Seeing(TopClasses):
+        def read(self, outputs: Outputs) -> tuple[int, ...]:
+            seen.append(round(float(outputs[0][0].max())))
+            return TopClasses.read(self, outputs)
+
+    run_files([RunnableFile(path, "xnnpack")], shards[0].images, one, Seeing(0, 0))
+    fuse = tmp_path / "fuse"
+    fuse.touch()
+    reporter = RecordingReporter()
+    made, shards = evaluation(folder, Killed(0, 0, seen[20], fuse, lasts=False))
+    assert content(in_processes(made, shards, 2, reporter)) == expected
+    assert not fuse.exists()
+    (warning,) = reporter.warnings
+    assert warning.startswith("a worker process was killed or crashed: ")
+    fuse.touch()
+    made, shards = evaluation(folder, Killed(0, 0, seen[20], fuse, lasts=True))
+    with pytest.raises(WorkerLostError, match=r"images 16\.png to 31\.png: got 3 processes"):
+        content(in_processes(made, shards, 1, RecordingReporter()))
