@@ -49,12 +49,17 @@ def run(folder: Path, said: str) -> list[str]:
 
 def test_an_end_without_a_word_puts_the_phone_in_order(folder: Path) -> None:
     program = subprocess.Popen(["sleep", "60"])
-    of_the_folder = subprocess.Popen(["sh", "-c", "read x", str(folder)], stdin=subprocess.PIPE)
+    # A script that starts the real program.
+    wrapper = "sleep 60 & echo on; wait; exit 0"
+    of_the_folder = subprocess.Popen(["sh", "-c", wrapper, str(folder)], stdout=subprocess.PIPE)
+    assert of_the_folder.stdout is not None
+    assert of_the_folder.stdout.readline()
     (folder / "run-1.pid").write_text(f"{of_the_folder.pid}\n")
     (folder / "run-2.pid").write_text(f"{program.pid}\n")  # a number that was given to another process
     try:
         settings = run(folder, "")
         assert of_the_folder.wait(60) == -9
+        assert of_the_folder.stdout.read() == b""  # closed by the end of the last that had it
         assert program.poll() is None
     finally:
         for each in (program, of_the_folder):

@@ -16,6 +16,7 @@ from edge_mnv3.core.process import Held
 from edge_mnv3_android_bench.device.phone_lock import release_script
 from edge_mnv3_android_bench.device.settings import restore_script
 from edge_mnv3_android_bench.measuring.launch_script import OUTPUT_FILES
+from edge_mnv3_android_bench.measuring.process_tree import PROCESS_TREE
 from edge_mnv3_android_bench.transport.files import DeviceFolder, lock_guard
 
 PROGRAM_PREFIX = "benchmark_model_"
@@ -59,8 +60,9 @@ cd {path} || exit 0
 x=; read -r x
 test "$x" = {_DONE} && exit 0
 {lock_guard(folder.lock_token)}
+{PROCESS_TREE}
 for q in $(for f in {PROGRAM_PREFIX}*; do pidof "$f"; done) $(cat run*.pid)
-do case $(cat /proc/$q/cmdline) in *{path}*) kill -9 $q;; esac
+do case $(cat /proc/$q/cmdline) in *{path}*) kill -9 $(tree $q);; esac
 done
 rm -f {OUTPUT_FILES} {CHECK_FILES}
 {restore_script()}

@@ -21,6 +21,7 @@ from edge_mnv3.core.results.device import DeviceState
 from edge_mnv3_android_bench.device.cpu_topology import cpu_mask, parse_cpu_mask
 from edge_mnv3_android_bench.device.sections import HEADING, split_sections
 from edge_mnv3_android_bench.device.state import STATE_SCRIPT, parse_device_state
+from edge_mnv3_android_bench.measuring.process_tree import PROCESS_TREE
 from edge_mnv3_android_bench.transport.files import LOCK, lock_guard
 
 SAMPLE_INTERVAL_S = 0.25
@@ -28,6 +29,7 @@ OUTPUT_FILES = "run*.out run*.err run*.pid run*.pb"  # of all launches; release 
 NO_FOLDER_EXIT_CODE = 125
 
 _SCRIPT = """{state}
+{tree}
 cd {folder} || exit {no_folder}
 {guard}
 {pin_sampler}
@@ -35,7 +37,7 @@ echo; echo '{heading}run'
 ( exec {command} ) >{name}.out 2>{name}.err </dev/null &
 p=$!
 echo $p >{name}.pid
-trap 'kill -9 $p; rm -f {files}; exit 129' HUP INT TERM PIPE
+trap 'kill -9 $(tree $p); rm -f {files}; exit 129' HUP INT TERM PIPE
 n=0; late=
 while :
 do
@@ -53,9 +55,9 @@ done </proc/$p/status
 case $s in Z|X) break;; esac
 {beat}
 echo "sample ${{u:--}} ${{t:--}} ${{a:--}}$c"
-test -d /proc/$PPID || {{ kill -9 $p; rm -f {files}; exit 129; }}
+test -d /proc/$PPID || {{ kill -9 $(tree $p); rm -f {files}; exit 129; }}
 n=$((n+1))
-if test $n -ge {limit}; then late=late; kill -9 $p; break; fi
+if test $n -ge {limit}; then late=late; kill -9 $(tree $p); break; fi
 done
 wait $p
 r=$?
@@ -144,6 +146,7 @@ def launch_script(command: LaunchCommand) -> str:
     pin = f"taskset -p {cpu_mask(command.other_cpus)} $$ >/dev/null 2>&1" if command.other_cpus else ":"
     return _SCRIPT.format(
         state=STATE_SCRIPT,
+        tree=PROCESS_TREE,
         folder=shlex.quote(command.folder),
         no_folder=NO_FOLDER_EXIT_CODE,
         name=name,

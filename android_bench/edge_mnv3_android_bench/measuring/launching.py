@@ -40,6 +40,7 @@ from edge_mnv3_android_bench.measuring.launch_script import (
     parse_launch_output,
 )
 from edge_mnv3_android_bench.measuring.launch_statistics import launch_problems
+from edge_mnv3_android_bench.measuring.process_tree import PROCESS_TREE
 from edge_mnv3_android_bench.measuring.throttling import SETTLE_S, watched_cpus
 from edge_mnv3_android_bench.transport.device import ShellOutput
 from edge_mnv3_android_bench.transport.files import LOST_LOCK_EXIT_CODE, DeviceFolder, lock_guard
@@ -256,7 +257,7 @@ def keep_log(name: str, text: str) -> Path:
 
 
 def kill_program(folder: DeviceFolder, name: str) -> None:
-    """Kills all processes of a program in the tool's folder, and removes what a launch left there.
+    """Kills all processes of a program in the tool's folder, and what they started; removes a launch's files.
 
     Args:
         folder: The tool's folder on the device.
@@ -271,8 +272,9 @@ def kill_program(folder: DeviceFolder, name: str) -> None:
     # A process found by its number may be another one by now: its command line must name the folder.
     script = f"""cd {shlex.quote(folder.path)} || exit 0
 {lock_guard(folder.lock_token)}
+{PROCESS_TREE}
 for q in $(pidof {quoted}) $(cat run*.pid); do
-case $(cat /proc/$q/cmdline) in *{shlex.quote(folder.path)}*) kill -9 $q;; esac
+case $(cat /proc/$q/cmdline) in *{shlex.quote(folder.path)}*) kill -9 $(tree $q);; esac
 done 2>/dev/null
 rm -f {OUTPUT_FILES}
 for i in 1 2 3 4 5 6 7 8 9 10; do pidof {quoted} >/dev/null 2>&1 || exit 0; sleep 0.1; done
