@@ -66,6 +66,12 @@ class Platform:
         self.phone.close()
 
 
+def tell(phone: Phone, properties: dict[str, str]) -> None:
+    """From now on the phone has these properties too, or instead."""
+    told = {**phone.layout.properties, **properties}
+    phone.replace_property_list("".join(f"[{name}]: [{value}]\n" for name, value in told.items()))
+
+
 @pytest.fixture
 def platform(
     stand_in: str,
@@ -75,6 +81,7 @@ def platform(
 ) -> Iterator[Platform]:
     phone = Phone(generic_phone(), tmp_path_factory.mktemp("phone"), stand_in=stand_in)
     phone.figures = STEADY
+    tell(phone, {"ro.serialno": "C10UD"})
     made = Platform(phone, tmp_path_factory.mktemp("cloud"))
     monkeypatch.setenv("PATH", f"{made.folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("ADB", str(tmp_path / "no-adb-is-needed"))
@@ -205,9 +212,7 @@ def test_another_phone_in_the_second_session(platform: Platform, tmp_path: Path)
     phone = platform.phone
 
     def change() -> None:
-        properties = {**phone.layout.properties, "ro.build.fingerprint": "another/build"}
-        text = "".join(f"[{name}]: [{value}]\n" for name, value in properties.items())
-        phone.replace_property_list(text)
+        tell(phone, {"ro.build.fingerprint": "another/build"})
         lists.touch()
 
     phone.when(lambda: phone.property_readings == 1, change)
@@ -215,6 +220,15 @@ def test_another_phone_in_the_second_session(platform: Platform, tmp_path: Path)
     assert lists.exists()
     assert done.exit_code == FAILED
     assert "the second session ran on another kind of phone" in done.stderr
+
+
+def test_phones_without_a_serial_number_do_not_pass_for_one(platform: Platform, tmp_path: Path) -> None:
+    tell(platform.phone, {})
+    told = [json.loads(measure(tmp_path).stdout)["results"][0]["conditions"]["device"] for _ in range(2)]
+    assert [device["hardware_serial"] for device in told] == [None, None]
+    first, second = (device["serial"] for device in told)
+    assert first != second
+    assert first.startswith(f"{SERIAL}#")
 
 
 def test_a_program_that_does_not_run_there(platform: Platform, tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ class Outputs:
 
     Attributes:
         folder: Where they lie here.
+        token: Name of the session, which no other one has.
     """
 
     def __init__(self, results: Path, token: str, sent: Mapping[str, str], *, serial: str) -> None:
@@ -146,7 +147,7 @@ class Outputs:
                 "no sign that the script came to its end",
                 next_step=_SEE.format(results),
             )
-        self.folder = done.parent
+        self.folder, self.token = done.parent, token
         sizes = {file: int(size) for size, file in _SIZE.findall(done.read_text(encoding="utf-8"))}
         total = sizes.pop("total", None)
         if total != sum(sizes.values()):

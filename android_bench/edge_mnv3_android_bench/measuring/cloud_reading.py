@@ -49,6 +49,8 @@ def read_session(reading: CloudReading, outputs: Outputs, order: Sequence[Cell])
             f"{info.model}, {info.build_fingerprint}",
             f"{first.model}, {first.build_fingerprint}",
         )
+    if info.hardware_serial is None:  # another session may get another phone: they must not pass for one
+        info = replace(info, serial=f"{serial}#{outputs.token[:8]}")
     for cell in order:
         cell.conditions = replace(cell.conditions, device=info)
     begun = 0
