@@ -36,6 +36,7 @@ from edge_mnv3.core.results import demo as demo_results
 from edge_mnv3.core.results import device as device_results
 from edge_mnv3.core.results import diagnose as diagnose_results
 from edge_mnv3.core.results import images as image_results
+from edge_mnv3.core.results import modelled as modelled_results
 from edge_mnv3.core.results import models as model_results
 from edge_mnv3.core.results import package as package_results
 from edge_mnv3.core.results import profile as profile_results
@@ -50,6 +51,7 @@ from edge_mnv3.core.results import verify as verify_results
 from edge_mnv3.model import arch
 from edge_mnv3.model.weights import PUBLISHED
 from edge_mnv3.packaging.apis import TAKES
+from edge_mnv3.stages.modelled import ModelledRequest, modelled
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from edge_mnv3_quantization.algorithms.weight_quantization import LARGEST_STEP
 from edge_mnv3_quantization.diagnosis import causes
@@ -66,6 +68,7 @@ TOP_RESULTS = {
     "bench --device": bench_report.DeviceBenchReport,
     "bench --log": bench_log.BenchLogResult,
     "reproduce": verdict_results.ReproduceResult,
+    "reproduce --modelled": modelled_results.ModelledResult,
     "compare": verdict_results.CompareResult,
     "history": trend_results.TrendsResult,
     "cost": cost_results.CostResult,
@@ -97,6 +100,7 @@ RESULT_MODULES = (
     sustained_results,
     verdict_results,
     cost_results,
+    modelled_results,
     trend_results,
     binary_results,
     stated,
@@ -248,6 +252,33 @@ def faults() -> str:
     rows.append(("**Boards over ssh**", "", ""))
     rows += [(fault.what, str(fault.code), f"…{fault.says}…") for fault in BOARD_FAULTS]
     return markdown_table(("what happens", "exit code", "what is said"), rows)
+
+
+def modelled_errors() -> str:
+    """How well each measure of cost follows published latencies."""
+    rows = []
+    for phone in modelled(ModelledRequest()).phones:
+        head = f"{phone.phone}, {phone.source}, {phone.kernels}, as {phone.processor}"
+        errors = {each.measure: each for each in phone.errors}
+        numbers = sum(row.precision == "float" for row in phone.rows)
+        figures = [
+            f"{each.mean_error_percent:.1f} / {each.worst_error_percent:.1f}" for each in errors.values()
+        ]
+        best = errors["cycles_high"]
+        left_out = "" if best.left_out_mean_percent is None else f"{best.left_out_mean_percent:.1f}"
+        int8 = [f"{row.error_percent:+.1f}" for row in phone.rows if row.precision == "int8"]
+        swapped = f"{best.swapped_pairs} of {best.pairs}"
+        rows.append((head, str(numbers), *figures, left_out, ", ".join(int8), swapped))
+    measures = ("multiply-adds", "instructions", "cycles alone", "cycles and second cache")
+    heads = (
+        "phone, source, kernels, core",
+        "float rows",
+        *measures,
+        "left out",
+        "int8 rows",
+        "swapped pairs",
+    )
+    return markdown_table(heads, rows)
 
 
 def result_tables() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from edge_mnv3.commands.device_options import (
     acceptance,
@@ -101,10 +102,16 @@ ALL_VARIANTS = "all"
 @run_options
 @adb_option
 @history_option
+@click.option(
+    "--modelled",
+    is_flag=True,
+    help="Hold the published latencies against modelled cycles instead; no phone is needed, and nothing is "
+    "measured. Goes with --json alone.",
+)
 @output_option
 @force_option
 @json_option
-def command(**options: Any) -> None:
+def command(modelled: bool, **options: Any) -> None:
     """Measure the published latencies again on a phone, and say of each whether it is reproduced.
 
     Measured are the float file of each network, the int8 file of TensorFlow's converter and that of the
@@ -118,7 +125,11 @@ def command(**options: Any) -> None:
       edge-mnv3 reproduce --device SERIAL
       edge-mnv3 reproduce --variants small,large --era-binary era-2019 -o pixel2.json
       edge-mnv3 reproduce --variants small_minimalistic --weights none --json
+      edge-mnv3 reproduce --modelled
     """
+    if modelled:
+        _show_modelled(options["as_json"])
+        return
     from edge_mnv3.commands.bench_tables import reproduce_table
     from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.reproduce import reproduce
@@ -133,6 +144,21 @@ def command(**options: Any) -> None:
     if result:
         click.echo(to_json(result) if as_json else reproduce_table(result), nl=not as_json)
     leave(reporter, report.failures, result.results if result else ())
+
+
+def _show_modelled(as_json: bool) -> None:
+    """Shows what is modelled; refuses options of measurements, which would have no effect."""
+    from edge_mnv3.commands.modelled_table import modelled_table
+    from edge_mnv3.core.results.json_format import to_json
+    from edge_mnv3.stages.modelled import ModelledRequest, modelled
+
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        is_given = context.get_parameter_source(parameter.name or "") is not ParameterSource.DEFAULT
+        if is_given and parameter.name not in ("modelled", "as_json"):
+            raise click.UsageError(f"--modelled measures nothing: {parameter.opts[0]} has no effect with it")
+    result = modelled(ModelledRequest())
+    click.echo(to_json(result) if as_json else modelled_table(result), nl=not as_json)
 
 
 def _request(options: dict[str, Any]) -> ReproduceRequest:

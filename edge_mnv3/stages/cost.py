@@ -93,7 +93,7 @@ def cost(request: CostRequest, reporter: Reporter = SILENT) -> CostResult:
         runtime=counting.runtime,
         library_sha256=counting.library_sha256,
         emulator=emulator.version(),
-        cycle_model=None if llvm is None else f"llvm-mca {llvm.version}, {_MISSES}",
+        cycle_model=None if llvm is None else cycle_model_name(llvm),
         gate=None,
         warnings=warnings,
     )
@@ -132,6 +132,11 @@ class _Counting:
             )
             for path, graph in graphs.items()
         }
+
+
+def cycle_model_name(llvm: Llvm) -> str:
+    """Names what models cycles, with its version."""
+    return f"llvm-mca {llvm.version}, {_MISSES}"
 
 
 def _emulator() -> Emulator:

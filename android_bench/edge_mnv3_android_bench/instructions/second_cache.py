@@ -24,6 +24,7 @@ LINE_BYTES = 64
 _PIECE_BYTES = 256  # what is looked up at once: four lines
 _ITEM_BYTES = {"64": 8, "32": 4, "16": 2, "X4": 16}
 _POINTER_BYTES = 8
+_MAP_DIMENSIONS = 4
 _WINDOWS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _Pieces = list[tuple[str, int]]
 _ARENA = "arena"
@@ -126,7 +127,10 @@ class _Memory:
         """Rows and columns of a filter whose places are gone through by a table; None where there is none."""
         if operator.name not in _WINDOWS:
             return None
-        _, rows, columns, _ = self._graph.tensors[operator.inputs[1]].shape
+        shapes = [self._graph.tensors[each].shape for each in (*operator.inputs[:2], *operator.outputs)]
+        if any(len(shape) != _MAP_DIMENSIONS or 0 in shape for shape in shapes):
+            return None  # the file does not tell them
+        _, rows, columns, _ = shapes[1]
         return None if operator.name == "CONV_2D" and rows == columns == 1 else (rows, columns)
 
     def _pointers_bytes(self, operator: Operator, rows: int, columns: int) -> int:
