@@ -19,9 +19,10 @@ from edge_mnv3.stages.modelled import OTHER_FORM, ModelledRequest, hold_against,
 SOURCE = Source(title="t", address="a", conditions="c")
 
 
-def figure(variant: str, latency_ms: float, **changes: Any) -> Figure:
-    row = Figure(source="s", variant=variant, alpha=1.0, precision="float", device="P", latency_ms=latency_ms)
-    return replace(row, **changes)
+def figure(variant: str, latency_ms: float, precision: str = "float") -> Figure:
+    return Figure(
+        source="s", variant=variant, alpha=1.0, precision=precision, device="P", latency_ms=latency_ms
+    )
 
 
 def cost(variant: str, cycles: float, precision: str = "float") -> ModelledCost:
@@ -83,7 +84,7 @@ def test_a_row_that_is_left_out_is_predicted_by_the_others() -> None:
     ],
 )
 def test_what_has_no_part_is_counted(changes: dict[str, Any], source: Source, reason: str) -> None:
-    result = held([figure("small", 2.0, **changes)], [cost("small", 100.0)], source)
+    result = held([replace(figure("small", 2.0), **changes)], [cost("small", 100.0)], source)
     assert (result.phones, result.left_out) == ((), {reason: 1})
 
 
