@@ -56,9 +56,12 @@ def test_nothing_that_differs_is_no_difference() -> None:
     assert mcnemar_p(0, 0) == 1.0
 
 
-def test_holm_by_hand() -> None:
+def test_holm() -> None:
     # Four tests in ascending order: 4 x 0.005, 3 x 0.01, 2 x 0.03; 1 x 0.04 is less than the one before it.
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx((0.03, 0.06, 0.06, 0.02))
+    # statsmodels 0.15.0, `multipletests(…, method="holm")`.
+    expected = (0.0007, 0.06, 0.147, 0.4, 0.06, 0.9, 0.024)
+    assert holm([0.0001, 0.012, 0.049, 0.2, 0.012, 0.9, 0.004]) == pytest.approx(expected)
     assert holm([0.9, 0.8]) == (1.0, 1.0)
     assert holm([]) == ()
 
