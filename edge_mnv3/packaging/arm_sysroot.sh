@@ -20,7 +20,10 @@ work=$(mktemp -d "$folder/.making.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/debs" "$work/new/host"
 cd "$work/debs"
-# apt with the system's sources, but lists and caches of its own, so that arm64 need not be added to the system.
+# apt with the system's sources, but lists and caches of its own, so that arm64 need not be added to the system. Where
+# these have no Python 3.11 (Debian 13), with Debian 12's: so the folder is the same there, with a qemu that shows
+# every processor of edge-mnv3 cost.
+debian12=
 apt_of() {
   architecture=$1
   shift
@@ -29,10 +32,21 @@ apt_of() {
   : > "$state/status"
   apt-get -qq -o APT::Architecture="$architecture" -o APT::Architectures="$architecture" \
     -o APT::Sandbox::User=root -o Dir::State="$state" -o Dir::State::status="$state/status" \
-    -o Dir::Cache="$state" "$@"
+    -o Dir::Cache="$state" \
+    ${debian12:+-o Dir::Etc::sourcelist="$debian12" -o Dir::Etc::sourceparts=/dev/null} "$@"
 }
 host=$(dpkg --print-architecture)
 apt_of arm64 update
+if ! apt_of arm64 --print-uris download python3.11-minimal > "$work/found" 2>&1; then
+  keys=/usr/share/keyrings/debian-archive-keyring.gpg
+  [ -r "$keys" ] || { echo "error: no Python 3.11 here and no $keys: install debian-archive-keyring" >&2; exit 1; }
+  debian12=$work/debian12.list
+  for suite in bookworm bookworm-updates; do
+    echo "deb [signed-by=$keys] http://deb.debian.org/debian $suite main"
+  done > "$debian12"
+  echo "deb [signed-by=$keys] http://deb.debian.org/debian-security bookworm-security main" >> "$debian12"
+  apt_of arm64 update
+fi
 apt_of "$host" update
 # shellcheck disable=SC2086 # a list of names
 apt_of arm64 download $arm_packages
