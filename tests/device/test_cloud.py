@@ -142,6 +142,11 @@ def _refuses(text: str) -> dict[str, str]:
             _refuses("Device type generic-33 does not exist."),
             "'gcloud beta device-run devices list' names the phones",
         ),
+        (
+            _refuses("Invalid choice: 'device-run'.\nMaybe you meant:\n  gcloud beta code dev"),
+            "Invalid choice: 'device-run', expected a session of the Developer Device Platform; run 'gcloud "
+            "components update': this one is too old",
+        ),
         ({"loses": ""}, "no sign that the script came to its end"),
     ],
 )

@@ -40,6 +40,7 @@ _TRANSFER_S = 1800.0  # of models to the cloud, or of results from it
 _UNSAFE = re.compile(r"[,=]")  # which gcloud's lists of files use themselves
 # What gcloud prints where it refuses, and what to do.
 _NEXT_STEPS = (
+    (re.compile(r"Invalid choice", re.IGNORECASE), "run 'gcloud components update': this one is too old"),
     (re.compile(r"credential|auth login|reauthent|not logged in", re.IGNORECASE), "run 'gcloud auth login'"),
     (
         re.compile(r"SERVICE_DISABLED|has not been used in project", re.IGNORECASE),
@@ -215,4 +216,4 @@ def find_gcloud() -> Path:
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")]
-    return (errors or lines or [""])[-1].removeprefix("ERROR: ")
+    return (errors or lines or [""])[-1].removeprefix("ERROR: ").rstrip(".")
