@@ -29,6 +29,7 @@ from edge_mnv3.core.results.images import (
     SkippedImage,
     UnreadFiles,
 )
+from edge_mnv3.core.special_files import check_no_special_file
 from edge_mnv3_calibration_data.decode import decode, decoder_versions
 from edge_mnv3_calibration_data.manifests import manifest_sha256
 from edge_mnv3_calibration_data.pixel_stack import PixelStack
@@ -91,6 +92,7 @@ class FileImage(ListedImage):
 
     def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
         """Reads the file."""
+        check_no_special_file(self.path, f"image {self.name}")
         try:
             data = self.path.read_bytes()
         except OSError as error:

@@ -32,6 +32,7 @@ from edge_mnv3.commands.options import (
     runtime_option,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import (
     CORES,
     CURRENT_BINARY,
@@ -69,7 +70,7 @@ _HOST_OPTIONS = frozenset(
 
 
 @click.command("bench")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE.tflite]...")
+@click.argument("files", nargs=-1, type=PATH, metavar="[FILE.tflite]...")
 @click.option(
     "--host",
     is_flag=True,
@@ -79,7 +80,7 @@ _HOST_OPTIONS = frozenset(
     "--log",
     "log_files",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Measure nothing: read what a benchmark_model has printed, one launch a file; may be repeated.",
 )
@@ -87,7 +88,7 @@ _HOST_OPTIONS = frozenset(
     "--log-result",
     "result_files",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Hold a log against what the same launch wrote with --result_file_path; one for each --log.",
 )
@@ -103,7 +104,7 @@ _HOST_OPTIONS = frozenset(
     "--variant",
     "variants",
     multiple=True,
-    type=click.Choice(tuple(VARIANTS)),
+    type=Choice(tuple(VARIANTS)),
     help="Measure the float and int8 files of this network; may be repeated.",
 )
 @models_dir_option
@@ -111,13 +112,14 @@ _HOST_OPTIONS = frozenset(
     "--weights",
     default=IMAGENET_WEIGHTS,
     show_default=True,
+    type=PATH_OR_WORD,
     metavar="imagenet|none|DIR",
     help="Give these weights to the files of a variant that must be made. Latency depends on weights only "
     "where the recipe accurate chooses the form of a hard-swish by them.",
 )
 @click.option(
     "--protocol",
-    type=click.Choice((*PROTOCOLS, CUSTOM)),
+    type=Choice((*PROTOCOLS, CUSTOM)),
     default=PUBLISHED.name,
     show_default=True,
     help="Measure by this protocol. published: one thread, big core, built-in kernels, 50 runs; app: 4 "
@@ -131,7 +133,7 @@ _HOST_OPTIONS = frozenset(
 )
 @click.option(
     "--cores",
-    callback=list_of(click.Choice(CORES)),
+    callback=list_of(Choice(CORES)),
     metavar="NAME[,NAME...]",
     help="Pin the program to these cores: big, the fastest; little, the slowest; mid, each cluster between "
     "them; prime, the fastest of a phone with three clusters or more; all, not pinned. Several are measured "
@@ -139,7 +141,7 @@ _HOST_OPTIONS = frozenset(
 )
 @click.option(
     "--kernels",
-    type=click.Choice(KERNELS),
+    type=Choice(KERNELS),
     help=f"Use XNNPACK or the built-in kernels.  [host: {DEFAULT_KERNELS}]",
 )
 @accelerator_option
@@ -169,6 +171,7 @@ _HOST_OPTIONS = frozenset(
     multiple=True,
     default=(CURRENT_BINARY,),
     show_default=True,
+    type=PATH_OR_WORD,
     metavar="FILE|NAME",
     help="Use this benchmark_model: a file, or a name of edge-mnv3 benchmark-binary; may be repeated. "
     "'current' (TensorFlow's) and 'litert-VERSION' are downloaded at first use.",

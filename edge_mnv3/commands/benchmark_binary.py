@@ -10,6 +10,7 @@ import click
 from edge_mnv3.commands.device_options import adb_option, usage_errors
 from edge_mnv3.commands.options import json_option
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH
 from edge_mnv3.core.choices import CURRENT_BINARY
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def command() -> None:
 
 @command.command("add")
 @click.argument("name")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @abi_option
 def add(name: str, file: Path, abi: str) -> None:
     """Take FILE into the registry as NAME."""

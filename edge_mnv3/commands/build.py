@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_mnv3.commands.options import force_option, json_option, model_options, requests
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH
 
 if TYPE_CHECKING:
     from edge_mnv3.stages.build import BuildRequest
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     metavar="FILE.keras",
     help="Save the model here.",

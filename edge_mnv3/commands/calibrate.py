@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +15,7 @@ from edge_mnv3.commands.options import (
     requests,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH, PATH_OR_WORD
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.calibrate import CalibrateResult
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @model_options
 @click.option(
     "--calibration",
+    type=PATH_OR_WORD,
     metavar="PATH|synthetic",
     help="Read images from a folder, CSV with a column 'file', text list, .npz, or an earlier run's "
     "quantize.json.  [default: the images that DIR has already]",
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
 @click.option(
     "--merge",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Add the images and statistics of another stored calibration; may be repeated.",
 )
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     metavar="DIR",
     help="Make this stored calibration, or go on with it.",

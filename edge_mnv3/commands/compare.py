@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_mnv3.commands.device_options import usage_errors
 from edge_mnv3.commands.options import json_option, requests
+from edge_mnv3.commands.types import PATH
 
 if TYPE_CHECKING:
     from edge_mnv3.stages.compare import CompareRequest
 
 
 @click.command("compare")
-@click.argument("a", type=click.Path(path_type=Path), metavar="A.json")
-@click.argument("b", type=click.Path(path_type=Path), metavar="B.json")
+@click.argument("a", type=PATH, metavar="A.json")
+@click.argument("b", type=PATH, metavar="B.json")
 @click.option(
     "--allow",
     multiple=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +10,7 @@ import click
 from edge_mnv3.commands.exit_codes import GATE_FAILED
 from edge_mnv3.commands.options import json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH, Choice
 from edge_mnv3.core.choices import DEFAULT_KERNELS, KERNELS
 from edge_mnv3.core.results.cost import CPUS, DEFAULT_CPU
 
@@ -27,11 +27,11 @@ def _cpus(_context: click.Context, _parameter: click.Parameter, value: str) -> t
 
 
 @click.command("cost")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE.tflite…")
+@click.argument("files", nargs=-1, required=True, type=PATH, metavar="FILE.tflite…")
 @click.option(
     "--cpu",
     "cpus",
-    type=click.Choice((*CPUS, _ALL)),
+    type=Choice((*CPUS, _ALL)),
     default=DEFAULT_CPU,
     show_default=True,
     callback=_cpus,
@@ -39,20 +39,20 @@ def _cpus(_context: click.Context, _parameter: click.Parameter, value: str) -> t
 )
 @click.option(
     "--kernels",
-    type=click.Choice(KERNELS),
+    type=Choice(KERNELS),
     default=DEFAULT_KERNELS,
     show_default=True,
     help="Run XNNPACK, or the built-in kernels alone.",
 )
 @click.option(
     "--against",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.tflite",
     help="Count this file too, and compare each with it.",
 )
 @click.option(
     "--baseline",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.json",
     help="Hold instructions against this earlier result, for --max-instructions-percent.",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +9,7 @@ import click
 from edge_mnv3.commands import bench, quantize, validate
 from edge_mnv3.commands.options import force_option, json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH
 from edge_mnv3.core.choices import DEMO_FOLDER
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "-o",
     "--output-dir",
     "folder",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=DEMO_FOLDER,
     help="Work in this folder.",
     show_default=True,

@@ -15,6 +15,7 @@ import click
 from edge_mnv3.commands.exit_codes import EXPECTED_ERROR, GATE_FAILED
 from edge_mnv3.commands.options import all_options
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH
 from edge_mnv3.core.choices import ACCELERATORS, HISTORY_FILE, MODELS_FOLDER, Accelerator
 from edge_mnv3.core.cores import threads_on_cores
 from edge_mnv3.core.errors import ArgumentError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 adb_option = click.option(
     "--adb",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="PATH",
     help="Use this adb binary.  [default: $ADB, PATH, Android SDK, adbutils]",
 )
@@ -41,13 +42,13 @@ accelerator_option = click.option(
 )
 npu_libraries_option = click.option(
     "--npu-libraries",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Give LiteRT's builds these libraries of the phone's maker (*.so) for --accelerator npu.",
 )
 models_dir_option = click.option(
     "--models-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=MODELS_FOLDER,
     show_default=True,
     metavar="DIR",
@@ -55,7 +56,7 @@ models_dir_option = click.option(
 )
 history_option = click.option(
     "--history",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help=f"Append the results to this file.  [default: {HISTORY_FILE} for phones]",
 )
@@ -100,7 +101,7 @@ run_options = all_options(
     ),
     click.option(
         "--logs",
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="DIR",
         help="Write the raw logs to this folder.  [default: a new folder in the cache]",
     ),

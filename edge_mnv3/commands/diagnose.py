@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +18,7 @@ from edge_mnv3.commands.options import (
     tflite_option,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH, PATH_OR_WORD
 from edge_mnv3.core.choices import DIAGNOSIS_SAMPLES
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _WIDTH = 110
     "--images",
     "--calibration",
     "images",
+    type=PATH_OR_WORD,
     metavar="PATH|synthetic",
     help="Run on these images: a folder, CSV, list, .npz or quantize.json.  "
     "[default: the quantize.json beside the int8 file]",
@@ -58,9 +59,7 @@ _WIDTH = 110
 @click.option(
     "--layers", "all_layers", is_flag=True, help="List every activation tensor, not one line for each block."
 )
-@click.option(
-    "--plot", type=click.Path(path_type=Path), metavar="FILE.png|.svg", help="Draw the result into this file."
-)
+@click.option("--plot", type=PATH, metavar="FILE.png|.svg", help="Draw the result into this file.")
 @output_option
 @force_option
 @json_option

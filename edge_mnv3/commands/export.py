@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_mnv3.commands.options import force_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH, Choice
 from edge_mnv3.core.choices import EXPORT_FORMS
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 @click.command("export")
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RESULT.json...")
+@click.argument("results", nargs=-1, required=True, type=PATH, metavar="RESULT.json...")
 @click.option(
     "--as",
     "form",
-    type=click.Choice(EXPORT_FORMS),
+    type=Choice(EXPORT_FORMS),
     default=EXPORT_FORMS[0],
     show_default=True,
     help="Write this form: a table with a row for every result, Bencher's metrics (nanoseconds), "
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Write it to this file, not to stdout.",
 )

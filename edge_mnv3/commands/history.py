@@ -9,6 +9,7 @@ import click
 
 from edge_mnv3.commands.options import json_option
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH
 from edge_mnv3.core.choices import HISTORY_FILE
 
 if TYPE_CHECKING:
@@ -18,9 +19,7 @@ EMULATED_TITLE = "EMULATED DEVICE, NOT A PHONE: "
 
 
 @click.command("history")
-@click.argument(
-    "file", required=False, default=HISTORY_FILE, type=click.Path(path_type=Path), metavar="[HISTORY.jsonl]"
-)
+@click.argument("file", required=False, default=HISTORY_FILE, type=PATH, metavar="[HISTORY.jsonl]")
 @click.option("--model", metavar="TEXT", help="Show only files whose path contains this.")
 @click.option("--device", metavar="TEXT", help="Show only devices whose name or serial number contains this.")
 @click.option(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_mnv3.commands.options import json_option, requests, runtime_option
+from edge_mnv3.commands.types import PATH
 from edge_mnv3.core.results.model_facts import activation_words
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("inspect")
-@click.argument("path", type=click.Path(path_type=Path), metavar="FILE.tflite")
+@click.argument("path", type=PATH, metavar="FILE.tflite")
 @runtime_option
 @json_option
 @requests("inspect.InspectRequest")

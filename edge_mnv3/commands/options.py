@@ -7,11 +7,11 @@ import functools
 import importlib
 import typing
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
 
+from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import (
     CALIBRATION_SAMPLES,
     DEFAULT_PREPROCESS,
@@ -35,7 +35,7 @@ def tflite_option(name: str, says: str) -> Callable[[F], F]:
     return click.option(
         f"--{name}",
         f"{name}_path",
-        type=click.Path(path_type=Path),
+        type=PATH,
         required=True,
         metavar="FILE.tflite",
         help=says,
@@ -101,13 +101,13 @@ cache_option = click.option(
 output_option = click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE.json",
     help="Also write the result to this file, as JSON.",
 )
 runtime_option = click.option(
     "--runtime",
-    type=click.Choice(RUNTIMES),
+    type=Choice(RUNTIMES),
     default=DEFAULT_RUNTIME,
     show_default=True,
     help="Use this TFLite runtime.",
@@ -120,7 +120,7 @@ input_range_option = click.option(
 )
 preprocess_option = click.option(
     "--preprocess",
-    type=click.Choice(PREPROCESS_NAMES),
+    type=Choice(PREPROCESS_NAMES),
     default=DEFAULT_PREPROCESS,
     show_default=True,
     help="Make pixels of an image in this way. slim: central 87.5 % crop; resize: the whole image; "
@@ -142,10 +142,8 @@ images_options = all_options(
     preprocess_option,
 )
 _model_options = all_options(
-    click.argument("model", required=False, type=click.Path(path_type=Path), metavar="[MODEL]"),
-    click.option(
-        "--variant", type=click.Choice(tuple(VARIANTS)), help="Take this network, in place of MODEL."
-    ),
+    click.argument("model", required=False, type=PATH, metavar="[MODEL]"),
+    click.option("--variant", type=Choice(tuple(VARIANTS)), help="Take this network, in place of MODEL."),
     click.option(
         "--alpha", type=float, help="Multiply the variant's widths by this.  [default: that of the variant]"
     ),
@@ -165,6 +163,7 @@ _model_options = all_options(
         "--weights",
         default=IMAGENET_WEIGHTS,
         show_default=True,
+        type=PATH_OR_WORD,
         metavar="imagenet|none|PATH",
         help="Give a variant published weights, random ones, or a .h5, .weights.h5 or .keras file.",
     ),

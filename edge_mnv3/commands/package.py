@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_mnv3.commands.options import input_range_option, json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import DEFAULT_SCORE_TRANSFORMATION, SCORE_TRANSFORMATIONS, TASKS
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.package import PackageResult
     from edge_mnv3.stages.package import PackageRequest
 
-_PATH = click.Path(path_type=Path)
-
 
 @click.command("package")
-@click.argument("models", nargs=-1, required=True, type=_PATH, metavar="MODEL.tflite|DIR...")
+@click.argument("models", nargs=-1, required=True, type=PATH, metavar="MODEL.tflite|DIR...")
 @click.option(
     "--labels",
     multiple=True,
+    type=PATH_OR_WORD,
     metavar="PATH|NAME=PATH",
     help="Take labels from a text file, a name a line, or from the folder of class folders; for the output "
     "NAME of several; may be repeated.  [default: ImageNet's, for 1000 classes]",
 )
 @click.option(
     "--task",
-    type=click.Choice(TASKS),
+    type=Choice(TASKS),
     help="Take the outputs for one class, one score, several labels, or features.  [default: as "
     "quantize.json or the last layer tells]",
 )
 @click.option(
     "--thresholds",
-    type=_PATH,
+    type=PATH,
     metavar="FILE",
     help="Let a label hold above these scores, a line for each label.  [default: a probability of one half]",
 )
@@ -59,7 +58,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--validate",
     "validations",
-    type=_PATH,
+    type=PATH,
     multiple=True,
     metavar="JSON",
     help="Include this result of edge-mnv3 validate --json; may be repeated.",
@@ -67,26 +66,26 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--bench",
     "benches",
-    type=_PATH,
+    type=PATH,
     multiple=True,
     metavar="JSON",
     help="Include this result of edge-mnv3 bench --json, on phones or on this machine; may be repeated.",
 )
 @click.option(
     "--golden",
-    type=_PATH,
+    type=PATH,
     metavar="PATH",
     help="Take the golden images from here; ten of them go into the bundle.  [default: synthetic ones]",
 )
 @click.option(
     "--score-calibration",
-    type=_PATH,
+    type=PATH,
     metavar="FILE",
     help="Include these sigmoid parameters, a line for each class.",
 )
 @click.option(
     "--score-transformation",
-    type=click.Choice(SCORE_TRANSFORMATIONS),
+    type=Choice(SCORE_TRANSFORMATIONS),
     default=DEFAULT_SCORE_TRANSFORMATION,
     show_default=True,
     help="Transform scores in this way before the sigmoid.",
@@ -94,7 +93,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "-o",
     "--output",
-    type=_PATH,
+    type=PATH,
     metavar="PATH",
     help="Write the bundle here.  [default: the model's name + _bundle]",
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands.options import json_option, requests
+from edge_mnv3.commands.types import Choice
 from edge_mnv3.model.arch import VARIANTS, Variant, parse_variant
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ def _to_variant(context: click.Context, option: click.Parameter, name: str | Non
 
 
 @click.command("published")
-@click.option(
-    "--variant", type=click.Choice(tuple(VARIANTS)), callback=_to_variant, help="Show this network only."
-)
+@click.option("--variant", type=Choice(tuple(VARIANTS)), callback=_to_variant, help="Show this network only.")
 @json_option
 @requests("published.PublishedRequest")
 def command(request: PublishedRequest, as_json: bool) -> None:

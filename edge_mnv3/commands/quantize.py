@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +18,7 @@ from edge_mnv3.commands.options import (
     requests,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import (
     DEFAULT_HARD_SWISH,
     DEFAULT_IO,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     "--calibration",
     default=SYNTHETIC,
     show_default=True,
+    type=PATH_OR_WORD,
     metavar="PATH|synthetic",
     help="Calibrate on a folder, CSV with a column 'file', text list, .npz, an earlier run's "
     "quantize.json, or a folder of edge-mnv3 calibrate.",
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 @images_options
 @click.option(
     "--recipe",
-    type=click.Choice(sorted(RECIPES)),
+    type=Choice(sorted(RECIPES)),
     default=DEFAULT_RECIPE,
     show_default=True,
     help="Quantize by this recipe. "
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--hard-swish",
-    type=click.Choice(HARD_SWISH_POLICIES),
+    type=Choice(HARD_SWISH_POLICIES),
     default=DEFAULT_HARD_SWISH,
     show_default=True,
     help="Write hard-swish in this way. auto: a table where that loses little; lowered: all with scales per "
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--io",
-    type=click.Choice(IO_TYPES),
+    type=Choice(IO_TYPES),
     default=DEFAULT_IO,
     show_default=True,
     help="Give the input and output this type; mobile APIs take uint8.",
@@ -82,7 +83,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--output-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default=QUANTIZED_FOLDER,
     help="Write the files to this folder.",
     show_default=True,

@@ -20,6 +20,7 @@ from edge_mnv3.commands.device_options import (
 )
 from edge_mnv3.commands.options import SAMPLES_HELP, force_option, json_option, output_option
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH_OR_WORD
 from edge_mnv3.core.choices import (
     CURRENT_BINARY,
     HISTORY_FILE,
@@ -53,6 +54,7 @@ ALL_VARIANTS = "all"
     "--weights",
     default=IMAGENET_WEIGHTS,
     show_default=True,
+    type=PATH_OR_WORD,
     metavar="imagenet|none|DIR",
     help="Give files that must be made published weights, random ones, or those of a folder with the "
     "published files.",
@@ -61,6 +63,7 @@ ALL_VARIANTS = "all"
     "--calibration",
     default=SYNTHETIC,
     show_default=True,
+    type=PATH_OR_WORD,
     metavar="PATH|synthetic",
     help="Calibrate files that must be made on these images, as in edge-mnv3 quantize.",
 )
@@ -80,6 +83,7 @@ ALL_VARIANTS = "all"
 )
 @click.option(
     "--era-binary",
+    type=PATH_OR_WORD,
     metavar="FILE|NAME",
     help="Use this benchmark_model of the published figures' time (TensorFlow 2.4 or before).  "
     "[default: the first registered name that begins with era]",
@@ -89,11 +93,13 @@ ALL_VARIANTS = "all"
     "binary",
     default=CURRENT_BINARY,
     show_default=True,
+    type=PATH_OR_WORD,
     metavar="FILE|NAME",
     help="Use this benchmark_model of today.",
 )
 @click.option(
     "--litert-binary",
+    type=PATH_OR_WORD,
     metavar="FILE|NAME",
     help="Use this benchmark_model of LiteRT 2, under XNNPACK, which it always runs: a third column.  "
     "[default: the newest registered litert-VERSION]",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_mnv3.commands.verbosity import NORMAL, QUIET, VERBOSE, verbosity
 from edge_mnv3.core.estimate import Estimate
 from edge_mnv3.core.reporting import Phase, Reporter
 
@@ -26,7 +27,8 @@ class TerminalReporter(Reporter):
     """Shows the step, its number, how much of it is done, the time that it took and the time that is left.
 
     On a terminal it is one line that is redrawn, and each step that ends leaves its name and duration.
-    Elsewhere it is a whole line, every five seconds at most.
+    Elsewhere it is a whole line, every five seconds at most. `-q` shows none, and `-v` a line when each step
+    begins and one when it ends.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class TerminalReporter(Reporter):
         self._step, self._done, self._total = "", 0, 0
         self._begun_s = self._shown_s = clock()
         self._line = ""
-        self._live = _live(console, self._redrawn) if console or _is_terminal() else None
+        self._verbosity = verbosity()
+        redraws = console is not None or (_is_terminal() and self._verbosity == NORMAL)
+        self._live = _live(console, self._redrawn) if redraws else None
         context = click.get_current_context(silent=True)
         if context is not None:
             # After an error and after Ctrl-C as well: the cursor is hidden while lines are redrawn.
@@ -85,7 +89,7 @@ class TerminalReporter(Reporter):
 
     def _end_step(self) -> None:
         ended, self._step = self._step, ""
-        if ended and self._live is not None:
+        if ended and (self._live is not None or self._verbosity == VERBOSE):
             self._write(f"{ended}: {self._clock() - self._begun_s:.1f} s")
 
     def _write(self, line: str) -> None:
@@ -100,7 +104,9 @@ class TerminalReporter(Reporter):
             self._live.start()
             if begins:
                 self._live.refresh()  # progress is shown by the thread that redraws
-        elif now_s - self._shown_s >= LINES_APART_S:
+        elif self._verbosity == QUIET:
+            return
+        elif (begins and self._verbosity == VERBOSE) or now_s - self._shown_s >= LINES_APART_S:
             self._shown_s = now_s
             click.echo(self._status(now_s), err=True)
 

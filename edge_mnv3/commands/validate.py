@@ -17,6 +17,7 @@ from edge_mnv3.commands.options import (
     tflite_option,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import DEFAULT_KERNEL_CHOICE, KERNEL_CHOICES, TASKS
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data",
     required=True,
+    type=PATH_OR_WORD,
     metavar="CSV|DIR|digits",
     help="Compare on these images: a CSV with columns file,label, or file and a column of 0 and 1 "
     "for each label, a folder with one subfolder a class, an .npz, or 'digits'; embeddings and maps need no "
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--labels",
     multiple=True,
+    type=PATH_OR_WORD,
     metavar="PATH|NAME=PATH",
     help="Find the outputs that class folders and a CSV name by these names, one a line; for the output NAME "
     "of several; may be repeated.",
@@ -47,7 +50,7 @@ if TYPE_CHECKING:
 @input_range_option
 @click.option(
     "--task",
-    type=click.Choice(TASKS),
+    type=Choice(TASKS),
     help="Take the outputs for one class, one score, several labels, or features.  [default: as "
     "quantize.json or the last layer tells]",
 )
@@ -68,7 +71,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--kernels",
-    type=click.Choice(KERNEL_CHOICES),
+    type=Choice(KERNEL_CHOICES),
     default=DEFAULT_KERNEL_CHOICE,
     show_default=True,
     help="Run on these kernels. auto: XNNPACK, and for an int8 file that does not load under it "

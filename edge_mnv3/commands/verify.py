@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +10,7 @@ from edge_mnv3.commands.device_options import adb_option
 from edge_mnv3.commands.exit_codes import GATE_FAILED
 from edge_mnv3.commands.options import json_option, requests
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH, PATH_OR_WORD
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.verify import VerifyResult
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 @click.command("verify")
-@click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
+@click.argument("bundle", type=PATH, metavar="BUNDLE")
 @click.option(
     "--data",
+    type=PATH_OR_WORD,
     metavar="PATH|digits",
     help="Measure the accuracy on these labelled images, few or many, and test whether it is the one that "
     "the bundle states.",
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @adb_option
 @click.option(
     "--benchmark-binary",
+    type=PATH_OR_WORD,
     metavar="FILE|NAME",
     help="Use this benchmark_model on --device: a file, or a name of edge-mnv3 benchmark-binary.  "
     "[default: current]",

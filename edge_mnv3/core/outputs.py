@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_mnv3.core.errors import OutputError
+from edge_mnv3.core.special_files import special_kind
 
 STAGING_PREFIX = ".edge-mnv3-"
 
@@ -21,8 +22,14 @@ def check_writable(paths: Sequence[Path], *, force: bool) -> None:
         OutputError: A path exists and `force` is off, is a folder, or its folder cannot be written to.
     """
     for path in paths:
-        if path.is_dir():
-            raise OutputError(f"output {path}", "a folder of that name", "a file name")
+        _check_output(path, force=force)
+
+
+def _check_output(path: Path, *, force: bool) -> None:
+    try:
+        kind = special_kind(path)
+        if path.is_dir() or kind:
+            raise OutputError(f"output {path}", f"a {kind or 'folder'} of that name", "a file name")
         if path.exists() and not force:
             raise OutputError(
                 f"output {path} exists already", next_step="use --force to overwrite it, or another -o"
@@ -30,12 +37,22 @@ def check_writable(paths: Sequence[Path], *, force: bool) -> None:
         folder = path.parent
         while not folder.exists():
             folder = folder.parent
-        if not folder.is_dir():
-            raise OutputError(f"output {path}", f"{folder}, which is a file", "a folder")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise OutputError(
-                f"output {path}: no permission to write in {folder}", next_step="use another -o"
-            )
+    except OSError as error:
+        raise OutputError(f"output {path}: {_reason(error)}", next_step="use another -o") from error
+    if not folder.is_dir():
+        raise OutputError(f"output {path}", f"{folder}, which is a file", "a folder")
+    try:
+        # Only writing shows it: root has all permissions, and file systems such as /proc refuse all the same.
+        with tempfile.TemporaryFile(dir=folder, prefix=STAGING_PREFIX):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"output {path}: cannot write in {folder} ({_reason(error)})", next_step="use another -o"
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def check_apart(

@@ -233,7 +233,7 @@ def open_model(
     module = _import_runtime(runtime)
     if content is None and not path.is_file():
         raise ModelFileError(f"model {path}", no_file(path), "a .tflite file")
-    source = {"model_path": str(path)} if content is None else {"model_content": content}
+    source = _told(path) if content is None else {"model_content": content}
     log = None
     try:
         with captured_native_output(RUNTIME_LOG) as log:
@@ -247,6 +247,15 @@ def open_model(
             ) from error
         raise ModelNotLoadedError(f"model {path} does not load under {kernels}", problem) from error
     return LoadedModel(interpreter, kernels, runtime, input_range)
+
+
+def _told(path: Path) -> dict[str, Any]:
+    """Tells a runtime of a file: by its path, or by what it holds where the path is no text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return {"model_content": path.read_bytes()}
+    return {"model_path": str(path)}
 
 
 def open_bytes(

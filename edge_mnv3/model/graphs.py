@@ -23,6 +23,8 @@ from edge_mnv3.model.model_files import is_readable, read_config
 from edge_mnv3.model.weight_files import check_weights, inspect_weights
 from edge_mnv3.model.weights import published_weights
 
+MOST_PARAMETERS = 2**29  # of 4 bytes: a flatbuffer has less than 2 GiB
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphRequest(Request):
@@ -102,6 +104,7 @@ def resolve_graph(request: GraphRequest, reporter: Reporter) -> ResolvedGraph:
     """
     if request.weights == RANDOM_WEIGHTS:
         reporter.warn("random weights were asked for: the model's answers are chance")
+        _check_size(request)
         random = WeightsInfo(source=RANDOM_WEIGHTS, path=None, sha256=None)
         return ResolvedGraph(
             request=request,
@@ -140,6 +143,23 @@ def resolve_graph(request: GraphRequest, reporter: Reporter) -> ResolvedGraph:
         weights_path=path,
         weights=WeightsInfo(source=source, path=str(path), sha256=file.sha256),
     )
+
+
+def _check_size(request: GraphRequest) -> None:
+    """Refuses what no .tflite holds, before anything tries to make room for it.
+
+    Raises:
+        ArgumentError: The network has more parameters than a flatbuffer has room for.
+    """
+    classes = request.classes or IMAGENET_CLASSES
+    parameters = arch.count_parameters(arch.weighted_layers(arch.expand(request.variant), classes=classes))
+    if parameters > MOST_PARAMETERS:
+        raise ArgumentError(
+            f"{request.variant.name} with {classes} classes",
+            f"{parameters:,} parameters",
+            f"at most {MOST_PARAMETERS:,}, which is what a .tflite holds",
+            "use a smaller --alpha or fewer --classes",
+        )
 
 
 def own_input_size(request: GraphRequest) -> int:

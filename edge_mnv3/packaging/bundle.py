@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from edge_mnv3.core.errors import BundleError, InputFileError
 from edge_mnv3.core.outputs import check_folder_writable, check_writable, staged, staged_folder
+from edge_mnv3.core.special_files import special_kind
 from edge_mnv3.core.stored_zip import write_entries
 from edge_mnv3.packaging.manifest import MANIFEST_FILE
 
@@ -131,6 +132,9 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
             raise BundleError(f"{name} is a link", expected="a file")
         if path.is_dir():
             continue
+        kind = special_kind(path)
+        if kind is not None:
+            raise BundleError(f"{name} is a {kind}", expected="a file")
         try:
             files[name] = path.read_bytes()
         except OSError as error:

@@ -62,9 +62,9 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, when: str) -> None:
         time.sleep(0.3)
         running.send_signal(signal.SIGINT)
         stdout, stderr = running.communicate(timeout=120)
-    assert running.returncode == 1
+    assert running.returncode == 130
     assert stdout == ""
-    assert stderr.rstrip().endswith("Aborted!")
+    assert stderr.rstrip().endswith("Interrupted.")
     assert "Traceback" not in stderr
     assert not out.exists()
 

@@ -38,7 +38,7 @@ def test_no_option_is_lost(name: str) -> None:
     command = importlib.import_module(f"edge_mnv3.commands.{COMMANDS[name].module}").command
     module, _, request_class = getattr(command.callback, REQUEST_ATTRIBUTE).rpartition(".")
     fields = dataclasses.fields(getattr(importlib.import_module(module), request_class))
-    options = {parameter.name for parameter in command.params}
+    options = {parameter.name for parameter in command.params if parameter.expose_value}
     if "graph" in {field.name for field in fields}:
         options = (options - GRAPH) | {"graph"}
     direct = set(inspect.signature(inspect.unwrap(command.callback)).parameters) - {"request"}

@@ -62,9 +62,29 @@ def test_output_below_a_file(tmp_path: Path) -> None:
 
 
 def test_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
-    with pytest.raises(OutputError, match=f"no permission to write in {tmp_path}"):
+    def refuse(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)  # root may write anywhere
+    with pytest.raises(OutputError, match=rf"cannot write in {tmp_path} \(permission denied\)"):
         check_writable([tmp_path / "a"], force=False)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc on this system")
+def test_file_system_that_refuses_even_root() -> None:
+    with pytest.raises(OutputError, match=r"output /proc/a/b: cannot write in /proc \("):
+        check_writable([Path("/proc/a/b")], force=True)
+
+
+def test_name_that_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r": file name too long; use another -o$"):
+        check_writable([tmp_path / ("a" * 300)], force=False)
+
+
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="got a pipe of that name, expected a file name"):
+        check_writable([tmp_path / "pipe"], force=True)
 
 
 def test_folder_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

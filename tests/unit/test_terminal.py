@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from edge_mnv3.commands.terminal import TerminalReporter, duration
+from edge_mnv3.commands.verbosity import NORMAL, QUIET, VERBOSE, add_verbosity, verbosity
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.reporting import Phase
 
@@ -114,3 +115,29 @@ def test_the_cursor_comes_back_after_errors(error: BaseException) -> None:
     done = CliRunner().invoke(command)
     assert done.exit_code == 1
     assert written.getvalue().index(HIDDEN) < written.getvalue().rindex(SHOWN)
+
+
+@pytest.mark.parametrize(
+    ("level", "lines"),
+    [
+        (QUIET, ["warning: few images"]),
+        (NORMAL, ["warning: few images"]),
+        (
+            VERBOSE,
+            [*("reading: 0 s", "warning: few images", "reading: 0.0 s"), "fitting: 0 s", "fitting: 0.0 s"],
+        ),
+    ],
+)
+def test_how_much_is_said(capsys: pytest.CaptureFixture[str], level: int, lines: list[str]) -> None:
+    command = click.Command("command", callback=lambda: None)
+    add_verbosity(command)
+    flags = {QUIET: ["-q"], NORMAL: [], VERBOSE: ["-v"]}[level]
+    with command.make_context("command", flags):
+        assert verbosity() == level
+        reporter = TerminalReporter(clock=Clock())
+        reporter.step("reading")
+        reporter.warn("few images")
+        reporter.step("fitting")
+        reporter.close()
+    assert capsys.readouterr().err.splitlines() == lines
+    assert verbosity() == NORMAL
