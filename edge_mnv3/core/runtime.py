@@ -37,6 +37,7 @@ from edge_mnv3.core.native_output import RUNTIME_LOG, captured_native_output
 from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3.core.results.models import KernelCheck, TensorInfo
+from edge_mnv3.core.special_files import is_text
 from edge_mnv3.core.versions import TENSORFLOW_PACKAGES
 
 _MODULES: dict[RuntimeName, tuple[str, tuple[str, ...]]] = {
@@ -233,7 +234,9 @@ def open_model(
     module = _import_runtime(runtime)
     if content is None and not path.is_file():
         raise ModelFileError(f"model {path}", no_file(path), "a .tflite file")
-    source = _told(path) if content is None else {"model_content": content}
+    if content is None and not is_text(path):  # runtimes take paths as text only
+        content = path.read_bytes()
+    source = {"model_path": str(path)} if content is None else {"model_content": content}
     log = None
     try:
         with captured_native_output(RUNTIME_LOG) as log:
@@ -247,15 +250,6 @@ def open_model(
             ) from error
         raise ModelNotLoadedError(f"model {path} does not load under {kernels}", problem) from error
     return LoadedModel(interpreter, kernels, runtime, input_range)
-
-
-def _told(path: Path) -> dict[str, Any]:
-    """Tells a runtime of a file: by its path, or by what it holds where the path is no text."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return {"model_content": path.read_bytes()}
-    return {"model_path": str(path)}
 
 
 def open_bytes(

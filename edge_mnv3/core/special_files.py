@@ -1,4 +1,4 @@
-"""Pipes, sockets and devices, which are no files: reading one may wait for ever."""
+"""Pipes, sockets and devices, reading which may wait for ever, and paths that are no text."""
 
 from __future__ import annotations
 
@@ -39,3 +39,12 @@ def check_no_special_file(path: Path, what: str) -> None:
         raise InputFileError(what, (error.strerror or str(error)).lower(), "the path of a file") from error
     if kind is not None:
         raise InputFileError(what, f"a {kind}", "a file")
+
+
+def is_text(path: Path) -> bool:
+    """Whether a path is text; on Linux it may be any bytes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

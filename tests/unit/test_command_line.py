@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from edge_mnv3.cli import COMMANDS, main
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD, alike
 from edge_mnv3.core.errors import ModelFileError
-from edge_mnv3.core.special_files import check_no_special_file, special_kind
+from edge_mnv3.core.special_files import check_no_special_file, is_text, special_kind
 
 
 def run(*arguments: str) -> Result:
@@ -111,6 +111,11 @@ def test_special_kinds(tmp_path: Path) -> None:
         check_no_special_file(Path("/dev/null"), "image x")
     with pytest.raises(Exception, match=r"^image x: got file name too long, expected the path of a file$"):
         check_no_special_file(tmp_path / ("a" * 300), "image x")
+
+
+def test_a_path_that_is_no_text() -> None:
+    assert is_text(Path("é"))
+    assert not is_text(Path(os.fsdecode(b"\xff\xfe")))
 
 
 def test_an_output_that_is_full_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
