@@ -234,9 +234,8 @@ def open_model(
     module = _import_runtime(runtime)
     if content is None and not path.is_file():
         raise ModelFileError(f"model {path}", no_file(path), "a .tflite file")
-    if content is None and not is_text(path):  # runtimes take paths as text only
-        content = path.read_bytes()
-    source = {"model_path": str(path)} if content is None else {"model_content": content}
+    by_path = content is None and is_text(path)  # runtimes take text only
+    source = {"model_path": str(path)} if by_path else {"model_content": content or path.read_bytes()}
     log = None
     try:
         with captured_native_output(RUNTIME_LOG) as log:
@@ -374,10 +373,9 @@ def _tensor_info(details: dict[str, Any]) -> TensorInfo:
 def _undelegated(ops: list[dict[str, Any]], interpreter: Any) -> dict[str, int]:
     """Counts the operators outside all partitions.
 
-    The interpreter lists the graph's operators, then the delegate's, without saying which belongs
-    where. A tensor that leaves a partition is one of its outputs, and one that enters is one of its
-    inputs; a tensor that is neither lies inside a partition or between two operators outside. So, from the
-    graph's end to its start, each operator's place follows from its consumers'.
+    The interpreter lists the graph's operators, then the delegate's, without saying which belongs where. A
+    tensor that leaves a partition is one of its outputs, and one that enters is one of its inputs; another lies
+    inside a partition or between operators outside. So, from the graph's end on, consumers tell the place.
     """
     partitions = [op for op in ops if op["op_name"] == "DELEGATE"]
     produced = {int(tensor) for op in partitions for tensor in op["outputs"]}
