@@ -374,7 +374,7 @@ def _undelegated(ops: list[dict[str, Any]], interpreter: Any) -> dict[str, int]:
     """Counts the operators outside all partitions.
 
     The interpreter lists the graph's operators, then the delegate's, without saying which belongs where. A
-    tensor that leaves a partition is one of its outputs, and one that enters is one of its inputs; another lies
+    tensor that leaves a partition is one of its outputs, one that enters is one of its inputs, another lies
     inside a partition or between operators outside. So, from the graph's end on, consumers tell the place.
     """
     partitions = [op for op in ops if op["op_name"] == "DELEGATE"]
