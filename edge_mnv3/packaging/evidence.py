@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from edge_mnv3.core.choices import RANDOM_WEIGHTS
 from edge_mnv3.core.errors import InputFileError
@@ -28,6 +28,7 @@ from edge_mnv3.core.results.stated import (
     Provenance,
     StatedAccuracy,
     StatedComparison,
+    StatedImages,
 )
 from edge_mnv3.core.results.validate import ClassFigures, ModelAccuracy, ValidateResult
 
@@ -117,12 +118,35 @@ def accuracy(results: Sequence[ValidateResult], sha256: str) -> StatedAccuracy |
 
     Figures of several outputs are a comparison, which names them.
     """
+    found = _measured(results, sha256)
+    return None if found is None else _stated(*found)
+
+
+def stated_images(results: Sequence[ValidateResult], sha256: str) -> StatedImages | None:
+    """Returns which images were right in the result that `accuracy` takes."""
+    found = _measured(results, sha256)
+    if found is None or found.result.image_answers is None:
+        return None
+    answers = found.result.image_answers
+    int8 = found.measured is found.result.int8
+    return StatedImages(sha256=answers.sha256, right=answers.int8_right if int8 else answers.float_right)
+
+
+class _Measured(NamedTuple):
+    """A result with figures of classes, and which of its two files is meant."""
+
+    result: ValidateResult
+    figures: ClassFigures
+    measured: ModelAccuracy
+
+
+def _measured(results: Sequence[ValidateResult], sha256: str) -> _Measured | None:
     for result in results:
         if len(result.outputs) > 1:
             continue
         for measured in (result.int8, result.float_):
             if measured.sha256 == sha256 and result.figures is not None:
-                return _stated(result, result.figures, measured)
+                return _Measured(result, result.figures, measured)
     return None
 
 

@@ -263,7 +263,11 @@ def _check_accuracy(
     tests = sum(each.accuracy is not None for each in manifest.models)
     names = bundle_names(bundle, model, stated.class_offset)
     test = AccuracyTest(model, stated, LEVEL / tests)
-    measured = measure_accuracy(path, test, LabelledData(data, names), findings.reporter)
+    try:
+        measured = measure_accuracy(path, test, LabelledData(data, names), findings.reporter)
+    except BundleError as error:
+        findings.add(f"accuracy of {model.file}", [str(error)], "")
+        return
     findings.accuracy.append(measured)
     words = accuracy_words(measured)
     findings.add(f"accuracy of {model.file}", [] if measured.passed else [f"{model.file}: {words}"], words)

@@ -218,16 +218,22 @@ def test_accuracy_as_stated(inputs: Path, bundle: Path) -> None:
     stated = json.loads((inputs / "validate.json").read_text())["int8"]["top1_percent"]
     assert (measured.n, measured.top1_percent) == (30, stated)
     assert (measured.stated_n, measured.stated_top1_percent) == (30, stated)
-    assert measured.p_value == pytest.approx(1.0)
+    assert (measured.p_value, measured.lost, measured.won) == (1.0, 0, 0)
     low, high = measured.stated_ci95_percent
     assert low < stated < high
-    # 1 of 30 is told from 8 of 30 (p = 0.026), 2 of 30 are not (p = 0.08).
-    assert measured.told_below_percent is not None
-    assert 0 < measured.told_below_percent < 100 / 30
+    # Of the same images 6 that are lost are told, where none is won: 2 of the 8 that were right are left.
+    assert measured.told_below_percent == pytest.approx(100 * 3 / 30)
     words = run("verify", bundle, "--data", inputs / "data.csv").stdout
-    assert (
-        "26.67 % on 30 is stated (p = 1, Fisher's exact test, two-sided); below 2.8 % a difference" in words
-    )
+    assert "the same images, 0 lost and 0 won (p = 1, McNemar's exact test, two-sided); below 10.0 %" in words
+
+
+def test_the_same_files_with_other_labels_are_other_images(inputs: Path, bundle: Path) -> None:
+    rows = (inputs / "data.csv").read_text().split()
+    moved = [rows[0], *(f"{row[:-1]}{(int(row[-1]) + 1) % CLASSES}" for row in rows[1:])]
+    (inputs / "moved.csv").write_text("\n".join(moved))
+    done = run("verify", bundle, "--data", inputs / "moved.csv", "--json")
+    measured = from_json(VerifyResult, done.stdout).accuracy[0]
+    assert (measured.lost, measured.test) == (None, "Fisher's exact test, two-sided")
 
 
 def test_a_few_fresh_images_are_no_reason_for_alarm(inputs: Path, bundle: Path, tmp_path: Path) -> None:

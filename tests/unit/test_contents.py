@@ -78,6 +78,7 @@ def manifest(measured: bytes) -> BundleManifest:
         takes={},
         provenance=None,
         accuracy=None,
+        stated_images=None,
         comparison=None,
         latencies=(),
         phone_latencies=(),

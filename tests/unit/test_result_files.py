@@ -57,7 +57,7 @@ def test_results_are_read_whole(name: str, kind: type[Any], command: str) -> Non
     added: set[str] = {
         CalibrateResult: {"float_from_cache", "model", "source"},
         BuildResult: {"source"},
-        ValidateResult: {"label_names_sha256", "ordered_names", "statistics", "task_source"},
+        ValidateResult: {"label_names_sha256", "ordered_names", "image_answers", "statistics", "task_source"},
     }.get(kind, set())
     told = json.loads(path.read_text()).keys() - {ValidateResult: {"workers", "images_per_s"}}.get(
         kind, set()
@@ -75,6 +75,11 @@ def test_manifest_of_one_output_of_scores() -> None:
     assert output.tensor.name == output.name == stored["models"][0]["output"]["name"]
     assert output.has_classes
     assert [labels.count for labels in manifest.labels] == [5]
+
+
+def test_manifest_that_does_not_tell_which_images_were_right() -> None:
+    (model,) = read_manifest({"manifest.json": (FORMATS / "bundle-manifest-v4.json").read_bytes()}).models
+    assert (model.accuracy and model.accuracy.n, model.stated_images) == (30, None)
 
 
 def test_verification_of_one_output() -> None:

@@ -9,7 +9,13 @@ from edge_mnv3.core.results.bench import HostBenchResult, nested_conditions
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.model_facts import InputFacts, OutputFacts
 from edge_mnv3.core.results.models import RuntimeNeeds, TensorInfo
-from edge_mnv3.core.results.stated import PhoneLatency, Provenance, StatedAccuracy, StatedComparison
+from edge_mnv3.core.results.stated import (
+    PhoneLatency,
+    Provenance,
+    StatedAccuracy,
+    StatedComparison,
+    StatedImages,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +108,8 @@ class PackagedModel:
         takes: What each mobile API says to a file of this input type.
         provenance: How it was made; None if no `quantize.json` tells.
         accuracy: The accuracy that `validate` measured of an output of classes; None if it was not given.
+        stated_images: Which images of `accuracy` were right; None where it is not known, and in bundles of
+            earlier releases.
         comparison: What `validate` measured against the float file; None if it was not given, or in bundles
             of earlier releases.
         latencies: What `bench --host` measured; `conditions` say where.
@@ -121,6 +129,7 @@ class PackagedModel:
     takes: dict[str, str]
     provenance: Provenance | None
     accuracy: StatedAccuracy | None
+    stated_images: StatedImages | None
     comparison: StatedComparison | None
     latencies: tuple[HostBenchResult, ...]
     phone_latencies: tuple[PhoneLatency, ...]
@@ -209,6 +218,11 @@ def _of_one_output(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "models": models, "labels": [data["labels"]]}
 
 
+def _without_images(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades a manifest of version 4, which does not say which images were right."""
+    return {**data, "models": [{**model, "stated_images": None} for model in data["models"]]}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BundleManifest:
     """`manifest.json` of a bundle: what it holds, and the hash of every file but itself and `SHA256SUMS`.
@@ -227,7 +241,7 @@ class BundleManifest:
     """
 
     FORMAT: ClassVar[Format] = Format(
-        "bundle manifest", (_nest_phone_latencies, _without_facts, _of_one_output)
+        "bundle manifest", (_nest_phone_latencies, _without_facts, _of_one_output, _without_images)
     )
     schema_version: int = FORMAT.version
     name: str

@@ -92,6 +92,19 @@ class StatedAccuracy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StatedImages:
+    """Which of the images of a stated accuracy were right.
+
+    Attributes:
+        sha256: Hash of the images' names and labels, in the order of the names.
+        right: The images that were right, in the order of the names, eight a byte, hexadecimal.
+    """
+
+    sha256: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatedComparison:
     """How alike `validate` found this file and the float file, output by output, as the bundle states it.
 

@@ -201,6 +201,21 @@ class OutputComparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageAnswers:
+    """Which images each file has right, for comparisons with other runs over the same images.
+
+    Attributes:
+        sha256: Hash of the images' names and labels, in the order of the names.
+        float_right: The images that float has right, in the order of the names, eight a byte, hexadecimal.
+        int8_right: Those that int8 has right.
+    """
+
+    sha256: str
+    float_right: str
+    int8_right: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClassFigures:
     """The figures of an output of classes with labels.
 
@@ -240,7 +255,7 @@ def _without_order(data: dict[str, Any]) -> dict[str, Any]:
 def _without_statistics(data: dict[str, Any]) -> dict[str, Any]:
     """Upgrades version 5: no statistics of outputs, but how fast images were run, and by how many workers."""
     kept = {key: value for key, value in data.items() if key not in ("workers", "images_per_s")}
-    return {**kept, "statistics": []}
+    return {**kept, "statistics": [], "image_answers": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +279,8 @@ class ValidateResult:
         runtime: Name and version of the TFLite runtime.
         gate: The limit on the drop; None where none was asked for.
         outputs: Each output of the files; empty in results of version 1.
+        image_answers: Which images each file has right; None where no output is of classes with labels, for
+            more than 100,000 images, and in results of earlier releases.
         statistics: Of each output of classes and each single score, what the counts show; empty in results of
             earlier releases.
         task_source: What told the tasks of the outputs: the user (`stated`), `quantize.json` (`recorded`), or
@@ -295,6 +312,7 @@ class ValidateResult:
     runtime: str
     gate: Gate | None
     outputs: tuple[OutputComparison, ...]
+    image_answers: ImageAnswers | None
     statistics: tuple[OutputStatistics, ...]
     task_source: TaskSource | None
     label_names_sha256: dict[str, str]

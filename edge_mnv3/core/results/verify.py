@@ -36,7 +36,7 @@ class GoldenRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedAccuracy:
-    """Accuracy measured now against the stated one: two samples of images, and whether of one share.
+    """Accuracy measured now against the stated one: on other images, or image by image on the same.
 
     Attributes:
         model: File in the bundle.
@@ -47,13 +47,17 @@ class VerifiedAccuracy:
         stated_n: Images of the stated accuracy; None in results of earlier releases.
         stated_top1_percent: The bundle's top-1; None in results of earlier releases.
         stated_ci95_percent: The bundle's interval.
-        test: Name of the test; None in results of earlier releases, which asked whether `top1_percent` lies
+        test: Name of the test: of two samples, or of pairs where the images have the names and labels of the
+            stated ones; None in results of earlier releases, which asked whether `top1_percent` lies
             in the stated interval.
         level: Share of intact models that the test may tell to differ: 0.05 divided by how many models
             of the bundle are tested so; None in results of earlier releases.
         p_value: How often images of one share differ as much as these; None in results of earlier releases.
-        told_below_percent: Below this accuracy so many images tell a difference in 8 of 10 cases; None where
-            they are too few to tell any drop, and in results of earlier releases.
+        told_below_percent: Below this accuracy so many images tell a difference in 8 of 10 cases, and the
+            same images whenever none is won; None where they are too few to tell any drop, and in results of
+            earlier releases.
+        lost: Images that were right and are not now; None where the images are others.
+        won: Images that are right now and were not; None where the images are others.
         passed: `p_value` is above `level`.
     """
 
@@ -69,6 +73,8 @@ class VerifiedAccuracy:
     level: float | None
     p_value: float | None
     told_below_percent: float | None
+    lost: int | None
+    won: int | None
     passed: bool
 
 
@@ -100,6 +106,8 @@ _OF_TWO_SAMPLES = (
     "level",
     "p_value",
     "told_below_percent",
+    "lost",
+    "won",
 )
 
 

@@ -151,6 +151,7 @@ def validate(
         runtime=pair.float_.runtime,
         gate=None if settings.max_drop_points is None else _gate(outputs, settings.max_drop_points, findings),
         outputs=tuple(outputs),
+        image_answers=None if figures is None else figures.image_answers,
         statistics=tuple(statistics),
         task_source=pair.task_source,
         label_names_sha256=plan.names_sha256,

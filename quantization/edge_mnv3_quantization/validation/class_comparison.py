@@ -15,6 +15,7 @@ from edge_mnv3.core.results.validate import (
     AccuracyDelta,
     ClassLoss,
     Disagreement,
+    ImageAnswers,
     OutputComparison,
     ScoreComparison,
 )
@@ -33,6 +34,7 @@ from edge_mnv3_quantization.validation.differences import (
     accuracy_delta,
     agreement_percent,
     class_losses,
+    image_answers,
     worst_disagreements,
 )
 from edge_mnv3_quantization.validation.findings import (
@@ -94,6 +96,7 @@ class ClassFigures(NamedTuple):
     delta: AccuracyDelta
     losses: tuple[ClassLoss, ...]
     worst: tuple[Disagreement, ...]
+    image_answers: ImageAnswers | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -313,6 +316,7 @@ def _figures(answers: Sequence[Answer]) -> ClassFigures:
         delta=accuracy_delta(answers, float_hits, int8_hits),
         losses=class_losses(answers),
         worst=worst_disagreements(answers),
+        image_answers=image_answers(answers),
     )
 
 

@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from edge_mnv3.core.image_marks import MOST_IMAGES, image_order, images_sha256, packed
 from edge_mnv3.core.intervals import Z95
-from edge_mnv3.core.results.validate import AccuracyDelta, ClassLoss, Disagreement
+from edge_mnv3.core.results.validate import AccuracyDelta, ClassLoss, Disagreement, ImageAnswers
 from edge_mnv3_quantization.validation.hits import Hits
 
 WORST_LISTED = 20
@@ -118,4 +119,17 @@ def worst_disagreements(answers: Sequence[Answer]) -> tuple[Disagreement, ...]:
             float_margin=answer.float_margin,
         )
         for answer in different[:WORST_LISTED]
+    )
+
+
+def image_answers(answers: Sequence[Answer]) -> ImageAnswers | None:
+    """Keeps which images each file has right; None of too many."""
+    if len(answers) > MOST_IMAGES:
+        return None
+    names, labels = [answer.file for answer in answers], [answer.label for answer in answers]
+    ordered = [answers[place] for place in image_order(names, labels)]
+    return ImageAnswers(
+        sha256=images_sha256(names, labels),
+        float_right=packed([answer.float_right for answer in ordered]),
+        int8_right=packed([answer.int8_right for answer in ordered]),
     )
