@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from edge_mnv3.cli import COMMANDS, main
 from edge_mnv3.core import published
+from edge_mnv3.core.hard_swish_costs import read_form_costs
 from edge_mnv3.core.imagenet import IMAGENET_CLASSES
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results import bench as bench_results
@@ -278,6 +279,18 @@ def modelled_errors() -> str:
         "int8 rows",
         "swapped pairs",
     )
+    return markdown_table(heads, rows)
+
+
+def hard_swish_forms() -> str:
+    """What each form of an int8 hard-swish costs on each processor."""
+    rows = []
+    for (form, cpu), cost in read_form_costs().items():
+        each, element, pixel = cost.cycles_each, cost.cycles_per_element, cost.cycles_per_pixel
+        low, high = cost.cycles(112, 112, 16)
+        shown = f"{low / 1000:.0f} to {high / 1000:.0f}"
+        rows.append((f"`{form}`", f"`{cpu}`", f"{each:.0f}", f"{element:.2f}", f"{pixel:.1f}", shown))
+    heads = ("form", "core", "each operator", "each element", "each pixel", "thousand cycles at 112x112x16")
     return markdown_table(heads, rows)
 
 
