@@ -213,9 +213,11 @@ def _named(result: DeviceBenchResult, placed: bool = False) -> str:
     """Names a measurement; of a sweep with its threads and cores."""
     conditions = result.conditions
     name, accelerator = Path(conditions.model_path).name, conditions.accelerator
-    where = "" if accelerator == "cpu" else f", {accelerator},"
-    placement = f", {threads_on_cores(conditions)}," if placed else ""
-    return f"{name} with '{conditions.binary.name}'{where}{placement} on device {conditions.device.serial}"
+    told = ([accelerator] if accelerator != "cpu" else []) + (
+        [threads_on_cores(conditions)] if placed else []
+    )
+    where = f", {', '.join(told)}," if told else ""
+    return f"{name} with '{conditions.binary.name}'{where} on device {conditions.device.serial}"
 
 
 def _log_of(result: DeviceBenchResult) -> str:

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from device.bench_setup import STEADY, model_file
+from device.command_setup import write_variant_files
 from device.fault_setups import DONE, FAILED, MEDIAN_US
 from device.layouts import generic_phone
 from device.phone import Phone
@@ -201,6 +202,29 @@ def test_ctrl_c_says_what_becomes_of_the_launches(
 def _nothing(printed: str) -> str:
     """The report, if it has no results."""
     return printed if json.loads(printed)["results"] == [] else "results"
+
+
+def test_published_figures_are_held_against_a_phone_of_the_cloud(platform: Platform, tmp_path: Path) -> None:
+    write_variant_files(tmp_path / "models", "small")
+    (tmp_path / "benchmark_model").write_bytes(benchmark_binary())
+    words = f"--device {SERIAL} --variants small --models-dir models --weights none"
+    short = (
+        "--benchmark-binary",
+        "benchmark_model",
+        "--runs",
+        "10",
+        "--launches",
+        "1",
+        "--accept-variation",
+        "-o",
+        "result.json",
+    )
+    done = CliRunner().invoke(main, ["reproduce", *words.split(), *short])
+    assert done.exit_code == DONE, done.output
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["device"]["serial"], result["device"]["model"]) == (SERIAL, "Generic Phone")
+    assert [one["median_us"] for one in result["results"]] == [MEDIAN_US] * 3
+    assert {each["verdict"] for cell in result["cells"] for each in cell["measured"]} == {"conditions differ"}
 
 
 def test_what_comes_back_cut_is_no_figure(platform: Platform, tmp_path: Path) -> None:
