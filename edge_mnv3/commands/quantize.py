@@ -24,6 +24,7 @@ from edge_mnv3.core.choices import (
     DEFAULT_IO,
     HARD_SWISH_POLICIES,
     IO_TYPES,
+    MOST_BUDGET_PERCENT,
     QUANTIZED_FOLDER,
     SYNTHETIC,
 )
@@ -65,6 +66,16 @@ if TYPE_CHECKING:
     show_default=True,
     help="Write hard-swish in this way. auto: a table where that loses little; lowered: all with scales per "
     "channel, slower; fused: the operator HARD_SWISH, which XNNPACK does not take.",
+)
+@click.option(
+    "--budget",
+    "budget_percent",
+    type=click.FloatRange(0, MOST_BUDGET_PERCENT),
+    default=0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Spend up to so much more modelled time on an Arm processor on accuracy: channels whose rounding "
+    "costs most are computed several times.",
 )
 @click.option(
     "--io",

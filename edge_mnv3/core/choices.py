@@ -37,6 +37,7 @@ DEFAULT_KERNEL_CHOICE: KernelChoice = "auto"
 DEFAULT_RUNTIME: RuntimeName = "litert"
 DEFAULT_PREPROCESS: PreprocessName = "slim"
 DEFAULT_HARD_SWISH: HardSwishPolicy = "auto"
+MOST_BUDGET_PERCENT = 100.0  # of more modelled cost for channel copies
 DEFAULT_IO: IoType = "uint8"
 DEFAULT_SCORE_TRANSFORMATION: ScoreTransformation = "identity"
 

@@ -13,6 +13,7 @@ from edge_mnv3.core.choices import (
     DEFAULT_HARD_SWISH,
     DEFAULT_IO,
     DEFAULT_PREPROCESS,
+    MOST_BUDGET_PERCENT,
     QUANTIZED_FOLDER,
     SYNTHETIC,
     HardSwishPolicy,
@@ -66,6 +67,8 @@ class QuantizeRequest(Request):
         preprocess: Key of `PREPROCESSES`.
         recipe: Key of `RECIPES`.
         hard_swish: What the recipe makes of hard-swish; `auto` for one that has no choice.
+        budget_percent: How much more modelled cost on an Arm processor channel copies may add, 0 to
+            `MOST_BUDGET_PERCENT`; 0 for a recipe that has none.
         io: dtype of the int8 file's input and output.
         output_dir: Folder for the two files and `quantize.json`.
         force: Overwrite them.
@@ -79,6 +82,7 @@ class QuantizeRequest(Request):
     preprocess: PreprocessName = DEFAULT_PREPROCESS
     recipe: str = DEFAULT_RECIPE
     hard_swish: HardSwishPolicy = DEFAULT_HARD_SWISH
+    budget_percent: float = 0.0
     io: IoType = DEFAULT_IO
     output_dir: AnyPath = QUANTIZED_FOLDER
     force: bool = False
@@ -88,9 +92,20 @@ class QuantizeRequest(Request):
         """Refuses what the registries do not have.
 
         Raises:
-            ArgumentError: The recipe is unknown, or it has no such choice of hard-swish.
+            ArgumentError: The recipe is unknown, or it has no such choice of hard-swish, or no such budget.
         """
-        _recipe(self)
+        recipe = _recipe(self)
+        if not 0 <= self.budget_percent <= MOST_BUDGET_PERCENT:
+            raise ArgumentError(
+                "--budget", f"{self.budget_percent:g}", f"0 to {MOST_BUDGET_PERCENT:g} percent of more cost"
+            )
+        if self.budget_percent and not recipe.copies_channels:
+            raise ArgumentError(
+                f"--budget with recipe {recipe.name}",
+                f"{self.budget_percent:g}",
+                "0: it copies no channels",
+                f"use --recipe {DEFAULT_RECIPE}",
+            )
 
 
 def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeResult:
@@ -148,6 +163,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
             calibration=sample.manifest,
             recipe=request.recipe,
             hard_swish=request.hard_swish,
+            budget_percent=request.budget_percent,
             io=request.io,
             float_path=str(paths[0]),
             float_size_bytes=len(float_model.content),
@@ -255,6 +271,7 @@ def _quantized(
             options=QuantizationOptions(
                 io=request.io,
                 hard_swish=request.hard_swish,
+                budget_percent=request.budget_percent,
                 seed=request.seed,
                 synthetic=sample.synthetic,
                 input_range=takes,

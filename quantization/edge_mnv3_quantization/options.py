@@ -15,6 +15,7 @@ class QuantizationOptions:
     Attributes:
         io: The dtype of the int8 file's input and output.
         hard_swish: What becomes of each hard-swish; see `algorithms.lowering`.
+        budget_percent: How much more modelled cost on an Arm processor channel copies may add, at least 0.
         seed: The seed of the directions in which costs are measured, and of the positions to which weights
             are fitted.
         synthetic: Whether the calibration images are synthetic.
@@ -23,6 +24,7 @@ class QuantizationOptions:
 
     io: IoType = DEFAULT_IO
     hard_swish: HardSwishPolicy = DEFAULT_HARD_SWISH
+    budget_percent: float = 0.0
     seed: int = 0
     synthetic: bool = False
     input_range: InputRange = PIXELS

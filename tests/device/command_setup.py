@@ -136,6 +136,7 @@ def _write_variant(folder: Path, name: str, recipe: str, classes: int) -> None:
             sha256="0" * 64,
         ),
         recipe=recipe,
+        budget_percent=0.0,
         hard_swish="auto",
         io="uint8",
         float_path=float_path.name,

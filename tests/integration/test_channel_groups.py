@@ -154,7 +154,8 @@ def test_auto_groups_where_it_saves_and_runs_as_one_partition(
     for worth in (0.001, 1e9):
         monkeypatch.setattr(lowering, "_GROUP_WORTH", worth)
         monkeypatch.setattr(lowering, "_WORTH", 1e9)
-        grouped, moved = lower(network, per_channel, sensitivities, "auto")
+        forms = lowering.choose_forms(network, per_channel, sensitivities, "auto")
+        grouped, moved = lower(network, per_channel, sensitivities, forms)
         assert np.abs(outputs(grouped) - outputs(original(network))).max() < TOLERANCE
         counted = [node for node in grouped.nodes if node.kind == "concat"]
         assert len(counted) == (1 if worth < 1 else 0)
@@ -233,7 +234,7 @@ def test_groups_that_the_float_file_cannot_have(tmp_path: Path, monkeypatch: pyt
     network, other = wide_network(excite=False), wide_network(40, excite=False)
     contents = [write_float(one, [one.output], pixels=True) for one in (network, other)]
     int8 = quantized("fast", contents[0], IMAGES)
-    with pytest.raises(ModelFileError, match="model q: got channel groups or equalization scales that"):
+    with pytest.raises(ModelFileError, match="model q: got channel copies, groups or equalization scales"):
         pair_files(contents[1], int8, float_name="f", int8_name="q")
 
 

@@ -46,7 +46,8 @@ def per_channel() -> tuple[Network, dict[int, Sensitivity]]:
 
 
 def lowered(hard_swish: HardSwishPolicy) -> tuple[Network, dict[int, Sensitivity]]:
-    return lower(network(), *per_channel(), hard_swish)
+    forms = lowering.choose_forms(network(), *per_channel(), hard_swish)
+    return lower(network(), *per_channel(), forms)
 
 
 def hard_sigmoids(given: Network) -> list[str]:

@@ -12,6 +12,7 @@ from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.recipe import (
+    CopiedLayer,
     ExponentTrial,
     HardSwishForm,
     RecipeReport,
@@ -36,6 +37,10 @@ REPORT = RecipeReport(
         HardSwishForm(layer="activation_1", input_layer="conv_1", form="per_channel", groups=1),
     ),
     channel_groups={"conv": (16, 16, 40)},
+    copied_layers=(
+        CopiedLayer(layer="conv", channels=16, copied_channels=5, added_channels=16, most_copies=4),
+    ),
+    copies_cost_percent=14.5,
     folded_excitations=("squeeze_excite_conv_1",),
     refitted_layers=(
         RefittedLayer(
@@ -79,7 +84,7 @@ def test_note_holds_all_but_ranges_and_times() -> None:
     [
         (write_report(REPORT)[:-1], "Expecting"),
         (b"\xff", "utf-8"),
-        (write_report(REPORT).replace(b'"schema_version":1', b'"schema_version":9'), "reads 1"),
+        (write_report(REPORT).replace(b'"schema_version":2', b'"schema_version":9'), "reads 1 to 2"),
     ],
     ids=["cut", "not_text", "of_a_later_release"],
 )
@@ -101,7 +106,7 @@ def test_notes_of_the_release_before_are_read() -> None:
 def test_quantize_json_of_the_release_before() -> None:
     text = (GOLDEN / "quantize-v1.json").read_text(encoding="utf-8")
     result = from_json(QuantizeResult, text)
-    assert (result.schema_version, result.recipe_report, result.hard_swish) == (5, None, "auto")
+    assert (result.schema_version, result.recipe_report, result.hard_swish) == (6, None, "auto")
     assert from_json(QuantizeResult, to_json(result)) == result
 
 

@@ -147,7 +147,7 @@ def test_several_outputs_are_shown_by_name() -> None:
 
 def test_quantize_json_from_before_there_was_a_cache() -> None:
     result = read_quantize_result(FORMATS / "quantize-v2.json")
-    assert result.schema_version == 5
+    assert result.schema_version == 6
     assert result.float_from_cache is False
     assert result.recipe_report is not None
     assert len(result.calibration.images) == 6
@@ -168,6 +168,14 @@ def test_quantize_json_from_before_answers_were_looked_at() -> None:
     assert (result.variant, result.findings) == (None, ())
     assert result.source is not None
     assert result.source.path == "birds.tflite"
+
+
+def test_quantize_json_from_before_there_was_a_budget() -> None:
+    result = read_quantize_result(FORMATS / "quantize-v5.json")
+    assert (result.budget_percent, result.io) == (0.0, "uint8")
+    report = read_quantize_result(FORMATS / "quantize-v2.json").recipe_report
+    assert report is not None
+    assert (report.copied_layers, report.copies_cost_percent) == ((), 0.0)
     assert (result.model.input.mean, result.model.input.range_source) == ((127.5,), "stated")
 
 

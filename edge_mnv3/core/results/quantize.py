@@ -28,6 +28,11 @@ def _without_findings(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "findings": []}
 
 
+def _without_budget(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 5: there were no channel copies to spend a budget on then."""
+    return {**data, "budget_percent": 0.0}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeResult:
     """A float and an int8 file made from one graph.
@@ -41,6 +46,7 @@ class QuantizeResult:
         calibration: The calibration images.
         recipe: Name of the quantization recipe.
         hard_swish: What it was asked to make of hard-swish.
+        budget_percent: How much more modelled cost it was allowed.
         io: dtype of the int8 file's input and output.
         float_path: The float file.
         float_size_bytes: Size of the float file.
@@ -58,7 +64,8 @@ class QuantizeResult:
     """
 
     FORMAT: ClassVar[Format] = Format(
-        "quantize", (_without_report, _without_cache, facts_of_variant, _without_findings)
+        "quantize",
+        (_without_report, _without_cache, facts_of_variant, _without_findings, _without_budget),
     )
     schema_version: int = FORMAT.version
     name: str
@@ -69,6 +76,7 @@ class QuantizeResult:
     calibration: CalibrationManifest
     recipe: str
     hard_swish: str
+    budget_percent: float
     io: str
     float_path: str
     float_size_bytes: int

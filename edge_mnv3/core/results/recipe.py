@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
 
@@ -36,6 +36,27 @@ class HardSwishForm:
     input_layer: str
     form: str
     groups: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedLayer:
+    """A layer some of whose output channels are computed several times, each time rounded at other places.
+
+    What follows channel by channel follows each copy, up to the next layer that takes all channels at once.
+
+    Attributes:
+        layer: The first layer with the copies.
+        channels: Its output channels in the float file.
+        copied_channels: How many of them are computed more than once.
+        added_channels: How many output channels it has more than in the float file.
+        most_copies: The most copies of one channel, itself included.
+    """
+
+    layer: str
+    channels: int
+    copied_channels: int
+    added_channels: int
+    most_copies: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +104,11 @@ class TensorRange:
     zero_point: int
 
 
+def _without_copies(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 1: no channel was copied then."""
+    return {**data, "copied_layers": [], "copies_cost_percent": 0.0}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeReport:
     """What a recipe decided, layer by layer.
@@ -98,6 +124,8 @@ class RecipeReport:
         exponent_trials: The powers that were tried; empty where the images do not allow trials.
         hard_swishes: What became of each hard-swish, in the order of execution.
         channel_groups: Layer of a divided convolution to the number of channels of each group.
+        copied_layers: Layers with channel copies, in the order of execution.
+        copies_cost_percent: How much modelled cost on an Arm processor the copies add.
         folded_excitations: Layers of the squeeze-excite excitations that were constant, and are folded into
             the next weights.
         refitted_layers: Refitted layers, in the order of execution; empty for recipes that refit none.
@@ -106,7 +134,7 @@ class RecipeReport:
         phases_s: Phase to seconds of wall time; empty where the report is read from an int8 file.
     """
 
-    FORMAT: ClassVar[Format] = Format("recipe_report")
+    FORMAT: ClassVar[Format] = Format("recipe_report", (_without_copies,))
     schema_version: int = FORMAT.version
     recipe: str
     engine: str
@@ -116,6 +144,8 @@ class RecipeReport:
     exponent_trials: tuple[ExponentTrial, ...]
     hard_swishes: tuple[HardSwishForm, ...]
     channel_groups: dict[str, tuple[int, ...]]
+    copied_layers: tuple[CopiedLayer, ...]
+    copies_cost_percent: float
     folded_excitations: tuple[str, ...]
     refitted_layers: tuple[RefittedLayer, ...]
     ranges: tuple[TensorRange, ...]

@@ -118,6 +118,7 @@ class Edit:
         scale: float,
         zero_point: int,
         equalization_scales: npt.NDArray[np.float64] | None,
+        movement: npt.NDArray[np.float64] | None = None,
     ) -> None:
         """Rounds a float tensor to int8 and back before anything takes it.
 
@@ -126,10 +127,14 @@ class Edit:
             scale: Real value of one step.
             zero_point: Stored value of real 0.
             equalization_scales: (C,): the tensor is divided by them before, and multiplied after; None for 1.
+            movement: (C,): is added to the tensor before everything, and subtracted after; None for 0.
         """
         shape = tuple(int(side) for side in self._graph.tensors[tensor].shape)
         place = self._place_after(tensor)
         value, new = tensor, []
+        if movement is not None:
+            value = self._add_tensor(Tensor(name="", dtype="FLOAT32", shape=shape))
+            new.append(self._operator("ADD", [tensor, self._add_constant(movement)], value))
         if equalization_scales is not None:
             divided = self._add_tensor(Tensor(name="", dtype="FLOAT32", shape=shape))
             inverse = self._add_constant(1.0 / equalization_scales)
@@ -144,6 +149,10 @@ class Edit:
             restored = self._add_tensor(Tensor(name="", dtype="FLOAT32", shape=shape))
             new.append(self._operator("MUL", [real, self._add_constant(equalization_scales)], restored))
             real = restored
+        if movement is not None:
+            back = self._add_tensor(Tensor(name="", dtype="FLOAT32", shape=shape))
+            new.append(self._operator("ADD", [real, self._add_constant(-movement)], back))
+            real = back
         self._replace_tensors({tensor: real})
         self._graph.operators[place:place] = new
 

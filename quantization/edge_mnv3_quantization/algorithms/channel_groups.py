@@ -26,7 +26,7 @@ Channels = npt.NDArray[np.intp]
 
 MULTIPLE = 16  # kernels take so many channels at once, on Arm and on x86
 MOST_GROUPS = 4
-_CHANNELWISE: tuple[Kind, ...] = (
+CHANNELWISE: tuple[Kind, ...] = (
     "depthwise",
     "hard_sigmoid",
     "hard_swish",
@@ -125,7 +125,7 @@ def group_channels(
     if not np.array_equal(np.sort(order), np.arange(network.values[x].channels)):
         raise ValueError(f"not every channel of '{network.values[x].name}' is in one group")
     chain = chain_of(network, x)
-    moved = _channelwise(network, x)
+    moved = channelwise(network, x)
     if chain is None or moved & {network.input, *network.outputs}:
         return None
     ordered = network.with_nodes(_reordered(node, moved, order) for node in network.nodes)
@@ -158,14 +158,14 @@ def group_channels(
     return dataclasses.replace(ordered.with_nodes(nodes, values), channel_groups=known), origins
 
 
-def _channelwise(network: Network, x: int) -> frozenset[int]:
+def channelwise(network: Network, x: int) -> frozenset[int]:
     """Finds the values whose channels must be in the same order as those of x."""
     values, before = {x}, 0
     while len(values) > before:
         before = len(values)
         for node in network.nodes:
             ends = {*node.inputs, node.output}
-            if node.kind in _CHANNELWISE and ends & values:
+            if node.kind in CHANNELWISE and ends & values:
                 values |= ends
     return frozenset(values)
 
@@ -174,15 +174,20 @@ def _reordered(node: Node, moved: frozenset[int], order: Channels) -> Node:
     if node.weights is None:
         return node
     weights, bias = node.weights_and_bias()
+    copied = node.copied_inputs
     if node.kind == "depthwise":
         if node.output in moved:
             weights, bias = weights[..., order], bias[order]
     else:
         if node.inputs[0] in moved:
             weights = weights[..., order]
+            copied = None if copied is None else copied[order]
         if node.output in moved:
             weights, bias = weights[order], bias[order]
-    return dataclasses.replace(node, weights=weights, bias=bias)
+    stagger = node.stagger
+    if stagger is not None and node.output in moved:
+        stagger = stagger[order]
+    return dataclasses.replace(node, weights=weights, bias=bias, stagger=stagger, copied_inputs=copied)
 
 
 def _part(node: Node, low: int, high: int) -> Node:
@@ -191,7 +196,8 @@ def _part(node: Node, low: int, high: int) -> Node:
         return node
     weights, bias = node.weights_and_bias()
     chosen = weights[..., low:high] if node.kind == "depthwise" else weights[low:high]
-    return dataclasses.replace(node, weights=chosen, bias=bias[low:high])
+    stagger = None if node.stagger is None else node.stagger[low:high]
+    return dataclasses.replace(node, weights=chosen, bias=bias[low:high], stagger=stagger)
 
 
 def best_groups(

@@ -15,6 +15,7 @@ measured costs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -40,11 +41,18 @@ _WORTH = 0.01  # for scales per channel
 _GROUP_WORTH = 0.003  # for one more channel group
 
 
-class _Forms(NamedTuple):
-    """The values whose hard-swish is per channel or by channel groups; other hard-swishes are tables."""
+class Forms(NamedTuple):
+    """The form of each hard-swish, by the value that it takes: a table where nothing else is said.
 
-    per_channel: frozenset[int]
-    groups: Mapping[int, list[Channels]]
+    Attributes:
+        per_channel: Those that are per channel.
+        groups: Those that are tables by channel groups, with the groups.
+        fused: All stay operators.
+    """
+
+    per_channel: frozenset[int] = frozenset()
+    groups: Mapping[int, Sequence[Channels]] = MappingProxyType({})
+    fused: bool = False
 
 
 class _Costs:
@@ -90,10 +98,7 @@ class _Costs:
 
 
 def lower(
-    original: Network,
-    measured: Network,
-    sensitivities: Mapping[int, Sensitivity],
-    hard_swish: HardSwishPolicy,
+    original: Network, measured: Network, sensitivities: Mapping[int, Sensitivity], forms: Forms
 ) -> tuple[Network, dict[int, Sensitivity]]:
     """Lowers every hard-swish of a network.
 
@@ -101,17 +106,12 @@ def lower(
         original: A network with `hard_swish` nodes.
         measured: The same network, lowered per channel and rescaled to products without constant factors.
         sensitivities: What errors in the values of `measured` cost.
-        hard_swish: Which forms to choose.
+        forms: The form of each hard-swish, from `choose_forms`.
 
     Returns:
         The lowered network, its products without constant factors, and the sensitivities of its values.
     """
-    forms = _Forms(frozenset(hard_swish_inputs(measured)), {})
-    if hard_swish == "auto":
-        forms = _forms(original, measured, sensitivities)
-    lowered = original
-    if hard_swish != "fused":
-        lowered = lower_hard_swish(original, per_channel=forms.per_channel)
+    lowered = original if forms.fused else lower_hard_swish(original, per_channel=forms.per_channel)
     # A value of either network is the original network's value divided by a number.
     there, here = (value_scales(network, {}) for network in (lower_hard_swish(original), lowered))
     lowered_sensitivities = {
@@ -129,7 +129,26 @@ def lower(
     return network, {value: known for value, known in lowered_sensitivities.items() if value in kept}
 
 
-def _forms(original: Network, measured: Network, sensitivities: Mapping[int, Sensitivity]) -> _Forms:
+def choose_forms(
+    original: Network,
+    measured: Network,
+    sensitivities: Mapping[int, Sensitivity],
+    hard_swish: HardSwishPolicy,
+) -> Forms:
+    """Chooses the form of each hard-swish of a network.
+
+    Args:
+        original: A network with `hard_swish` nodes.
+        measured: The same network, lowered per channel and rescaled to products without constant factors.
+        sensitivities: What errors in the values of `measured` cost.
+        hard_swish: Which forms to choose.
+    """
+    if hard_swish == "auto":
+        return _forms(original, measured, sensitivities)
+    return Forms(per_channel=frozenset(hard_swish_inputs(measured)), fused=hard_swish == "fused")
+
+
+def _forms(original: Network, measured: Network, sensitivities: Mapping[int, Sensitivity]) -> Forms:
     """Chooses the cheapest forms that are accurate enough."""
     costs = _Costs(measured, sensitivities)
     tables = lower_hard_swish(original, per_channel=())
@@ -149,4 +168,4 @@ def _forms(original: Network, measured: Network, sensitivities: Mapping[int, Sen
                 continue
         if x not in settled and costs.table(x) - costs.per_channel(x) > _WORTH * costs.total:
             per_channel.add(x)
-    return _Forms(frozenset(per_channel), groups)
+    return Forms(frozenset(per_channel), groups)

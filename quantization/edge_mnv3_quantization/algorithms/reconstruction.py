@@ -20,9 +20,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_mnv3.core.parallel import available_cores, map_in_threads
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3_quantization.algorithms.channel_copies import movements
 from edge_mnv3_quantization.algorithms.float_results import (
     LARGE_MAP_IMAGES,
     FloatResults,
@@ -40,7 +42,11 @@ from edge_mnv3_quantization.algorithms.ridges import (
     joined,
     moments_of,
 )
-from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights, weight_scales
+from edge_mnv3_quantization.algorithms.weight_quantization import (
+    quantize_weights,
+    weight_scales,
+    without_copies,
+)
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network, Node
 from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid
@@ -72,11 +78,22 @@ class _Samples:
         inputs: The node's inputs as stored, (N, positions, taps, C).
         quantization: How the inputs are stored.
         results: The float network's results, (N, positions, O).
+        copied: Which inputs are copies of one another: those with equal numbers, (C,); None where none are.
     """
 
     inputs: Stored
     quantization: Quantization
     results: Floats
+    copied: npt.NDArray[np.intp] | None = None
+
+    def without_copies(self, inputs: Floats) -> Floats:
+        """Replaces the copies of a channel, in inputs (samples, taps, C), by their mean."""
+        if self.copied is None:
+            return inputs
+        _, channels, counts = np.unique(self.copied, return_inverse=True, return_counts=True)
+        shares = np.zeros((len(channels), len(counts)), np.float32)
+        shares[np.arange(len(channels)), channels] = 1 / counts[channels]
+        return np.asarray(inputs @ shares)
 
     def real_inputs(self, images: slice, channels: slice, order: tuple[int, ...]) -> Floats:
         """Returns some inputs as real numbers, (samples, taps, C) with the axes in the given order."""
@@ -120,6 +137,7 @@ def reconstruct(
     """
     network, quantizations = quantized.network, quantized.quantizations
     workers = workers or available_cores()
+    moved = movements(network, quantizations)
     weighted = [node for node in network.nodes if node.kind in WEIGHTED]
     # Images beyond the first ones run from the pixels to the first small map at once.
     parts = [images[:LARGE_MAP_IMAGES], images[LARGE_MAP_IMAGES:]]
@@ -148,10 +166,13 @@ def reconstruct(
                     ]
                 )
                 wanted -= _real_numbers(stored, quantizations[around])
+            if node.output in moved:
+                wanted += _float32(moved[node.output])
             samples = _Samples(
                 inputs=gathered[0] if len(gathered) == 1 else np.concatenate(gathered),
                 quantization=quantizations[value],
                 results=wanted,
+                copied=node.copied_inputs,
             )
             weights[node.output] = _fitted(node, samples, workers, hessian_weighted=hessian_weighted)
         else:
@@ -177,7 +198,9 @@ def _float32(scale: Array | None) -> Floats:
 
 
 def _fitted(node: Node, samples: _Samples, workers: int, *, hessian_weighted: bool) -> RefittedWeights:
-    weights, _ = node.weights_and_bias()
+    # Copies hold nearly the same numbers: fitted one by one, their weights would fit the noise between them.
+    single = without_copies(node)
+    weights, _ = single.weights_and_bias()
     depthwise = node.kind == "depthwise"
     input_scale = samples.quantization.scale
     rows = _rows(weights, depthwise)
@@ -190,14 +213,18 @@ def _fitted(node: Node, samples: _Samples, workers: int, *, hessian_weighted: bo
 
     if len(halves) == 2:
         every = joined(*halves)
-        ridges = best_ridges(_choosing_rows(node, input_scale), halves, workers)
+        ridges = best_ridges(_choosing_rows(single, input_scale), halves, workers)
         rows = rows + best_change(rows, every, ridges)
     quantized = quantize_weights(
-        dataclasses.replace(node, weights=_shaped(rows)),
+        dataclasses.replace(node, weights=_spread(_shaped(rows), node)),
         input_scale,
         covariance=every.xx if depthwise and hessian_weighted else None,
     )
-    bias = (every.y - np.einsum("gto,gt->go", _real(quantized, depthwise), every.x)).reshape(-1)
+    given = every.x
+    if node.copied_inputs is not None:
+        stored = samples.inputs.mean(axis=(0, 1), dtype=np.float64) - samples.quantization.zero_point
+        given = samples.quantization.scale * stored.reshape(1, -1)
+    bias = (every.y - np.einsum("gto,gt->go", _real(quantized, depthwise), given)).reshape(-1)
     steps = quantized.scales.astype(np.float64) * input_scale
     return RefittedWeights(
         weights=quantized.weights,
@@ -205,6 +232,14 @@ def _fitted(node: Node, samples: _Samples, workers: int, *, hessian_weighted: bo
         bias=bias_steps(bias, steps),
         ridges=np.broadcast_to(ridges, len(steps)),
     )
+
+
+def _spread(weights: Array, node: Node) -> Array:
+    """Divides the weights of each channel among its copies."""
+    if node.copied_inputs is None:
+        return weights
+    _, channels, counts = np.unique(node.copied_inputs, return_inverse=True, return_counts=True)
+    return np.asarray(weights[..., channels] / counts[channels])
 
 
 def _choosing_rows(node: Node, input_scale: float) -> ChoosingRows:
@@ -244,6 +279,7 @@ def _moments(samples: _Samples, images: slice, depthwise: bool) -> Moments:
     channels = results.shape[-1]
     if not depthwise:
         x = samples.real_inputs(images, slice(None), (0, 1, 2))
+        x = samples.without_copies(x)
         return moments_of(x.reshape(1, len(x), -1), results.reshape(1, -1, channels))
     y = np.ascontiguousarray(results.reshape(-1, channels).T)[:, :, np.newaxis]
     parts = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -47,8 +48,12 @@ def quantize_weights(node: Node, input_scale: float, *, covariance: Array | None
     """
     _, bias = node.weights_and_bias()
     rows, least = _rows(node), weight_scales(node, input_scale)
-    scales = _best_scales(rows, least)
-    stored = _nearest(rows, scales)
+    if node.copied_inputs is None:
+        scales = _best_scales(rows, least)
+        stored = _nearest(rows, scales)
+    else:
+        scales = _best_scales(_rows(without_copies(node)), least)
+        stored = _nearest_sums(node, node.copied_inputs, scales)
     if covariance is not None:
         stored, scales = _weighed(rows, least, covariance)
     return QuantizedWeights(
@@ -79,6 +84,31 @@ def _single(scales: Array) -> Array:
 
 def _nearest(rows: Array, scales: Array) -> Array:
     return np.clip(np.rint(rows / scales[..., np.newaxis]), -LARGEST_STEP, LARGEST_STEP)
+
+
+def without_copies(node: Node) -> Node:
+    """Adds up a node's weights for the copies of each channel that it takes."""
+    if node.copied_inputs is None:
+        return node
+    weights, _ = node.weights_and_bias()
+    is_copy = np.equal.outer(node.copied_inputs, np.unique(node.copied_inputs))
+    return dataclasses.replace(node, weights=weights @ is_copy.astype(np.float64), copied_inputs=None)
+
+
+def _nearest_sums(node: Node, copied: npt.NDArray[np.intp], scales: Array) -> Array:
+    """Rounds weights so that the sums over the copies of a channel are rounded to nearest, (O, taps).
+
+    Copies hold nearly the same numbers, so that their weights act as one: rounded alike, each to nearest,
+    their errors would add up.
+    """
+    weights, bias = node.weights_and_bias()
+    steps = weights / scales.reshape(-1, *[1] * (weights.ndim - 1))
+    stored = np.empty_like(steps)
+    for channel in np.unique(copied):
+        places = np.flatnonzero(copied == channel)
+        sums = np.rint(np.cumsum(steps[..., places], axis=-1))
+        stored[..., places] = np.diff(sums, axis=-1, prepend=0.0)
+    return np.clip(stored, -LARGEST_STEP, LARGEST_STEP).reshape(len(bias), -1)
 
 
 def _candidates(rows: Array, least: Array) -> Array:

@@ -144,7 +144,7 @@ def _rounding(item: Item, shape: tuple[int, ...], equalization: EqualizationScal
     builder = GraphBuilder()
     tensor = builder.add_tensor(Tensor(name="", dtype="FLOAT32", shape=shape))
     edit = Edit(builder.to_bytes([tensor], [tensor]), "being diagnosed")
-    fake_quantize(edit, tensor, item.value, equalization)
+    fake_quantize(edit, tensor, item, equalization)
     return edit.to_bytes()
 
 

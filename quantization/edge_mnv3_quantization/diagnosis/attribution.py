@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -94,7 +94,9 @@ def attribute(
     order = sorted(range(len(items)), key=lambda index: -alone[index])
     ranked = [items[index] for index in order]
     stored = [
-        item if item.weights is None else weights_item(item.weights, equalization, stored_bias=True)
+        replace(item, movement=None)
+        if item.weights is None
+        else weights_item(item.weights, equalization, stored_bias=True)
         for item in items
     ]
     *cumulative, together = map_in_threads(
@@ -119,7 +121,7 @@ def run_quantized(
     edit = Edit(pair.float_content, "being diagnosed").with_outputs([pair.logits.float_tensor])
     for item in chosen:
         if item.weights is None:
-            fake_quantize(edit, item.value.float_tensor, item.value, equalization)
+            fake_quantize(edit, item.value.float_tensor, item, equalization)
         for tensor, numbers in item.constants().items():
             edit.set_constant(item.value.float_tensor, tensor, numbers)
     model = open_bytes(edit.to_bytes())

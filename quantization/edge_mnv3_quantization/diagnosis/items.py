@@ -22,12 +22,15 @@ class Item:
 
     Attributes:
         real: The weights and the bias that replace those of the float file.
+        movement: By how much each channel of a value is moved before it is rounded, and back after it, (C,)
+            in the float file's numbers; None where none is, or where the bias in front of it moves it.
     """
 
     kind: Literal["value", "weights"]
     value: PairedValue
     weights: PairedWeights | None = None
     real: tuple[Array, Array] | None = None
+    movement: Array | None = None
 
     def constants(self) -> dict[int, npt.NDArray[np.float32]]:
         """What the int8 file's weights replace the float file's constants by, by number; none of a value."""
@@ -41,7 +44,13 @@ class Item:
 def list_items(pair: Pair, equalization: EqualizationScales) -> list[Item]:
     """Lists the values, then the weights, whose biases are the float file's."""
     # A concatenation rounds nothing that its inputs have not rounded.
-    values = [Item(kind="value", value=value) for value in pair.values if value.op != "CONCATENATION"]
+    values = []
+    for value in pair.values:
+        if value.op != "CONCATENATION":
+            movement = pair.movements.get(pair.int8_file.tensors[value.int8_tensor].name)
+            if movement is not None:
+                movement = movement * equalization.outputs[value.int8_tensor]
+            values.append(Item(kind="value", value=value, movement=movement))
     return values + [weights_item(one, equalization, stored_bias=False) for one in pair.weights]
 
 
@@ -51,11 +60,12 @@ def weights_item(weights: PairedWeights, equalization: EqualizationScales, *, st
     return Item(kind="weights", value=weights.output, weights=weights, real=real)
 
 
-def fake_quantize(edit: Edit, tensor: int, value: PairedValue, equalization: EqualizationScales) -> None:
-    """Rounds a tensor of a file that is being edited as the int8 file rounds a value."""
+def fake_quantize(edit: Edit, tensor: int, item: Item, equalization: EqualizationScales) -> None:
+    """Rounds a tensor of a file that is being edited as the int8 file rounds the value of an item."""
+    value = item.value
     scales = equalization.outputs[value.int8_tensor]
     differ = np.abs(scales - 1).max() > _EQUAL
-    edit.fake_quantize(tensor, value.scale, value.zero_point, scales if differ else None)
+    edit.fake_quantize(tensor, value.scale, value.zero_point, scales if differ else None, item.movement)
 
 
 def as_float(

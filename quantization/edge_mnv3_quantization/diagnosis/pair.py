@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from edge_mnv3.core.results.recipe import RecipeReport
 from edge_mnv3.core.tflite.types import Graph
 from edge_mnv3_quantization.graph.network import Array
@@ -96,6 +99,10 @@ class Pair:
         weights: The paired weights in the order of execution.
         equalization_scales: The scales (C,) in float value = scale * int8 value, by the value's name in the
             int8 file; a missing value has 1.
+        copies: Which channels of a value are copies of one another: those with equal numbers, (C,), by the
+            value's name in the int8 file; a missing value has none.
+        movements: By how many real numbers of the int8 file each channel of a value is moved, (C,), by the
+            value's name; a missing value is not moved.
         hard_sigmoids: Tensors of the int8 file that are hard-sigmoids of a lowered hard-swish.
         hard_swishes: How many hard-swishes the float file had as it was given.
         report: The recipe's report in the int8 file; None for files of others and of older releases.
@@ -108,6 +115,8 @@ class Pair:
     values: tuple[PairedValue, ...]
     weights: tuple[PairedWeights, ...]
     equalization_scales: Mapping[str, Array]
+    copies: Mapping[str, npt.NDArray[np.intp]]
+    movements: Mapping[str, Array]
     hard_sigmoids: frozenset[int]
     hard_swishes: int
     report: RecipeReport | None

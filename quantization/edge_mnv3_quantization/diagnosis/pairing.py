@@ -8,8 +8,10 @@ notes say that its graph was rewritten, the float file is rewritten in the same 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_mnv3.core.errors import ConversionError, ModelFileError
 from edge_mnv3.core.input_range import PIXELS, InputRange
@@ -17,19 +19,23 @@ from edge_mnv3.core.results.recipe import RecipeReport
 from edge_mnv3.core.tflite.pixels import taking_pixels
 from edge_mnv3.core.tflite.read import only_graph, read_model
 from edge_mnv3.core.tflite.types import Graph, Model, Operator
-from edge_mnv3_quantization.algorithms.channel_groups import group_channels
+from edge_mnv3_quantization.algorithms.channel_copies import copy_channels, movements
+from edge_mnv3_quantization.algorithms.channel_groups import channelwise, group_channels
 from edge_mnv3_quantization.diagnosis.one_output import needed_for, place_of, with_one_output
 from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue, PairedWeights
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale, value_scales
 from edge_mnv3_quantization.graph.tensor_names import HARD_SIGMOID_SUFFIX, layer_name, ungrouped
+from edge_mnv3_quantization.graph.types import Quantization
 from edge_mnv3_quantization.graph.writer import write_float
 from edge_mnv3_quantization.reading.reader import read_network
 from edge_mnv3_quantization.recipes.notes import (
+    CHANNEL_COPIES,
     CHANNEL_GROUPS,
     EQUALIZATION_SCALES,
     RECIPE_REPORT,
+    read_copies,
     read_groups,
     read_report,
     read_scales,
@@ -79,14 +85,14 @@ def pair_files(
     int8_file = read_model(int8_content, int8_name).main_graph
     hard_sigmoids = _hard_sigmoids(int8_file)
     hard_swishes = sum(operator.name == "HARD_SWISH" for operator in float_file.operators)
-    scales: Mapping[str, Array] = {}
+    rewritten = _Rewritten(float_content, {}, {}, {})
     if EQUALIZATION_SCALES in int8_model.metadata:
-        float_content, scales = _rewritten(
+        rewritten = _rewritten(
             float_content, takes, int8_model, hard_sigmoids, float_name=float_name, int8_name=int8_name
         )
     else:
-        float_content = taking_pixels(float_content, takes, float_name)
-    float_content = with_one_output(float_content, place, float_name)
+        rewritten = rewritten._replace(content=taking_pixels(float_content, takes, float_name))
+    float_content = with_one_output(rewritten.content, place, float_name)
     float_file = read_model(float_content, float_name).main_graph
     numbers = _by_name(float_file, int8_file) or _by_position(float_file, int8_file)
     logits = _logits(float_file)
@@ -106,7 +112,9 @@ def pair_files(
         int8_content=int8_content,
         values=tuple(values),
         weights=tuple(weights),
-        equalization_scales=scales,
+        equalization_scales=rewritten.scales,
+        copies=rewritten.copies,
+        movements=rewritten.movements,
         hard_sigmoids=frozenset(hard_sigmoids),
         hard_swishes=hard_swishes,
         report=_noted_report(int8_model, int8_name),
@@ -148,6 +156,22 @@ def _noted_report(int8_model: Model, int8_name: str) -> RecipeReport | None:
         ) from error
 
 
+class _Rewritten(NamedTuple):
+    """A float file that was rewritten as an int8 file was; the rest by the names of its values.
+
+    Attributes:
+        content: The file.
+        scales: The equalization scales of the int8 file, (C,).
+        copies: See `Pair`.
+        movements: See `Pair`.
+    """
+
+    content: bytes
+    scales: Mapping[str, Array]
+    copies: Mapping[str, npt.NDArray[np.intp]]
+    movements: Mapping[str, Array]
+
+
 def _rewritten(
     float_content: bytes,
     takes: InputRange,
@@ -156,33 +180,49 @@ def _rewritten(
     *,
     float_name: str,
     int8_name: str,
-) -> tuple[bytes, dict[str, Array]]:
-    """Rewrites the float file as the int8 file was, except for constants that were folded away.
-
-    Returns:
-        The file, and the equalization scales of its values by name.
-    """
+) -> _Rewritten:
+    """Rewrites the float file as the int8 file was, except for constants that were folded away."""
     try:
         noted = read_scales(int8_model.metadata[EQUALIZATION_SCALES])
         groups = read_groups(int8_model.metadata.get(CHANNEL_GROUPS, b"{}"))
-        network = _lowered(read_network(float_content, takes), int8_model.main_graph, hard_sigmoids)
+        network = read_network(float_content, takes)
+        numbers = {value.name: number for number, value in network.values.items()}
+        repeated = read_copies(int8_model.metadata.get(CHANNEL_COPIES, b"{}"))
+        for name, counts in repeated.items():
+            network = copy_channels(network, numbers[name], np.array(counts, np.intp))
+        network = _lowered(network, int8_model.main_graph, hard_sigmoids)
+        copies: dict[int, npt.NDArray[np.intp]] = {}
+        for name, counts in repeated.items():
+            places = np.repeat(np.arange(len(counts)), counts)
+            copies |= dict.fromkeys(channelwise(network, numbers[name]), places)
         numbers = {value.name: number for number, value in network.values.items()}
         for name, channels in groups.items():
             grouped = group_channels(network, numbers[name], [np.array(one, np.intp) for one in channels])
             if grouped is None:
                 raise ValueError(f"'{name}' has no channel groups")
-            network, _ = grouped
+            network, origins = grouped
+            copies |= {
+                part: copies[origin.value][origin.channels]
+                for part, origin in origins.items()
+                if origin.value in copies
+            }
         numbers = {value.name: number for number, value in network.values.items()}
         for name, scale in noted.items():
             if network.values[numbers[name]].channels != len(scale):
                 raise ValueError(f"'{name}' has {len(scale)} equalization scales")
         scales = value_scales(network, {numbers[name]: scale for name, scale in noted.items()})
-        named = {network.values[value].name: scale for value, scale in scales.items()}
-        return write_float(network, network.outputs, pixels=True), named
+        names = {number: value.name for number, value in network.values.items()}
+        moved = movements(network, _quantizations(network, int8_model.main_graph))
+        return _Rewritten(
+            content=write_float(network, network.outputs, pixels=True),
+            scales={names[value]: scale for value, scale in scales.items()},
+            copies={names[value]: places for value, places in copies.items()},
+            movements={names[value]: movement for value, movement in moved.items()},
+        )
     except (ConversionError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise ModelFileError(
             f"model {int8_name}",
-            f"channel groups or equalization scales that the float file cannot have ({error})",
+            f"channel copies, groups or equalization scales that the float file cannot have ({error})",
             f"the int8 file made from {float_name}",
         ) from error
 
@@ -202,6 +242,16 @@ def _lowered(network: Network, int8_file: Graph, hard_sigmoids: Mapping[int, Ope
         convolved = {x for x, name in names.items() if kinds.get(name) == "DEPTHWISE_CONV_2D"}
         network = lower_hard_swish(network, per_channel=convolved)
     return rescale(network, {})
+
+
+def _quantizations(network: Network, int8_file: Graph) -> dict[int, Quantization]:
+    """Finds how the int8 file stores the values of a network, by their names."""
+    numbers = {value.name: number for number, value in network.values.items()}
+    return {
+        numbers[tensor.name]: Quantization(scale=tensor.scales[0], zero_point=tensor.zero_point)
+        for tensor in int8_file.tensors
+        if tensor.name in numbers and len(tensor.scales) == 1
+    }
 
 
 def real_input(file: Graph, tensor: int) -> int:

@@ -107,6 +107,7 @@ def survey(
     equalization = _equalization_scales(pair, images[:_SCALE_IMAGES], kernels, float_name, int8_name)
     values = pair.values
     floors = [-HARD_SIGMOID_SHIFT if feeds_hard_swish(pair, value) else None for value in values]
+    copies = [pair.copies.get(pair.int8_file.tensors[value.int8_tensor].name) for value in values]
     contents = (
         _exposing(pair.float_content, [value.float_tensor for value in values]),
         _exposing(pair.int8_content, [value.int8_tensor for value in values]),
@@ -116,7 +117,10 @@ def survey(
         wanted, got = runners[0](image), runners[1](image)
         scales = (equalization.outputs[value.int8_tensor].astype(np.float32) for value in values)
         numbers = zip(wanted, got, scales, floors, strict=True)
-        sums = [_sums(one, other * scale, floor) for one, other, scale, floor in numbers]
+        sums = [
+            _sums(one, mean_of_copies(other * scale, places), floor)
+            for (one, other, scale, floor), places in zip(numbers, copies, strict=True)
+        ]
         return sums, wanted[-1].reshape(-1), got[-1].reshape(-1)
 
     runners = [
@@ -139,6 +143,16 @@ def survey(
         float_logits=np.stack(float_logits).astype(np.float64),
         int8_logits=np.stack(int8_logits).astype(np.float64),
     )
+
+
+def mean_of_copies(numbers: Matrix, copies: npt.NDArray[np.intp] | None) -> Matrix:
+    """Replaces the numbers (positions, C) of copies of a channel by their mean, which is what counts."""
+    if copies is None:
+        return numbers
+    _, places, counts = np.unique(copies, return_inverse=True, return_counts=True)
+    is_copy = np.equal.outer(np.arange(len(counts)), places).astype(np.float32)
+    mean: Matrix = numbers @ (is_copy.T @ (is_copy / counts[:, np.newaxis].astype(np.float32)))
+    return mean
 
 
 def feeds_hard_swish(pair: Pair, value: PairedValue) -> bool:

@@ -63,6 +63,10 @@ class Node:
         same_padding: Zeros around the input so that an output has ceil(input / stride) rows and columns.
         factor: The constant of a `mul`: output = factor * first input * second input.
         paddings: Rows before and after, columns before and after, that a `pad` adds.
+        stagger: By how many of its int8 steps each output channel is to be moved, (O,), between -1/2 and 1/2:
+            0 for channels without copies (`algorithms.channel_copies`). None for all 0.
+        copied_inputs: Which of its input channels are copies of one another: those with equal numbers, (I,).
+            None where none are.
     """
 
     kind: Kind
@@ -75,6 +79,8 @@ class Node:
     same_padding: bool = True
     factor: float = 1.0
     paddings: tuple[int, int, int, int] = (0, 0, 0, 0)
+    stagger: Array | None = None
+    copied_inputs: npt.NDArray[np.intp] | None = None
 
     def weights_and_bias(self) -> tuple[Array, Array]:
         """Returns the weights and the bias of a weighted node.
@@ -121,6 +127,8 @@ class Network:
         signature: The names under which callers know the input and the outputs.
         channel_groups: Name of a convolution's output to the channels of each channel group that it was
             divided into (`algorithms.channel_groups`).
+        channel_copies: Name of a value to how often each of its channels is computed
+            (`algorithms.channel_copies`).
     """
 
     values: Mapping[int, Value]
@@ -131,6 +139,7 @@ class Network:
     input_offset: float = 0.0
     signature: Signature = DEFAULT_SIGNATURE
     channel_groups: Mapping[str, tuple[tuple[int, ...], ...]] = dataclasses.field(default_factory=dict)
+    channel_copies: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def output(self) -> int:

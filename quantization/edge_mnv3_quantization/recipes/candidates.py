@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.parallel import available_cores, map_in_threads
 from edge_mnv3.core.results.recipe import ExponentTrial
+from edge_mnv3_quantization.algorithms.channel_copies import staggered
 from edge_mnv3_quantization.algorithms.int8_activations import Int8Activations
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges, margin
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
@@ -59,7 +60,7 @@ def candidate(plan: Plan, exponent: float) -> Candidate:
         {value: sensitivity.divided(divided[value]) for value, sensitivity in plan.sensitivities.items()},
         widened=margin(plan.images),
     )
-    network = centre_input(reference, quantizations[reference.input])
+    network = staggered(centre_input(reference, quantizations[reference.input]), quantizations)
     return Candidate(exponent, scales, divided, network, quantizations)
 
 

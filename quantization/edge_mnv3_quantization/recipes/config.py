@@ -60,6 +60,11 @@ class RecipeConfig:
         return () if synthetic or images < 2 * TRIAL_IMAGES else self.equalization_exponents
 
     @property
+    def copies_channels(self) -> bool:
+        """Whether it spends a budget on channel copies."""
+        return self.engine == "equalized"
+
+    @property
     def reuses_statistics(self) -> bool:
         """Whether stored statistics of the float model save it work."""
         return self.engine == "equalized"

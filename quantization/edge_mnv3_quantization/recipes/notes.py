@@ -1,4 +1,4 @@
-"""What an int8 file tells of its recipe, in metadata entries: channel groups, equalization scales, a report.
+"""What an int8 file tells of its recipe, in metadata entries: channel copies and groups, scales, a report.
 
 Equalization scales cannot be recovered exactly from weights that were refitted, and diagnosis needs them
 exactly: an error of some percent in every value would exceed the errors of int8.
@@ -16,6 +16,7 @@ from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3.core.results.recipe import RecipeReport
 from edge_mnv3_quantization.graph.network import Array, Network
 
+CHANNEL_COPIES = "edge_mnv3_channel_copies"
 CHANNEL_GROUPS = "edge_mnv3_channel_groups"
 EQUALIZATION_SCALES = "edge_mnv3_channel_factors"
 RECIPE_REPORT = "edge_mnv3_recipe_report"
@@ -40,6 +41,8 @@ def write_notes(network: Network, scales: Mapping[int, Array]) -> dict[str, byte
     entries = {EQUALIZATION_SCALES: line.encode() + b"\n" + numbers.astype(_DTYPE).tobytes()}
     if network.channel_groups:
         entries[CHANNEL_GROUPS] = json.dumps(network.channel_groups, separators=(",", ":")).encode()
+    if network.channel_copies:
+        entries[CHANNEL_COPIES] = json.dumps(network.channel_copies, separators=(",", ":")).encode()
     return entries
 
 
@@ -60,6 +63,15 @@ def read_scales(entry: bytes) -> dict[str, Array]:
 
 def read_groups(entry: bytes) -> dict[str, Sequence[Sequence[int]]]:
     """Reads the channels of each channel group, by the name of the value where the groups begin.
+
+    Raises:
+        ValueError: The entry is damaged.
+    """
+    return dict(json.loads(entry))
+
+
+def read_copies(entry: bytes) -> dict[str, Sequence[int]]:
+    """Reads how often each channel is computed, by the name of the value where the copies begin.
 
     Raises:
         ValueError: The entry is damaged.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from edge_mnv3.core.results.recipe import (
+    CopiedLayer,
     ExponentTrial,
     HardSwishForm,
     RecipeReport,
@@ -56,6 +57,17 @@ def equalized_report(
             layer_name(tensor): tuple(len(group) for group in groups)
             for tensor, groups in plan.lowered.channel_groups.items()
         },
+        copied_layers=tuple(
+            CopiedLayer(
+                layer=layer_name(tensor),
+                channels=len(counts),
+                copied_channels=sum(count > 1 for count in counts),
+                added_channels=sum(counts) - len(counts),
+                most_copies=max(counts),
+            )
+            for tensor, counts in plan.lowered.channel_copies.items()
+        ),
+        copies_cost_percent=plan.copies_percent,
         folded_excitations=tuple(layer_name(tensor) for tensor in plan.folded),
         refitted_layers=tuple(_refitted_layers(chosen.network, weights)),
         ranges=tuple(_ranges(chosen.network, chosen.quantizations, inputs.options.io)),
@@ -74,6 +86,8 @@ def converter_report(inputs: QuantizationInputs, phases_s: Mapping[str, float]) 
         exponent_trials=(),
         hard_swishes=(),
         channel_groups={},
+        copied_layers=(),
+        copies_cost_percent=0.0,
         folded_excitations=(),
         refitted_layers=(),
         ranges=(),

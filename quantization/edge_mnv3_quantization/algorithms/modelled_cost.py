@@ -1,0 +1,81 @@
+"""What an int8 network costs on an Arm processor: cycles by the kind of its operators, from a model.
+
+The figures are of a cycle model over exact instruction counts of XNNPACK's kernels in LiteRT 2.3 on an
+emulated Cortex-A76 (`llvm-mca` by basic block, first-level cache misses added): MobileNetV3-Small of the
+recipe `accurate`, its cycles by kind of operator divided by how much work of the kind it has. They compare
+forms of one network with one another, to some percent; they are no times.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from edge_mnv3_quantization.graph.network import Kind, Network, Node
+from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid
+
+# Cycles of a multiplication and addition. The kernels of convolutions compute so many output channels at
+# once, and those of depthwise convolutions so many channels: the last ones cost as much if they are fewer.
+_POINTWISE, _WINDOW, _DEPTHWISE = 0.0756, 0.162, 0.320
+_OUTPUTS_AT_ONCE, _INPUTS_AT_ONCE, _CHANNELS_AT_ONCE = 16, 4, 8
+# Cycles of a number of the result.
+_HARD_SIGMOID_PER_CHANNEL, _TABLE, _OPERATOR = 2.40, 0.9, 1.0
+_ELEMENTWISE: Mapping[Kind, float] = {
+    "mul": 1.07,
+    "add": 1.0,
+    "concat": 0.38,
+    "pad": 0.25,
+    "hard_swish": _OPERATOR,
+    "hard_sigmoid": _TABLE,
+    "logistic": _TABLE,
+    "tanh": _TABLE,
+}
+_MEAN = 0.2  # of a number that is taken
+
+
+def network_cycles(network: Network, channels: Mapping[int, int] | None = None) -> float:
+    """Computes the modelled cycles of a network.
+
+    Args:
+        network: A network in the forms of the int8 file.
+        channels: Value to its number of channels, of values that are to have others than the network says.
+    """
+    return sum(node_cycles(network, node, channels or {}) for node in network.nodes)
+
+
+def node_cycles(network: Network, node: Node, channels: Mapping[int, int]) -> float:
+    """Computes the modelled cycles of one node; see `network_cycles`."""
+
+    def width(value: int) -> int:
+        return channels.get(value, network.values[value].channels)
+
+    given, result = node.inputs[0], node.output
+    positions = network.values[result].positions
+    if node.kind in ("conv", "dense"):
+        weights, bias = node.weights_and_bias()
+        taps = weights.size // (len(bias) * weights.shape[-1])
+        each = _POINTWISE if taps == 1 else _WINDOW
+        flattened = weights.shape[-1] != network.values[given].channels  # by a dense layer itself
+        inputs = weights.shape[-1] if flattened else width(given)
+        of_position = taps * _whole(inputs, _INPUTS_AT_ONCE) * _whole(width(result), _OUTPUTS_AT_ONCE)
+        return float(each * positions * of_position)
+    if node.kind == "depthwise":
+        weights, bias = node.weights_and_bias()
+        if is_hard_sigmoid(node):
+            return positions * width(result) * _HARD_SIGMOID_PER_CHANNEL
+        taps = weights.size // len(bias)
+        return positions * taps * _whole(width(result), _CHANNELS_AT_ONCE) * _DEPTHWISE
+    if node.kind in ("mean", "max"):
+        return _MEAN * network.values[given].positions * width(given)
+    if node.kind == "mul" and _is_of_table(network, node):
+        return 0.0  # XNNPACK makes one table of the hard-sigmoid and the product
+    return _ELEMENTWISE.get(node.kind, 0.0) * positions * width(result)
+
+
+def _is_of_table(network: Network, node: Node) -> bool:
+    made = (network.producer(value) for value in node.inputs)
+    return any(one is not None and one.kind == "hard_sigmoid" for one in made)
+
+
+def _whole(channels: int, at_once: int) -> int:
+    return math.ceil(channels / at_once) * at_once

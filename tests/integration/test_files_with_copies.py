@@ -1,0 +1,86 @@
+"""A budget buys channel copies: nearer to float, one partition, the same bytes again, and diagnosis knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_mnv3.core.errors import ArgumentError, ModelFileError
+from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.tflite.read import read_model
+from edge_mnv3.model.arch import VARIANTS
+from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.stages.quantize import QuantizeRequest
+from edge_mnv3_quantization.diagnosis.diagnose import diagnose
+from edge_mnv3_quantization.diagnosis.pairing import pair_files
+from edge_mnv3_quantization.graph.writer import write_float
+from edge_mnv3_quantization.options import QuantizationOptions
+from edge_mnv3_quantization.recipes.config import RECIPES
+from edge_mnv3_quantization.recipes.notes import CHANNEL_COPIES, read_copies
+from edge_mnv3_quantization.recipes.quantize import quantize
+from quantizing import quantized
+from random_networks import SIDE, original, wide_network
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
+OTHERS = np.random.default_rng(3).integers(0, 256, (64, SIDE, SIDE, 3), dtype=np.uint8)
+BUDGET_PERCENT = 60.0
+
+
+@pytest.fixture(scope="module")
+def float_model() -> bytes:
+    network = original(wide_network())
+    return write_float(network, [network.output], pixels=True)
+
+
+@pytest.mark.parametrize("recipe", ["accurate", "fast"])
+def test_a_budget_brings_the_file_nearer_to_float(float_model: bytes, recipe: str, tmp_path: Path) -> None:
+    paths = {name: tmp_path / f"{name}.tflite" for name in ("float", "plain", "copied")}
+    paths["float"].write_bytes(float_model)
+    paths["plain"].write_bytes(quantized(recipe, float_model, IMAGES))
+    options = QuantizationOptions(budget_percent=BUDGET_PERCENT)
+    made = quantize(float_model, IMAGES, RECIPES[recipe], options=options)
+    paths["copied"].write_bytes(made.model)
+    assert made.model == quantize(float_model, IMAGES, RECIPES[recipe], options=options).model
+    assert 0 < made.report.copies_cost_percent <= BUDGET_PERCENT
+    noted = read_copies(read_model(made.model, "copied").metadata[CHANNEL_COPIES])
+    assert len(noted) == len(made.report.copied_layers) > 0
+    added = [sum(counts) - len(counts) for counts in noted.values()]
+    assert added == [layer.added_channels for layer in made.report.copied_layers]
+    model = open_model(paths["copied"], kernels="xnnpack")
+    assert (model.partitions, model.undelegated_ops.keys() - {"QUANTIZE", "SOFTMAX"}) == (1, set())
+    assert open_model(paths["copied"], kernels="builtin").partitions == 0
+    plain, copied = (
+        diagnose(paths["float"], paths[name], OTHERS, image_source="test") for name in ("plain", "copied")
+    )
+    assert copied.recipe_report is not None
+    assert copied.recipe_report.copied_layers == made.report.copied_layers
+    assert copied.snr_db is not None
+    assert plain.snr_db is not None
+    # Compared with other channels than their own, layers of copies would have 0 dB or less.
+    worst = [min(one.snr_db for one in result.layers if one.snr_db is not None) for result in (plain, copied)]
+    assert worst[1] > worst[0]
+    assert copied.predicted_snr_db == pytest.approx(copied.snr_db, abs=0.5)
+    assert copied.snr_db > plain.snr_db
+
+
+def test_copies_that_the_float_file_cannot_have(float_model: bytes) -> None:
+    other = original(wide_network(40))
+    content = write_float(other, [other.output], pixels=True)
+    int8 = quantized("fast", float_model, IMAGES, budget_percent=BUDGET_PERCENT)
+    with pytest.raises(ModelFileError, match="model q: got channel copies, groups or equalization scales"):
+        pair_files(content, int8, float_name="f", int8_name="q")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "budget", "problem"),
+    [
+        ("accurate", -1.0, "--budget: got -1, expected 0 to 100"),
+        ("accurate", float("nan"), "budget_percent: got nan"),
+        ("stock", 5.0, "--budget with recipe stock: got 5, expected 0"),
+    ],
+)
+def test_budgets_that_nobody_can_spend(recipe: str, budget: float, problem: str) -> None:
+    with pytest.raises(ArgumentError, match=problem):
+        QuantizeRequest(graph=GraphRequest(variant=VARIANTS["small"]), recipe=recipe, budget_percent=budget)
