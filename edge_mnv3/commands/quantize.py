@@ -159,6 +159,19 @@ def _output_rows(outputs: Sequence[OutputFacts]) -> list[tuple[str, str]]:
     return [("output", f"{output.name}: {output_text(output)}") for output in outputs]
 
 
+def _copies_row(result: QuantizeResult) -> list[tuple[str, str]]:
+    """A row for the channel copies that a budget has bought."""
+    report = result.recipe_report
+    if not result.budget_percent or report is None:
+        return []
+    added = sum(layer.added_channels for layer in report.copied_layers)
+    bought = (
+        f"{added} channel copies in {len(report.copied_layers)} layer(s)" if added else "no channel copies"
+    )
+    spent = f"{report.copies_cost_percent:.1f} of {result.budget_percent:g} % more modelled Arm cost"
+    return [("budget", f"{bought}, for {spent}")]
+
+
 def table(result: QuantizeResult) -> str:
     """Writes a result for people."""
     checks = result.checks
@@ -171,6 +184,7 @@ def table(result: QuantizeResult) -> str:
             f"{', from the cache' if result.float_from_cache else ''})",
         ),
         ("int8", f"{result.int8_path} ({result.int8_size_bytes / 1e6:.2f} MB, {result.io} in and out)"),
+        *_copies_row(result),
         ("calibration", f"{len(result.calibration.images)} images, {result.calibration.kind}"),
         ("full integer", "yes" if checks.full_integer else "NO"),
         ("XNNPACK", xnnpack(checks.xnnpack)),

@@ -55,6 +55,7 @@ def test_a_budget_brings_the_file_nearer_to_float(float_model: bytes, recipe: st
         diagnose(paths["float"], paths[name], OTHERS, image_source="test") for name in ("plain", "copied")
     )
     assert copied.recipe_report is not None
+    assert any("channels computed 2 to" in deed for cost in copied.costs for deed in cost.recipe_did)
     assert copied.recipe_report.copied_layers == made.report.copied_layers
     assert copied.snr_db is not None
     assert plain.snr_db is not None

@@ -25,6 +25,7 @@ from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import BuildResult, InspectResult
 from edge_mnv3.core.results.package import PackageResult
+from edge_mnv3.core.results.recipe import CopiedLayer
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.verify import VerifyResult
 from edge_mnv3.packaging.manifest import read_manifest
@@ -176,6 +177,20 @@ def test_quantize_json_from_before_there_was_a_budget() -> None:
     report = read_quantize_result(FORMATS / "quantize-v2.json").recipe_report
     assert report is not None
     assert (report.copied_layers, report.copies_cost_percent) == ((), 0.0)
+    assert not any(line.startswith("budget") for line in table(result).splitlines())
+
+
+def test_a_budget_is_shown_with_what_it_bought() -> None:
+    result = read_quantize_result(FORMATS / "quantize-v2.json")
+    assert result.recipe_report is not None
+    layer = CopiedLayer(layer="stem", channels=16, copied_channels=9, added_channels=16, most_copies=4)
+    for layers, cost, words in (
+        ((layer,), 14.94, "16 channel copies in 1 layer(s), for 14.9 of 15 % more modelled Arm cost"),
+        ((), 0.0, "no channel copies, for 0.0 of 15 % more modelled Arm cost"),
+    ):
+        report = dataclasses.replace(result.recipe_report, copied_layers=layers, copies_cost_percent=cost)
+        lines = table(dataclasses.replace(result, budget_percent=15.0, recipe_report=report)).splitlines()
+        assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("budget")] == [words]
     assert (result.model.input.mean, result.model.input.range_source) == ((127.5,), "stated")
 
 

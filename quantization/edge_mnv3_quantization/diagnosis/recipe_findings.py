@@ -110,7 +110,7 @@ class RecipeDeeds:
             if weights.output is value
             for phrase in self._fitted(weights)
         )
-        return (equalized, clipped, *lowered, *fitted)
+        return (equalized, *self._copied(value), clipped, *lowered, *fitted)
 
     def for_weights(self, weights: PairedWeights) -> tuple[str, ...]:
         """Tells what was done about one operator's weights."""
@@ -124,6 +124,16 @@ class RecipeDeeds:
                 "output",
             )
         return (*equalized, *self._fitted(weights))
+
+    def _copied(self, value: PairedValue) -> tuple[str, ...]:
+        """Tells of channel copies."""
+        copies = self._pair.copies.get(self._pair.int8_file.tensors[value.int8_tensor].name)
+        if copies is None:
+            return ()
+        counts = np.unique(copies, return_counts=True)[1]
+        return (
+            f"{np.count_nonzero(counts > 1)} of {len(counts)} channels computed 2 to {counts.max()} times",
+        )
 
     def _hard_swish(self, value: PairedValue) -> tuple[str, ...]:
         """Tells the form of the hard-swish that takes a value."""
