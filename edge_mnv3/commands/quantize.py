@@ -164,10 +164,8 @@ def _copies_row(result: QuantizeResult) -> list[tuple[str, str]]:
     report = result.recipe_report
     if not result.budget_percent or report is None:
         return []
-    added = sum(layer.added_channels for layer in report.copied_layers)
-    bought = (
-        f"{added} channel copies in {len(report.copied_layers)} layer(s)" if added else "no channel copies"
-    )
+    added, layers = sum(layer.added_channels for layer in report.copied_layers), len(report.copied_layers)
+    bought = f"{added} channel copies in {layers} layer(s)" if added else "no channel copies"
     spent = f"{report.copies_cost_percent:.1f} of {result.budget_percent:g} % more modelled Arm cost"
     return [("budget", f"{bought}, for {spent}")]
 

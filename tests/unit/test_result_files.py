@@ -169,6 +169,7 @@ def test_quantize_json_from_before_answers_were_looked_at() -> None:
     assert (result.variant, result.findings) == (None, ())
     assert result.source is not None
     assert result.source.path == "birds.tflite"
+    assert (result.model.input.mean, result.model.input.range_source) == ((127.5,), "stated")
 
 
 def test_quantize_json_from_before_there_was_a_budget() -> None:
@@ -191,7 +192,6 @@ def test_a_budget_is_shown_with_what_it_bought() -> None:
         report = dataclasses.replace(result.recipe_report, copied_layers=layers, copies_cost_percent=cost)
         lines = table(dataclasses.replace(result, budget_percent=15.0, recipe_report=report)).splitlines()
         assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("budget")] == [words]
-    assert (result.model.input.mean, result.model.input.range_source) == ((127.5,), "stated")
 
 
 def test_images_of_a_run_of_the_first_release(tmp_path: Path) -> None:

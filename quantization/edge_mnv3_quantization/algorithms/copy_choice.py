@@ -22,8 +22,8 @@ from edge_mnv3_quantization.graph.scale_sharing import value_scales
 
 MOST_COPIES = 8  # of one channel
 _MOST_OF_REGION = 96  # of all channels of a region together, beyond the channels themselves
-# Copies in smaller maps than those of this stride gain half as much on images that were not calibrated on as on
-# those that were, and make the file larger.
+# Copies in smaller maps than those of this stride gain half as much on other images as on those of the
+# calibration, and make the file larger.
 _LARGEST_STRIDE = 8
 _AT_ONCE = 32  # so many more copies of a region are weighed against their cost at once
 
