@@ -96,7 +96,7 @@ def _difference(test: PairedTest, n: int) -> list[str]:
         if test.shown_points is None or needed.difference_points < test.shown_points
     ]
     more = f"; with this share of changed answers it takes {', '.join(sizes)}" if sizes else ""
-    return [f"The difference {verdict}: p = {test.p_value:.2g} ({test.test}).", f"{found}{more}."]
+    return [f"The difference of accuracy {verdict}: p = {test.p_value:.2g} ({test.test}).", f"{found}{more}."]
 
 
 def _classes(tests: ClassTests) -> str:

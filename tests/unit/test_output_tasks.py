@@ -75,7 +75,18 @@ def test_one_score_by_hand() -> None:
     assert area.ci95_points[0] <= area.difference_points <= area.ci95_points[1]
     assert compared.comparison.agreement_percent == 50
     assert compared.findings == ()
-    higher, same_area = compare_scores("binary", float_, int8, labels, threshold=0.7).comparison.scores
+    statistics = compared.statistics
+    assert statistics is not None
+    assert statistics.difference is not None
+    assert (statistics.difference.lost, statistics.difference.won, statistics.agreement.hits) == (5, 5, 10)
+    assert statistics.float_top5 is None
+    assert statistics.confidence is not None
+    assert statistics.confidence.float_mean_percent == pytest.approx(100 * (0.9 + 0.6 + 0.65 + 0.8) / 4)
+    assert statistics.confidence.int8_mean_percent == pytest.approx(100 * (0.9 + 0.6 + 0.6 + 0.8) / 4)
+    elsewhere = compare_scores("binary", float_, int8, labels, threshold=0.7)
+    assert elsewhere.statistics is not None
+    assert elsewhere.statistics.confidence is None  # what 0.7 decides is not what is more probable
+    higher, same_area = elsewhere.comparison.scores
     assert (higher.name, higher.float_percent, higher.int8_percent) == ("accuracy at 0.7", 75, 75)
     assert same_area == area
 

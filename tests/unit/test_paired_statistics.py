@@ -183,7 +183,7 @@ def test_statistics_in_sentences() -> None:
         ", 95 % interval 86.67 to 92.57",
     )
     difference, size, of_classes, of_confidence = sentences(statistics)
-    assert difference == "The difference is shown: p = 0.0022 (McNemar's exact test, two-sided)."
+    assert difference == "The difference of accuracy is shown: p = 0.0022 (McNemar's exact test, two-sided)."
     assert size == (
         "400 images show one of 4.7 points or more, 8 times in 10; with this share of changed answers it "
         "takes 31,792 for 0.5, 8,046 for 1, 2,059 for 2."
@@ -207,7 +207,7 @@ def test_little_is_said_of_few_images() -> None:
         int8_classes=np.array([0, 0, 1]),
     )
     found = sentences(output_statistics(paired, None))
-    assert found[0] == "The difference may be chance: p = 1 (McNemar's exact test, two-sided)."
+    assert found[0] == "The difference of accuracy may be chance: p = 1 (McNemar's exact test, two-sided)."
     assert found[1].startswith(
         "3 images show no difference, however large; with this share of changed answers it takes"
     )
