@@ -290,7 +290,7 @@ BAD_QUANTIZE: list[tuple[list[str], int, str]] = [
     (["--variant", "small", "--calibration", "nowhere"], 1, "images nowhere: got no such file or folder"),
     (["--variant", "small", "--samples", "0"], 2, "0 is not in the range x>=1"),
     (["--variant", "small", "--recipe", "best"], 2, "'best' is not one of"),
-    (["--variant", "small", "--io", "int4"], 2, "'int4' is not one of"),
+    (["--variant", "small", "--io", "int4"], 2, "'int4' is none of"),
 ]
 
 
