@@ -289,7 +289,8 @@ def hard_swish_forms() -> str:
         each, element, pixel = cost.cycles_each, cost.cycles_per_element, cost.cycles_per_pixel
         low, high = cost.cycles(112, 112, 16)
         shown = f"{low / 1000:.0f} to {high / 1000:.0f}"
-        rows.append((f"`{form}`", f"`{cpu}`", f"{each:.0f}", f"{element:.2f}", f"{pixel:.1f}", shown))
+        figures = (f"{each:.0f}", f"{element + 0.0:.2f}", f"{pixel + 0.0:.1f}")
+        rows.append((f"`{form}`", f"`{cpu}`", *figures, shown))
     heads = ("form", "core", "each operator", "each element", "each pixel", "thousand cycles at 112x112x16")
     return markdown_table(heads, rows)
 

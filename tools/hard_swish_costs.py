@@ -131,9 +131,9 @@ def fitted(form: str, cpu: str, rows: list[OperatorCost]) -> FormCost:
     return FormCost(
         form=form,
         cpu=cpu,
-        cycles_each=round(float(found[0])),
-        cycles_per_element=round(float(found[1]), 4),
-        cycles_per_pixel=round(float(found[2]), 3),
+        cycles_each=max(0, round(float(found[0]))),  # of a convolution it is less than the fit's own error
+        cycles_per_element=round(float(found[1]), 4) + 0.0,  # no negative zero
+        cycles_per_pixel=round(float(found[2]), 3) + 0.0,
         bytes_per_element=BYTES[form],
     )
 
