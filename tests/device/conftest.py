@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -37,6 +38,16 @@ class AnyDevice:
     serial: str
     server: AdbServer
     phone: Phone | None
+
+
+@pytest.fixture(autouse=True, scope="session")
+def hang_ups_reach_shells() -> Iterator[None]:
+    """Under `nohup` a signal is ignored that phones' shells must get: a handler is not inherited."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
