@@ -1,7 +1,7 @@
 """A stand-in for `gcloud beta device-run`: as the platform's guides say, with an emulated phone behind it.
 
 Run as `python -I gcloud_stand_in.py FOLDER ARGUMENTS...`. FOLDER has the phone's `root` (a link), the
-`socket` of its shell, what went wrong (`refuses`, `never`, `loses`, `cuts`), and the `bucket`.
+`socket` of its shell, what went wrong (`refuses`, `never`, `logged-out`, `loses`, `cuts`), and the `bucket`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> int:
     if verb == "describe":
         return _describe(folder, words[4])
     if verb == "cancel":
-        return 0
+        return _logged_out() if (folder / "logged-out").exists() else 0
     sys.stderr.write("ERROR: (gcloud) Invalid choice.\n")
     return 2
 
@@ -65,7 +65,14 @@ def _submit(folder: Path, flags: dict[str, str]) -> int:
     return 0
 
 
+def _logged_out() -> int:
+    sys.stderr.write("ERROR: (gcloud) Reauthentication failed. Please run: gcloud auth login\n")
+    return 1
+
+
 def _describe(folder: Path, session: str) -> int:
+    if (folder / "logged-out").exists():
+        return _logged_out()
     seen = folder / f"{session}.seen"
     first = not seen.exists()
     seen.touch()

@@ -22,7 +22,7 @@ from device.shell_server import ShellServer
 from device.stand_in_behaviour import Behaviour, benchmark_binary
 from device.threads import start_thread
 from edge_mnv3.cli import main
-from edge_mnv3.core.errors import DeviceTimeoutError
+from edge_mnv3.core.errors import DeviceLostError, DeviceTimeoutError
 from edge_mnv3.stages import cloud_bench
 from edge_mnv3_android_bench.ddp.cloud import Cloud, CloudWaits
 
@@ -266,6 +266,20 @@ def test_a_program_that_does_not_run_there(platform: Platform, tmp_path: Path) -
     assert done.exit_code == FAILED
     assert "does not run on device ddp:generic-33" in done.stderr
     assert len([call for call in platform.calls if "submit" in call]) == 1
+
+
+def test_a_platform_that_answers_no_more_is_not_waited_for(platform: Platform, tmp_path: Path) -> None:
+    (platform.folder / "logged-out").touch()
+    script = tmp_path / "script.sh"
+    script.write_text("exit 0\n")
+    cloud = platform.cloud(CloudWaits(poll_s=0.0, queue_s=3600.0))
+    with pytest.raises(DeviceLostError) as caught:
+        cloud.run(script, {"/data/local/tmp/f": script}, "/data/local/tmp", limit_s=60.0, into=tmp_path / "r")
+    assert str(caught.value) == (
+        "device ddp:generic-33: session session-00000000: got (gcloud) Reauthentication failed. Please run: "
+        "gcloud auth login; run 'gcloud auth login'; it could not be cancelled and may go on: run 'gcloud "
+        "beta device-run sessions cancel session-00000000 --location=global'"
+    )
 
 
 def test_a_session_that_does_not_end_is_cancelled(platform: Platform, tmp_path: Path) -> None:

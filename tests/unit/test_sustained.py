@@ -14,6 +14,7 @@ from edge_mnv3.commands.sustained_tables import sustained_table
 from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.results.bench import ClockSample, LaunchRecord
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
+from edge_mnv3.core.results.device import DeviceState
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.sustained import INTERRUPTED, TIME_IS_UP, SustainedResult
 from edge_mnv3.stages.bench_requests import DeviceBenchRequest
@@ -76,7 +77,7 @@ def test_the_first_minute_against_the_last() -> None:
     assert (result.asked_minutes, result.measured_minutes, result.problems) == (8.0, 8.0, ())
     assert [w.start_s for w in result.windows[:3]] == [0.0, 10.0, 20.0]
     assert (result.windows[-1].khz, result.windows[-1].celsius) == ((1_500_000, 1_500_000), 51.5)
-    assert "with a thermal status up to 2" in summarized(from_64_to_90(status=2)).text
+    assert ", while the thermal status rose to 2: " in summarized(from_64_to_90(status=2)).text
 
 
 @pytest.mark.parametrize(
@@ -288,6 +289,41 @@ def test_a_board_at_its_temperature_limit_is_measured_and_said() -> None:
     held = "while the board's firmware held clocks down (clocks capped, throttled, soft temperature limit)"
     assert held in result.text
     assert not [text for text in result.warnings if "firmware" in text]
+
+
+@pytest.mark.parametrize(
+    ("figures_us", "verdict"),
+    [
+        ((90_000.0,) * 12, "it does not become slower over 2.0 minutes, while "),
+        ((90_000.0,) * 6 + (64_000.0,) * 6, "it becomes faster over 2.0 minutes, while "),
+        ((64_000.0,) * 6 + (90_000.0,) * 6, "it becomes slower over 2.0 minutes, while "),
+        (
+            (1000.0, 1400.0) * 6,
+            "no change over 2.0 minutes is shown, as the interval includes equality and more, ",
+        ),
+        ((90_000.0,) * 4, "no comparison of the first minute with the last: "),
+    ],
+)
+@pytest.mark.parametrize(
+    ("state", "heat"),
+    [
+        (
+            dataclasses.replace(STATE, thermal_status=None, firmware_throttling=0xE000E),
+            "the board's firmware held clocks down (clocks capped, throttled, soft temperature limit)",
+        ),
+        (dataclasses.replace(STATE, thermal_status=3), "the thermal status rose to 3"),
+    ],
+)
+def test_heat_from_the_start_is_in_every_verdict(
+    figures_us: tuple[float, ...], verdict: str, state: DeviceState, heat: str
+) -> None:
+    result = summarized([dataclasses.replace(window(us), before=state, after=state) for us in figures_us])
+    assert result.text.startswith(verdict)
+    assert heat in result.text
+    (said,) = [
+        text for text in result.warnings if text.startswith("it was held down before the first launch")
+    ]
+    assert said.endswith(": begin with a cool device")
 
 
 def test_a_window_lasts_long_enough_and_two_minutes_are_needed() -> None:

@@ -68,6 +68,8 @@ def summarize_sustained(
     if elsewhere:
         problems += elsewhere
         first, last = (), ()
+    heat = _heat(windows, firmware_in_sustained_use(records))
+    warnings = result_warnings(conditions, records, counted, statistic, accept_heat=True)
     result = SustainedResult(
         conditions=conditions,
         asked_minutes=asked,
@@ -84,12 +86,12 @@ def summarize_sustained(
         interval_method=INTERVAL_METHOD,
         slower=None,
         problems=tuple(problems),
-        warnings=result_warnings(conditions, records, counted, statistic, accept_heat=True),
-        text=f"no comparison of the first minute with the last: {'; '.join(problems)}",
+        warnings=(*warnings, *_hot_from_the_start(records[0])),
+        text=f"no comparison of the first minute with the last: {'; '.join(filter(None, (*problems, heat)))}",
     )
     if min(len(first), len(last)) < MIN_LAUNCHES_TO_QUOTE:
         return result
-    return _compared(result, first, last, firmware_in_sustained_use(records))
+    return _compared(result, first, last, heat)
 
 
 def _window(
@@ -127,7 +129,7 @@ def _too_few(minute: str, figures: Sequence[float]) -> list[str]:
 
 
 def _compared(
-    result: SustainedResult, first: Sequence[float], last: Sequence[float], held: str
+    result: SustainedResult, first: Sequence[float], last: Sequence[float], heat: str
 ) -> SustainedResult:
     first_us, last_us = statistics.median(first), statistics.median(last)
     ratio, interval = last_us / first_us, ratio_interval([first, last])
@@ -143,9 +145,11 @@ def _compared(
     elif not beyond_doubt:
         verdict = f"it does not become slower {over}"
     elif ratio > 1:
-        verdict = f"it becomes slower {over}, {_status(result.windows, held)}"
+        verdict = f"it becomes slower {over}"
+        heat = heat or _without_heat(result.windows)
     else:
         verdict = f"it becomes faster {over}"
+    verdict += f", while {heat}" if heat else ""
     return replace(
         result,
         first_us=first_us,
@@ -157,14 +161,28 @@ def _compared(
     )
 
 
-def _status(windows: Sequence[SustainedWindow], held: str) -> str:
+def _heat(windows: Sequence[SustainedWindow], held: str) -> str:
+    """Says how the device was held down meanwhile; empty where nothing tells that it was."""
     if held:
-        return f"while the board's firmware held clocks down ({held})"
-    statuses = [window.thermal_status for window in windows if window.thermal_status is not None]
-    if not statuses:
-        return "while the device tells no thermal status"
-    highest = max(statuses)
-    return f"with a thermal status up to {highest}" if highest else "while the thermal status stayed 0"
+        return f"the board's firmware held clocks down ({held})"
+    highest = max((window.thermal_status or 0 for window in windows), default=0)
+    return f"the thermal status rose to {highest}" if highest else ""
+
+
+def _without_heat(windows: Sequence[SustainedWindow]) -> str:
+    if any(window.thermal_status is not None for window in windows):
+        return "the thermal status stayed 0"
+    return "the device tells no thermal status"
+
+
+def _hot_from_the_start(first: LaunchRecord) -> list[str]:
+    """A device that is held down from the beginning shows little of what load does to it."""
+    begun = replace(first, after=None)
+    heat = firmware_in_sustained_use([begun])
+    status = first.before.thermal_status if first.before else None
+    if not heat and status:
+        heat = f"thermal status {status}"
+    return [f"it was held down before the first launch ({heat}): begin with a cool device"] if heat else []
 
 
 def _texts(taken: Sequence[Delegated | None]) -> list[str]:

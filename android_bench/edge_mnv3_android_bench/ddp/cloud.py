@@ -21,6 +21,7 @@ from edge_mnv3.core import process
 from edge_mnv3.core.errors import (
     ArgumentError,
     CloudUnavailableError,
+    DeviceError,
     DeviceLostError,
     DeviceTimeoutError,
     DeviceUnavailableError,
@@ -36,6 +37,7 @@ _BUCKET = re.compile(r"storage/browser/([\w.-]+)/automation/sessions/")
 _SESSIONS = ("beta", "device-run", "sessions")
 _EVERYWHERE = ("--location=global", "--quiet")
 _ANSWER_S = 120.0
+_MOST_UNANSWERED = 20  # looks in a row: five minutes without a network are not the end of a session
 _TRANSFER_S = 1800.0  # of models to the cloud, or of results from it
 _UNSAFE = re.compile(r"[,=]")  # which gcloud's lists of files use themselves
 # What gcloud prints where it refuses, and what to do.
@@ -109,8 +111,8 @@ class Cloud:
 
         Raises:
             DeviceUnavailableError: The platform refuses; the text says why.
-            DeviceTimeoutError: The session did not end in time, and was cancelled.
-            DeviceLostError: It ended, and nothing came back.
+            DeviceTimeoutError: The session did not end in time; the text says whether it could be cancelled.
+            DeviceLostError: It ended, and nothing came back, or the platform tells nothing of it any more.
             OutputError: The folder cannot be written to.
             CloudUnavailableError: gcloud does not run.
             KeyboardInterrupt: `stop` was set; the session is cancelled.
@@ -118,6 +120,9 @@ class Cloud:
         session = self._submit(script, files, pulled, limit_s)
         try:
             told = self._wait(session, limit_s + self.waits.queue_s)
+        except DeviceError as error:
+            what, got, step = error.what, error.got, self._after_cancelling(session, error.next_step)
+            raise type(error)(what, got, next_step=step) from error
         except BaseException:
             self._cancel(session)
             raise
@@ -143,30 +148,45 @@ class Cloud:
             return created[1]
         if created:  # it may run all the same
             self._cancel(created[1])
-        got = _last_line(text) or "no answer"
-        step = next((step for pattern, step in _NEXT_STEPS if pattern.search(text)), "")
         raise DeviceUnavailableError(
-            f"device {self.serial}: no session", got, "a session of the Developer Device Platform", step
+            f"device {self.serial}: no session",
+            _last_line(text) or "no answer",
+            "a session of the Developer Device Platform",
+            _next_step(text),
         )
 
-    def _cancel(self, session: str) -> None:
+    def _cancel(self, session: str) -> bool:
+        """Whether the platform says that the session is cancelled."""
         with contextlib.suppress(Exception):
-            self._call(*_SESSIONS, "cancel", session, *_EVERYWHERE)
+            return self._call(*_SESSIONS, "cancel", session, *_EVERYWHERE).returncode == 0
+        return False
+
+    def _after_cancelling(self, session: str, step: str) -> str:
+        if self._cancel(session):
+            return "; ".join(filter(None, (step, "it was cancelled: try again, or another phone")))
+        again = f"gcloud {' '.join(_SESSIONS)} cancel {session} {_EVERYWHERE[0]}"
+        return "; ".join(filter(None, (step, f"it could not be cancelled and may go on: run '{again}'")))
 
     def _wait(self, session: str, limit_s: float) -> str:
         """Waits until a session has ended; returns what is said of it."""
         deadline = time.monotonic() + limit_s
+        unanswered = 0
         while True:
             done = self._call(*_SESSIONS, "describe", session, *_EVERYWHERE)
             # The prose is on the error stream, the table of jobs is not.
             text = f"{done.stderr}\n{done.stdout}"
             if done.returncode == 0 and _FINISHED.search(text):
                 return text
+            unanswered = unanswered + 1 if done.returncode != 0 else 0
+            if unanswered == _MOST_UNANSWERED:
+                raise DeviceLostError(
+                    f"device {self.serial}: session {session}",
+                    _last_line(text) or "no answer",
+                    next_step=_next_step(text),
+                )
             if time.monotonic() >= deadline:
                 raise DeviceTimeoutError(
-                    f"device {self.serial}: session {session}",
-                    f"no end within {limit_s / 60:.0f} min",
-                    next_step="it was cancelled: try again, or another phone",
+                    f"device {self.serial}: session {session}", f"no end within {limit_s / 60:.0f} min"
                 )
             if self.stop.wait(self.waits.poll_s):
                 raise KeyboardInterrupt
@@ -211,6 +231,11 @@ def find_gcloud() -> Path:
             next_step="install the Google Cloud CLI and run 'gcloud components install beta'",
         )
     return Path(found).absolute()
+
+
+def _next_step(text: str) -> str:
+    """What to do about what gcloud prints."""
+    return next((step for pattern, step in _NEXT_STEPS if pattern.search(text)), "")
 
 
 def _last_line(text: str) -> str:
