@@ -251,6 +251,12 @@ def test_another_phone_in_the_second_session(platform: Platform, tmp_path: Path)
     assert "the second session ran on another kind of phone" in done.stderr
 
 
+def test_a_phone_of_another_name_is_said(platform: Platform, tmp_path: Path) -> None:
+    tell(platform.phone, {"ro.product.device": "caiman"})
+    done = measure(tmp_path)
+    assert "the phone calls itself 'caiman', not 'generic': is it the one meant?" in done.stderr
+
+
 def test_phones_without_a_serial_number_do_not_pass_for_one(platform: Platform, tmp_path: Path) -> None:
     tell(platform.phone, {})
     told = [json.loads(measure(tmp_path).stdout)["results"][0]["conditions"]["device"] for _ in range(2)]

@@ -62,6 +62,9 @@ def test_words(a_us: tuple[float, ...], b_us: tuple[float, ...], differ: bool, t
     assert comparison.differences == ()
 
 
+SLOWER_CLUSTER = dataclasses.replace(PIXEL.clusters[1], max_khz=2_000_000, governor="powersave")
+
+
 @pytest.mark.parametrize(
     ("changes", "name", "values"),
     [
@@ -74,6 +77,11 @@ def test_words(a_us: tuple[float, ...], b_us: tuple[float, ...], differ: bool, t
         ({"cpu_mask": "8"}, "mask", "c and 8"),
         ({"fixed_performance": True}, "fixed_performance", "False and True"),
         ({"model_sha256": "d"}, "model", f"{'a' * 64} and d"),
+        (
+            {"device": dataclasses.replace(PIXEL, clusters=(PIXEL.clusters[0], SLOWER_CLUSTER))},
+            "clocks",
+            "2150400 kHz by schedutil and 2000000 kHz by powersave",
+        ),
         (
             {"num_runs": 60},
             "runs",
@@ -142,12 +150,27 @@ def test_another_accelerator_is_named_or_refused() -> None:
     )
 
 
+def test_clocks_of_cores_that_have_nothing_to_do_are_no_condition() -> None:
+    idle = dataclasses.replace(PIXEL.clusters[0], governor="powersave")
+    other = dataclasses.replace(PIXEL, clusters=(idle, PIXEL.clusters[1]))
+    assert not compare(device_result(steady(1.0)), device_result(steady(1.0), device=other)).differences
+
+
+def test_what_one_measurement_was_warned_of_stands_behind_the_verdict() -> None:
+    common, saving = "the battery is below 15 %", "Android saves power: end its battery saver"
+    a = dataclasses.replace(device_result(steady(1000.0)), warnings=(common,))
+    b = dataclasses.replace(device_result(steady(1200.0)), warnings=(common, saving, "accepted: heat"))
+    assert compare(a, b).text.endswith(f" %); B only: {saving}")
+    assert compare(b, a).text.endswith(f" %); A only: {saving}")
+    assert "only: " not in compare(b, b).text
+
+
 def test_unknown_name_of_a_difference() -> None:
     with pytest.raises(ArgumentError) as caught:
         compare(device_result(steady(1.0)), device_result(steady(1.0)), allow=["weather"])
     assert str(caught.value) == (
         "difference that is allowed: got 'weather', expected device, build, soc, binary, accelerator, "
-        "kernels, delegate, threads, mask, fixed_performance, runs, model, system, runtime, delegated"
+        "kernels, delegate, threads, mask, fixed_performance, clocks, runs, model, system, runtime, delegated"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bench_records import CONDITIONS, PIXEL, changed_conditions, device_result, steady
+from bench_records import CONDITIONS, PIXEL, STATE, changed_conditions, device_result, steady
 from edge_mnv3.core.published import parse_published, read_published
 from edge_mnv3.core.results.bench import DeviceBenchResult
 from edge_mnv3.core.results.binaries import BinaryInfo
@@ -93,6 +93,20 @@ def test_conditions_that_differ(changes: dict[str, Any], differences: tuple[str,
     conditions = changed_conditions(**changes)
     phone = read_published().phone(conditions.device.model)
     assert differences_from_published(conditions, phone) == differences
+
+
+def test_a_phone_that_saves_power_or_tells_no_clock_reproduces_nothing() -> None:
+    result = device_result(steady(10_000.0))
+    saving = dataclasses.replace(STATE, power_save=True)
+    blind = tuple(dataclasses.replace(sample, khz=(None, None)) for sample in result.launches[0].samples)
+    for changes, reason in (
+        ({"before": saving}, "power saving: on"),
+        ({"samples": blind}, "clocks: not told by the device, so that throttling would not be seen"),
+    ):
+        launches = tuple(dataclasses.replace(each, **changes) for each in result.launches)
+        cell = judge(dataclasses.replace(result, launches=launches), 10.0, phone="Pixel 1")
+        assert (cell.verdict, cell.by_ratio) == ("conditions differ", "reproduced")
+        assert reason in cell.reasons
 
 
 def test_other_conditions_have_a_ratio_but_no_verdict() -> None:

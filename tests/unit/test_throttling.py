@@ -155,14 +155,31 @@ def test_a_core_of_unknown_clock_may_be_the_one_that_worked() -> None:
 
 def test_one_core_of_a_pinned_pair_that_tells_no_clock_is_a_warning() -> None:
     def told(khz: tuple[int | None, int | None]) -> tuple[str, ...]:
-        samples = tuple(ClockSample(time_s=t, khz=khz, celsius=30.0) for t in (0.5, 1.0, 1.5))
-        record = counted_launch(launch_timings(20_000.0), samples=samples)
-        assert launch_problems(record, cpus=(2, 3), max_khz=CLOCKS) == ()
-        return launch_warnings(record, cpus=(2, 3), max_khz=CLOCKS)
+        return told_one_by_one([khz] * 3)
 
-    assert told((None, MAX_KHZ)) == ("core 2 did not tell the clock: throttling there would not be seen",)
+    assert told((None, MAX_KHZ)) == (
+        "core 2 seldom or never told the clock: throttling there would not be seen",
+    )
     assert told((MAX_KHZ, MAX_KHZ)) == ()
     assert told((None, None)) == ("the device does not tell its clocks: throttling would not be seen",)
+
+
+def told_one_by_one(readings: Sequence[tuple[int | None, int | None]]) -> tuple[str, ...]:
+    """The warnings of a launch pinned to two cores that told these clocks, one after the other."""
+    samples = tuple(
+        ClockSample(time_s=0.5 * place, khz=khz, celsius=30.0) for place, khz in enumerate(readings, start=1)
+    )
+    record = counted_launch(launch_timings(20_000.0), samples=samples)
+    assert launch_problems(record, cpus=(2, 3), max_khz=CLOCKS) == ()
+    return launch_warnings(record, cpus=(2, 3), max_khz=CLOCKS)
+
+
+def test_a_clock_that_is_told_once_is_not_watched() -> None:
+    both, one, none = (MAX_KHZ, MAX_KHZ), (MAX_KHZ, None), (None, None)
+    words = "seldom or never told the clock: throttling there would not be seen"
+    assert told_one_by_one([both, *[one] * 9]) == (f"core 3 {words}",)
+    assert told_one_by_one([both, *[none] * 9]) == (f"cores 2 and 3 {words}",)
+    assert told_one_by_one([*[both] * 6, *[one] * 4]) == ()
 
 
 def test_fastest_cores_that_tell_no_clock_are_a_warning() -> None:

@@ -37,7 +37,7 @@ from edge_mnv3_android_bench.comparison.launch_figures import (
 )
 from edge_mnv3_android_bench.measuring.acceptance import MIN_LAUNCHES_OF_INTERVAL
 from edge_mnv3_android_bench.measuring.host import UNSTABLE_SPREAD
-from edge_mnv3_android_bench.measuring.launch_statistics import counted_figures_us
+from edge_mnv3_android_bench.measuring.launch_statistics import ACCEPTED, counted_figures_us
 
 AnyBenchResult: TypeAlias = HostBenchResult | DeviceBenchResult
 _MODEL, _KIND = "model", "kind of device"
@@ -58,6 +58,7 @@ _CONDITIONS = {
     "threads": ("protocol.num_threads",),
     "mask": ("cpu_mask",),
     "fixed_performance": ("fixed_performance",),
+    "clocks": ("clocks",),
     "runs": (
         *("protocol.num_runs", "protocol.warmup_runs"),
         *("protocol.min_secs", "protocol.max_secs", "protocol.warmup_min_secs"),
@@ -184,7 +185,9 @@ def compare(a: AnyBenchResult, b: AnyBenchResult, *, allow: Collection[str] = ()
         differ=differ,
         differences=differences,
         launch_figures=compare_launch_figures(a, b),
-        text="; ".join((verdict_words(a, b, ratio, interval, differ), *_against_the_rules(a, b))),
+        text="; ".join(
+            (verdict_words(a, b, ratio, interval, differ), *_against_the_rules(a, b), *_warned_of_one(a, b))
+        ),
     )
 
 
@@ -195,6 +198,15 @@ def _against_the_rules(a: AnyBenchResult, b: AnyBenchResult) -> list[str]:
         for name, result in (("A", a), ("B", b))
         if isinstance(result, DeviceBenchResult) and result.accepted
     ]
+
+
+def _warned_of_one(a: AnyBenchResult, b: AnyBenchResult) -> list[str]:
+    """What one measurement was warned of and the other was not may be what made the difference."""
+    said = []
+    for name, result, other in (("A", a, b), ("B", b, a)):
+        alone = [text for text in result.warnings if text not in other.warnings]
+        said += [f"{name} only: {text}" for text in alone if not text.startswith(ACCEPTED)]
+    return said
 
 
 def _check_allowed(allow: Collection[str]) -> None:

@@ -29,7 +29,7 @@ from edge_mnv3.core.results.bench import DeviceBenchConditions, DeviceBenchResul
 from edge_mnv3.core.results.delegation import UNKNOWN_DELEGATE
 from edge_mnv3.core.results.device import DeviceInfo
 from edge_mnv3_android_bench.benchmark_model.registry import BinaryRegistry, help_fingerprint
-from edge_mnv3_android_bench.ddp.cloud import Cloud
+from edge_mnv3_android_bench.ddp.cloud import Cloud, parse_model
 from edge_mnv3_android_bench.ddp.scripts import (
     FOLDER,
     OUT,
@@ -42,11 +42,13 @@ from edge_mnv3_android_bench.ddp.scripts import (
 )
 from edge_mnv3_android_bench.device.cpu_topology import cpu_mask
 from edge_mnv3_android_bench.device.file_names import safe_file_name
+from edge_mnv3_android_bench.device.sections import split_sections
 from edge_mnv3_android_bench.device.state import (
     INFO_SCRIPT,
     STATE_SCRIPT,
     parse_device_info,
     parse_device_state,
+    parse_properties,
 )
 from edge_mnv3_android_bench.measuring.accelerator_flags import accelerator_flags
 from edge_mnv3_android_bench.measuring.acceptance import Acceptance
@@ -162,6 +164,7 @@ def _ask(
     outputs = _session(cloud, folder / "ask", files, script, logs=plan.log_folder, limit_s=_ASKING_S)
     info = parse_device_info(cloud.serial, outputs.text("info.out"))
     _check_api_level(info)
+    _warn_of_another_name(cloud.serial, outputs.text("info.out"), reporter)
     state = parse_device_state(outputs.text("state.out"))
     for cores in dict.fromkeys(protocol.cores for protocol in plan.protocols):
         check_cores(info, cores, state)
@@ -193,6 +196,16 @@ def _check_api_level(info: DeviceInfo) -> None:
     if asked and int(asked[1]) != info.sdk:
         raise DeviceUnavailableError(
             f"device {info.serial}", f"a {info.model} of API level {info.sdk}", f"API level {asked[1]}"
+        )
+
+
+def _warn_of_another_name(serial: str, told: str, reporter: Reporter) -> None:
+    """The platform's names of phones begin with the name that their makers have for them."""
+    asked = parse_model(serial).rpartition("-")[0]
+    name = parse_properties(split_sections(told).get("getprop", "")).get("ro.product.device", asked)
+    if asked and name != asked:
+        reporter.warn(
+            f"device {serial}: the phone calls itself '{name}', not '{asked}': is it the one meant?"
         )
 
 

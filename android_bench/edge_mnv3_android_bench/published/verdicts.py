@@ -155,6 +155,7 @@ def judge(
     accepted = (f"accepted against the rules: {text}" for text in result.accepted)
     all_differences = (
         *differences_from_published(result.conditions, phone, source),
+        *_state_differences(result),
         *differences,
         *accepted,
     )
@@ -183,6 +184,18 @@ def judge(
         verdict=verdict,
         reasons=reasons,
     )
+
+
+def _state_differences(result: DeviceBenchResult) -> list[str]:
+    """How the device was while it was measured, where that is not as published figures are taken."""
+    counted = [launch for launch in result.launches if not launch.problems]
+    differences = []
+    if any(launch.before is not None and launch.before.power_save for launch in counted):
+        differences.append("power saving: on")
+    clocks = [khz for launch in counted for sample in launch.samples for khz in sample.khz]
+    if clocks and all(khz is None for khz in clocks):
+        differences.append("clocks: not told by the device, so that throttling would not be seen")
+    return differences
 
 
 def _scale(interval: tuple[float, float] | None, factor: float) -> tuple[float, float] | None:

@@ -261,6 +261,12 @@ class DeviceBenchConditions:
     libraries_sha256: str | None = None
 
     @property
+    def clocks(self) -> str:
+        """The highest clocks of the cores that may work, and what governs them."""
+        of_cores = [c for c in self.device.clusters if not self.cpus or {*self.cpus} & {*c.cpus}]
+        return ", ".join(f"{c.max_khz} kHz by {c.governor}" for c in of_cores) or "not told"
+
+    @property
     def accelerator_and_libraries(self) -> str:
         """The accelerator, and which libraries it was given."""
         libraries = self.libraries_sha256
