@@ -30,6 +30,7 @@ COMMANDS = {
     "quantize": _Entry("quantize", "Make a full-integer .tflite of a MobileNetV3."),
     "calibrate": _Entry("calibrate", "Collect images and statistics once, for many quantizations."),
     "validate": _Entry("validate", "Compare the accuracy of a float and an int8 file."),
+    "results": _Entry("results", "Show, export and remove what validate has kept of images."),
     "diagnose": _Entry("diagnose", "Show where an int8 file loses accuracy, and why."),
     "inspect": _Entry("inspect", "Show what a .tflite file holds and whether phones can run it."),
     "bench": _Entry("bench", "Measure the latency of .tflite files, on phones or on this machine."),

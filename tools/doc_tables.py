@@ -43,6 +43,7 @@ from edge_mnv3.core.results import package as package_results
 from edge_mnv3.core.results import profile as profile_results
 from edge_mnv3.core.results import quantize as quantize_results
 from edge_mnv3.core.results import recipe as recipe_results
+from edge_mnv3.core.results import stored as stored_results
 from edge_mnv3.core.results import sustained as sustained_results
 from edge_mnv3.core.results import throttling as throttling_results
 from edge_mnv3.core.results import trends as trend_results
@@ -62,6 +63,7 @@ TOP_RESULTS = {
     "quantize": quantize_results.QuantizeResult,
     "calibrate": calibrate_results.CalibrateResult,
     "validate": validate_results.ValidateResult,
+    "results list": stored_results.StoredResults,
     "diagnose": diagnose_results.DiagnoseResult,
     "inspect": model_results.InspectResult,
     "bench --host": bench_results.HostBenchResult,
@@ -89,6 +91,7 @@ RESULT_MODULES = (
     recipe_results,
     validate_results,
     validate_statistics,
+    stored_results,
     diagnose_results,
     bench_log,
     bench_report,

@@ -69,9 +69,10 @@ class TerminalReporter(Reporter):
             self._show()
 
     def note(self, text: str) -> None:
-        """Writes how it went, on a terminal or not."""
-        with self._lock:
-            self._write(text)
+        """Writes how it went, on a terminal or not, but where nothing is to be told."""
+        if self._verbosity != QUIET:
+            with self._lock:
+                self._write(text)
 
     def warn(self, text: str) -> None:
         """Writes a warning, on a terminal or not."""

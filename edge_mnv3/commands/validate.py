@@ -17,7 +17,7 @@ from edge_mnv3.commands.options import (
     tflite_option,
 )
 from edge_mnv3.commands.terminal import TerminalReporter
-from edge_mnv3.commands.types import PATH_OR_WORD, Choice
+from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import DEFAULT_KERNEL_CHOICE, KERNEL_CHOICES, TASKS
 
 if TYPE_CHECKING:
@@ -90,6 +90,21 @@ if TYPE_CHECKING:
     help="Use N threads, or N processes for 1000 images and more.  [default: one for each core]",
 )
 @runtime_option
+@click.option(
+    "--store",
+    type=PATH,
+    metavar="DIR",
+    help="Keep what files answer to images in this folder, and take it from there.  [default: results in the "
+    "cache folder]",
+)
+@click.option(
+    "--no-store",
+    "use_store",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Run files over all images, and keep nothing.",
+)
 @click.option(
     "--details",
     is_flag=True,

@@ -51,6 +51,8 @@ class ValidateRequest(Request):
             float file's last layers tell.
         threshold: The score above which a label, or the class of a single score, holds; None for that of a
             probability of one half, as the last layers tell it.
+        use_store: Take what is known of images from the store of results, and keep it there.
+        store: Folder of the store; None for `results` in the cache folder.
     """
 
     float_path: AnyPath
@@ -66,6 +68,8 @@ class ValidateRequest(Request):
     input_range: str | None = None
     task: Task | None = None
     threshold: float | None = None
+    use_store: bool = True
+    store: AnyPath | None = None
 
     def check(self) -> None:
         """Refuses an input range that cannot be read, and a threshold that is no number.
@@ -90,6 +94,7 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
     from edge_mnv3.stages.output_names import output_names
     from edge_mnv3.stages.package_inputs import label_files
     from edge_mnv3.stages.recorded_outputs import recorded_outputs
+    from edge_mnv3.stages.result_store import opened_store
     from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.validation import accuracy
 
@@ -114,7 +119,9 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
         recorded=recorded_outputs(float_path) or recorded_outputs(int8_path),
     )
     reporter.step("validating")
-    result = accuracy.validate(float_path, int8_path, images, settings, reporter)
+    with opened_store(request.store, reporter, use=request.use_store) as store:
+        kept = dataclasses.replace(settings, store=store)
+        result = accuracy.validate(float_path, int8_path, images, kept, reporter)
     check_skipped(result.skipped, images.available or 0)
     notes = (*images.remarks, *unread_warnings(images.unread))
     result = dataclasses.replace(result, warnings=(*result.warnings, *notes))

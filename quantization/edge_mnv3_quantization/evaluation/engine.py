@@ -17,7 +17,7 @@ from edge_mnv3_quantization.evaluation.evaluating import Evaluation, Shard, eval
 from edge_mnv3_quantization.evaluation.records import ShardRecords
 from edge_mnv3_quantization.evaluation.worker import begin, evaluate_here, starting_processes
 
-# From so many images on, processes save more than their start costs: about a second of a core each.
+# From so many images on, processes save more than their start costs: about half a second of a core each.
 PROCESS_IMAGES = 1000
 _AHEAD = 2  # shards a worker that wait for it: enough for it never to wait
 _POLL_S = 0.1  # on Windows, Ctrl-C is not seen before a wait ends

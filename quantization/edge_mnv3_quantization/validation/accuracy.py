@@ -22,6 +22,7 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.model_facts import OutputFacts, Task
 from edge_mnv3.core.results.validate import Gate, ModelAccuracy, OutputComparison, ValidateResult
 from edge_mnv3.core.results.validate_statistics import OutputStatistics
+from edge_mnv3_quantization.evaluation.store import Store
 from edge_mnv3_quantization.validation.class_comparison import ClassComparison
 from edge_mnv3_quantization.validation.comparing import Answered, OfOutput
 from edge_mnv3_quantization.validation.file_pair import (
@@ -59,6 +60,7 @@ class ValidationSettings:
         names: As in `plan_comparisons`.
         threshold: As in `plan_comparisons`.
         recorded: What the outputs mean, as `quantize.json` says; empty where it says nothing.
+        store: Where the records of images are kept and taken from; None for nowhere.
     """
 
     preprocess: str = DEFAULT_PREPROCESS
@@ -72,6 +74,7 @@ class ValidationSettings:
     names: Mapping[str, OutputNames] = field(default_factory=dict)
     threshold: float | None = None
     recorded: tuple[OutputFacts, ...] = ()
+    store: Store | None = None
 
     @property
     def of_pair(self) -> PairSettings:
@@ -82,6 +85,13 @@ class ValidationSettings:
             input_range=self.input_range,
             task=self.task,
             recorded=self.recorded,
+        )
+
+    @property
+    def running(self) -> RunSettings:
+        """How both files are run."""
+        return RunSettings(
+            preprocess=self.preprocess, runtime=self.runtime, workers=self.workers, store=self.store
         )
 
 
@@ -118,7 +128,7 @@ def validate(
         threshold=settings.threshold,
     )
     _check_gate(pair, settings)
-    running = RunSettings(preprocess=settings.preprocess, runtime=settings.runtime, workers=settings.workers)
+    running = settings.running
     run = run_files(
         (pair.float_.runnable, pair.int8.runnable),
         images,

@@ -38,7 +38,11 @@ def better_range(
     every = max(1, len(labels) // _IMAGES)
     indices = sorted(labels)[::every][:_IMAGES]
     running = RunSettings(
-        preprocess=settings.preprocess, runtime=settings.runtime, workers=settings.workers, indices=indices
+        preprocess=settings.preprocess,
+        runtime=settings.runtime,
+        workers=settings.workers,
+        indices=indices,
+        store=settings.store,
     )
 
     def right(fed: InputRange) -> Agreement | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,9 @@ from edge_mnv3_quantization.evaluation.engine import (
     in_threads,
 )
 from edge_mnv3_quantization.evaluation.evaluating import Evaluation, ModelContent, Reading, Shard
+from edge_mnv3_quantization.evaluation.kept import KeptShards
 from edge_mnv3_quantization.evaluation.records import ShardRecords, joined
+from edge_mnv3_quantization.evaluation.store import Store
 
 # Few, so that little is lost with a process, and no core waits long for the last one.
 SHARD_IMAGES = 16
@@ -50,12 +52,14 @@ class RunSettings:
         runtime: TFLite runtime to use.
         workers: Threads or processes, each with interpreters of one thread; None for one a core.
         indices: Which images to run; None for all.
+        store: Where records are kept and taken from; None for nowhere.
     """
 
     preprocess: str
     runtime: RuntimeName = DEFAULT_RUNTIME
     workers: int | None = None
     indices: Sequence[int] | None = None
+    store: Store | None = None
 
 
 class Pace(NamedTuple):
@@ -66,20 +70,25 @@ class Pace(NamedTuple):
         elapsed_s: Wall time.
         workers: Threads or processes that there were.
         processes: They were processes.
+        stored: Images whose records came from the store.
     """
 
     images: int
     elapsed_s: float
     workers: int
     processes: bool
+    stored: int
 
     @property
     def text(self) -> str:
         """A line for people."""
+        if not self.images:
+            return f"{self.stored} images from the store"
         kind = "process" if self.processes else "thread"
         several = ("es" if self.processes else "s") if self.workers > 1 else ""
         pace = f"{self.images / self.elapsed_s:.0f} images/s in {self.workers} {kind}{several}"
-        return f"{self.images} images, {pace}"
+        others = f", {self.stored} from the store" if self.stored else ""
+        return f"{self.images} images, {pace}{others}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,18 +131,63 @@ def run_files(
         Shard(number, images, indices[start : start + SHARD_IMAGES])
         for number, start in enumerate(range(0, len(indices), SHARD_IMAGES))
     ]
-    evaluation = _evaluation(files, settings, reading)
-    workers = max(1, min(settings.workers or available_cores(), len(shards)))
-    processes = _in_processes(images, len(indices), workers)
-    started, done = time.perf_counter(), 0
-    records: dict[int, ShardRecords] = {}
-    with closing(_evaluated(evaluation, shards, workers, processes, reporter)) as evaluated:
-        for shard, found in evaluated:
-            records[shard.number] = found
-            done += len(shard.indices)
-            reporter.progress(done, len(indices))
-    pace = Pace(done, time.perf_counter() - started, workers, processes)
-    return _joined(images, shards, records, reading, pace)
+    evaluation, runtime = _evaluation(files, settings, reading)
+    kept = _kept(settings.store, evaluation, images, runtime)
+    found = _Found(len(indices), reporter)
+    missing = [shard for shard in shards if not found.take(shard, kept, read=False)]
+    count = sum(len(shard.indices) for shard in missing)
+    workers = max(1, min(settings.workers or available_cores(), len(missing)))
+    processes = _in_processes(images, count, workers)
+    # Files whose hash is not known are read when their turn comes, and may be known by their bytes.
+    wanted = (shard for shard in missing if not found.take(shard, kept, read=True))
+    started, evaluated_images = time.perf_counter(), 0
+    if missing:
+        with closing(_evaluated(evaluation, wanted, workers, processes, reporter)) as evaluated:
+            for shard, records in evaluated:
+                if kept is not None:
+                    kept.keep(shard, records)
+                evaluated_images += len(shard.indices)
+                found.add(shard, records)
+    pace = Pace(
+        evaluated_images,
+        time.perf_counter() - started,
+        workers,
+        processes,
+        len(indices) - evaluated_images,
+    )
+    return _joined(images, shards, found.records, reading, pace)
+
+
+class _Found:
+    """The records that are there, and how many images they are."""
+
+    def __init__(self, total: int, reporter: Reporter) -> None:
+        self.records: dict[int, ShardRecords] = {}
+        self._done, self._total, self._reporter = 0, total, reporter
+
+    def take(self, shard: Shard, kept: KeptShards | None, *, read: bool) -> bool:
+        """Takes a shard from the store; returns whether it was there."""
+        records = None if kept is None else kept.find(shard, read=read)
+        if records is None:
+            return False
+        self.add(shard, records)
+        return True
+
+    def add(self, shard: Shard, records: ShardRecords) -> None:
+        """Takes the records of a shard."""
+        self.records[shard.number] = records
+        self._done += len(shard.indices)
+        self._reporter.progress(self._done, self._total)
+
+
+def _kept(
+    store: Store | None, evaluation: Evaluation, images: ImageSource, runtime: str
+) -> KeptShards | None:
+    """The evaluation's shards in the store, where it is known what they depend on."""
+    if store is None or not images.available:
+        return None
+    kept = KeptShards(store, evaluation, images, runtime)
+    return kept if kept.usable else None
 
 
 def _in_processes(images: ImageSource, count: int, workers: int) -> bool:
@@ -143,14 +197,17 @@ def _in_processes(images: ImageSource, count: int, workers: int) -> bool:
 
 
 def _evaluated(
-    evaluation: Evaluation, shards: Sequence[Shard], workers: int, processes: bool, reporter: Reporter
+    evaluation: Evaluation, shards: Iterable[Shard], workers: int, processes: bool, reporter: Reporter
 ) -> Generator[Evaluated, None, None]:
     if processes:
         return in_processes(evaluation, shards, workers, reporter)
     return in_threads(evaluation, shards, workers)
 
 
-def _evaluation(files: Sequence[RunnableFile], settings: RunSettings, reading: Reading[A]) -> Evaluation:
+def _evaluation(
+    files: Sequence[RunnableFile], settings: RunSettings, reading: Reading[A]
+) -> tuple[Evaluation, str]:
+    """What is done with each image, and the runtime's name and version."""
     first = open_model(files[0].path, kernels=files[0].kernels, runtime=settings.runtime)
     contents = []
     for file in files:
@@ -159,12 +216,13 @@ def _evaluation(files: Sequence[RunnableFile], settings: RunSettings, reading: R
         except OSError as error:
             raise ModelFileError(f"model {file.path}", why_unreadable(file.path, error)) from error
         contents.append(ModelContent(file.path, content, file.kernels, settings.runtime, file.input_range))
-    return Evaluation(
+    evaluation = Evaluation(
         models=tuple(contents),
         shape=image_shape(files[0].path, first),
         preprocess=settings.preprocess,
         reading=reading,
     )
+    return evaluation, first.runtime
 
 
 def _joined(

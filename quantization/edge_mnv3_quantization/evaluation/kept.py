@@ -1,0 +1,178 @@
+"""Which shards of an evaluation are in the store: found by what their images hold, and kept under it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from edge_mnv3.core.cache import cache_key, sha256_sources
+from edge_mnv3.core.images import ImageContent, ImageSource
+from edge_mnv3_quantization.evaluation.contents import hashed, signature
+from edge_mnv3_quantization.evaluation.evaluating import Evaluation, Shard
+from edge_mnv3_quantization.evaluation.records import ShardRecords, from_bytes, to_bytes
+from edge_mnv3_quantization.evaluation.store import Store, StoredShard
+
+# What records depend on, other than the decoder, which names itself.
+_CODE = (
+    *("edge_mnv3.core.runtime", "edge_mnv3.core.input_range"),
+    *(f"edge_mnv3_quantization.evaluation.{name}" for name in ("evaluating", "records")),
+    *(
+        f"edge_mnv3_quantization.validation.{name}"
+        for name in ("readings", "class_comparison", "score_comparison", "similarity", "hits")
+    ),
+)
+_PROCESSOR_FACTS = ("model name", "flags", "features", "cpu part", "cpu variant")
+
+
+class _Identity(NamedTuple):
+    """What an image holds.
+
+    Attributes:
+        text: Its hash, with the image's tag.
+        path: Its file, where it has one.
+        signature: The file's.
+        settled: The signature stands for the bytes.
+    """
+
+    text: str
+    path: Path | None = None
+    signature: str = ""
+    settled: bool = True
+
+
+class KeptShards:
+    """The shards of one evaluation, in a store."""
+
+    def __init__(self, store: Store, evaluation: Evaluation, images: ImageSource, runtime: str) -> None:
+        """Describes the evaluation.
+
+        Args:
+            store: The store.
+            evaluation: What is done with each image.
+            images: The images.
+            runtime: Name and version of the runtime.
+        """
+        self._store = store
+        self._working_folder = str(Path.cwd())
+        self._identities: dict[int, list[_Identity]] = {}
+        description = _description(evaluation, images, runtime)
+        # A file that was moved is the same file.
+        models = [{**model, "file": ""} for model in description["models"]]
+        self._run = cache_key("evaluation", {**description, "models": models})
+        self.usable = bool(images.decoder) and description["code"] is not None
+        if self.usable:
+            store.use_run(self._run, json.dumps(description, sort_keys=True))
+
+    def find(self, shard: Shard, *, read: bool) -> ShardRecords | None:
+        """Looks for a shard's records.
+
+        Args:
+            shard: The shard.
+            read: Read files whose hash is not known.
+        """
+        identities = list(self._identified(shard, read=read))
+        if len(identities) < len(shard.indices):
+            return None
+        self._identities[shard.number] = identities
+        stored = self._store.shard(self._key(identities))
+        if stored is None or stored.contents != tuple(each.text for each in identities):
+            return None
+        try:
+            records = from_bytes(stored.records)
+        except ValueError:
+            return None
+        del self._identities[shard.number]
+        return records
+
+    def keep(self, shard: Shard, records: ShardRecords) -> None:
+        """Keeps a shard's records, if the files are what they were when they were hashed."""
+        identities = self._identities.pop(shard.number, None)
+        if identities is None:
+            return
+        files = [each for each in identities if each.path is not None]
+        if all(each.settled and signature(each.path or Path()) == each.signature for each in files):
+            stored = StoredShard(tuple(each.text for each in identities), to_bytes(records))
+            self._store.keep_shard(self._key(identities), self._run, stored)
+
+    def _identified(self, shard: Shard, *, read: bool) -> Iterator[_Identity]:
+        """What each image holds, up to the first of which that is not known."""
+        contents = [shard.images.content(index) for index in shard.indices]
+        now = {} if os.name == "nt" else self._signatures(contents)
+        known = self._store.file_hashes(now)
+        fresh = []
+        for content in contents:
+            if content is None:
+                break
+            if content.path is None:
+                yield _Identity(content.tag)
+                continue
+            path = self._absolute(content.path)
+            if path in known:
+                yield _Identity(f"{content.tag} {known[path]}", content.path, now[path])
+                continue
+            found = hashed(content.path) if read else None
+            if found is None:
+                break
+            if found.settled:
+                fresh.append((path, found.signature, found.sha256))
+            yield _Identity(f"{content.tag} {found.sha256}", content.path, found.signature, found.settled)
+        if fresh:
+            self._store.keep_files(fresh)
+
+    def _signatures(self, contents: Sequence[ImageContent | None]) -> dict[str, str]:
+        """Path of each file that can be opened to its signature."""
+        paths = [content.path for content in contents if content is not None and content.path is not None]
+        signatures = ((self._absolute(path), signature(path)) for path in paths)
+        return {path: found for path, found in signatures if found is not None}
+
+    def _absolute(self, path: Path) -> str:
+        """A path as the store knows it. Tens of thousands of them are not joined as paths, for the time."""
+        text = str(path)
+        return text if path.is_absolute() else f"{self._working_folder}{os.sep}{text}"
+
+    def _key(self, identities: list[_Identity]) -> str:
+        text = "\n".join((self._run, *(each.text for each in identities)))
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _description(evaluation: Evaluation, images: ImageSource, runtime: str) -> dict[str, Any]:
+    """All that records depend on, other than the images."""
+    return {
+        "models": [
+            {
+                "file": str(model.path),
+                "sha256": hashlib.sha256(model.content).hexdigest(),
+                "kernels": model.kernels,
+                "input_range": None if model.input_range is None else repr(model.input_range),
+            }
+            for model in evaluation.models
+        ],
+        "runtime": runtime,
+        "preprocess": images.applied_preprocess(evaluation.preprocess),
+        "shape": list(evaluation.shape.dimensions),
+        "kept": evaluation.reading.kept,
+        "decoder": images.decoder,
+        "numpy": np.__version__,
+        "processor": _processor(),
+        "code": sha256_sources(_CODE),
+    }
+
+
+def _processor() -> str:
+    """What tells which kernels a processor gets: float results of others differ in their last bits."""
+    facts = {platform.machine(), platform.processor()}
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip().lower() in _PROCESSOR_FACTS:
+                facts.add(value.strip())
+    except OSError:
+        pass  # not Linux
+    return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()[:16]

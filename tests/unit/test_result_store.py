@@ -1,0 +1,125 @@
+"""The store of results: what is kept is found, and what was damaged is not taken."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_mnv3_quantization.evaluation.contents import hashed, signature
+from edge_mnv3_quantization.evaluation.store import Store, StoredShard
+from recording_reporter import RecordingReporter
+
+SHARDS = 40
+
+
+def shard(number: int) -> StoredShard:
+    return StoredShard((f" {number:064}",), bytes([number]) * 4000)
+
+
+def filled(folder: Path) -> Path:
+    """Fills a store, and returns its file."""
+    with Store(folder, RecordingReporter()) as store:
+        store.use_run("run", "{}")
+        for number in range(SHARDS):
+            store.keep_shard(f"key {number}", "run", shard(number))
+    return folder / "results-1.sqlite"
+
+
+def found(folder: Path, reporter: RecordingReporter) -> int:
+    """Counts the shards that are found; none is another than was kept."""
+    with Store(folder, reporter) as store:
+        there = [store.shard(f"key {number}") for number in range(SHARDS)]
+    assert all(each is None or each == shard(number) for number, each in enumerate(there))
+    return sum(each is not None for each in there)
+
+
+def test_what_is_kept_is_found_by_others_at_once(tmp_path: Path) -> None:
+    reporter = RecordingReporter()
+    with Store(tmp_path, reporter) as one, Store(tmp_path, reporter) as other:
+        one.keep_shard("a", "run", shard(1))
+        assert other.shard("a") == shard(1)
+        other.keep_shard("a", "run", shard(2))
+        assert one.shard("a") == shard(2)
+        one.keep_files([("/a\udcff.jpg", "1:2", "ab")])
+        assert other.file_hashes({"/a\udcff.jpg": "1:2", "/b.jpg": "1:2"}) == {"/a\udcff.jpg": "ab"}
+        assert other.file_hashes({"/a\udcff.jpg": "1:3"}) == {}
+        other.use_run("run", "{}")
+        assert [run.key for run in one.runs()] == ["run"]
+        one.drop_runs(["run"])
+        assert (other.shard("a"), other.runs()) == (None, [])
+    assert reporter.warnings == []
+
+
+def test_a_row_that_was_altered_is_left_out(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE kept SET content = zeroblob(4000) WHERE key = 'key 7'")
+    connection.close()
+    reporter = RecordingReporter()
+    assert found(tmp_path, reporter) == SHARDS - 1
+    (warning,) = reporter.warnings
+    assert warning.endswith("1 damaged rows were left out; their images are run again")
+
+
+def test_of_a_damaged_file_the_rows_that_can_be_read_are_saved(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    content = path.read_bytes()
+    # The page of the index, and some of the rows'.
+    for start in (8192, len(content) // 2, len(content) - 8192):
+        content = content[:start] + b"\xa5" * 4096 + content[start + 4096 :]
+    path.write_bytes(content)
+    reporter = RecordingReporter()
+    assert SHARDS - 15 < found(tmp_path, reporter) < SHARDS
+    assert reporter.warnings[0].startswith(f"store {path} is damaged: ")
+    again = RecordingReporter()
+    assert SHARDS - 15 < found(tmp_path, again) < SHARDS
+    assert again.warnings == []
+
+
+@pytest.mark.parametrize("content", [b"no database" * 1000, b""], ids=["other", "empty"])
+def test_a_file_that_is_no_database_is_replaced(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "results-1.sqlite").write_bytes(content)
+    with Store(tmp_path, RecordingReporter()) as store:
+        assert store.shard("a") is None
+        store.keep_shard("a", "run", shard(1))
+        assert store.shard("a") == shard(1)
+
+
+def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    reporter = RecordingReporter()
+    with Store(tmp_path / "file", reporter) as store:
+        store.keep_shard("a", "run", shard(1))
+        assert store.shard("a") is None
+    (warning,) = reporter.warnings
+    assert warning.endswith("use --store with a folder that can be written to, or --no-store")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell when a file was changed")
+def test_a_file_that_was_changed_has_another_signature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"one")
+    first = hashed(path)
+    assert first is not None
+    # So soon after it was written another change may bear the same time.
+    assert not first.settled
+    now_ns = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + 3_000_000_000)
+    settled = hashed(path)
+    assert settled is not None
+    assert settled.settled
+    assert signature(path) == settled.signature
+    facts = path.stat()
+    while signature(path) == settled.signature:
+        # The same size, and the same time of change as far as programs can set it.
+        path.write_bytes(b"two")
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert path.stat().st_mtime_ns == facts.st_mtime_ns
+    path.unlink()
+    assert (signature(path), hashed(path)) == (None, None)
