@@ -343,6 +343,7 @@ def resume_name(plan: MeasurementPlan, devices: Sequence[str]) -> str:
         *([f"{sorted(plan.sweep.threads)} {sorted(plan.sweep.cores)}"] if len(plan.protocols) > 1 else []),
         *(sorted(plan.accelerators) if plan.accelerators != ("cpu",) else ()),
         *([plan.npu_libraries.sha256] if plan.npu_libraries else []),
+        *(["slower clocks are taken"] if plan.acceptance.clock else []),
     ]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"unfinished-{key[:16]}.jsonl"

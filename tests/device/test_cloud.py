@@ -172,6 +172,13 @@ def test_what_the_platform_does_not_do(
         ("ddp:generic-34", (), "got a Generic Phone of API level 33, expected API level 34", 1),
         (SERIAL, ("--threads", "16"), "expected cores that it has, as many as threads", 1),
         (SERIAL, ("--max-secs", "3000"), "expected at most 1650: a session lasts 55 minutes", 0),
+        (SERIAL, ("--launches", "900"), "expected at most 300 launches of 55 minutes in a session", 0),
+        (
+            SERIAL,
+            ("--launches", "100", "--min-secs", "60", "--max-secs", "90"),
+            "100 launches of 101 minutes at least, expected at most 300 launches of 55 minutes in a session",
+            0,
+        ),
     ],
 )
 def test_what_is_not_to_be_had_there(
@@ -296,9 +303,9 @@ def test_a_session_that_does_not_end_is_cancelled(platform: Platform, tmp_path: 
     files = {"/data/local/tmp/file": script}
     with pytest.raises(DeviceTimeoutError, match="it was cancelled"):
         cloud.run(script, files, "/data/local/tmp", limit_s=0.0, into=tmp_path / "results")
+    assert [call[3] for call in platform.calls if "cancel" in call] == ["cancel"]
     cloud.stop.set()
     with pytest.raises(KeyboardInterrupt):
         cloud.run(script, files, "/data/local/tmp", limit_s=60.0, into=tmp_path / "results")
-    assert [call[3] for call in platform.calls if "cancel" in call] == ["cancel"]
     asked = CliRunner().invoke(main, ["bench", "x.tflite", "--device", "ddp:a,b"])
     assert asked.exit_code != DONE

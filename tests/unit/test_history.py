@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from bench_records import PIXEL, device_result, host_result, steady
 from edge_mnv3.core.errors import InputFileError, OutputError
 from edge_mnv3.core.published import Published
+from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3_android_bench.comparison.history import (
     HistoryEntry,
     append_history,
@@ -76,6 +78,22 @@ def test_cut_last_line_is_skipped_and_said(tmp_path: Path) -> None:
     reporter = RecordingReporter()
     assert [entry.result for entry in read_history(path, reporter)] == [HOST]
     assert reporter.warnings == [f"history {path}: line 2 was cut and is skipped"]
+
+
+@pytest.mark.parametrize("median_us", [0.0, -5.0])
+def test_a_figure_that_no_latency_has_is_skipped_and_said(tmp_path: Path, median_us: float) -> None:
+    path = tmp_path / "history.jsonl"
+    reproduced = reproduce(Published(sources={}, figures=()), PIXEL, [])
+    bad = dataclasses.replace(DEVICE, median_us=median_us)
+    kinds = ("bench_host", "bench_device", "reproduce", "bench_device")
+    results = (HOST, bad, dataclasses.replace(reproduced, results=(bad,)), DEVICE)
+    for kind, result in zip(kinds, results, strict=True):
+        line = {"kind": kind, "recorded_at": TIME, "result": json.loads(to_json(result))}
+        with path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+    reporter = RecordingReporter()
+    assert [entry.result for entry in read_history(path, reporter)] == [HOST, DEVICE]
+    assert len(reporter.warnings) == 2
 
 
 def test_a_line_after_a_cut_one_is_whole(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from edge_mnv3.packaging.model_card import model_card
 from edge_mnv3.stages.bench import resume_name
 from edge_mnv3_android_bench.comparison.history import read_history
 from edge_mnv3_android_bench.comparison.latencies import compare, read_bench_results
+from edge_mnv3_android_bench.measuring.acceptance import Acceptance
 from edge_mnv3_android_bench.measuring.plan import MeasurementPlan
 from edge_mnv3_android_bench.measuring.protocols import PUBLISHED, custom_protocol
 from edge_mnv3_android_bench.measuring.resume_file import ResumeFile
@@ -142,7 +143,11 @@ def test_unfinished_launches() -> None:
     assert resume.load(conditions) == []
     protocol = custom_protocol(PUBLISHED, num_runs=10, min_secs=0.1, max_secs=5.0, launches=3)
     plan = MeasurementPlan(models=(model,), binaries=("current",), protocol=protocol, log_folder=Path())
-    assert resume_name(plan, [conditions.device.serial]) == "unfinished-3f0883d7ddecfea1.jsonl"
+    name = resume_name(plan, [conditions.device.serial])
+    assert name == "unfinished-3f0883d7ddecfea1.jsonl"
+    # Launches that count under --accept-clock only are not taken up without it.
+    lenient = dataclasses.replace(plan, acceptance=Acceptance(clock=True))
+    assert resume_name(lenient, [conditions.device.serial]) != name
 
 
 def test_bundle() -> None:

@@ -8,6 +8,7 @@ and reading skips what is cut and says so.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -114,4 +115,7 @@ def read_history(path: Path, reporter: Reporter = SILENT) -> tuple[HistoryEntry,
 def _read_entry(line: bytes) -> HistoryEntry:
     entry = json.loads(line)
     result = from_json(_KINDS[entry["kind"]], json.dumps(entry["result"]))
+    for each in result.results if isinstance(result, ReproduceResult) else (result,):
+        if each.median_us is not None and not 0 < each.median_us < math.inf:
+            raise ValueError(f"a median of {each.median_us:g} us")
     return HistoryEntry(recorded_at=str(entry["recorded_at"]), result=result)

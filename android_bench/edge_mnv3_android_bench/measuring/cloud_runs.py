@@ -79,6 +79,7 @@ from edge_mnv3_android_bench.measuring.sweep import Placement, placed, words
 
 RESERVE = 2  # so many times as many launches as are demanded
 _ASKING_S = 300.0
+_MOST_LAUNCHES = 300  # each is a file that is sent there
 _LONGEST_S = 3300.0  # of launches in one session: what is not begun by then is left out
 _BESIDE_A_LAUNCH_S = 30.0
 _ALLOWANCE_S = 300.0
@@ -131,6 +132,7 @@ def measure_in_cloud(
         OutputError: A raw log cannot be written.
         KeyboardInterrupt: `cloud.stop` was set.
     """
+    _check_fits(cloud.serial, plan)
     longest_s = max(p.settings.max_secs for p in plan.protocols)
     if longest_s > _LONGEST_S / 2:
         raise ArgumentError(
@@ -153,6 +155,27 @@ def measure_in_cloud(
         results=tuple(cell.result() for cell in cells if cell.launches),
         unreached=tuple(cell.label for cell in cells if not cell.launches),
     )
+
+
+def _check_fits(serial: str, plan: MeasurementPlan) -> None:
+    """Refuses what no session has time for, before one is paid for.
+
+    Raises:
+        ArgumentError: The launches that are demanded take longer, each as short as can be.
+    """
+    columns = len(plan.models) * len(plan.binaries) * len(plan.accelerators)
+    launches, least_s = 0, 0.0
+    for protocol in plan.protocols:
+        count = columns * plan.acceptance.launches_needed(protocol.launches)
+        launches += count
+        least_s += count * (protocol.settings.min_secs + protocol.settings.warmup_min_secs)
+    if least_s > _LONGEST_S or launches > _MOST_LAUNCHES:
+        raise ArgumentError(
+            f"--device {serial}",
+            f"{launches} launches of {least_s / 60:.0f} minutes at least",
+            f"at most {_MOST_LAUNCHES} launches of {_LONGEST_S / 60:g} minutes in a session",
+            "measure fewer files, builds or launches in one command",
+        )
 
 
 def _ask(
