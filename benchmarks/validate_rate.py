@@ -5,17 +5,21 @@
 One thread's rate: a plain loop over some of the images that decodes, preprocesses and runs both files. It
 runs before and after `validate`. Two shares are printed, of which 100 % would be no overhead at all: that of
 the rate by the clock, and that of the images a second of processor time, over all processes, which other
-programs on the machine disturb less. All is kept in a store, from which `validate` is then repeated. With
---images the images are repeated, in files of their own whose last bytes differ, so that none is known. Peak
-memory is that of all processes together, memory that they share counted once.
+programs on the machine disturb less. Cores that share parts of the processor, or with other programs, give
+less than so many times one thread's rate: so many plain loops at once, right afterwards, show it. All is
+kept in a store, from which `validate` is then repeated. With --images the images are repeated, in files of
+their own whose last bytes differ, so that none is known. Peak memory is that of all processes together,
+memory that they share counted once.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 import tempfile
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,6 +60,15 @@ def single_thread(images: ImageSource, paths: tuple[Path, Path], kernels: Kernel
         for model in models:
             model.run_all(pixels)
     return Spent(count, time.perf_counter() - wall, cpu_s() - cpu)
+
+
+def at_once(
+    images: ImageSource, paths: tuple[Path, Path], kernels: Kernels, count: int, workers: int
+) -> float:
+    """Images a second of so many plain loops at once, a process each: what the cores can give."""
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        loops = [pool.submit(single_thread, images, paths, kernels, count) for _ in range(workers)]
+        return sum(count / loop.result().wall_s for loop in loops)
 
 
 class Memory(threading.Thread):
@@ -142,6 +155,7 @@ def main(
         validate(request)
         again_s = time.perf_counter() - again_s
         after = single_thread(images, paths, kernels, single)
+        together = at_once(images, paths, kernels, single, workers)
     alone = Spent(2 * single, before.wall_s + after.wall_s, before.cpu_s + after.cpu_s)
     by_clock = (whole.images / whole.wall_s) / (workers * alone.images / alone.wall_s)
     by_cpu = (whole.images / whole.cpu_s) / (alone.images / alone.cpu_s)
@@ -152,6 +166,10 @@ def main(
         )
     click.echo(
         f"{whole.images} images: {100 * by_clock:.1f} % by the clock, {100 * by_cpu:.1f} % by processor time"
+    )
+    click.echo(
+        f"{workers} plain loops at once: {together:.1f} images/s, of which validate reaches "
+        f"{100 * whole.images / whole.wall_s / together:.1f} %"
     )
     click.echo(f"again, from the store: {again_s:.1f} s")
     click.echo(f"peak memory of all processes {peak_kb / 1000:.0f} MB")
