@@ -123,3 +123,8 @@ def test_a_file_that_was_changed_has_another_signature(
     assert path.stat().st_mtime_ns == facts.st_mtime_ns
     path.unlink()
     assert (signature(path), hashed(path)) == (None, None)
+
+
+def test_a_pipe_holds_nothing_that_is_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    assert (signature(tmp_path / "a.jpg"), hashed(tmp_path / "a.jpg")) == (None, None)

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_mnv3.core.special_files import special_kind
+
 # A file system may note times in steps of up to two seconds (FAT): what changed within one looks unchanged.
 _SETTLED_NS = 2_000_000_000
 
@@ -34,6 +36,8 @@ def signature(path: Path) -> str | None:
     is opened, for NFS asks its server about a file when that is opened, and not when it is looked at.
     """
     try:
+        if special_kind(path) is not None:  # opening a pipe may wait for ever
+            return None
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except OSError:
         return None
@@ -47,6 +51,8 @@ def hashed(path: Path) -> Hashed | None:
     """Reads a file; None where it cannot be read, or is written at the same time."""
     digest = hashlib.sha256()
     try:
+        if special_kind(path) is not None:
+            return None
         with path.open("rb", buffering=0) as file:
             before = os.fstat(file.fileno())
             while chunk := file.read(1 << 20):
