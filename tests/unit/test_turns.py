@@ -58,6 +58,17 @@ def test_drift_that_slows_both_is_no_difference() -> None:
     assert slower.median_a_us == statistics.median_high(drift)
 
 
+@pytest.mark.parametrize(("faster_rounds", "differ"), [(4, True), (5, False), (6, False)])
+def test_a_verdict_needs_more_than_the_interval(faster_rounds: int, differ: bool) -> None:
+    """Of 20 fair rounds 4 or fewer lie on one side in 1.2 % of series, 5 or fewer in 4.1 %."""
+    blocks = [1050.0] * (20 - faster_rounds) + [960.0] * faster_rounds
+    result = compare_in_turns(in_turns(*([1000.0] * 20)), in_turns(*blocks))
+    assert result.differ is differ
+    assert (result.ratio_ci95[0] > 1) == (faster_rounds <= 5)
+    words = {4: "B is slower than A: +5.0 %", 5: "a verdict takes more certainty", 6: "includes equality"}
+    assert words[faster_rounds] in result.text
+
+
 def test_a_wide_interval_shows_nothing() -> None:
     blocks = (1000.0, 1200.0, 900.0, 1300.0, 1100.0, 950.0, 1250.0, 1050.0)
     result = compare_in_turns(in_turns(*([1000.0] * 8)), in_turns(*blocks))

@@ -350,8 +350,10 @@ def verdict_words(
     names = ("A", "B") if _model(a) == _model(b) else (f"A ({_model(a)})", f"B ({_model(b)})")
     if differ:
         return f"{names[1]} is {'slower' if ratio > 1 else 'faster'} than {names[0]}: {spread}"
+    shown = f"no difference between {names[0]} and {names[1]} is shown"
     if is_open(interval):
-        shown = f"no difference between {names[0]} and {names[1]} is shown"
         return f"{shown}: {spread}; the interval includes equality"
+    if abs(ratio - 1) > MIN_DIFFERENCE:
+        return f"{shown}: {spread}; a verdict takes more certainty, which more --runs may bring"
     none = f"less than {100 * MIN_DIFFERENCE:g} % counts as no difference"
     return f"{names[0]} and {names[1]} do not differ: {spread}; {none}"
