@@ -184,7 +184,7 @@ def accuracy_words(measured: VerifiedAccuracy) -> str:
     )
     same = measured.lost is not None
     if same:
-        words += f"; the same images, {measured.lost} lost and {measured.won} won"
+        words += f"; images of the same names and labels, {measured.lost} lost and {measured.won} won"
     words += f" (p = {measured.p_value:.2g}, {measured.test})"
     if not measured.passed:
         return words

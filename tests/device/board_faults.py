@@ -86,7 +86,7 @@ def _full(stage: BoardStage) -> None:
 def _held(stage: BoardStage) -> None:
     lock = stage.board.phone.host_path(f"{FOLDER}/lock")
     lock.mkdir(parents=True)
-    values = {"since": "1.00", "beat": "1.00", "holder": json.dumps({"owner": "ann@desk"}), "token": "c0ffee"}
+    values = {"since": "0.00", "beat": "0.00", "holder": json.dumps({"owner": "ann@desk"}), "token": "c0ffee"}
     for name, value in values.items():
         (lock / name).write_text(f"{value}\n")
 

@@ -334,7 +334,7 @@ def test_ctrl_c_and_the_same_command_again(bench: Bench, phone: Phone) -> None:
     finally:
         program.kill()
         program.communicate()
-    assert program.returncode == 1
+    assert program.returncode == 130
     assert "the launches that are done are kept, and the same command goes on" in errors
     assert_clean(phone)
     again = bench.run(*arguments, "--json")

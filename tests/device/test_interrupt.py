@@ -94,7 +94,7 @@ def test_ended_by_a_supervisor(
     finally:
         program.kill()
         program.communicate()
-    assert program.returncode == (1 if number == signal.SIGTERM else -signal.SIGKILL)
+    assert program.returncode == (130 if number == signal.SIGTERM else -signal.SIGKILL)
     assert phone.wait_for(lambda: not phone.processes()), phone.processes()
     assert phone.settings["stay_on_while_plugged_in"] == "0"
     assert not [path for path in phone.files(FOLDER) if "/run" in path or "/lock" in path]

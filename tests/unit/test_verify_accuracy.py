@@ -84,7 +84,7 @@ def test_the_same_images_are_compared_one_by_one(lost: int, won: int, passed: bo
     measured = compare_accuracy(knowing(RIGHT.right), "val", now)
     assert (measured.lost, measured.won, measured.passed) == (lost, won, passed)
     assert measured.told_below_percent == pytest.approx(100 * (516 - 5) / 650)
-    assert f"the same images, {lost} lost and {won} won (p = " in accuracy_words(measured)
+    assert f"images of the same names and labels, {lost} lost and {won} won (p = " in accuracy_words(measured)
     assert measured.test == MCNEMAR
 
 

@@ -37,7 +37,7 @@ echo; echo '{heading}run'
 ( exec {command} ) >{name}.out 2>{name}.err </dev/null &
 p=$!
 echo $p >{name}.pid
-trap 'kill -9 $(tree $p); rm -f {files}; exit 129' HUP INT TERM PIPE
+trap 'trap "" HUP INT TERM PIPE; kill -9 $(tree $p) 2>/dev/null; rm -f {files}; exit 129' HUP INT TERM PIPE
 n=0; late=
 while :
 do
@@ -55,9 +55,9 @@ done </proc/$p/status
 case $s in Z|X) break;; esac
 {beat}
 echo "sample ${{u:--}} ${{t:--}} ${{a:--}}$c"
-test -d /proc/$PPID || {{ kill -9 $(tree $p); rm -f {files}; exit 129; }}
+test -d /proc/$PPID || {{ kill -9 $(tree $p) 2>/dev/null; rm -f {files}; exit 129; }}
 n=$((n+1))
-if test $n -ge {limit}; then late=late; kill -9 $(tree $p); break; fi
+if test $n -ge {limit}; then late=late; kill -9 $(tree $p) 2>/dev/null; break; fi
 done
 wait $p
 r=$?

@@ -127,7 +127,8 @@ def _tell(broken: list[Shard], lost: Counter[int], reporter: Reporter) -> None:
 def _chain(again: deque[Shard], waiting: Iterator[Shard]) -> Iterator[Shard]:
     while again:
         yield again.popleft()
-    yield from waiting
+    while (shard := next(waiting, None)) is not None:  # `yield from` would end a generator with this one
+        yield shard
 
 
 class _Processes:

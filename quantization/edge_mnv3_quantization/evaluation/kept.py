@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
+import pkgutil
 import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,11 +25,8 @@ from edge_mnv3_quantization.evaluation.store import Store, StoredShard
 _CODE = (
     *("edge_mnv3.core.runtime", "edge_mnv3.core.input_range"),
     *(f"edge_mnv3_quantization.evaluation.{name}" for name in ("evaluating", "records")),
-    *(
-        f"edge_mnv3_quantization.validation.{name}"
-        for name in ("readings", "class_comparison", "score_comparison", "similarity", "hits")
-    ),
 )
+_READINGS = "edge_mnv3_quantization.validation"  # all of it: what a reading computes is spread over it
 _PROCESSOR_FACTS = ("model name", "flags", "features", "cpu part", "cpu variant")
 
 
@@ -161,8 +160,16 @@ def _description(evaluation: Evaluation, images: ImageSource, runtime: str) -> d
         "decoder": images.decoder,
         "numpy": np.__version__,
         "processor": _processor(),
-        "code": sha256_sources(_CODE),
+        "code": _code(),
     }
+
+
+def _code() -> str | None:
+    """Hash of the code; None where there are no files of it."""
+    spec = importlib.util.find_spec(_READINGS)
+    places = spec.submodule_search_locations if spec else None
+    readings = sorted(f"{_READINGS}.{module.name}" for module in pkgutil.iter_modules(places or []))
+    return sha256_sources([*_CODE, *readings]) if readings else None
 
 
 def _processor() -> str:
