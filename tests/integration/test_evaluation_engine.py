@@ -19,7 +19,7 @@ from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.evaluation.engine import Evaluated, WorkerLostError, in_processes, in_threads
 from edge_mnv3_quantization.evaluation.evaluating import Evaluation, ModelContent, Outputs, Shard
-from edge_mnv3_quantization.evaluation.records import to_bytes
+from edge_mnv3_quantization.evaluation.records import ShardRecords, to_bytes
 from edge_mnv3_quantization.validation.readings import TopClasses
 from edge_mnv3_quantization.validation.running import SHARD_IMAGES, RunnableFile, RunSettings, run_files
 from recording_reporter import RecordingReporter
@@ -78,8 +78,8 @@ def evaluation(folder: Path, reading: Any) -> tuple[Evaluation, list[Shard]]:
     return made, shards
 
 
-def content(evaluated: Iterable[Evaluated]) -> list[bytes]:
-    return [to_bytes(each.records) for each in sorted(evaluated, key=lambda each: each.shard.number)]
+def content(evaluated: Iterable[Evaluated[ShardRecords]]) -> list[bytes]:
+    return [to_bytes(records) for _, records in sorted(evaluated, key=lambda each: each[0].number)]
 
 
 def test_threads_and_processes_give_the_same_bytes(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The local engine: shards evaluated on all cores, by threads of this process or by processes."""
+"""The local engine: a task done with shards on all cores, by threads of this process or by processes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import NamedTuple
+from typing import Any, TypeAlias, TypeVar
 
 from edge_mnv3.core.errors import EdgeMnv3Error
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.runtime import LoadedModel
-from edge_mnv3_quantization.evaluation.evaluating import Evaluation, Shard, evaluate
-from edge_mnv3_quantization.evaluation.records import ShardRecords
-from edge_mnv3_quantization.evaluation.worker import begin, evaluate_here, starting_processes
+from edge_mnv3_quantization.evaluation.evaluating import Shard, ShardTask
+from edge_mnv3_quantization.evaluation.worker import begin, done_here, starting_processes
 
 # From so many images on, processes save more than their start costs: about half a second of a core each.
 PROCESS_IMAGES = 1000
@@ -28,20 +27,17 @@ class WorkerLostError(EdgeMnv3Error):
     """A shard ends every process that evaluates it."""
 
 
-class Evaluated(NamedTuple):
-    """A shard with its records."""
-
-    shard: Shard
-    records: ShardRecords
+Done = TypeVar("Done")
+Evaluated: TypeAlias = tuple[Shard, Done]  # a shard with what came of it
 
 
 def in_threads(
-    evaluation: Evaluation, shards: Iterable[Shard], workers: int
-) -> Generator[Evaluated, None, None]:
-    """Evaluates shards by threads of this process.
+    task: ShardTask[Done], shards: Iterable[Shard], workers: int
+) -> Generator[Evaluated[Done], None, None]:
+    """Does a task with shards by threads of this process.
 
     Args:
-        evaluation: What is done with each image.
+        task: What is done with each shard.
         shards: Taken as they are needed.
         workers: Threads.
 
@@ -49,18 +45,18 @@ def in_threads(
         The shards as they are done, in any order.
 
     Raises:
-        Exception: What `evaluate` raises.
+        Exception: What the task raises.
     """
     idle: queue.SimpleQueue[list[LoadedModel]] = queue.SimpleQueue()
     for _ in range(workers):
         # Loading captures the process's output streams, so it stays on this thread.
-        idle.put(evaluation.open_models())
+        idle.put(task.open_models())
     stop: list[bool] = []
 
-    def work(shard: Shard) -> ShardRecords:
+    def work(shard: Shard) -> Done:
         models = idle.get()
         try:
-            return evaluate(evaluation, models, shard, lambda: bool(stop))
+            return task.done(models, shard, lambda: bool(stop))
         finally:
             idle.put(models)
 
@@ -73,12 +69,12 @@ def in_threads(
 
 
 def in_processes(
-    evaluation: Evaluation, shards: Iterable[Shard], workers: int, reporter: Reporter
-) -> Generator[Evaluated, None, None]:
-    """Evaluates shards by processes. A shard whose process ends is evaluated again by another one.
+    task: ShardTask[Done], shards: Iterable[Shard], workers: int, reporter: Reporter
+) -> Generator[Evaluated[Done], None, None]:
+    """Does a task with shards by processes. A shard whose process ends is done again by another one.
 
     Args:
-        evaluation: What is done with each image; sent to each process once.
+        task: What is done with each shard; sent to each process once.
         shards: Taken as they are needed; of sources that have a `part`.
         workers: Processes.
         reporter: Warned of processes that ended.
@@ -88,7 +84,7 @@ def in_processes(
 
     Raises:
         WorkerLostError: A shard ended all processes that evaluated it.
-        Exception: What `evaluate` raises.
+        Exception: What the task raises.
     """
     lost = Counter[int]()
     waiting = iter(shards)
@@ -98,7 +94,7 @@ def in_processes(
         alone = [shard for shard in again if lost[shard.number] > 1]
         given = iter(alone[:1]) if alone else _chain(again, waiting)
         broken: list[Shard] = []
-        with _Processes(evaluation, 1 if alone else workers) as processes:
+        with _Processes(task, 1 if alone else workers) as processes:
             yield from _completed(processes.submit, given, 1 if alone else _AHEAD * workers, broken=broken)
         for shard in alone[:1]:
             again.remove(shard)
@@ -132,24 +128,24 @@ def _chain(again: deque[Shard], waiting: Iterator[Shard]) -> Iterator[Shard]:
 
 
 class _Processes:
-    """Processes that evaluate shards; leaving the block ends them."""
+    """Processes that do a task with shards; leaving the block ends them."""
 
-    def __init__(self, evaluation: Evaluation, workers: int) -> None:
+    def __init__(self, task: ShardTask[Any], workers: int) -> None:
         context = multiprocessing.get_context("spawn")
         self._stop = context.RawValue("b", 0)  # without a lock, which a killed process could hold
         self._pool = ProcessPoolExecutor(
             workers,
             mp_context=context,
             initializer=begin,
-            initargs=(evaluation, self._stop, context.Lock()),
+            initargs=(task, self._stop, context.Lock()),
         )
 
     def __enter__(self) -> _Processes:
         return self
 
-    def submit(self, shard: Shard) -> Future[ShardRecords]:
+    def submit(self, shard: Shard) -> Future[Any]:
         with starting_processes():
-            return self._pool.submit(evaluate_here, shard.alone())
+            return self._pool.submit(done_here, shard.alone())
 
     def __exit__(self, *_: object) -> None:
         self._stop.value = 1
@@ -157,11 +153,11 @@ class _Processes:
 
 
 def _completed(
-    submit: Callable[[Shard], Future[ShardRecords]],
+    submit: Callable[[Shard], Future[Done]],
     shards: Iterable[Shard],
     most: int,
     broken: list[Shard] | None = None,
-) -> Generator[Evaluated, None, None]:
+) -> Generator[Evaluated[Done], None, None]:
     """Keeps so many shards submitted until all are done; ends early where a process did.
 
     Args:
@@ -171,7 +167,7 @@ def _completed(
         broken: Takes the shards that were not evaluated because a process ended.
     """
     waiting = iter(shards)
-    running: dict[Future[ShardRecords], Shard] = {}
+    running: dict[Future[Done], Shard] = {}
     while True:
         while len(running) < most and not broken:
             shard = next(waiting, None)
@@ -189,10 +185,10 @@ def _completed(
         for future in done:
             shard = running.pop(future)
             try:
-                records = future.result()
+                result = future.result()
             except BrokenProcessPool:
                 if broken is None:
                     raise
                 broken.append(shard)
             else:
-                yield Evaluated(shard, records)
+                yield shard, result

@@ -20,6 +20,7 @@ from edge_mnv3.core.runtime import LoadedModel, open_model, real_numbers
 from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, Skipped
 
 A = TypeVar("A")
+Done = TypeVar("Done", covariant=True)
 # All outputs of each file to one image, in its order: real numbers, in the output's shape with the batch.
 Outputs = Sequence[Sequence[npt.NDArray[np.float32]]]
 
@@ -73,6 +74,32 @@ class ModelContent(NamedTuple):
         )
 
 
+class ShardTask(Protocol[Done]):
+    """What is done with shards, by threads or by processes; it can be pickled."""
+
+    def open_models(self) -> list[LoadedModel]:
+        """Loads what is run, for one thread at a time.
+
+        Raises:
+            ModelFileError: A file does not load.
+        """
+
+    def done(self, models: Sequence[LoadedModel], shard: Shard, stopped: Callable[[], bool] = ...) -> Done:
+        """Does it with a shard.
+
+        Args:
+            models: From `open_models`; not used by another thread.
+            shard: The images.
+            stopped: Asked before each image.
+
+        Returns:
+            What depends on nothing but the shard's images and the task; it can be pickled.
+
+        Raises:
+            StoppedError: `stopped` said so.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """What is done with every image.
@@ -92,6 +119,12 @@ class Evaluation:
     def open_models(self) -> list[LoadedModel]:
         """Loads all files, for one thread at a time."""
         return [model.open() for model in self.models]
+
+    def done(
+        self, models: Sequence[LoadedModel], shard: Shard, stopped: Callable[[], bool] = lambda: False
+    ) -> ShardRecords:
+        """Runs every file over every image of a shard; see `evaluate`."""
+        return evaluate(self, models, shard, stopped)
 
 
 class Shard(NamedTuple):
@@ -147,7 +180,7 @@ def evaluate(
     answers: list[Any] = []
     places: list[int] = []
     skipped: list[Skipped] = []
-    for place, loaded in enumerate(_decoded(evaluation, shard)):
+    for place, loaded in enumerate(decoded(shard, evaluation.shape, evaluation.preprocess)):
         if stopped():
             raise StoppedError
         if isinstance(loaded, str):
@@ -159,12 +192,12 @@ def evaluate(
     return ShardRecords(tuple(places), columns, tuple(skipped))
 
 
-def _decoded(evaluation: Evaluation, shard: Shard) -> Iterator[Pixels | str]:
+def decoded(shard: Shard, shape: ImageShape, preprocess: str) -> Iterator[Pixels | str]:
     """The pixels of each image, or why it cannot be read; one thread decodes, one image ahead."""
 
     def load(index: int) -> Pixels | str:
         try:
-            return shard.images.load(index, shape=evaluation.shape, preprocess=evaluation.preprocess)
+            return shard.images.load(index, shape=shape, preprocess=preprocess)
         except InputFileError as error:
             return error.got or str(error)
 

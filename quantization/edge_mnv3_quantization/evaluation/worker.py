@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 
 from edge_mnv3.core.parallel import share_large_image_lock
 from edge_mnv3.core.runtime import LoadedModel
-from edge_mnv3_quantization.evaluation.evaluating import Evaluation, Shard, evaluate
-from edge_mnv3_quantization.evaluation.records import ShardRecords
+from edge_mnv3_quantization.evaluation.evaluating import Shard, ShardTask
 
 
 class _Task(NamedTuple):
-    evaluation: Evaluation
+    task: ShardTask[Any]
     models: list[LoadedModel]
     stop: Any
 
@@ -26,23 +25,23 @@ class _Task(NamedTuple):
 _task: list[_Task] = []
 
 
-def begin(evaluation: Evaluation, stop: Any, large_images: AbstractContextManager[Any]) -> None:
+def begin(task: ShardTask[Any], stop: Any, large_images: AbstractContextManager[Any]) -> None:
     """Loads the files, once a process.
 
     Args:
-        evaluation: What is done with each image.
+        task: What is done with shards.
         stop: Shared memory, whose `value` is not 0 once nothing more is wanted.
         large_images: The lock of all workers for large images.
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
     share_large_image_lock(large_images)
-    _task.append(_Task(evaluation, evaluation.open_models(), stop))
+    _task.append(_Task(task, task.open_models(), stop))
 
 
-def evaluate_here(shard: Shard) -> ShardRecords:
-    """Evaluates a shard, once `begin` was called."""
-    task = _task[-1]
-    return evaluate(task.evaluation, task.models, shard, lambda: bool(task.stop.value))
+def done_here(shard: Shard) -> Any:
+    """Does the task with a shard, once `begin` was called."""
+    begun = _task[-1]
+    return begun.task.done(begun.models, shard, lambda: bool(begun.stop.value))
 
 
 def _end_with_parent() -> None:

@@ -198,7 +198,7 @@ def _in_processes(images: ImageSource, count: int, workers: int) -> bool:
 
 def _evaluated(
     evaluation: Evaluation, shards: Iterable[Shard], workers: int, processes: bool, reporter: Reporter
-) -> Generator[Evaluated, None, None]:
+) -> Generator[Evaluated[ShardRecords], None, None]:
     if processes:
         return in_processes(evaluation, shards, workers, reporter)
     return in_threads(evaluation, shards, workers)
