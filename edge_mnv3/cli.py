@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from edge_mnv3.commands.showing import say
 from edge_mnv3.commands.types import alike
 from edge_mnv3.commands.verbosity import VERBOSE, add_verbosity, verbosity
 from edge_mnv3.core.errors import EdgeMnv3Error
@@ -118,7 +119,7 @@ class LazyGroup(click.Group):
         except EdgeMnv3Error as error:
             if verbosity() == VERBOSE:
                 traceback.print_exc()
-            click.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
 
 
@@ -143,7 +144,8 @@ def _told(error: OSError) -> int:
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 an error with a message, 2 wrong usage, 3 a check or gate failed.",
+    epilog="Exit codes: 0 done, 1 an error with a message, 2 wrong usage, 3 a check or gate failed, "
+    "130 interrupted.",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="edge-mnv3")
 def main() -> None:

@@ -31,6 +31,7 @@ from edge_mnv3.commands.options import (
     output_option,
     runtime_option,
 )
+from edge_mnv3.commands.showing import say, show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import (
@@ -53,6 +54,7 @@ from edge_mnv3_android_bench.measuring.protocols import CUSTOM, PROTOCOLS, PUBLI
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.bench import HostBenchResult
+    from edge_mnv3.core.results.bench_turns import HostTurnsResult
     from edge_mnv3.stages.bench_requests import DeviceBenchRequest
 
 # Options that hold for this machine as well: name to field of `HostBenchRequest`.
@@ -250,7 +252,6 @@ def _refuse_others(mode: str, taken: frozenset[str]) -> None:
 
 def _read_logs(logs: tuple[Path, ...], options: dict[str, Any]) -> None:
     from edge_mnv3.commands.bench_tables import log_table
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.bench import bench
 
     reporter = TerminalReporter()
@@ -258,18 +259,15 @@ def _read_logs(logs: tuple[Path, ...], options: dict[str, Any]) -> None:
         request = BenchLogRequest(logs=logs, result_files=options["result_files"])
     result = bench(request, reporter, result_files(options))
     reporter.close()
-    if options["as_json"]:
-        click.echo(to_json(result), nl=False)
-    elif result.launches:
-        click.echo(log_table(result))
+    if options["as_json"] or result.launches:
+        show(result, log_table, as_json=options["as_json"])
     for failure in result.failures:
-        click.echo(f"error: {failure.error}", err=True)
+        say(f"error: {failure.error}", err=True)
     if result.failures:
         click.get_current_context().exit(EXPECTED_ERROR)
 
 
 def _bench_on_host(models: tuple[Path, ...], options: dict[str, Any]) -> None:
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.bench import bench
 
     if len(options["threads"]) > 1:
@@ -281,13 +279,17 @@ def _bench_on_host(models: tuple[Path, ...], options: dict[str, Any]) -> None:
         request = _host_request(models, runtime=options["runtime"], **given)
     if isinstance(request, HostBenchRequest):
         one = bench(request, reporter, files)
-        text, as_json = table(one), to_json(one)
+        reporter.close()
+        show(one, table, as_json=options["as_json"])
     else:
         several = bench(request, reporter, files)
-        lines = [*map(table, several.results), *(comparison.text for comparison in several.comparisons)]
-        text, as_json = "\n".join(lines), to_json(several)
-    reporter.close()
-    click.echo(as_json if options["as_json"] else text, nl=not options["as_json"])
+        reporter.close()
+        show(several, _turns_table, as_json=options["as_json"])
+
+
+def _turns_table(result: HostTurnsResult) -> str:
+    lines = [*map(table, result.results), *(comparison.text for comparison in result.comparisons)]
+    return "\n".join(lines)
 
 
 def _host_request(models: tuple[Path, ...], **given: Any) -> HostBenchRequest | HostTurnsRequest:
@@ -299,7 +301,6 @@ def _host_request(models: tuple[Path, ...], **given: Any) -> HostBenchRequest | 
 def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], options: dict[str, Any]) -> None:
     from edge_mnv3.commands.bench_tables import bench_table
     from edge_mnv3.commands.sustained_tables import leave_sustained, sustained_table
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.bench import bench
 
     reporter = TerminalReporter()
@@ -308,12 +309,8 @@ def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], option
     with ends_in_order():
         report = bench(request, reporter, result_files(options, default_history=HISTORY_FILE))
     reporter.close()
-    if options["as_json"]:
-        click.echo(to_json(report), nl=False)
-    elif report.results:
-        click.echo(bench_table(report))
-    elif report.sustained:
-        click.echo(sustained_table(report))
+    if options["as_json"] or report.results or report.sustained:
+        show(report, bench_table if report.results else sustained_table, as_json=options["as_json"])
     if request.sustained_minutes is not None:
         leave_sustained(reporter, report)
     else:

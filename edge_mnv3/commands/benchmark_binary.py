@@ -9,6 +9,7 @@ import click
 
 from edge_mnv3.commands.device_options import adb_option, usage_errors
 from edge_mnv3.commands.options import json_option
+from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH
 from edge_mnv3.core.choices import CURRENT_BINARY
@@ -87,11 +88,10 @@ def fetch(**options: Any) -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Show all builds, and what waits to be accepted."""
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.benchmark_binary import list_binaries
 
     lock = list_binaries()
-    click.echo(to_json(lock) if as_json else _table(lock), nl=not as_json)
+    show(lock, _table, as_json=as_json)
 
 
 @command.command("accept")

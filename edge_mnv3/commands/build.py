@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edge_mnv3.commands.options import force_option, json_option, model_options, requests
+from edge_mnv3.commands.showing import show, suggest
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH
 
 if TYPE_CHECKING:
+    from edge_mnv3.core.results.models import BuildResult
     from edge_mnv3.stages.build import BuildRequest
 
 
@@ -35,19 +38,21 @@ def command(request: BuildRequest, as_json: bool) -> None:
       edge-mnv3 build --variant small -o small.keras
       edge-mnv3 build --variant large_minimalistic --weights none --classes 10 -o start.keras
     """
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.build import build
 
     reporter = TerminalReporter()
     result = build(request, reporter)
     reporter.close()
-    if as_json:
-        click.echo(to_json(result), nl=False)
-    else:
-        variant, source = result.variant, result.source
-        what = (
-            f"{variant.name}, {variant.parameters:,} parameters"
-            if variant
-            else f"made of {source and source.path}"
-        )
-        click.echo(f"{result.path}: {what}")
+    show(result, table, as_json=as_json)
+    suggest(("quantize", Path(result.path), "--calibration", "photos/"))
+
+
+def table(result: BuildResult) -> str:
+    """Writes a result for people."""
+    variant, source = result.variant, result.source
+    what = (
+        f"{variant.name}, {variant.parameters:,} parameters"
+        if variant
+        else f"made of {source and source.path}"
+    )
+    return f"{result.path}: {what}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,7 @@ from edge_mnv3.commands.options import (
     model_options,
     requests,
 )
+from edge_mnv3.commands.showing import show, suggest
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD
 
@@ -64,13 +66,13 @@ def command(request: CalibrateRequest, as_json: bool) -> None:
       edge-mnv3 quantize --variant small --recipe accurate --calibration small.calibration
       edge-mnv3 calibrate --variant small --merge night.calibration -o small.calibration
     """
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.calibrate import calibrate
 
     reporter = TerminalReporter()
     result = calibrate(request, reporter)
     reporter.close()
-    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+    show(result, table, as_json=as_json)
+    suggest(("quantize", "MODEL", "--calibration", Path(result.path)))
 
 
 def table(result: CalibrateResult) -> str:

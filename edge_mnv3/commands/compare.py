@@ -8,6 +8,7 @@ import click
 
 from edge_mnv3.commands.device_options import usage_errors
 from edge_mnv3.commands.options import json_option, requests
+from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.types import PATH
 
 if TYPE_CHECKING:
@@ -37,9 +38,8 @@ def command(request: CompareRequest, as_json: bool) -> None:
       edge-mnv3 compare xnnpack.json builtin.json --allow kernels --allow delegate
     """
     from edge_mnv3.commands.bench_tables import compare_table
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.compare import compare
 
     with usage_errors():
         result = compare(request)
-    click.echo(to_json(result) if as_json else compare_table(result), nl=not as_json)
+    show(result, compare_table, as_json=as_json)

@@ -9,6 +9,7 @@ import click
 
 from edge_mnv3.commands.exit_codes import GATE_FAILED
 from edge_mnv3.commands.options import json_option, requests
+from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, Choice
 from edge_mnv3.core.choices import DEFAULT_KERNELS, KERNELS
@@ -80,13 +81,12 @@ def command(request: CostRequest, show_operators: bool, as_json: bool) -> None:
       edge-mnv3 cost before.tflite after.tflite --cpu all --json
       edge-mnv3 cost model_int8.tflite --baseline cost.json --max-instructions-percent 0.5
     """
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.cost import cost
 
     reporter = TerminalReporter()
     result = cost(request, reporter)
     reporter.close()
-    click.echo(to_json(result) if as_json else table(result, show_operators), nl=not as_json)
+    show(result, lambda shown: table(shown, show_operators), as_json=as_json)
     if result.gate is not None and not result.gate.passed:
         click.get_current_context().exit(GATE_FAILED)
 

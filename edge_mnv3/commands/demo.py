@@ -8,6 +8,7 @@ import click
 
 from edge_mnv3.commands import bench, quantize, validate
 from edge_mnv3.commands.options import force_option, json_option, requests
+from edge_mnv3.commands.showing import show, suggest
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH
 from edge_mnv3.core.choices import DEMO_FOLDER
@@ -42,13 +43,13 @@ def command(request: DemoRequest, as_json: bool) -> None:
       edge-mnv3 demo
       edge-mnv3 demo -o /tmp/demo --json
     """
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.demo import demo
 
     reporter = TerminalReporter()
     result = demo(request, reporter)
     reporter.close()
-    click.echo(to_json(result) if as_json else _table(result), nl=not as_json)
+    show(result, _table, as_json=as_json)
+    suggest(("quantize", "MODEL.keras", "--calibration", "photos/"))
 
 
 def _table(result: DemoResult) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import textwrap
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +16,7 @@ from edge_mnv3.commands.options import (
     requests,
     tflite_option,
 )
+from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD
 from edge_mnv3.core.choices import DIAGNOSIS_SAMPLES
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from edge_mnv3.core.results.recipe import RecipeReport
     from edge_mnv3.stages.diagnose import DiagnoseRequest
 
-_WIDTH = 110
+_GRAPH_TITLE = "signal to noise along the graph"
+_MANY_ALIKE_PERCENT = 90.0  # what the recipe accurate keeps, and more, of every published network
 
 
 @click.command("diagnose")
@@ -76,13 +77,12 @@ def command(request: DiagnoseRequest, all_layers: bool, as_json: bool) -> None:
       edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images photos/ --plot q.png
       edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images val.csv -o q.json --json
     """
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.diagnose import diagnose
 
     reporter = TerminalReporter()
     result = diagnose(request, reporter)
     reporter.close()
-    click.echo(to_json(result) if as_json else table(result, all_layers=all_layers), nl=not as_json)
+    show(result, lambda shown: table(shown, all_layers=all_layers), as_json=as_json)
 
 
 def table(result: DiagnoseResult, *, all_layers: bool = False) -> str:
@@ -96,14 +96,23 @@ def table(result: DiagnoseResult, *, all_layers: bool = False) -> str:
         (
             *_head(result),
             "",
-            f"{'signal to noise along the graph':<44}{'dB':>6}  lowest inside",
             *(_layers(result.layers) if all_layers else _blocks(result.layers)),
             "",
             f"{'the most expensive tensors':<44}{'alone':>9}{'so far':>9}{'share':>9}",
             *(line for cost in result.costs for line in _cost(cost)),
             *_refused(result),
+            "",
+            closing(result),
         )
     )
+
+
+def _along_graph(rows: list[tuple[str, float | None, str]], title: str) -> Iterator[str]:
+    """Names with their signal to noise, and more about each, under a title."""
+    width = max(len(_GRAPH_TITLE), *(len(name) + 2 for name, _, _ in rows))
+    yield f"{_GRAPH_TITLE:<{width}}{'dB':>6}  {title}"
+    for name, snr_db, more in rows:
+        yield f"  {name:<{width - 2}}{_db(snr_db):>6}  {more}".rstrip()
 
 
 def _agreement(percent: float | None) -> str:
@@ -128,7 +137,7 @@ def _head(result: DiagnoseResult) -> Iterator[str]:
         ),
     )
     for key, value in rows:
-        yield from _wrapped(f"{key:<8}", value)
+        yield f"{key:<8}{value}"
 
 
 def _noted(report: RecipeReport | None) -> Iterator[str]:
@@ -174,21 +183,25 @@ def _recipe(recipe: RecipeFindings, report: RecipeReport | None) -> Iterator[str
 
 def _blocks(layers: tuple[LayerNoise, ...]) -> Iterator[str]:
     """One line a block: signal to noise at its end, and the lowest inside."""
+    rows = []
     for name, group in itertools.groupby(layers, key=lambda layer: layer.block):
         members = list(group)
         noisy = [layer for layer in members if layer.snr_db is not None]
         lowest = min(noisy, key=lambda layer: layer.snr_db or 0.0, default=None)
         inside = f"{_db(lowest.snr_db)} {lowest.layer}" if lowest and len(members) > 1 else ""
-        yield f"  {name:<42}{_db(members[-1].snr_db):>6}  {inside}".rstrip()
+        rows.append((name, members[-1].snr_db, inside))
+    return _along_graph(rows, "lowest inside")
 
 
 def _layers(layers: tuple[LayerNoise, ...]) -> Iterator[str]:
+    rows = []
     for layer in layers:
         worst = ", ".join(
             f"{channel.channel} ({channel.noise_share_percent:.0f} %)" for channel in layer.worst_channels
         )
         dead = f"; {layer.dead_channels} of {layer.shape[-1]} constant" if layer.dead_channels else ""
-        yield f"  {layer.layer:<42}{_db(layer.snr_db):>6}  most noise in channels {worst}{dead}"
+        rows.append((layer.layer, layer.snr_db, f"{worst}{dead}"))
+    return _along_graph(rows, "most noise in channels")
 
 
 def _cost(cost: TensorCost) -> Iterator[str]:
@@ -197,11 +210,11 @@ def _cost(cost: TensorCost) -> Iterator[str]:
         f"{name:<44}{_db(cost.snr_db):>6} dB{_db(cost.cumulative_snr_db):>6} dB{cost.share_percent:>7.1f} %"
     )
     for cause in cost.causes:
-        yield from _wrapped("     ", cause.text)
+        yield f"     {cause.text}"
     if cost.recipe_did:
-        yield from _wrapped("     done: ", "; ".join(cost.recipe_did))
+        yield f"     done:  {'; '.join(cost.recipe_did)}"
     if cost.suggestion:
-        yield from _wrapped("     try:  ", cost.suggestion)
+        yield f"     try:   {cost.suggestion}"
 
 
 def _refused(result: DiagnoseResult) -> Iterator[str]:
@@ -210,22 +223,43 @@ def _refused(result: DiagnoseResult) -> Iterator[str]:
     yield ""
     yield "does not load under XNNPACK, the default on phones"
     if not result.refused:
-        yield from _wrapped("     ", result.xnnpack_problem)
+        yield f"     {result.xnnpack_problem}"
     for operator in result.refused:
         yield f"   {operator.layer} {operator.op}"
         for cause in operator.causes:
-            yield from _wrapped("     ", cause.text)
+            yield f"     {cause.text}"
 
 
-def _wrapped(prefix: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=prefix,
-        subsequent_indent=" " * len(prefix),
-        break_long_words=False,
-        break_on_hyphens=False,
+def closing(result: DiagnoseResult) -> str:
+    """Says in a sentence whether it is good, or what to do."""
+    if result.xnnpack_problem:
+        return (
+            "Not for phones: it does not load under XNNPACK, their default; make it with --recipe accurate "
+            "or fast."
+        )
+    alike = result.agreement_percent
+    much_lost = alike is not None and alike < _MANY_ALIKE_PERCENT
+    state = (
+        f"Not good: {100 - (alike or 0):.1f} % of the answers changed"
+        if much_lost
+        else f"Good: {alike:.1f} % of the answers are the same"
+        if alike is not None
+        else f"{_db(result.snr_db)} dB signal to noise"
     )
+    remedy = next((cost for cost in result.costs if cost.suggestion), None)
+    if remedy is not None:
+        return (
+            f"{state}. What to do first: {remedy.suggestion} ({remedy.layer}, "
+            f"{remedy.share_percent:.1f} % of the loss)."
+        )
+    largest = max((cost.share_percent for cost in result.costs), default=0.0)
+    rest = f"no tensor makes more than {largest:.1f} % of the loss, and no remedy is known for any of them"
+    more = (
+        "calibrate on more images like those of the app, or train on with them"
+        if much_lost
+        else "quantize --budget buys more accuracy for time"
+    )
+    return f"{state}; {rest}: {more}."
 
 
 def _db(decibels: float | None) -> str:

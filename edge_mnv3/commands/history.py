@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands.options import json_option
+from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH
 from edge_mnv3.core.choices import HISTORY_FILE
@@ -42,13 +43,12 @@ def command(file: Path, model: str | None, device: str | None, last: int, as_jso
       edge-mnv3 history
       edge-mnv3 history nightly.jsonl --model small_int8 --device "Pixel 8"
     """
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.history import HistoryRequest, history
 
     reporter = TerminalReporter()
     result = history(HistoryRequest(history=file, model=model, device=device), reporter)
     reporter.close()
-    click.echo(to_json(result) if as_json else trends_text(result, last), nl=not as_json)
+    show(result, lambda shown: trends_text(shown, last), as_json=as_json)
 
 
 def trends_text(result: TrendsResult, last: int) -> str:

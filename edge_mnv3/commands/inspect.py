@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands.options import json_option, requests, runtime_option
+from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.types import PATH
 from edge_mnv3.core.results.model_facts import activation_words
 
@@ -28,11 +29,10 @@ def command(request: InspectRequest, as_json: bool) -> None:
       edge-mnv3 inspect model.tflite
       edge-mnv3 inspect model.tflite --json
     """
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.inspect import inspect
 
     result = inspect(request)
-    click.echo(to_json(result) if as_json else _table(result), nl=not as_json)
+    show(result, _table, as_json=as_json)
 
 
 def _table(result: InspectResult) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands.options import input_range_option, json_option, requests
+from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import DEFAULT_SCORE_TRANSFORMATION, SCORE_TRANSFORMATIONS, TASKS
@@ -114,13 +115,12 @@ def command(request: PackageRequest, as_json: bool) -> None:
       edge-mnv3 package out --validate validate.json --bench bench.json -o flowers.zip --zip
       edge-mnv3 package flowers_int8.tflite --labels photos/ --name "My flowers" --license MIT
     """
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.package import package
 
     reporter = TerminalReporter()
     result = package(request, reporter)
     reporter.close()
-    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+    show(result, table, as_json=as_json)
 
 
 def table(result: PackageResult) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands.options import json_option, requests
+from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.types import Choice
 from edge_mnv3.model.arch import VARIANTS, Variant, parse_variant
 
@@ -33,11 +34,10 @@ def command(request: PublishedRequest, as_json: bool) -> None:
       edge-mnv3 published
       edge-mnv3 published --variant large_0.75 --json
     """
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.published import published
 
     result = published(request)
-    click.echo(to_json(result) if as_json else _table(result), nl=not as_json)
+    show(result, _table, as_json=as_json)
 
 
 def _table(published: Published) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +18,7 @@ from edge_mnv3.commands.options import (
     model_options,
     requests,
 )
+from edge_mnv3.commands.showing import show, suggest
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import (
@@ -120,15 +122,16 @@ def command(request: QuantizeRequest, as_json: bool) -> None:
       edge-mnv3 quantize --variant small --calibration photos/ -o out
       edge-mnv3 quantize --variant large --weights mine.keras --calibration train.csv
     """
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.quantize import quantize
 
     reporter = TerminalReporter()
     result = quantize(request, reporter)
     reporter.close()
-    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+    show(result, table, as_json=as_json)
     if not result.checks.passed:
         click.get_current_context().exit(GATE_FAILED)
+    pair = ("--float", Path(result.float_path), "--int8", Path(result.int8_path))
+    suggest(("validate", *pair, "--data", "IMAGES.csv"))
 
 
 def input_text(facts: ModelFacts) -> str:

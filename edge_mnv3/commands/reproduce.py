@@ -19,6 +19,7 @@ from edge_mnv3.commands.device_options import (
     usage_errors,
 )
 from edge_mnv3.commands.options import SAMPLES_HELP, force_option, json_option, output_option
+from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH_OR_WORD
 from edge_mnv3.core.choices import (
@@ -137,7 +138,6 @@ def command(modelled: bool, **options: Any) -> None:
         _show_modelled(options["as_json"])
         return
     from edge_mnv3.commands.bench_tables import reproduce_table
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.reproduce import reproduce
 
     reporter = TerminalReporter()
@@ -148,14 +148,13 @@ def command(modelled: bool, **options: Any) -> None:
     reporter.close()
     result, as_json = report.result, options["as_json"]
     if result:
-        click.echo(to_json(result) if as_json else reproduce_table(result), nl=not as_json)
+        show(result, reproduce_table, as_json=as_json)
     leave(reporter, report.failures, result.results if result else ())
 
 
 def _show_modelled(as_json: bool) -> None:
     """Shows what is modelled; refuses options of measurements, which would have no effect."""
     from edge_mnv3.commands.modelled_table import modelled_table
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.modelled import ModelledRequest, modelled
 
     context = click.get_current_context()
@@ -164,7 +163,7 @@ def _show_modelled(as_json: bool) -> None:
         if is_given and parameter.name not in ("modelled", "as_json"):
             raise click.UsageError(f"--modelled measures nothing: {parameter.opts[0]} has no effect with it")
     result = modelled(ModelledRequest())
-    click.echo(to_json(result) if as_json else modelled_table(result), nl=not as_json)
+    show(result, modelled_table, as_json=as_json)
 
 
 def _request(options: dict[str, Any]) -> ReproduceRequest:

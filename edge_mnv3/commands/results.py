@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands.options import force_option, json_option
+from edge_mnv3.commands.showing import say, show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH
 
@@ -40,13 +41,12 @@ def command() -> None:
 @json_option
 def list_(store: Path | None, as_json: bool) -> None:
     """List the evaluations in the store."""
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.results import stored_results
 
     reporter = TerminalReporter()
     result = stored_results(store, reporter)
     reporter.close()
-    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+    show(result, table, as_json=as_json)
 
 
 @command.command("export")
@@ -68,7 +68,7 @@ def export(key: str, output: Path, store: Path | None, force: bool) -> None:
     reporter = TerminalReporter()
     count = exported_results(key, output, store=store, force=force, reporter=reporter)
     reporter.close()
-    click.echo(f"{count} images in {output}")
+    say(f"{count} images in {output}")
 
 
 @command.command("prune")
@@ -89,7 +89,7 @@ def prune(keys: tuple[str, ...], unused_days: float | None, store: Path | None) 
     reporter = TerminalReporter()
     result = pruned_results(unused_days=unused_days, keys=keys, store=store, reporter=reporter)
     reporter.close()
-    click.echo(table(result))
+    say(table(result))
 
 
 def table(result: StoredResults) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_mnv3.commands.showing import fitted, say
 from edge_mnv3.commands.verbosity import NORMAL, QUIET, VERBOSE, verbosity
 from edge_mnv3.core.estimate import Estimate
 from edge_mnv3.core.reporting import Phase, Reporter
@@ -95,9 +96,10 @@ class TerminalReporter(Reporter):
 
     def _write(self, line: str) -> None:
         if self._live is not None and self._live.is_started:
-            self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            width = self._live.console.width
+            self._live.console.print(fitted(line, width), markup=False, highlight=False, soft_wrap=True)
         else:
-            click.echo(line, err=True)
+            say(line, err=True)
 
     def _show(self, *, begins: bool = False) -> None:
         now_s = self._clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ from edge_mnv3.commands.options import (
     runtime_option,
     tflite_option,
 )
+from edge_mnv3.commands.showing import show, suggest
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import DEFAULT_KERNEL_CHOICE, KERNEL_CHOICES, TASKS
@@ -120,15 +122,27 @@ def command(request: ValidateRequest, details: bool, as_json: bool) -> None:
       edge-mnv3 validate --float m_float.tflite --int8 m_int8.tflite --data val.csv
       edge-mnv3 validate --float f.tflite --int8 q.tflite --data val/ --max-drop-points 1
     """
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.validate import validate
 
     reporter = TerminalReporter()
     result = validate(request, reporter)
     reporter.close()
-    click.echo(to_json(result) if as_json else table(result, details=details), nl=not as_json)
+    show(result, lambda shown: table(shown, details=details), as_json=as_json)
+    _suggest(result)
     if result.gate and not result.gate.passed:
         click.get_current_context().exit(GATE_FAILED)
+
+
+def _suggest(result: ValidateResult) -> None:
+    """Says what can be run now: where the loss comes from, or what the file is for."""
+    float_path, int8_path = Path(result.float_.path), Path(result.int8.path)
+    if any(finding.fails_gate for finding in result.findings):
+        return  # what is wrong is in how it was run, and said
+    lost = result.figures is not None and result.figures.delta.ci95_points[1] < 0
+    if lost or (result.gate is not None and not result.gate.passed):
+        suggest(("diagnose", "--float", float_path, "--int8", int8_path))
+    else:
+        suggest(("bench", float_path, int8_path, "--device", "SERIAL"), ("package", int8_path))
 
 
 def table(result: ValidateResult, *, details: bool = False) -> str:

@@ -9,6 +9,7 @@ import click
 from edge_mnv3.commands.device_options import adb_option
 from edge_mnv3.commands.exit_codes import GATE_FAILED
 from edge_mnv3.commands.options import json_option, requests
+from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD
 
@@ -61,13 +62,12 @@ def command(request: VerifyRequest, as_json: bool) -> None:
     """
     if not request.devices and (request.adb or request.benchmark_binary):
         raise click.UsageError("--adb and --benchmark-binary are for --device.")
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.verify import verify
 
     reporter = TerminalReporter()
     result = verify(request, reporter)
     reporter.close()
-    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+    show(result, table, as_json=as_json)
     if not result.passed:
         click.get_current_context().exit(GATE_FAILED)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from edge_mnv3.cli import main
+from edge_mnv3.commands.diagnose import closing
+from edge_mnv3.commands.showing import fitted
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.images import SampleRequest
 from edge_mnv3.core.input_range import PIXELS
@@ -53,7 +58,31 @@ def test_table(folder: Path) -> None:
     recipe = "no channels equalized; 1 of 1 hard-swishes lowered, 1 channel by channel, 0 as a table; biases"
     assert recipe in " ".join(result.stdout.split())
     assert sum(line[:2].strip().isdigit() for line in lines) == 10
-    assert max(len(line) for line in lines if str(folder) not in line) <= 110
+    on_a_terminal = fitted(result.stdout, 80).split("\n")
+    assert all(len(line) <= 80 for line in on_a_terminal if "/" not in line)
+    share = re.search(r"no tensor makes more than ([0-9.]+) % of the loss", lines[-1])
+    assert share is not None
+    assert float(share[1]) <= 100
+
+
+def test_the_last_sentence_says_whether_it_is_good(folder: Path) -> None:
+    """Or what to do first; it never calls good what does not load, or of which much changed."""
+    done = run(folder, "--images", folder / "images.npz", "--json")
+    result = from_json(DiagnoseResult, done.stdout)
+    plain = tuple(dataclasses.replace(cost, suggestion="") for cost in result.costs)
+    advised = (*plain[:2], dataclasses.replace(plain[2], suggestion="calibrate again"), *plain[3:])
+
+    def said(**changed: Any) -> str:
+        return closing(dataclasses.replace(result, **{"costs": plain, "agreement_percent": 95.0, **changed}))
+
+    assert said().startswith("Good: 95.0 % of the answers are the same; no tensor makes more than ")
+    assert said(agreement_percent=60.0).startswith("Not good: 40.0 % of the answers changed; no tensor")
+    first = (
+        f"What to do first: calibrate again ({plain[2].layer}, {plain[2].share_percent:.1f} % of the loss)."
+    )
+    assert said(costs=advised) == f"Good: 95.0 % of the answers are the same. {first}"
+    assert said(agreement_percent=None, snr_db=12.0).startswith("12.0 dB signal to noise; no tensor")
+    assert said(xnnpack_problem="ratio").startswith("Not for phones: ")
 
 
 def test_table_of_a_file_that_xnnpack_refuses(folder: Path) -> None:
@@ -73,7 +102,7 @@ def test_every_layer(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     for layer in ("stem", "swish_gate", "depthwise", "pool", "logits"):
         assert f"\n  {layer} " in result.stdout
-    assert "most noise in channels " in result.stdout
+    assert "most noise in channels\n" in result.stdout
 
 
 def test_json_and_file(folder: Path) -> None:
