@@ -169,7 +169,15 @@ class ListedSource(ImageSource):
 
     def load(self, index: int, *, shape: ImageShape, preprocess: str) -> Pixels:
         """Reads and preprocesses one image."""
-        return self.images[index].load(shape=shape, preprocess=preprocess).pixels
+        return self._loaded(index, shape, preprocess).pixels
+
+    def load_hashed(self, index: int, *, shape: ImageShape, preprocess: str) -> tuple[Pixels, str]:
+        """Reads and preprocesses one image, and tells its hash."""
+        loaded = self._loaded(index, shape, preprocess)
+        return loaded.pixels, loaded.sha256
+
+    def _loaded(self, index: int, shape: ImageShape, preprocess: str) -> LoadedImage:
+        return self.images[index].load(shape=shape, preprocess=preprocess)
 
     def part(self, indices: Sequence[int]) -> ListedSource:
         """Some of the images, without what is known of all."""

@@ -155,6 +155,17 @@ class ImageSource(ABC):
                 manifest.
         """
 
+    def load_hashed(self, index: int, *, shape: ImageShape, preprocess: str) -> tuple[Pixels, str | None]:
+        """Does as `load`, and tells the SHA-256 of the bytes of the file of `content` that were decoded.
+
+        Returns:
+            The pixels, and the hash in hexadecimal; None where the source does not tell it.
+
+        Raises:
+            InputFileError: As `load` does.
+        """
+        return self.load(index, shape=shape, preprocess=preprocess), None
+
     def part(self, indices: Sequence[int]) -> ImageSource | None:
         """Some of the images as a source that can be sent to another process; None where that cannot be.
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +96,43 @@ def test_what_was_interrupted_goes_on(folder: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         evaluated(folder, Interrupting())
     assert evaluated(folder, RecordingReporter())[1] == COUNT - 2 * SHARD_IMAGES
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+import test_kept_results as tests
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3_quantization.evaluation import contents
+
+class Killing(Reporter):
+    def progress(self, done, total):
+        if done >= 2 * tests.SHARD_IMAGES:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+contents._SETTLED_NS = -1
+tests.evaluated(Path(os.environ["FOLDER"]), Killing())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_what_was_killed_goes_on_behind_the_last_whole_shard(folder: Path) -> None:
+    paths = os.pathsep.join((str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path))
+    environment = {**os.environ, "PYTHONPATH": paths, "FOLDER": str(folder)}
+    killed = subprocess.run([sys.executable, "-c", KILLED], env=environment, timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert evaluated(folder, RecordingReporter())[1] == COUNT - 2 * SHARD_IMAGES
+
+
+def test_a_folder_that_was_moved_is_known_by_its_bytes(folder: Path, tmp_path: Path) -> None:
+    first, _ = evaluated(folder, RecordingReporter())
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for path in folder.glob("*.*"):
+        path.rename(moved / path.name)
+    (folder / "store").rename(moved / "store")
+    again, count = evaluated(moved, RecordingReporter())
+    assert (count, again.answers, again.skipped) == (0, first.answers, first.skipped)
 
 
 def test_the_commands_of_the_store(folder: Path) -> None:

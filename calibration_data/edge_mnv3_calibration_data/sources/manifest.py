@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_mnv3.core.errors import CalibrationDataError, EdgeMnv3Error, InputFileError
-from edge_mnv3.core.images import ImageContent, ImageSample, Pixels, SampleRequest
+from edge_mnv3.core.images import ImageContent, ImageSample, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import read_calibration_manifest
 from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, ImageShape
@@ -30,10 +30,6 @@ class ManifestSource(ListedSource):
     """
 
     manifest: CalibrationManifest
-
-    def load(self, index: int, *, shape: ImageShape, preprocess: str) -> Pixels:
-        """Reads and preprocesses one image, and compares its hash with the manifest's."""
-        return self._checked(index, shape, preprocess).pixels
 
     def part(self, indices: Sequence[int]) -> ManifestSource:
         """Some of the images with their records."""
@@ -73,7 +69,7 @@ class ManifestSource(ListedSource):
         records: list[ImageRecord] = []
         for index in range(count):
             try:
-                loaded = self._checked(index, shape, manifest.preprocess)
+                loaded = self._loaded(index, shape, manifest.preprocess)
             except InputFileError as error:
                 raise CalibrationDataError(
                     f"the manifest's {error.what}", error.got, error.expected
@@ -97,7 +93,8 @@ class ManifestSource(ListedSource):
         )
         return ImageSample(pixels=pixels.stacked(), manifest=again)
 
-    def _checked(self, index: int, shape: ImageShape, preprocess: str) -> LoadedImage:
+    def _loaded(self, index: int, shape: ImageShape, preprocess: str) -> LoadedImage:
+        """Reads and preprocesses one image, and compares its hash with the manifest's."""
         record = self.manifest.images[index]
         loaded = self.images[index].load(shape=shape, preprocess=preprocess)
         if loaded.sha256 != record.sha256:

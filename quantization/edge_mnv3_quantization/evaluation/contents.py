@@ -14,13 +14,25 @@ from edge_mnv3.core.special_files import special_kind
 _SETTLED_NS = 2_000_000_000
 
 
+class Looked(NamedTuple):
+    """A file as it was looked at.
+
+    Attributes:
+        signature: What the system says of it.
+        settled: The signature changes with any later change of the bytes, and so stands for them.
+    """
+
+    signature: str
+    settled: bool
+
+
 class Hashed(NamedTuple):
     """A file as it was read.
 
     Attributes:
         sha256: Of its bytes, in hexadecimal.
-        signature: As `signature` gives it.
-        settled: The signature changes with any later change of the bytes, and so stands for them.
+        signature: As `Looked` has it.
+        settled: As `Looked` has it.
     """
 
     sha256: str
@@ -28,12 +40,13 @@ class Hashed(NamedTuple):
     settled: bool
 
 
-def signature(path: Path) -> str | None:
+def looked(path: Path) -> Looked | None:
     """What the system says of a file; None where it cannot be opened.
 
-    Device, number, size, and the times at which bytes (mtime) and anything (ctime) were changed last. A
-    program can set mtime, and does when it copies, unpacks or restores; ctime is the system's alone. The file
-    is opened, for NFS asks its server about a file when that is opened, and not when it is looked at.
+    The signature is device, number, size, and the times at which bytes (mtime) and anything (ctime) were
+    changed last. A program can set mtime, and does when it copies, unpacks or restores; ctime is the system's
+    alone. The file is opened, for NFS asks its server about a file when that is opened, and not when it is
+    looked at.
     """
     try:
         if special_kind(path) is not None:  # opening a pipe may wait for ever
@@ -42,7 +55,7 @@ def signature(path: Path) -> str | None:
     except OSError:
         return None
     try:
-        return _signature(os.fstat(descriptor))
+        return _looked(os.fstat(descriptor))
     finally:
         os.close(descriptor)
 
@@ -60,13 +73,32 @@ def hashed(path: Path) -> Hashed | None:
             after = os.fstat(file.fileno())
     except OSError:
         return None
-    if _signature(before) != _signature(after):
+    now = _looked(after)
+    return None if _looked(before).signature != now.signature else Hashed(digest.hexdigest(), *now)
+
+
+def decoded_file(path: Path, before: Looked | None, sha256: str | None) -> Hashed | None:
+    """Tells what a file held when it was decoded.
+
+    Args:
+        path: The file.
+        before: What it looked like before that.
+        sha256: Of the bytes that were decoded; None where that is not known, and the file is read again.
+
+    Returns:
+        The file; None where it cannot be told. Bytes that came after `before` have another signature, by
+        which they are never looked for, if `before` was settled.
+    """
+    if before is None:
         return None
-    # Windows has the time of creation where others have ctime: there the bytes are read every time.
-    settled = os.name != "nt" and time.time_ns() - max(after.st_mtime_ns, after.st_ctime_ns) > _SETTLED_NS
-    return Hashed(digest.hexdigest(), _signature(after), settled)
+    if sha256 is not None:
+        return Hashed(sha256, *before)
+    again = hashed(path)
+    return again if again is not None and again.signature == before.signature else None
 
 
-def _signature(facts: os.stat_result) -> str:
+def _looked(facts: os.stat_result) -> Looked:
     parts = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
-    return ":".join(map(str, parts))
+    # Windows has the time of creation where others have ctime: there the bytes are read every time.
+    settled = os.name != "nt" and time.time_ns() - max(parts[-2:]) > _SETTLED_NS
+    return Looked(":".join(map(str, parts)), settled)

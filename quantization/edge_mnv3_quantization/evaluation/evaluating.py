@@ -17,6 +17,7 @@ from edge_mnv3.core.images import ImageSource, Pixels
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.runtime import LoadedModel, open_model, real_numbers
+from edge_mnv3_quantization.evaluation.contents import Hashed, decoded_file, looked
 from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, Skipped
 
 A = TypeVar("A")
@@ -161,6 +162,7 @@ def evaluate(
     models: Sequence[LoadedModel],
     shard: Shard,
     stopped: Callable[[], bool] = lambda: False,
+    files: list[Hashed | None] | None = None,
 ) -> ShardRecords:
     """Runs every file over every image of a shard. The next image is decoded while files run.
 
@@ -169,6 +171,7 @@ def evaluate(
         models: Its files, loaded; not used by another thread.
         shard: The images.
         stopped: Asked before each image.
+        files: Takes each image's file, as `decoded` does.
 
     Returns:
         The records; those of one image depend on nothing but the image and the evaluation.
@@ -180,7 +183,7 @@ def evaluate(
     answers: list[Any] = []
     places: list[int] = []
     skipped: list[Skipped] = []
-    for place, loaded in enumerate(decoded(shard, evaluation.shape, evaluation.preprocess)):
+    for place, loaded in enumerate(decoded(shard, evaluation.shape, evaluation.preprocess, files)):
         if stopped():
             raise StoppedError
         if isinstance(loaded, str):
@@ -192,14 +195,64 @@ def evaluate(
     return ShardRecords(tuple(places), columns, tuple(skipped))
 
 
-def decoded(shard: Shard, shape: ImageShape, preprocess: str) -> Iterator[Pixels | str]:
-    """The pixels of each image, or why it cannot be read; one thread decodes, one image ahead."""
+class Noted(NamedTuple):
+    """A shard's records, with what its files held.
+
+    Attributes:
+        records: The records.
+        files: The file of each image, as it was decoded; None where there is none, or it cannot be told.
+    """
+
+    records: ShardRecords
+    files: tuple[Hashed | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotedEvaluation:
+    """An evaluation that tells what it has read, so that no file is read twice."""
+
+    evaluation: Evaluation
+
+    def open_models(self) -> list[LoadedModel]:
+        """Loads all files, for one thread at a time."""
+        return self.evaluation.open_models()
+
+    def done(
+        self, models: Sequence[LoadedModel], shard: Shard, stopped: Callable[[], bool] = lambda: False
+    ) -> Noted:
+        """Runs every file over every image of a shard; see `evaluate`."""
+        files: list[Hashed | None] = []
+        records = evaluate(self.evaluation, models, shard, stopped, files)
+        return Noted(records, tuple(files))
+
+
+def decoded(
+    shard: Shard, shape: ImageShape, preprocess: str, files: list[Hashed | None] | None = None
+) -> Iterator[Pixels | str]:
+    """The pixels of each image, or why it cannot be read; one thread decodes, one image ahead.
+
+    Args:
+        shard: The images.
+        shape: Shape of the model's input.
+        preprocess: Key of `PREPROCESSES`.
+        files: Takes each image's file as it was decoded, in their order; None where it has none.
+    """
 
     def load(index: int) -> Pixels | str:
+        if files is None:
+            return pixels_of(index)[0]
+        content = shard.images.content(index)
+        path = None if content is None else content.path
+        before = None if path is None else looked(path)
+        pixels, sha256 = pixels_of(index)
+        files.append(None if path is None else decoded_file(path, before, sha256))
+        return pixels
+
+    def pixels_of(index: int) -> tuple[Pixels | str, str | None]:
         try:
-            return shard.images.load(index, shape=shape, preprocess=preprocess)
+            return shard.images.load_hashed(index, shape=shape, preprocess=preprocess)
         except InputFileError as error:
-            return error.got or str(error)
+            return error.got or str(error), None
 
     first, *others = shard.indices
     with ThreadPoolExecutor(1) as pool:

@@ -10,14 +10,14 @@ import pkgutil
 import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from edge_mnv3.core.cache import cache_key, sha256_sources
 from edge_mnv3.core.images import ImageContent, ImageSource
-from edge_mnv3_quantization.evaluation.contents import hashed, signature
-from edge_mnv3_quantization.evaluation.evaluating import Evaluation, Shard
+from edge_mnv3_quantization.evaluation.contents import hashed, looked
+from edge_mnv3_quantization.evaluation.evaluating import Evaluation, Noted, Shard
 from edge_mnv3_quantization.evaluation.records import ShardRecords, from_bytes, to_bytes
 from edge_mnv3_quantization.evaluation.store import Store, StoredShard
 
@@ -28,22 +28,6 @@ _CODE = (
 )
 _READINGS = "edge_mnv3_quantization.validation"  # all of it: what a reading computes is spread over it
 _PROCESSOR_FACTS = ("model name", "flags", "features", "cpu part", "cpu variant")
-
-
-class _Identity(NamedTuple):
-    """What an image holds.
-
-    Attributes:
-        text: Its hash, with the image's tag.
-        path: Its file, where it has one.
-        signature: The file's.
-        settled: The signature stands for the bytes.
-    """
-
-    text: str
-    path: Path | None = None
-    signature: str = ""
-    settled: bool = True
 
 
 class KeptShards:
@@ -60,7 +44,6 @@ class KeptShards:
         """
         self._store = store
         self._working_folder = str(Path.cwd())
-        self._identities: dict[int, list[_Identity]] = {}
         description = _description(evaluation, images, runtime)
         # A file that was moved is the same file.
         models = [{**model, "file": ""} for model in description["models"]]
@@ -68,6 +51,8 @@ class KeptShards:
         self.usable = bool(images.decoder) and description["code"] is not None
         if self.usable:
             store.use_run(self._run, json.dumps(description, sort_keys=True))
+        # Where nothing is kept, nothing needs to be looked for.
+        self._empty = not self.usable or not store.has_shards(self._run)
 
     def find(self, shard: Shard, *, read: bool) -> ShardRecords | None:
         """Looks for a shard's records.
@@ -76,31 +61,37 @@ class KeptShards:
             shard: The shard.
             read: Read files whose hash is not known.
         """
-        identities = list(self._identified(shard, read=read))
+        if self._empty:
+            return None
+        identities = tuple(self._identified(shard, read=read))
         if len(identities) < len(shard.indices):
             return None
-        self._identities[shard.number] = identities
         stored = self._store.shard(self._key(identities))
-        if stored is None or stored.contents != tuple(each.text for each in identities):
+        if stored is None or stored.contents != identities:
             return None
         try:
-            records = from_bytes(stored.records)
+            return from_bytes(stored.records)
         except ValueError:
             return None
-        del self._identities[shard.number]
-        return records
 
-    def keep(self, shard: Shard, records: ShardRecords) -> None:
-        """Keeps a shard's records, if the files are what they were when they were hashed."""
-        identities = self._identities.pop(shard.number, None)
-        if identities is None:
-            return
-        files = [each for each in identities if each.path is not None]
-        if all(each.settled and signature(each.path or Path()) == each.signature for each in files):
-            stored = StoredShard(tuple(each.text for each in identities), to_bytes(records))
-            self._store.keep_shard(self._key(identities), self._run, stored)
+    def keep(self, shard: Shard, noted: Noted) -> None:
+        """Keeps a shard's records, under what its files held when they were decoded, if that is known."""
+        identities, files = [], []
+        for index, file in zip(shard.indices, noted.files, strict=True):
+            content = shard.images.content(index)
+            if content is None:
+                return
+            if content.path is None:
+                identities.append(content.tag)
+            elif file is None or not file.settled:
+                return
+            else:
+                identities.append(f"{content.tag} {file.sha256}")
+                files.append((self._absolute(content.path), file.signature, file.sha256))
+        stored = StoredShard(tuple(identities), to_bytes(noted.records))
+        self._store.keep_shard(self._key(identities), self._run, stored, files)
 
-    def _identified(self, shard: Shard, *, read: bool) -> Iterator[_Identity]:
+    def _identified(self, shard: Shard, *, read: bool) -> Iterator[str]:
         """What each image holds, up to the first of which that is not known."""
         contents = [shard.images.content(index) for index in shard.indices]
         now = {} if os.name == "nt" else self._signatures(contents)
@@ -110,34 +101,34 @@ class KeptShards:
             if content is None:
                 break
             if content.path is None:
-                yield _Identity(content.tag)
+                yield content.tag
                 continue
             path = self._absolute(content.path)
             if path in known:
-                yield _Identity(f"{content.tag} {known[path]}", content.path, now[path])
+                yield f"{content.tag} {known[path]}"
                 continue
             found = hashed(content.path) if read else None
             if found is None:
                 break
             if found.settled:
                 fresh.append((path, found.signature, found.sha256))
-            yield _Identity(f"{content.tag} {found.sha256}", content.path, found.signature, found.settled)
+            yield f"{content.tag} {found.sha256}"
         if fresh:
             self._store.keep_files(fresh)
 
     def _signatures(self, contents: Sequence[ImageContent | None]) -> dict[str, str]:
         """Path of each file that can be opened to its signature."""
         paths = [content.path for content in contents if content is not None and content.path is not None]
-        signatures = ((self._absolute(path), signature(path)) for path in paths)
-        return {path: found for path, found in signatures if found is not None}
+        files = ((self._absolute(path), looked(path)) for path in paths)
+        return {path: found.signature for path, found in files if found is not None}
 
     def _absolute(self, path: Path) -> str:
         """A path as the store knows it. Tens of thousands of them are not joined as paths, for the time."""
         text = str(path)
         return text if path.is_absolute() else f"{self._working_folder}{os.sep}{text}"
 
-    def _key(self, identities: list[_Identity]) -> str:
-        text = "\n".join((self._run, *(each.text for each in identities)))
+    def _key(self, identities: Sequence[str]) -> str:
+        text = "\n".join((self._run, *identities))
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 

@@ -37,6 +37,7 @@ _COUNT_RUNS = "CREATE INDEX IF NOT EXISTS kept_run ON kept (run)"
 _SELECT = "SELECT kind, key, run, facts, content, digest FROM kept WHERE kind = ? AND key = ?"
 _SELECT_ID = "SELECT kind, key, run, facts, content, digest FROM kept WHERE id = ?"
 _SELECT_KIND = "SELECT kind, key, run, facts, content, digest FROM kept WHERE kind = ? ORDER BY id"
+_SELECT_ANY = "SELECT 1 FROM kept WHERE run = ? AND kind = 'shard' LIMIT 1"
 _AT_ONCE = 16
 _SELECT_FILES = (
     "SELECT kind, key, run, facts, content, digest FROM kept WHERE kind = 'file' AND key IN "
@@ -128,9 +129,25 @@ class Store:
         row = self._row("shard", key)
         return None if row is None else StoredShard(tuple(json.loads(row.facts)), row.content)
 
-    def keep_shard(self, key: str, run: str, shard: StoredShard) -> None:
-        """Keeps a shard; it is there once this has returned, whatever then happens to the process."""
-        self._write([_Row("shard", key, run, json.dumps(shard.contents), shard.records)])
+    def has_shards(self, run: str) -> bool:
+        """Whether there is any shard of a run."""
+        with self._guarded() as connection:
+            return connection is not None and connection.execute(_SELECT_ANY, (run,)).fetchone() is not None
+        return False
+
+    def keep_shard(
+        self, key: str, run: str, shard: StoredShard, files: Sequence[tuple[str, str, str]] = ()
+    ) -> None:
+        """Keeps a shard; it is there once this has returned, whatever then happens to the process.
+
+        Args:
+            key: What it is found by.
+            run: The run's key.
+            shard: The shard.
+            files: As in `keep_files`, kept with it.
+        """
+        row = _Row("shard", key, run, json.dumps(shard.contents), shard.records)
+        self._write([*_file_rows(files), row])
 
     def file_hashes(self, signatures: Mapping[str, str]) -> dict[str, str]:
         """Returns the hashes of files that had these signatures.
@@ -157,8 +174,7 @@ class Store:
 
     def keep_files(self, files: Sequence[tuple[str, str, str]]) -> None:
         """Keeps paths of files, each with its signature and hash."""
-        rows = [_Row("file", _text(path), "", signature, sha.encode()) for path, signature, sha in files]
-        self._write(rows)
+        self._write(_file_rows(files))
 
     def use_run(self, run: str, description: str) -> None:
         """Notes that a run is used now.
@@ -290,6 +306,10 @@ class Store:
 def _newest(folder: Path) -> int:
     names = [path.stem.partition("-")[2] for path in folder.glob("results-*.sqlite")]
     return max((int(name) for name in names if name.isdecimal()), default=0)
+
+
+def _file_rows(files: Sequence[tuple[str, str, str]]) -> list[_Row]:
+    return [_Row("file", _text(path), "", signature, sha.encode()) for path, signature, sha in files]
 
 
 def _text(path: str) -> str:

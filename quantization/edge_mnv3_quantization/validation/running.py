@@ -25,7 +25,14 @@ from edge_mnv3_quantization.evaluation.engine import (
     in_processes,
     in_threads,
 )
-from edge_mnv3_quantization.evaluation.evaluating import Evaluation, ModelContent, Reading, Shard
+from edge_mnv3_quantization.evaluation.evaluating import (
+    Evaluation,
+    ModelContent,
+    Noted,
+    NotedEvaluation,
+    Reading,
+    Shard,
+)
 from edge_mnv3_quantization.evaluation.kept import KeptShards
 from edge_mnv3_quantization.evaluation.records import ShardRecords, joined
 from edge_mnv3_quantization.evaluation.store import Store
@@ -142,12 +149,12 @@ def run_files(
     wanted = (shard for shard in missing if not found.take(shard, kept, read=True))
     started, evaluated_images = time.perf_counter(), 0
     if missing:
-        with closing(_evaluated(evaluation, wanted, workers, processes, reporter)) as evaluated:
-            for shard, records in evaluated:
+        with closing(_evaluated(NotedEvaluation(evaluation), wanted, workers, processes, reporter)) as done:
+            for shard, noted in done:
                 if kept is not None:
-                    kept.keep(shard, records)
+                    kept.keep(shard, noted)
                 evaluated_images += len(shard.indices)
-                found.add(shard, records)
+                found.add(shard, noted.records)
     pace = Pace(
         evaluated_images,
         time.perf_counter() - started,
@@ -197,11 +204,11 @@ def _in_processes(images: ImageSource, count: int, workers: int) -> bool:
 
 
 def _evaluated(
-    evaluation: Evaluation, shards: Iterable[Shard], workers: int, processes: bool, reporter: Reporter
-) -> Generator[Evaluated[ShardRecords], None, None]:
+    task: NotedEvaluation, shards: Iterable[Shard], workers: int, processes: bool, reporter: Reporter
+) -> Generator[Evaluated[Noted], None, None]:
     if processes:
-        return in_processes(evaluation, shards, workers, reporter)
-    return in_threads(evaluation, shards, workers)
+        return in_processes(task, shards, workers, reporter)
+    return in_threads(task, shards, workers)
 
 
 def _evaluation(
