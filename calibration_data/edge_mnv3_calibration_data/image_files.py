@@ -72,6 +72,11 @@ def heif_is_readable() -> bool:
     return importlib.util.find_spec("pillow_heif") is not None
 
 
+def is_image_name(name: str) -> bool:
+    """Whether a name ends like that of an image, readable here or not."""
+    return Path(name).suffix.lower() in _PILLOW_SUFFIXES | _HEIF_SUFFIXES
+
+
 def is_companion(name: str) -> bool:
     """Whether a file or folder is no data but what a system or tool puts beside it, such as `._a.jpg`."""
     return name.startswith(_APPLE_DOUBLE) or name.lower() in _SYSTEM_NAMES

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from edge_mnv3.core.choices import LabelMap
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import (
     ImageContent,
@@ -134,12 +135,17 @@ class ListedSource(ImageSource):
         class_names: As `ImageSource` has them.
         unread: Files that are not among the images.
         remarks: What the user must know of how they were listed.
+        label_map: How the images' class numbers are counted, before `numbered` makes them count from 0; None
+            where nothing tells.
+        own_numbers: The source numbered its classes itself, in the order of their names.
     """
 
-    images: tuple[ListedImage, ...]
+    images: Sequence[ListedImage]
     class_names: tuple[str, ...] = ()
     unread: tuple[UnreadFiles, ...] = ()
     remarks: tuple[str, ...] = ()
+    label_map: LabelMap | None = "zero"
+    own_numbers: bool = False
 
     @property
     def available(self) -> int:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
+from edge_mnv3.core.choices import LabelMap
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.images import ImageSource, check_labelled, unread_warnings
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3_calibration_data.image_files import file_kind
+from edge_mnv3_calibration_data.label_maps import numbered
 from edge_mnv3_calibration_data.listed_images import ListedImage
 
 SOURCES_PACKAGE = "edge_mnv3_calibration_data.sources"
@@ -68,7 +70,9 @@ def has_suffix(location: str | Path, suffix: str) -> bool:
     return path.suffix.lower() == suffix and path.is_file()
 
 
-def open_images(location: str | Path, *, need_labels: bool = False) -> ImageSource:
+def open_images(
+    location: str | Path, *, need_labels: bool = False, label_map: LabelMap | None = None
+) -> ImageSource:
     """Lists the images of a source; none is decoded yet.
 
     Args:
@@ -76,6 +80,8 @@ def open_images(location: str | Path, *, need_labels: bool = False) -> ImageSour
             a line), an `.npz` (arrays `images` and, optional, `labels`), the `quantize.json` of an earlier
             run, or a folder of `calibrate`; as a text also the word `synthetic` or `digits`.
         need_labels: Refuse a source without labels.
+        label_map: How its class numbers are counted: from 0 (`zero`), from 1 (`one`), or as ILSVRC2012_ID of
+            ImageNet's development kit (`devkit`); None for what the source tells.
 
     Raises:
         InputFileError: It does not exist, or cannot be read as what its name says.
@@ -97,6 +103,7 @@ def open_images(location: str | Path, *, need_labels: bool = False) -> ImageSour
     if source.available == 0:
         got = "; ".join(("none", *unread_warnings(source.unread)))
         raise CalibrationDataError(f"images {location}", got, "at least one image")
+    source = numbered(source, label_map)
     if need_labels:
         check_labelled(source)
     return source

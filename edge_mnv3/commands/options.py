@@ -17,6 +17,7 @@ from edge_mnv3.core.choices import (
     DEFAULT_PREPROCESS,
     DEFAULT_RUNTIME,
     IMAGENET_WEIGHTS,
+    LABEL_MAPS,
     MADE_CALIBRATION_SAMPLES,
     PREPROCESS_NAMES,
     RUNTIMES,
@@ -111,6 +112,12 @@ runtime_option = click.option(
     default=DEFAULT_RUNTIME,
     show_default=True,
     help="Use this TFLite runtime.",
+)
+label_map_option = click.option(
+    "--label-map",
+    type=Choice(LABEL_MAPS),
+    help="Take class numbers as counted from 0, from 1 (0 is a background), or as ILSVRC2012_ID of "
+    "ImageNet's development kit.  [default: as the data tell, else from 0]",
 )
 input_range_option = click.option(
     "--input-range",

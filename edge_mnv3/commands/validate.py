@@ -12,6 +12,7 @@ from edge_mnv3.commands.exit_codes import GATE_FAILED
 from edge_mnv3.commands.options import (
     input_range_option,
     json_option,
+    label_map_option,
     preprocess_option,
     requests,
     runtime_option,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     help="Find the outputs that class folders and a CSV name by these names, one a line; for the output NAME "
     "of several; may be repeated.",
 )
+@label_map_option
 @input_range_option
 @click.option(
     "--task",

@@ -8,7 +8,7 @@ import click
 
 from edge_mnv3.commands.device_options import adb_option
 from edge_mnv3.commands.exit_codes import GATE_FAILED
-from edge_mnv3.commands.options import json_option, requests
+from edge_mnv3.commands.options import json_option, label_map_option, requests
 from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     help="Measure the accuracy on these labelled images, few or many, and test whether it is the one that "
     "the bundle states.",
 )
+@label_map_option
 @click.option("--arm", is_flag=True, help="Also run the golden images on an emulated Arm processor.")
 @click.option(
     "--device",
@@ -60,6 +61,8 @@ def command(request: VerifyRequest, as_json: bool) -> None:
       edge-mnv3 verify flowers.zip --arm
       edge-mnv3 verify flowers.zip --device SERIAL
     """
+    if request.label_map and request.data is None:
+        raise click.UsageError("--label-map is for --data.")
     if not request.devices and (request.adb or request.benchmark_binary):
         raise click.UsageError("--adb and --benchmark-binary are for --device.")
     from edge_mnv3.stages.verify import verify

@@ -20,6 +20,7 @@ IoType = Literal["uint8", "int8", "float32"]
 Cores = Literal["little", "mid", "big", "prime", "all"]
 Accelerator = Literal["cpu", "gpu", "npu"]
 ScoreTransformation = Literal["identity", "log", "inverse-logistic"]
+LabelMap = Literal["zero", "one", "devkit"]  # class numbers from 0 on, from 1 on, or ILSVRC2012_ID
 
 KERNELS: tuple[Kernels, ...] = get_args(Kernels)
 KERNEL_CHOICES: tuple[KernelChoice, ...] = get_args(KernelChoice)
@@ -31,6 +32,7 @@ TASKS: tuple[Task, ...] = get_args(Task)
 CORES: tuple[Cores, ...] = get_args(Cores)
 ACCELERATORS: tuple[Accelerator, ...] = get_args(Accelerator)
 SCORE_TRANSFORMATIONS: tuple[ScoreTransformation, ...] = get_args(ScoreTransformation)
+LABEL_MAPS: tuple[LabelMap, ...] = get_args(LabelMap)
 
 DEFAULT_KERNELS: Kernels = "xnnpack"
 DEFAULT_KERNEL_CHOICE: KernelChoice = "auto"

@@ -14,6 +14,7 @@ from edge_mnv3.core.choices import (
     DEFAULT_PREPROCESS,
     DEFAULT_RUNTIME,
     KernelChoice,
+    LabelMap,
     PreprocessName,
     RuntimeName,
 )
@@ -46,6 +47,8 @@ class ValidateRequest(Request):
         labels: Names of the outputs, for images that name their classes: a text file, or a folder of class
             folders; of the first output of scores, or for others `NAME=PATH` with the output's name, in a
             list; None for those that the files bring.
+        label_map: How class numbers of the images are counted, as `open_images` has it; None for what they
+            tell.
         input_range: What float inputs take, as `parse_input_range` reads it; None to find it out.
         task: What the outputs mean; None for what the `quantize.json` beside the files says, else what the
             float file's last layers tell.
@@ -65,6 +68,7 @@ class ValidateRequest(Request):
     workers: Count | None = None
     max_drop_points: float | None = None
     labels: AnyPath | Sequence[AnyPath] | None = None
+    label_map: LabelMap | None = None
     input_range: str | None = None
     task: Task | None = None
     threshold: float | None = None
@@ -99,7 +103,7 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
     from edge_mnv3_quantization.validation import accuracy
 
     check_call("validate", (ValidateRequest,), request, reporter)
-    images = open_images(request.data)
+    images = open_images(request.data, label_map=request.label_map)
     float_path, int8_path = Path(request.float_path), Path(request.int8_path)
     names = {}
     has_texts = any(name is not None for name in images.label_names()) or images.columns

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_mnv3.core.choices import CURRENT_BINARY
+from edge_mnv3.core.choices import CURRENT_BINARY, LabelMap
 from edge_mnv3.core.errors import ArgumentError, BundleError
 from edge_mnv3.core.exact_tests import LEVEL
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -42,6 +42,8 @@ class VerifyRequest(Request):
         bundle: Folder or zip.
         data: Labelled images to measure the accuracy on, a location for `open_images`; None to leave that
             out.
+        label_map: How class numbers of these images are counted, as `open_images` has it; None for what they
+            tell.
         arm: Run the golden images on an emulated Arm processor too, if QEMU and its runtime are there.
         devices: Phones on which the golden images are run too: serials or addresses of adb, or `all`.
         adb: The adb binary; None for the one that `find_adb` finds.
@@ -51,6 +53,7 @@ class VerifyRequest(Request):
 
     bundle: AnyPath
     data: AnyPath | None = None
+    label_map: LabelMap | None = None
     arm: bool = False
     devices: Sequence[str] = ()
     adb: AnyPath | None = None
@@ -257,14 +260,15 @@ def _check_accuracy(
     bundle: BundleFiles, manifest: BundleManifest, model: PackagedModel, path: Path, findings: _Findings
 ) -> None:
     """Each model is a test more: the level is shared, so that an intact bundle is seldom told to differ."""
-    data, stated = findings.request.data, model.accuracy
-    if data is None or stated is None:
+    request, stated = findings.request, model.accuracy
+    if request.data is None or stated is None:
         return
     tests = sum(each.accuracy is not None for each in manifest.models)
     names = bundle_names(bundle, model, stated.class_offset)
     test = AccuracyTest(model, stated, LEVEL / tests)
     try:
-        measured = measure_accuracy(path, test, LabelledData(data, names), findings.reporter)
+        data = LabelledData(request.data, names, request.label_map)
+        measured = measure_accuracy(path, test, data, findings.reporter)
     except BundleError as error:
         findings.add(f"accuracy of {model.file}", [str(error)], "")
         return

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from edge_mnv3.core.choices import LabelMap
 from edge_mnv3.core.errors import BundleError
 from edge_mnv3.core.exact_tests import FISHER, MCNEMAR, POWER, fisher_p, mcnemar_p, told_below
 from edge_mnv3.core.image_marks import image_order, images_sha256, unpacked
@@ -32,10 +33,17 @@ class AccuracyTest(NamedTuple):
 
 
 class LabelledData(NamedTuple):
-    """Labelled images, and the names of their classes in the bundle; None where it has none."""
+    """Labelled images.
+
+    Attributes:
+        data: Where they are.
+        names: The names of their classes in the bundle; None where it has none.
+        label_map: How their class numbers are counted; None for what they tell.
+    """
 
     data: AnyPath
     names: OutputNames | None
+    label_map: LabelMap | None = None
 
 
 def bundle_names(bundle: BundleFiles, model: PackagedModel, class_offset: int) -> OutputNames | None:
@@ -203,7 +211,7 @@ def _answers(path: Path, test: AccuracyTest, data: LabelledData, reporter: Repor
 
     stated = test.stated
     classes = test.model.outputs[0].tensor.shape[-1] - stated.class_offset
-    images = open_images(data.data, need_labels=data.names is None)
+    images = open_images(data.data, need_labels=data.names is None, label_map=data.label_map)
     labels = labels_of(images, task="classes", classes=classes, names=data.names).labels
     if None in labels:
         check_labelled(images)

@@ -131,9 +131,9 @@ def test_files_that_are_named_twice(folder: Path) -> None:
 def test_list_with_backslashes_and_without_files(folder: Path) -> None:
     assert rows(folder / "l.txt", "sub\\c.jpg\na.jpg\n") == [("sub/c.jpg", None), ("a.jpg", None)]
     with pytest.raises(
-        CalibrationDataError, match=rf"list .*: its one file is not there: got first a.jpg 0, .*{folder}"
+        CalibrationDataError, match=rf"list .*: its one file is not there: got first a.jpg zero, .*{folder}"
     ):
-        rows(folder / "l.txt", "a.jpg 0\n")
+        rows(folder / "l.txt", "a.jpg zero\n")
 
 
 @given(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3_calibration_data.ilsvrc_truth import Truth, truth_of
 from edge_mnv3_calibration_data.image_files import FolderContents, list_folder
 from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
 from edge_mnv3_calibration_data.source_kinds import SourceKind
@@ -29,6 +30,7 @@ def open_folder(location: str | Path) -> ListedSource:
 
     If it has at least two subfolders and every image lies in one of them, they are classes, numbered in the
     order of their names as Keras's `image_dataset_from_directory` does, those without images included.
+    ImageNet's validation images that lie in no class folders have the labels of their ground truth.
 
     Raises:
         InputFileError: The folder cannot be opened.
@@ -40,6 +42,8 @@ def open_folder(location: str | Path) -> ListedSource:
     except OSError as error:
         raise InputFileError(f"images {folder}", (error.strerror or str(error)).lower()) from error
     _refuse_splits(folder, contents)
+    if (truth := truth_of([path.as_posix() for path in contents.images], folder)) is not None:
+        return _validation_set(location, folder, contents, truth)
     names, loose = contents.images, [path for path in contents.images if len(path.parts) == 1]
     classes = contents.subfolders if len(contents.subfolders) > 1 and names and not loose else []
     numbers = {name: number for number, name in enumerate(classes)}
@@ -60,6 +64,26 @@ def open_folder(location: str | Path) -> ListedSource:
         class_names=tuple(classes),
         unread=contents.unread,
         remarks=_remarks(contents, loose, numbers),
+        own_numbers=bool(classes),
+    )
+
+
+def _validation_set(
+    location: str | Path, folder: Path, contents: FolderContents, truth: Truth
+) -> ListedSource:
+    """ImageNet's validation images as they are unpacked."""
+    images = tuple(
+        FileImage(name=name.as_posix(), path=folder / name, label=label.number, label_name=label.name)
+        for name, label in zip(contents.images, truth.labels, strict=True)
+    )
+    return ListedSource(
+        kind="folder",
+        location=str(location),
+        root=folder,
+        images=images,
+        unread=contents.unread,
+        remarks=truth.remarks,
+        label_map=truth.label_map,
     )
 
 

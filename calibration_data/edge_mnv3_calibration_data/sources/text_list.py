@@ -1,33 +1,67 @@
-"""Images that a text file names, a path a line."""
+"""Images that a text file names, a path a line, with or without labels."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3_calibration_data.csv_columns import Row, read_labels
+from edge_mnv3_calibration_data.image_files import is_image_name
 from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
 from edge_mnv3_calibration_data.listed_paths import find_listed
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix
 
 SUFFIX = ".txt"
+_LABELLED = re.compile(r"(\S.*?)[\s,]+(\d+|n\d{8})")
 
 
 def open_list(location: str | Path) -> ListedSource:
     """Reads paths relative to the list's folder; empty lines and those that begin with `#` do not count.
 
+    Where each line ends with a class number or a synset behind the path of an image, these are the labels:
+    `val/ILSVRC2012_val_00000001.JPEG 65`.
+
     Raises:
         InputFileError: It is no UTF-8 text.
-        CalibrationDataError: No file is there.
+        CalibrationDataError: No file is there, or some lines have a label and others none.
     """
     path = Path(location)
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except UnicodeDecodeError as error:
         raise InputFileError(f"list {path}", str(error), "UTF-8 text, a path a line") from error
-    names = [line for line in lines if line and not line.startswith("#")]
-    files = find_listed(names, base=path.parent, what=f"list {path}")
-    images = tuple(FileImage(name=file.name, label=None, path=file.path) for file in files)
+    found = [
+        (number, *_parts(line)) for number, line in enumerate(lines, 1) if line and not line.startswith("#")
+    ]
+    rows = [Row(number, file, label, {}) for number, file, label in found]
+    _check_labels(rows, str(path))
+    labels = read_labels(rows, what=str(path))
+    files = find_listed([row.file for row in rows], base=path.parent, what=f"list {path}")
+    images = tuple(
+        FileImage(name=file.name, label=number, label_name=name, path=file.path)
+        for file, number, name in zip(files, labels.numbers, labels.names, strict=True)
+    )
     return ListedSource(kind="list", location=str(location), root=path.parent, images=images)
+
+
+def _parts(line: str) -> tuple[str, str | None]:
+    """The path and the label of a line; what ends like an image is a path, blanks and all."""
+    found = _LABELLED.fullmatch(line)
+    if found is None or is_image_name(line) or not is_image_name(found[1]):
+        return line, None
+    return found[1], found[2]
+
+
+def _check_labels(rows: Sequence[Row], what: str) -> None:
+    without = [row for row in rows if row.label is None]
+    if 0 < len(without) < len(rows):
+        raise CalibrationDataError(
+            f"{what}, line {without[0].line}",
+            "no label, and labels in other lines",
+            "a class number behind each path, or behind none",
+        )
 
 
 KIND = SourceKind(

@@ -14,6 +14,7 @@ from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.results.model_facts import Task
 from edge_mnv3_quantization.validation.comparing import Label
 from edge_mnv3_quantization.validation.findings import Finding, NamesUnknown
+from edge_mnv3_quantization.validation.synset_labels import numbered_by_synset
 
 _NAMED = 3  # names that messages list
 
@@ -115,12 +116,16 @@ def labels_of(
     texts, numbers = written or Written(images.label_names(), images.labels())
     findings: tuple[Finding, ...] = ()
     places = None
+    given = [text for text in texts if text is not None]
+    if task == "classes" and (names is None or not (names.stated or has_any(names, given))):
+        synsets = numbered_by_synset(texts, classes=classes, folders=images.class_names)
+        if synsets is not None:
+            return Labelled(list(synsets), True, ())
     if names is not None:
         if task == "binary" and len(names.names) == 1:
             names = _of_both_classes(names, [text for text in texts if text is not None])
         _check_count(names, classes, task)
         places = _places(names)
-        given = [text for text in texts if text is not None]
         known = any(_found(part, places) is not None for text in given for part in _parts(text, task, places))
         if given and not known and not names.stated:
             findings, places = (
