@@ -46,6 +46,7 @@ COMMANDS = {
     "build": _Entry("build", "Build a Keras MobileNetV3 and save it."),
     "published": _Entry("published", "Show the published accuracies and latencies."),
     "demo": _Entry("demo", "Run the whole pipeline on bundled weights, without network."),
+    "doctor": _Entry("doctor", "Check that this machine has what the commands need."),
     "help": _Entry("help", "Show how a command is used."),
 }
 _INTERRUPTED = 130  # as shells say it: 128 and the signal's number

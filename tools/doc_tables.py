@@ -36,6 +36,7 @@ from edge_mnv3.core.results import delegation as delegation_results
 from edge_mnv3.core.results import demo as demo_results
 from edge_mnv3.core.results import device as device_results
 from edge_mnv3.core.results import diagnose as diagnose_results
+from edge_mnv3.core.results import doctor as doctor_results
 from edge_mnv3.core.results import images as image_results
 from edge_mnv3.core.results import modelled as modelled_results
 from edge_mnv3.core.results import models as model_results
@@ -64,6 +65,7 @@ TOP_RESULTS = {
     "calibrate": calibrate_results.CalibrateResult,
     "validate": validate_results.ValidateResult,
     "results list": stored_results.StoredResults,
+    "doctor": doctor_results.DoctorResult,
     "diagnose": diagnose_results.DiagnoseResult,
     "inspect": model_results.InspectResult,
     "bench --host": bench_results.HostBenchResult,
@@ -92,6 +94,7 @@ RESULT_MODULES = (
     validate_results,
     validate_statistics,
     stored_results,
+    doctor_results,
     diagnose_results,
     bench_log,
     bench_report,

@@ -17,8 +17,7 @@ from edge_mnv3.commands.verbosity import QUIET, verbosity
 
 Result = TypeVar("Result")
 _LEAST_WIDTH = 40  # narrower than that, words are longer than lines
-# A name and its value, or the first column and the rest: what is broken goes on under the value.
-_NAMED = re.compile(r"\s*\S+(?: \S+)*?\s{2,}(?=\S)")
+_GAP = re.compile(r"\s{2,}(?=\S)")  # between columns; what is broken goes on under the last that is not far
 
 
 def show(result: Result, table: Callable[[Result], str], *, as_json: bool) -> None:
@@ -67,8 +66,7 @@ def fitted(text: str, width: int) -> str:
     """Breaks lines between words so that they fit; a word, such as a path, is never broken.
 
     Args:
-        text: Lines; what two spaces or more divide from a line's beginning is a column of its own, under
-            which the line goes on.
+        text: Lines; what follows two spaces or more is a column of its own, under which the line goes on.
         width: Columns; 0 leaves the text as it is.
     """
     if not width:
@@ -81,10 +79,8 @@ def fitted(text: str, width: int) -> str:
 def _fitted_line(line: str, width: int) -> list[str]:
     if len(line) <= width:
         return [line]
-    named = _NAMED.match(line)
-    indent = (
-        named.end() if named is not None and named.end() <= width // 2 else len(line) - len(line.lstrip())
-    )
+    gaps = [gap.end() for gap in _GAP.finditer(line) if gap.end() <= width // 2]
+    indent = gaps[-1] if gaps else len(line) - len(line.lstrip())
     return textwrap.wrap(
         line[indent:],
         width,

@@ -71,6 +71,17 @@ def cache_folder() -> Path:
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras").expanduser() / "models"
 
 
+def weights_url() -> str:
+    """Returns the folder that is downloaded from: `$EDGE_MNV3_WEIGHTS_URL`, or the official one."""
+    return (os.environ.get(URL_VARIABLE) or BASE_URL).rstrip("/") + "/"
+
+
+def cached_weights() -> tuple[int, int]:
+    """Returns how many of the published files are in Keras's folder, and whole; and how many there are."""
+    paths = ((cache_folder() / file.name, file.md5) for file in PUBLISHED.values())
+    return sum(path.is_file() and _md5(path) == md5 for path, md5 in paths), len(PUBLISHED)
+
+
 def published_weights(
     variant: Variant,
     *,
@@ -105,7 +116,7 @@ def published_weights(
         if _md5(path) == file.md5:
             return path
         reporter.warn(f"{path} is corrupt (its MD5 is not {file.md5}): downloading it again")
-    url = (os.environ.get(URL_VARIABLE) or BASE_URL).rstrip("/") + "/" + file.name
+    url = weights_url() + file.name
     _download(url, path, file.md5, reporter)
     return path
 

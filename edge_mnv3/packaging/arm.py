@@ -32,6 +32,11 @@ _NEEDED = (_PYTHON, "sysroot/proc/cpuinfo", "site/ai_edge_litert")
 # agree. Not qemu's default `max`: under qemu 7.2 its SME instructions gave other sums than all other emulated
 # processors.
 _CPU = "cortex-a76"
+_GREETING = (
+    "import platform, importlib.metadata as m, ai_edge_litert.interpreter\n"
+    "print(platform.machine(), 'Python', platform.python_version(), 'LiteRT', m.version('ai-edge-litert'))"
+)
+_START_TIMEOUT_S = 60.0
 # Ten images of 224 px take 6 s; the largest network of five times the size, on a machine ten times as busy.
 _TIMEOUT_S = 600.0
 
@@ -80,6 +85,21 @@ class ArmRunner:
             with np.load(taken) as saved:
                 outputs = [saved[name] for name in saved.files]
         return Answers(list(zip(*outputs, strict=True)), done.stdout.strip().splitlines()[-1])
+
+    def answer(self) -> str:
+        """Starts the arm64 Python with the runtime, and returns what it says of itself.
+
+        Raises:
+            RuntimeUnavailableError: It does not start.
+        """
+        done = process.run([*self._python(), "-c", _GREETING], timeout_s=_START_TIMEOUT_S)
+        if done.returncode != 0:
+            ended = "no end in time" if done.returncode is None else f"exit code {done.returncode}"
+            last = done.stderr.strip().splitlines()[-1:] or ["no output"]
+            raise RuntimeUnavailableError(
+                f"the emulated Arm processor in {self.folder}", f"{ended} ({last[0]})", next_step=_advice()
+            )
+        return done.stdout.strip()
 
     def _python(self) -> list[str]:
         """Returns the arm64 interpreter under the emulator; its packages come before this one."""
