@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from edge_mnv3.core.results.models import InspectResult as InspectResult
     from edge_mnv3.core.results.package import PackageResult as PackageResult
     from edge_mnv3.core.results.quantize import QuantizeResult as QuantizeResult
+    from edge_mnv3.core.results.report import ReportResult as ReportResult
     from edge_mnv3.core.results.validate import ValidateResult as ValidateResult
     from edge_mnv3.core.results.verdicts import CompareResult as CompareResult
     from edge_mnv3.core.results.verdicts import ReproduceResult as ReproduceResult
@@ -97,6 +98,8 @@ if TYPE_CHECKING:
     from edge_mnv3.stages.package import package as package
     from edge_mnv3.stages.quantize import QuantizeRequest as QuantizeRequest
     from edge_mnv3.stages.quantize import quantize as quantize
+    from edge_mnv3.stages.report import ReportRequest as ReportRequest
+    from edge_mnv3.stages.report import report as report
     from edge_mnv3.stages.reproduce import ReproduceReport as ReproduceReport
     from edge_mnv3.stages.reproduce import ReproduceRequest as ReproduceRequest
     from edge_mnv3.stages.reproduce import reproduce as reproduce
@@ -178,6 +181,8 @@ _PUBLIC = {
     "QuantizeResult": "edge_mnv3.core.results.quantize",
     "Phase": "edge_mnv3.core.reporting",
     "Reporter": "edge_mnv3.core.reporting",
+    "ReportRequest": "edge_mnv3.stages.report",
+    "ReportResult": "edge_mnv3.core.results.report",
     "ReproduceReport": "edge_mnv3.stages.reproduce",
     "ReproduceRequest": "edge_mnv3.stages.reproduce",
     "ReproduceResult": "edge_mnv3.core.results.verdicts",
@@ -209,6 +214,7 @@ _PUBLIC = {
     "parse_variant": "edge_mnv3.model.arch",
     "quantize": "edge_mnv3.stages.quantize",
     "read_published": "edge_mnv3.core.published",
+    "report": "edge_mnv3.stages.report",
     "reproduce": "edge_mnv3.stages.reproduce",
     "sample_order": "edge_mnv3_calibration_data.sampling",
     "to_json": "edge_mnv3.core.results.json_format",

@@ -43,6 +43,7 @@ COMMANDS = {
     "benchmark-binary": _Entry("benchmark_binary", "Keep builds of benchmark_model under names."),
     "package": _Entry("package", "Make a bundle for Android and iOS apps."),
     "verify": _Entry("verify", "Check that a bundle still does what was measured."),
+    "report": _Entry("report", "Write all results of a run as one HTML page."),
     "build": _Entry("build", "Build a Keras MobileNetV3 and save it."),
     "published": _Entry("published", "Show the published accuracies and latencies."),
     "demo": _Entry("demo", "Run the whole pipeline on bundled weights, without network."),

@@ -44,6 +44,7 @@ from edge_mnv3.core.results import package as package_results
 from edge_mnv3.core.results import profile as profile_results
 from edge_mnv3.core.results import quantize as quantize_results
 from edge_mnv3.core.results import recipe as recipe_results
+from edge_mnv3.core.results import report as report_results
 from edge_mnv3.core.results import stored as stored_results
 from edge_mnv3.core.results import sustained as sustained_results
 from edge_mnv3.core.results import throttling as throttling_results
@@ -83,6 +84,7 @@ TOP_RESULTS = {
     "build": model_results.BuildResult,
     "published": published.Published,
     "demo": demo_results.DemoResult,
+    "report": report_results.ReportResult,
 }
 RESULT_MODULES = (
     model_results,
@@ -110,6 +112,7 @@ RESULT_MODULES = (
     modelled_results,
     trend_results,
     binary_results,
+    report_results,
     stated,
     package_results,
     verify_results,

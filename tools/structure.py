@@ -33,7 +33,7 @@ CORE = "edge_mnv3.core"
 # Prefixes of modules, from the ground up.
 LAYERS = (
     (CORE,),
-    ("edge_mnv3.model", "edge_mnv3.packaging", *PACKAGES[1:]),
+    ("edge_mnv3.model", "edge_mnv3.packaging", "edge_mnv3.html_report", *PACKAGES[1:]),
     ("edge_mnv3.stages",),
     ("edge_mnv3.commands",),
     ("edge_mnv3",),  # the public API, the command line, and `edge_mnv3.builder`

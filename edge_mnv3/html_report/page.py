@@ -1,0 +1,75 @@
+"""The page as HTML: one file, without anything from outside, the same bytes for the same results."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from edge_mnv3.core.errors import MissingExtraError
+from edge_mnv3.core.versions import __version__
+from edge_mnv3.html_report.blocks import Section
+
+if TYPE_CHECKING:
+    import jinja2
+
+
+def check_jinja() -> None:
+    """Refuses to begin without the library of the templates.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        import jinja2  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("report needs Jinja2", next_step="pip install 'edge-mnv3[report]'") from error
+
+
+def render(title: str, sections: Sequence[Section]) -> str:
+    """Writes the page.
+
+    Every text of a section is escaped by the template. The page carries a policy that allows no address but
+    `data:` pictures and no script but its own, by that script's hash: what got through would not run.
+
+    Raises:
+        MissingExtraError: Jinja2 is not installed.
+    """
+    check_jinja()
+    script = _resource("script.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page: str = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=title,
+            sections=sections,
+            version=__version__,
+            style=_resource("style.css"),
+            script=script,
+            script_hash=f"sha256-{digest}",
+        )
+    )
+    return page
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    """The templates, compiled when they are first used."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("edge_mnv3.html_report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _resource(name: str) -> str:
+    return (resources.files("edge_mnv3.html_report") / "templates" / name).read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What each section of the page tells, as blocks; a module a section."""

@@ -1,0 +1,114 @@
+"""The answers that int8 changed, with their pictures."""
+
+from __future__ import annotations
+
+from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.core.results.validate_statistics import Flip
+from edge_mnv3.html_report.blocks import Block, Gallery, Notice, Picture, Section, Text, Tone, absent
+from edge_mnv3.html_report.gathered import Gathered
+from edge_mnv3.html_report.names import ClassNames
+from edge_mnv3.html_report.pictures import Pictures
+from edge_mnv3.html_report.sections.verdict import validate_command
+from edge_mnv3.html_report.words import count, plain
+
+KEY, TITLE = "changed-answers", "Changed answers"
+_TONES: dict[str | None, Tone] = {"lost": "bad", "won": "good", "neither": "plain", None: "plain"}
+_EFFECTS = {"lost": "Lost", "won": "Won", "neither": "Both wrong", None: "Changed"}
+
+
+def flips_of(result: ValidateResult) -> tuple[Flip, ...]:
+    """The changed answers of the first output that has them, the most confident of float first."""
+    for statistics in result.statistics:
+        if statistics.confidence is not None and statistics.confidence.flips:
+            return statistics.confidence.flips
+    return ()
+
+
+def shown_images(result: ValidateResult) -> tuple[str, ...]:
+    """Names of the images that the section shows, in its order."""
+    flips = flips_of(result)
+    names = [flip.file for flip in flips] if flips else [worst.file for worst in result.worst]
+    return tuple(dict.fromkeys(names))
+
+
+def flips(gathered: Gathered, names: ClassNames, pictures: Pictures) -> Section:
+    """The gallery, and how sure it is that the pictures are the ones that were compared."""
+    result = gathered.validation
+    if result is None:
+        return absent(KEY, TITLE, "No answers were compared.", validate_command(gathered))
+    shown = _of_flips(result, names, pictures) or _of_worst(result, names, pictures)
+    if not shown:
+        return Section(key=KEY, title=TITLE, blocks=(Text(text=_none(result)),), present=False)
+    blocks: list[Block] = []
+    if pictures.validated_note:
+        blocks.append(
+            Notice(tone="plain" if pictures.validated_sure else "unsure", text=pictures.validated_note)
+        )
+    if not names.names:
+        blocks.append(
+            Notice(
+                tone="plain",
+                text="Classes have numbers here: no result tells their names. Give them with --labels FILE, "
+                "one a line, or --labels imagenet.",
+            )
+        )
+    else:
+        blocks.append(Text(text=f"Names of classes: {names.source}."))
+    caption = (
+        f"{count(len(shown), 'image')} on which the two files answer otherwise, as the model sees them; "
+    )
+    caption += "the answers that float was surest of come first"
+    blocks.append(Gallery(caption=caption, pictures=shown))
+    return Section(key=KEY, title=TITLE, blocks=tuple(blocks))
+
+
+def _none(result: ValidateResult) -> str:
+    if any(output.output.task in ("classes", "binary") for output in result.outputs) or not result.outputs:
+        return f"Both files give each of the {count(result.n, 'image')} the same answer."
+    return "The outputs are no answers of one class, so that none can change."
+
+
+def _of_flips(result: ValidateResult, names: ClassNames, pictures: Pictures) -> tuple[Picture, ...]:
+    made = []
+    for flip in flips_of(result):
+        answers = f"float {names.of(flip.float_class)}, int8 {names.of(flip.int8_class)}"
+        label = () if flip.label is None else (f"Label: {names.of(flip.label)}",)
+        made.append(
+            Picture(
+                source=pictures.validated.get(flip.file, ""),
+                alt=f"{flip.file}: {answers}",
+                lines=(
+                    _EFFECTS[flip.effect],
+                    f"float: {names.of(flip.float_class)}, {plain(100 * flip.float_confidence)} %",
+                    f"int8: {names.of(flip.int8_class)}, {plain(100 * flip.int8_confidence)} %",
+                    *label,
+                    flip.file,
+                ),
+                tone=_TONES[flip.effect],
+            )
+        )
+    return tuple(made)
+
+
+def _of_worst(result: ValidateResult, names: ClassNames, pictures: Pictures) -> tuple[Picture, ...]:
+    """Of results without probabilities, or of earlier releases."""
+    made = []
+    for worst in result.worst:
+        effect = "neither"
+        if worst.label in (worst.float_class, worst.int8_class):
+            effect = "lost" if worst.label == worst.float_class else "won"
+        made.append(
+            Picture(
+                source=pictures.validated.get(worst.file, ""),
+                alt=f"{worst.file}: float {names.of(worst.float_class)}, int8 {names.of(worst.int8_class)}",
+                lines=(
+                    _EFFECTS[effect],
+                    f"float: {names.of(worst.float_class)}, by {plain(worst.float_margin, 3)}",
+                    f"int8: {names.of(worst.int8_class)}",
+                    f"Label: {names.of(worst.label)}",
+                    worst.file,
+                ),
+                tone=_TONES[effect],
+            )
+        )
+    return tuple(made)

@@ -1,0 +1,99 @@
+"""Everything that is needed to repeat the run: commands, versions, hashes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.html_report.blocks import Block, Commands, Facts, Section, Table, Text, columns, number, row
+from edge_mnv3.html_report.gathered import Gathered
+from edge_mnv3.html_report.sections.verdict import bench_command, diagnose_command, pair_options
+from edge_mnv3.html_report.words import plain
+
+KEY, TITLE = "repeat", "To repeat it"
+
+
+def repeat(gathered: Gathered) -> Section:
+    """Commands as the results tell them, the hashes of all files, the versions of all packages."""
+    blocks: list[Block] = [
+        Text(
+            text="The commands are put together from what the results record. Options that none of them "
+            "records, such as --labels, are not among them."
+        ),
+        Commands(caption="Commands", lines=tuple(_commands(gathered))),
+        _hashes(gathered),
+    ]
+    made = gathered.quantize
+    if made is not None:
+        blocks.append(Facts(rows=tuple(sorted(made.versions.items()))))
+        rows = tuple(
+            row(step.replace("_", " "), number(seconds, plain(seconds, 1)))
+            for step, seconds in made.timings_s.items()
+        )
+        titles = columns("Step", "#Seconds")
+        blocks.append(Table(caption="How long quantize took", columns=titles, rows=rows, folded=True))
+    return Section(key=KEY, title=TITLE, blocks=tuple(blocks))
+
+
+def _commands(gathered: Gathered) -> Iterator[str]:
+    made = gathered.quantize
+    if made is not None:
+        yield _quantize(made, str(_made_by(gathered)))
+    for result in gathered.validations:
+        yield _validate(gathered, result)
+    if gathered.diagnoses:
+        yield diagnose_command(gathered)
+    if gathered.host:
+        yield bench_command(gathered)
+
+
+def _made_by(gathered: Gathered) -> object:
+    """The file whose manifest gives the same calibration images again."""
+    for found in gathered.read:
+        if isinstance(found.result, QuantizeResult):
+            return found.path
+    return "quantize.json"
+
+
+def _quantize(made: QuantizeResult, manifest: str) -> str:
+    words = ["edge-mnv3", "quantize"]
+    if made.source is not None:
+        words.append(made.source.path)
+    if made.variant is not None:
+        network = made.variant
+        words += ["--variant", f"{network.size}{'_minimalistic' if network.minimalistic else ''}"]
+        words += ["--alpha", f"{network.alpha:g}", "--input-size", str(network.input_size_px)]
+        words += ["--classes", str(network.classes)]
+    if made.weights is not None:
+        words += ["--weights", (made.weights.source == "file" and made.weights.path) or made.weights.source]
+    words += ["--calibration", manifest, "--recipe", made.recipe, "--hard-swish", made.hard_swish]
+    words += ["--io", made.io]
+    if made.budget_percent:
+        words += ["--budget", f"{made.budget_percent:g}"]
+    return shlex.join([*map(str, words), "-o", "again"])
+
+
+def _validate(gathered: Gathered, result: ValidateResult) -> str:
+    options = ["--data", result.data, "--preprocess", result.preprocess]
+    if result.gate is not None:
+        options += ["--max-drop-points", f"{result.gate.max_drop_points:g}"]
+    return f"edge-mnv3 validate {pair_options(gathered)} {shlex.join(options)} --json > validate.json"
+
+
+def _hashes(gathered: Gathered) -> Table:
+    subject, made = gathered.subject, gathered.quantize
+    rows = [
+        row("float file", subject.float_path, subject.float_sha256),
+        row("int8 file", subject.int8_path, subject.int8_sha256),
+    ]
+    if made is not None:
+        if made.source is not None:
+            rows.append(row("model", made.source.path, made.source.sha256))
+        if made.weights is not None and made.weights.sha256 is not None:
+            rows.append(row("weights", made.weights.path or made.weights.source, made.weights.sha256))
+        rows.append(row("calibration", made.calibration.kind, made.calibration.sha256))
+    rows += [row(found.command, str(found.path), found.sha256) for found in gathered.read]
+    caption = "SHA-256 of everything that the page rests on"
+    return Table(caption=caption, columns=columns("What", "File", "SHA-256"), rows=tuple(rows))

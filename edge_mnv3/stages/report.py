@@ -1,0 +1,145 @@
+"""The stage `report`: one HTML page of the results of a run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_mnv3.core.errors import ArgumentError, InputFileError
+from edge_mnv3.core.outputs import check_apart, check_writable, write_text
+from edge_mnv3.core.paths import no_file
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import AnyPath, Request, check_call, optional_path
+from edge_mnv3.core.results.report import LeftOutFile, ReportResult, ReportSection, ReportSource
+from edge_mnv3.html_report.blocks import Gallery, Notice, Section
+from edge_mnv3.html_report.gathered import Gathered, LeftOut, gather
+from edge_mnv3.html_report.page import check_jinja, render
+from edge_mnv3.html_report.recognition import FoundResult, recognize
+from edge_mnv3.html_report.sections.every import Told, sections_of, title_of
+from edge_mnv3.html_report.words import MINUS
+
+REPORT_FILE = "report.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRequest(Request):
+    """What to report of.
+
+    Attributes:
+        run: Folders with results of `quantize` or `demo` and of what measured their files, or JSON results
+            one by one.
+        output: The page; None for `report.html` in the first folder, or beside the first result.
+        labels: Names of the classes: a text file of a name a line, a folder of class folders, or `imagenet`;
+            None for what the results tell.
+        data: Where the images of `validate` lie now; None for where they lay then.
+        force: Overwrite `output`.
+    """
+
+    run: Sequence[AnyPath]
+    output: AnyPath | None = None
+    labels: AnyPath | None = None
+    data: AnyPath | None = None
+    force: bool = False
+
+    def check(self) -> None:
+        """Refuses a request without a run.
+
+        Raises:
+            ArgumentError: There is none.
+        """
+        if not self.run:
+            raise ArgumentError("ReportRequest: run", "none", "a folder, or at least one result")
+
+
+def report(request: ReportRequest, reporter: Reporter = SILENT) -> ReportResult:
+    """Writes the page of one pair of files.
+
+    What lies in a folder and is of other files, or no result, is left out, which the page says; what the user
+    named must be of the pair.
+
+    Raises:
+        InputFileError: There are no results, one is damaged, two are of different files, or labels cannot be
+            read or are not those that were used.
+        MissingExtraError: Jinja2 is not installed.
+        OutputError: The page exists and `force` is off, or cannot be written.
+    """
+    from edge_mnv3.stages.report_names import class_names
+    from edge_mnv3.stages.report_pictures import pictures
+
+    check_call("report", (ReportRequest,), request, reporter)
+    check_jinja()
+    runs = [Path(run) for run in request.run]
+    for run in runs:
+        if not run.exists():
+            raise InputFileError(f"run {run}", no_file(run), "a folder with results, or a JSON result")
+    output = optional_path(request.output) or _beside(runs[0])
+    check_writable([output], force=request.force)
+    reporter.step("reading results")
+    found, left_out = _read(runs)
+    check_apart({"page": output}, inputs=[each.path for each in found])
+    gathered = gather(found, left_out)
+    for each in gathered.left_out:
+        reporter.warn(f"{each.path} is not shown, or not whole: {each.reason}")
+    told = Told(class_names(gathered, request.labels), pictures(gathered, request.data, reporter))
+    reporter.step("writing the page")
+    sections = sections_of(gathered, told)
+    text = render(title_of(gathered), sections)
+    write_text(output, text, force=request.force)
+    return _result(output, text, gathered, sections)
+
+
+def _beside(run: Path) -> Path:
+    return (run if run.is_dir() else run.parent) / REPORT_FILE
+
+
+def _read(runs: Sequence[Path]) -> tuple[list[FoundResult], list[LeftOut]]:
+    """The results that were named, and those that lie in the folders; each file once."""
+    found: dict[Path, FoundResult] = {}
+    left_out: list[LeftOut] = []
+    for run in runs:
+        files = sorted(run.glob("*.json")) if run.is_dir() else [run]
+        if not files:
+            raise InputFileError(
+                f"run {run}",
+                "a folder without JSON results",
+                "what edge-mnv3 quantize, demo or validate --json wrote",
+            )
+        for path in files:
+            result = recognize(path, named=not run.is_dir())
+            if result is not None:
+                found.setdefault(path.resolve(), result)
+            elif run.is_dir():
+                left_out.append(LeftOut(path, "it is no result that the page shows"))
+            else:
+                raise InputFileError(
+                    f"result {path}",
+                    "a file of another kind",
+                    "what quantize, demo, validate, diagnose, inspect, bench or cost wrote as JSON",
+                )
+    return list(found.values()), left_out
+
+
+def _result(output: Path, text: str, gathered: Gathered, sections: Sequence[Section]) -> ReportResult:
+    content = text.encode()
+    galleries = [block for section in sections for block in section.blocks if isinstance(block, Gallery)]
+    verdicts = [block.text for block in sections[0].blocks if isinstance(block, Notice)]
+    return ReportResult(
+        path=str(output),
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        float_sha256=gathered.subject.float_sha256,
+        int8_sha256=gathered.subject.int8_sha256,
+        verdict=verdicts[0].replace(MINUS, "-").replace("\N{NO-BREAK SPACE}", " "),
+        sections=tuple(
+            ReportSection(key=section.key, title=section.title, present=section.present)
+            for section in sections
+        ),
+        sources=tuple(
+            ReportSource(path=str(each.path), command=each.command, sha256=each.sha256)
+            for each in gathered.read
+        ),
+        left_out=tuple(LeftOutFile(path=str(each.path), reason=each.reason) for each in gathered.left_out),
+        pictures=sum(bool(picture.source) for gallery in galleries for picture in gallery.pictures),
+    )

@@ -1,0 +1,209 @@
+"""The page: what it says, that texts stay texts, and that it is whole."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench_records import changed_conditions, device_result, host_result
+from edge_mnv3.core.results.recipe import RecipeReport, TensorRange
+from edge_mnv3.core.results.validate import Noticed, ValidateResult
+from edge_mnv3.html_report.gathered import gather
+from edge_mnv3.html_report.names import ClassNames
+from edge_mnv3.html_report.pictures import Pictures
+from edge_mnv3.html_report.recognition import recognize
+from edge_mnv3.html_report.sections.every import Told, sections_of
+from edge_mnv3.html_report.sections.verdict import verdict
+from edge_mnv3.html_report.words import axis, signed, ticks
+from html_outline import Outline
+from report_runs import (
+    FORMATS,
+    RUN,
+    device_report,
+    diagnosed,
+    gathered,
+    page,
+    quantized,
+    validated,
+    with_interval,
+)
+
+MADE = quantized()
+HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'{{ 7*7 }}"
+
+
+def test_a_run_of_earlier_releases_is_a_whole_page() -> None:
+    results = [recognize(FORMATS / name, named=False) for name in RUN]
+    text = page(gather([each for each in results if each]))
+    outline = Outline(text)
+    assert outline.problems == []
+    assert [attributes["id"] for attributes in outline.of("section")] == [
+        "summary",
+        "accuracy",
+        "changed-answers",
+        "error-along-the-graph",
+        "ranges",
+        "operators",
+        "latency",
+        "published",
+        "calibration",
+        "repeat",
+    ]
+    assert len(outline.of("table")) == len(outline.of("caption"))
+    assert {"html", "main", "nav", "header", "footer", "h1"} <= {tag for tag, _ in outline.tags}
+    assert all(attributes["alt"] for attributes in outline.of("img"))
+    # Nothing comes from outside.
+    addresses = [each.get("src", each.get("href", "")) for _, each in outline.tags]
+    assert [each for each in addresses if each and not each.startswith(("#", "data:"))] == []
+
+
+def test_texts_of_others_stay_texts() -> None:
+    result = dataclasses.replace(
+        validated(),
+        data=HOSTILE,
+        warnings=(HOSTILE,),
+        worst=tuple(dataclasses.replace(each, file=HOSTILE) for each in validated().worst),
+    )
+    made = quantized(name=HOSTILE, int8_path=HOSTILE, versions={HOSTILE: HOSTILE})
+    names = ClassNames(names=(HOSTILE,) * 2000, source=HOSTILE)
+    text = page(gathered(made, result, diagnosed(images=HOSTILE)), names=names)
+    outline = Outline(text)
+    assert outline.problems == []
+    assert outline.of("script") == [{}]  # the page's own
+    assert outline.of("img") == []
+    assert {name for _, each in outline.tags for name in each if name.startswith("on")} == set()
+    assert sum(HOSTILE in each for each in outline.texts) > 10
+    assert "49" not in [each.strip("\"'<>") for each in outline.texts]
+
+
+def test_the_script_is_the_one_that_the_policy_allows() -> None:
+    import base64
+    import hashlib
+
+    text = page(gathered(MADE))
+    script = text.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in text.replace("&#39;", "'").replace("&#x27;", "'")
+
+
+def test_the_same_results_give_the_same_page() -> None:
+    run = gathered(MADE, validated(), diagnosed())
+    assert page(run) == page(run)
+
+
+def test_what_is_missing_is_said_with_the_command_that_makes_it() -> None:
+    sections = sections_of(gathered(MADE), Told(ClassNames(), Pictures()))
+    missing = [section.key for section in sections if not section.present]
+    assert missing == [
+        *("accuracy", "changed-answers", "error-along-the-graph"),
+        *("ranges", "latency", "published"),
+    ]
+    text = page(gathered(MADE))
+    for command in ("validate --float", "diagnose --float", "bench --host", "inspect", "published"):
+        assert f"edge-mnv3 {command}" in text
+
+
+GRAVE = Noticed(kind="files_disagree", text="they disagree", fails_gate=True)
+
+
+@pytest.mark.parametrize(
+    ("result", "tone", "begins"),
+    [
+        (None, "unsure", "Nothing is known of the int8 file's accuracy"),
+        (with_interval(-0.2, -0.9, 0.5), "good", "Good: the int8 file keeps what the float file knows"),
+        (with_interval(-0.9, -1.0, -0.8), "good", "Good: the int8 file keeps"),
+        (with_interval(-2.0, -4.0, 0.1), "good", "Good: no loss is shown"),
+        (with_interval(-2.0, -5.1, 1.0), "unsure", "Not decided: these are too few images"),
+        (with_interval(-2.0, -3.0, -0.1), "bad", "The int8 file loses accuracy, which is no chance"),
+        (with_interval(0.0, -0.1, 0.1, findings=(GRAVE,)), "bad", "The comparison says nothing"),
+    ],
+)
+def test_the_verdict(result: ValidateResult | None, tone: str, begins: str) -> None:
+    told = verdict(gathered(MADE, *([] if result is None else [result])))
+    assert (told.tone, told.text[: len(begins)]) == (tone, begins)
+
+
+def test_a_file_that_fails_a_check_is_not_to_be_shipped_whatever_its_accuracy() -> None:
+    checks = dataclasses.replace(MADE.checks, passed=False, problems=("it holds floats",))
+    told = verdict(gathered(quantized(checks=checks), with_interval(0.0, -0.1, 0.1)))
+    assert told.text == "Do not ship the int8 file: it fails a check. it holds floats."
+
+
+def test_a_loss_is_told_with_what_to_do() -> None:
+    costs = tuple(dataclasses.replace(each, suggestion="try this") for each in diagnosed().costs)
+    lost = with_interval(-2.0, -3.0, -1.5)
+    assert verdict(gathered(MADE, lost, diagnosed(costs=costs, xnnpack_problem=None))).text.endswith(
+        "To try first: try this."
+    )
+    assert "edge-mnv3 diagnose" in verdict(gathered(MADE, lost)).command
+
+
+def test_an_emulated_device_is_in_no_headline() -> None:
+    device = dataclasses.replace(changed_conditions().device, emulated=True)
+    measured = device_result([1234.0] * 3, model_sha256=MADE.int8_sha256, device=device)
+    text = page(gathered(MADE, device_report(measured)))
+    summary = text.partition('id="accuracy"')[0]
+    assert "not measured" in summary
+    assert "emulated device, not a phone" in summary
+    assert "1.234" not in summary
+
+
+def test_launches_have_clocks_temperature_and_what_speaks_against_them() -> None:
+    measured = device_result([1000.0, 1100.0], model_sha256=MADE.int8_sha256)
+    text = page(gathered(MADE, device_report(measured)))
+    assert Outline(text).problems == []
+    assert "Launches of the int8 file" in text
+    assert "30.0" in text
+
+
+def test_a_computer_is_called_one() -> None:
+    text = page(gathered(MADE, host_result([1500.0], model_sha256=MADE.int8_sha256, device="EPYC")))
+    assert "on EPYC, not a phone" in text
+    assert "no phone was measured" in text
+
+
+NARROW = TensorRange(layer="l", tensor="t", low=-1.0, high=1.0, scale=0.1, zero_point=0)
+WIDE = dataclasses.replace(NARROW, low=0.0, high=10.0)
+REPORT = RecipeReport(
+    recipe="accurate",
+    engine="equalized",
+    images=4,
+    measured_images=4,
+    equalization_exponent=1.0,
+    exponent_trials=(),
+    hard_swishes=(),
+    channel_groups={},
+    copied_layers=(),
+    copies_cost_percent=0.0,
+    folded_excitations=(),
+    refitted_layers=(),
+    ranges=(NARROW, WIDE),
+    phases_s={},
+)
+
+
+def test_ranges_are_bars_between_their_ends() -> None:
+    text = page(gathered(quantized(recipe_report=REPORT)))
+    assert 'style="left:35.3%;right:35.3%"' in text  # asinh(1) / asinh(10) = 0.294
+    assert 'style="left:50.0%;right:0.0%"' in text
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.integers(2, 9))
+def test_ticks_lie_within_and_are_few(low: float, width: float, most: int) -> None:
+    high = low + width
+    if high <= low or width < abs(low) * 1e-9:
+        return
+    made = ticks(low, high, most=most)
+    assert len(made) <= most
+    assert all(low - width * 1e-6 <= each <= high + width * 1e-6 for each in made)
+    assert all(0 <= tick.at_percent <= 100 for tick in axis(low, high, most=most))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0.00"), (-0.001, "0.00"), (-1.234, "−1.23"), (2.0, "+2.00")]
+)
+def test_signs(value: float, text: str) -> None:
+    assert signed(value) == text
