@@ -17,7 +17,7 @@ _FILE_NAMES = (
     *("file", "filename", "file_name", "filepath", "file_path", "path", "image", "image_file", "image_name"),
     *("image_path", "img", "img_path", "img_name", "image_id", "files", "filenames", "filepaths", "images"),
 )
-_LABEL_NAMES = (
+LABEL_NAMES = (
     *("label", "class", "label_id", "class_id", "class_index", "label_index", "category", "category_id"),
     *("target", "y", "class_name", "label_name", "category_name", "labels", "classes"),
 )
@@ -83,7 +83,7 @@ def read_table(text: str, *, what: str) -> Table:
     reader = csv.reader(io.StringIO("".join(lines[start:])), delimiter=delimiter, skipinitialspace=True)
     columns = [cell.strip() for cell in next(reader, [])]
     file_column = _column(columns, _FILE_NAMES, what, "file")
-    label_column = _column(columns, _LABEL_NAMES, what, "label")
+    label_column = _column(columns, LABEL_NAMES, what, "label")
     if file_column is None:
         raise InputFileError(what, f"columns {', '.join(columns) or 'none'}", _WANTED, _header_hint(columns))
     others = {

@@ -71,6 +71,10 @@ class ListedImage(ABC):
         """As `ImageSource.content` has it."""
         return None
 
+    def part_sha256(self) -> str | None:
+        """As `ImageSource.part_sha256` has it."""
+        return None
+
     @abstractmethod
     def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
         """Reads, decodes and preprocesses the image; may be called from several threads.
@@ -193,6 +197,10 @@ class ListedSource(ImageSource):
     def content(self, index: int) -> ImageContent | None:
         """What the pixels of an image depend on."""
         return self.images[index].content
+
+    def part_sha256(self, index: int) -> str | None:
+        """The hash of an image's part of a file."""
+        return self.images[index].part_sha256()
 
     @property
     def decoder(self) -> str:

@@ -80,10 +80,12 @@ class ImageContent(NamedTuple):
     Attributes:
         path: The file whose bytes are decoded; None where there is none.
         tag: What else tells them: a hash of pixels in memory, or the hash that a manifest demands.
+        part: Which part of the file, if not all of it.
     """
 
     path: Path | None
     tag: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -176,6 +178,10 @@ class ImageSource(ABC):
 
     def content(self, index: int) -> ImageContent | None:
         """What the pixels of an image depend on; None where nothing tells."""
+        return None
+
+    def part_sha256(self, index: int) -> str | None:
+        """SHA-256 of the stored bytes of an image whose content is part of a file; None where unreadable."""
         return None
 
     @property

@@ -96,17 +96,16 @@ def test_npz(tmp_path: Path, shape: tuple[int, ...]) -> None:
             "none",
             None,
             InputFileError,
-            "no such file or folder, expected a folder, .csv, .txt, .npz or .json",
+            "no such file or folder, expected a folder, .csv, .txt, .npz, .json",
         ),
         (
             "a.zip",
             b"",
             InputFileError,
-            "got an archive of type '.zip', expected a folder, .csv, .txt, .npz or "
-            ".json; unpack it, and give the folder",
+            "got an archive of type '.zip', expected a folder, .csv, .txt, .npz, .json",
         ),
         ("a.PNG", b"", InputFileError, "got one image, expected a folder"),
-        ("a.xlsx", b"", InputFileError, "json; save it as .csv"),
+        ("a.xlsx", b"", InputFileError, "; save it as .csv"),
         ("a.tflite", b"", InputFileError, "got a file of type '.tflite'"),
         (
             "a.csv",

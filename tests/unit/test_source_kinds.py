@@ -74,16 +74,16 @@ def test_a_new_module_is_a_new_kind(toy: Path, tmp_path: Path) -> None:
     (tmp_path / "q.json").write_text(json.dumps(dataclasses.asdict(sample.manifest)))
     again = open_images(tmp_path / "q.json").sample(SampleRequest(shape=ImageShape.square(4)))
     np.testing.assert_array_equal(again.pixels, sample.pixels)
-    with pytest.raises(InputFileError, match=r"expected a folder, \.csv, \.txt, \.npz, \.json or \.grey"):
+    with pytest.raises(InputFileError, match=r"folder, \.csv, \.txt, \.npz, \.json.* or \.grey"):
         open_images(tmp_path / "nothing")
 
 
 def test_a_location_is_of_one_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for folder in ("photos", "a.calibration", "stored", "folder.csv"):
+    for folder in ("photos", "a.calibration", "stored", "folder.csv", "shards"):
         Path(folder).mkdir()
     Path("stored", "calibration.json").touch()
-    for file in ("a.csv", "A.TXT", "a.npz", "a.json"):
+    for file in ("a.csv", "A.TXT", "a.npz", "a.json", "a.tar", "shards/0.tar"):
         Path(file).touch()
     Image.new("RGB", (4, 4)).save("photos/a.png")
     locations: list[str | Path] = [
@@ -91,7 +91,7 @@ def test_a_location_is_of_one_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "digits",
         *(Path(path) for path in sorted(tmp_path.iterdir())),
     ]
-    assert len(locations) == 10
+    assert len(locations) == 12
     for location in locations:
         assert sum(kind.recognizes(location) for kind in source_kinds()) == 1, location
     for nothing in ("missing.csv", "photos/a.png", Path("synthetic"), Path("digits")):

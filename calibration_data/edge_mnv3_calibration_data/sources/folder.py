@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3_calibration_data.archives.shard_files import are_shards, is_shard_name
 from edge_mnv3_calibration_data.ilsvrc_truth import Truth, truth_of
 from edge_mnv3_calibration_data.image_files import FolderContents, list_folder
 from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
@@ -21,8 +22,8 @@ _NAMED = 3
 
 
 def is_image_folder(location: str | Path) -> bool:
-    """Whether a location is a folder that is no stored calibration."""
-    return Path(location).is_dir() and not is_stored(location)
+    """Whether a location is a folder that is no stored calibration, and no folder of shards."""
+    return Path(location).is_dir() and not is_stored(location) and not are_shards(location, is_shard_name)
 
 
 def open_folder(location: str | Path) -> ListedSource:

@@ -245,6 +245,9 @@ def decoded(
         path = None if content is None else content.path
         before = None if path is None else looked(path)
         pixels, sha256 = pixels_of(index)
+        if sha256 is None and content is not None and content.part:
+            sha256 = shard.images.part_sha256(index)
+            path = path if sha256 is not None else None
         files.append(None if path is None else decoded_file(path, before, sha256))
         return pixels
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from edge_mnv3.core.cache import cache_key, sha256_sources
 from edge_mnv3.core.images import ImageContent, ImageSource
-from edge_mnv3_quantization.evaluation.contents import hashed, looked
+from edge_mnv3_quantization.evaluation.contents import Hashed, hashed, looked
 from edge_mnv3_quantization.evaluation.evaluating import Evaluation, Noted, Shard
 from edge_mnv3_quantization.evaluation.records import ShardRecords, from_bytes, to_bytes
 from edge_mnv3_quantization.evaluation.store import Store, StoredShard
@@ -87,7 +87,7 @@ class KeptShards:
                 return
             else:
                 identities.append(f"{content.tag} {file.sha256}")
-                files.append((self._absolute(content.path), file.signature, file.sha256))
+                files.append((self._place(content), file.signature, file.sha256))
         stored = StoredShard(tuple(identities), to_bytes(noted.records))
         self._store.keep_shard(self._key(identities), self._run, stored, files)
 
@@ -97,39 +97,54 @@ class KeptShards:
         now = {} if os.name == "nt" else self._signatures(contents)
         known = self._store.file_hashes(now)
         fresh = []
-        for content in contents:
+        for index, content in zip(shard.indices, contents, strict=True):
             if content is None:
                 break
             if content.path is None:
                 yield content.tag
                 continue
-            path = self._absolute(content.path)
-            if path in known:
-                yield f"{content.tag} {known[path]}"
+            place = self._place(content)
+            if place in known:
+                yield f"{content.tag} {known[place]}"
                 continue
-            found = hashed(content.path) if read else None
+            found = _read_hash(shard.images, index, content) if read else None
             if found is None:
                 break
             if found.settled:
-                fresh.append((path, found.signature, found.sha256))
+                fresh.append((place, found.signature, found.sha256))
             yield f"{content.tag} {found.sha256}"
         if fresh:
             self._store.keep_files(fresh)
 
     def _signatures(self, contents: Sequence[ImageContent | None]) -> dict[str, str]:
-        """Path of each file that can be opened to its signature."""
-        paths = [content.path for content in contents if content is not None and content.path is not None]
-        files = ((self._absolute(path), looked(path)) for path in paths)
-        return {path: found.signature for path, found in files if found is not None}
+        """Place of each image whose file can be opened to the file's signature."""
+        known = [content for content in contents if content is not None and content.path is not None]
+        files = {content.path: looked(content.path) for content in known if content.path is not None}
+        found = ((self._place(content), files[content.path]) for content in known if content.path is not None)
+        return {place: file.signature for place, file in found if file is not None}
 
-    def _absolute(self, path: Path) -> str:
-        """A path as the store knows it. Tens of thousands of them are not joined as paths, for the time."""
-        text = str(path)
-        return text if path.is_absolute() else f"{self._working_folder}{os.sep}{text}"
+    def _place(self, content: ImageContent) -> str:
+        """A file, or a part of one, as the store knows it: tens of thousands are not joined as paths."""
+        if content.path is None:
+            return ""
+        text = str(content.path)
+        whole = text if content.path.is_absolute() else f"{self._working_folder}{os.sep}{text}"
+        return f"{whole}#{content.part}" if content.part else whole
 
     def _key(self, identities: Sequence[str]) -> str:
         text = "\n".join((self._run, *identities))
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _read_hash(images: ImageSource, index: int, content: ImageContent) -> Hashed | None:
+    """Reads an image's file, or its part of it; None where that cannot be, or it is written meanwhile."""
+    if content.path is None or not content.part:
+        return None if content.path is None else hashed(content.path)
+    before, sha256 = looked(content.path), images.part_sha256(index)
+    after = looked(content.path)
+    if before is None or after is None or sha256 is None or after.signature != before.signature:
+        return None
+    return Hashed(sha256, *before)
 
 
 def _description(evaluation: Evaluation, images: ImageSource, runtime: str) -> dict[str, Any]:

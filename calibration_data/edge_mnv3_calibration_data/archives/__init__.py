@@ -1,0 +1,1 @@
+"""Files that hold many images, read in parts where they lie."""

@@ -1,0 +1,148 @@
+"""Images that are parts of files: a small table of where each lies, and images made of it."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, overload
+
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.images import ImageContent
+from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3_calibration_data.archives.stored_files import StoredFile
+from edge_mnv3_calibration_data.decode import decode
+from edge_mnv3_calibration_data.listed_images import ListedImage, LoadedImage
+from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
+
+_NONE = -1  # of labels, which are not negative
+
+
+class Part(NamedTuple):
+    """Where an image lies in a file.
+
+    Attributes:
+        offset: Where it begins, in bytes, or the first of two numbers that tell its place.
+        length: How many bytes it has, or the second one.
+        check: What tells that something else lies there now.
+    """
+
+    offset: int
+    length: int
+    check: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PartImage(ListedImage):
+    """An image that is part of a file.
+
+    Attributes:
+        file: The file.
+        part: Where it lies there.
+    """
+
+    file: StoredFile
+    part: Part
+
+    @property
+    def content(self) -> ImageContent | None:
+        """The part of the file; its bytes tell what it is."""
+        path = self.file.path
+        return None if path is None else ImageContent(path, part=f"{self.part.offset}+{self.part.length}")
+
+    @abstractmethod
+    def stored(self) -> bytes:
+        """Reads the image as it is stored: a JPEG file, for example.
+
+        Raises:
+            InputFileError: It cannot be read, or the file is not what it was.
+        """
+
+    def part_sha256(self) -> str | None:
+        """The hash of what is stored."""
+        try:
+            return hashlib.sha256(self.stored()).hexdigest()
+        except InputFileError:
+            return None
+
+    def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
+        """Reads the part, decodes and preprocesses it."""
+        data = self.stored()
+        image = decode(data, name=self.name)
+        pixels = apply_preprocess(image, name=preprocess, shape=shape)
+        return LoadedImage(pixels, hashlib.sha256(data).hexdigest())
+
+
+class PartTable(Sequence[ListedImage]):
+    """Images in files, in some tens of bytes each."""
+
+    def __init__(self, kind: type[PartImage]) -> None:
+        """Makes an empty table of one kind of images."""
+        self._kind = kind
+        self._files: list[StoredFile] = []
+        self._file, self._label, self._label_name = array("l"), array("q"), array("l")
+        self._parts = array("q")
+        self._ends, self._names = array("q", [0]), bytearray()
+        self._label_names: dict[str, int] = {}
+        self._label_texts: list[str] = []
+
+    def add_file(self, file: StoredFile) -> None:
+        """Says which file the next images are in."""
+        self._files.append(file)
+
+    def add(self, name: str, part: Part, label: int | None = None, label_name: str | None = None) -> None:
+        """Adds an image of the last file."""
+        self._file.append(len(self._files) - 1)
+        self._parts.extend(part)
+        self._names += name.encode("utf-8", "surrogateescape")
+        self._ends.append(len(self._names))
+        self._label.append(_NONE if label is None else label)
+        self._label_name.append(self._code(label_name))
+
+    def relabel(self, labels: Iterable[tuple[int | None, str | None]]) -> None:
+        """Gives every image another label: a number, a name, both or neither."""
+        for index, (number, name) in enumerate(labels):
+            self._label[index] = _NONE if number is None else number
+            self._label_name[index] = self._code(name)
+
+    def _code(self, label_name: str | None) -> int:
+        if label_name is None:
+            return _NONE
+        code = self._label_names.setdefault(label_name, len(self._label_names))
+        if code == len(self._label_texts):
+            self._label_texts.append(label_name)
+        return code
+
+    def name(self, index: int) -> str:
+        """Name of an image."""
+        first, end = self._ends[index], self._ends[index + 1]
+        return bytes(self._names[first:end]).decode("utf-8", "surrogateescape")
+
+    def inner_name(self, index: int) -> str:
+        """Name of an image without that of its file in front."""
+        return self.name(index).removeprefix(f"{self._files[self._file[index]].name}/")
+
+    def __len__(self) -> int:
+        return len(self._file)
+
+    @overload
+    def __getitem__(self, index: int) -> ListedImage: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ListedImage]: ...
+
+    def __getitem__(self, index: int | slice) -> ListedImage | Sequence[ListedImage]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        label, code = self._label[index], self._label_name[index]
+        return self._kind(
+            name=self.name(index),
+            label=None if label == _NONE else label,
+            label_name=None if code == _NONE else self._label_texts[code],
+            file=self._files[self._file[index]],
+            part=Part(*self._parts[3 * index : 3 * index + 3]),
+        )

@@ -1,0 +1,106 @@
+"""A file that holds many images, and what tells that it is still the same."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.special_files import check_no_special_file
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file as it was when its images were listed; cheap to send to another process.
+
+    Attributes:
+        location: Its path.
+        size_bytes: Its size.
+        facts: What else tells that it is the same file.
+    """
+
+    location: str
+    size_bytes: int
+    facts: str
+
+    @property
+    def path(self) -> Path | None:
+        """The file on this machine."""
+        return Path(self.location)
+
+    @property
+    def name(self) -> str:
+        """The last part of the location."""
+        return self.location.rpartition("/")[2]
+
+    def open(self) -> BinaryIO:
+        """Opens the whole file, to be read from anywhere in it.
+
+        Raises:
+            InputFileError: It cannot be read.
+        """
+        try:
+            return Path(self.location).open("rb")
+        except OSError as error:
+            raise _unreadable(self.location, error) from error
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Reads a part.
+
+        Args:
+            offset: Where it begins, in bytes.
+            length: How many bytes.
+
+        Raises:
+            InputFileError: It cannot be read whole, or the file is not what it was when it was listed.
+        """
+        try:
+            with Path(self.location).open("rb", buffering=0) as file:
+                facts = os.fstat(file.fileno())
+                if (facts.st_size, _facts(facts)) != (self.size_bytes, self.facts):
+                    raise self.changed()
+                file.seek(offset)
+                data = _read_fully(file, length)
+        except OSError as error:
+            raise _unreadable(self.location, error) from error
+        if len(data) != length:
+            raise self.changed()
+        return data
+
+    def changed(self) -> InputFileError:
+        """The error of a file that is another one now."""
+        return InputFileError(
+            f"file {self.location}", "changed since its images were listed", "one that stays as it is"
+        )
+
+
+def stored_file(location: str | Path) -> StoredFile:
+    """Looks at a file.
+
+    Raises:
+        InputFileError: It is not there, or no regular file.
+    """
+    path = Path(location)
+    check_no_special_file(path, f"file {path}")
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise _unreadable(str(path), error) from error
+    return StoredFile(path.as_posix(), facts.st_size, _facts(facts))
+
+
+def _facts(facts: os.stat_result) -> str:
+    return f"{facts.st_dev}:{facts.st_ino}:{facts.st_mtime_ns}"
+
+
+def _read_fully(file: BinaryIO, length: int) -> bytes:
+    data = file.read(length)
+    while len(data) < length and (more := file.read(length - len(data))):
+        data += more
+    return data
+
+
+def _unreadable(location: str, error: OSError) -> InputFileError:
+    return InputFileError(f"file {location}", (error.strerror or str(error)).lower())

@@ -1,0 +1,258 @@
+"""Images in tars: WebDataset's shards, or folders of images that were packed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple
+
+from edge_mnv3.core.choices import LabelMap
+from edge_mnv3.core.errors import CalibrationDataError
+from edge_mnv3.core.results.images import CalibrationManifest, UnreadFiles
+from edge_mnv3_calibration_data.archives.part_images import Part, PartImage, PartTable
+from edge_mnv3_calibration_data.archives.shard_files import SPLITS, are_shards, shard_files
+from edge_mnv3_calibration_data.archives.stored_files import StoredFile
+from edge_mnv3_calibration_data.archives.tar_index import Member, members, read_member
+from edge_mnv3_calibration_data.archives.web_samples import (
+    LABEL_ENDINGS,
+    MOST_LABEL_BYTES,
+    Label,
+    Sample,
+    is_sample_image,
+    parts,
+    read_label,
+)
+from edge_mnv3_calibration_data.ilsvrc_truth import truth_of
+from edge_mnv3_calibration_data.image_files import is_companion, is_image_name
+from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource
+from edge_mnv3_calibration_data.source_kinds import SourceKind
+
+KIND_NAME = "tar"
+_TAR = re.compile(r".+\.(tar|tar\.(gz|bz2|xz|zst)|tgz|tbz2|txz)", re.IGNORECASE)
+_IN_TAR = re.compile(r"(?P<tar>.+?\.tar)/.+", re.IGNORECASE)
+
+
+def is_tar_name(name: str) -> bool:
+    """Whether a file is a tar by its name, plain or packed."""
+    return _TAR.fullmatch(name) is not None
+
+
+class TarImage(PartImage):
+    """A member of a tar."""
+
+    __slots__ = ()
+
+    def stored(self) -> bytes:
+        """Reads the member."""
+        return read_member(self.file, *self.part)
+
+
+@dataclass(slots=True)
+class _Listing:
+    """What was found in tars so far.
+
+    Attributes:
+        table: The images.
+        labelled: How many have the label of a WebDataset's sample.
+        without: The first image that has none.
+        kinds: Whether labels are names.
+        unread: Ending of other members to their names.
+    """
+
+    table: PartTable = field(default_factory=lambda: PartTable(TarImage))
+    labelled: int = 0
+    without: str = ""
+    kinds: dict[bool, str] = field(default_factory=dict)
+    unread: dict[str, list[str]] = field(default_factory=dict)
+
+
+class _Labels(NamedTuple):
+    """What is known of the labels of all images."""
+
+    class_names: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    label_map: LabelMap | None = "zero"
+
+
+def open_tars(location: str | Path) -> ListedSource:
+    """Lists the images of tars; none is unpacked.
+
+    Members `KEY.jpg` with a label in `KEY.cls`, `KEY.json` or `KEY.txt` are samples of a WebDataset. In tars
+    without such labels, folders are classes as they are in a folder of images.
+
+    Raises:
+        InputFileError: A tar is packed, damaged or cut off.
+        CalibrationDataError: A member is there twice, or labels are wrong.
+    """
+    found = shard_files(location, is_tar_name)
+    listing = _Listing()
+    for file in found.files:
+        with file.open() as opened:
+            _list(file, opened, listing)
+    labels = (
+        _of_samples(location, listing) if listing.labelled else _of_folders(location, found.root, listing)
+    )
+    unread = (
+        UnreadFiles(kind=f"{ending} member", count=len(names), reason="no image", files=tuple(names[:3]))
+        for ending, names in sorted(listing.unread.items())
+    )
+    return ListedSource(
+        kind=KIND_NAME,
+        location=str(location),
+        root=found.root,
+        images=listing.table,
+        class_names=labels.class_names,
+        unread=tuple(unread),
+        remarks=(*found.remarks, *labels.remarks),
+        label_map=labels.label_map,
+        own_numbers=bool(labels.class_names),
+    )
+
+
+def _list(file: StoredFile, opened: BinaryIO, listing: _Listing) -> None:
+    """Lists one tar."""
+    listing.table.add_file(file)
+    samples: dict[str, Sample] = {}
+    others: list[Member] = []
+    seen: set[str] = set()
+    for member in members(file, opened):
+        if any(is_companion(part) for part in member.name.split("/")):
+            continue
+        if member.name in seen:
+            raise CalibrationDataError(f"tar {file.location}", f"two members {member.name}", "each name once")
+        seen.add(member.name)
+        if any(part.startswith(".") for part in member.name.split("/")):
+            listing.unread.setdefault("hidden", []).append(member.name)
+            continue
+        key, ending = parts(member.name)
+        if ending in LABEL_ENDINGS and member.length <= MOST_LABEL_BYTES:
+            opened.seek(member.offset)
+            what = f"label {member.name} in {file.location}"
+            label = _read(ending, opened.read(member.length), what)
+            if label is not None:
+                samples.setdefault(key, Sample()).labels[ending] = label
+        elif is_sample_image(ending):
+            samples.setdefault(key, Sample()).images.append(member)
+        elif is_image_name(member.name):
+            others.append(member)
+        else:
+            listing.unread.setdefault(PurePosixPath(member.name).suffix.lower(), []).append(member.name)
+    if any(sample.images and sample.labels for sample in samples.values()):
+        _add_samples(file, samples, listing)
+        for member in others:
+            listing.unread.setdefault(f".{parts(member.name)[1]}", []).append(member.name)
+    else:
+        every = sorted(
+            (*others, *(each for sample in samples.values() for each in sample.images)), key=_offset
+        )
+        for member in every:
+            listing.table.add(f"{file.name}/{member.name}", _part(member))
+
+
+def _read(ending: str, data: bytes, what: str) -> Label | CalibrationDataError | None:
+    """A label, or why it cannot be read: which is of no account where it belongs to no image."""
+    try:
+        return read_label(ending, data, what)
+    except CalibrationDataError as error:
+        return error
+
+
+def _add_samples(file: StoredFile, samples: Mapping[str, Sample], listing: _Listing) -> None:
+    for key, sample in samples.items():
+        if not sample.images:
+            continue
+        if len(sample.images) > 1:
+            names = " and ".join(member.name for member in sample.images[:2])
+            raise CalibrationDataError(
+                f"sample {key} in {file.location}", f"two images, {names}", "one image a sample"
+            )
+        (member,) = sample.images
+        label = sample.label
+        name = f"{file.name}/{member.name}"
+        if label is None:
+            listing.without = listing.without or name
+            listing.table.add(name, _part(member))
+            continue
+        listing.labelled += 1
+        listing.kinds.setdefault(label.name is not None, name)
+        listing.table.add(name, _part(member), label.number, label.name)
+
+
+def _offset(member: Member) -> int:
+    return member.offset
+
+
+def _part(member: Member) -> Part:
+    return Part(member.offset, member.length, member.check)
+
+
+def _of_samples(location: str | Path, listing: _Listing) -> _Labels:
+    if len(listing.kinds) > 1:
+        raise CalibrationDataError(
+            f"labels in {location}",
+            f"a name for {listing.kinds[True]} and a number for {listing.kinds[False]}",
+            "class numbers from 0 on, or names, not both",
+        )
+    missing = len(listing.table) - listing.labelled
+    if not missing:
+        return _Labels()
+    first = listing.without or listing.table.name(0)
+    endings = ", ".join(f".{ending}" for ending in LABEL_ENDINGS)
+    return _Labels(
+        remarks=(f"{missing} of {len(listing.table)} images have no label ({endings}), such as {first}",)
+    )
+
+
+def _of_folders(location: str | Path, root: Path | None, listing: _Listing) -> _Labels:
+    """Labels of images that lie in tars as they would in a folder."""
+    table = listing.table
+    # Without the name of the tar in front; what all of them lie in is no class.
+    paths = [table.inner_name(index).split("/") for index in range(len(table))]
+    while paths and all(len(path) > 1 and path[0] == paths[0][0] for path in paths):
+        paths = [path[1:] for path in paths]
+    names = sorted({path[0] for path in paths if len(path) > 1})
+    splits = sorted(SPLITS.intersection(name.lower() for name in names))
+    if len(splits) > 1:
+        raise CalibrationDataError(
+            f"images {location}", f"folders {' and '.join(splits)}, parts of a data set", "a tar of one part"
+        )
+    if len(names) > 1 and all(len(path) > 1 for path in paths):
+        numbers = {name: number for number, name in enumerate(names)}
+        table.relabel((numbers[path[0]], path[0]) for path in paths)
+        return _Labels(class_names=tuple(names))
+    truth = truth_of(["/".join(path) for path in paths], root or Path())
+    if truth is None:
+        return _Labels()
+    table.relabel((label.number, label.name) for label in truth.labels)
+    return _Labels(remarks=truth.remarks, label_map=truth.label_map)
+
+
+def recall_tars(manifest: CalibrationManifest) -> Mapping[str, ListedImage | None]:
+    """The images of a manifest that lie in tars, each of which is listed once.
+
+    Raises:
+        EdgeMnv3Error: A tar cannot be read.
+    """
+    if manifest.root is None:
+        return {}
+    found = {record.file: _IN_TAR.fullmatch(record.file) for record in manifest.images}
+    wanted = {name: match["tar"] for name, match in found.items() if match is not None}
+    root = Path(manifest.root)
+    wanted = {name: tar for name, tar in wanted.items() if not (root / tar).is_dir()}
+    there: dict[str, ListedImage] = {}
+    for tar in dict.fromkeys(wanted.values()):
+        folder = tar.rpartition("/")[0]
+        for image in open_tars(root / tar).images:
+            there[f"{folder}/{image.name}" if folder else image.name] = image
+    return {name: None if name not in there else replace(there[name], name=name) for name in wanted}
+
+
+KIND = SourceKind(
+    recognizes=lambda location: are_shards(location, is_tar_name),
+    open=open_tars,
+    recall=recall_tars,
+    suffix=".tar",
+    place=5,
+)
