@@ -69,6 +69,8 @@ if TYPE_CHECKING:
     from edge_mnv3.core.results.package import PackageResult as PackageResult
     from edge_mnv3.core.results.quantize import QuantizeResult as QuantizeResult
     from edge_mnv3.core.results.report import ReportResult as ReportResult
+    from edge_mnv3.core.results.sweep import SweepPlan as SweepPlan
+    from edge_mnv3.core.results.sweep import SweepResult as SweepResult
     from edge_mnv3.core.results.validate import ValidateResult as ValidateResult
     from edge_mnv3.core.results.verdicts import CompareResult as CompareResult
     from edge_mnv3.core.results.verdicts import ReproduceResult as ReproduceResult
@@ -103,6 +105,9 @@ if TYPE_CHECKING:
     from edge_mnv3.stages.reproduce import ReproduceReport as ReproduceReport
     from edge_mnv3.stages.reproduce import ReproduceRequest as ReproduceRequest
     from edge_mnv3.stages.reproduce import reproduce as reproduce
+    from edge_mnv3.stages.sweep import plan_sweep as plan_sweep
+    from edge_mnv3.stages.sweep import sweep as sweep
+    from edge_mnv3.stages.sweep_request import SweepRequest as SweepRequest
     from edge_mnv3.stages.validate import ValidateRequest as ValidateRequest
     from edge_mnv3.stages.validate import validate as validate
     from edge_mnv3.stages.variant_files import VariantFilesRequest as VariantFilesRequest
@@ -133,9 +138,9 @@ _PUBLIC = {
     "CalibrateRequest": "edge_mnv3.stages.calibrate",
     "CalibrateResult": "edge_mnv3.core.results.calibrate",
     "CalibrationDataError": "edge_mnv3.core.errors",
+    "CloudUnavailableError": "edge_mnv3.core.errors",
     "CompareRequest": "edge_mnv3.stages.compare",
     "CompareResult": "edge_mnv3.core.results.verdicts",
-    "CloudUnavailableError": "edge_mnv3.core.errors",
     "ConditionsDifferError": "edge_mnv3.core.errors",
     "ConversionError": "edge_mnv3.core.errors",
     "CoolDown": "edge_mnv3_android_bench.measuring.plan",
@@ -175,11 +180,11 @@ _PUBLIC = {
     "PROTOCOLS": "edge_mnv3_android_bench.measuring.protocols",
     "PackageRequest": "edge_mnv3.stages.package",
     "PackageResult": "edge_mnv3.core.results.package",
+    "Phase": "edge_mnv3.core.reporting",
     "Protocol": "edge_mnv3_android_bench.measuring.protocols",
     "Published": "edge_mnv3.core.published",
     "QuantizeRequest": "edge_mnv3.stages.quantize",
     "QuantizeResult": "edge_mnv3.core.results.quantize",
-    "Phase": "edge_mnv3.core.reporting",
     "Reporter": "edge_mnv3.core.reporting",
     "ReportRequest": "edge_mnv3.stages.report",
     "ReportResult": "edge_mnv3.core.results.report",
@@ -191,6 +196,9 @@ _PUBLIC = {
     "SampleRequest": "edge_mnv3.core.images",
     "Source": "edge_mnv3.core.published",
     "SshUnavailableError": "edge_mnv3.core.errors",
+    "SweepPlan": "edge_mnv3.core.results.sweep",
+    "SweepRequest": "edge_mnv3.stages.sweep_request",
+    "SweepResult": "edge_mnv3.core.results.sweep",
     "VARIANTS": "edge_mnv3.model.arch",
     "ValidateRequest": "edge_mnv3.stages.validate",
     "ValidateResult": "edge_mnv3.core.results.validate",
@@ -212,11 +220,13 @@ _PUBLIC = {
     "open_images": "edge_mnv3_calibration_data.source_kinds",
     "package": "edge_mnv3.stages.package",
     "parse_variant": "edge_mnv3.model.arch",
+    "plan_sweep": "edge_mnv3.stages.sweep",
     "quantize": "edge_mnv3.stages.quantize",
     "read_published": "edge_mnv3.core.published",
     "report": "edge_mnv3.stages.report",
     "reproduce": "edge_mnv3.stages.reproduce",
     "sample_order": "edge_mnv3_calibration_data.sampling",
+    "sweep": "edge_mnv3.stages.sweep",
     "to_json": "edge_mnv3.core.results.json_format",
     "validate": "edge_mnv3.stages.validate",
     "verify": "edge_mnv3.stages.verify",

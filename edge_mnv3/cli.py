@@ -31,6 +31,7 @@ COMMANDS = {
     "quantize": _Entry("quantize", "Make a full-integer .tflite of a MobileNetV3."),
     "calibrate": _Entry("calibrate", "Collect images and statistics once, for many quantizations."),
     "validate": _Entry("validate", "Compare the accuracy of a float and an int8 file."),
+    "sweep": _Entry("sweep", "Quantize in many ways, and say which is worth its cost."),
     "results": _Entry("results", "Show, export and remove what validate has kept of images."),
     "diagnose": _Entry("diagnose", "Show where an int8 file loses accuracy, and why."),
     "inspect": _Entry("inspect", "Show what a .tflite file holds and whether phones can run it."),

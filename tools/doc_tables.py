@@ -47,6 +47,7 @@ from edge_mnv3.core.results import recipe as recipe_results
 from edge_mnv3.core.results import report as report_results
 from edge_mnv3.core.results import stored as stored_results
 from edge_mnv3.core.results import sustained as sustained_results
+from edge_mnv3.core.results import sweep as sweep_results
 from edge_mnv3.core.results import throttling as throttling_results
 from edge_mnv3.core.results import trends as trend_results
 from edge_mnv3.core.results import validate as validate_results
@@ -65,6 +66,8 @@ TOP_RESULTS = {
     "quantize": quantize_results.QuantizeResult,
     "calibrate": calibrate_results.CalibrateResult,
     "validate": validate_results.ValidateResult,
+    "sweep": sweep_results.SweepResult,
+    "sweep --dry-run": sweep_results.SweepPlan,
     "results list": stored_results.StoredResults,
     "doctor": doctor_results.DoctorResult,
     "diagnose": diagnose_results.DiagnoseResult,
@@ -95,6 +98,7 @@ RESULT_MODULES = (
     recipe_results,
     validate_results,
     validate_statistics,
+    sweep_results,
     stored_results,
     doctor_results,
     diagnose_results,

@@ -24,6 +24,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "quantize": ("none.keras",),
     "calibrate": ("none.keras", "-o", "calibrated"),
     "validate": ("--float", "none.tflite", "--int8", "none.tflite", "--data", "none.csv"),
+    "sweep": ("none.keras",),
     "diagnose": ("--float", "none.tflite", "--int8", "none.tflite", "--data", "none.csv"),
     "inspect": ("none.tflite",),
     "bench": ("none.tflite", "--host"),

@@ -56,6 +56,7 @@ RANDOM_WEIGHTS = "none"
 QUANTIZED_FOLDER = Path("edge_mnv3_out")
 MODELS_FOLDER = Path("edge_mnv3_models")
 DEMO_FOLDER = Path("edge_mnv3_demo")
+SWEEP_FOLDER = Path("edge_mnv3_sweep")
 HISTORY_FILE = Path("edge_mnv3_history.jsonl")
 ExportForm = Literal["csv", "bencher", "github-action-benchmark", "pyperf", "perfetto"]
 EXPORT_FORMS: tuple[ExportForm, ...] = get_args(ExportForm)

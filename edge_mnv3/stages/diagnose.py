@@ -76,7 +76,8 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
     check_call("diagnose", (DiagnoseRequest,), request, reporter)
     from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.diagnosis import diagnose as diagnosis
-    from edge_mnv3_quantization.diagnosis.plot import check_plot, plot_diagnosis
+    from edge_mnv3_quantization.diagnosis.plot import plot_diagnosis
+    from edge_mnv3_quantization.plotting import check_plot
 
     plot, output = optional_path(request.plot), optional_path(request.output)
     check_writable([path for path in (plot, output) if path], force=request.force)

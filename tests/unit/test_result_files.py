@@ -26,6 +26,7 @@ from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import BuildResult, InspectResult
 from edge_mnv3.core.results.package import PackageResult
 from edge_mnv3.core.results.recipe import CopiedLayer
+from edge_mnv3.core.results.sweep import SweepPlan, SweepResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.verify import VerifyResult
 from edge_mnv3.packaging.manifest import read_manifest
@@ -43,6 +44,8 @@ IMAGES = FORMATS / "images"
         ("calibrate-v1", CalibrateResult, "calibrate"),
         ("calibrate-v2", CalibrateResult, "calibrate"),
         ("package-v1", PackageResult, "package"),
+        ("sweep-v1", SweepResult, "sweep"),
+        ("sweep-plan-v1", SweepPlan, "sweep --dry-run"),
         ("validate-v2", ValidateResult, "validate"),
         ("validate-v3", ValidateResult, "validate"),
         ("validate-v4", ValidateResult, "validate"),

@@ -1,33 +1,18 @@
-"""Pictures of results, by matplotlib, without a display."""
+"""A picture of a diagnosis."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from edge_mnv3.core.errors import MissingExtraError, OutputError
 from edge_mnv3.core.results.diagnose import DiagnoseResult
+from edge_mnv3_quantization.plotting import BLUE, DOTS_PER_INCH, GREY, ORANGE, figure_class
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SUFFIXES = (".png", ".svg")
 _SIZE_INCHES = (12.0, 9.0)
-_DOTS_PER_INCH = 120
-_BLUE, _ORANGE, _GREY = "#1f5fa8", "#d9822b", "#8a8a8a"
 _MOST_NAMES = 70  # how many slanted names fit side by side under an axis
-
-
-def check_plot(path: Path) -> None:
-    """Refuses a plot that could not be drawn, before any long work begins.
-
-    Raises:
-        OutputError: The file name says neither PNG nor SVG.
-        MissingExtraError: matplotlib is not installed.
-    """
-    if path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"plot {path}", f"a file of type '{path.suffix}'", " or ".join(SUFFIXES))
-    _figure_class()
 
 
 def plot_diagnosis(result: DiagnoseResult, path: Path) -> None:
@@ -40,31 +25,21 @@ def plot_diagnosis(result: DiagnoseResult, path: Path) -> None:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure = _figure_class()(figsize=_SIZE_INCHES, layout="constrained")
+    figure = figure_class()(figsize=_SIZE_INCHES, layout="constrained")
     above, below = figure.subplots(2, 1, height_ratios=(1.1, 1.0))
     _draw_layers(result, above)
     _draw_costs(result, below)
-    figure.savefig(path, dpi=_DOTS_PER_INCH)
-
-
-def _figure_class() -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError(
-            "a plot needs matplotlib, which is not installed", next_step="pip install 'edge-mnv3[plot]'"
-        ) from error
-    return Figure
+    figure.savefig(path, dpi=DOTS_PER_INCH)
 
 
 def _draw_layers(result: DiagnoseResult, axes: Axes) -> None:
     known = [(place, layer.snr_db) for place, layer in enumerate(result.layers) if layer.snr_db is not None]
-    axes.plot(*zip(*known, strict=True), color=_BLUE, marker=".", linewidth=1.2)
+    axes.plot(*zip(*known, strict=True), color=BLUE, marker=".", linewidth=1.2)
     expensive = {cost.tensor for cost in result.costs}
     marked = [(place, db) for place, db in known if result.layers[place].tensor in expensive]
     if marked:
         axes.scatter(
-            *zip(*marked, strict=True), color=_ORANGE, zorder=3, label="among the most expensive tensors"
+            *zip(*marked, strict=True), color=ORANGE, zorder=3, label="among the most expensive tensors"
         )
         axes.legend(loc="upper right", frameon=False)
     starts: list[int] = []
@@ -79,14 +54,14 @@ def _draw_layers(result: DiagnoseResult, axes: Axes) -> None:
     axes.set_title(
         f"{Path(result.int8_path).name}, {result.kernels} kernels, {result.n} images{logits}", fontsize=10
     )
-    axes.grid(axis="y", color=_GREY, alpha=0.3)
+    axes.grid(axis="y", color=GREY, alpha=0.3)
     axes.margins(x=0.01)
 
 
 def _draw_costs(result: DiagnoseResult, axes: Axes) -> None:
     names = [f"{cost.layer} weights" if cost.kind == "weights" else cost.layer for cost in result.costs]
     places = list(range(len(names)))
-    axes.barh(places, [cost.noise_percent for cost in result.costs], color=_ORANGE)
+    axes.barh(places, [cost.noise_percent for cost in result.costs], color=ORANGE)
     for place, cost in zip(places, result.costs, strict=True):
         together = "" if cost.cumulative_snr_db is None else f"{cost.cumulative_snr_db:.1f} dB so far, "
         axes.annotate(

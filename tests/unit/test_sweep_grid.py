@@ -1,0 +1,236 @@
+"""The grid of a sweep: its points, their names and keys, and what counts as done."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, OutputError
+from edge_mnv3.model.arch import parse_variant
+from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.stages.sweep_images import SweepImages
+from edge_mnv3.stages.sweep_kept import KEYS_FILE, MARK_FILE, Done, quantize_key, sweep_folder
+from edge_mnv3.stages.sweep_request import SweepRequest, grid, weights_of
+from edge_mnv3_calibration_data.source_kinds import open_images
+
+
+def names(**options: Any) -> list[str]:
+    points, _ = grid(SweepRequest(**{"variants": ("small",), **options}), 10)
+    return [point.name for point in points]
+
+
+def test_a_grid_is_every_combination_in_order() -> None:
+    points, remarks = grid(
+        SweepRequest(
+            variants=("small", "large"), alphas=(0.5, 1.0), recipes=("fast", "accurate"), budgets=(0, 7.5),
+            seeds=(3, 1),
+        ),
+        None,
+    )  # fmt: skip
+    assert len({point.name for point in points}) == len(points) == 4 * 2 * 2 * 2
+    assert [point.name for point in points[:3]] == [
+        "small_0.5_fast_budget0_seed3", "small_0.5_fast_budget0_seed1", "small_0.5_fast_budget7.5_seed3",
+    ]  # fmt: skip
+    assert {point.request.output_dir for point in points} == {
+        Path("edge_mnv3_sweep", point.name) for point in points
+    }
+    assert remarks == ()
+
+
+def test_a_recipe_without_copies_has_one_budget() -> None:
+    request = SweepRequest(variants=("small",), recipes=("stock", "fast"), budgets=(15, 30))
+    points, remarks = grid(request, None)
+    assert [point.row for point in points] == ["small_1.0 fast 15", "small_1.0 fast 30", "small_1.0 stock 0"]
+    assert remarks == ("recipe stock spends no budget: it has the points of 0 only",)
+
+
+def test_values_that_are_given_twice_are_one() -> None:
+    assert names(budgets=(0, 0.0, 5), seeds=(0, 0), recipes=("fast", "fast")) == [
+        "small_1.0_fast_budget0_seed0", "small_1.0_fast_budget5_seed0",
+    ]  # fmt: skip
+
+
+def test_models_of_one_name_have_folders_of_their_own() -> None:
+    models = ("a/pets model.keras", "b/pets model.keras", "b/Pets_float.tflite")
+    assert names(variants=(), models=models, budgets=(0,)) == [
+        f"{name}_accurate_budget0_seed0" for name in ("pets-model-1", "pets-model-2", "Pets")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"variants": ()}, "the models: got none, expected MODEL"),
+        ({"recipes": ()}, "--recipes: got none"),
+        ({"recipes": ("faster",)}, "--recipes: got 'faster'"),
+        ({"weights": "none"}, "the same for every point"),
+        ({"variants": (), "models": ("a.keras",), "alphas": (0.5,)}, "--alphas: got no --variants"),
+        ({"cost": "time"}, "--cost: got 'time'"),
+    ],
+)
+def test_what_makes_no_grid_is_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ArgumentError, match=says):
+        SweepRequest(**{"variants": ("small",), **options})
+
+
+def test_weights_are_found_in_a_folder(tmp_path: Path) -> None:
+    small, narrow = parse_variant("small"), parse_variant("small", 0.35)
+    plain = tmp_path / "mobilenet_v3_small_224_1.0_float.h5"
+    assert weights_of(tmp_path, small) == tmp_path / f"weights_{plain.name}"
+    plain.touch()
+    assert weights_of(tmp_path, small) == plain
+    assert weights_of(tmp_path, narrow) == tmp_path  # none are published: said when they are read
+    assert weights_of("imagenet", small) == "imagenet"
+
+
+def test_a_key_is_of_everything_but_the_place() -> None:
+    (point,), _ = grid(SweepRequest(variants=("small",), budgets=(0,)), 10)
+    key = quantize_key(point, "network", "images", "code")
+    changed: dict[str, Any] = {
+        "samples": 11, "seed": 1, "preprocess": "resize", "recipe": "fast", "hard_swish": "fused",
+        "budget_percent": 5.0, "io": "int8",
+    }  # fmt: skip
+    same: dict[str, Any] = {
+        "output_dir": "elsewhere",
+        "force": False,
+        "use_cache": False,
+        "calibration": "moved",
+    }
+    others = {field.name for field in dataclasses.fields(point.request)} - {*changed, *same}
+    assert others == {"graph"}  # a new field must be in one of the two
+    narrow = GraphRequest(variant=parse_variant("small", 0.5))
+    keys = [
+        quantize_key(dataclasses.replace(point, request=request), "network", "images", "code")
+        for request in (
+            *(dataclasses.replace(point.request, **{name: value}) for name, value in changed.items()),
+            dataclasses.replace(point.request, graph=narrow),
+        )
+    ]
+    keys += [
+        quantize_key(point, *parts)
+        for parts in (
+            ("other", "images", "code"),
+            ("network", "other", "code"),
+            ("network", "images", "other"),
+        )
+    ]
+    assert len({key, *keys}) == len(keys) + 1
+    moved = dataclasses.replace(point.request, **same)
+    assert quantize_key(dataclasses.replace(point, request=moved), "network", "images", "code") == key
+
+
+def test_a_step_is_done_with_its_key_and_whole_files(tmp_path: Path) -> None:
+    done, file, other = Done(tmp_path), tmp_path / "a.tflite", tmp_path / "held_out.json"
+    assert not done.has("quantize", "key")
+    file.write_bytes(b"model")
+    other.write_bytes(b"{}")
+    done.note("quantize", "key", [file])
+    done.note("held_out", "key 2", [other])
+    assert done.has("quantize", "key")
+    assert done.has("held_out", "key 2")
+    assert not done.has("quantize", "another")
+    assert not done.has("quantize", None)
+    file.write_bytes(b"mode1")
+    assert not done.has("quantize", "key")
+    file.unlink()
+    assert not done.has("quantize", "key")
+    done.forget()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"quantize": 1}', '{"quantize": {"key": "key"}}', "\0"])
+def test_damaged_notes_are_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / KEYS_FILE).write_text(text)
+    assert not Done(tmp_path).has("quantize", "key")
+    Done(tmp_path).forget()
+    assert not (tmp_path / KEYS_FILE).exists()
+
+
+def test_notes_name_no_file_elsewhere(tmp_path: Path) -> None:
+    outside, folder = tmp_path / "mine.txt", tmp_path / "point"
+    outside.touch()
+    folder.mkdir()
+    notes = {"quantize": {"key": "key", "files": {"../mine.txt": "x"}}}
+    (folder / KEYS_FILE).write_text(json.dumps(notes))
+    Done(folder).forget()
+    assert outside.exists()
+
+
+def test_folders_of_others_and_of_a_running_sweep_are_refused(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "thesis.txt").touch()
+    with pytest.raises(OutputError, match="a folder with other files"), sweep_folder(theirs):
+        pass
+    ours = tmp_path / "ours"
+    with sweep_folder(ours):
+        (ours / "point").mkdir()
+        with pytest.raises(OutputError, match="another sweep is writing in"), sweep_folder(ours):
+            pass
+    with sweep_folder(ours):  # again
+        assert (ours / MARK_FILE).exists()
+    with pytest.raises(ZeroDivisionError), sweep_folder(tmp_path / "a" / "new"):
+        _ = 1 / 0
+    assert not (tmp_path / "a" / "new").exists()
+
+
+def images(tmp_path: Path, count: int, *, equal: int = 0) -> Path:
+    """A folder of files that need not be decoded; the last `equal` hold what the first holds."""
+    folder = tmp_path / "photos"
+    folder.mkdir(exist_ok=True)
+    for index in range(count):
+        (folder / f"{index}.png").write_bytes(b"0" if index >= count - equal else f"{index}".encode())
+    return folder
+
+
+def test_held_out_images_are_no_points(tmp_path: Path) -> None:
+    folder = images(tmp_path, 40)
+    request = SweepRequest(variants=("small",), calibration=folder, seeds=(0, 1, 2))
+    found = SweepImages(request, compares=True)
+    assert found.samples == 10
+    calibrated = {index for seed in (0, 1, 2) for index in found._touched(seed)}
+    assert len(found._touched(0)) == 12  # one of twenty may be unreadable, and its next is taken
+    assert not calibrated & {*found.held_out_indices}
+    assert len(calibrated) + found.held_out == 40
+    several = SweepImages(request, compares=False)
+    assert (several.samples, several.held_out) == (None, 0)
+
+
+def test_a_copy_of_a_calibration_image_is_not_held_out(tmp_path: Path) -> None:
+    folder = images(tmp_path, 40, equal=15)
+    request = SweepRequest(variants=("small",), calibration=folder, samples=20)
+    found = SweepImages(request, compares=True)
+    held_out = [open_images(folder).name(index) for index in found.held_out_indices]
+    assert len(held_out) >= 2
+    assert not {"0.png", *(f"{index}.png" for index in range(25, 40))} & {*held_out}
+
+
+def test_a_changed_image_is_another_calibration(tmp_path: Path) -> None:
+    folder = images(tmp_path, 30)
+    request = SweepRequest(variants=("small",), calibration=folder)
+    before = SweepImages(request, compares=True)
+    again = SweepImages(request, compares=True)
+    assert again.calibration_identity(0) == before.calibration_identity(0) != before.calibration_identity(1)
+    assert again.held_out_identity() == before.held_out_identity()
+    drawn = open_images(folder).name(before._touched(0)[0])
+    (folder / drawn).write_bytes(b"another")
+    after = SweepImages(request, compares=True)
+    assert after.calibration_identity(0) != before.calibration_identity(0)
+
+
+def test_too_few_images_to_hold_any_out(tmp_path: Path) -> None:
+    folder = images(tmp_path, 12)
+    with pytest.raises(CalibrationDataError, match="0 images that no point is calibrated on"):
+        SweepImages(SweepRequest(variants=("small",), calibration=folder, samples=12), compares=True)
+    others = tmp_path / "others"
+    others.mkdir()
+    for index in range(5):
+        (others / f"{index}.png").write_bytes(f"{index}".encode())  # as in the calibration
+    (others / "x.png").write_bytes(b"x")
+    (others / "y.png").write_bytes(b"y")
+    request = SweepRequest(variants=("small",), calibration=folder, samples=12, held_out=others)
+    assert SweepImages(request, compares=True).held_out == 2
