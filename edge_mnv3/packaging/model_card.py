@@ -11,6 +11,7 @@ from edge_mnv3.core.results.model_facts import activation_words
 from edge_mnv3.core.results.models import RuntimeNeeds, TensorInfo
 from edge_mnv3.core.results.package import BundleManifest, PackagedModel, PackagedOutput
 from edge_mnv3.core.results.stated import PhoneLatency, StatedAccuracy, StatedComparison
+from edge_mnv3.packaging.card_metadata import card_metadata
 
 CARD_FILE = "model_card.md"
 _UNSTATED = "not stated"
@@ -19,6 +20,8 @@ _UNSTATED = "not stated"
 def model_card(manifest: BundleManifest) -> str:
     """Writes the card of a bundle, in Markdown."""
     lines = [
+        card_metadata(manifest),
+        "",
         f"# {_text(manifest.name)}",
         "",
         f"{_kind(manifest)} {_text(manifest.description)}".rstrip(),
