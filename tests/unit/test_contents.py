@@ -185,7 +185,7 @@ def test_other_labels_inside(measured: bytes) -> None:
 
 def test_card_escapes_and_says_what_is_not_stated(measured: bytes) -> None:
     card = model_card(manifest(measured))
-    assert card.startswith("# n\\|&lt;b>\n\nImage classifier, 5 classes.\n")
+    assert "\n---\n\n# n\\|&lt;b>\n\nImage classifier, 5 classes.\n" in card
     assert "| licence of the model | not stated |" in card
     assert "Not stated: no `quantize.json` speaks of this file." in card
     assert "- The accuracy of `m.tflite` is not stated." in card
