@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
 
+from edge_mnv3_calibration_data.archives.tf_records import masked_crc
 from edge_mnv3_calibration_data.synthetic import synthetic_image
 
 
@@ -34,3 +36,38 @@ def write_tar(path: Path, members: Iterable[tuple[str, bytes]], form: int = tarf
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     return path
+
+
+def example(features: dict[str, bytes | int], *, packed: bool = True) -> bytes:
+    """A `tf.train.Example` of one value a feature."""
+    entries = b""
+    for name, value in features.items():
+        if isinstance(value, int):
+            number = _varint(value % (1 << 64))
+            kind, values = 3, _field(1, number) if packed else b"\x08" + number
+        else:
+            kind, values = 1, _field(1, value)
+        entries += _field(1, _field(1, name.encode()) + _field(2, _field(kind, values)))
+    return _field(1, entries)
+
+
+def write_records(path: Path, records: Iterable[bytes]) -> Path:
+    """Writes a TFRecord file."""
+    whole = b""
+    for data in records:
+        length = struct.pack("<Q", len(data))
+        whole += length + struct.pack("<I", masked_crc(length)) + data + struct.pack("<I", masked_crc(data))
+    path.write_bytes(whole)
+    return path
+
+
+def _field(number: int, data: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint(len(data)) + data
+
+
+def _varint(value: int) -> bytes:
+    encoded = b""
+    while value > 0x7F:
+        encoded += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return encoded + bytes([value])

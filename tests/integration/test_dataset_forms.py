@@ -83,7 +83,33 @@ def as_packed_folder(folder: Path, data: Labelled) -> Path:
     return write_tar(folder / "val.tar", members)
 
 
-FORMS: dict[str, Callable[[Path, Labelled], Path]] = {"tars": as_tars, "packed folder": as_packed_folder}
+def as_records(folder: Path, data: Labelled) -> Path:
+    """Written by TensorFlow itself."""
+    pytest.importorskip("google_crc32c", reason="the extra tfrecord is not installed")
+    import tensorflow as tf
+
+    for shard in range(2):
+        with tf.io.TFRecordWriter(str(folder / f"validation-{shard:05}-of-00002")) as writer:
+            for index in range(shard * IMAGES // 2, (shard + 1) * IMAGES // 2):
+                features = {
+                    "image/encoded": tf.train.Feature(
+                        bytes_list=tf.train.BytesList(value=[data.images[index]])
+                    ),
+                    "image/class/label": tf.train.Feature(
+                        int64_list=tf.train.Int64List(value=[data.labels[index]])
+                    ),
+                    "image/object/area": tf.train.Feature(float_list=tf.train.FloatList(value=[0.5])),
+                }
+                record = tf.train.Example(features=tf.train.Features(feature=features))
+                writer.write(record.SerializeToString())
+    return folder
+
+
+FORMS: dict[str, Callable[[Path, Labelled], Path]] = {
+    "tars": as_tars,
+    "packed folder": as_packed_folder,
+    "records": as_records,
+}
 
 
 def figures(result: ValidateResult) -> tuple[object, ...]:

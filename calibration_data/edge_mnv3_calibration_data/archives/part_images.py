@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from array import array
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple, overload
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import ImageContent
-from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3.core.results.images import CalibrationManifest, ImageShape
 from edge_mnv3_calibration_data.archives.stored_files import StoredFile
 from edge_mnv3_calibration_data.decode import decode
-from edge_mnv3_calibration_data.listed_images import ListedImage, LoadedImage
+from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource, LoadedImage
 from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
 
 _NONE = -1  # of labels, which are not negative
@@ -146,3 +147,36 @@ class PartTable(Sequence[ListedImage]):
             file=self._files[self._file[index]],
             part=Part(*self._parts[3 * index : 3 * index + 3]),
         )
+
+
+def recall_parts(
+    manifest: CalibrationManifest,
+    file_of: Callable[[str], str | None],
+    open_file: Callable[[str], ListedSource],
+) -> Mapping[str, ListedImage | None]:
+    """The images of a manifest that are parts of files, each of which is listed once.
+
+    Args:
+        manifest: The images.
+        file_of: The file that an image's name says it is in, relative to the manifest's root; None where it
+            says nothing.
+        open_file: Lists the images of such a file.
+
+    Returns:
+        Name to image; None for one that is not there any more.
+
+    Raises:
+        EdgeMnv3Error: A file cannot be read.
+    """
+    if manifest.root is None:
+        return {}
+    root = Path(manifest.root)
+    named = {record.file: file_of(record.file) for record in manifest.images}
+    # A folder may be called like such a file.
+    wanted = {name: file for name, file in named.items() if file is not None and not (root / file).is_dir()}
+    there: dict[str, ListedImage] = {}
+    for file in dict.fromkeys(wanted.values()):
+        folder = file.rpartition("/")[0]
+        for image in open_file(str(root / file)).images:
+            there[f"{folder}/{image.name}" if folder else image.name] = image
+    return {name: replace(there[name], name=name) if name in there else None for name in wanted}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3_calibration_data.archives.stored_files import StoredFile, stored_file
-from edge_mnv3_calibration_data.image_files import is_companion, is_image_name
+from edge_mnv3_calibration_data.image_files import is_companion, is_image_name, list_folder
 
 SPLITS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing", "eval", "dev"))
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
@@ -21,12 +21,26 @@ _MOST_FILES = 1_000_000
 Named = Callable[[str], bool]  # whether a file of this name is one of a kind
 
 
-_SHARD = re.compile(r".+\.(tar|tar\.(gz|bz2|xz|zst)|tgz|tbz2|txz)", re.IGNORECASE)
+_TAR = re.compile(r".+\.(tar|tar\.(gz|bz2|xz|zst)|tgz|tbz2|txz)", re.IGNORECASE)
+_TFRECORD = re.compile(
+    r".+\.(tfrecords?|tfrec)(\.gz)?(-\d{5}-of-\d{5})?|.+-\d{5}-of-\d{5}(\.(tfrecords?|tfrec|gz))*",
+    re.IGNORECASE,
+)
+
+
+def is_tar_name(name: str) -> bool:
+    """Whether a file is a tar by its name, plain or packed."""
+    return _TAR.fullmatch(name) is not None
+
+
+def is_tfrecord_name(name: str) -> bool:
+    """Whether a file is a TFRecord by its name, which may have no ending: `validation-00000-of-00128`."""
+    return _TFRECORD.fullmatch(name) is not None
 
 
 def is_shard_name(name: str) -> bool:
     """Whether a file holds many images, by its name."""
-    return _SHARD.fullmatch(name) is not None
+    return is_tar_name(name) or is_tfrecord_name(name)
 
 
 class ShardFiles(NamedTuple):
@@ -55,7 +69,7 @@ def are_shards(location: str | Path, named: Named) -> bool:
         return bool(_of_folder(path, named))
     if path.is_file():
         return named(path.name)
-    return _is_pattern(path.name) and named(path.name)
+    return _is_pattern(path.name) and _first_of_pattern(path, named)
 
 
 def shard_files(location: str | Path, named: Named) -> ShardFiles:
@@ -77,19 +91,30 @@ def shard_files(location: str | Path, named: Named) -> ShardFiles:
 
 
 def _of_folder(folder: Path, named: Named) -> list[str]:
-    """Names of the files of a kind in a folder; none where it has images or folders of its own."""
+    """Names of the files of a kind in a folder; none where it has images of its own, at any depth."""
     try:
         with os.scandir(folder) as entries:
             there = [entry for entry in entries if not is_companion(entry.name) and entry.name[0] != "."]
-            if any(entry.is_dir() or is_image_name(entry.name) for entry in there):
+            names = sorted(entry.name for entry in there if named(entry.name) and not entry.is_dir())
+            if not names or any(is_image_name(entry.name) for entry in there):
                 return []
-            return sorted(entry.name for entry in there if named(entry.name))
+            inside = any(entry.is_dir() for entry in there) and list_folder(folder).images
+            return [] if inside else names
     except OSError:
         return []
 
 
 def _is_pattern(name: str) -> bool:
     return any(sign in name for sign in "*?[") or _RANGE.search(name) is not None
+
+
+def _first_of_pattern(path: Path, named: Named) -> bool:
+    """Whether the first file of a pattern is of a kind, be it there or not."""
+    first = expanded(path.name)[0]
+    if any(sign in first for sign in "*?["):
+        found = sorted(each.name for each in path.parent.glob(first) if not is_companion(each.name))
+        first = found[0] if found else first
+    return named(first)
 
 
 def _of_pattern(path: Path) -> list[str]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from edge_mnv3.core.choices import LabelMap
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.results.images import CalibrationManifest, UnreadFiles
-from edge_mnv3_calibration_data.archives.part_images import Part, PartImage, PartTable
-from edge_mnv3_calibration_data.archives.shard_files import SPLITS, are_shards, shard_files
+from edge_mnv3_calibration_data.archives.part_images import Part, PartImage, PartTable, recall_parts
+from edge_mnv3_calibration_data.archives.shard_files import SPLITS, are_shards, is_tar_name, shard_files
 from edge_mnv3_calibration_data.archives.stored_files import StoredFile
 from edge_mnv3_calibration_data.archives.tar_index import Member, members, read_member
 from edge_mnv3_calibration_data.archives.web_samples import (
@@ -30,13 +30,7 @@ from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource
 from edge_mnv3_calibration_data.source_kinds import SourceKind
 
 KIND_NAME = "tar"
-_TAR = re.compile(r".+\.(tar|tar\.(gz|bz2|xz|zst)|tgz|tbz2|txz)", re.IGNORECASE)
 _IN_TAR = re.compile(r"(?P<tar>.+?\.tar)/.+", re.IGNORECASE)
-
-
-def is_tar_name(name: str) -> bool:
-    """Whether a file is a tar by its name, plain or packed."""
-    return _TAR.fullmatch(name) is not None
 
 
 class TarImage(PartImage):
@@ -235,18 +229,12 @@ def recall_tars(manifest: CalibrationManifest) -> Mapping[str, ListedImage | Non
     Raises:
         EdgeMnv3Error: A tar cannot be read.
     """
-    if manifest.root is None:
-        return {}
-    found = {record.file: _IN_TAR.fullmatch(record.file) for record in manifest.images}
-    wanted = {name: match["tar"] for name, match in found.items() if match is not None}
-    root = Path(manifest.root)
-    wanted = {name: tar for name, tar in wanted.items() if not (root / tar).is_dir()}
-    there: dict[str, ListedImage] = {}
-    for tar in dict.fromkeys(wanted.values()):
-        folder = tar.rpartition("/")[0]
-        for image in open_tars(root / tar).images:
-            there[f"{folder}/{image.name}" if folder else image.name] = image
-    return {name: None if name not in there else replace(there[name], name=name) for name in wanted}
+    return recall_parts(manifest, _tar_of, open_tars)
+
+
+def _tar_of(name: str) -> str | None:
+    found = _IN_TAR.fullmatch(name)
+    return found["tar"] if found else None
 
 
 KIND = SourceKind(
