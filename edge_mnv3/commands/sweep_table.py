@@ -108,9 +108,10 @@ def _recommended(result: SweepResult) -> Iterator[str]:
     if found.row is None:
         yield from _wrapped(f"recommended: none, {found.reason}")
         return
-    yield from _wrapped(f"recommended: {found.row}. {found.reason}.")
     point = next(point for point in result.points if point.name == found.point)
+    yield f"recommended: {found.row}"
     yield f"  {point.int8_path}"
+    yield from _wrapped(f"{found.reason[0].upper()}{found.reason[1:]}.")
     unit = "dB" if result.quality == "held_out_snr_db" else "points"
     alike = [
         f"{each.row} ({each.difference:+.2f} {unit}, {each.ci95[0]:+.2f} to {each.ci95[1]:+.2f})"
@@ -128,6 +129,8 @@ def _legend(result: SweepResult) -> Iterator[str]:
     if any(len(row.points) > 1 for row in result.rows):
         marks += "; ± is the standard deviation over seeds"
     yield marks
+    if len({point.seed for point in result.points}) == 1:
+        yield "one seed: how much another draw of calibration images would change is not known"
     if result.quality == "held_out_snr_db":
         n = next((point.held_out.n for point in result.points if point.held_out), 0)
         yield from _wrapped(

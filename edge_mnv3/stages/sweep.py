@@ -120,6 +120,10 @@ def _prepared(request: SweepRequest) -> tuple[Measuring, tuple[GridPoint, ...], 
             "no labelled images",
             "--data, as each model's own float file says nothing of the others",
         )
+    if several and request.held_out is not None:
+        raise ArgumentError(
+            "--held-out", "several models", "one model: several are compared by accuracy on --data"
+        )
     if request.data is not None:
         from edge_mnv3_calibration_data.source_kinds import open_images
 
@@ -165,7 +169,7 @@ def _point(
         measured = measuring.measure(point, reporter)
         if measured.validated is not None:
             validated[point.name] = measured.validated
-        return _measured_point(point, measured)
+        return _measured_point(point, measured, chosen_by_labels=not measuring.images.compares)
     except EdgeMnv3Error as error:
         return SweepPoint(
             **_names(point),
@@ -192,9 +196,12 @@ def _names(point: GridPoint) -> dict[str, Any]:
     }
 
 
-def _measured_point(point: GridPoint, measured: Measured) -> SweepPoint:
+def _measured_point(point: GridPoint, measured: Measured, *, chosen_by_labels: bool) -> SweepPoint:
     made = measured.made
     grave = [finding.text for finding in made.findings if finding.fails_gate]
+    labelled = None if measured.validated is None else labelled_figures(measured.validated)
+    if chosen_by_labels and labelled is not None:
+        grave += [f"has an accuracy that says little: {problem}" for problem in labelled.problems]
     return SweepPoint(
         **_names(point),
         state="kept" if measured.kept else "made",
@@ -205,7 +212,7 @@ def _measured_point(point: GridPoint, measured: Measured) -> SweepPoint:
         ship_problems=(*made.checks.problems, *grave),
         cost=measured.cost,
         held_out=measured.held_out,
-        labelled=None if measured.validated is None else labelled_figures(measured.validated),
+        labelled=labelled,
     )
 
 

@@ -17,7 +17,7 @@ from edge_mnv3.core.images import (
     SampleRequest,
     check_skipped,
 )
-from edge_mnv3.core.results.images import ImageShape, SkippedImage
+from edge_mnv3.core.results.images import ImageRecord, ImageShape, SkippedImage
 from edge_mnv3.stages.sweep_request import SweepRequest
 from edge_mnv3_calibration_data.sampling import sample_order
 from edge_mnv3_calibration_data.source_kinds import open_images
@@ -90,6 +90,15 @@ class SweepImages:
         if self._source.available is None:
             return f"{self._source.kind}"
         return self._identity(self._source, self._touched(seed))
+
+    def were_hashed(self, seed: int, images: Sequence[ImageRecord]) -> bool:
+        """Whether images that a point was calibrated on are the files that its identity is of."""
+        source = self._source
+        hashes = [self._hash(source, index) or "" for index in self._touched(seed)]
+        contents = (source.content(index) for index in self._touched(seed))
+        if source.available is None or not all(each is not None and each.path for each in contents):
+            return True  # pixels in memory, or made
+        return {image.sha256 for image in images} <= {text.rpartition(" ")[2] for text in hashes}
 
     def held_out_identity(self) -> str | None:
         """Tells the held-out images from others; see `calibration_identity`."""

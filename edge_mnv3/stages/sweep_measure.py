@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_mnv3.core.cache import cache_key
-from edge_mnv3.core.choices import Kernels
+from edge_mnv3.core.choices import IMAGENET_WEIGHTS, Kernels
 from edge_mnv3.core.errors import CalibrationDataError, ModelNotLoadedError, RuntimeUnavailableError
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.outputs import write_text
@@ -126,12 +126,21 @@ class Measuring:
             done.forget()
             remove_unfinished(folder)
             made = quantize(point.request, reporter)
+            if not self._as_hashed(point, made):
+                key = None  # something changed while it was made: it is made again next time
             files = [folder / Path(name).name for name in (made.float_path, made.int8_path)]
             done.note("quantize", key, [*files, folder / QUANTIZE_FILE])
         held_out = self._held_out(made, folder, reporter) if self.images.compares else None
         data = self.request.data
         validated = None if data is None else self._validated(data, folder, made, reporter)
         return Measured(made, kept, held_out, validated, self._cost(made, folder, reporter))
+
+    def _as_hashed(self, point: GridPoint, made: QuantizeResult) -> bool:
+        """Whether the images and the network that were used are those of the key."""
+        known = self.networks[point.request.graph]
+        used = made.source.sha256 if made.source else made.weights.sha256 if made.weights else None
+        same = used == known or known == IMAGENET_WEIGHTS
+        return same and self.images.were_hashed(point.request.seed, made.calibration.images)
 
     def _held_out(self, made: QuantizeResult, folder: Path, reporter: Reporter) -> HeldOutFigures:
         identity = self.images.held_out_identity()

@@ -121,12 +121,27 @@ class SweepRequest(Request):
                 raise ArgumentError(option, "none", "at least one")
         for recipe in self.recipes:
             check_choice("--recipes", recipe, tuple(RECIPES))
-        if self.alphas and not self.variants:
-            raise ArgumentError("--alphas", "no --variants", "widths of variants; MODEL has its own")
+        self._check_unused()
         if self.weights == RANDOM_WEIGHTS and self.variants:
             raise ArgumentError(
                 "--weights of a sweep", RANDOM_WEIGHTS, "weights that are the same for every point"
             )
+
+    def _check_unused(self) -> None:
+        """Refuses options that nothing of this sweep would take."""
+        unused = {
+            "--alphas": bool(self.alphas) and not self.variants,
+            "--classes": self.classes is not None and not self.variants,
+            "--weights": self.weights != IMAGENET_WEIGHTS and not self.variants,
+            "--input-range": self.input_range is not None and not self.models,
+            "--labels": self.labels is not None and self.data is None,
+            "--label-map": self.label_map is not None and self.data is None,
+        }
+        needs = {"--input-range": "MODEL", "--labels": "--data", "--label-map": "--data"}
+        for option, without in unused.items():
+            if without:
+                wanted = needs.get(option, "--variants")
+                raise ArgumentError(option, f"no {wanted}", f"{wanted}, which it is for")
 
     @property
     def networks(self) -> tuple[GraphRequest | ModelRequest, ...]:

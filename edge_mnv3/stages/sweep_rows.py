@@ -193,19 +193,19 @@ def _strict(front: Sequence[int], candidates: Sequence[Candidate]) -> list[int]:
 
 
 def _reason(shown: Sequence[tuple[SweepRow, Candidate]], place: int, rise: float) -> str:
-    row, chosen = shown[place]
+    _, chosen = shown[place]
     if len(shown) == 1:
-        return f"{row.name} is the cheapest of the front, and no dearer row is shown to be better"
+        return "it is the cheapest of the front, and no dearer row is shown to be better"
     (first, cheapest), (last, dearest) = shown[0], shown[-1]
     if rise == 0:
         return (
-            f"there is no knee: from {first.name} on, more cost buys at least as much each time, and "
-            f"{last.name} is shown to be the best"
+            f"there is no knee: from {first.name} on, each further cost buys at least as much as the one "
+            "before, and this row is shown to be the best"
         )
     gain, cost = chosen.quality - cheapest.quality, chosen.cost / cheapest.cost
     all_gain, all_cost = dearest.quality - cheapest.quality, dearest.cost / cheapest.cost
     return (
-        f"{row.name} lies furthest above the chord from {first.name} to {last.name}: "
+        f"it lies furthest above the chord from {first.name} to {last.name}: "
         f"{100 * gain / all_gain:.0f} % of what {last.name} gains, for {100 * (cost - 1):.1f} % more cost "
         f"instead of {100 * (all_cost - 1):.1f} %"
     )

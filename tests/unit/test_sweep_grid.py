@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, OutputError
+from edge_mnv3.core.results.images import ImageRecord
 from edge_mnv3.model.arch import parse_variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages.sweep_images import SweepImages
@@ -69,6 +71,9 @@ def test_models_of_one_name_have_folders_of_their_own() -> None:
         ({"recipes": ("faster",)}, "--recipes: got 'faster'"),
         ({"weights": "none"}, "the same for every point"),
         ({"variants": (), "models": ("a.keras",), "alphas": (0.5,)}, "--alphas: got no --variants"),
+        ({"variants": (), "models": ("a.keras",), "classes": 5}, "--classes: got no --variants"),
+        ({"input_range": "0..1"}, "--input-range: got no MODEL"),
+        ({"labels": "labels.txt"}, "--labels: got no --data"),
         ({"cost": "time"}, "--cost: got 'time'"),
     ],
 )
@@ -220,6 +225,9 @@ def test_a_changed_image_is_another_calibration(tmp_path: Path) -> None:
     (folder / drawn).write_bytes(b"another")
     after = SweepImages(request, compares=True)
     assert after.calibration_identity(0) != before.calibration_identity(0)
+    used = ImageRecord(file=drawn, sha256=hashlib.sha256(b"another").hexdigest(), label=None)
+    assert after.were_hashed(0, [used])
+    assert not before.were_hashed(0, [used])  # it changed between the key and the quantization
 
 
 def test_too_few_images_to_hold_any_out(tmp_path: Path) -> None:

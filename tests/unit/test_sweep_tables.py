@@ -146,8 +146,9 @@ def test_several_networks_are_compared_by_accuracy() -> None:
     assert "large: float 79.38 %" in text
 
 
-@pytest.mark.parametrize("data", [None, "/a/folder/with/a/rather/long/name/of/labelled/images.csv"])
-@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize(
+    ("data", "seeds"), [(None, 1), ("/a/folder/with/a/rather/long/name/of/labelled/images.csv", 3)]
+)
 def test_tables_have_80_columns(data: str | None, seeds: int) -> None:
     problem = (
         "does not load under XNNPACK: a long story of scales that have too large a ratio to one another",

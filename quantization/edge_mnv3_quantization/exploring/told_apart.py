@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -48,8 +49,7 @@ def snr_difference(noise: Array, other: Array) -> Difference:
         other: Of the other, the same images and seeds.
     """
     of_seeds = _gain_db(noise, other)
-    drawn = np.random.default_rng(0).integers(0, noise.shape[1], (RESAMPLES, noise.shape[1]))
-    counts = np.stack([np.bincount(row, minlength=noise.shape[1]) for row in drawn]).astype(np.float64)
+    counts = _draws(noise.shape[1])
     resampled = _gain_db_of_sums(counts @ noise.T, counts @ other.T).mean(axis=1)
     return _interval(of_seeds, float(resampled.std(ddof=1)))
 
@@ -67,6 +67,13 @@ def accuracy_difference(right: Marks, other: Marks) -> Difference:
     differences = 100 * (right.astype(np.float64) - other)
     of_images = np.append(differences.mean(axis=0), (100.0, -100.0))
     return _interval(differences.mean(axis=1), float(of_images.std() / math.sqrt(len(of_images))))
+
+
+@functools.lru_cache(maxsize=2)
+def _draws(images: int) -> Array:
+    """How often each image is drawn in each resample, (RESAMPLES, images): the same for all differences."""
+    shares = np.full(images, 1 / images)
+    return np.random.default_rng(0).multinomial(images, shares, RESAMPLES).astype(np.float64)
 
 
 def _gain_db(noise: Array, other: Array) -> Array:
