@@ -183,9 +183,9 @@ class SweepImages:
             if content is None or content.path is None:
                 self._hashes[key] = None if content is None else content.tag
             else:
-                found = hashed(Path(content.path))
+                sha256 = source.part_sha256(index) if content.part else _file_sha256(content.path)
                 # An image that cannot be read is left out, and will be so again.
-                self._hashes[key] = f"{content.tag} {'unreadable' if found is None else found.sha256}"
+                self._hashes[key] = f"{content.tag} {sha256 or 'unreadable'}"
         return self._hashes[key]
 
     @property
@@ -211,3 +211,8 @@ class SweepImages:
                 source.description, f"{len(images)} held-out images", f"at least {LEAST_HELD_OUT}"
             )
         return np.stack(images)
+
+
+def _file_sha256(path: Path) -> str | None:
+    found = hashed(path)
+    return None if found is None else found.sha256

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,20 @@ def test_a_changed_image_is_another_calibration(tmp_path: Path) -> None:
     used = ImageRecord(file=drawn, sha256=hashlib.sha256(b"another").hexdigest(), label=None)
     assert after.were_hashed(0, [used])
     assert not before.were_hashed(0, [used])  # it changed between the key and the quantization
+
+
+def test_images_in_an_archive_are_told_by_their_own_bytes(tmp_path: Path) -> None:
+    folder, archive = images(tmp_path, 12, equal=2), tmp_path / "photos.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(folder, "photos")
+    request = SweepRequest(variants=("small",), calibration=archive, samples=6)
+    found = SweepImages(request, compares=True)
+    assert found.held_out_identity() != found.calibration_identity(0) is not None
+    drawn = found._touched(0)[0]
+    sha256 = open_images(archive).part_sha256(drawn)
+    assert sha256 is not None
+    assert found.were_hashed(0, [ImageRecord(file="x", sha256=sha256, label=None)])
+    assert not found.were_hashed(0, [ImageRecord(file="x", sha256="0" * 64, label=None)])
 
 
 def test_too_few_images_to_hold_any_out(tmp_path: Path) -> None:
