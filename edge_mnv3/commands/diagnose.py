@@ -20,6 +20,7 @@ from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD
 from edge_mnv3.core.choices import DIAGNOSIS_SAMPLES
+from edge_mnv3.core.intervals import wilson_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +62,12 @@ _MANY_ALIKE_PERCENT = 90.0  # what the recipe accurate keeps, and more, of every
     "--layers", "all_layers", is_flag=True, help="List every activation tensor, not one line for each block."
 )
 @click.option("--plot", type=PATH, metavar="FILE.png|.svg", help="Draw the result into this file.")
+@click.option(
+    "--model-explorer",
+    type=PATH,
+    metavar="FILE.json",
+    help="Write node data for Google's Model Explorer, which colours the float file's graph with them.",
+)
 @output_option
 @force_option
 @json_option
@@ -76,6 +83,7 @@ def command(request: DiagnoseRequest, all_layers: bool, as_json: bool) -> None:
       edge-mnv3 diagnose --float out/m_float.tflite --int8 out/m_int8.tflite
       edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images photos/ --plot q.png
       edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images val.csv -o q.json --json
+      edge-mnv3 diagnose --float f.tflite --int8 q.tflite --model-explorer noise.json
     """
     from edge_mnv3.stages.diagnose import diagnose
 
@@ -230,6 +238,19 @@ def _refused(result: DiagnoseResult) -> Iterator[str]:
             yield f"     {cause.text}"
 
 
+def _state(result: DiagnoseResult) -> tuple[str, bool]:
+    """How much of the answers is left, and whether that is surely little: few images show neither."""
+    alike = result.agreement_percent
+    if alike is None:
+        return f"{_db(result.snr_db)} dB signal to noise", False
+    if alike >= _MANY_ALIKE_PERCENT:
+        return f"Good: {alike:.1f} % of the answers to {result.n} images are the same", False
+    if wilson_percent(round(alike * result.n / 100), result.n)[1] < _MANY_ALIKE_PERCENT:
+        return f"Not good: {100 - alike:.1f} % of the answers changed", True
+    share = f"{alike:.1f} % of the answers to {result.n} images are the same"
+    return f"{share}, and so few images do not tell whether that is good", False
+
+
 def closing(result: DiagnoseResult) -> str:
     """Says in a sentence whether it is good, or what to do."""
     if result.xnnpack_problem:
@@ -237,15 +258,7 @@ def closing(result: DiagnoseResult) -> str:
             "Not for phones: it does not load under XNNPACK, their default; make it with --recipe accurate "
             "or fast."
         )
-    alike = result.agreement_percent
-    much_lost = alike is not None and alike < _MANY_ALIKE_PERCENT
-    state = (
-        f"Not good: {100 - (alike or 0):.1f} % of the answers changed"
-        if much_lost
-        else f"Good: {alike:.1f} % of the answers are the same"
-        if alike is not None
-        else f"{_db(result.snr_db)} dB signal to noise"
-    )
+    state, much_lost = _state(result)
     remedy = next((cost for cost in result.costs if cost.suggestion), None)
     if remedy is not None:
         return (

@@ -19,6 +19,7 @@ from edge_mnv3.core.result_files import QUANTIZE_FILE, read_int8_sha256
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.tflite.input_facts import decide_inputs, read_input
+from edge_mnv3.core.tflite.read import only_graph, read_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +38,9 @@ class DiagnoseRequest(Request):
             itself tells.
         head: Name of the output to diagnose, for files of several; None for the only one.
         plot: For a picture of the result, a name ending in `.png` or `.svg`; None for none.
+        model_explorer: For node data of the float file's graph, which Model Explorer reads; None for none.
         output: For the result as JSON; None for none.
-        force: Overwrite the two files if they exist.
+        force: Overwrite these files if they exist.
     """
 
     float_path: AnyPath
@@ -50,6 +52,7 @@ class DiagnoseRequest(Request):
     input_range: str | None = None
     head: str | None = None
     plot: AnyPath | None = None
+    model_explorer: AnyPath | None = None
     output: AnyPath | None = None
     force: bool = False
 
@@ -76,11 +79,13 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
     check_call("diagnose", (DiagnoseRequest,), request, reporter)
     from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.diagnosis import diagnose as diagnosis
+    from edge_mnv3_quantization.diagnosis.model_explorer import node_data
     from edge_mnv3_quantization.diagnosis.plot import plot_diagnosis
     from edge_mnv3_quantization.plotting import check_plot
 
     plot, output = optional_path(request.plot), optional_path(request.output)
-    check_writable([path for path in (plot, output) if path], force=request.force)
+    explored = optional_path(request.model_explorer)
+    check_writable([path for path in (plot, explored, output) if path], force=request.force)
     if plot:
         check_plot(plot)
     float_path, int8_path = Path(request.float_path), Path(request.int8_path)
@@ -118,6 +123,9 @@ def diagnose(request: DiagnoseRequest, reporter: Reporter = SILENT) -> DiagnoseR
         reporter.warn(warning)
     if output:
         write_text(output, to_json(result), force=request.force)
+    if explored:
+        names = {tensor.name for tensor in only_graph(read_file(float_path), str(float_path)).tensors}
+        write_text(explored, node_data(result, names), force=request.force)
     if plot:
         with staged([plot], force=request.force) as (file,):
             plot_diagnosis(result, file)

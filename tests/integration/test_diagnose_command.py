@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,23 @@ from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3.core.tflite.range_metadata import with_known_range
+from edge_mnv3.core.tflite.read import only_graph, read_file
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.graph.types import Quantization
 from int8_pairs import IMAGES, LOGITS, POOL, SIDE, float_file, int8_of, small_network
+
+EXPLORER_VARIABLE = "EDGE_MNV3_MODEL_EXPLORER_PYTHON"
+MODEL_EXPLORER = os.environ.get(EXPLORER_VARIABLE)
+EXPLORE = """
+import json, sys
+import model_explorer
+from model_explorer.builtin_tflite_flatbuffer_adapter import BuiltinTfliteFlatbufferAdapter
+model_explorer.config().add_model_from_path(sys.argv[1]).add_node_data_from_path(sys.argv[2])
+(graph,) = BuiltinTfliteFlatbufferAdapter().convert(sys.argv[1], {})["graphCollections"][0].graphs
+outputs = [output for node in graph["nodes"] for output in node["outputsMetadata"]]
+attributes = [attribute for output in outputs for attribute in output["attrs"]]
+print(json.dumps([each["value"] for each in attributes if each["key"] == "tensor_name"]))
+"""
 
 
 def run(folder: Path, *arguments: object) -> Result:
@@ -75,12 +91,18 @@ def test_the_last_sentence_says_whether_it_is_good(folder: Path) -> None:
     def said(**changed: Any) -> str:
         return closing(dataclasses.replace(result, **{"costs": plain, "agreement_percent": 95.0, **changed}))
 
-    assert said().startswith("Good: 95.0 % of the answers are the same; no tensor makes more than ")
-    assert said(agreement_percent=60.0).startswith("Not good: 40.0 % of the answers changed; no tensor")
+    assert said().startswith(f"Good: 95.0 % of the answers to {result.n} images are the same; no tensor")
+    assert said(agreement_percent=60.0, n=100).startswith(
+        "Not good: 40.0 % of the answers changed; no tensor"
+    )
+    few = said(agreement_percent=75.0, n=4)  # one image of four
+    assert few.startswith(
+        "75.0 % of the answers to 4 images are the same, and so few images do not tell whether"
+    )
     first = (
         f"What to do first: calibrate again ({plain[2].layer}, {plain[2].share_percent:.1f} % of the loss)."
     )
-    assert said(costs=advised) == f"Good: 95.0 % of the answers are the same. {first}"
+    assert said(costs=advised) == f"Good: 95.0 % of the answers to {result.n} images are the same. {first}"
     assert said(agreement_percent=None, snr_db=12.0).startswith("12.0 dB signal to noise; no tensor")
     assert said(xnnpack_problem="ratio").startswith("Not for phones: ")
 
@@ -103,6 +125,41 @@ def test_every_layer(folder: Path) -> None:
     for layer in ("stem", "swish_gate", "depthwise", "pool", "logits"):
         assert f"\n  {layer} " in result.stdout
     assert "most noise in channels\n" in result.stdout
+
+
+def test_node_data_for_model_explorer(folder: Path) -> None:
+    """Every node is a tensor of the float file, with the signal to noise that the result has."""
+    target, result_file = folder / "nodes.json", folder / "d.json"
+    done = run(folder, "--images", folder / "images.npz", "--model-explorer", target, "-o", result_file)
+    assert done.exit_code == 0, done.output
+    data = json.loads(target.read_text())
+    result = from_json(DiagnoseResult, result_file.read_text())
+    known = {tensor.name for tensor in only_graph(read_file(folder / "f.tflite"), "f.tflite").tensors}
+    assert {*data["results"]} <= known
+    assert {name: node["value"] for name, node in data["results"].items()} == {
+        layer.tensor: round(layer.snr_db, 2)
+        for layer in result.layers
+        if layer.snr_db is not None and layer.tensor != "swish_gate"  # a step of the int8 file alone
+    }
+    assert [each["stop"] for each in data["gradient"]] == [0, 0.5, 1]
+    again = run(folder, "--images", folder / "images.npz", "--model-explorer", target)
+    assert again.exit_code == 1
+    assert "exists" in again.stderr
+
+
+@pytest.mark.skipif(
+    MODEL_EXPLORER is None,
+    reason=f"no Model Explorer: name a Python that has ai-edge-model-explorer with {EXPLORER_VARIABLE}",
+)
+def test_model_explorer_finds_every_node(folder: Path) -> None:
+    """The real program makes its graph of the float file, and reads the node data."""
+    target = folder / "nodes.json"
+    assert run(folder, "--images", folder / "images.npz", "--model-explorer", target).exit_code == 0
+    program = (str(MODEL_EXPLORER), "-c", EXPLORE, str(folder / "f.tflite"), str(target))
+    done = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    named = json.loads(done.stdout.splitlines()[-1])
+    assert {*json.loads(target.read_text())["results"]} <= {*named}
 
 
 def test_json_and_file(folder: Path) -> None:
