@@ -34,7 +34,7 @@ _SYSTEM_NAMES = frozenset(
     )
 )
 _ARCHIVES = frozenset((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"))
-_SHEETS = frozenset((".xls", ".xlsx", ".ods", ".numbers", ".parquet", ".jsonl"))
+_SHEETS = frozenset((".xls", ".xlsx", ".ods", ".numbers", ".jsonl"))
 _APPLE_DOUBLE = "._"
 _NAMED = 3
 

@@ -22,7 +22,7 @@ from edge_mnv3_quantization.evaluation.store import Store
 from edge_mnv3_quantization.validation import running
 from edge_mnv3_quantization.validation.readings import TopClasses
 from edge_mnv3_quantization.validation.running import Run, RunnableFile, RunSettings, run_files
-from image_archives import jpeg, write_tar
+from image_archives import jpeg, write_parquet, write_tar
 from tiny_models import expected_scores, write_classifier
 
 CLASSES = 3
@@ -105,10 +105,21 @@ def as_records(folder: Path, data: Labelled) -> Path:
     return folder
 
 
+def as_parquet(folder: Path, data: Labelled) -> Path:
+    """With row groups that begin and end within shards of an evaluation."""
+    pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
+    for shard in range(2):
+        part = slice(shard * IMAGES // 2, (shard + 1) * IMAGES // 2)
+        rows = list(zip(data.images[part], data.labels[part], strict=True))
+        write_parquet(folder / f"test-{shard:05}-of-00002.parquet", rows, group_rows=7)
+    return folder / "*.parquet"
+
+
 FORMS: dict[str, Callable[[Path, Labelled], Path]] = {
     "tars": as_tars,
     "packed folder": as_packed_folder,
     "records": as_records,
+    "parquet": as_parquet,
 }
 
 

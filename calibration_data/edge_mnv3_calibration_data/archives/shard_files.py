@@ -38,9 +38,14 @@ def is_tfrecord_name(name: str) -> bool:
     return _TFRECORD.fullmatch(name) is not None
 
 
+def is_parquet_name(name: str) -> bool:
+    """Whether a file is a Parquet file by its name."""
+    return name.lower().endswith(".parquet")
+
+
 def is_shard_name(name: str) -> bool:
     """Whether a file holds many images, by its name."""
-    return is_tar_name(name) or is_tfrecord_name(name)
+    return is_tar_name(name) or is_tfrecord_name(name) or is_parquet_name(name)
 
 
 class ShardFiles(NamedTuple):

@@ -69,6 +69,15 @@ class StoredFile:
             raise self.changed()
         return data
 
+    def check_same(self) -> None:
+        """Looks whether the file is what it was when it was listed.
+
+        Raises:
+            InputFileError: It is not.
+        """
+        if stored_file(self.location) != self:
+            raise self.changed()
+
     def changed(self) -> InputFileError:
         """The error of a file that is another one now."""
         return InputFileError(
