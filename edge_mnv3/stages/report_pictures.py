@@ -9,12 +9,12 @@ from edge_mnv3.core.image_marks import images_sha256
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.requests import AnyPath
-from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.html_report.gathered import Gathered
 from edge_mnv3.html_report.pictures import FLIP_SIDE_PX, SHEET_SIDE_PX, Pictures, as_address
 from edge_mnv3.html_report.sections.flips import shown_images
+from edge_mnv3.stages.validated_images import read_images
 
 SHEET_IMAGES = 48  # of the calibration images
 
@@ -54,38 +54,42 @@ def _validated(result: ValidateResult, data: AnyPath | None) -> tuple[dict[str, 
     if not wanted:
         return {}, "", True
     location = result.data if data is None else data
-    shape = _shape(result)
-    if shape is None:
+    if result.image_shape is None:
         return {}, "The pictures are not shown: the result does not tell what the model takes.", False
+    elsewhere = "--data tells where the images lie now."
     try:
         source = open_images(location)
-        places = {source.name(place): place for place in range(source.available or 0)}
+        problem = "" if result.image_sha256 else _unlike(source, result)
     except EdgeMnv3Error as error:
-        return {}, f"The pictures are not shown: {error}. --data tells where the images lie now.", False
-    problem = _unlike(source, result)
+        problem = str(error)
     if problem:
-        return {}, f"The pictures are not shown: {problem}. --data tells where the images lie now.", False
-    made, unreadable = {}, []
-    for name in wanted:
-        try:
-            pixels = source.load(places[name], shape=shape, preprocess=result.preprocess)
-        except (KeyError, EdgeMnv3Error):
-            unreadable.append(name)
-            continue
-        made[name] = as_address(pixels, side_px=FLIP_SIDE_PX)
-    gone = f" {len(unreadable)} of them could not be read." if unreadable else ""
+        return {}, f"The pictures are not shown: {problem}. {elsewhere}", False
+    made: dict[str, str] = {}
+    others: list[str] = []
+    for image in read_images(result, source, wanted):
+        known = result.image_sha256.get(image.name)
+        if image.pixels is None or (known is not None and known != image.sha256):
+            others.append(image.name)
+        else:
+            made[image.name] = as_address(image.pixels, side_px=FLIP_SIDE_PX)
+    return made, *_checked(result, made, others)
+
+
+def _checked(result: ValidateResult, made: dict[str, str], others: list[str]) -> tuple[str, bool]:
+    """Says how the pictures were checked, and whether that makes sure."""
+    sure = all(name in result.image_sha256 for name in made)
     note = (
-        f"The pictures are those of {location} now. Names and labels of its images are those that were "
-        f"compared; their bytes are not recorded in this result.{gone}"
+        "Each picture has the SHA-256 of the image that was compared."
+        if sure
+        else "The pictures have the names and labels of the images that were compared; this result does not "
+        "record their bytes, so they may have been changed since."
     )
-    return made, note, False
-
-
-def _shape(result: ValidateResult) -> ImageShape | None:
-    facts = result.int8.input or result.float_.input
-    if facts is None:
-        return None
-    return ImageShape(height_px=facts.height_px, width_px=facts.width_px, channels=facts.channels)
+    if others:
+        gone = (
+            f"{len(others)} of {len(others) + len(made)} pictures are not shown: the images cannot be read "
+        )
+        note = f"{gone}now, or are others than those that were compared. {note if made else ''}".strip()
+    return note, sure and not others
 
 
 def _unlike(source: ImageSource, result: ValidateResult) -> str:

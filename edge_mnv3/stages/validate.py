@@ -99,6 +99,7 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
     from edge_mnv3.stages.package_inputs import label_files
     from edge_mnv3.stages.recorded_outputs import recorded_outputs
     from edge_mnv3.stages.result_store import opened_store
+    from edge_mnv3.stages.validated_images import named_hashes
     from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.validation import accuracy
 
@@ -128,7 +129,8 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
         result = accuracy.validate(float_path, int8_path, images, kept, reporter)
     check_skipped(result.skipped, images.available or 0)
     notes = (*images.remarks, *unread_warnings(images.unread))
-    result = dataclasses.replace(result, warnings=(*result.warnings, *notes))
+    hashes = named_hashes(result, images)
+    result = dataclasses.replace(result, warnings=(*result.warnings, *notes), image_sha256=hashes)
     for warning in (*result.warnings, *skipped_warnings(result.skipped)):
         reporter.warn(warning)
     return result

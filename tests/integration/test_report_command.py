@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from edge_mnv3.core.results.model_facts import InputFacts
 from edge_mnv3.core.results.validate import ImageAnswers, ValidateResult
 from edge_mnv3.html_report.gathered import gather
 from edge_mnv3.stages.report_names import class_names
+from edge_mnv3.stages.validated_images import named_hashes
+from edge_mnv3_calibration_data.source_kinds import open_images
 from headless_chromium import Browser, Screen, browser, chromium
 from html_outline import Outline
 from report_runs import FORMATS, RUN, diagnosed, found, of_other_int8, quantized, validated
@@ -137,9 +140,23 @@ def test_pictures_are_shown_where_the_images_are_the_same(folder: Path, tmp_path
     assert json.loads(again.stdout)["pictures"] == 1
 
 
-def test_calibration_images_are_checked_by_their_hash(folder: Path, tmp_path: Path) -> None:
-    import hashlib
+def test_pictures_are_known_by_their_bytes_where_these_are_recorded(folder: Path, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    result = compared(images)
+    hashes = named_hashes(result, open_images(images / "val.csv"))
+    assert hashes == {NAME: hashlib.sha256((images / NAME).read_bytes()).hexdigest()}
+    (folder / "validate-v1.json").write_text(to_json(dataclasses.replace(result, image_sha256=hashes)))
+    assert json.loads(run_report(folder, "--json").stdout)["pictures"] == 1
+    page = folder / "report.html"
+    assert "Each picture has the SHA-256 of the image that was compared" in page.read_text(encoding="utf-8")
 
+    # Another picture under the same name, with the same label: nothing but its bytes tells.
+    shutil.copy(images / "b.png", images / NAME)
+    assert json.loads(run_report(folder, "--json", "--force").stdout)["pictures"] == 0
+    assert "1 of 1 pictures are not shown" in page.read_text(encoding="utf-8")
+
+
+def test_calibration_images_are_checked_by_their_hash(folder: Path, tmp_path: Path) -> None:
     for name, colour in (("a.png", "red"), ("b.png", "blue")):
         Image.new("RGB", (40, 40), colour).save(tmp_path / name)
     records = tuple(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
-from edge_mnv3.core.results.images import SkippedImage
+from edge_mnv3.core.results.images import ImageShape, SkippedImage
 from edge_mnv3.core.results.model_facts import InputFacts, OutputFacts, TaskSource
 from edge_mnv3.core.results.validate_statistics import OutputStatistics
 
@@ -258,6 +258,11 @@ def _without_statistics(data: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "statistics": [], "image_answers": None}
 
 
+def _without_hashes(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 6, which does not tell the bytes of the images that it names."""
+    return {**data, "image_sha256": {}}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidateResult:
     """A float file against an int8 file on the same images, output by output.
@@ -292,11 +297,20 @@ class ValidateResult:
             releases.
         findings: What was noticed; empty in results of version 1.
         warnings: What the user must know, with the findings in words.
+        image_sha256: Name of each image in `worst` and among the flips to the SHA-256 of the file's bytes, or
+            of the pixels where there is no file; empty in results of earlier releases.
     """
 
     FORMAT: ClassVar[Format] = Format(
         "validate",
-        (_of_classes, _without_task_source, _without_names, _without_order, _without_statistics),
+        (
+            _of_classes,
+            _without_task_source,
+            _without_names,
+            _without_order,
+            _without_statistics,
+            _without_hashes,
+        ),
     )
     schema_version: int = FORMAT.version
     n: int
@@ -319,6 +333,26 @@ class ValidateResult:
     ordered_names: dict[str, tuple[str, ...]]
     findings: tuple[Noticed, ...]
     warnings: tuple[str, ...]
+    image_sha256: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def named_images(self) -> tuple[str, ...]:
+        """The images in `worst` and among the flips, each once."""
+        flips = [
+            flip.file
+            for statistics in self.statistics
+            if statistics.confidence is not None
+            for flip in statistics.confidence.flips
+        ]
+        return tuple(dict.fromkeys([*flips, *(worst.file for worst in self.worst)]))
+
+    @property
+    def image_shape(self) -> ImageShape | None:
+        """Shape of the images that both files took; None in results of version 1, which do not tell."""
+        facts = self.int8.input or self.float_.input
+        if facts is None:
+            return None
+        return ImageShape(height_px=facts.height_px, width_px=facts.width_px, channels=facts.channels)
 
     @property
     def figures(self) -> ClassFigures | None:
