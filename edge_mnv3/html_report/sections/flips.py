@@ -9,7 +9,7 @@ from edge_mnv3.html_report.gathered import Gathered
 from edge_mnv3.html_report.names import ClassNames
 from edge_mnv3.html_report.pictures import Pictures
 from edge_mnv3.html_report.sections.verdict import validate_command
-from edge_mnv3.html_report.words import count, plain
+from edge_mnv3.html_report.words import count, percent, plain
 
 KEY, TITLE = "changed-answers", "Changed answers"
 _TONES: dict[str | None, Tone] = {"lost": "bad", "won": "good", "neither": "plain", None: "plain"}
@@ -79,8 +79,8 @@ def _of_flips(result: ValidateResult, names: ClassNames, pictures: Pictures) -> 
                 alt=f"{flip.file}: {answers}",
                 lines=(
                     _EFFECTS[flip.effect],
-                    f"float: {names.of(flip.float_class)}, {plain(100 * flip.float_confidence)} %",
-                    f"int8: {names.of(flip.int8_class)}, {plain(100 * flip.int8_confidence)} %",
+                    f"float: {names.of(flip.float_class)}, {percent(100 * flip.float_confidence, 1)}",
+                    f"int8: {names.of(flip.int8_class)}, {percent(100 * flip.int8_confidence, 1)}",
                     *label,
                     flip.file,
                 ),
