@@ -11,6 +11,7 @@ from edge_mnv3.core.results.bench_turns import HostTurnsResult
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.sweep import SweepResult
 from edge_mnv3.core.results.validate import AccuracyDelta, ValidateResult
 from edge_mnv3.html_report.gathered import Gathered, gather
 from edge_mnv3.html_report.names import ClassNames
@@ -44,6 +45,13 @@ def validated(**changes: Any) -> ValidateResult:
     """The comparison of its files."""
     result: ValidateResult = _golden(ValidateResult, "validate-v1.json")
     return dataclasses.replace(result, **changes)
+
+
+def swept(int8_sha256: str, **changes: Any) -> SweepResult:
+    """A sweep whose first point has this int8 file."""
+    result: SweepResult = _golden(SweepResult, "sweep-v1.json")
+    first = dataclasses.replace(result.points[0], int8_sha256=int8_sha256)
+    return dataclasses.replace(result, points=(first, *result.points[1:]), **changes)
 
 
 def with_interval(points: float, low: float, high: float, **changes: Any) -> ValidateResult:

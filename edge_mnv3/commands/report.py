@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_mnv3.commands.options import force_option, json_option, requests
+from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD
 
@@ -45,7 +46,7 @@ def command(request: ReportRequest, as_json: bool) -> None:
 
     RUN is a folder that quantize or demo wrote, with the results of validate, diagnose, inspect, bench and
     cost in it, or these JSON files one by one. What is missing is said on the page, with the command that
-    makes it.
+    makes it. Of the folder of a sweep the page shows the point that is recommended, and the Pareto front.
 
     The page needs no network. All figures on it are of one float and one int8 file, told by their SHA-256:
     what lies in the folder and is of other files is left out and said; a file that is named must fit.
@@ -57,13 +58,12 @@ def command(request: ReportRequest, as_json: bool) -> None:
       edge-mnv3 report out --labels labels.txt --data photos/val.csv
       edge-mnv3 report out/quantize.json validate.json phone.json -o phone.html
     """
-    from edge_mnv3.core.results.json_format import to_json
     from edge_mnv3.stages.report import report
 
     reporter = TerminalReporter()
     result = report(request, reporter)
     reporter.close()
-    click.echo(to_json(result) if as_json else _told(result), nl=not as_json)
+    show(result, _told, as_json=as_json)
 
 
 def _told(result: ReportResult) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-Tone = Literal["plain", "good", "bad", "unsure"]
+Tone = Literal["plain", "good", "bad", "unsure", "chosen"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +202,42 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dot:
+    """A point of a `Scatter`: what stands beside it, and its place from the left and the top, in percent."""
+
+    text: str
+    left_percent: float
+    top_percent: float
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scatter:
+    """Points over two scales, some of them joined.
+
+    Attributes:
+        caption: What it shows.
+        alt: The same in words, for who does not see it.
+        dots: The points.
+        line: The points of an SVG polyline.
+        x_ticks: The scale below.
+        y_ticks: The scale at the left, from the top.
+        x_name: What the scale below is.
+        y_name: What the scale at the left is.
+    """
+
+    KIND: ClassVar[str] = "scatter"
+    caption: str
+    alt: str
+    dots: tuple[Dot, ...]
+    line: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    x_name: str
+    y_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """A picture with what is said of it.
 
@@ -243,7 +279,7 @@ class Commands:
     lines: tuple[str, ...]
 
 
-Block: TypeAlias = Text | Notice | Facts | Tiles | Table | Intervals | Curve | Gallery | Commands
+Block: TypeAlias = Text | Notice | Facts | Tiles | Table | Intervals | Curve | Scatter | Gallery | Commands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from edge_mnv3.core.results.demo import DemoResult
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.models import InspectResult
 from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.sweep import SweepResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.verdicts import Comparison
 from edge_mnv3.html_report.recognition import FoundResult, Shown
@@ -97,6 +98,7 @@ class Gathered:
         host: Latencies on computers.
         devices: Latencies on devices.
         costs: Costs on Arm processors, counted.
+        sweeps: Grids of which the int8 file is a point.
         read: The files that the page was made of.
         left_out: What else was given, and why it is not shown.
     """
@@ -109,6 +111,7 @@ class Gathered:
     host: tuple[HostLatencies, ...]
     devices: tuple[DeviceLatencies, ...]
     costs: tuple[FileCosts, ...]
+    sweeps: tuple[SweepResult, ...]
     read: tuple[FoundResult, ...]
     left_out: tuple[LeftOut, ...]
 
@@ -193,6 +196,7 @@ def _gathered(
             for part in parts
             if isinstance(part.result, CostResult)
         ),
+        sweeps=tuple(_all(parts, SweepResult)),
         read=tuple(kept),
         left_out=tuple(left_out),
     )
@@ -265,6 +269,8 @@ def _hashes(result: Shown) -> list[str]:
         return [one.conditions.model_sha256 for one in result.results]
     if isinstance(result, CostResult):
         return [one.sha256 for one in result.files]
+    if isinstance(result, SweepResult):
+        return [point.int8_sha256 for point in result.points if point.int8_sha256 is not None]
     if isinstance(result, DeviceBenchReport):
         return [
             *(one.conditions.model_sha256 for one in result.results),
@@ -284,7 +290,9 @@ def _of_subject(part: _Part, subject: Subject) -> _Part | None:
 
 
 def _others(each: FoundResult, subject: Subject) -> int:
-    """How many results of other files there are beside those of the pair."""
+    """How many results of other files there are beside those of the pair; a sweep is of many by nature."""
+    if isinstance(each.result, SweepResult):
+        return 0
     if isinstance(each.result, DemoResult):
         return sum(_of_subject(part, subject) is None for part in _parts(each))
     return sum(subject.role(sha256) is None for sha256 in _hashes(each.result))

@@ -19,6 +19,7 @@ from edge_mnv3.core.results.demo import DemoResult
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.models import InspectResult
 from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.sweep import SweepResult
 from edge_mnv3.core.results.validate import ValidateResult
 
 Shown = (
@@ -31,6 +32,7 @@ Shown = (
     | DeviceBenchReport
     | HostBenchResult
     | CostResult
+    | SweepResult
 )
 
 
@@ -65,6 +67,7 @@ KINDS: Sequence[Kind] = (
         frozenset({"rank_orders"}),
     ),
     Kind("bench --host", HostBenchResult, frozenset({"conditions", "block_medians_us", "init_us"})),
+    Kind("sweep", SweepResult, frozenset({"points", "rows", "recommendation"})),
     Kind("cost", CostResult, frozenset({"files", "emulator", "library_sha256"})),
 )
 

@@ -12,15 +12,21 @@ from edge_mnv3.core.outputs import check_apart, check_writable, write_text
 from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call, optional_path
+from edge_mnv3.core.result_files import read_result
 from edge_mnv3.core.results.report import LeftOutFile, ReportResult, ReportSection, ReportSource
+from edge_mnv3.core.results.sweep import SweepResult
 from edge_mnv3.html_report.blocks import Gallery, Notice, Section
 from edge_mnv3.html_report.gathered import Gathered, LeftOut, gather
 from edge_mnv3.html_report.page import check_jinja, render
 from edge_mnv3.html_report.recognition import FoundResult, recognize
 from edge_mnv3.html_report.sections.every import Told, sections_of, title_of
 from edge_mnv3.html_report.words import MINUS
+from edge_mnv3.stages.sweep import SWEEP_FILE
+from edge_mnv3.stages.sweep_kept import KEYS_FILE
+from edge_mnv3.stages.sweep_measure import HELD_OUT_FILE
 
 REPORT_FILE = "report.html"
+_NOTES = (KEYS_FILE, HELD_OUT_FILE)  # what sweep keeps for itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +34,8 @@ class ReportRequest(Request):
     """What to report of.
 
     Attributes:
-        run: Folders with results of `quantize` or `demo` and of what measured their files, or JSON results
-            one by one.
+        run: Folders with results of `quantize` or `demo` and of what measured these, or of `sweep`, whose
+            recommended point is taken; or JSON results one by one.
         output: The page; None for `report.html` in the first folder, or beside the first result.
         labels: Names of the classes: a text file of a name a line, a folder of class folders, or `imagenet`;
             None for what the results tell.
@@ -99,7 +105,7 @@ def _read(runs: Sequence[Path]) -> tuple[list[FoundResult], list[LeftOut]]:
     found: dict[Path, FoundResult] = {}
     left_out: list[LeftOut] = []
     for run in runs:
-        files = sorted(run.glob("*.json")) if run.is_dir() else [run]
+        files = _files(run) if run.is_dir() else [run]
         if not files:
             raise InputFileError(
                 f"run {run}",
@@ -110,6 +116,8 @@ def _read(runs: Sequence[Path]) -> tuple[list[FoundResult], list[LeftOut]]:
             result = recognize(path, named=not run.is_dir())
             if result is not None:
                 found.setdefault(path.resolve(), result)
+            elif run.is_dir() and path.name in _NOTES:
+                continue
             elif run.is_dir():
                 left_out.append(LeftOut(path, "it is no result that the page shows"))
             else:
@@ -119,6 +127,23 @@ def _read(runs: Sequence[Path]) -> tuple[list[FoundResult], list[LeftOut]]:
                     "what quantize, demo, validate, diagnose, inspect, bench or cost wrote as JSON",
                 )
     return list(found.values()), left_out
+
+
+def _files(folder: Path) -> list[Path]:
+    """The JSON files of a folder; of a sweep those of the point that it recommends, too."""
+    files = sorted(folder.glob("*.json"))
+    sweep = folder / SWEEP_FILE
+    if sweep not in files:
+        return files
+    point = read_result(SweepResult, sweep, command="sweep").recommendation.point
+    if point is None:
+        raise InputFileError(
+            f"run {folder}",
+            "a sweep that recommends no point",
+            "a pair of files to tell of",
+            f"name the folder of a point, and {sweep}",
+        )
+    return [*files, *sorted((folder / Path(point).name).glob("*.json"))]
 
 
 def _result(output: Path, text: str, gathered: Gathered, sections: Sequence[Section]) -> ReportResult:

@@ -81,7 +81,9 @@ def _stated(stated: AnyPath, result: ValidateResult, output: tuple[str, int] | N
         raise InputFileError(
             f"labels {word}", f"{len(names)} names", f"more than {_most(result)}, the largest label"
         )
-    return ClassNames(names=names, source="ImageNet's, as stated" if word == "imagenet" else f"those of {word}")
+    return ClassNames(
+        names=names, source="ImageNet's, as stated" if word == "imagenet" else f"those of {word}"
+    )
 
 
 def _most(result: ValidateResult) -> int:

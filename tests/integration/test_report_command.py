@@ -27,7 +27,7 @@ from edge_mnv3.stages.validated_images import named_hashes
 from edge_mnv3_calibration_data.source_kinds import open_images
 from headless_chromium import Browser, Screen, browser, chromium
 from html_outline import Outline
-from report_runs import FORMATS, RUN, diagnosed, found, of_other_int8, quantized, validated
+from report_runs import FORMATS, RUN, diagnosed, found, of_other_int8, quantized, swept, validated
 
 NAME = "<script>alert('a').png"  # no slash: it is the name of a file
 FACTS = InputFacts(height_px=32, width_px=32, channels=3, mean=(0.0,), std=(1.0,), range_source="graph")
@@ -116,6 +116,23 @@ def test_damaged_and_foreign_files(folder: Path) -> None:
     assert "no such file" in run_report(folder / "nothing").stderr
     (folder / "bare").mkdir()
     assert "a folder without JSON results" in run_report(folder / "bare").stderr
+
+
+def test_of_a_sweep_the_recommended_point_is_shown(folder: Path, tmp_path: Path) -> None:
+    sweep = swept(quantized().int8_sha256)
+    advised = dataclasses.replace(sweep.recommendation, point="point")
+    folder.rename(tmp_path / "point")
+    (tmp_path / "sweep.json").write_text(to_json(dataclasses.replace(sweep, recommendation=advised)))
+    (tmp_path / "point" / "held_out.json").write_text("{}")
+    told = json.loads(run_report(tmp_path, "--json").stdout)
+    assert told["int8_sha256"] == quantized().int8_sha256
+    assert "sweep" in [section["key"] for section in told["sections"]]
+    assert told["left_out"] == []
+    none = dataclasses.replace(sweep.recommendation, row=None, point=None)
+    (tmp_path / "sweep.json").write_text(to_json(dataclasses.replace(sweep, recommendation=none)))
+    refused = run_report(tmp_path, "--force")
+    assert "a sweep that recommends no point" in refused.stderr
+    assert run_report(tmp_path / "point", tmp_path / "sweep.json").exit_code == 0
 
 
 def test_pictures_are_shown_where_the_images_are_the_same(folder: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from report_runs import (
     gathered,
     page,
     quantized,
+    swept,
     validated,
     with_interval,
 )
@@ -189,6 +190,21 @@ def test_ranges_are_bars_between_their_ends() -> None:
     text = page(gathered(quantized(recipe_report=REPORT)))
     assert 'style="left:35.3%;right:35.3%"' in text  # asinh(1) / asinh(10) = 0.294
     assert 'style="left:50.0%;right:0.0%"' in text
+
+
+def test_a_sweep_is_shown_where_the_file_is_one_of_its_points() -> None:
+    sweep = swept(MADE.int8_sha256)
+    text = page(gathered(MADE, sweep))
+    assert Outline(text).problems == []
+    assert 'id="sweep"' in text
+    assert f"This page is of {sweep.points[0].name}, one of {len(sweep.points)} points" in text
+    assert all(row.name in text for row in sweep.rows)
+    drawn = text.partition('class="curve scatter"')[2].partition("</figure>")[0]
+    assert drawn.count('class="point ') == sum(row.cost is not None for row in sweep.rows)
+    assert ('class="point chosen"' in drawn) == (sweep.recommendation.row is not None)
+    other = gathered(MADE, swept("e" * 64))
+    assert 'id="sweep"' not in page(other)
+    assert [each.path.name for each in other.left_out] == ["1.json"]
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.integers(2, 9))

@@ -19,6 +19,7 @@ from edge_mnv3.html_report.sections.operators import operators
 from edge_mnv3.html_report.sections.published import published
 from edge_mnv3.html_report.sections.ranges import ranges
 from edge_mnv3.html_report.sections.repeat import repeat
+from edge_mnv3.html_report.sections.sweep import sweeps
 
 
 class Told(NamedTuple):
@@ -38,6 +39,7 @@ def sections_of(gathered: Gathered, told: Told) -> tuple[Section, ...]:
         ranges(gathered),
         operators(gathered),
         latency(gathered),
+        *sweeps(gathered),
         published(gathered),
         calibration(gathered, told.pictures),
         repeat(gathered),
