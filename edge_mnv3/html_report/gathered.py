@@ -55,7 +55,7 @@ class Subject:
 
 
 class LeftOut(NamedTuple):
-    """A file, or a part of one, that the page does not show, and why."""
+    """A file that the page does not show, or not whole, or that is not the one it is about, and why."""
 
     path: Path
     reason: str
@@ -160,14 +160,14 @@ def gather(found: Sequence[FoundResult], left_out: Sequence[LeftOut] = ()) -> Ga
                     f"results of the pair in {subject.told_by}",
                     "measure those files again, or make another report of these",
                 )
-            not_shown.append(LeftOut(each.path, reason))
+            not_shown.append(LeftOut(each.path, f"left out: {reason}"))
             continue
         kept.append(each)
         parts += shown
         others = _others(each, subject)
         if others:
             what = f"{count(others, 'result is', 'results are')} of other files than this pair"
-            not_shown.append(LeftOut(each.path, what))
+            not_shown.append(LeftOut(each.path, f"left out in part: {what}"))
     return _gathered(subject, parts, kept, not_shown)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
 from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -56,6 +57,17 @@ def render(title: str, sections: Sequence[Section]) -> str:
     return page
 
 
+# Bytes of names that are no UTF-8, control characters, and those that turn the direction of a text about.
+_HIDDEN = re.compile(r"[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _visible(value: object) -> object:
+    """Writes characters of a text that cannot be seen, or not be written, as Python does."""
+    if type(value) is not str:
+        return value  # a number, or what the templates made and escaped
+    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape", "backslashreplace").decode(), value)
+
+
 @functools.cache
 def _environment() -> jinja2.Environment:
     """The templates, compiled when they are first used."""
@@ -68,6 +80,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_visible,
     )
 
 

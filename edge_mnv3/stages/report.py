@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_mnv3.core.errors import ArgumentError, InputFileError
+from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.outputs import check_apart, check_writable, write_text
 from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -15,6 +17,7 @@ from edge_mnv3.core.requests import AnyPath, Request, check_call, optional_path
 from edge_mnv3.core.result_files import read_result
 from edge_mnv3.core.results.report import LeftOutFile, ReportResult, ReportSection, ReportSource
 from edge_mnv3.core.results.sweep import SweepResult
+from edge_mnv3.core.special_files import check_no_special_file
 from edge_mnv3.html_report.blocks import Gallery, Notice, Section
 from edge_mnv3.html_report.gathered import Gathered, LeftOut, gather
 from edge_mnv3.html_report.page import check_jinja, render
@@ -86,8 +89,9 @@ def report(request: ReportRequest, reporter: Reporter = SILENT) -> ReportResult:
     found, left_out = _read(runs)
     check_apart({"page": output}, inputs=[each.path for each in found])
     gathered = gather(found, left_out)
+    gathered = dataclasses.replace(gathered, left_out=(*gathered.left_out, *_changed_files(gathered)))
     for each in gathered.left_out:
-        reporter.warn(f"{each.path} is not shown, or not whole: {each.reason}")
+        reporter.warn(f"{each.path}: {each.reason}")
     told = Told(class_names(gathered, request.labels), pictures(gathered, request.data, reporter))
     reporter.step("writing the page")
     sections = sections_of(gathered, told)
@@ -113,13 +117,17 @@ def _read(runs: Sequence[Path]) -> tuple[list[FoundResult], list[LeftOut]]:
                 "what edge-mnv3 quantize, demo or validate --json wrote",
             )
         for path in files:
+            if run.is_dir() and not path.is_file():
+                left_out.append(LeftOut(path, "left out: it is no file"))
+                continue
+            check_no_special_file(path, f"result {path}")
             result = recognize(path, named=not run.is_dir())
             if result is not None:
                 found.setdefault(path.resolve(), result)
             elif run.is_dir() and path.name in _NOTES:
                 continue
             elif run.is_dir():
-                left_out.append(LeftOut(path, "it is no result that the page shows"))
+                left_out.append(LeftOut(path, "left out: it is no result that the page shows"))
             else:
                 raise InputFileError(
                     f"result {path}",
@@ -127,6 +135,23 @@ def _read(runs: Sequence[Path]) -> tuple[list[FoundResult], list[LeftOut]]:
                     "what quantize, demo, validate, diagnose, inspect, bench or cost wrote as JSON",
                 )
     return list(found.values()), left_out
+
+
+def _changed_files(gathered: Gathered) -> list[LeftOut]:
+    """The two files where others lie at their paths now: the figures are not of these."""
+    subject = gathered.subject
+    changed = []
+    for name, sha256 in (
+        (subject.float_path, subject.float_sha256),
+        (subject.int8_path, subject.int8_sha256),
+    ):
+        # Where the result lies, for a folder may have been moved, else where it was made.
+        path = next(
+            (each for each in (subject.told_by.parent / Path(name).name, Path(name)) if each.is_file()), None
+        )
+        if path is not None and sha256_file(path) != sha256:
+            changed.append(LeftOut(path, "another file lies here now than the one that these figures are of"))
+    return changed
 
 
 def _files(folder: Path) -> list[Path]:

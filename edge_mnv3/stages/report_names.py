@@ -9,6 +9,7 @@ from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.hashing import sha256_names
 from edge_mnv3.core.imagenet import BACKGROUND_OUTPUTS, IMAGENET_CLASSES
 from edge_mnv3.core.requests import AnyPath
+from edge_mnv3.core.results.model_facts import OutputFacts
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.html_report.gathered import Gathered
 from edge_mnv3.html_report.names import ClassNames
@@ -27,11 +28,25 @@ def class_names(gathered: Gathered, stated: AnyPath | None) -> ClassNames:
         InputFileError: The labels cannot be read, are too few, or are not those that the comparison used.
         ArgumentError: There is no output of classes that they could be of.
     """
-    result = gathered.validation
-    facts = None
-    if result is not None:
-        tasks = ("classes", "binary")
-        facts = next((each.output for each in result.outputs if each.output.task in tasks), None)
+    found, facts = _found(gathered, stated), _output(gathered)
+    if facts is None:
+        return found
+    names = found.names
+    if facts.task == "binary" and len(names) == 1:
+        # The one name is that of the class that the score is of: label 1.
+        names = (f"not {names[0]}", *names)
+    return ClassNames(names=names, source=found.source, output=facts.name)
+
+
+def _output(gathered: Gathered) -> OutputFacts | None:
+    """The first output of classes; None in results of version 1, which know one and do not describe it."""
+    outputs = gathered.validation.outputs if gathered.validation else ()
+    return next((each.output for each in outputs if each.output.task in ("classes", "binary")), None)
+
+
+def _found(gathered: Gathered, stated: AnyPath | None) -> ClassNames:
+    """The names as they are given or recorded."""
+    result, facts = gathered.validation, _output(gathered)
     if stated is not None:
         if result is None:
             raise ArgumentError("--labels", "names", "a result of validate that has classes to name")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +21,8 @@ from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.image_marks import images_sha256
 from edge_mnv3.core.results.images import ImageRecord
 from edge_mnv3.core.results.json_format import to_json
-from edge_mnv3.core.results.model_facts import InputFacts
-from edge_mnv3.core.results.validate import ImageAnswers, ValidateResult
+from edge_mnv3.core.results.model_facts import InputFacts, OutputFacts, Task
+from edge_mnv3.core.results.validate import ImageAnswers, OutputComparison, ValidateResult
 from edge_mnv3.html_report.gathered import gather
 from edge_mnv3.stages.report_names import class_names
 from edge_mnv3.stages.validated_images import named_hashes
@@ -94,7 +96,7 @@ def test_what_is_of_another_file_is_told_or_refused(folder: Path) -> None:
     other.write_text(to_json(of_other_int8(validated())))
     result = run_report(folder, "-o", folder / "a.html")
     assert result.exit_code == 0
-    assert "validate-v1.json is not shown, or not whole: figures of another int8 file" in result.stderr
+    assert "validate-v1.json: left out: figures of another int8 file" in result.stderr
     refused = run_report(folder / "quantize-v3.json", other, "-o", folder / "b.html")
     assert refused.exit_code == 1
     assert "figures of another int8 file (ffffffffffff…" in refused.stderr
@@ -104,8 +106,12 @@ def test_what_is_of_another_file_is_told_or_refused(folder: Path) -> None:
 def test_damaged_and_foreign_files(folder: Path) -> None:
     (folder / "empty.json").write_text("")
     (folder / "other.json").write_text('{"a": 1}')
+    (folder / "folder.json").mkdir()
+    os.mkfifo(folder / "pipe.json")
     told = json.loads(run_report(folder, "--json").stdout)
-    assert [Path(each["path"]).name for each in told["left_out"]] == ["empty.json", "other.json"]
+    assert [Path(each["path"]).name for each in told["left_out"]] == [
+        *("empty.json", "folder.json", "other.json", "pipe.json"),
+    ]
     named = run_report(folder, folder / "other.json", "--force")
     assert "other.json: got a file of another kind" in named.stderr
     (folder / "later.json").write_text(
@@ -187,6 +193,48 @@ def test_calibration_images_are_checked_by_their_hash(folder: Path, tmp_path: Pa
     told = json.loads(run_report(folder, "--json").stdout)
     assert told["pictures"] == 1
     assert "1 of 2 images are not shown: image b.png" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_another_file_at_the_path_of_a_model_is_told(folder: Path) -> None:
+    name = Path(quantized().int8_path).name
+    (folder / name).write_bytes(b"another model")
+    (left_out,) = json.loads(run_report(folder, "--json").stdout)["left_out"]
+    assert left_out["path"] == str(folder / name)
+    assert "another file lies here now" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_without_jinja_it_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    result = run_report(folder)
+    assert (result.exit_code, "pip install 'edge-mnv3[report]'" in result.stderr) == (1, True)
+
+
+def outputs_of(*tasks: Task) -> ValidateResult:
+    """A comparison whose outputs have these tasks."""
+    facts = [
+        OutputFacts(name=f"out{place}", shape=(1 if task == "binary" else 3,), activation="none", task=task)
+        for place, task in enumerate(tasks)
+    ]
+    compared = [
+        OutputComparison(
+            output=each, labelled=True, agreement_percent=None, threshold=None, scores=(), similarity=None
+        )
+        for each in facts
+    ]
+    return dataclasses.replace(validated(), outputs=tuple(compared))
+
+
+def test_names_are_of_one_output(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("a\nb\nc\n")
+    names = class_names(gather([found(quantized()), found(outputs_of("classes", "classes"))]), labels)
+    assert (names.of_output("out0").of(1), names.of_output("out1").of(1)) == ("b (1)", "class 1")
+    labels.write_text("drinkable\n")
+    binary = class_names(gather([found(quantized()), found(outputs_of("binary"))]), labels)
+    assert (binary.of(0), binary.of(1)) == ("not drinkable (0)", "drinkable (1)")
+    two = gather([found(quantized()), found(outputs_of("classes"))])
+    with pytest.raises(InputFileError, match="1 names, expected 3"):
+        class_names(two, labels)
 
 
 def test_names_of_classes(tmp_path: Path) -> None:

@@ -45,10 +45,10 @@ def test_in_a_folder_a_result_of_another_int8_file_is_left_out_and_the_page_says
     assert not run.validations
     assert not run.diagnoses
     assert [each.reason for each in run.left_out] == [
-        f"figures of another int8 file (ffffffffffff…, not {INT8[:12]}…)"
+        f"left out: figures of another int8 file (ffffffffffff…, not {INT8[:12]}…)"
     ] * 2
     text = page(run)
-    assert "1.json is not shown here, or not whole: figures of another int8 file" in text
+    assert "1.json: left out: figures of another int8 file" in text
     assert "Nothing is known of the int8 file" in text
     assert f"{validated().float_.top1_percent:.1f}" not in text
 
@@ -57,7 +57,7 @@ def test_another_float_file_is_another_pair() -> None:
     result = validated()
     other = dataclasses.replace(result, float_=dataclasses.replace(result.float_, sha256=OTHER))
     (left_out,) = gathered(MADE, other).left_out
-    assert left_out.reason == f"figures of another float file (ffffffffffff…, not {FLOAT[:12]}…)"
+    assert left_out.reason == f"left out: figures of another float file (ffffffffffff…, not {FLOAT[:12]}…)"
 
 
 def test_swapped_files_are_no_pair() -> None:
@@ -101,7 +101,9 @@ def test_of_a_bench_of_several_files_those_of_the_pair_are_shown() -> None:
     run = gathered(MADE, turns(*results, comparisons=[*compared, both]))
     assert [each.conditions.model_sha256 for each in run.host[0].results] == [INT8, FLOAT]
     assert run.host[0].comparisons == (both,)
-    assert [each.reason for each in run.left_out] == ["1 result is of other files than this pair"]
+    assert [each.reason for each in run.left_out] == [
+        "left out in part: 1 result is of other files than this pair"
+    ]
 
 
 def test_of_a_device_report_too() -> None:
@@ -111,7 +113,9 @@ def test_of_a_device_report_too() -> None:
     run = gathered(MADE, report)
     assert [each.conditions.model_sha256 for each in run.devices[0].report.results] == [INT8]
     assert run.devices[0].others == 1
-    assert [each.reason for each in run.left_out] == ["1 result is of other files than this pair"]
+    assert [each.reason for each in run.left_out] == [
+        "left out in part: 1 result is of other files than this pair"
+    ]
 
 
 def test_nothing_but_latencies_tells_no_pair() -> None:

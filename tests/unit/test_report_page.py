@@ -80,6 +80,12 @@ def test_texts_of_others_stay_texts() -> None:
     assert "49" not in [each.strip("\"'<>") for each in outline.texts]
 
 
+def test_characters_that_cannot_be_seen_are_written_out() -> None:
+    text = page(gathered(quantized(name="a\x00b\udcffc\u202ed"), validated()))
+    assert r"<h1>a\x00b\udcffc\u202ed</h1>" in text
+    assert text.encode("utf-8")
+
+
 def test_the_script_is_the_one_that_the_policy_allows() -> None:
     import base64
     import hashlib

@@ -40,11 +40,11 @@ class ReportSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOutFile:
-    """A file, or a part of one, that the page does not show.
+    """A file that the page does not show, or not whole, or that is not the one that it is about any more.
 
     Attributes:
         path: The file.
-        reason: Why.
+        reason: Which of these, and why.
     """
 
     path: str

@@ -179,6 +179,7 @@ def _classes(result: ValidateResult, names: ClassNames) -> list[Block]:
     if statistics is None or statistics.class_tests is None:
         return _losses(result, names)
     tests = statistics.class_tests
+    names = names.of_output(statistics.output)
     if not tests.classes:
         return [Text(text="No class has other images right in int8 than in float.")]
     rows = [

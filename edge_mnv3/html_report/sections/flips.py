@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.validate_statistics import Flip
 from edge_mnv3.html_report.blocks import Block, Gallery, Notice, Picture, Section, Text, Tone, absent
@@ -16,17 +18,17 @@ _TONES: dict[str | None, Tone] = {"lost": "bad", "won": "good", "neither": "plai
 _EFFECTS = {"lost": "Lost", "won": "Won", "neither": "Both wrong", None: "Changed"}
 
 
-def flips_of(result: ValidateResult) -> tuple[Flip, ...]:
-    """The changed answers of the first output that has them, the most confident of float first."""
+def flips_of(result: ValidateResult) -> tuple[str, tuple[Flip, ...]]:
+    """The first output with changed answers, and these, the most confident of float first."""
     for statistics in result.statistics:
         if statistics.confidence is not None and statistics.confidence.flips:
-            return statistics.confidence.flips
-    return ()
+            return statistics.output, statistics.confidence.flips
+    return "", ()
 
 
 def shown_images(result: ValidateResult) -> tuple[str, ...]:
     """Names of the images that the section shows, in its order."""
-    flips = flips_of(result)
+    _, flips = flips_of(result)
     names = [flip.file for flip in flips] if flips else [worst.file for worst in result.worst]
     return tuple(dict.fromkeys(names))
 
@@ -36,7 +38,10 @@ def flips(gathered: Gathered, names: ClassNames, pictures: Pictures) -> Section:
     result = gathered.validation
     if result is None:
         return absent(KEY, TITLE, "No answers were compared.", validate_command(gathered))
-    shown = _of_flips(result, names, pictures) or _of_worst(result, names, pictures)
+    output, changed = flips_of(result)
+    # Of several outputs nothing tells which one `worst` is of.
+    names = names.of_output(output) if changed or len(result.outputs) < 2 else ClassNames()
+    shown = _of_flips(changed, names, pictures) or _of_worst(result, names, pictures)
     if not shown:
         return Section(key=KEY, title=TITLE, blocks=(Text(text=_none(result)),), present=False)
     blocks: list[Block] = []
@@ -68,9 +73,9 @@ def _none(result: ValidateResult) -> str:
     return "The outputs are no answers of one class, so that none can change."
 
 
-def _of_flips(result: ValidateResult, names: ClassNames, pictures: Pictures) -> tuple[Picture, ...]:
+def _of_flips(flips: Sequence[Flip], names: ClassNames, pictures: Pictures) -> tuple[Picture, ...]:
     made = []
-    for flip in flips_of(result):
+    for flip in flips:
         answers = f"float {names.of(flip.float_class)}, int8 {names.of(flip.int8_class)}"
         label = () if flip.label is None else (f"Label: {names.of(flip.label)}",)
         made.append(

@@ -24,10 +24,7 @@ NOT_MEASURED = "not measured"
 def headline(gathered: Gathered) -> Section:
     """The verdict, the figures, and what the user must know."""
     blocks: list[Block] = [verdict(gathered), Tiles(tiles=_tiles(gathered))]
-    blocks += [
-        Notice(tone="unsure", text=f"{each.path.name} is not shown here, or not whole: {each.reason}.")
-        for each in gathered.left_out
-    ]
+    blocks += [Notice(tone="unsure", text=f"{each.path.name}: {each.reason}.") for each in gathered.left_out]
     blocks += [Notice(tone="unsure", text=_sentence(text)) for text in _warnings(gathered)]
     blocks.append(Facts(rows=_facts(gathered)))
     return Section(key="summary", title="Summary", blocks=tuple(blocks))
