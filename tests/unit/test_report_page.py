@@ -86,6 +86,13 @@ def test_characters_that_cannot_be_seen_are_written_out() -> None:
     assert text.encode("utf-8")
 
 
+def test_that_no_answer_changed_is_a_result() -> None:
+    run = gathered(MADE, dataclasses.replace(validated(), worst=()))
+    changed = next(each for each in sections_of(run, Told(ClassNames(), Pictures())) if "changed" in each.key)
+    assert changed.present
+    assert "the same answer" in page(run)
+
+
 def test_the_script_is_the_one_that_the_policy_allows() -> None:
     import base64
     import hashlib

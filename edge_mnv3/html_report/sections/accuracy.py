@@ -107,8 +107,10 @@ def _drawn(scores: Sequence[Score], result: ValidateResult) -> Intervals:
                     tone="plain" if file == "float" else "good",
                 )
             )
-    caption = "Accuracy in percent, with 95 % intervals. Each file's interval is of that file alone: the two "
-    caption += "ran on the same images, so the difference is surer than the intervals look."
+    caption = (
+        "Accuracy in percent, with 95\N{NO-BREAK SPACE}% intervals. Each file's interval is of that file "
+    )
+    caption += "alone: the two ran on the same images, so the difference is surer than the intervals look."
     return Intervals(caption=caption, marks=tuple(marks), ticks=axis(low, high))
 
 
@@ -126,7 +128,7 @@ def _table(scores: Sequence[Score], *, several: bool) -> Table:
         )
     return Table(
         caption="Accuracy of each output",
-        columns=columns("Figure", "#float", "#int8", "#Difference", "#95 % interval"),
+        columns=columns("Figure", "#float", "#int8", "#Difference", "#95\N{NO-BREAK SPACE}% interval"),
         rows=tuple(rows),
     )
 
@@ -156,6 +158,8 @@ def _tests(statistics: OutputStatistics, *, several: bool) -> list[Block]:
     if difference is None:
         return []
     of = f" of {statistics.output}" if several else ""
+    if not difference.lost and not difference.won:
+        return [Text(text=f"Both files have the same images{of} right. {_power(difference)}")]
     told = (
         f"int8 has {count(difference.lost, 'image')}{of} wrong that float has right, and "
         f"{count(difference.won, 'image')} right that float has wrong. "
@@ -248,7 +252,7 @@ def _confusions(statistics: OutputStatistics, names: ClassNames) -> list[Block]:
 def _confidence(confidence: ConfidenceComparison) -> Facts:
     shift = f"{signed(confidence.shift_points, 1)} points"
     if confidence.ci95_points is not None:
-        shift += f", 95 % interval {signed_between(*confidence.ci95_points, digits=1)}"
+        shift += f", 95\N{NO-BREAK SPACE}% interval {signed_between(*confidence.ci95_points, digits=1)}"
     rows = [
         (
             "Mean probability of the answers",
@@ -297,6 +301,8 @@ def _others(validations: Sequence[ValidateResult]) -> Table:
         )
     return Table(
         caption="All comparisons of this pair; the page shows the one on most images",
-        columns=columns("Images", "#Number", "Figure", "#float", "#int8", "#Points", "#95 % interval"),
+        columns=columns(
+            "Images", "#Number", "Figure", "#float", "#int8", "#Points", "#95\N{NO-BREAK SPACE}% interval"
+        ),
         rows=tuple(rows),
     )

@@ -43,7 +43,7 @@ def flips(gathered: Gathered, names: ClassNames, pictures: Pictures) -> Section:
     names = names.of_output(output) if changed or len(result.outputs) < 2 else ClassNames()
     shown = _of_flips(changed, names, pictures) or _of_worst(result, names, pictures)
     if not shown:
-        return Section(key=KEY, title=TITLE, blocks=(Text(text=_none(result)),), present=False)
+        return Section(key=KEY, title=TITLE, blocks=(Text(text=_none(result)),))
     blocks: list[Block] = []
     if pictures.validated_note:
         blocks.append(

@@ -46,23 +46,30 @@ def _warnings(gathered: Gathered) -> tuple[str, ...]:
 def _tiles(gathered: Gathered) -> tuple[Tile, ...]:
     result = gathered.validation
     scores = scores_of(result) if result else ()
-    accuracy = _accuracy(scores[0]) if scores else (Tile(label="Accuracy", value="", detail=NOT_MEASURED),)
+    several = result is not None and len(result.outputs) > 1
+    accuracy = (
+        _accuracy(scores[0], several=several)
+        if scores
+        else (Tile(label="Accuracy", value="", detail=NOT_MEASURED),)
+    )
     return (*accuracy, _agreement(gathered), _size(gathered), _speed(gathered))
 
 
-def _accuracy(score: Score) -> tuple[Tile, ...]:
+def _accuracy(score: Score, *, several: bool) -> tuple[Tile, ...]:
+    of = f" of {score.output}" if several else ""
+
     def tile(name: str, value: float, interval: tuple[float, float] | None) -> Tile:
-        detail = "" if interval is None else f"95 % interval {between(*interval, digits=1)}"
-        return Tile(label=f"{name} {score.name}", value=percent(value, 1), detail=detail)
+        detail = "" if interval is None else f"95\N{NO-BREAK SPACE}% interval {between(*interval, digits=1)}"
+        return Tile(label=f"{name} {score.name}{of}", value=percent(value, 1), detail=detail)
 
     interval = score.ci95_points
     return (
         tile("Float", score.float_percent, score.float_ci95),
         tile("int8", score.int8_percent, score.int8_ci95),
         Tile(
-            label="Difference",
+            label=f"Difference{of}",
             value=f"{signed(score.points)} points",
-            detail="" if interval is None else f"95 % interval {signed_between(*interval)}",
+            detail="" if interval is None else f"95\N{NO-BREAK SPACE}% interval {signed_between(*interval)}",
         ),
     )
 
@@ -71,9 +78,11 @@ def _agreement(gathered: Gathered) -> Tile:
     result = gathered.validation
     if result is None or result.agreement_percent is None:
         return Tile(label="Same answer", value="", detail=NOT_MEASURED)
-    statistics = statistics_of(result, result.outputs[0].output.name) if result.outputs else None
+    # The share is that of the first output of classes.
+    classes = next((each.output.name for each in result.outputs if each.output.task == "classes"), None)
+    statistics = None if classes is None else statistics_of(result, classes)
     interval = (
-        f"95 % interval {between(*statistics.agreement.ci95_percent, digits=1)}"
+        f"95\N{NO-BREAK SPACE}% interval {between(*statistics.agreement.ci95_percent, digits=1)}"
         if statistics
         else f"of {count(result.n, 'image')}"
     )

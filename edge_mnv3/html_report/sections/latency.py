@@ -93,7 +93,7 @@ def _results(results: Sequence[DeviceBenchResult], gathered: Gathered) -> Table:
                 "quotable" if result.stable else f"not to be quoted: {listed(result.problems)}",
             )
         )
-    titles = ("File", "Device", "On", "Program", "#Median", "#95 % interval, ms", "Verdict")
+    titles = ("File", "Device", "On", "Program", "#Median", "#95\N{NO-BREAK SPACE}% interval, ms", "Verdict")
     return Table(caption="Latency on devices", columns=columns(*titles), rows=tuple(rows))
 
 

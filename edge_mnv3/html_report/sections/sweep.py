@@ -195,6 +195,6 @@ def _differences(sweep: SweepResult) -> list[Block]:
         for each in sweep.recommendation.differences
     )
     unit = "dB" if sweep.quality == "held_out_snr_db" else "points"
-    titles = ("Row", "Against", f"#Difference, {unit}", "#95 % interval", "Verdict")
+    titles = ("Row", "Against", f"#Difference, {unit}", "#95\N{NO-BREAK SPACE}% interval", "Verdict")
     caption = "Rows against the recommended one, on the same images"
     return [Table(caption=caption, columns=columns(*titles), rows=rows, folded=True)] if rows else []

@@ -84,7 +84,7 @@ def _of_score(
 ) -> Notice:
     several = f" of {score.output}" if len(result.outputs) > 1 else ""
     figures = (
-        f"{score.name}{several} changes by {signed(score.points)} points, 95 % interval "
+        f"{score.name}{several} changes by {signed(score.points)} points, 95\N{NO-BREAK SPACE}% interval "
         f"{signed_between(*interval)}, on {count(result.n, 'image')}"
     )
     lowest, highest = interval
