@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench_records import changed_conditions, device_result, host_result
+from edge_mnv3.core.input_range import InputRange, parse_input_range
 from edge_mnv3.core.results.recipe import RecipeReport, TensorRange
 from edge_mnv3.core.results.validate import Noticed, ValidateResult
 from edge_mnv3.html_report.gathered import gather
@@ -84,6 +85,26 @@ def test_characters_that_cannot_be_seen_are_written_out() -> None:
     text = page(gathered(quantized(name="a\x00b\udcffc\u202ed"), validated()))
     assert r"<h1>a\x00b\udcffc\u202ed</h1>" in text
     assert text.encode("utf-8")
+
+
+def test_the_command_repeats_what_the_result_records() -> None:
+    stated = dataclasses.replace(MADE.model.input, range_source="stated", mean=(127.5,), std=(127 / 3,))
+    variant = MADE.variant
+    assert variant is not None
+    made = quantized(
+        model=dataclasses.replace(MADE.model, input=stated),
+        variant=dataclasses.replace(variant, include_softmax=False),
+        budget_percent=15.0,
+    )
+    (command,) = [
+        text for text in Outline(page(gathered(made))).texts if "edge-mnv3 quantize --variant" in text
+    ]
+    words = command.split()
+    assert {"--no-softmax", "--recipe", "--hard-swish", "--io", "--calibration"} <= {*words}
+    assert words[words.index("--budget") + 1] == "15"
+    (stated_range,) = [word.partition("=")[2] for word in words if word.startswith("--input-range=")]
+    assert parse_input_range(stated_range) == InputRange((127.5,), (127 / 3,))
+    assert "--no-softmax" not in page(gathered(MADE))
 
 
 def test_that_no_answer_changed_is_a_result() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
+from edge_mnv3.core.results.model_facts import InputFacts
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.html_report.blocks import Block, Commands, Facts, Section, Table, Text, columns, number, row
@@ -66,8 +67,11 @@ def _quantize(made: QuantizeResult, manifest: str) -> str:
         words += ["--variant", f"{network.size}{'_minimalistic' if network.minimalistic else ''}"]
         words += ["--alpha", f"{network.alpha:g}", "--input-size", str(network.input_size_px)]
         words += ["--classes", str(network.classes)]
+        if not network.include_softmax:
+            words.append("--no-softmax")
     if made.weights is not None:
         words += ["--weights", (made.weights.source == "file" and made.weights.path) or made.weights.source]
+    words += _stated_range(made.model.input)
     words += ["--calibration", manifest, "--recipe", made.recipe, "--hard-swish", made.hard_swish]
     words += ["--io", made.io]
     if made.budget_percent:
@@ -77,9 +81,25 @@ def _quantize(made: QuantizeResult, manifest: str) -> str:
 
 def _validate(gathered: Gathered, result: ValidateResult) -> str:
     options = ["--data", result.data, "--preprocess", result.preprocess]
+    if result.float_.kernels == "builtin":
+        options += ["--kernels", "builtin"]  # by itself only int8 files fall back to them
+    if result.int8.class_offset:
+        options += ["--class-offset", str(result.int8.class_offset)]
+    if result.float_.input is not None:
+        options += _stated_range(result.float_.input)
+    if result.task_source == "stated" and result.outputs:
+        options += ["--task", result.outputs[0].output.task]
     if result.gate is not None:
         options += ["--max-drop-points", f"{result.gate.max_drop_points:g}"]
     return f"edge-mnv3 validate {pair_options(gathered)} {shlex.join(options)} --json > validate.json"
+
+
+def _stated_range(facts: InputFacts) -> list[str]:
+    """The option, with all digits, where the user told the range and nothing else would."""
+    if facts.range_source != "stated":
+        return []
+    means, stds = (",".join(map(repr, numbers)) for numbers in (facts.mean, facts.std))
+    return [f"--input-range={means}/{stds}"]  # in one word, for a mean may begin with a minus
 
 
 def _hashes(gathered: Gathered) -> Table:
