@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from edge_mnv3.core.results.bench_report import DeviceBenchReport as DeviceBenchReport
     from edge_mnv3.core.results.bench_turns import HostTurnsResult as HostTurnsResult
     from edge_mnv3.core.results.calibrate import CalibrateResult as CalibrateResult
+    from edge_mnv3.core.results.calibration_statistics import StatisticsResult as StatisticsResult
     from edge_mnv3.core.results.cost import CostResult as CostResult
     from edge_mnv3.core.results.demo import DemoResult as DemoResult
     from edge_mnv3.core.results.diagnose import DiagnoseResult as DiagnoseResult
@@ -86,6 +87,10 @@ if TYPE_CHECKING:
     from edge_mnv3.stages.build import build as build
     from edge_mnv3.stages.calibrate import CalibrateRequest as CalibrateRequest
     from edge_mnv3.stages.calibrate import calibrate as calibrate
+    from edge_mnv3.stages.calibration_statistics import CollectStatisticsRequest as CollectStatisticsRequest
+    from edge_mnv3.stages.calibration_statistics import MergeStatisticsRequest as MergeStatisticsRequest
+    from edge_mnv3.stages.calibration_statistics import collect_statistics as collect_statistics
+    from edge_mnv3.stages.calibration_statistics import merge_statistics as merge_statistics
     from edge_mnv3.stages.compare import CompareRequest as CompareRequest
     from edge_mnv3.stages.compare import compare as compare
     from edge_mnv3.stages.cost import CostRequest as CostRequest
@@ -139,6 +144,7 @@ _PUBLIC = {
     "CalibrateResult": "edge_mnv3.core.results.calibrate",
     "CalibrationDataError": "edge_mnv3.core.errors",
     "CloudUnavailableError": "edge_mnv3.core.errors",
+    "CollectStatisticsRequest": "edge_mnv3.stages.calibration_statistics",
     "CompareRequest": "edge_mnv3.stages.compare",
     "CompareResult": "edge_mnv3.core.results.verdicts",
     "ConditionsDifferError": "edge_mnv3.core.errors",
@@ -172,6 +178,7 @@ _PUBLIC = {
     "InputFileError": "edge_mnv3.core.errors",
     "InspectRequest": "edge_mnv3.stages.inspect",
     "InspectResult": "edge_mnv3.core.results.models",
+    "MergeStatisticsRequest": "edge_mnv3.stages.calibration_statistics",
     "MissingExtraError": "edge_mnv3.core.errors",
     "ModelFileError": "edge_mnv3.core.errors",
     "ModelNotLoadedError": "edge_mnv3.core.errors",
@@ -196,6 +203,7 @@ _PUBLIC = {
     "SampleRequest": "edge_mnv3.core.images",
     "Source": "edge_mnv3.core.published",
     "SshUnavailableError": "edge_mnv3.core.errors",
+    "StatisticsResult": "edge_mnv3.core.results.calibration_statistics",
     "SweepPlan": "edge_mnv3.core.results.sweep",
     "SweepRequest": "edge_mnv3.stages.sweep_request",
     "SweepResult": "edge_mnv3.core.results.sweep",
@@ -210,6 +218,7 @@ _PUBLIC = {
     "bench": "edge_mnv3.stages.bench",
     "build": "edge_mnv3.stages.build",
     "calibrate": "edge_mnv3.stages.calibrate",
+    "collect_statistics": "edge_mnv3.stages.calibration_statistics",
     "compare": "edge_mnv3.stages.compare",
     "cost": "edge_mnv3.stages.cost",
     "custom_protocol": "edge_mnv3_android_bench.measuring.protocols",
@@ -217,6 +226,7 @@ _PUBLIC = {
     "diagnose": "edge_mnv3.stages.diagnose",
     "from_json": "edge_mnv3.core.results.json_format",
     "inspect": "edge_mnv3.stages.inspect",
+    "merge_statistics": "edge_mnv3.stages.calibration_statistics",
     "open_images": "edge_mnv3_calibration_data.source_kinds",
     "package": "edge_mnv3.stages.package",
     "parse_variant": "edge_mnv3.model.arch",

@@ -30,6 +30,7 @@ class _Entry(NamedTuple):
 COMMANDS = {
     "quantize": _Entry("quantize", "Make a full-integer .tflite of a MobileNetV3."),
     "calibrate": _Entry("calibrate", "Collect images and statistics once, for many quantizations."),
+    "statistics": _Entry("statistics", "Collect calibration statistics over any number of images."),
     "validate": _Entry("validate", "Compare the accuracy of a float and an int8 file."),
     "sweep": _Entry("sweep", "Quantize in many ways, and say which is worth its cost."),
     "results": _Entry("results", "Show, export and remove what validate has kept of images."),

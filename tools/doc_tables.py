@@ -25,6 +25,7 @@ from edge_mnv3.core.results import (
     bench_log,
     bench_report,
     bench_turns,
+    calibration_statistics,
     model_facts,
     stated,
     validate_statistics,
@@ -65,6 +66,7 @@ from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
 TOP_RESULTS = {
     "quantize": quantize_results.QuantizeResult,
     "calibrate": calibrate_results.CalibrateResult,
+    "statistics": calibration_statistics.StatisticsResult,
     "validate": validate_results.ValidateResult,
     "sweep": sweep_results.SweepResult,
     "sweep --dry-run": sweep_results.SweepPlan,
@@ -94,6 +96,7 @@ RESULT_MODULES = (
     model_facts,
     image_results,
     calibrate_results,
+    calibration_statistics,
     quantize_results,
     recipe_results,
     validate_results,

@@ -23,6 +23,7 @@ TEXTS = ("", "\udcff", "x" * 5000, "=", "é", "1..2..3", "0..0")
 NEEDED: dict[str, tuple[str, ...]] = {
     "quantize": ("none.keras",),
     "calibrate": ("none.keras", "-o", "calibrated"),
+    "statistics": ("show", "none.npz"),
     "validate": ("--float", "none.tflite", "--int8", "none.tflite", "--data", "none.csv"),
     "sweep": ("none.keras",),
     "diagnose": ("--float", "none.tflite", "--int8", "none.tflite", "--data", "none.csv"),

@@ -139,13 +139,14 @@ SAMPLES_HELP = (
     f"Take N calibration images.  [default: all, but {CALIBRATION_SAMPLES} at most; "
     f"{MADE_CALIBRATION_SAMPLES} synthetic ones]"
 )
+SEED_HELP = "Choose images by this seed."
 images_options = all_options(
     click.option(
         "--samples",
         type=click.IntRange(min=1),
         help=SAMPLES_HELP,
     ),
-    click.option("--seed", type=int, default=0, show_default=True, help="Choose images by this seed."),
+    click.option("--seed", type=int, default=0, show_default=True, help=SEED_HELP),
     preprocess_option,
 )
 _model_options = all_options(

@@ -53,6 +53,14 @@ if TYPE_CHECKING:
 )
 @images_options
 @click.option(
+    "--statistics",
+    multiple=True,
+    type=PATH,
+    metavar="FILE.npz|DIR",
+    help="Take what values reach from these files of edge-mnv3 statistics, over any number of images; costs "
+    "are measured, and weights fitted, on --calibration.  [default: from --calibration]",
+)
+@click.option(
     "--recipe",
     type=Choice(sorted(RECIPES)),
     default=DEFAULT_RECIPE,
@@ -173,6 +181,15 @@ def _copies_row(result: QuantizeResult) -> list[tuple[str, str]]:
     return [("budget", f"{bought}, for {spent}")]
 
 
+def _statistics_row(result: QuantizeResult) -> list[tuple[str, str]]:
+    """A row for statistics that were given."""
+    used = result.statistics
+    if used is None:
+        return []
+    files = f"{len(used.paths)} files" if len(used.paths) > 1 else used.paths[0]
+    return [("statistics", f"{used.images:,} images, {files}")]
+
+
 def table(result: QuantizeResult) -> str:
     """Writes a result for people."""
     checks = result.checks
@@ -187,6 +204,7 @@ def table(result: QuantizeResult) -> str:
         ("int8", f"{result.int8_path} ({result.int8_size_bytes / 1e6:.2f} MB, {result.io} in and out)"),
         *_copies_row(result),
         ("calibration", f"{len(result.calibration.images)} images, {result.calibration.kind}"),
+        *_statistics_row(result),
         ("full integer", "yes" if checks.full_integer else "NO"),
         ("XNNPACK", xnnpack(checks.xnnpack)),
         ("built-in kernels", builtin_kernels(checks.builtin)),

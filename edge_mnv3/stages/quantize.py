@@ -38,10 +38,12 @@ from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
 from edge_mnv3.stages.open_model import READING, OpenedModel, model_name, open_float_model
+from edge_mnv3.stages.population import check_population, read_population, used_statistics
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES, RecipeConfig
 from edge_mnv3_quantization.recipes.expected import SMALL_MULTIPLY_ADDS, expected_s
 
 if TYPE_CHECKING:
+    from edge_mnv3_quantization.calibration.counted import CountedStatistics
     from edge_mnv3_quantization.calibration.statistics import Statistics
     from edge_mnv3_quantization.recipes.inputs import Quantized
 
@@ -65,6 +67,9 @@ class QuantizeRequest(Request):
         samples: Number of calibration images, at least 1; None for up to 500, or 200 synthetic ones.
         seed: Decides which images are drawn, and is the seed of the recipe.
         preprocess: Key of `PREPROCESSES`.
+        statistics: Files, or folders of files, of `edge-mnv3 statistics`, together over any images: the
+            numbers that values reach are taken from them, while costs are measured and weights fitted on the
+            calibration images. Empty for those of the calibration images.
         recipe: Key of `RECIPES`.
         hard_swish: What the recipe makes of hard-swish; `auto` for one that has no choice.
         budget_percent: How much more modelled cost on an Arm processor channel copies may add, 0 to
@@ -80,6 +85,7 @@ class QuantizeRequest(Request):
     samples: Count | None = None
     seed: int = 0
     preprocess: PreprocessName = DEFAULT_PREPROCESS
+    statistics: Sequence[AnyPath] = ()
     recipe: str = DEFAULT_RECIPE
     hard_swish: HardSwishPolicy = DEFAULT_HARD_SWISH
     budget_percent: float = 0.0
@@ -92,7 +98,8 @@ class QuantizeRequest(Request):
         """Refuses what the registries do not have.
 
         Raises:
-            ArgumentError: The recipe is unknown, or it has no such choice of hard-swish, or no such budget.
+            ArgumentError: The recipe is unknown, or it has no such choice of hard-swish, no such budget, or
+                no use for statistics.
         """
         recipe = _recipe(self)
         if not 0 <= self.budget_percent <= MOST_BUDGET_PERCENT:
@@ -104,6 +111,13 @@ class QuantizeRequest(Request):
                 f"--budget with recipe {recipe.name}",
                 f"{self.budget_percent:g}",
                 "0: it copies no channels",
+                f"use --recipe {DEFAULT_RECIPE}",
+            )
+        if self.statistics and not recipe.reuses_statistics:
+            raise ArgumentError(
+                f"--statistics with recipe {recipe.name}",
+                "statistics",
+                "none: TensorFlow's converter collects its own",
                 f"use --recipe {DEFAULT_RECIPE}",
             )
 
@@ -122,7 +136,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
         CalibrationDataError: There are no images, or they cannot be read.
         ConversionError: A converter or the recipe refuses the graph.
         DownloadError: The published weights cannot be downloaded.
-        InputFileError: The weights, a list of images or stored statistics cannot be read.
+        InputFileError: The weights, a list of images or statistics cannot be read.
         OutputError: A file exists and `force` is off, or it cannot be written.
         WeightsMismatchError: The weights are those of another network or class count.
     """
@@ -137,6 +151,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     ]
     check_writable(paths, force=request.force)
     run = _Run(reporter)
+    population = read_population(request.statistics)
     source = open_images(request.calibration)
     if source.synthetic:
         run.warn(recipe.synthetic_warning)
@@ -148,7 +163,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
         sample = _calibration_sample(request, opened, source, run)
         float_model = opened.made()
     run.timings_s |= float_model.timings_s
-    quantized = _quantized(request, float_model, sample, run)
+    quantized = _quantized(request, float_model, sample, population, run)
     with staged(paths, force=request.force) as (float_path, int8_file, json_file):
         float_path.write_bytes(float_model.content)
         int8_file.write_bytes(quantized.model)
@@ -161,6 +176,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
             variant=float_model.variant,
             weights=float_model.weights,
             calibration=sample.manifest,
+            statistics=used_statistics(request.statistics, population),
             recipe=request.recipe,
             hard_swish=request.hard_swish,
             budget_percent=request.budget_percent,
@@ -256,13 +272,23 @@ def _calibration_sample(
 
 
 def _quantized(
-    request: QuantizeRequest, float_model: FloatModel, sample: ImageSample, run: _Run
+    request: QuantizeRequest,
+    float_model: FloatModel,
+    sample: ImageSample,
+    population: CountedStatistics | None,
+    run: _Run,
 ) -> Quantized:
     from edge_mnv3_quantization.options import QuantizationOptions
     from edge_mnv3_quantization.recipes import quantize as recipes
 
     recipe, takes = RECIPES[request.recipe], float_model.input_range
-    statistics = _stored_statistics(request.calibration, float_model) if recipe.reuses_statistics else None
+    statistics: Statistics | CountedStatistics | None = None
+    if population is not None:
+        for warning in check_population(population, float_model, sample):
+            run.warn(warning)
+        statistics = population
+    elif recipe.reuses_statistics:
+        statistics = _stored_statistics(request.calibration, float_model)
     with run.timed("quantize", _QUANTIZING):
         quantized = recipes.quantize(
             float_model.content,

@@ -107,6 +107,7 @@ def _write_variant(folder: Path, name: str, recipe: str, classes: int) -> None:
     float_path = write_classifier(folder / f"{name}_float.tflite", "float32", classes=classes)
     int8_path = write_classifier(folder / f"{name}_int8.tflite", "uint8", classes=classes)
     result = QuantizeResult(
+        statistics=None,
         name=name,
         model=IMAGENET_CLASSIFIER,
         source=None,

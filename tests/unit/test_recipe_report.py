@@ -106,7 +106,7 @@ def test_notes_of_the_release_before_are_read() -> None:
 def test_quantize_json_of_the_release_before() -> None:
     text = (GOLDEN / "quantize-v1.json").read_text(encoding="utf-8")
     result = from_json(QuantizeResult, text)
-    assert (result.schema_version, result.recipe_report, result.hard_swish) == (6, None, "auto")
+    assert (result.schema_version, result.recipe_report, result.hard_swish) == (7, None, "auto")
     assert from_json(QuantizeResult, to_json(result)) == result
 
 

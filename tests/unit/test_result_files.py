@@ -21,6 +21,7 @@ from edge_mnv3.core.result_files import (
     read_result,
 )
 from edge_mnv3.core.results.calibrate import CalibrateResult
+from edge_mnv3.core.results.calibration_statistics import CountedImages, UsedStatistics
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.models import BuildResult, InspectResult
@@ -155,7 +156,7 @@ def test_several_outputs_are_shown_by_name() -> None:
 
 def test_quantize_json_from_before_there_was_a_cache() -> None:
     result = read_quantize_result(FORMATS / "quantize-v2.json")
-    assert result.schema_version == 6
+    assert result.schema_version == 7
     assert result.float_from_cache is False
     assert result.recipe_report is not None
     assert len(result.calibration.images) == 6
@@ -186,6 +187,18 @@ def test_quantize_json_from_before_there_was_a_budget() -> None:
     assert report is not None
     assert (report.copied_layers, report.copies_cost_percent) == ((), 0.0)
     assert not any(line.startswith("budget") for line in table(result).splitlines())
+
+
+def test_quantize_json_from_before_statistics_were_given() -> None:
+    result = read_quantize_result(FORMATS / "quantize-v6.json")
+    assert (result.statistics, result.budget_percent) == (None, 5.0)
+    assert not any(line.startswith("statistics") for line in table(result).splitlines())
+    data = (CountedImages(sha256="d", location="photos"),)
+    for paths, words in ((("a.npz",), "a.npz"), (("a.npz", "b.npz"), "2 files")):
+        used = UsedStatistics(paths=paths, sha256="s", images=12_000, data=data)
+        lines = table(dataclasses.replace(result, statistics=used)).splitlines()
+        shown = [line.split(maxsplit=1)[1] for line in lines if line.startswith("statistics")]
+        assert shown == [f"12,000 images, {words}"]
 
 
 def test_a_budget_is_shown_with_what_it_bought() -> None:

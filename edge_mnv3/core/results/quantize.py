@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from edge_mnv3.core.results.calibration_statistics import UsedStatistics
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.results.model_facts import ModelFacts
@@ -33,6 +34,11 @@ def _without_budget(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "budget_percent": 0.0}
 
 
+def _without_statistics(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 6: the statistics were always those of the calibration images then."""
+    return {**data, "statistics": None}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeResult:
     """A float and an int8 file made from one graph.
@@ -44,6 +50,8 @@ class QuantizeResult:
         variant: The network; None for a whole model.
         weights: Where the variant's weights came from; None for a whole model.
         calibration: The calibration images.
+        statistics: The statistics that were given, from which the numbers that values reach were taken; None
+            where they are those of the calibration images.
         recipe: Name of the quantization recipe.
         hard_swish: What it was asked to make of hard-swish.
         budget_percent: How much more modelled cost it was allowed.
@@ -65,7 +73,14 @@ class QuantizeResult:
 
     FORMAT: ClassVar[Format] = Format(
         "quantize",
-        (_without_report, _without_cache, facts_of_variant, _without_findings, _without_budget),
+        (
+            _without_report,
+            _without_cache,
+            facts_of_variant,
+            _without_findings,
+            _without_budget,
+            _without_statistics,
+        ),
     )
     schema_version: int = FORMAT.version
     name: str
@@ -74,6 +89,7 @@ class QuantizeResult:
     variant: VariantInfo | None
     weights: WeightsInfo | None
     calibration: CalibrationManifest
+    statistics: UsedStatistics | None
     recipe: str
     hard_swish: str
     budget_percent: float

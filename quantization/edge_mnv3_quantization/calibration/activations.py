@@ -113,7 +113,12 @@ def run_float(
 
 def float_input(network: Network, image: Image) -> npt.NDArray[np.float32]:
     """Scales an image (H, W, 3) to what the float network takes, (1, H, W, 3)."""
+    return scaled_pixels(image, network.input_scale, network.input_offset)
+
+
+def scaled_pixels(image: Image, scale: float, offset: float) -> npt.NDArray[np.float32]:
+    """Scales the pixels of an image (H, W, C) to scale * pixel + offset, (1, H, W, C)."""
     pixels = image[np.newaxis].astype(np.float32)
-    scaled: npt.NDArray[np.float32] = pixels * np.float32(network.input_scale)
-    scaled += np.float32(network.input_offset)
+    scaled: npt.NDArray[np.float32] = pixels * np.float32(scale)
+    scaled += np.float32(offset)
     return scaled

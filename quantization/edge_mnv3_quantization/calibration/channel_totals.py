@@ -17,7 +17,8 @@ LARGEST_NUMBER = 1e9  # the squares of such numbers, and their sums, fit into th
 
 _FAST_ROW = 2048
 # The units of three integer sums. Each sum takes what the one before leaves over, at most half of that one's
-# unit, which is 2^39 units of the next: there is room for 2^24 images.
+# unit, which is 2^39 units of the next: there is room for 2^24 images
+# of usual numbers, and what has no room is refused.
 _UNITS = (2.0**10, 2.0**-30, 2.0**-70)
 
 Floats = npt.NDArray[np.float32]
@@ -60,10 +61,14 @@ class ChannelTotals:
         _add_exactly(self.squares, np.concatenate([_mean(np.square(output)) for output in outputs]))
 
     def merge(self, other: ChannelTotals) -> None:
-        """Adds the totals of other images over the same channels."""
+        """Adds the totals of other images over the same channels.
+
+        Raises:
+            OverflowError: A sum has no room left; nothing was added.
+        """
+        sums, squares = _sum(self.sums, other.sums), _sum(self.squares, other.squares)
         self._widen(other.low, other.high)
-        self.sums[...] += other.sums
-        self.squares[...] += other.squares
+        self.sums[...], self.squares[...] = sums, squares
 
     def copy(self) -> ChannelTotals:
         """Copies the arrays."""
@@ -92,6 +97,14 @@ def exact_sum(integers: Integers) -> Doubles:
         (part.astype(np.float64) * unit for part, unit in zip(integers[::-1], _UNITS[::-1], strict=True)),
         start=np.zeros(integers.shape[1]),
     )
+    return total
+
+
+def _sum(one: Integers, other: Integers) -> Integers:
+    """Adds integers, and refuses what wraps around: a sum of two of one sign has that sign."""
+    total = one + other
+    if (((one ^ total) & (other ^ total)) < 0).any():
+        raise OverflowError
     return total
 
 

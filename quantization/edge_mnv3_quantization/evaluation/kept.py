@@ -165,7 +165,7 @@ def _description(evaluation: Evaluation, images: ImageSource, runtime: str) -> d
         "kept": evaluation.reading.kept,
         "decoder": images.decoder,
         "numpy": np.__version__,
-        "processor": _processor(),
+        "processor": processor(),
         "code": _code(),
     }
 
@@ -178,7 +178,7 @@ def _code() -> str | None:
     return sha256_sources([*_CODE, *readings]) if readings else None
 
 
-def _processor() -> str:
+def processor() -> str:
     """What tells which kernels a processor gets: float results of others differ in their last bits."""
     facts = {platform.machine(), platform.processor()}
     try:

@@ -38,7 +38,7 @@ from edge_mnv3_quantization.recipes.candidates import Candidate, best_candidate,
 from edge_mnv3_quantization.recipes.config import TRIAL_IMAGES
 from edge_mnv3_quantization.recipes.expected import expected_s
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs, Quantized
-from edge_mnv3_quantization.recipes.notes import RECIPE_REPORT, write_notes, write_report
+from edge_mnv3_quantization.recipes.notes import RECIPE_REPORT, write_notes, write_report, write_statistics
 from edge_mnv3_quantization.recipes.plan import Plan, measured_plan
 from edge_mnv3_quantization.recipes.report import equalized_report
 from edge_mnv3_quantization.recipes.synthetic_images import is_refitted
@@ -53,6 +53,8 @@ def quantize_equalized(inputs: QuantizationInputs) -> Quantized:
     synthetic = inputs.options.synthetic
     exponents = config.exponents_to_try(len(images), synthetic=synthetic)
     counted = len(inputs.statistics.images) if inputs.statistics else 0
+    if inputs.population:
+        counted = len(images)  # none of them is run for statistics
     work = Work(expected_s(config, len(images), observed=counted, synthetic=synthetic), inputs.reporter)
     plan = measured_plan(inputs, observed, work)
     with work.phase("choose_exponent", repeats=max(1, len(exponents))):
@@ -70,7 +72,9 @@ def quantize_equalized(inputs: QuantizationInputs) -> Quantized:
         weights,
         io=inputs.options.io,
         takes=inputs.options.input_range,
-        notes=write_notes(plan.lowered, chosen.scales) | {RECIPE_REPORT: write_report(report)},
+        notes=write_notes(plan.lowered, chosen.scales)
+        | {RECIPE_REPORT: write_report(report)}
+        | write_statistics(inputs.population.facts if inputs.population else None),
     )
     return Quantized(model=model, report=report)
 

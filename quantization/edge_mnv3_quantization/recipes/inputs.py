@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.recipe import RecipeReport
+from edge_mnv3_quantization.calibration.counted import CountedStatistics
 from edge_mnv3_quantization.calibration.statistics import Statistics
 from edge_mnv3_quantization.options import QuantizationOptions
 from edge_mnv3_quantization.recipes.config import RecipeConfig
@@ -26,6 +27,8 @@ class QuantizationInputs:
         options: The caller's choices.
         statistics: Statistics of the float model over some of the images, which are not run in float again;
             None if there are none.
+        population: Statistics of the float model over any images, which are taken as they are, in place of
+            those of `images`; None where those count.
         reporter: Its `progress` is told of (units of work done, units in all).
     """
 
@@ -34,6 +37,7 @@ class QuantizationInputs:
     config: RecipeConfig
     options: QuantizationOptions
     statistics: Statistics | None
+    population: CountedStatistics | None = None
     reporter: Reporter
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from edge_mnv3.core.results.calibration_statistics import StatisticsFacts
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3.core.results.recipe import RecipeReport
 from edge_mnv3_quantization.graph.network import Array, Network
@@ -20,6 +21,7 @@ CHANNEL_COPIES = "edge_mnv3_channel_copies"
 CHANNEL_GROUPS = "edge_mnv3_channel_groups"
 EQUALIZATION_SCALES = "edge_mnv3_channel_factors"
 RECIPE_REPORT = "edge_mnv3_recipe_report"
+STATISTICS = "edge_mnv3_statistics"
 _DTYPE = np.dtype("<f4")
 
 
@@ -77,6 +79,14 @@ def read_copies(entry: bytes) -> dict[str, Sequence[int]]:
         ValueError: The entry is damaged.
     """
     return dict(json.loads(entry))
+
+
+def write_statistics(facts: StatisticsFacts | None) -> dict[str, bytes]:
+    """Makes the entry that names the statistics that were given; none where they were the images' own."""
+    if facts is None:
+        return {}
+    noted = {"images": facts.images, "sha256": facts.sha256}
+    return {STATISTICS: json.dumps(noted, separators=(",", ":")).encode()}
 
 
 def write_report(report: RecipeReport) -> bytes:

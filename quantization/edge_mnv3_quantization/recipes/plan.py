@@ -14,7 +14,9 @@ from edge_mnv3_quantization.algorithms.equalization import group_scales
 from edge_mnv3_quantization.algorithms.lowering import choose_forms, lower
 from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, shrunk
-from edge_mnv3_quantization.calibration.statistics import collect
+from edge_mnv3_quantization.calibration.activations import ChannelStatistics
+from edge_mnv3_quantization.calibration.counted import check_network
+from edge_mnv3_quantization.calibration.statistics import collect, network_sha256
 from edge_mnv3_quantization.graph.heads import logits_values
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.rewrites import fold_constant_excitations
@@ -49,6 +51,18 @@ class Plan(NamedTuple):
     copies_percent: float = 0.0
 
 
+def _statistics(
+    inputs: QuantizationInputs, observed: Network, work: Work
+) -> tuple[dict[int, ChannelStatistics], int]:
+    """The statistics of each value, and over how many images they are."""
+    population = inputs.population
+    if population is None:
+        of_images = collect(observed, inputs.images, start=inputs.statistics, reporter=work)
+        return of_images.by_value(observed), len(inputs.images)
+    check_network(population.facts, network_sha256(observed))
+    return population.by_value(observed), population.facts.images
+
+
 def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> Plan:
     """Observes the float network, measures what errors cost, and decides what follows from that.
 
@@ -63,11 +77,11 @@ def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> 
     """
     images, options = inputs.images, inputs.options
     with work.phase("observe"):
-        statistics = collect(observed, images, start=inputs.statistics, reporter=work).by_value(observed)
-        constant = constant_excitations(observed, statistics) if len(images) >= _FEWEST_FOR_CONSTANT else {}
+        statistics, counted = _statistics(inputs, observed, work)
+        constant = constant_excitations(observed, statistics) if counted >= _FEWEST_FOR_CONSTANT else {}
         network = fold_constant_excitations(observed, constant)
     with work.phase("measure"):
-        seen = shrunk(network, statistics, len(images), least=SHRINKAGE if options.synthetic else 0.0)
+        seen = shrunk(network, statistics, counted, least=SHRINKAGE if options.synthetic else 0.0)
         measured = images[: inputs.config.measured_images]
         sensitivities = measure(network, seen, measured, seed=options.seed, reporter=work)
         if options.synthetic:

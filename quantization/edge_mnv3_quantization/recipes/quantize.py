@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3_quantization.calibration.counted import CountedStatistics
 from edge_mnv3_quantization.calibration.statistics import Statistics
 from edge_mnv3_quantization.options import QuantizationOptions
 from edge_mnv3_quantization.recipes.config import Engine, RecipeConfig
@@ -28,7 +29,7 @@ def quantize(
     config: RecipeConfig,
     *,
     options: QuantizationOptions | None = None,
-    statistics: Statistics | None = None,
+    statistics: Statistics | CountedStatistics | None = None,
     reporter: Reporter = SILENT,
 ) -> Quantized:
     """Quantizes a float file to int8.
@@ -41,7 +42,8 @@ def quantize(
         config: The recipe, such as `RECIPES["accurate"]`.
         options: The caller's choices; None for the defaults.
         statistics: Statistics of this network over all or some of the images, which are then not run in float
-            again. The engine `converter` does not use them.
+            again; or those of any images (`CountedStatistics`), which take the place of those of `images`.
+            The engine `converter` does not use them.
         reporter: Its `progress` is told of (units of work done, units in all).
 
     Returns:
@@ -57,7 +59,8 @@ def quantize(
         images=images,
         config=config,
         options=options or QuantizationOptions(),
-        statistics=statistics,
+        statistics=statistics if isinstance(statistics, Statistics) else None,
+        population=statistics if isinstance(statistics, CountedStatistics) else None,
         reporter=reporter,
     )
     try:

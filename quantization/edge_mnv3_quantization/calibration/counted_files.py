@@ -1,0 +1,189 @@
+"""Files of statistics over any number of images: an `.npz` with their facts and a hash over all of it.
+
+The same statistics give the same bytes. While statistics are collected, a file of the same form with the
+numbers of the shards that are done lies beside the output, under `unfinished_path`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.outputs import staged
+from edge_mnv3.core.paths import no_file
+from edge_mnv3.core.results.calibration_statistics import StatisticsFacts
+from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3_quantization.calibration.channel_totals import ChannelTotals, no_totals
+from edge_mnv3_quantization.calibration.counted import TOTALS, CountedStatistics
+from edge_mnv3_quantization.calibration.shard_totals import DIGEST_BYTES
+
+SUFFIX = ".npz"
+UNFINISHED_SUFFIX = ".unfinished"
+_FACTS, _SHA256 = "facts.json", "sha256.txt"
+_DIGESTS, _DONE = "digests", "done"
+_COMPRESSION = 1  # of 9
+
+
+class Unfinished(NamedTuple):
+    """Statistics that are being collected.
+
+    Attributes:
+        counted: The statistics so far.
+        done: Numbers of the engine's shards that they have.
+    """
+
+    counted: CountedStatistics
+    done: frozenset[int]
+
+
+def unfinished_path(path: Path) -> Path:
+    """Names the file of statistics that are being collected for an output."""
+    return path.with_name(path.name + UNFINISHED_SUFFIX)
+
+
+def save_counted(counted: CountedStatistics, path: Path) -> None:
+    """Writes statistics, in place of a file that may be there.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    _save(counted, path, {})
+
+
+def save_unfinished(counted: CountedStatistics, done: Collection[int], path: Path) -> None:
+    """Writes statistics that are being collected, in place of an older file.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    bits = np.zeros(max(done, default=-1) + 1, bool)
+    bits[list(done)] = True
+    _save(counted, path, {_DONE: np.packbits(bits)})
+
+
+def load_counted(path: Path) -> CountedStatistics:
+    """Reads what `save_counted` wrote.
+
+    Raises:
+        InputFileError: It is missing, damaged, of a newer version, or no such file.
+    """
+    members = _members(path)
+    if _DONE in members:
+        raise InputFileError(
+            f"statistics {path}",
+            "statistics that are not finished",
+            "finished ones",
+            "run the command that collects them again: it goes on where it was",
+        )
+    return _parsed(path, members)
+
+
+def load_unfinished(path: Path) -> Unfinished:
+    """Reads what `save_unfinished` wrote.
+
+    Raises:
+        InputFileError: It is missing, damaged, of another version, or no such file.
+    """
+    members = _members(path)
+    if _DONE not in members:
+        raise InputFileError(
+            f"statistics {path}", "finished statistics", "unfinished ones", "delete or rename it"
+        )
+    bits = np.unpackbits(np.asarray(_array(members[_DONE])))
+    return Unfinished(_parsed(path, members), frozenset(np.flatnonzero(bits).tolist()))
+
+
+def _save(counted: CountedStatistics, path: Path, more: dict[str, npt.NDArray[Any]]) -> None:
+    arrays = {name: getattr(counted.totals, name) for name in TOTALS}
+    # Digests as rows of bytes: NumPy drops zeros at the end of texts.
+    digests = np.frombuffer(counted.digests.tobytes(), np.uint8).reshape(-1, DIGEST_BYTES)
+    arrays |= {_DIGESTS: digests, **more}
+    contents = {_FACTS: to_json(counted.facts).encode()}
+    contents |= {name: _npy(array) for name, array in arrays.items()}
+    contents[_SHA256] = _sha256(contents).encode()
+    with staged([path], force=True) as (temporary,), zipfile.ZipFile(temporary, "w") as archive:
+        for name, content in contents.items():
+            file = name if name in (_FACTS, _SHA256) else f"{name}.npy"
+            kind = zipfile.ZIP_STORED if name == _DIGESTS else zipfile.ZIP_DEFLATED
+            # With a date of its own, the same statistics would have other bytes.
+            archive.writestr(zipfile.ZipInfo(file), content, kind, _COMPRESSION)
+
+
+def _npy(array: npt.NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _array(content: bytes) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    return array
+
+
+def _sha256(contents: dict[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, content in sorted(contents.items()):
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _members(path: Path) -> dict[str, bytes]:
+    """Reads a file whose hash is right."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if _FACTS not in archive.namelist():
+                raise InputFileError(
+                    f"statistics {path}", "another .npz file", "a file of edge-mnv3 statistics collect"
+                )
+            members = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
+        stated = members.pop(_SHA256).decode()
+        if _sha256(members) != stated:
+            raise ValueError("another hash")
+    except FileNotFoundError as error:
+        raise InputFileError(f"statistics {path}", no_file(path)) from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path) from error
+    return members
+
+
+def _damaged(path: Path) -> InputFileError:
+    return InputFileError(
+        f"statistics {path}",
+        "a damaged file",
+        "a file of edge-mnv3 statistics collect",
+        f"delete {path.name} and collect it again",
+    )
+
+
+def _parsed(path: Path, members: dict[str, bytes]) -> CountedStatistics:
+    try:
+        facts = from_json(StatisticsFacts, members[_FACTS].decode())
+    except ValueError as error:
+        raise InputFileError(
+            f"statistics {path}", " ".join(str(error).split()), "a file of this version of edge-mnv3"
+        ) from error
+    try:
+        totals = ChannelTotals(**{name: _array(members[name]) for name in TOTALS})
+        rows = _array(members[_DIGESTS])
+        wanted = no_totals(sum(facts.channels))
+        for name in TOTALS:
+            got, like = getattr(totals, name), getattr(wanted, name)
+            if (got.shape, got.dtype) != (like.shape, like.dtype):
+                raise ValueError(name)
+        if rows.shape != (facts.images, DIGEST_BYTES) or rows.dtype != np.uint8:
+            raise ValueError(_DIGESTS)
+    except (ValueError, KeyError) as error:
+        raise _damaged(path) from error
+    return CountedStatistics(
+        facts=facts, totals=totals, digests=np.frombuffer(rows.tobytes(), f"S{DIGEST_BYTES}")
+    )

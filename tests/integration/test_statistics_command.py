@@ -1,0 +1,191 @@
+"""Statistics from parts: the same ranges and int8 bytes whatever the parts, and after a kill."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from edge_mnv3.cli import main
+from edge_mnv3.core.results.calibration_statistics import StatisticsResult
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.tflite.read import read_model
+from edge_mnv3_calibration_data.synthetic import synthetic_image
+from edge_mnv3_quantization.recipes.notes import STATISTICS
+
+pytestmark = pytest.mark.xdist_group("statistics")  # fixtures made once
+IMAGES, SAMPLES = 40, 10
+GRAPH = ["--variant", "small_minimalistic", "--alpha", "0.35", "--input-size", "64"]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def collect(*arguments: object) -> StatisticsResult:
+    result = run("statistics", "collect", *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return from_json(StatisticsResult, result.stdout)
+
+
+def quantize(*arguments: object) -> QuantizeResult:
+    result = run("quantize", *arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return from_json(QuantizeResult, result.stdout)
+
+
+def error(*arguments: object) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 1, result.output
+    return result.stderr.splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Options of a small graph with random weights, the same for all tests."""
+    path = tmp_path_factory.mktemp("weights") / "small.keras"
+    made = run("build", *GRAPH, "--weights", "none", "--classes", 4, "-o", path)
+    assert made.exit_code == 0, made.output
+    return [*GRAPH, "--weights", str(path)]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for index in range(IMAGES):
+        Image.fromarray(synthetic_image(index, size=80, seed=0)).save(folder / f"{index:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, graph: list[str], photos: Path) -> StatisticsResult:
+    return collect(*graph, "--calibration", photos, "-o", tmp_path_factory.mktemp("whole") / "all.npz")
+
+
+def test_one_two_and_seven_shards_give_the_same_int8_file(
+    graph: list[str], photos: Path, whole: StatisticsResult, tmp_path: Path
+) -> None:
+    options = [*graph, "--calibration", photos, "--samples", SAMPLES]
+    made = {1: quantize(*options, "--statistics", whole.path, "-o", tmp_path / "1")}
+    for of in (2, 7):
+        parts = tmp_path / f"parts-{of}"
+        for number in range(of, 0, -1):  # of the number of workers nothing depends
+            place = parts / f"{of - number}.npz"
+            shard = ("--shard", f"{number}/{of}", "--workers", number % 3 + 1)
+            collect(*graph, "--calibration", photos, *shard, "-o", place)
+        merged = tmp_path / f"{of}.npz"
+        assert run("statistics", "merge", parts, "-o", merged).exit_code == 0
+        assert merged.read_bytes() == Path(whole.path).read_bytes()
+        made[of] = quantize(*options, "--statistics", parts, "-o", tmp_path / str(of))
+    assert len({each.int8_sha256 for each in made.values()}) == 1
+    assert len({each.recipe_report and each.recipe_report.ranges for each in made.values()}) == 1
+    used = made[7].statistics
+    assert used is not None
+    assert (used.images, used.sha256, len(used.paths)) == (IMAGES, whole.facts.sha256, 7)
+    assert [(data.shards, data.of) for data in used.data] == [((1,), 1)]
+    noted = read_model(Path(made[7].int8_path).read_bytes(), "int8").metadata[STATISTICS]
+    assert json.loads(noted) == {"images": IMAGES, "sha256": whole.facts.sha256}
+
+
+def test_ranges_come_from_the_statistics(
+    graph: list[str], photos: Path, whole: StatisticsResult, tmp_path: Path
+) -> None:
+    options = [*graph, "--recipe", "fast", "--calibration", photos, "--samples", SAMPLES]
+    own = collect(*graph, "--calibration", photos, "--samples", SAMPLES, "-o", tmp_path / "own.npz")
+    assert own.facts.images == SAMPLES
+    plain = quantize(*options, "-o", tmp_path / "plain")
+    same = quantize(*options, "--statistics", own.path, "-o", tmp_path / "same")
+    more = quantize(*options, "--statistics", whole.path, "-o", tmp_path / "more")
+    ranges = [each.recipe_report.ranges for each in (plain, same, more) if each.recipe_report]
+    assert ranges[0] == ranges[1] != ranges[2]
+    assert plain.statistics is None
+    assert STATISTICS not in read_model(Path(plain.int8_path).read_bytes(), "int8").metadata
+
+
+def test_killed_in_the_middle_and_run_again(
+    graph: list[str], photos: Path, whole: StatisticsResult, tmp_path: Path
+) -> None:
+    script = (
+        "import os, signal; import edge_mnv3.stages.calibration_statistics as m\n"
+        "from edge_mnv3_quantization.calibration import collecting\n"
+        "collecting.CHECKPOINT_S = 0.0\n"
+        "original = m.save_unfinished\n"
+        "def save(counted, done, path):\n"
+        "    original(counted, done, path)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "m.save_unfinished = save\n"
+        "from edge_mnv3.cli import main\n"
+        "main()\n"
+    )
+    out = tmp_path / "a.npz"
+    arguments = [*graph, "--calibration", photos, "-o", out]
+    killed = subprocess.run(
+        [sys.executable, "-c", script, "statistics", "collect", *map(str, arguments)],
+        capture_output=True,
+        timeout=120,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    unfinished = tmp_path / "a.npz.unfinished"
+    assert not out.exists()
+    assert "got statistics that are not finished" in error("statistics", "show", tmp_path)
+    # What was counted of other images, or in another way, is not gone on with.
+    kept = unfinished.read_bytes()
+    message = error("statistics", "collect", *arguments, "--shard", "1/2")
+    assert "unfinished: got other data, expected those of this call; use --force" in message
+    assert unfinished.read_bytes() == kept
+    again = collect(*arguments)
+    assert (again.observed, again.reused) == (IMAGES - 16, 16)
+    assert out.read_bytes() == Path(whole.path).read_bytes()
+    assert not unfinished.exists()
+
+
+def test_statistics_that_do_not_fit_are_refused_in_one_line(
+    graph: list[str], photos: Path, whole: StatisticsResult, tmp_path: Path
+) -> None:
+    given = ["--calibration", photos, "--samples", SAMPLES, "-o", tmp_path / "out"]
+    twice = ["--statistics", whole.path] * 2
+    other = [*GRAPH, "--weights", "none", "--classes", 4]
+    for arguments, words in (
+        ([*other, "--statistics", whole.path], "expected those of"),
+        ([*graph, "--statistics", whole.path, "--preprocess", "resize"], "by slim, expected resize"),
+        (
+            [*graph, "--statistics", whole.path, "--recipe", "stock"],
+            "TensorFlow's converter collects its own",
+        ),
+        ([*graph, *twice], f"got {IMAGES} images that are in"),
+        ([*graph, "--statistics", photos], "got a folder without .npz files"),
+        ([*graph, "--statistics", photos / "00.png"], "got a damaged file"),
+    ):
+        assert words in error("quantize", *arguments, *given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_images_that_cannot_be_read_are_told_and_empty_shards_refused(
+    graph: list[str], photos: Path, tmp_path: Path
+) -> None:
+    some = tmp_path / "some"
+    shutil.copytree(photos, some)
+    (some / "07.png").write_bytes(b"no image")
+    result = collect(*graph, "--calibration", some, "-o", tmp_path / "a.npz")
+    assert (result.facts.images, [image.file for image in result.facts.skipped]) == (39, ["07.png"])
+    assert any(warning.startswith("07.png was left out: ") for warning in result.warnings)
+    assert "exists already" in error(
+        "statistics", "collect", *graph, "--calibration", some, "-o", tmp_path / "a.npz"
+    )
+    for arguments, words in (
+        (["--calibration", some, "--shard", "41/41"], "got 41/41 of 40 images"),
+        (["--calibration", some, "--shard", "3/2"], "got '3/2', expected K/N"),
+        (["--calibration", "synthetic"], "got synthetic, expected images"),
+    ):
+        assert words in error("statistics", "collect", *graph, *arguments, "-o", tmp_path / "b.npz")
+    assert "expected a .npz file" in error(
+        "statistics", "collect", *graph, "--calibration", some, "-o", tmp_path / "b.txt"
+    )
