@@ -49,12 +49,13 @@ class Truth(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def truth_of(names: Sequence[str], folder: Path) -> Truth | None:
+def truth_of(names: Sequence[str], folder: Path | None) -> Truth | None:
     """Finds the labels of images that are all of ImageNet's validation set, and in no class folders.
 
     Args:
         names: Their names, with slashes.
-        folder: What they lie in: looked into, with the folders above, for a file that lists the labels.
+        folder: What they lie in: looked into, with the folders above, for a file that lists the labels; None
+            where they are behind a URL.
 
     Returns:
         None for other images.
@@ -69,7 +70,7 @@ def truth_of(names: Sequence[str], folder: Path) -> Truth | None:
     synsets = [synset_in(name) for name in names]
     if None not in synsets:
         return Truth(tuple(map(_of_synset, synsets)), "zero", ())
-    path = _truth_file(folder.resolve())
+    path = None if folder is None else _truth_file(folder.resolve())
     if path is None:
         wanted = f"{_FILES[1]} (in the development kit) or {_FILES[0]}"
         return Truth(

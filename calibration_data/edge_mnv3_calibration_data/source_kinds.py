@@ -13,6 +13,7 @@ from edge_mnv3.core.choices import LabelMap
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.images import ImageSource, check_labelled, unread_warnings
 from edge_mnv3.core.results.images import CalibrationManifest
+from edge_mnv3_calibration_data.archives.remote_files import is_url, local_path
 from edge_mnv3_calibration_data.image_files import file_kind
 from edge_mnv3_calibration_data.label_maps import numbered
 from edge_mnv3_calibration_data.listed_images import ListedImage
@@ -79,6 +80,7 @@ def open_images(
         location: The path of a folder, of a `.csv` (columns `file` and, optional, `label`), a `.txt` (a path
             a line), an `.npz` (arrays `images` and, optional, `labels`), the `quantize.json` of an earlier
             run, or a folder of `calibrate`; as a text also the word `synthetic` or `digits`.
+            Also a tar, a TFRecord or a Parquet file, a folder or a pattern of them, and as a text their URL.
         need_labels: Refuse a source without labels.
         label_map: How its class numbers are counted: from 0 (`zero`), from 1 (`one`), or as ILSVRC2012_ID of
             ImageNet's development kit (`devkit`); None for what the source tells.
@@ -88,7 +90,15 @@ def open_images(
         CalibrationDataError: It holds no images, or labels are missing or wrong.
     """
     kinds = source_kinds()
+    location = local_path(location)
     kind = next((kind for kind in kinds if kind.recognizes(location)), None)
+    if kind is None and is_url(location):
+        raise InputFileError(
+            f"images {location}",
+            "a URL of none of these",
+            "the URL of a .tar, a TFRecord or a .parquet, of a folder of them, or a pattern",
+            "download other forms",
+        )
     if kind is None:
         path = Path(location)
         got, hint = file_kind(path) if path.exists() else ("no such file or folder", "")

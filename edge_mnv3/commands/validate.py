@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     "--data",
     required=True,
     type=PATH_OR_WORD,
-    metavar="CSV|DIR|digits",
+    metavar="CSV|DIR|URL|digits",
     help="Compare on these images: a CSV with columns file,label, or file and a column of 0 and 1 "
-    "for each label, a folder with one subfolder a class, an .npz, or 'digits'; embeddings and maps need no "
-    "labels.",
+    "for each label, a folder with one subfolder a class, an .npz, tars, TFRecords or Parquet files, their "
+    "URL, or 'digits'; embeddings and maps need no labels.",
 )
 @click.option(
     "--labels",

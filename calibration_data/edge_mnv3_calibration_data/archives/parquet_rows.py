@@ -123,7 +123,6 @@ def image_bytes(file: StoredFile, group: int, place: int) -> bytes:
     Raises:
         InputFileError: The file is not what it was, is damaged, or holds no bytes there.
     """
-    file.check_same()
     return _reader(file).image(group, place)
 
 
@@ -141,6 +140,8 @@ class _Reader:
         self._group, self._next = -1, 0
 
     def image(self, group: int, place: int) -> bytes:
+        if self._file.path is not None:
+            self._file.check_same()
         with self._lock:
             data = self._find(group, place)
         if data is None:
@@ -159,6 +160,8 @@ class _Reader:
         for batch in self._coming:
             column = batch.column(0)
             images = (column.field("bytes") if self._columns.nested else column).to_pylist()
+            if self._file.path is None:  # asking for each image would take as long as reading it
+                self._file.check_same()
             start, self._next = self._next, self._next + len(images)
             self._kept.append((group, start, images))
             if place < self._next:

@@ -13,6 +13,7 @@ from typing import NamedTuple, overload
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import ImageContent
 from edge_mnv3.core.results.images import CalibrationManifest, ImageShape
+from edge_mnv3_calibration_data.archives.remote_files import is_url
 from edge_mnv3_calibration_data.archives.stored_files import StoredFile
 from edge_mnv3_calibration_data.decode import decode
 from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource, LoadedImage
@@ -94,7 +95,14 @@ class PartTable(Sequence[ListedImage]):
         self._files.append(file)
 
     def add(self, name: str, part: Part, label: int | None = None, label_name: str | None = None) -> None:
-        """Adds an image of the last file."""
+        """Adds an image of the last file.
+
+        Args:
+            name: Its name behind that of the file: `/a.jpg` or `[3]`.
+            part: Where it lies.
+            label: Its class, or None.
+            label_name: The name of its class, or None.
+        """
         self._file.append(len(self._files) - 1)
         self._parts.extend(part)
         self._names += name.encode("utf-8", "surrogateescape")
@@ -118,12 +126,12 @@ class PartTable(Sequence[ListedImage]):
 
     def name(self, index: int) -> str:
         """Name of an image."""
-        first, end = self._ends[index], self._ends[index + 1]
-        return bytes(self._names[first:end]).decode("utf-8", "surrogateescape")
+        return f"{self._files[self._file[index]].name}{self.inner_name(index)}"
 
     def inner_name(self, index: int) -> str:
-        """Name of an image without that of its file in front."""
-        return self.name(index).removeprefix(f"{self._files[self._file[index]].name}/")
+        """Name of an image behind that of its file."""
+        first, end = self._ends[index], self._ends[index + 1]
+        return bytes(self._names[first:end]).decode("utf-8", "surrogateescape")
 
     def __len__(self) -> int:
         return len(self._file)
@@ -168,15 +176,17 @@ def recall_parts(
     Raises:
         EdgeMnv3Error: A file cannot be read.
     """
-    if manifest.root is None:
-        return {}
-    root = Path(manifest.root)
+    root = None if manifest.root is None else Path(manifest.root)
     named = {record.file: file_of(record.file) for record in manifest.images}
-    # A folder may be called like such a file.
-    wanted = {name: file for name, file in named.items() if file is not None and not (root / file).is_dir()}
+    wanted: dict[str, str] = {}
+    for name, file in named.items():
+        # A folder may be called like such a file.
+        if file is not None and (is_url(file) or (root is not None and not (root / file).is_dir())):
+            wanted[name] = file
     there: dict[str, ListedImage] = {}
     for file in dict.fromkeys(wanted.values()):
-        folder = file.rpartition("/")[0]
-        for image in open_file(str(root / file)).images:
+        remote = is_url(file) or root is None
+        folder = "" if remote else file.rpartition("/")[0]
+        for image in open_file(file if remote else str(root / file) if root else file).images:
             there[f"{folder}/{image.name}" if folder else image.name] = image
     return {name: replace(there[name], name=name) if name in there else None for name in wanted}

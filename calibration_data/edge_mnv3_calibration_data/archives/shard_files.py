@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3_calibration_data.archives.remote_files import is_url, list_url, url_name
 from edge_mnv3_calibration_data.archives.stored_files import StoredFile, stored_file
 from edge_mnv3_calibration_data.image_files import is_companion, is_image_name, list_folder
 
@@ -53,7 +54,7 @@ class ShardFiles(NamedTuple):
 
     Attributes:
         files: In the order of their names.
-        root: What they lie in.
+        root: What they lie in; None for URLs.
         remarks: What the user must know of them.
     """
 
@@ -69,6 +70,8 @@ def are_shards(location: str | Path, named: Named) -> bool:
         location: What the user gives.
         named: Tells by its name whether a file is of the kind.
     """
+    if is_url(location):
+        return bool(_of_url(str(location), named))
     path = Path(location)
     if path.is_dir():
         return bool(_of_folder(path, named))
@@ -85,12 +88,19 @@ def shard_files(location: str | Path, named: Named) -> ShardFiles:
         CalibrationDataError: They are the parts of a data set, `train` and `val` for example, or some of a
             numbered set are missing in a folder.
     """
+    if is_url(location):
+        urls = _of_url(str(location), named)
+        names = [url_name(url) for url in urls]
+        if len(urls) > 1:
+            _refuse_splits(str(location), str(location).rpartition("/")[0], names)
+        remarks = _incomplete(str(location), names, refuse=False) if len(urls) > 1 else ()
+        return ShardFiles(tuple(stored_file(url) for url in urls), None, remarks)
     path = Path(location)
     if path.is_file():
         return ShardFiles((stored_file(path),), path.parent, ())
     names = _of_folder(path, named) if path.is_dir() else _of_pattern(path)
     folder = path if path.is_dir() else path.parent
-    _refuse_splits(str(location), folder, names)
+    _refuse_splits(str(location), folder.as_posix(), names)
     remarks = _incomplete(str(location), names, refuse=path.is_dir())
     return ShardFiles(tuple(stored_file(folder / name) for name in names), folder, remarks)
 
@@ -107,6 +117,18 @@ def _of_folder(folder: Path, named: Named) -> list[str]:
             return [] if inside else names
     except OSError:
         return []
+
+
+def _of_url(url: str, named: Named) -> list[str]:
+    """The URLs of the files of a kind that a URL, a pattern or a folder leads to."""
+    if named(url_name(url)) and "*" not in url and not _RANGE.search(url):
+        return [url]
+    urls = [url] if "*" in url or not _RANGE.search(url) else expanded(url)
+    if "*" not in url and len(urls) > 1:
+        return urls if named(url_name(urls[0])) else []
+    if "*" not in url and re.search(r"\.\w{1,12}$", url_name(url)):
+        return []  # a file of another kind
+    return [each for each in list_url(url) if named(url_name(each)) and not is_companion(url_name(each))]
 
 
 def _is_pattern(name: str) -> bool:
@@ -163,7 +185,7 @@ def expanded(pattern: str) -> list[str]:
     return ["".join(each) for each in itertools.product(*parts)]
 
 
-def _refuse_splits(location: str, folder: Path, names: Sequence[str]) -> None:
+def _refuse_splits(location: str, folder: str, names: Sequence[str]) -> None:
     """Refuses the parts of a data set, of which one is meant."""
     by_split: dict[str, str] = {}
     for name in names:
@@ -171,7 +193,7 @@ def _refuse_splits(location: str, folder: Path, names: Sequence[str]) -> None:
             by_split.setdefault(split, name)
     if len(by_split) > 1:
         first, second = sorted(by_split)[:2]
-        pattern = folder / re.sub(r"\d+", "*", by_split[first])
+        pattern = f"{folder}/{re.sub(r'[0-9]+', '*', by_split[first])}"
         raise CalibrationDataError(
             f"images {location}",
             f"files of {' and '.join(sorted(by_split))}, parts of a data set, such as {by_split[second]}",

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.special_files import check_no_special_file
+from edge_mnv3_calibration_data.archives.remote_files import is_url, look, open_url, read_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class StoredFile:
     """A file as it was when its images were listed; cheap to send to another process.
 
     Attributes:
-        location: Its path.
+        location: Its path, or a URL.
         size_bytes: Its size.
         facts: What else tells that it is the same file.
     """
@@ -27,13 +28,13 @@ class StoredFile:
 
     @property
     def path(self) -> Path | None:
-        """The file on this machine."""
-        return Path(self.location)
+        """The file on this machine; None where it is behind a URL."""
+        return None if is_url(self.location) else Path(self.location)
 
     @property
     def name(self) -> str:
-        """The last part of the location."""
-        return self.location.rpartition("/")[2]
+        """What the names of its images begin with: the last part of a path, all of a URL."""
+        return self.location if is_url(self.location) else self.location.rpartition("/")[2]
 
     def open(self) -> BinaryIO:
         """Opens the whole file, to be read from anywhere in it.
@@ -41,6 +42,8 @@ class StoredFile:
         Raises:
             InputFileError: It cannot be read.
         """
+        if is_url(self.location):
+            return open_url(self.location)
         try:
             return Path(self.location).open("rb")
         except OSError as error:
@@ -56,6 +59,11 @@ class StoredFile:
         Raises:
             InputFileError: It cannot be read whole, or the file is not what it was when it was listed.
         """
+        if is_url(self.location):
+            data = read_url(self.location, offset, length)
+            if len(data) != length:
+                raise self.changed()
+            return data
         try:
             with Path(self.location).open("rb", buffering=0) as file:
                 facts = os.fstat(file.fileno())
@@ -91,6 +99,8 @@ def stored_file(location: str | Path) -> StoredFile:
     Raises:
         InputFileError: It is not there, or no regular file.
     """
+    if is_url(location):
+        return StoredFile(str(location), *look(str(location)))
     path = Path(location)
     check_no_special_file(path, f"file {path}")
     try:

@@ -93,13 +93,14 @@ def _list(file: StoredFile, listing: _Listing) -> None:
     listing.table.add_file(file)
     names = _class_names(columns)
     for number, row in enumerate(rows_of(file, columns)):
-        name = f"{file.name}[{number}]" + (f"/{row.path}" if row.path else "")
+        inner = f"[{number}]" + (f"/{row.path}" if row.path else "")
+        name = f"{file.name}{inner}"
         label = _label(row, name, len(columns.names))
         part = Part(row.group, row.place)
         if label is None:
             listing.missing += 1
             listing.unlabelled = listing.unlabelled or name
-            listing.table.add(name, part)
+            listing.table.add(inner, part)
             continue
         listing.kinds.setdefault(isinstance(label, str), name)
         if len(listing.kinds) > 1:
@@ -109,9 +110,9 @@ def _list(file: StoredFile, listing: _Listing) -> None:
                 "class numbers from 0 on, or names, not both",
             )
         if isinstance(label, str):
-            listing.table.add(name, part, None, label)
+            listing.table.add(inner, part, None, label)
         else:
-            listing.table.add(name, part, label, names[label] if names else None)
+            listing.table.add(inner, part, label, names[label] if names else None)
 
 
 def _label(row: Row, name: str, classes: int) -> int | str | None:

@@ -142,7 +142,7 @@ def _list(file: StoredFile, opened: BinaryIO, listing: _Listing) -> None:
             (*others, *(each for sample in samples.values() for each in sample.images)), key=_offset
         )
         for member in every:
-            listing.table.add(f"{file.name}/{member.name}", _part(member))
+            listing.table.add(f"/{member.name}", _part(member))
 
 
 def _read(ending: str, data: bytes, what: str) -> Label | CalibrationDataError | None:
@@ -167,11 +167,11 @@ def _add_samples(file: StoredFile, samples: Mapping[str, Sample], listing: _List
         name = f"{file.name}/{member.name}"
         if label is None:
             listing.without = listing.without or name
-            listing.table.add(name, _part(member))
+            listing.table.add(f"/{member.name}", _part(member))
             continue
         listing.labelled += 1
         listing.kinds.setdefault(label.name is not None, name)
-        listing.table.add(name, _part(member), label.number, label.name)
+        listing.table.add(f"/{member.name}", _part(member), label.number, label.name)
 
 
 def _offset(member: Member) -> int:
@@ -203,7 +203,7 @@ def _of_folders(location: str | Path, root: Path | None, listing: _Listing) -> _
     """Labels of images that lie in tars as they would in a folder."""
     table = listing.table
     # Without the name of the tar in front; what all of them lie in is no class.
-    paths = [table.inner_name(index).split("/") for index in range(len(table))]
+    paths = [table.inner_name(index)[1:].split("/") for index in range(len(table))]
     while paths and all(len(path) > 1 and path[0] == paths[0][0] for path in paths):
         paths = [path[1:] for path in paths]
     names = sorted({path[0] for path in paths if len(path) > 1})
@@ -216,7 +216,7 @@ def _of_folders(location: str | Path, root: Path | None, listing: _Listing) -> _
         numbers = {name: number for number, name in enumerate(names)}
         table.relabel((numbers[path[0]], path[0]) for path in paths)
         return _Labels(class_names=tuple(names))
-    truth = truth_of(["/".join(path) for path in paths], root or Path())
+    truth = truth_of(["/".join(path) for path in paths], root)
     if truth is None:
         return _Labels()
     table.relabel((label.number, label.name) for label in truth.labels)

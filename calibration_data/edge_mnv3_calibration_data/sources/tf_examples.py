@@ -116,7 +116,7 @@ def _list(file: StoredFile, listing: _Listing) -> None:
         for number, record in enumerate(records(file, opened)):
             example = _example(file, number, record)
             part = Part(record.offset, record.length, record.check)
-            listing.table.add(example.name, part, example.label, example.label_name)
+            listing.table.add(example.name.removeprefix(file.name), part, example.label, example.label_name)
             if example.label is None and example.label_name is None:
                 listing.missing += 1
                 listing.unlabelled = listing.unlabelled or example.name

@@ -1,0 +1,153 @@
+"""Files behind URLs, by fsspec: `https://`, `s3://`, `gs://` and others."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar, cast
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError, MissingExtraError
+
+REMOTE_EXTRA = "edge-mnv3[remote]"
+T = TypeVar("T")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
+# What systems call that which changes with a file: HTTP, S3, Google, others.
+_VERSIONS = ("ETag", "etag", "generation", "LastModified", "last_modified", "mtime", "updated", "created")
+_ATTEMPTS = 3
+_PAUSE_S = 0.5
+_RANGES = "a server that sends parts of files (range requests)"
+
+
+def is_url(location: str | Path) -> bool:
+    """Whether a location is a URL; a `Path` never is one."""
+    return isinstance(location, str) and _URL.fullmatch(location) is not None
+
+
+def local_path(location: str | Path) -> str | Path:
+    """Takes `file:///a.tar` to the path of the file; leaves other locations as they are."""
+    if isinstance(location, str) and location.startswith("file://"):
+        return url2pathname(urlsplit(location).path)
+    return location
+
+
+def url_name(url: str) -> str:
+    """The last part of a URL's path, without what is asked of the server behind it."""
+    return url.partition("://")[2].partition("#")[0].partition("?")[0].rstrip("/").rpartition("/")[2]
+
+
+def look(url: str) -> tuple[int, str]:
+    """Asks for the size of a file in bytes, and for what changes with it.
+
+    Raises:
+        InputFileError: It cannot be reached, or has no size.
+        MissingExtraError: A package is not installed.
+    """
+    system, path = _system(url)
+    info: dict[str, Any] = _asked(url, lambda: system.info(path))
+    size = info.get("size")
+    if not isinstance(size, int) or info.get("type") == "directory":
+        raise InputFileError(f"file {url}", "no size", "a file whose size the server tells")
+    return size, "; ".join(f"{name} {info[name]}" for name in _VERSIONS if info.get(name) is not None)
+
+
+def open_url(url: str) -> BinaryIO:
+    """Opens a file, to be read from anywhere in it.
+
+    Raises:
+        InputFileError: It cannot be reached, or only as a whole.
+        MissingExtraError: A package is not installed.
+    """
+    system, path = _system(url)
+    opened = _asked(url, lambda: system.open(path, "rb"))
+    if not opened.seekable():
+        opened.close()
+        raise InputFileError(f"file {url}", "one that is sent as a whole only", _RANGES, "download it first")
+    return cast(BinaryIO, _Told(url, opened))
+
+
+def read_url(url: str, offset: int, length: int) -> bytes:
+    """Reads a part of a file.
+
+    Raises:
+        InputFileError: It cannot be reached, or something else is sent.
+        MissingExtraError: A package is not installed.
+    """
+    system, path = _system(url)
+    data: bytes = _asked(url, lambda: system.cat_file(path, start=offset, end=offset + length))
+    if len(data) > length:
+        raise InputFileError(f"file {url}", "all of it instead of a part", _RANGES, "download it first")
+    return data
+
+
+def list_url(url: str) -> list[str]:
+    """The URLs of what lies in a folder, or of what a pattern with `*` finds.
+
+    Raises:
+        InputFileError: It cannot be reached or listed.
+        MissingExtraError: A package is not installed.
+    """
+    system, path = _system(url)
+    found: list[str] = _asked(
+        url, lambda: system.glob(path) if "*" in path or "[" in path else system.ls(path, detail=False)
+    )
+    return sorted(system.unstrip_protocol(each) for each in found)
+
+
+class _Told:
+    """An open file whose errors tell which file it is."""
+
+    def __init__(self, url: str, opened: Any) -> None:
+        self._url, self._opened = url, opened
+
+    def read(self, size: int = -1) -> bytes:
+        return bytes(_asked(self._url, lambda: self._opened.read(size), attempts=1))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._opened, name)
+
+    def __enter__(self) -> _Told:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+
+def _system(url: str) -> tuple[Any, str]:
+    try:
+        import fsspec.core
+    except ImportError as error:
+        raise MissingExtraError(
+            "URLs are read by fsspec, which is not installed", next_step=f"pip install '{REMOTE_EXTRA}'"
+        ) from error
+    try:
+        system, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise MissingExtraError(f"{url}: {error}", next_step=f"'{REMOTE_EXTRA}' brings https") from error
+    except ValueError as error:
+        raise InputFileError(f"file {url}", str(error), "a URL that fsspec knows") from error
+    return system, path
+
+
+def _asked(url: str, ask: Callable[[], T], *, attempts: int = _ATTEMPTS) -> T:
+    """Asks a server, some times if it fails."""
+    for attempt in range(attempts):
+        try:
+            return ask()
+        except (EdgeMnv3Error, KeyboardInterrupt):
+            raise
+        except FileNotFoundError as error:
+            raise InputFileError(f"file {url}", "no such file") from error
+        # Each system has errors of its own, which have nothing in common.
+        except Exception as error:
+            if attempt + 1 < attempts and not isinstance(error, ValueError):
+                time.sleep(_PAUSE_S * (attempt + 1))
+                continue
+            ranges = isinstance(error, ValueError) and "range requests" in str(error)
+            got = "one that is sent as a whole only" if ranges else f"{type(error).__name__} {error}".strip()
+            expected, next_step = (_RANGES, "download it first") if ranges else ("", "")
+            raise InputFileError(f"file {url}", got, expected, next_step) from error
+    raise AssertionError(url)

@@ -1,0 +1,200 @@
+"""Images behind URLs: a server that sends parts of files, one that does not, and memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.server
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_mnv3.core.errors import InputFileError, MissingExtraError
+from edge_mnv3.core.images import SampleRequest
+from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3_calibration_data.archives.remote_files import is_url, url_name
+from edge_mnv3_calibration_data.source_kinds import open_images
+from edge_mnv3_quantization.validation import running
+from edge_mnv3_quantization.validation.readings import TopClasses
+from edge_mnv3_quantization.validation.running import RunnableFile, RunSettings, run_files
+from image_archives import example, jpeg, write_parquet, write_records, write_tar
+from tiny_models import write_classifier
+
+pytest.importorskip("fsspec", reason="the extra remote is not installed")
+pytest.importorskip("aiohttp", reason="the extra remote is not installed")
+SHAPE = ImageShape.square(4)
+IMAGES = [jpeg(index, size=16) for index in range(4)]
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, parts of files too unless told otherwise."""
+
+    with_ranges = True
+
+    def send_head(self) -> Any:
+        wanted = self.headers.get("Range") if self.with_ranges else None
+        path = Path(self.translate_path(self.path))
+        if not path.is_file() or wanted is None:
+            return super().send_head()
+        first, last = wanted.removeprefix("bytes=").split("-")
+        data = path.read_bytes()
+        part = data[int(first) : int(last or len(data)) + 1]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
+        return None
+
+    def end_headers(self) -> None:
+        if self.with_ranges:
+            self.send_header("Accept-Ranges", "bytes")
+        super().end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class WholeFiles(Handler):
+    """A server that sends files as a whole only, as `python -m http.server` does."""
+
+    with_ranges = False
+
+
+def serving(folder: Path, handler: type[Handler]) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    yield from serving(tmp_path, Handler)
+
+
+@pytest.fixture
+def whole_url(tmp_path: Path) -> Iterator[str]:
+    yield from serving(tmp_path, WholeFiles)
+
+
+def write_forms(folder: Path) -> dict[str, str]:
+    """Every form of the same images; returns where they are below the folder."""
+    for each in ("tars", "records", "parquet"):
+        (folder / each).mkdir()
+    for shard in range(2):
+        part = list(enumerate(IMAGES))[2 * shard : 2 * shard + 2]
+        tar = [
+            (f"{n}.{end}", data if end == "jpg" else b"%d" % n) for n, data in part for end in ("jpg", "cls")
+        ]
+        write_tar(folder / f"tars/v-{shard}.tar", tar)
+        records = [example({"image": data, "label": number}) for number, data in part]
+        write_records(folder / f"records/v.tfrecord-{shard:05}-of-00002", records)
+        write_parquet(folder / f"parquet/v-{shard:05}-of-00002.parquet", [(data, n) for n, data in part])
+    return {
+        "tars": "tars/v-{0..1}.tar",
+        "folder of tars": "tars/",
+        "records": "records/v.tfrecord-*",
+        "parquet": "parquet/",
+    }
+
+
+def test_every_form_is_read_from_a_server(tmp_path: Path, url: str) -> None:
+    for form, place in write_forms(tmp_path).items():
+        source = open_images(f"{url}/{place}", need_labels=True)
+        local = open_images(tmp_path / place.rstrip("/"))
+        assert source.labels() == [0, 1, 2, 3], form
+        assert source.name(0) == f"{url}/{place.partition('/')[0]}/{local.name(0)}"
+        request = SampleRequest(shape=SHAPE, preprocess="resize")
+        sample, expected = source.sample(request), local.sample(request)
+        hashes = {image.label: image.sha256 for image in expected.manifest.images}
+        assert {image.label: image.sha256 for image in sample.manifest.images} == hashes, form
+        (tmp_path / "quantize.json").write_text(json.dumps(dataclasses.asdict(sample.manifest)))
+        again = open_images(tmp_path / "quantize.json").sample(SampleRequest(shape=SHAPE))
+        assert (again.pixels == sample.pixels).all(), form
+
+
+def test_workers_read_from_the_server(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_forms(tmp_path)
+    file = RunnableFile(write_classifier(tmp_path / "f.tflite", "float32"), "xnnpack")
+    plain = run_files(
+        [file], open_images(tmp_path / "tars"), RunSettings(preprocess="resize"), TopClasses(0, 0)
+    )
+    monkeypatch.setattr(running, "PROCESS_IMAGES", 1)
+    monkeypatch.setattr(running, "SHARD_IMAGES", 2)
+    settings = RunSettings(preprocess="resize", workers=2)
+    remote = run_files([file], open_images(f"{url}/tars/"), settings, TopClasses(0, 0))
+    assert (remote.answers, remote.skipped) == (plain.answers, ())
+    assert remote.pace.processes
+
+
+def test_servers_that_send_whole_files_only_are_named(tmp_path: Path, whole_url: str) -> None:
+    large = [(f"{number}.jpg", IMAGES[0] + bytes(6 << 20)) for number in range(2)]
+    write_tar(tmp_path / "a.tar", large)
+    with pytest.raises(
+        InputFileError, match=r"a\.tar: got (one that is sent as a whole only|all of it).*download"
+    ):
+        source = open_images(f"{whole_url}/a.tar")
+        source.load(1, shape=SHAPE, preprocess="resize")
+
+
+def test_what_is_not_there_and_what_changed(tmp_path: Path, url: str) -> None:
+    write_forms(tmp_path)
+    with pytest.raises(InputFileError, match=r"file http.*/no\.tar: got no such file"):
+        open_images(f"{url}/no.tar")
+    with pytest.raises(
+        InputFileError, match=r"got a URL of none of these, expected the URL of a \.tar, a TFRec"
+    ):
+        open_images(f"{url}/val.csv")
+    source = open_images(f"{url}/tars/v-0.tar")
+    write_tar(tmp_path / "tars/v-0.tar", [("0.jpg", IMAGES[0][:-1]), ("0.cls", b"0"), ("1.jpg", IMAGES[1])])
+    with pytest.raises(InputFileError, match="changed since its images were listed"):
+        source.load(0, shape=SHAPE, preprocess="resize")
+
+
+def test_memory_and_files_are_urls_too(tmp_path: Path) -> None:
+    import fsspec
+
+    path = write_tar(tmp_path / "a.tar", [("0.jpg", IMAGES[0]), ("0.cls", b"3")])
+    memory = fsspec.filesystem("memory")
+    memory.pipe_file("/d/a.tar", path.read_bytes())
+    for location in ("memory://d/a.tar", "memory://d/*.tar", path.as_uri()):
+        source = open_images(location, need_labels=True)
+        assert source.labels() == [3]
+        source.load(0, shape=SHAPE, preprocess="resize")
+    memory.rm("/d", recursive=True)
+
+
+def test_names_in_urls() -> None:
+    assert is_url("s3://bucket/a.tar")
+    assert not is_url("a/b.tar")
+    assert not is_url(Path("https://host/a.tar"))
+    assert url_name("https://host/d/a.tar?sig=a/b.parquet#x") == "a.tar"
+
+
+@pytest.mark.parametrize(
+    ("module", "location", "message"),
+    [
+        ("fsspec.core", "https://localhost/a.tar", r"not installed; pip install 'edge-mnv3\[remote\]'"),
+        ("s3fs", "s3://bucket/a.tar", r"s3://bucket/a\.tar: .*s3fs"),
+    ],
+)
+def test_missing_packages_are_named(
+    monkeypatch: pytest.MonkeyPatch, module: str, location: str, message: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=message):
+        open_images(location)
+
+
+def test_unknown_protocols_are_named() -> None:
+    with pytest.raises(InputFileError, match="expected a URL that fsspec knows"):
+        open_images("nothing://a.tar")
