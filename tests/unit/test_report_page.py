@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bench_records import changed_conditions, device_result, host_result
 from edge_mnv3.core.input_range import InputRange, parse_input_range
+from edge_mnv3.core.results.calibration_statistics import UsedStatistics
 from edge_mnv3.core.results.recipe import RecipeReport, TensorRange
 from edge_mnv3.core.results.validate import Noticed, ValidateResult
 from edge_mnv3.html_report.gathered import gather
@@ -95,6 +96,7 @@ def test_the_command_repeats_what_the_result_records() -> None:
         model=dataclasses.replace(MADE.model, input=stated),
         variant=dataclasses.replace(variant, include_softmax=False),
         budget_percent=15.0,
+        statistics=UsedStatistics(paths=("1.npz", "2.npz"), sha256="s", images=9, data=()),
     )
     (command,) = [
         text for text in Outline(page(gathered(made))).texts if "edge-mnv3 quantize --variant" in text
@@ -102,6 +104,7 @@ def test_the_command_repeats_what_the_result_records() -> None:
     words = command.split()
     assert {"--no-softmax", "--recipe", "--hard-swish", "--io", "--calibration"} <= {*words}
     assert words[words.index("--budget") + 1] == "15"
+    assert "--statistics 1.npz --statistics 2.npz" in command
     (stated_range,) = [word.partition("=")[2] for word in words if word.startswith("--input-range=")]
     assert parse_input_range(stated_range) == InputRange((127.5,), (127 / 3,))
     assert "--no-softmax" not in page(gathered(MADE))

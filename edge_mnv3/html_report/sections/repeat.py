@@ -76,6 +76,8 @@ def _quantize(made: QuantizeResult, manifest: str) -> str:
     words += ["--io", made.io]
     if made.budget_percent:
         words += ["--budget", f"{made.budget_percent:g}"]
+    for path in made.statistics.paths if made.statistics else ():
+        words += ["--statistics", path]
     return shlex.join([*map(str, words), "-o", "again"])
 
 
