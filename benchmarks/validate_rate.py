@@ -1,15 +1,21 @@
 """The rate of `edge-mnv3 validate` on all cores against one thread's own rate of decoding and inference.
 
-    python benchmarks/validate_rate.py --float F.tflite --int8 Q.tflite --data val.csv --images 5000
+    python benchmarks/validate_rate.py --float F.tflite --int8 Q.tflite --data val.csv
+    python benchmarks/validate_rate.py ... --images 1000 --images 10000 --images 50000
 
-One thread's rate: a plain loop over some of the images that decodes, preprocesses and runs both files. It
-runs before and after `validate`. Two shares are printed, of which 100 % would be no overhead at all: that of
-the rate by the clock, and that of the images a second of processor time, over all processes, which other
-programs on the machine disturb less. Cores that share parts of the processor, or with other programs, give
-less than so many times one thread's rate: so many plain loops at once, right afterwards, show it. All is
-kept in a store, from which `validate` is then repeated. With --images the images are repeated, in files of
-their own whose last bytes differ, so that none is known. Peak memory is that of all processes together,
-memory that they share counted once.
+One thread's rate: a plain loop over some of the images that decodes, preprocesses and runs both files, alone
+on the machine, before and after `validate`. Three shares are printed, of which 100 % would be no overhead at
+all:
+
+- by the clock: the images a second, of so many times one thread's as there are workers;
+- by processor time: the images a second of processor time over all processes, of one thread's, which other
+  programs on the machine disturb less;
+- of plain loops at once: the images a second, of those of as many plain loops at once, a process each, which
+  is what the cores can give where they share parts of the processor, or are shared with other programs.
+
+All is kept in a store of its own, from which `validate` is then repeated. With --images the images are
+repeated up to that number, in files of their own whose last bytes differ, so that none is known. Peak memory
+is that of all processes together, memory that they share counted once.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -64,11 +70,13 @@ def single_thread(images: ImageSource, paths: tuple[Path, Path], kernels: Kernel
 
 def at_once(
     images: ImageSource, paths: tuple[Path, Path], kernels: Kernels, count: int, workers: int
-) -> float:
-    """Images a second of so many plain loops at once, a process each: what the cores can give."""
+) -> tuple[float, float]:
+    """Images a second of so many plain loops at once, a process each, and processor time an image."""
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         loops = [pool.submit(single_thread, images, paths, kernels, count) for _ in range(workers)]
-        return sum(count / loop.result().wall_s for loop in loops)
+        spent = [loop.result() for loop in loops]
+    rate = sum(each.images / each.wall_s for each in spent)
+    return rate, sum(each.cpu_s for each in spent) / sum(each.images for each in spent)
 
 
 class Memory(threading.Thread):
@@ -121,58 +129,91 @@ def repeated(data: Path, count: int, folder: Path) -> Path:
     return table
 
 
+class Row(NamedTuple):
+    """What one number of images took.
+
+    Attributes:
+        whole: `validate`.
+        alone: The plain loop, alone.
+        together: The plain loops at once: images a second, and seconds of processor time an image.
+        again: The repeat from the store.
+        peak_kb: Largest sum of the memory of all processes.
+    """
+
+    whole: Spent
+    alone: Spent
+    together: tuple[float, float]
+    again: Spent
+    peak_kb: int
+
+    def text(self, workers: int) -> str:
+        """A row of the table."""
+        rate, rate_alone = (each.images / each.wall_s for each in (self.whole, self.alone))
+        cpu_ms, cpu_alone_ms = (1000 * each.cpu_s / each.images for each in (self.whole, self.alone))
+        cells = (
+            f"{self.whole.images:,}",
+            f"{rate:.1f}",
+            f"{rate_alone:.1f}",
+            f"{100 * rate / workers / rate_alone:.1f} %",
+            f"{cpu_ms:.2f} ms",
+            f"{cpu_alone_ms:.2f} ms",
+            f"{100 * cpu_alone_ms / cpu_ms:.1f} %",
+            f"{self.together[0]:.1f} at {1000 * self.together[1]:.2f} ms",
+            f"{100 * rate / self.together[0]:.1f} %",
+            f"{self.again.wall_s:.1f} s, {self.again.cpu_s:.1f} s",
+            f"{self.peak_kb / 1000:.0f} MB",
+        )
+        return f"| {' | '.join(cells)} |"
+
+
+HEADINGS = (
+    *("images", "images/s", "one thread's", "by the clock", "processor time an image", "one thread's"),
+    *("by processor time", "plain loops at once, images/s", "of these", "again: clock, processor", "memory"),
+)
+
+
+def measured(request: ValidateRequest, images: ImageSource, kernels: Kernels, single: int) -> Row:
+    """Runs `validate` twice, and plain loops before and after it."""
+    paths, workers = (Path(request.float_path), Path(request.int8_path)), request.workers or 1
+    before = single_thread(images, paths, kernels, single)
+    memory, cpu, wall = Memory(), cpu_s(), time.perf_counter()
+    memory.start()
+    result = validate(request)
+    whole = Spent(result.n, time.perf_counter() - wall, cpu_s() - cpu)
+    peak_kb = memory.end()
+    cpu, wall = cpu_s(), time.perf_counter()
+    if validate(request) != result:
+        raise SystemExit("another result from the store")
+    again = Spent(result.n, time.perf_counter() - wall, cpu_s() - cpu)
+    after = single_thread(images, paths, kernels, single)
+    together = at_once(images, paths, kernels, single, workers)
+    alone = Spent(2 * single, before.wall_s + after.wall_s, before.cpu_s + after.cpu_s)
+    return Row(whole, alone, together, again, peak_kb)
+
+
 @click.command()
 @click.option("--float", "float_path", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--int8", "int8_path", required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--data", required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--images", "count", type=int, help="Repeat the images up to this number.")
+@click.option(
+    "--images", "counts", type=int, multiple=True, help="Repeat the images up to this number; repeatable."
+)
 @click.option("--kernels", type=click.Choice(("xnnpack", "builtin")), default="xnnpack", show_default=True)
 @click.option("--workers", type=int, help="Processes.  [default: one a core]")
-@click.option("--single", default=300, show_default=True, help="Images of each single-threaded loop.")
-def main(
-    float_path: Path, int8_path: Path, data: Path, count: int | None, kernels: Kernels, **counts: int | None
-) -> None:
-    """Prints the share of (cores x one thread's rate) that `validate` reaches."""
-    workers, single = counts["workers"] or available_cores(), counts["single"] or 1
-    with tempfile.TemporaryDirectory() as folder:
-        table = data if count is None else repeated(data, count, Path(folder))
-        images, paths = open_images(table, need_labels=True), (float_path, int8_path)
-        before = single_thread(images, paths, kernels, single)
-        memory, cpu, wall = Memory(), cpu_s(), time.perf_counter()
-        memory.start()
-        request = ValidateRequest(
-            float_path=float_path,
-            int8_path=int8_path,
-            data=table,
-            kernels=kernels,
-            workers=workers,
-            store=Path(folder) / "store",
-        )
-        result = validate(request)
-        whole = Spent(result.n, time.perf_counter() - wall, cpu_s() - cpu)
-        peak_kb = memory.end()
-        again_s = time.perf_counter()
-        validate(request)
-        again_s = time.perf_counter() - again_s
-        after = single_thread(images, paths, kernels, single)
-        together = at_once(images, paths, kernels, single, workers)
-    alone = Spent(2 * single, before.wall_s + after.wall_s, before.cpu_s + after.cpu_s)
-    by_clock = (whole.images / whole.wall_s) / (workers * alone.images / alone.wall_s)
-    by_cpu = (whole.images / whole.cpu_s) / (alone.images / alone.cpu_s)
-    for name, spent in (("one thread", alone), (f"{workers} workers, all else included", whole)):
-        click.echo(
-            f"{name}: {spent.images / spent.wall_s:.1f} images/s, "
-            f"{1000 * spent.cpu_s / spent.images:.2f} ms of processor time an image"
-        )
-    click.echo(
-        f"{whole.images} images: {100 * by_clock:.1f} % by the clock, {100 * by_cpu:.1f} % by processor time"
-    )
-    click.echo(
-        f"{workers} plain loops at once: {together:.1f} images/s, of which validate reaches "
-        f"{100 * whole.images / whole.wall_s / together:.1f} %"
-    )
-    click.echo(f"again, from the store: {again_s:.1f} s")
-    click.echo(f"peak memory of all processes {peak_kb / 1000:.0f} MB")
+@click.option("--single", default=300, show_default=True, help="Images of each plain loop.")
+def main(data: Path, counts: tuple[int, ...], workers: int | None, single: int, **files: Any) -> None:
+    """Prints the share of (cores x one thread's rate) that `validate` reaches, a row a number of images."""
+    workers, kernels = workers or available_cores(), files.pop("kernels")
+    click.echo(f"{workers} workers, {available_cores()} cores\n")
+    click.echo(f"| {' | '.join(HEADINGS)} |\n|{' --- |' * len(HEADINGS)}")
+    for count in counts or (None,):
+        with tempfile.TemporaryDirectory() as folder:
+            table = data if count is None else repeated(data, count, Path(folder))
+            request = ValidateRequest(
+                **files, data=table, kernels=kernels, workers=workers, store=Path(folder) / "store"
+            )
+            row = measured(request, open_images(table, need_labels=True), kernels, single)
+        click.echo(row.text(workers))
 
 
 if __name__ == "__main__":
