@@ -21,6 +21,7 @@ Cores = Literal["little", "mid", "big", "prime", "all"]
 Accelerator = Literal["cpu", "gpu", "npu"]
 ScoreTransformation = Literal["identity", "log", "inverse-logistic"]
 LabelMap = Literal["zero", "one", "devkit"]  # class numbers from 0 on, from 1 on, or ILSVRC2012_ID
+EngineName = Literal["local", "dask"]  # who runs files over images
 
 KERNELS: tuple[Kernels, ...] = get_args(Kernels)
 KERNEL_CHOICES: tuple[KernelChoice, ...] = get_args(KernelChoice)
@@ -33,6 +34,7 @@ CORES: tuple[Cores, ...] = get_args(Cores)
 ACCELERATORS: tuple[Accelerator, ...] = get_args(Accelerator)
 SCORE_TRANSFORMATIONS: tuple[ScoreTransformation, ...] = get_args(ScoreTransformation)
 LABEL_MAPS: tuple[LabelMap, ...] = get_args(LabelMap)
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 DEFAULT_KERNELS: Kernels = "xnnpack"
 DEFAULT_KERNEL_CHOICE: KernelChoice = "auto"
@@ -41,6 +43,7 @@ DEFAULT_PREPROCESS: PreprocessName = "slim"
 DEFAULT_HARD_SWISH: HardSwishPolicy = "auto"
 MOST_BUDGET_PERCENT = 100.0  # of more modelled cost for channel copies
 DEFAULT_IO: IoType = "uint8"
+DEFAULT_ENGINE: EngineName = "local"
 DEFAULT_SCORE_TRANSFORMATION: ScoreTransformation = "identity"
 
 SYNTHETIC = "synthetic"  # the location of images that are made, not read

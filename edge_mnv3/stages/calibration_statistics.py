@@ -51,7 +51,7 @@ from edge_mnv3_quantization.calibration.counted_files import (
 )
 from edge_mnv3_quantization.calibration.shard_totals import Observation, observation
 from edge_mnv3_quantization.calibration.statistics import network_sha256, observed_network
-from edge_mnv3_quantization.evaluation.kept import processor
+from edge_mnv3_quantization.evaluation.environment import processor
 from edge_mnv3_quantization.recipes.expected import OBSERVE_S, READ_IMAGE_S, SMALL_MULTIPLY_ADDS
 
 _OBSERVING = "running the float model over images"

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 from edge_mnv3.core.choices import (
+    DEFAULT_ENGINE,
     DEFAULT_KERNEL_CHOICE,
     DEFAULT_PREPROCESS,
     DEFAULT_RUNTIME,
+    EngineName,
     KernelChoice,
     LabelMap,
     PreprocessName,
@@ -25,6 +27,7 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_call
 from edge_mnv3.core.results.model_facts import Task
 from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.stages.engines import check_engine, opened_engine, seen_by_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,9 @@ class ValidateRequest(Request):
             probability of one half, as the last layers tell it.
         use_store: Take what is known of images from the store of results, and keep it there.
         store: Folder of the store; None for `results` in the cache folder.
+        engine: `local`: this machine; `dask`: the workers of a Dask scheduler, which see the images under the
+            same paths.
+        scheduler: Address of the scheduler.
     """
 
     float_path: AnyPath
@@ -74,14 +80,17 @@ class ValidateRequest(Request):
     threshold: float | None = None
     use_store: bool = True
     store: AnyPath | None = None
+    engine: EngineName = DEFAULT_ENGINE
+    scheduler: str | None = None
 
     def check(self) -> None:
-        """Refuses an input range that cannot be read, and a threshold that is no number.
+        """Refuses an input range that cannot be read, a threshold that is no number, half an engine.
 
         Raises:
             ArgumentError: With what it may be.
         """
         stated_range(self.input_range)
+        check_engine(self.engine, self.scheduler, self.workers)
         if self.threshold is not None and not math.isfinite(self.threshold):
             raise ArgumentError("--threshold", str(self.threshold), "a finite number")
 
@@ -104,7 +113,8 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
     from edge_mnv3_quantization.validation import accuracy
 
     check_call("validate", (ValidateRequest,), request, reporter)
-    images = open_images(request.data, label_map=request.label_map)
+    images = open_images(seen_by_all(request.data, request.engine), label_map=request.label_map)
+    images = dataclasses.replace(images, location=str(request.data))
     float_path, int8_path = Path(request.float_path), Path(request.int8_path)
     names = {}
     has_texts = any(name is not None for name in images.label_names()) or images.columns
@@ -124,8 +134,11 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
         recorded=recorded_outputs(float_path) or recorded_outputs(int8_path),
     )
     reporter.step("validating")
-    with opened_store(request.store, reporter, use=request.use_store) as store:
-        kept = dataclasses.replace(settings, store=store)
+    with (
+        opened_engine(request.engine, request.scheduler, reporter) as engine,
+        opened_store(request.store, reporter, use=request.use_store) as store,
+    ):
+        kept = dataclasses.replace(settings, store=store, engine=engine)
         result = accuracy.validate(float_path, int8_path, images, kept, reporter)
     check_skipped(result.skipped, images.available or 0)
     notes = (*images.remarks, *unread_warnings(images.unread))

@@ -17,9 +17,8 @@ from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.stages.validate import ValidateRequest, validate
 from edge_mnv3_calibration_data.preprocess import preprocess
 from edge_mnv3_calibration_data.source_kinds import open_images
-from edge_mnv3_quantization.evaluation import contents
+from edge_mnv3_quantization.evaluation import contents, engines
 from edge_mnv3_quantization.evaluation.store import Store
-from edge_mnv3_quantization.validation import running
 from edge_mnv3_quantization.validation.readings import TopClasses
 from edge_mnv3_quantization.validation.running import Run, RunnableFile, RunSettings, run_files
 from image_archives import jpeg, write_parquet, write_tar
@@ -162,9 +161,9 @@ def test_parts_of_archives_are_read_by_processes(
 ) -> None:
     images = open_images(as_tars(tmp_path, labelled))
     threads = answers(labelled, images, RunSettings(preprocess="slim"))
-    monkeypatch.setattr(running, "PROCESS_IMAGES", 1)
+    monkeypatch.setattr(engines, "PROCESS_IMAGES", 1)
     processes = answers(labelled, images, RunSettings(preprocess="slim", workers=2))
-    assert processes.pace.processes
+    assert processes.pace.team.unit == "process"
     assert processes.answers == threads.answers
 
 

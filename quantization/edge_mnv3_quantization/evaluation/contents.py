@@ -97,6 +97,11 @@ def decoded_file(path: Path, before: Looked | None, sha256: str | None) -> Hashe
     return again if again is not None and again.signature == before.signature else None
 
 
+def without_device(signature: str) -> str:
+    """A signature without the number of the device, which is another on each machine that shares a folder."""
+    return signature.partition(":")[2]
+
+
 def _looked(facts: os.stat_result) -> Looked:
     parts = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
     # Windows has the time of creation where others have ctime: there the bytes are read every time.

@@ -20,6 +20,7 @@ from edge_mnv3.core.runtime import LoadedModel, open_model, real_numbers
 from edge_mnv3_quantization.evaluation.contents import Hashed, decoded_file, looked
 from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, Skipped
 
+_REFUSALS = (FileNotFoundError, PermissionError, ConnectionError, TimeoutError)
 A = TypeVar("A")
 Done = TypeVar("Done", covariant=True)
 # All outputs of each file to one image, in its order: real numbers, in the output's shape with the batch.
@@ -135,11 +136,13 @@ class Shard(NamedTuple):
         number: Its place among all shards.
         images: The source.
         indices: The images' numbers in it.
+        must_open: An image that cannot be opened here may be opened elsewhere, and is not left out.
     """
 
     number: int
     images: ImageSource
     indices: Sequence[int]
+    must_open: bool = False
 
     def alone(self) -> Shard:
         """The shard with a source of its own, which can be sent to another process.
@@ -150,7 +153,20 @@ class Shard(NamedTuple):
         part = self.images.part(self.indices)
         if part is None:
             raise TypeError(f"{self.images.description} cannot be sent to another process")
-        return Shard(self.number, part, range(len(self.indices)))
+        return Shard(self.number, part, range(len(self.indices)), self.must_open)
+
+
+class UnopenedImageError(Exception):
+    """An image that cannot be opened here, of a shard of which all must be.
+
+    Attributes:
+        name: The image.
+        reason: Why.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
+        self.name, self.reason = name, reason
 
 
 class StoppedError(Exception):
@@ -236,6 +252,9 @@ def decoded(
         shape: Shape of the model's input.
         preprocess: Key of `PREPROCESSES`.
         files: Takes each image's file as it was decoded, in their order; None where it has none.
+
+    Raises:
+        UnopenedImageError: An image that must be opened cannot be.
     """
 
     def load(index: int) -> Pixels | str:
@@ -255,6 +274,8 @@ def decoded(
         try:
             return shard.images.load_hashed(index, shape=shape, preprocess=preprocess)
         except InputFileError as error:
+            if shard.must_open and _unopened(error.__cause__):
+                raise UnopenedImageError(shard.images.name(index), error.got) from error
             return error.got or str(error), None
 
     first, *others = shard.indices
@@ -265,6 +286,11 @@ def decoded(
             coming = pool.submit(load, index)
             yield loaded
         yield coming.result()
+
+
+def _unopened(cause: BaseException | None) -> bool:
+    """Whether the system refuses a file. Decoders raise the same class for damage, without a number."""
+    return isinstance(cause, _REFUSALS) or (isinstance(cause, OSError) and cause.errno is not None)
 
 
 def _outputs(model: LoadedModel, pixels: Pixels) -> list[npt.NDArray[np.float32]]:

@@ -7,16 +7,14 @@ import importlib.util
 import json
 import os
 import pkgutil
-import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edge_mnv3.core.cache import cache_key, sha256_sources
 from edge_mnv3.core.images import ImageContent, ImageSource
-from edge_mnv3_quantization.evaluation.contents import Hashed, hashed, looked
+from edge_mnv3_quantization.evaluation.contents import Hashed, hashed, looked, without_device
+from edge_mnv3_quantization.evaluation.environment import Environment
 from edge_mnv3_quantization.evaluation.evaluating import Evaluation, Noted, Shard
 from edge_mnv3_quantization.evaluation.records import ShardRecords, from_bytes, to_bytes
 from edge_mnv3_quantization.evaluation.store import Store, StoredShard
@@ -27,24 +25,27 @@ _CODE = (
     *(f"edge_mnv3_quantization.evaluation.{name}" for name in ("evaluating", "records")),
 )
 _READINGS = "edge_mnv3_quantization.validation"  # all of it: what a reading computes is spread over it
-_PROCESSOR_FACTS = ("model name", "flags", "features", "cpu part", "cpu variant")
 
 
 class KeptShards:
     """The shards of one evaluation, in a store."""
 
-    def __init__(self, store: Store, evaluation: Evaluation, images: ImageSource, runtime: str) -> None:
+    def __init__(
+        self, store: Store, evaluation: Evaluation, images: ImageSource, where: Environment, *, remote: bool
+    ) -> None:
         """Describes the evaluation.
 
         Args:
             store: The store.
             evaluation: What is done with each image.
             images: The images.
-            runtime: Name and version of the runtime.
+            where: Where it is evaluated.
+            remote: By other machines, which see the same files as another device.
         """
         self._store = store
         self._working_folder = str(Path.cwd())
-        description = _description(evaluation, images, runtime)
+        self._remote = remote
+        description = _description(evaluation, images, where)
         # A file that was moved is the same file.
         models = [{**model, "file": ""} for model in description["models"]]
         self._run = cache_key("evaluation", {**description, "models": models})
@@ -76,6 +77,8 @@ class KeptShards:
 
     def keep(self, shard: Shard, noted: Noted) -> None:
         """Keeps a shard's records, under what its files held when they were decoded, if that is known."""
+        if not self.usable:
+            return
         identities, files = [], []
         for index, file in zip(shard.indices, noted.files, strict=True):
             content = shard.images.content(index)
@@ -87,7 +90,9 @@ class KeptShards:
                 return
             else:
                 identities.append(f"{content.tag} {file.sha256}")
-                files.append((self._place(content), file.signature, file.sha256))
+                signature = self._signature(content.path, file)
+                if signature is not None:
+                    files.append((self._place(content), signature, file.sha256))
         stored = StoredShard(tuple(identities), to_bytes(noted.records))
         self._store.keep_shard(self._key(identities), self._run, stored, files)
 
@@ -131,6 +136,14 @@ class KeptShards:
         whole = text if content.path.is_absolute() else f"{self._working_folder}{os.sep}{text}"
         return f"{whole}#{content.part}" if content.part else whole
 
+    def _signature(self, path: Path, file: Hashed) -> str | None:
+        """The signature that a file has here; of one that another machine read, where it is the same file."""
+        if not self._remote:
+            return file.signature
+        here = looked(path)
+        same = here is not None and without_device(here.signature) == without_device(file.signature)
+        return here.signature if here is not None and same else None
+
     def _key(self, identities: Sequence[str]) -> str:
         text = "\n".join((self._run, *identities))
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
@@ -147,7 +160,7 @@ def _read_hash(images: ImageSource, index: int, content: ImageContent) -> Hashed
     return Hashed(sha256, *before)
 
 
-def _description(evaluation: Evaluation, images: ImageSource, runtime: str) -> dict[str, Any]:
+def _description(evaluation: Evaluation, images: ImageSource, where: Environment) -> dict[str, Any]:
     """All that records depend on, other than the images."""
     return {
         "models": [
@@ -159,13 +172,13 @@ def _description(evaluation: Evaluation, images: ImageSource, runtime: str) -> d
             }
             for model in evaluation.models
         ],
-        "runtime": runtime,
+        "runtime": where.runtime,
         "preprocess": images.applied_preprocess(evaluation.preprocess),
         "shape": list(evaluation.shape.dimensions),
         "kept": evaluation.reading.kept,
-        "decoder": images.decoder,
-        "numpy": np.__version__,
-        "processor": processor(),
+        "decoder": where.decoder,
+        "numpy": where.numpy,
+        "processor": where.processor,
         "code": _code(),
     }
 
@@ -176,16 +189,3 @@ def _code() -> str | None:
     places = spec.submodule_search_locations if spec else None
     readings = sorted(f"{_READINGS}.{module.name}" for module in pkgutil.iter_modules(places or []))
     return sha256_sources([*_CODE, *readings]) if readings else None
-
-
-def processor() -> str:
-    """What tells which kernels a processor gets: float results of others differ in their last bits."""
-    facts = {platform.machine(), platform.processor()}
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip().lower() in _PROCESSOR_FACTS:
-                facts.add(value.strip())
-    except OSError:
-        pass  # not Linux
-    return hashlib.sha256("\n".join(sorted(facts)).encode()).hexdigest()[:16]

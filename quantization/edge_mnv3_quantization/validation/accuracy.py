@@ -22,6 +22,7 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.model_facts import OutputFacts, Task
 from edge_mnv3.core.results.validate import Gate, ModelAccuracy, OutputComparison, ValidateResult
 from edge_mnv3.core.results.validate_statistics import OutputStatistics
+from edge_mnv3_quantization.evaluation.engines import Engine
 from edge_mnv3_quantization.evaluation.store import Store
 from edge_mnv3_quantization.validation.class_comparison import ClassComparison
 from edge_mnv3_quantization.validation.comparing import Answered, OfOutput
@@ -61,6 +62,7 @@ class ValidationSettings:
         threshold: As in `plan_comparisons`.
         recorded: What the outputs mean, as `quantize.json` says; empty where it says nothing.
         store: Where the records of images are kept and taken from; None for nowhere.
+        engine: Who runs the files; None for this machine.
     """
 
     preprocess: str = DEFAULT_PREPROCESS
@@ -75,6 +77,7 @@ class ValidationSettings:
     threshold: float | None = None
     recorded: tuple[OutputFacts, ...] = ()
     store: Store | None = None
+    engine: Engine | None = None
 
     @property
     def of_pair(self) -> PairSettings:
@@ -91,7 +94,11 @@ class ValidationSettings:
     def running(self) -> RunSettings:
         """How both files are run."""
         return RunSettings(
-            preprocess=self.preprocess, runtime=self.runtime, workers=self.workers, store=self.store
+            preprocess=self.preprocess,
+            runtime=self.runtime,
+            workers=self.workers,
+            store=self.store,
+            engine=self.engine,
         )
 
 

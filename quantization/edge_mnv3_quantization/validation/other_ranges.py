@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 from edge_mnv3.core.images import ImageSource
@@ -37,13 +38,7 @@ def better_range(
     """
     every = max(1, len(labels) // _IMAGES)
     indices = sorted(labels)[::every][:_IMAGES]
-    running = RunSettings(
-        preprocess=settings.preprocess,
-        runtime=settings.runtime,
-        workers=settings.workers,
-        indices=indices,
-        store=settings.store,
-    )
+    running = dataclasses.replace(settings, indices=indices)
 
     def right(fed: InputRange) -> Agreement | None:
         run = run_files(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +13,15 @@ from edge_mnv3.core.choices import DEFAULT_RUNTIME, Kernels, RuntimeName
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.input_range import InputRange
-from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import ImageShape, SkippedImage
 from edge_mnv3.core.runtime import LoadedModel, open_model
-from edge_mnv3_quantization.evaluation.engine import (
-    PROCESS_IMAGES,
-    Evaluated,
-    in_processes,
-    in_threads,
-)
+from edge_mnv3_quantization.evaluation.engines import Engine, LocalEngine, Team
+from edge_mnv3_quantization.evaluation.environment import environment
 from edge_mnv3_quantization.evaluation.evaluating import (
     Evaluation,
     ModelContent,
-    Noted,
     NotedEvaluation,
     Reading,
     Shard,
@@ -60,6 +53,7 @@ class RunSettings:
         workers: Threads or processes, each with interpreters of one thread; None for one a core.
         indices: Which images to run; None for all.
         store: Where records are kept and taken from; None for nowhere.
+        engine: Who works; None for this machine.
     """
 
     preprocess: str
@@ -67,6 +61,7 @@ class RunSettings:
     workers: int | None = None
     indices: Sequence[int] | None = None
     store: Store | None = None
+    engine: Engine | None = None
 
 
 class Pace(NamedTuple):
@@ -75,15 +70,13 @@ class Pace(NamedTuple):
     Attributes:
         images: Images that were run.
         elapsed_s: Wall time.
-        workers: Threads or processes that there were.
-        processes: They were processes.
+        team: Who worked.
         stored: Images whose records came from the store.
     """
 
     images: int
     elapsed_s: float
-    workers: int
-    processes: bool
+    team: Team
     stored: int
 
     @property
@@ -91,9 +84,7 @@ class Pace(NamedTuple):
         """A line for people."""
         if not self.images:
             return f"{self.stored} images from the store"
-        kind = "process" if self.processes else "thread"
-        several = ("es" if self.processes else "s") if self.workers > 1 else ""
-        pace = f"{self.images / self.elapsed_s:.0f} images/s in {self.workers} {kind}{several}"
+        pace = f"{self.images / self.elapsed_s:.0f} images/s in {self.team.text}"
         others = f", {self.stored} from the store" if self.stored else ""
         return f"{self.images} images, {pace}{others}"
 
@@ -138,43 +129,43 @@ def run_files(
         Shard(number, images, indices[start : start + SHARD_IMAGES])
         for number, start in enumerate(range(0, len(indices), SHARD_IMAGES))
     ]
-    evaluation, runtime = _evaluation(files, settings, reading)
-    kept = _kept(settings.store, evaluation, images, runtime)
-    found = _Found(len(indices), reporter)
-    missing = [shard for shard in shards if not found.take(shard, kept, read=False)]
-    count = sum(len(shard.indices) for shard in missing)
-    workers = max(1, min(settings.workers or available_cores(), len(missing)))
-    processes = _in_processes(images, count, workers)
-    # Files whose hash is not known are read when their turn comes, and may be known by their bytes.
-    wanted = (shard for shard in missing if not found.take(shard, kept, read=True))
+    evaluation, first = _evaluation(files, settings, reading)
+    task = NotedEvaluation(evaluation)
+    engine = settings.engine or LocalEngine(settings.workers, reporter)
+    where = engine.environment(task, images, environment([first], images))
+    kept = None
+    if settings.store is not None and images.available:
+        kept = KeptShards(settings.store, evaluation, images, where, remote=engine.remote)
+    found = _Found(len(indices), reporter, kept)
+    missing = [shard for shard in shards if not found.take(shard, read=False)]
+    team = engine.team(images, missing)
+    # Files whose hash is not known are read when their turn comes, and may be known by their bytes. What
+    # other machines read does not go through this one for it.
+    wanted = (shard for shard in missing if engine.remote or not found.take(shard, read=True))
     started, evaluated_images = time.perf_counter(), 0
     if missing:
-        with closing(_evaluated(NotedEvaluation(evaluation), wanted, workers, processes, reporter)) as done:
+        with closing(engine.run(task, wanted, team)) as done:
             for shard, noted in done:
                 if kept is not None:
                     kept.keep(shard, noted)
                 evaluated_images += len(shard.indices)
                 found.add(shard, noted.records)
-    pace = Pace(
-        evaluated_images,
-        time.perf_counter() - started,
-        workers,
-        processes,
-        len(indices) - evaluated_images,
-    )
+    elapsed_s = time.perf_counter() - started
+    pace = Pace(evaluated_images, elapsed_s, team, len(indices) - evaluated_images)
     return _joined(images, shards, found.records, reading, pace)
 
 
 class _Found:
     """The records that are there, and how many images they are."""
 
-    def __init__(self, total: int, reporter: Reporter) -> None:
+    def __init__(self, total: int, reporter: Reporter, kept: KeptShards | None) -> None:
         self.records: dict[int, ShardRecords] = {}
         self._done, self._total, self._reporter = 0, total, reporter
+        self._kept = kept
 
-    def take(self, shard: Shard, kept: KeptShards | None, *, read: bool) -> bool:
+    def take(self, shard: Shard, *, read: bool) -> bool:
         """Takes a shard from the store; returns whether it was there."""
-        records = None if kept is None else kept.find(shard, read=read)
+        records = None if self._kept is None else self._kept.find(shard, read=read)
         if records is None:
             return False
         self.add(shard, records)
@@ -187,34 +178,10 @@ class _Found:
         self._reporter.progress(self._done, self._total)
 
 
-def _kept(
-    store: Store | None, evaluation: Evaluation, images: ImageSource, runtime: str
-) -> KeptShards | None:
-    """The evaluation's shards in the store, where it is known what they depend on."""
-    if store is None or not images.available:
-        return None
-    kept = KeptShards(store, evaluation, images, runtime)
-    return kept if kept.usable else None
-
-
-def _in_processes(images: ImageSource, count: int, workers: int) -> bool:
-    """Whether processes are worth their start, and allowed."""
-    worth = count >= PROCESS_IMAGES and workers > 1
-    return worth and images.part([0]) is not None and not multiprocessing.current_process().daemon
-
-
-def _evaluated(
-    task: NotedEvaluation, shards: Iterable[Shard], workers: int, processes: bool, reporter: Reporter
-) -> Generator[Evaluated[Noted], None, None]:
-    if processes:
-        return in_processes(task, shards, workers, reporter)
-    return in_threads(task, shards, workers)
-
-
 def _evaluation(
     files: Sequence[RunnableFile], settings: RunSettings, reading: Reading[A]
-) -> tuple[Evaluation, str]:
-    """What is done with each image, and the runtime's name and version."""
+) -> tuple[Evaluation, LoadedModel]:
+    """What is done with each image, and the first file, loaded."""
     first = open_model(files[0].path, kernels=files[0].kernels, runtime=settings.runtime)
     contents = []
     for file in files:
@@ -229,7 +196,7 @@ def _evaluation(
         preprocess=settings.preprocess,
         reading=reading,
     )
-    return evaluation, first.runtime
+    return evaluation, first
 
 
 def _joined(

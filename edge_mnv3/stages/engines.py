@@ -1,0 +1,66 @@
+"""The engine that runs files over images: this machine, or the workers of a Dask scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_mnv3.core.choices import EngineName
+from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.reporting import Reporter
+from edge_mnv3.core.requests import AnyPath
+
+if TYPE_CHECKING:
+    from edge_mnv3_quantization.evaluation.engines import Engine
+
+
+def check_engine(engine: EngineName, scheduler: str | None, workers: int | None) -> None:
+    """Refuses what does not fit together.
+
+    Raises:
+        ArgumentError: With what is missing, or too much.
+    """
+    if engine == "dask" and scheduler is None:
+        raise ArgumentError(
+            "--engine dask",
+            "no --scheduler",
+            "the address that `dask scheduler` prints, such as tcp://10.0.0.1:8786",
+        )
+    if engine == "dask" and workers is not None:
+        raise ArgumentError(
+            "--workers", "--engine dask", next_step="leave it out: all workers of the scheduler are used"
+        )
+    if engine == "local" and scheduler is not None:
+        raise ArgumentError("--scheduler", "--engine local", "--engine dask")
+
+
+def seen_by_all(data: AnyPath, engine: EngineName) -> AnyPath:
+    """The place of images as workers see it, who are in another folder: a relative path is made absolute."""
+    path = Path(data)
+    return path.absolute() if engine != "local" and path.exists() else data
+
+
+@contextmanager
+def opened_engine(engine: EngineName, scheduler: str | None, reporter: Reporter) -> Iterator[Engine | None]:
+    """Connects to a scheduler for the time of a block.
+
+    Args:
+        engine: The engine.
+        scheduler: The scheduler's address, for Dask.
+        reporter: Warned of workers.
+
+    Yields:
+        The engine; None for this machine.
+
+    Raises:
+        SchedulerError: The scheduler does not answer, or Dask is not installed.
+    """
+    if engine == "local" or scheduler is None:
+        yield None
+        return
+    from edge_mnv3_quantization.evaluation.dask_engine import DaskEngine
+
+    with DaskEngine(scheduler, reporter) as opened:
+        yield opened
