@@ -19,6 +19,7 @@ from edge_mnv3.core.images import SampleRequest
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data.archives.remote_files import is_url, url_name
 from edge_mnv3_calibration_data.source_kinds import open_images
+from edge_mnv3_quantization.evaluation import engines
 from edge_mnv3_quantization.validation import running
 from edge_mnv3_quantization.validation.readings import TopClasses
 from edge_mnv3_quantization.validation.running import RunnableFile, RunSettings, run_files
@@ -128,12 +129,12 @@ def test_workers_read_from_the_server(tmp_path: Path, url: str, monkeypatch: pyt
     plain = run_files(
         [file], open_images(tmp_path / "tars"), RunSettings(preprocess="resize"), TopClasses(0, 0)
     )
-    monkeypatch.setattr(running, "PROCESS_IMAGES", 1)
+    monkeypatch.setattr(engines, "PROCESS_IMAGES", 1)
     monkeypatch.setattr(running, "SHARD_IMAGES", 2)
     settings = RunSettings(preprocess="resize", workers=2)
     remote = run_files([file], open_images(f"{url}/tars/"), settings, TopClasses(0, 0))
     assert (remote.answers, remote.skipped) == (plain.answers, ())
-    assert remote.pace.processes
+    assert remote.pace.team.unit == "process"
 
 
 def test_servers_that_send_whole_files_only_are_named(tmp_path: Path, whole_url: str) -> None:
