@@ -24,11 +24,13 @@ from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import (
     DEFAULT_HARD_SWISH,
     DEFAULT_IO,
+    DEFAULT_TARGET,
     HARD_SWISH_POLICIES,
     IO_TYPES,
     MOST_BUDGET_PERCENT,
     QUANTIZED_FOLDER,
     SYNTHETIC,
+    TARGETS,
 )
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.results.model_facts import RANGE_SOURCES, activation_words
@@ -78,14 +80,22 @@ if TYPE_CHECKING:
     "channel, slower; fused: the operator HARD_SWISH, which XNNPACK does not take.",
 )
 @click.option(
+    "--target",
+    type=Choice(TARGETS),
+    default=DEFAULT_TARGET,
+    show_default=True,
+    help="Spend --budget for this processor. phone: counted from the cheapest file, on forms of hard-swish "
+    "and on channel copies; x86: on copies alone, with forms as without a budget.",
+)
+@click.option(
     "--budget",
     "budget_percent",
     type=click.FloatRange(0, MOST_BUDGET_PERCENT),
-    default=0,
-    show_default=True,
+    default=None,
+    show_default="forms that are accurate enough, no copies",
     metavar="PERCENT",
-    help="Spend up to so much more modelled time on an Arm processor on accuracy: channels whose rounding "
-    "costs most are computed several times.",
+    help="Spend up to so much more modelled cost on an Arm processor than the cheapest file has on accuracy: "
+    "on forms of hard-swish, and on computing channels whose rounding costs most several times.",
 )
 @click.option(
     "--io",
@@ -171,14 +181,17 @@ def _output_rows(outputs: Sequence[OutputFacts]) -> list[tuple[str, str]]:
 
 
 def _copies_row(result: QuantizeResult) -> list[tuple[str, str]]:
-    """A row for the channel copies that a budget has bought."""
+    """A row for what a budget has bought."""
     report = result.recipe_report
     if not result.budget_percent or report is None:
         return []
     added, layers = sum(layer.added_channels for layer in report.copied_layers), len(report.copied_layers)
     bought = f"{added} channel copies in {layers} layer(s)" if added else "no channel copies"
     spent = f"{report.copies_cost_percent:.1f} of {result.budget_percent:g} % more modelled Arm cost"
-    return [("budget", f"{bought}, for {spent}")]
+    forms = ""
+    if result.target == "phone" and report.forms_cost_percent is not None:
+        forms = f"forms of hard-swish for {report.forms_cost_percent:.1f}, "
+    return [("budget", f"{forms}{bought}, for {spent}")]
 
 
 def _statistics_row(result: QuantizeResult) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from edge_mnv3.core.choices import (
     DEFAULT_HARD_SWISH,
     DEFAULT_IO,
     DEFAULT_PREPROCESS,
+    DEFAULT_TARGET,
     MOST_BUDGET_PERCENT,
     QUANTIZED_FOLDER,
     SYNTHETIC,
@@ -20,6 +21,7 @@ from edge_mnv3.core.choices import (
     IoType,
     Kernels,
     PreprocessName,
+    Target,
 )
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.hashing import sha256_file
@@ -72,8 +74,11 @@ class QuantizeRequest(Request):
             calibration images. Empty for those of the calibration images.
         recipe: Key of `RECIPES`.
         hard_swish: What the recipe makes of hard-swish; `auto` for one that has no choice.
-        budget_percent: How much more modelled cost on an Arm processor channel copies may add, 0 to
-            `MOST_BUDGET_PERCENT`; 0 for a recipe that has none.
+        target: Where the file is to run: a phone's budget counts from the cheapest file and is spent on forms
+            of hard-swish too, that of x86 is spent on channel copies alone.
+        budget_percent: How much more modelled cost on an Arm processor than the cheapest file may be spent on
+            accuracy, 0 to `MOST_BUDGET_PERCENT`; None for the cheapest forms
+            that are accurate enough, and no copies.
         io: dtype of the int8 file's input and output.
         output_dir: Folder for the two files and `quantize.json`.
         force: Overwrite them.
@@ -88,7 +93,8 @@ class QuantizeRequest(Request):
     statistics: Sequence[AnyPath] = ()
     recipe: str = DEFAULT_RECIPE
     hard_swish: HardSwishPolicy = DEFAULT_HARD_SWISH
-    budget_percent: float = 0.0
+    target: Target = DEFAULT_TARGET
+    budget_percent: float | None = None
     io: IoType = DEFAULT_IO
     output_dir: AnyPath = QUANTIZED_FOLDER
     force: bool = False
@@ -102,6 +108,15 @@ class QuantizeRequest(Request):
                 no use for statistics.
         """
         recipe = _recipe(self)
+        if self.target != DEFAULT_TARGET and not recipe.chooses_forms:
+            raise ArgumentError(
+                f"--target with recipe {recipe.name}",
+                self.target,
+                f"{DEFAULT_TARGET}: it chooses no forms of hard-swish",
+                f"use --recipe {DEFAULT_RECIPE}",
+            )
+        if self.budget_percent is None:
+            return
         if not 0 <= self.budget_percent <= MOST_BUDGET_PERCENT:
             raise ArgumentError(
                 "--budget", f"{self.budget_percent:g}", f"0 to {MOST_BUDGET_PERCENT:g} percent of more cost"
@@ -179,6 +194,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
             statistics=used_statistics(request.statistics, population),
             recipe=request.recipe,
             hard_swish=request.hard_swish,
+            target=request.target,
             budget_percent=request.budget_percent,
             io=request.io,
             float_path=str(paths[0]),
@@ -297,6 +313,7 @@ def _quantized(
             options=QuantizationOptions(
                 io=request.io,
                 hard_swish=request.hard_swish,
+                target=request.target,
                 budget_percent=request.budget_percent,
                 seed=request.seed,
                 synthetic=sample.synthetic,

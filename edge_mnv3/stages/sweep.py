@@ -55,7 +55,7 @@ def plan_sweep(request: SweepRequest, reporter: Reporter = SILENT) -> SweepPlan:
                 name=point.name,
                 model=point.model,
                 recipe=point.request.recipe,
-                budget_percent=point.request.budget_percent,
+                budget_percent=point.request.budget_percent or 0.0,
                 seed=point.request.seed,
                 done=measuring.is_done(point),
             )

@@ -198,7 +198,7 @@ class GridPoint:
     @property
     def row(self) -> str:
         """What the points that differ in their seed alone are called."""
-        return f"{self.model} {self.request.recipe} {self.request.budget_percent:g}"
+        return f"{self.model} {self.request.recipe} {self.request.budget_percent or 0.0:g}"
 
 
 def weights_of(wanted: AnyPath, variant: Variant) -> AnyPath:

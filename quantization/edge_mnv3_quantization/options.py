@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_mnv3.core.choices import DEFAULT_HARD_SWISH, DEFAULT_IO, HardSwishPolicy, IoType
+from edge_mnv3.core.choices import (
+    DEFAULT_HARD_SWISH,
+    DEFAULT_IO,
+    DEFAULT_TARGET,
+    HardSwishPolicy,
+    IoType,
+    Target,
+)
 from edge_mnv3.core.input_range import PIXELS, InputRange
 
 
@@ -15,7 +22,11 @@ class QuantizationOptions:
     Attributes:
         io: The dtype of the int8 file's input and output.
         hard_swish: What becomes of each hard-swish; see `algorithms.lowering`.
-        budget_percent: How much more modelled cost on an Arm processor channel copies may add, at least 0.
+        target: Where the file is to run. A phone's budget counts from the cheapest file and is spent on forms
+            too; that of x86 is spent on copies alone.
+        budget_percent: How much more modelled cost on an Arm processor than the cheapest file may be spent on
+            accuracy, at least 0: on forms of hard-swish, where `auto` chooses them, and on channel
+            copies. None: the cheapest forms that are accurate enough, and no copies.
         seed: The seed of the directions in which costs are measured, and of the positions to which weights
             are fitted.
         synthetic: Whether the calibration images are synthetic.
@@ -24,7 +35,8 @@ class QuantizationOptions:
 
     io: IoType = DEFAULT_IO
     hard_swish: HardSwishPolicy = DEFAULT_HARD_SWISH
-    budget_percent: float = 0.0
+    target: Target = DEFAULT_TARGET
+    budget_percent: float | None = None
     seed: int = 0
     synthetic: bool = False
     input_range: InputRange = PIXELS

@@ -17,8 +17,9 @@ from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3_quantization.algorithms import lowering
 from edge_mnv3_quantization.algorithms.channel_groups import (
     MULTIPLE,
-    best_groups,
+    best_division,
     chain_of,
+    divisions,
     group_channels,
     moved,
 )
@@ -119,23 +120,23 @@ def test_best_groups_are_the_best_of_all() -> None:
         return sum(best_range(member.of_channels(part)).cost for part in parts)
 
     for most_saved, count in ((0.0, 4), (1e9, 1)):
-        groups, least = best_groups([member], [order], most_saved)
+        groups, least = best_division(divisions([member], [order]), most_saved)
         assert len(groups) == count
         assert sorted(np.concatenate(groups).tolist()) == list(range(4 * MULTIPLE))
         every = [cost(cuts) for n in range(count) for cuts in itertools.combinations(bounds[1:-1], n)]
         # Other candidates for the ends of a range than those of `best_range`.
         assert least == pytest.approx(min(every), rel=0.15)
-    four, _ = best_groups([member], [order], 0.0)
+    four, _ = best_division(divisions([member], [order]), 0.0)
     assert [sorted(set(sizes[group])) for group in four] == [[0.01], [0.1], [1.0], [30.0]]
     # In an order that mixes sizes groups save nothing; the better of two orders is taken.
     mixed = order.reshape(4, MULTIPLE).T.reshape(-1)
-    assert len(best_groups([member], [mixed], 1e-9)[0]) == 1
-    assert len(best_groups([member], [mixed, order], 1e-9)[0]) == 4
+    assert len(best_division(divisions([member], [mixed]), 1e-9)[0]) == 1
+    assert len(best_division(divisions([member], [mixed, order]), 1e-9)[0]) == 4
 
 
 def test_fewer_channels_than_two_tiles_stay_together() -> None:
     member = free_sensitivity(np.geomspace(1e-3, 1.0, 2 * MULTIPLE - 1), np.ones(2 * MULTIPLE - 1))
-    groups, cost = best_groups([member], [np.arange(2 * MULTIPLE - 1)], 0.0)
+    groups, cost = best_division(divisions([member], [np.arange(2 * MULTIPLE - 1)]), 0.0)
     assert len(groups) == 1
     assert cost == pytest.approx(best_range(member).cost, rel=0.15)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,12 @@ from edge_mnv3_quantization.diagnosis.pairing import pair_files
 from edge_mnv3_quantization.graph.writer import write_float
 from edge_mnv3_quantization.options import QuantizationOptions
 from edge_mnv3_quantization.recipes.config import RECIPES
-from edge_mnv3_quantization.recipes.notes import CHANNEL_COPIES, read_copies
+from edge_mnv3_quantization.recipes.notes import (
+    CHANNEL_COPIES,
+    LINEAR_SCALES,
+    read_copies,
+    read_linear_scales,
+)
 from edge_mnv3_quantization.recipes.quantize import quantize
 from quantizing import quantized
 from random_networks import SIDE, original, wide_network
@@ -64,6 +70,41 @@ def test_a_budget_brings_the_file_nearer_to_float(float_model: bytes, recipe: st
     assert worst[1] > worst[0]
     assert copied.predicted_snr_db == pytest.approx(copied.snr_db, abs=0.5)
     assert copied.snr_db > plain.snr_db
+
+
+def test_a_channel_that_hard_swish_lets_through_is_divided_and_known_to_diagnosis(tmp_path: Path) -> None:
+    network = wide_network()
+    x = next(node.inputs[0] for node in network.nodes if node.kind == "hard_swish")
+    nodes = [
+        dataclasses.replace(node, bias=node.bias + np.where(np.arange(len(node.bias)) == 5, 40.0, 0.0))
+        if node.output == x and node.bias is not None
+        else node
+        for node in network.nodes
+    ]
+    plain = original(network.with_nodes(nodes))
+    paths = {name: tmp_path / f"{name}.tflite" for name in ("float", "phone", "x86")}
+    paths["float"].write_bytes(write_float(plain, [plain.output], pixels=True))
+    content = paths["float"].read_bytes()
+    for name, options in {
+        "phone": QuantizationOptions(target="phone", budget_percent=0.0),
+        "x86": QuantizationOptions(target="x86", budget_percent=0.0),
+    }.items():
+        made = quantize(content, IMAGES, RECIPES["fast"], options=options)
+        paths[name].write_bytes(made.model)
+        noted = read_linear_scales(read_model(made.model, name).metadata.get(LINEAR_SCALES, b"{}"))
+        assert made.report.target == name
+        # The channel is still linear behind the depthwise convolution.
+        assert sum(made.report.divided_channels.values()) == len(noted) == (2 if name == "phone" else 0)
+        assert all(scales[5] > 1 for scales in noted.values())
+        if name == "phone":  # the cheapest file
+            assert {form.form for form in made.report.hard_swishes} == {"table"}
+            assert (made.report.forms_cost_percent, made.report.copies_cost_percent) == (0.0, 0.0)
+    assert open_model(paths["phone"], kernels="xnnpack").partitions == 1
+    result = diagnose(paths["float"], paths["phone"], OTHERS, image_source="test")
+    assert result.snr_db is not None
+    assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=1.5)
+    worst = min(layer.snr_db for layer in result.layers if layer.snr_db is not None)
+    assert worst > 0  # compared with numbers that were not divided, a layer would have less
 
 
 def test_copies_that_the_float_file_cannot_have(float_model: bytes) -> None:

@@ -36,6 +36,9 @@ REPORT = RecipeReport(
         HardSwishForm(layer="activation", input_layer="conv", form="table_by_groups", groups=3),
         HardSwishForm(layer="activation_1", input_layer="conv_1", form="per_channel", groups=1),
     ),
+    target="phone",
+    forms_cost_percent=5.25,
+    divided_channels={"conv": 2},
     channel_groups={"conv": (16, 16, 40)},
     copied_layers=(
         CopiedLayer(layer="conv", channels=16, copied_channels=5, added_channels=16, most_copies=4),
@@ -84,7 +87,7 @@ def test_note_holds_all_but_ranges_and_times() -> None:
     [
         (write_report(REPORT)[:-1], "Expecting"),
         (b"\xff", "utf-8"),
-        (write_report(REPORT).replace(b'"schema_version":2', b'"schema_version":9'), "reads 1 to 2"),
+        (write_report(REPORT).replace(b'"schema_version":3', b'"schema_version":9'), "reads 1 to 3"),
     ],
     ids=["cut", "not_text", "of_a_later_release"],
 )
@@ -106,7 +109,7 @@ def test_notes_of_the_release_before_are_read() -> None:
 def test_quantize_json_of_the_release_before() -> None:
     text = (GOLDEN / "quantize-v1.json").read_text(encoding="utf-8")
     result = from_json(QuantizeResult, text)
-    assert (result.schema_version, result.recipe_report, result.hard_swish) == (7, None, "auto")
+    assert (result.schema_version, result.recipe_report, result.hard_swish) == (8, None, "auto")
     assert from_json(QuantizeResult, to_json(result)) == result
 
 

@@ -156,7 +156,7 @@ def test_several_outputs_are_shown_by_name() -> None:
 
 def test_quantize_json_from_before_there_was_a_cache() -> None:
     result = read_quantize_result(FORMATS / "quantize-v2.json")
-    assert result.schema_version == 7
+    assert result.schema_version == 8
     assert result.float_from_cache is False
     assert result.recipe_report is not None
     assert len(result.calibration.images) == 6
@@ -201,6 +201,15 @@ def test_quantize_json_from_before_statistics_were_given() -> None:
         assert shown == [f"12,000 images, {words}"]
 
 
+def test_quantize_json_from_before_there_was_a_target() -> None:
+    result = read_quantize_result(FORMATS / "quantize-v7.json")
+    assert (result.target, result.budget_percent) == ("x86", 40.0)
+    report = result.recipe_report
+    assert report is not None
+    assert (report.target, report.forms_cost_percent, report.divided_channels) == ("x86", None, {})
+    assert len(report.copied_layers) == 4
+
+
 def test_a_budget_is_shown_with_what_it_bought() -> None:
     result = read_quantize_result(FORMATS / "quantize-v2.json")
     assert result.recipe_report is not None
@@ -212,6 +221,9 @@ def test_a_budget_is_shown_with_what_it_bought() -> None:
         report = dataclasses.replace(result.recipe_report, copied_layers=layers, copies_cost_percent=cost)
         lines = table(dataclasses.replace(result, budget_percent=15.0, recipe_report=report)).splitlines()
         assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("budget")] == [words]
+        report = dataclasses.replace(report, target="phone", forms_cost_percent=5.0)
+        shown = dataclasses.replace(result, target="phone", budget_percent=15.0, recipe_report=report)
+        assert f"forms of hard-swish for 5.0, {words}" in table(shown)
 
 
 def test_images_of_a_run_of_the_first_release(tmp_path: Path) -> None:

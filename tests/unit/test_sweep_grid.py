@@ -98,7 +98,7 @@ def test_a_key_is_of_everything_but_the_place() -> None:
     key = quantize_key(point, "network", "images", "code")
     changed: dict[str, Any] = {
         "samples": 11, "seed": 1, "preprocess": "resize", "recipe": "fast", "hard_swish": "fused",
-        "budget_percent": 5.0, "io": "int8", "statistics": ("a.npz",),
+        "budget_percent": 5.0, "io": "int8", "statistics": ("a.npz",), "target": "phone",
     }  # fmt: skip
     same: dict[str, Any] = {
         "output_dir": "elsewhere",

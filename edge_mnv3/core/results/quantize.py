@@ -39,6 +39,11 @@ def _without_statistics(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "statistics": None}
 
 
+def _without_target(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 7: a budget was for channel copies alone then."""
+    return {**data, "target": "x86"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantizeResult:
     """A float and an int8 file made from one graph.
@@ -54,7 +59,9 @@ class QuantizeResult:
             where they are those of the calibration images.
         recipe: Name of the quantization recipe.
         hard_swish: What it was asked to make of hard-swish.
-        budget_percent: How much more modelled cost it was allowed.
+        target: Where the file is to run: `phone` or `x86`.
+        budget_percent: How much more modelled cost than the cheapest file it was allowed; in files of version
+            7 and older, than without channel copies. None: the cheapest forms that are accurate enough.
         io: dtype of the int8 file's input and output.
         float_path: The float file.
         float_size_bytes: Size of the float file.
@@ -80,6 +87,7 @@ class QuantizeResult:
             _without_findings,
             _without_budget,
             _without_statistics,
+            _without_target,
         ),
     )
     schema_version: int = FORMAT.version
@@ -92,7 +100,8 @@ class QuantizeResult:
     statistics: UsedStatistics | None
     recipe: str
     hard_swish: str
-    budget_percent: float
+    target: str
+    budget_percent: float | None
     io: str
     float_path: str
     float_size_bytes: int

@@ -109,6 +109,11 @@ def _without_copies(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "copied_layers": [], "copies_cost_percent": 0.0}
 
 
+def _without_target(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 2: a budget was for copies alone then, and what forms cost on Arm was not told."""
+    return {**data, "target": "x86", "forms_cost_percent": None, "divided_channels": {}}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeReport:
     """What a recipe decided, layer by layer.
@@ -123,9 +128,14 @@ class RecipeReport:
         equalization_exponent: The power to which equalization scales were raised; None for `converter`.
         exponent_trials: The powers that were tried; empty where the images do not allow trials.
         hard_swishes: What became of each hard-swish, in the order of execution.
+        target: Where the file is to run: `phone` or `x86`; empty for `converter`.
+        forms_cost_percent: How much more modelled cost on an Arm processor the forms have than a table for
+            each hard-swish; None where it is not known.
+        divided_channels: Layer to how many of its channels an equalization scale goes through a table, as
+            hard-swish is the identity in them.
         channel_groups: Layer of a divided convolution to the number of channels of each group.
         copied_layers: Layers with channel copies, in the order of execution.
-        copies_cost_percent: How much modelled cost on an Arm processor the copies add.
+        copies_cost_percent: How much modelled cost on an Arm processor the copies add to that.
         folded_excitations: Layers of the squeeze-excite excitations that were constant, and are folded into
             the next weights.
         refitted_layers: Refitted layers, in the order of execution; empty for recipes that refit none.
@@ -134,7 +144,7 @@ class RecipeReport:
         phases_s: Phase to seconds of wall time; empty where the report is read from an int8 file.
     """
 
-    FORMAT: ClassVar[Format] = Format("recipe_report", (_without_copies,))
+    FORMAT: ClassVar[Format] = Format("recipe_report", (_without_copies, _without_target))
     schema_version: int = FORMAT.version
     recipe: str
     engine: str
@@ -143,6 +153,9 @@ class RecipeReport:
     equalization_exponent: float | None
     exponent_trials: tuple[ExponentTrial, ...]
     hard_swishes: tuple[HardSwishForm, ...]
+    target: str
+    forms_cost_percent: float | None
+    divided_channels: dict[str, int]
     channel_groups: dict[str, tuple[int, ...]]
     copied_layers: tuple[CopiedLayer, ...]
     copies_cost_percent: float

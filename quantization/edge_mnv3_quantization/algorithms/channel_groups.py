@@ -6,7 +6,7 @@ follows channel by channel may be divided in the same way: the table, the depthw
 One concatenation then joins the groups again, at one scale. With channels of like numbers in a group, two to
 four groups recover most of what a scale per channel would, in a fraction of its time.
 
-`group_channels` is exact in real numbers; `best_groups` chooses groups by measured cost.
+`group_channels` is exact in real numbers; `divisions` finds groups by measured cost.
 """
 
 from __future__ import annotations
@@ -200,25 +200,34 @@ def _part(node: Node, low: int, high: int) -> Node:
     return dataclasses.replace(node, weights=chosen, bias=bias[low:high], stagger=stagger)
 
 
-def best_groups(
-    members: Sequence[Sensitivity], orders: Sequence[Channels], least: float
-) -> tuple[list[Channels], float]:
-    """Divides channels into groups of like numbers.
+class Division(NamedTuple):
+    """Channel groups, and what the values that get a range for each group then cost."""
+
+    groups: list[Channels]
+    cost: float
+
+
+def divisions(members: Sequence[Sensitivity], orders: Sequence[Channels]) -> list[Division]:
+    """Divides channels into groups of like numbers: the best division for each number of groups.
 
     Args:
         members: The sensitivities of the values that get a range for each group.
         orders: The orders of the channels to try: groups are consecutive in one of them.
-        least: The cost that one more group must save, in squared error of the logits.
 
     Returns:
-        The groups, and the cost of the members with the best range for each group.
+        Divisions into one group, two, and so on; the costs are those with the best range for each group.
     """
-    cuts = [_cut(members, order, least) for order in orders]
-    return min(cuts, key=lambda cut: cut[1] + least * len(cut[0]))
+    of_orders = [_divisions(members, order) for order in orders]
+    return [min(same, key=lambda one: one.cost) for same in zip(*of_orders, strict=True)]
 
 
-def _cut(members: Sequence[Sensitivity], order: Channels, least: float) -> tuple[list[Channels], float]:
-    """Finds the best groups of consecutive channels, and their cost."""
+def best_division(divided: Sequence[Division], least: float) -> Division:
+    """Takes the division in which one more group no longer saves `least`, in squared error of the logits."""
+    return min(divided, key=lambda one: one.cost + least * len(one.groups))
+
+
+def _divisions(members: Sequence[Sensitivity], order: Channels) -> list[Division]:
+    """Finds the best groups of consecutive channels for each number of groups."""
     count = len(order)
     bounds = [*range(0, count - MULTIPLE + 1, MULTIPLE), count] if count >= 2 * MULTIPLE else [0, count]
     sums = [_Sums(member, order) for member in members]
@@ -236,14 +245,17 @@ def _cut(members: Sequence[Sensitivity], order: Channels, least: float) -> tuple
                 if any(low < high for low in best[-1])
             }
         )
-    possible = [number for number, row in enumerate(best) if count in row]
-    groups = min(possible, key=lambda number: best[number][count][0] + least * number)
-    cost, high, ends = best[groups][count][0], count, []
-    for number in range(groups, -1, -1):
-        low = best[number][high][1]
-        ends.append((low, high))
-        high = low
-    return [order[low:high] for low, high in reversed(ends)], cost
+    found = []
+    for number, row in enumerate(best):
+        if count in row:
+            high, ends = count, []
+            for before in range(number, -1, -1):
+                low = best[before][high][1]
+                ends.append((low, high))
+                high = low
+            groups = [order[low:high] for low, high in reversed(ends)]
+            found.append(Division(groups, row[count][0]))
+    return found
 
 
 class _Sums:

@@ -6,10 +6,11 @@
 * As tables by channel groups: between a convolution and a depthwise convolution, each channel group has a
   table and separate scales (`channel_groups`). This costs a little more time.
 * Per channel: the hard-sigmoid is a depthwise 1×1 convolution, which takes an equalization scale per channel.
-  This costs seven times as much time as a table.
+  This costs seven times as much time as a table on x86, and four times as many cycles on Arm.
 
 `lowered` makes all of them per channel. `auto` takes the cheapest form that is accurate enough by the
-measured costs.
+measured costs; where a phone's budget is given, it spends that by modelled cycles of an Arm processor
+(`arm_forms`).
 """
 
 from __future__ import annotations
@@ -18,23 +19,19 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-import numpy as np
-
 from edge_mnv3.core.choices import HardSwishPolicy
 from edge_mnv3_quantization.algorithms.channel_groups import (
-    Chain,
     Channels,
-    best_groups,
+    best_division,
     chain_of,
     group_channels,
     moved,
 )
-from edge_mnv3_quantization.algorithms.equalization import group_scales
-from edge_mnv3_quantization.algorithms.ranges import best_range
+from edge_mnv3_quantization.algorithms.form_errors import FormErrors
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, lower_hard_swish
-from edge_mnv3_quantization.graph.scale_sharing import rescale, shared_scales, value_scales
+from edge_mnv3_quantization.graph.scale_sharing import rescale, value_scales
 
 # The share of the whole network's estimated error that a form must save to be worth its time.
 _WORTH = 0.01  # for scales per channel
@@ -53,48 +50,6 @@ class Forms(NamedTuple):
     per_channel: frozenset[int] = frozenset()
     groups: Mapping[int, Sequence[Channels]] = MappingProxyType({})
     fused: bool = False
-
-
-class _Costs:
-    """Estimated errors of the logits for each form.
-
-    Attributes:
-        total: The error of the whole network with scales per channel.
-    """
-
-    def __init__(self, network: Network, sensitivities: Mapping[int, Sensitivity]) -> None:
-        self._sensitivities = sensitivities
-        self._shared = shared_scales(network)
-        self._scales = value_scales(network, group_scales(network, sensitivities))
-        self._plain = {v: best_range(s).cost for v, s in sensitivities.items()}
-        self._equalized = {v: best_range(s.divided(self._scales[v])).cost for v, s in sensitivities.items()}
-        self.total = float(np.sum(list(self._equalized.values())))
-
-    def table(self, x: int) -> float:
-        """Adds up the cost, without any scales, of all values in the scale-sharing group of x."""
-        return sum(self._plain[value] for value in self._sharing(x))
-
-    def per_channel(self, x: int) -> float:
-        """Adds up the cost, with equalization scales, of all values in the scale-sharing group of x."""
-        return sum(self._equalized[value] for value in self._sharing(x))
-
-    def groups(self, chain: Chain, values: Sequence[int]) -> tuple[list[Channels], float]:
-        """Finds the best channel groups for some values of a chain, and the cost of these values."""
-        # Sorted by a value's scales, channels of like numbers lie together.
-        orders = [np.argsort(self._scales[value], kind="stable") for value in (chain.x, chain.depthwise)]
-        members = [self._sensitivities[value] for value in values]
-        return best_groups(members, orders, _GROUP_WORTH * self.total)
-
-    def table_of_groups(self, chain: Chain) -> tuple[list[Channels], float]:
-        """Finds the best channel groups for a chain whose second hard-swish is a table too, and their cost.
-
-        The cost includes the values that share scales with the input of the second hard-swish.
-        """
-        chosen, cost = self.groups(chain, [chain.x, chain.product, chain.depthwise])
-        return chosen, cost + self.table(chain.depthwise) - self._plain[chain.depthwise]
-
-    def _sharing(self, x: int) -> list[int]:
-        return [v for v in self._sensitivities if self._shared[v].group == self._shared[x].group]
 
 
 def lower(
@@ -141,30 +96,31 @@ def choose_forms(
         original: A network with `hard_swish` nodes.
         measured: The same network, lowered per channel and rescaled to products without constant factors.
         sensitivities: What errors in the values of `measured` cost.
-        hard_swish: Which forms to choose.
+        hard_swish: Which forms to choose; `auto` knows no budget.
     """
+    inputs = hard_swish_inputs(measured)
     if hard_swish == "auto":
-        return _forms(original, measured, sensitivities)
-    return Forms(per_channel=frozenset(hard_swish_inputs(measured)), fused=hard_swish == "fused")
+        return _accurate_forms(original, FormErrors(measured, sensitivities), inputs)
+    return Forms(per_channel=inputs, fused=hard_swish == "fused")
 
 
-def _forms(original: Network, measured: Network, sensitivities: Mapping[int, Sensitivity]) -> Forms:
+def _accurate_forms(original: Network, costs: FormErrors, inputs: frozenset[int]) -> Forms:
     """Chooses the cheapest forms that are accurate enough."""
-    costs = _Costs(measured, sensitivities)
     tables = lower_hard_swish(original, per_channel=())
     groups: dict[int, list[Channels]] = {}
     per_channel, settled = set(), set()
-    for x in sorted(hard_swish_inputs(measured)):
+    least = _GROUP_WORTH * costs.total
+    for x in sorted(inputs):
         chain = chain_of(tables, x)
         if chain is not None:
-            chosen, cost = costs.groups(chain, [chain.x, chain.product])
+            chosen = best_division(costs.groups(chain), least)
             if chain.end != chain.depthwise:
-                whole, with_table = costs.table_of_groups(chain)
-                if with_table - cost - costs.per_channel(chain.depthwise) <= _WORTH * costs.total:
+                whole = best_division(costs.groups_throughout(chain), least)
+                if whole.cost - chosen.cost - costs.per_channel(chain.depthwise) <= _WORTH * costs.total:
                     chosen = whole
                     settled.add(chain.depthwise)
-            if len(chosen) > 1:
-                groups[x] = chosen
+            if len(chosen.groups) > 1:
+                groups[x] = chosen.groups
                 continue
         if x not in settled and costs.table(x) - costs.per_channel(x) > _WORTH * costs.total:
             per_channel.add(x)

@@ -2,8 +2,9 @@
 
 The figures are of a cycle model over exact instruction counts of XNNPACK's kernels in LiteRT 2.3 on an
 emulated Cortex-A76 (`llvm-mca` by basic block, first-level cache misses added): MobileNetV3-Small of the
-recipe `accurate`, its cycles by kind of operator divided by how much work of the kind it has. They compare
-forms of one network with one another, to some percent; they are no times.
+recipe `accurate`, its cycles by kind of operator divided by how much work of the kind it has. Those of the
+forms of hard-swish are measured by themselves (`form_costs`). They compare forms of one network with one
+another, to some percent; they are no times.
 """
 
 from __future__ import annotations
@@ -11,6 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from edge_mnv3_quantization.algorithms.form_costs import (
+    EACH_OPERATOR,
+    gate_cycles,
+    part_cycles,
+    table_cycles,
+)
 from edge_mnv3_quantization.graph.network import Kind, Network, Node
 from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid
 
@@ -19,14 +26,12 @@ from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid
 _POINTWISE, _WINDOW, _DEPTHWISE = 0.0756, 0.162, 0.320
 _OUTPUTS_AT_ONCE, _INPUTS_AT_ONCE, _CHANNELS_AT_ONCE = 16, 4, 8
 # Cycles of a number of the result.
-_HARD_SIGMOID_PER_CHANNEL, _TABLE, _OPERATOR = 2.40, 0.9, 1.0
+_PRODUCT, _TABLE, _OPERATOR = 1.07, 0.9, 1.0
 _ELEMENTWISE: Mapping[Kind, float] = {
-    "mul": 1.07,
+    "mul": _PRODUCT,
     "add": 1.0,
-    "concat": 0.38,
     "pad": 0.25,
     "hard_swish": _OPERATOR,
-    "hard_sigmoid": _TABLE,
     "logistic": _TABLE,
     "tanh": _TABLE,
 }
@@ -58,15 +63,19 @@ def node_cycles(network: Network, node: Node, channels: Mapping[int, int]) -> fl
         flattened = weights.shape[-1] != network.values[given].channels  # by a dense layer itself
         inputs = weights.shape[-1] if flattened else width(given)
         of_position = taps * _whole(inputs, _INPUTS_AT_ONCE) * _whole(width(result), _OUTPUTS_AT_ONCE)
-        return float(each * positions * of_position)
+        return float(each * positions * of_position) + EACH_OPERATOR
     if node.kind == "depthwise":
         weights, bias = node.weights_and_bias()
         if is_hard_sigmoid(node):
-            return positions * width(result) * _HARD_SIGMOID_PER_CHANNEL
+            return gate_cycles(network.values[result], width(result)) - _PRODUCT * positions * width(result)
         taps = weights.size // len(bias)
-        return positions * taps * _whole(width(result), _CHANNELS_AT_ONCE) * _DEPTHWISE
+        return positions * taps * _whole(width(result), _CHANNELS_AT_ONCE) * _DEPTHWISE + EACH_OPERATOR
     if node.kind in ("mean", "max"):
         return _MEAN * network.values[given].positions * width(given)
+    if node.kind == "hard_sigmoid":
+        return table_cycles(network.values[result], [width(result)])
+    if node.kind == "concat":
+        return sum(part_cycles(network.values[result], width(value)) for value in node.inputs)
     if node.kind == "mul" and _is_of_table(network, node):
         return 0.0  # XNNPACK makes one table of the hard-sigmoid and the product
     return _ELEMENTWISE.get(node.kind, 0.0) * positions * width(result)

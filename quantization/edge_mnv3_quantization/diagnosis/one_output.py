@@ -46,3 +46,16 @@ def needed_for(graph: Graph, tensor: int) -> set[int]:
         needed.add(one)
         waiting += producer.inputs if producer else ()
     return needed
+
+
+def real_input(file: Graph, tensor: int) -> int:
+    """Finds the tensor that was requantized into a tensor, or returns the tensor itself."""
+    operator = file.producer(tensor)
+    while (
+        operator is not None
+        and operator.name == "QUANTIZE"
+        and file.tensors[operator.inputs[0]].dtype == "INT8"
+    ):
+        tensor = operator.inputs[0]
+        operator = file.producer(tensor)
+    return tensor

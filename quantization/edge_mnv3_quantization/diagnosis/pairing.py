@@ -21,7 +21,8 @@ from edge_mnv3.core.tflite.read import only_graph, read_model
 from edge_mnv3.core.tflite.types import Graph, Model, Operator
 from edge_mnv3_quantization.algorithms.channel_copies import copy_channels, movements
 from edge_mnv3_quantization.algorithms.channel_groups import channelwise, group_channels
-from edge_mnv3_quantization.diagnosis.one_output import needed_for, place_of, with_one_output
+from edge_mnv3_quantization.algorithms.linear_channels import divide_channels
+from edge_mnv3_quantization.diagnosis.one_output import needed_for, place_of, real_input, with_one_output
 from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue, PairedWeights
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
@@ -34,9 +35,11 @@ from edge_mnv3_quantization.recipes.notes import (
     CHANNEL_COPIES,
     CHANNEL_GROUPS,
     EQUALIZATION_SCALES,
+    LINEAR_SCALES,
     RECIPE_REPORT,
     read_copies,
     read_groups,
+    read_linear_scales,
     read_report,
     read_scales,
 )
@@ -187,6 +190,8 @@ def _rewritten(
         groups = read_groups(int8_model.metadata.get(CHANNEL_GROUPS, b"{}"))
         network = read_network(float_content, takes)
         numbers = {value.name: number for number, value in network.values.items()}
+        for name, linear in read_linear_scales(int8_model.metadata.get(LINEAR_SCALES, b"{}")).items():
+            network = divide_channels(network, numbers[name], np.array(linear))
         repeated = read_copies(int8_model.metadata.get(CHANNEL_COPIES, b"{}"))
         for name, counts in repeated.items():
             network = copy_channels(network, numbers[name], np.array(counts, np.intp))
@@ -252,19 +257,6 @@ def _quantizations(network: Network, int8_file: Graph) -> dict[int, Quantization
         for tensor in int8_file.tensors
         if tensor.name in numbers and len(tensor.scales) == 1
     }
-
-
-def real_input(file: Graph, tensor: int) -> int:
-    """Finds the tensor that was requantized into a tensor, or returns the tensor itself."""
-    operator = file.producer(tensor)
-    while (
-        operator is not None
-        and operator.name == "QUANTIZE"
-        and file.tensors[operator.inputs[0]].dtype == "INT8"
-    ):
-        tensor = operator.inputs[0]
-        operator = file.producer(tensor)
-    return tensor
 
 
 def _check_kinds(float_file: Graph, int8_file: Graph, float_name: str, int8_name: str) -> None:

@@ -129,6 +129,8 @@ class Network:
             divided into (`algorithms.channel_groups`).
         channel_copies: Name of a value to how often each of its channels is computed
             (`algorithms.channel_copies`).
+        linear_scales: Name of the input of a hard-swish to the equalization scales of its channels that
+            hard-swish lets through (`algorithms.linear_channels`).
     """
 
     values: Mapping[int, Value]
@@ -140,6 +142,7 @@ class Network:
     signature: Signature = DEFAULT_SIGNATURE
     channel_groups: Mapping[str, tuple[tuple[int, ...], ...]] = dataclasses.field(default_factory=dict)
     channel_copies: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    linear_scales: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def output(self) -> int:

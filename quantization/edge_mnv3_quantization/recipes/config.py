@@ -60,6 +60,11 @@ class RecipeConfig:
         return () if synthetic or images < 2 * TRIAL_IMAGES else self.equalization_exponents
 
     @property
+    def chooses_forms(self) -> bool:
+        """Whether it chooses the forms of hard-swish for a target."""
+        return self.engine == "equalized"
+
+    @property
     def copies_channels(self) -> bool:
         """Whether it spends a budget on channel copies."""
         return self.engine == "equalized"

@@ -25,7 +25,7 @@ class Decided(NamedTuple):
     original: Network
     measured: Network
     sensitivities: Mapping[int, Sensitivity]
-    forms: Forms
+    forms: Forms = Forms()
 
 
 def with_copies(decided: Decided, budget_percent: float) -> tuple[Decided, float]:

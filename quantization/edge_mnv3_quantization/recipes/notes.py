@@ -19,6 +19,7 @@ from edge_mnv3_quantization.graph.network import Array, Network
 
 CHANNEL_COPIES = "edge_mnv3_channel_copies"
 CHANNEL_GROUPS = "edge_mnv3_channel_groups"
+LINEAR_SCALES = "edge_mnv3_linear_scales"
 EQUALIZATION_SCALES = "edge_mnv3_channel_factors"
 RECIPE_REPORT = "edge_mnv3_recipe_report"
 STATISTICS = "edge_mnv3_statistics"
@@ -45,6 +46,8 @@ def write_notes(network: Network, scales: Mapping[int, Array]) -> dict[str, byte
         entries[CHANNEL_GROUPS] = json.dumps(network.channel_groups, separators=(",", ":")).encode()
     if network.channel_copies:
         entries[CHANNEL_COPIES] = json.dumps(network.channel_copies, separators=(",", ":")).encode()
+    if network.linear_scales:
+        entries[LINEAR_SCALES] = json.dumps(network.linear_scales, separators=(",", ":")).encode()
     return entries
 
 
@@ -87,6 +90,18 @@ def write_statistics(facts: StatisticsFacts | None) -> dict[str, bytes]:
         return {}
     noted = {"images": facts.images, "sha256": facts.sha256}
     return {STATISTICS: json.dumps(noted, separators=(",", ":")).encode()}
+
+
+def read_linear_scales(entry: bytes) -> dict[str, Sequence[float]]:
+    """Reads the scales that go through a hard-swish, (C,), by the name of its input.
+
+    Raises:
+        ValueError: The entry is damaged.
+    """
+    scales = dict(json.loads(entry))
+    if not all(np.isfinite(one).all() and (np.array(one) >= 1).all() for one in scales.values()):
+        raise ValueError("scales of linear channels that are not 1 or more")
+    return scales
 
 
 def write_report(report: RecipeReport) -> bytes:

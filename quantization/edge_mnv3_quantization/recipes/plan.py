@@ -11,7 +11,7 @@ from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.memory import give_back_freed_memory
 from edge_mnv3_quantization.algorithms.constant_excitations import constant_excitations
 from edge_mnv3_quantization.algorithms.equalization import group_scales
-from edge_mnv3_quantization.algorithms.lowering import choose_forms, lower
+from edge_mnv3_quantization.algorithms.lowering import lower
 from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, shrunk
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics
@@ -21,7 +21,8 @@ from edge_mnv3_quantization.graph.heads import logits_values
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.rewrites import fold_constant_excitations
 from edge_mnv3_quantization.reading.reader import read_network
-from edge_mnv3_quantization.recipes.copies import Decided, with_copies
+from edge_mnv3_quantization.recipes.copies import Decided
+from edge_mnv3_quantization.recipes.decisions import decide
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs
 from edge_mnv3_quantization.recipes.synthetic_images import SHRINKAGE, reaching_further
 from edge_mnv3_quantization.recipes.work import Work
@@ -39,7 +40,8 @@ class Plan(NamedTuple):
         scales: Equalization scales of the scale-sharing groups of `lowered`, (C,) each.
         folded: Tensor names of the excitations that were folded away.
         images: Number of calibration images.
-        copies_percent: How much modelled cost channel copies add.
+        forms_percent: How much more modelled cost the forms of hard-swish have than the cheapest.
+        copies_percent: How much modelled cost channel copies add to that.
     """
 
     original: Network
@@ -48,6 +50,7 @@ class Plan(NamedTuple):
     scales: Mapping[int, Array]
     folded: tuple[str, ...]
     images: int
+    forms_percent: float = 0.0
     copies_percent: float = 0.0
 
 
@@ -91,11 +94,8 @@ def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> 
         raise ConversionError("measuring what errors cost", "a cost that is not finite", "finite weights")
     with work.phase("equalize"):
         original = fold_constant_excitations(read_network(inputs.float_model, options.input_range), constant)
-        forms = choose_forms(original, network, sensitivities, options.hard_swish)
-        decided, percent = Decided(original, network, sensitivities, forms), 0.0
-        if options.budget_percent:
-            decided, percent = with_copies(decided, options.budget_percent)
+        decided, costs = decide(Decided(original, network, sensitivities), seen, options)
         lowered, sensitivities = lower(*decided)
         scales = group_scales(lowered, sensitivities)
     folded = tuple(observed.values[value].name for value in constant)
-    return Plan(decided.original, lowered, sensitivities, scales, folded, len(images), percent)
+    return Plan(decided.original, lowered, sensitivities, scales, folded, len(images), *costs)

@@ -53,6 +53,12 @@ def equalized_report(
         equalization_exponent=chosen.exponent,
         exponent_trials=trials,
         hard_swishes=tuple(_hard_swish_forms(plan)),
+        target=inputs.options.target,
+        forms_cost_percent=plan.forms_percent,
+        divided_channels={
+            layer_name(tensor): sum(scale > 1 for scale in scales)
+            for tensor, scales in plan.lowered.linear_scales.items()
+        },
         channel_groups={
             layer_name(tensor): tuple(len(group) for group in groups)
             for tensor, groups in plan.lowered.channel_groups.items()
@@ -85,6 +91,9 @@ def converter_report(inputs: QuantizationInputs, phases_s: Mapping[str, float]) 
         equalization_exponent=None,
         exponent_trials=(),
         hard_swishes=(),
+        target="",
+        forms_cost_percent=None,
+        divided_channels={},
         channel_groups={},
         copied_layers=(),
         copies_cost_percent=0.0,
