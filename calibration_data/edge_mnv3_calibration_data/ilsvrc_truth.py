@@ -107,7 +107,7 @@ def _listed(path: Path, images: Sequence[int]) -> Truth:
     words = {
         "zero": "numbers from 0 on in the order of synsets",
         "one": "numbers from 1 on in the order of synsets",
-        "devkit": "ILSVRC2012_ID, and taken to the order of synsets",
+        "devkit": "ILSVRC2012_ID",
         None: "numbers of a kind that nothing tells",
     }
     return Truth(found, label_map, (f"labels in {path} are {words[label_map]}",))

@@ -88,7 +88,10 @@ def file_kind(path: Path) -> tuple[str, str]:
     if suffix in _PILLOW_SUFFIXES | _HEIF_SUFFIXES | _OTHER_PICTURES:
         return "one image", "give the folder that it lies in, or a .txt with its name"
     if suffix in _ARCHIVES:
-        return f"an archive of type '{path.suffix}'", "unpack it, and give the folder"
+        return (
+            f"an archive of type '{path.suffix}'",
+            "unpack it and give the folder, or make a plain .tar of it",
+        )
     if suffix in _SHEETS:
         return f"a table of type '{path.suffix}'", "save it as .csv"
     return f"a file of type '{path.suffix}'", ""

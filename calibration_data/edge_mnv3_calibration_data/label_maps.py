@@ -100,7 +100,9 @@ def numbered(source: ImageSource, stated: LabelMap | None) -> ImageSource:
             source, images=Renumbered(source.images, lambda image: None), remarks=(*source.remarks, unknown)
         )
     said: tuple[str, ...] = ()
-    if stated is None and label_map != source.label_map:
+    if stated is not None and stated != source.label_map:
+        said = (f"class numbers are taken as {_COUNTED[stated]}, as --label-map {stated} states",)
+    elif stated is None and (label_map != source.label_map or label_map == "devkit"):
         said = (f"class numbers are {_COUNTED[label_map]}; --label-map states otherwise",)
     if label_map == "zero":
         return dataclasses.replace(source, label_map="zero", remarks=(*source.remarks, *said))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +36,8 @@ from edge_mnv3_calibration_data.manifests import manifest_sha256
 from edge_mnv3_calibration_data.pixel_stack import PixelStack
 from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
 from edge_mnv3_calibration_data.sampling import sample_order
+
+_EMPTY_NAMED = 3  # class folders without images that are named, each with its number
 
 
 class LoadedImage(NamedTuple):
@@ -241,3 +243,21 @@ class ListedSource(ImageSource):
             sha256=manifest_sha256(request.preprocess, request.shape, records),
         )
         return ImageSample(pixels=pixels.stacked(), manifest=manifest)
+
+
+def empty_classes(numbers: Mapping[str, int], filled: Collection[str]) -> tuple[str, ...]:
+    """Says which class folders hold no image, and that they keep their numbers.
+
+    Args:
+        numbers: The number of each class folder.
+        filled: Those that hold images.
+    """
+    empty = [name for name in numbers if name not in filled]
+    said = [
+        f"the class folder {name} holds no image; it keeps its number {numbers[name]}, as in Keras: remove "
+        "it if it is no class"
+        for name in empty[:_EMPTY_NAMED]
+    ]
+    if len(empty) > _EMPTY_NAMED:
+        said.append(f"{len(empty)} of {len(numbers)} class folders hold no image, and keep their numbers")
+    return tuple(said)

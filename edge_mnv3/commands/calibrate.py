@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     "--calibration",
     type=PATH_OR_WORD,
     metavar="PATH|synthetic",
-    help="Read images from a folder, CSV with a column 'file', text list, .npz, or an earlier run's "
-    "quantize.json.  [default: the images that DIR has already]",
+    help="Read images from a folder, CSV with a column 'file', text list, .npz, tars, TFRecords, Parquet "
+    "files, or an earlier run's quantize.json.  [default: the images that DIR has already]",
 )
 @images_options
 @click.option(

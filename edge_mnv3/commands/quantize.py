@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     show_default=True,
     type=PATH_OR_WORD,
     metavar="PATH|synthetic",
-    help="Calibrate on a folder, CSV with a column 'file', text list, .npz, an earlier run's "
-    "quantize.json, or a folder of edge-mnv3 calibrate.",
+    help="Calibrate on a folder, CSV with a column 'file', text list, .npz, tars, TFRecords, Parquet files, "
+    "an earlier run's quantize.json, or a folder of edge-mnv3 calibrate.",
 )
 @images_options
 @click.option(

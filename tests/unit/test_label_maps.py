@@ -130,7 +130,11 @@ def test_validation_images_get_the_labels_of_the_development_kit(tmp_path: Path,
     source = open_images(folder, need_labels=True)
     by_name = {source.name(index): source.label(index) for index in range(len(CLASSES))}
     assert by_name == {validation_name(number): number for number in CLASSES}
-    assert "ILSVRC2012_ID, and taken to the order of synsets" in source.remarks[0]
+    assert source.remarks[0].endswith("are ILSVRC2012_ID")
+    assert "so they are taken to the order of synsets" in source.remarks[1]
+    stated = open_images(folder, need_labels=True, label_map="zero")
+    assert not any("order of synsets" in remark for remark in stated.remarks)
+    assert stated.remarks[-1] == "class numbers are taken as counted from 0, as --label-map zero states"
 
 
 def test_validation_images_get_the_labels_of_other_files(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import hashlib
+import io
 import json
 import os
 import pickle
@@ -153,7 +154,9 @@ def test_masks_beside_images_are_no_images(tmp_path: Path) -> None:
     members = [("a.jpg", b"?"), ("a.seg.png", b"?"), ("a.cls", b"3")]
     source = open_images(write_tar(tmp_path / "a.tar", members), need_labels=True)
     assert named_labels(source) == {"a.tar/a.jpg": 3}
-    assert source.unread[0].text == "1 .seg.png member is not read: no image (a.seg.png)"
+    assert source.unread[0].text == (
+        "1 .seg.png member is not read: no image of a sample, whose key ends at the first dot (a.seg.png)"
+    )
 
 
 def test_damaged_tars_are_refused(tmp_path: Path) -> None:
@@ -194,3 +197,104 @@ def test_parts_of_a_data_set_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CalibrationDataError, match=r"got files of train and val, .*in-train-\*\.tar'"):
         open_images(tmp_path)
     assert open_images(tmp_path / "in-val-*.tar").available == 1
+
+
+def directory(name: str, kind: bytes = tarfile.DIRTYPE, target: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def tar_of(path: Path, *members: tuple[str, bytes] | tarfile.TarInfo) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                tar.addfile(member)
+            else:
+                info = tarfile.TarInfo(member[0])
+                info.size = len(member[1])
+                tar.addfile(info, io.BytesIO(member[1]))
+    return path
+
+
+@pytest.mark.parametrize("top", ["", "./", "data/val/"])
+def test_classes_without_images_keep_their_numbers(tmp_path: Path, top: str) -> None:
+    """As in the folder that was packed: empty ones, and those whose pictures are not read."""
+    members: list[tuple[str, bytes] | tarfile.TarInfo] = [
+        *(directory(f"{top}{name}") for name in ("a", "b", "c", "d", ".hidden")),
+        (f"{top}a/1.jpg", plain_jpeg(1)),
+        (f"{top}c/1.jp2", b"other"),
+        (f"{top}d/2.jpg", plain_jpeg(2)),
+    ]
+    if top == "data/val/":
+        members = [directory("data"), directory("data/val"), *members]
+    source = open_images(tar_of(tmp_path / "p.tar", *members), need_labels=True)
+    assert [source.label(index) for index in range(2)] == [0, 3]
+    assert source.class_names == ("a", "b", "c", "d")
+    assert [remark[:36] for remark in source.remarks] == [
+        "the class folder b holds no image; i",
+        "the class folder c holds no image; i",
+    ]
+    (tmp_path / "folder").mkdir()
+    with tarfile.open(tmp_path / "p.tar") as tar:
+        tar.extractall(tmp_path / "folder", filter="data")
+    unpacked = open_images(tmp_path / "folder" / top, need_labels=True)
+    assert [unpacked.label(index) for index in range(2)] == [0, 3]
+    assert unpacked.remarks == source.remarks
+
+
+def test_one_class_with_images_is_still_one_of_several(tmp_path: Path) -> None:
+    members = (directory("a"), directory("b"), ("b/1.jpg", plain_jpeg(1)))
+    assert open_images(tar_of(tmp_path / "p.tar", *members), need_labels=True).label(0) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("0002.jpg", tarfile.LNKTYPE, "a hard link"),
+        ("0002.cls", tarfile.LNKTYPE, "a hard link"),
+        ("0002.jpg", tarfile.SYMTYPE, "a link"),
+        ("x/0002.JPEG", tarfile.GNUTYPE_SPARSE, "a sparse file"),
+    ],
+)
+def test_images_and_labels_without_bytes_of_their_own(
+    tmp_path: Path, name: str, kind: bytes, words: str
+) -> None:
+    """Half of the images would be measured, and nothing said."""
+    link = directory(name, kind, "0001.jpg")
+    path = tar_of(tmp_path / "s.tar", *samples(0, 2), link)
+    with pytest.raises(InputFileError, match=f"{name} in .*: got {words}, .*--hard-dereference"):
+        open_images(path)
+
+
+def test_other_members_are_counted(tmp_path: Path) -> None:
+    members: tuple[tuple[str, bytes] | tarfile.TarInfo, ...] = (
+        *samples(0, 2),
+        directory("latest", tarfile.SYMTYPE, "0001.jpg"),
+        ("0007.cls", b"1"),
+        ("0008.v1.jpg", plain_jpeg(1)),
+        directory("pipe", tarfile.FIFOTYPE),
+    )
+    source = open_images(tar_of(tmp_path / "s.tar", *members), need_labels=True)
+    assert source.available == 2
+    assert {each.kind: each.files for each in source.unread} == {
+        "link member": ("latest",),
+        "special file member": ("pipe",),
+        ".cls member": ("0007.cls",),
+        ".v1.jpg member": ("0008.v1.jpg",),
+    }
+    assert any("whose key ends at the first dot" in each.reason for each in source.unread)
+
+
+def test_what_lies_beside_shards_is_counted(tmp_path: Path) -> None:
+    write_tar(tmp_path / "a-000.tar", samples(0, 2))
+    for name in ("a-001.tar.part", "c.tfrecord", "sub/a-002.tar", "._a-000.tar"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"half")
+    unread = {each.kind: each.files for each in open_images(tmp_path).unread}
+    assert unread == {
+        ".part file": ("a-001.tar.part",),
+        ".tar file": ("sub/a-002.tar",),
+        ".tfrecord file": ("c.tfrecord",),
+    }
+    assert open_images(tmp_path / "a-*.tar").unread == ()

@@ -6,11 +6,12 @@ import itertools
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3.core.results.images import UnreadFiles
 from edge_mnv3_calibration_data.archives.remote_files import is_url, list_url, url_name
 from edge_mnv3_calibration_data.archives.stored_files import StoredFile, stored_file
 from edge_mnv3_calibration_data.image_files import is_companion, is_image_name, list_folder
@@ -19,6 +20,7 @@ SPLITS = frozenset(("train", "training", "val", "valid", "validation", "test", "
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}|\{([^{}]*,[^{}]*)\}")
 _NUMBERED = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<suffix>(?:\.\w+)*)")
 _MOST_FILES = 1_000_000
+_NAMED = 3
 Named = Callable[[str], bool]  # whether a file of this name is one of a kind
 
 
@@ -56,11 +58,13 @@ class ShardFiles(NamedTuple):
         files: In the order of their names.
         root: What they lie in; None for URLs.
         remarks: What the user must know of them.
+        unread: What else lies there.
     """
 
     files: tuple[StoredFile, ...]
     root: Path | None
     remarks: tuple[str, ...]
+    unread: tuple[UnreadFiles, ...] = ()
 
 
 def are_shards(location: str | Path, named: Named) -> bool:
@@ -94,7 +98,8 @@ def shard_files(location: str | Path, named: Named) -> ShardFiles:
         if len(urls) > 1:
             _refuse_splits(str(location), str(location).rpartition("/")[0], names)
         remarks = _incomplete(str(location), names, refuse=False) if len(urls) > 1 else ()
-        return ShardFiles(tuple(stored_file(url) for url in urls), None, remarks)
+        unread = _beside([*map(url_name, _all_of_url(str(location)))], set(names))
+        return ShardFiles(tuple(stored_file(url) for url in urls), None, remarks, unread)
     path = Path(location)
     if path.is_file():
         return ShardFiles((stored_file(path),), path.parent, ())
@@ -102,7 +107,41 @@ def shard_files(location: str | Path, named: Named) -> ShardFiles:
     folder = path if path.is_dir() else path.parent
     _refuse_splits(str(location), folder.as_posix(), names)
     remarks = _incomplete(str(location), names, refuse=path.is_dir())
-    return ShardFiles(tuple(stored_file(folder / name) for name in names), folder, remarks)
+    unread = _beside(_all_of_folder(path), set(names)) if path.is_dir() else ()
+    return ShardFiles(tuple(stored_file(folder / name) for name in names), folder, remarks, unread)
+
+
+def _all_of_folder(folder: Path) -> list[str]:
+    """Paths of all files at any depth, in order, without companions."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and not any(is_companion(part) for part in path.relative_to(folder).parts)
+    )
+
+
+def _all_of_url(url: str) -> list[str]:
+    """What a URL of a folder holds; nothing for a file or a pattern, which say what is meant."""
+    if "*" in url or _RANGE.search(url) or re.search(r"\.\w{1,12}$", url_name(url)):
+        return []
+    return [each for each in list_url(url) if not is_companion(url_name(each))]
+
+
+def _beside(there: Sequence[str], read: Collection[str]) -> tuple[UnreadFiles, ...]:
+    """Counts the files that are not read, by their endings."""
+    others: dict[str, list[str]] = defaultdict(list)
+    for name in there:
+        if name not in read:
+            others[Path(name).suffix.lower()].append(name)
+    return tuple(
+        UnreadFiles(
+            kind=f"{ending} file".strip(),
+            count=len(names),
+            reason="they lie beside the files of images; give them on their own if they hold some",
+            files=tuple(names[:_NAMED]),
+        )
+        for ending, names in sorted(others.items())
+    )
 
 
 def _of_folder(folder: Path, named: Named) -> list[str]:

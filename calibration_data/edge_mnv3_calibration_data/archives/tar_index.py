@@ -17,23 +17,25 @@ _AGAIN = "copy or make it again"
 
 
 class Member(NamedTuple):
-    """A regular file in a tar.
+    """What stands in a tar.
 
     Attributes:
         name: Its path, without `./` in front.
         offset: Where its bytes begin.
         length: How many they are.
         check: CRC-32 of the header before it.
+        kind: Empty for a regular file, else `folder`, `hard link`, `link`, `sparse file` or `special file`.
     """
 
     name: str
     offset: int
     length: int
     check: int
+    kind: str = ""
 
 
 def members(file: StoredFile, opened: BinaryIO) -> Iterator[Member]:
-    """Lists the regular files of a tar, in their order; links and others are passed over.
+    """Lists what stands in a tar, in its order.
 
     Args:
         file: The tar, for messages.
@@ -59,16 +61,25 @@ def members(file: StoredFile, opened: BinaryIO) -> Iterator[Member]:
         with tarfile.open(fileobj=opened, mode="r:", errorlevel=2) as tar:
             while (info := tar.next()) is not None:
                 vars(tar)["members"].clear()  # else all of them are kept
-                if not info.isreg() or info.issparse():
-                    continue
                 opened.seek(info.offset_data - tarfile.BLOCKSIZE)
                 header = opened.read(tarfile.BLOCKSIZE)
                 name = info.name.removeprefix("./")
-                yield Member(name, info.offset_data, info.size, zlib.crc32(header))
+                yield Member(name, info.offset_data, info.size, zlib.crc32(header), _kind(info))
             end = tar.offset
     except (tarfile.TarError, OSError, EOFError, ValueError) as error:
         raise InputFileError(what, str(error) or type(error).__name__, _WHOLE, _AGAIN) from error
     _check_end(what, opened, end)
+
+
+def _kind(info: tarfile.TarInfo) -> str:
+    kinds = {
+        "folder": info.isdir(),
+        "hard link": info.islnk(),
+        "link": info.issym(),
+        "sparse file": info.issparse(),
+        "special file": not info.isreg(),
+    }
+    return next((kind for kind, is_so in kinds.items() if is_so), "")
 
 
 def read_member(file: StoredFile, offset: int, length: int, check: int) -> bytes:

@@ -9,7 +9,7 @@ from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3_calibration_data.archives.shard_files import are_shards, is_shard_name
 from edge_mnv3_calibration_data.ilsvrc_truth import Truth, truth_of
 from edge_mnv3_calibration_data.image_files import FolderContents, list_folder
-from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
+from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource, empty_classes
 from edge_mnv3_calibration_data.source_kinds import SourceKind
 from edge_mnv3_calibration_data.sources.stored import is_stored
 
@@ -100,12 +100,7 @@ def _remarks(contents: FolderContents, loose: Sequence[Path], numbers: dict[str,
             return (
                 f"all images lie in the one folder {name}: give that one for its subfolders to be classes",
             )
-    return tuple(
-        f"the class folder {name} holds no image; it keeps its number {number}, as in Keras: remove it if it "
-        "is no class"
-        for name, number in numbers.items()
-        if name not in filled
-    )
+    return empty_classes(numbers, filled)
 
 
 def _filled(contents: FolderContents) -> list[str]:

@@ -75,6 +75,7 @@ def open_parquet(location: str | Path) -> ListedSource:
         root=found.root,
         images=listing.table,
         class_names=_class_names(listing.columns),
+        unread=found.unread,
         remarks=tuple(remarks),
     )
 

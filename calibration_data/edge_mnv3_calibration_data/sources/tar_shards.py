@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from edge_mnv3.core.choices import LabelMap
-from edge_mnv3.core.errors import CalibrationDataError
+from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.results.images import CalibrationManifest, UnreadFiles
 from edge_mnv3_calibration_data.archives.part_images import Part, PartImage, PartTable, recall_parts
 from edge_mnv3_calibration_data.archives.shard_files import SPLITS, are_shards, is_tar_name, shard_files
@@ -26,10 +26,12 @@ from edge_mnv3_calibration_data.archives.web_samples import (
 )
 from edge_mnv3_calibration_data.ilsvrc_truth import truth_of
 from edge_mnv3_calibration_data.image_files import is_companion, is_image_name
-from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource
+from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource, empty_classes
 from edge_mnv3_calibration_data.source_kinds import SourceKind
 
 KIND_NAME = "tar"
+_ORPHAN = "a label without an image"
+_DOTTED = "no image of a sample, whose key ends at the first dot"
 _IN_TAR = re.compile(r"(?P<tar>.+?\.tar)/.+", re.IGNORECASE)
 
 
@@ -52,14 +54,20 @@ class _Listing:
         labelled: How many have the label of a WebDataset's sample.
         without: The first image that has none.
         kinds: Whether labels are names.
-        unread: Ending of other members to their names.
+        folders: The folders that members lie in, and those that are empty, without the name of the tar.
+        unread: What other members are, and why they are not read, to their names.
     """
 
     table: PartTable = field(default_factory=lambda: PartTable(TarImage))
     labelled: int = 0
     without: str = ""
     kinds: dict[bool, str] = field(default_factory=dict)
-    unread: dict[str, list[str]] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
+    unread: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def leave_out(self, kind: str, name: str, reason: str = "no image") -> None:
+        """Notes a member that is not read."""
+        self.unread.setdefault((kind, reason), []).append(name)
 
 
 class _Labels(NamedTuple):
@@ -89,8 +97,8 @@ def open_tars(location: str | Path) -> ListedSource:
         _of_samples(location, listing) if listing.labelled else _of_folders(location, found.root, listing)
     )
     unread = (
-        UnreadFiles(kind=f"{ending} member", count=len(names), reason="no image", files=tuple(names[:3]))
-        for ending, names in sorted(listing.unread.items())
+        UnreadFiles(kind=f"{kind} member", count=len(names), reason=reason, files=tuple(names[:3]))
+        for (kind, reason), names in sorted(listing.unread.items())
     )
     return ListedSource(
         kind=KIND_NAME,
@@ -98,7 +106,7 @@ def open_tars(location: str | Path) -> ListedSource:
         root=found.root,
         images=listing.table,
         class_names=labels.class_names,
-        unread=tuple(unread),
+        unread=(*found.unread, *unread),
         remarks=(*found.remarks, *labels.remarks),
         label_map=labels.label_map,
         own_numbers=bool(labels.class_names),
@@ -110,16 +118,7 @@ def _list(file: StoredFile, opened: BinaryIO, listing: _Listing) -> None:
     listing.table.add_file(file)
     samples: dict[str, Sample] = {}
     others: list[Member] = []
-    seen: set[str] = set()
-    for member in members(file, opened):
-        if any(is_companion(part) for part in member.name.split("/")):
-            continue
-        if member.name in seen:
-            raise CalibrationDataError(f"tar {file.location}", f"two members {member.name}", "each name once")
-        seen.add(member.name)
-        if any(part.startswith(".") for part in member.name.split("/")):
-            listing.unread.setdefault("hidden", []).append(member.name)
-            continue
+    for member in _files(file, opened, listing):
         key, ending = parts(member.name)
         if ending in LABEL_ENDINGS and member.length <= MOST_LABEL_BYTES:
             opened.seek(member.offset)
@@ -132,17 +131,65 @@ def _list(file: StoredFile, opened: BinaryIO, listing: _Listing) -> None:
         elif is_image_name(member.name):
             others.append(member)
         else:
-            listing.unread.setdefault(PurePosixPath(member.name).suffix.lower(), []).append(member.name)
+            listing.leave_out(PurePosixPath(member.name).suffix.lower(), member.name)
     if any(sample.images and sample.labels for sample in samples.values()):
         _add_samples(file, samples, listing)
         for member in others:
-            listing.unread.setdefault(f".{parts(member.name)[1]}", []).append(member.name)
+            listing.leave_out(f".{parts(member.name)[1]}", member.name, _DOTTED)
     else:
         every = sorted(
             (*others, *(each for sample in samples.values() for each in sample.images)), key=_offset
         )
         for member in every:
             listing.table.add(f"/{member.name}", _part(member))
+
+
+def _files(file: StoredFile, opened: BinaryIO, listing: _Listing) -> Iterator[Member]:
+    """Yields the files of a tar that may be images or labels; notes the folders, and what else is left out.
+
+    Raises:
+        InputFileError: An image or a label has no bytes of its own.
+        CalibrationDataError: Two have one name.
+    """
+    seen: set[str] = set()
+    for member in members(file, opened):
+        within = member.name.split("/")
+        if any(is_companion(part) for part in within):
+            continue
+        if member.name in seen and member.kind != "folder":
+            raise CalibrationDataError(f"tar {file.location}", f"two members {member.name}", "each name once")
+        seen.add(member.name)
+        if any(part.startswith(".") and part != "." for part in within):
+            if member.kind != "folder":
+                listing.leave_out("hidden", member.name)
+            continue
+        listing.folders.update(_folders(member))
+        if not member.kind:
+            yield member
+        elif member.kind != "folder":
+            _refuse_data(file, member)
+            listing.leave_out(member.kind, member.name)
+
+
+def _folders(member: Member) -> list[str]:
+    """The folders above a member, and itself if it is one."""
+    above = [str(folder) for folder in PurePosixPath(member.name).parents]
+    return [*above, member.name.rstrip("/")] if member.kind == "folder" else above
+
+
+def _refuse_data(file: StoredFile, member: Member) -> None:
+    """Refuses images and labels that are no files of their own: without them, the others would be counted.
+
+    Raises:
+        InputFileError: It is one.
+    """
+    if parts(member.name)[1] in LABEL_ENDINGS or is_image_name(member.name):
+        raise InputFileError(
+            f"{member.name} in {file.location}",
+            f"a {member.kind}",
+            "files with bytes of their own",
+            "make the tar with --dereference --hard-dereference, and without --sparse",
+        )
 
 
 def _read(ending: str, data: bytes, what: str) -> Label | CalibrationDataError | None:
@@ -156,6 +203,8 @@ def _read(ending: str, data: bytes, what: str) -> Label | CalibrationDataError |
 def _add_samples(file: StoredFile, samples: Mapping[str, Sample], listing: _Listing) -> None:
     for key, sample in samples.items():
         if not sample.images:
+            for ending in sample.labels:
+                listing.leave_out(f".{ending}", f"{key}.{ending}", _ORPHAN)
             continue
         if len(sample.images) > 1:
             names = " and ".join(member.name for member in sample.images[:2])
@@ -204,9 +253,14 @@ def _of_folders(location: str | Path, root: Path | None, listing: _Listing) -> _
     table = listing.table
     # Without the name of the tar in front; what all of them lie in is no class.
     paths = [table.inner_name(index)[1:].split("/") for index in range(len(table))]
+    folders = [folder.split("/") for folder in listing.folders if folder not in ("", ".")]
     while paths and all(len(path) > 1 and path[0] == paths[0][0] for path in paths):
+        if any(folder[0] != paths[0][0] for folder in folders):
+            break  # a class of its own, though it has no image
+        folders = [folder[1:] for folder in folders if len(folder) > 1]
         paths = [path[1:] for path in paths]
-    names = sorted({path[0] for path in paths if len(path) > 1})
+    names = sorted({folder[0] for folder in folders})
+    filled = {path[0] for path in paths if len(path) > 1}
     splits = sorted(SPLITS.intersection(name.lower() for name in names))
     if len(splits) > 1:
         raise CalibrationDataError(
@@ -215,7 +269,7 @@ def _of_folders(location: str | Path, root: Path | None, listing: _Listing) -> _
     if len(names) > 1 and all(len(path) > 1 for path in paths):
         numbers = {name: number for number, name in enumerate(names)}
         table.relabel((numbers[path[0]], path[0]) for path in paths)
-        return _Labels(class_names=tuple(names))
+        return _Labels(tuple(names), empty_classes(numbers, filled))
     truth = truth_of(["/".join(path) for path in paths], root)
     if truth is None:
         return _Labels()

@@ -96,6 +96,7 @@ def open_records(location: str | Path) -> ListedSource:
         location=str(location),
         root=found.root,
         images=listing.table,
+        unread=found.unread,
         remarks=tuple(remarks),
         label_map=label_map,
     )
