@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -49,7 +50,7 @@ def command(request: DemoRequest, as_json: bool) -> None:
     result = demo(request, reporter)
     reporter.close()
     show(result, _table, as_json=as_json)
-    suggest(("quantize", "MODEL.keras", "--calibration", "photos/"))
+    suggest(("report", Path(result.folder)), ("quantize", "MODEL.keras", "--calibration", "photos/"))
 
 
 def _table(result: DemoResult) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from edge_mnv3.core.errors import MissingExtraError
 from edge_mnv3.core.versions import __version__
 from edge_mnv3.html_report.blocks import Section
 
@@ -18,28 +17,12 @@ if TYPE_CHECKING:
     import jinja2
 
 
-def check_jinja() -> None:
-    """Refuses to begin without the library of the templates.
-
-    Raises:
-        MissingExtraError: It is not installed.
-    """
-    try:
-        import jinja2  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("report needs Jinja2", next_step="pip install 'edge-mnv3[report]'") from error
-
-
 def render(title: str, sections: Sequence[Section]) -> str:
     """Writes the page.
 
     Every text of a section is escaped by the template. The page carries a policy that allows no address but
     `data:` pictures and no script but its own, by that script's hash: what got through would not run.
-
-    Raises:
-        MissingExtraError: Jinja2 is not installed.
     """
-    check_jinja()
     script = _resource("script.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page: str = (

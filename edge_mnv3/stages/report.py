@@ -20,7 +20,7 @@ from edge_mnv3.core.results.sweep import SweepResult
 from edge_mnv3.core.special_files import check_no_special_file
 from edge_mnv3.html_report.blocks import Gallery, Notice, Section
 from edge_mnv3.html_report.gathered import Gathered, LeftOut, gather
-from edge_mnv3.html_report.page import check_jinja, render
+from edge_mnv3.html_report.page import render
 from edge_mnv3.html_report.recognition import FoundResult, recognize
 from edge_mnv3.html_report.sections.every import Told, sections_of, title_of
 from edge_mnv3.html_report.words import MINUS
@@ -71,14 +71,12 @@ def report(request: ReportRequest, reporter: Reporter = SILENT) -> ReportResult:
     Raises:
         InputFileError: There are no results, one is damaged, two are of different files, or labels cannot be
             read or are not those that were used.
-        MissingExtraError: Jinja2 is not installed.
         OutputError: The page exists and `force` is off, or cannot be written.
     """
     from edge_mnv3.stages.report_names import class_names
     from edge_mnv3.stages.report_pictures import pictures
 
     check_call("report", (ReportRequest,), request, reporter)
-    check_jinja()
     runs = [Path(run) for run in request.run]
     for run in runs:
         if not run.exists():

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -201,12 +200,6 @@ def test_another_file_at_the_path_of_a_model_is_told(folder: Path) -> None:
     (left_out,) = json.loads(run_report(folder, "--json").stdout)["left_out"]
     assert left_out["path"] == str(folder / name)
     assert "another file lies here now" in (folder / "report.html").read_text(encoding="utf-8")
-
-
-def test_without_jinja_it_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    result = run_report(folder)
-    assert (result.exit_code, "pip install 'edge-mnv3[report]'" in result.stderr) == (1, True)
 
 
 def outputs_of(*tasks: Task) -> ValidateResult:
