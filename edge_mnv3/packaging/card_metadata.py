@@ -78,18 +78,20 @@ def _networks(manifest: BundleManifest) -> list[str]:
 
 
 def _results(model: PackagedModel) -> Iterator[Mapping[str, Value]]:
-    task: dict[str, Value] = {"type": _task(model)}
+    """Those of each output, whose task it is."""
     if model.accuracy is not None:
         stated = model.accuracy
+        task: dict[str, Value] = {"type": _CLASSIFICATION}
         yield {"task": task, "dataset": _dataset(stated), "metrics": _accuracy(stated, model.file)}
     elif model.comparison is not None:
-        compared = [
-            _metric(score.name, score.int8_percent, f"{model.file}, {output.output.name}")
-            for output in model.comparison.outputs
-            for score in output.scores
-        ]
-        if compared:
-            yield {"task": task, "dataset": _dataset(model.comparison), "metrics": compared}
+        for output in model.comparison.outputs:
+            metrics = [
+                _metric(score.name, score.int8_percent, f"{model.file}, {output.output.name}")
+                for score in output.scores
+            ]
+            if metrics:
+                task = {"type": _TASKS[output.output.task]}
+                yield {"task": task, "dataset": _dataset(model.comparison), "metrics": metrics}
 
 
 def _dataset(stated: StatedAccuracy | StatedComparison) -> Mapping[str, Value]:

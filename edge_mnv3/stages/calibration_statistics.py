@@ -51,6 +51,7 @@ from edge_mnv3_quantization.calibration.counted_files import (
 )
 from edge_mnv3_quantization.calibration.shard_totals import Observation, observation
 from edge_mnv3_quantization.calibration.statistics import network_sha256, observed_network
+from edge_mnv3_quantization.evaluation.contents import images_state
 from edge_mnv3_quantization.evaluation.environment import processor
 from edge_mnv3_quantization.recipes.expected import OBSERVE_S, READ_IMAGE_S, SMALL_MULTIPLY_ADDS
 
@@ -163,7 +164,8 @@ def collect_statistics(request: CollectStatisticsRequest, reporter: Reporter = S
     network = observed_network(float_model.content, float_model.input_range)
     task = observation(network, float_model.shape, request.preprocess)
     facts = _facts(task, network_sha256(network), float_model, chosen)
-    start = _start(output, facts, force=request.force)
+    state = images_state(source, chosen.images.indices)
+    start = _start(output, facts, state, force=request.force)
     reporter.step(_OBSERVING)
     began = time.perf_counter()
     counted = collect(
@@ -172,11 +174,11 @@ def collect_statistics(request: CollectStatisticsRequest, reporter: Reporter = S
         facts,
         start=start,
         reporter=reporter,
-        on_checkpoint=lambda so_far: save_unfinished(*so_far, unfinished_path(output)),
+        on_checkpoint=lambda so_far: save_unfinished(*so_far._replace(images=state), unfinished_path(output)),
     )
     seconds = time.perf_counter() - began
     check_skipped(counted.facts.skipped, len(chosen.images.indices))
-    save_counted(counted, output)
+    save_counted(counted, output, force=request.force)
     unfinished_path(output).unlink(missing_ok=True)
     reused = start.counted.facts.images if start else 0
     work = _Work(counted.facts.images - reused, reused, seconds)
@@ -201,7 +203,7 @@ def merge_statistics(request: MergeStatisticsRequest, reporter: Reporter = SILEN
     output = Path(request.output)
     check_writable([output], force=request.force)
     counted = read_merged(request.statistics)
-    save_counted(counted, output)
+    save_counted(counted, output, force=request.force)
     return _result([output], counted, merge_warnings(counted.facts), reporter)
 
 
@@ -279,7 +281,7 @@ def _facts(task: Observation, network: str, float_model: FloatModel, chosen: _Ch
     )
 
 
-def _start(output: Path, facts: StatisticsFacts, *, force: bool) -> Unfinished | None:
+def _start(output: Path, facts: StatisticsFacts, state: str, *, force: bool) -> Unfinished | None:
     """What an interrupted run has counted of the same."""
     path = unfinished_path(output)
     if force or not path.exists():
@@ -293,15 +295,20 @@ def _start(output: Path, facts: StatisticsFacts, *, force: bool) -> Unfinished |
         skipped=theirs.skipped,
         sha256=theirs.sha256,
     )
-    for field in dataclasses.fields(StatisticsFacts):
-        got, expected = getattr(theirs, field.name), getattr(same, field.name)
-        if got != expected:
-            raise CalibrationDataError(
-                f"unfinished statistics {path}",
-                f"other {field.name}",
-                "those of this call",
-                "use --force to begin anew, or another -o",
-            )
+    others = [
+        f"other {field.name}"
+        for field in dataclasses.fields(StatisticsFacts)
+        if getattr(theirs, field.name) != getattr(same, field.name)
+    ]
+    if start.images != state:  # what is done is not read again
+        others.append("images whose files were changed, moved or copied since")
+    if others:
+        raise CalibrationDataError(
+            f"unfinished statistics {path}",
+            others[0],
+            "those of this call",
+            "use --force to begin anew, or another -o",
+        )
     return start
 
 

@@ -194,20 +194,20 @@ def weights_check(reach: Callable[[str], None] | None = None) -> DoctorCheck:
     """Counts the published weights that are cached, and looks whether the server can be reached.
 
     Args:
-        reach: Asks for an address; raises `OSError` where nobody answers.
+        reach: Asks for an address; raises `OSError` where nobody answers, or nothing is there.
     """
-    from edge_mnv3.model.weights import cached_weights, weights_url
+    from edge_mnv3.model.weights import PUBLISHED, cached_weights, weights_url
 
     cached, known = cached_weights()
     detail = f"{cached} of {known} published files are in the cache"
     url = weights_url()
     try:
-        (reach or _ask)(url)
+        (reach or _ask)(url + next(iter(PUBLISHED.values())).name)
     except OSError as error:
         return DoctorCheck(
             name="weights",
             status="warn",
-            detail=f"{detail}; {url} cannot be reached ({type(error).__name__})",
+            detail=f"{detail}; {url} cannot be reached, or has not these files ({type(error).__name__})",
             cure="check network and proxy, set EDGE_MNV3_WEIGHTS_URL to a mirror, or give --weights a file",
         )
     return DoctorCheck(name="weights", status="ok", detail=f"{detail}; {url} answers")
@@ -216,4 +216,5 @@ def weights_check(reach: Callable[[str], None] | None = None) -> DoctorCheck:
 def _ask(url: str) -> None:
     import requests
 
-    requests.head(url, timeout=_CONNECT_S, allow_redirects=False).close()
+    with requests.head(url, timeout=_CONNECT_S, allow_redirects=True) as response:
+        response.raise_for_status()

@@ -115,6 +115,13 @@ class QuantizeRequest(Request):
                 f"{DEFAULT_TARGET}: it chooses no forms of hard-swish",
                 f"use --recipe {DEFAULT_RECIPE}",
             )
+        if self.statistics and not recipe.reuses_statistics:
+            raise ArgumentError(
+                f"--statistics with recipe {recipe.name}",
+                "statistics",
+                "none: TensorFlow's converter collects its own",
+                f"use --recipe {DEFAULT_RECIPE}",
+            )
         if self.budget_percent is None:
             return
         if not 0 <= self.budget_percent <= MOST_BUDGET_PERCENT:
@@ -126,13 +133,6 @@ class QuantizeRequest(Request):
                 f"--budget with recipe {recipe.name}",
                 f"{self.budget_percent:g}",
                 "0: it copies no channels",
-                f"use --recipe {DEFAULT_RECIPE}",
-            )
-        if self.statistics and not recipe.reuses_statistics:
-            raise ArgumentError(
-                f"--statistics with recipe {recipe.name}",
-                "statistics",
-                "none: TensorFlow's converter collects its own",
                 f"use --recipe {DEFAULT_RECIPE}",
             )
 

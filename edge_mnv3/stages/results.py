@@ -123,16 +123,17 @@ def _evaluation(store: Store, run: StoredRun) -> StoredEvaluation:
         preprocess=facts["preprocess"],
         runtime=facts["runtime"],
         kept=facts["kept"],
-        images=sum(len(shard.contents) for shard in store.shards(run.key)),
+        images=len({content.strip() for shard in store.shards(run.key) for content in shard.contents}),
         used=used.isoformat(),
     )
 
 
 def _rows(store: Store, run: str) -> list[dict[str, Any]]:
+    """A row an image: one that was in shards of several lists of images has the same records in each."""
     from edge_mnv3_quantization.evaluation.records import from_bytes
 
     files = store.known_files()
-    rows: list[dict[str, Any]] = []
+    rows: dict[str, dict[str, Any]] = {}
     for shard in store.shards(run):
         records = from_bytes(shard.records)
         images = [content.strip() for content in shard.contents]
@@ -144,8 +145,9 @@ def _rows(store: Store, run: str) -> list[dict[str, Any]]:
             shown[place][_SKIPPED] = reason
         for row, place in enumerate(records.places):
             shown[place] |= {name: column[row].tolist() for name, column in records.columns.items()}
-        rows += shown
-    return rows
+        for each in shown:
+            rows.setdefault(each[_IMAGE], each)
+    return [*rows.values()]
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:

@@ -30,6 +30,8 @@ _CODE_SUFFIXES = (".py", ".toml", ".h5")
 # What a request has that its files do not depend on; the images are told by what they hold.
 _WITHOUT = ("output_dir", "force", "use_cache", "calibration")
 
+VALIDATE_FILE = "validate.json"
+
 
 def code_sha256() -> str:
     """Returns a hash over this program: a checkout that is worked on keeps its version, but not its code."""
@@ -114,6 +116,7 @@ class Done:
         for noted in self._read().values():
             for name in noted.get("files", ()) if isinstance(noted, dict) else ():
                 (self._folder / Path(name).name).unlink(missing_ok=True)
+        (self._folder / VALIDATE_FILE).unlink(missing_ok=True)  # made again each time, and so not noted
         self._path.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Any]:

@@ -29,13 +29,13 @@ from edge_mnv3.stages.cost import CostRequest, cost
 from edge_mnv3.stages.float_model import ModelRequest
 from edge_mnv3.stages.quantize import quantize
 from edge_mnv3.stages.sweep_images import SweepImages
-from edge_mnv3.stages.sweep_kept import Done, quantize_key, remove_unfinished
+from edge_mnv3.stages.sweep_kept import VALIDATE_FILE, Done, quantize_key, remove_unfinished
 from edge_mnv3.stages.sweep_request import GridPoint, SweepRequest
 from edge_mnv3.stages.validate import ValidateRequest, validate
 from edge_mnv3_quantization.exploring import file_cost
 from edge_mnv3_quantization.exploring.held_out import Logits, Runs, held_out_figures, logits_of
 
-HELD_OUT_FILE, COST_FILE, VALIDATE_FILE = "held_out.json", "cost.json", "validate.json"
+HELD_OUT_FILE, COST_FILE = "held_out.json", "cost.json"
 
 
 class Measured(NamedTuple):

@@ -245,6 +245,12 @@ def grid(request: SweepRequest, samples: int | None) -> tuple[tuple[GridPoint, .
         for recipe, budget in _recipes(request)
         for seed in dict.fromkeys(request.seeds)
     ]
+    names_of_points = Counter(point.name.casefold() for point in points)
+    twice = next((name for name, count in names_of_points.items() if count > 1), None)
+    if twice is not None:
+        raise ArgumentError(
+            "--budgets", f"two that are both written {twice}", "budgets of six digits at most"
+        )
     return tuple(points), tuple(_remarks(request))
 
 
@@ -278,9 +284,18 @@ def _names(networks: Sequence[GraphRequest | ModelRequest]) -> list[str]:
         else _UNFIT_FOR_NAMES.sub("-", model_name(each)).strip(".-") or "model"
         for each in networks
     ]
-    counts, seen = Counter(name.casefold() for name in names), Counter[str]()
+    counts = Counter(name.casefold() for name in names)
+    taken = {name for name, count in counts.items() if count == 1}  # which no number may make again
     numbered = []
     for name in names:
-        seen[name.casefold()] += 1
-        numbered.append(name if counts[name.casefold()] == 1 else f"{name}-{seen[name.casefold()]}")
+        if counts[name.casefold()] == 1:
+            numbered.append(name)
+            continue
+        free = (
+            each
+            for each in (f"{name}-{place}" for place in itertools.count(1))
+            if each.casefold() not in taken
+        )
+        numbered.append(next(free))
+        taken.add(numbered[-1].casefold())
     return numbered

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 from edge_mnv3.core.reporting import SILENT
 from edge_mnv3.core.results.doctor import DoctorResult
 from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.model.weights import PUBLISHED
 from edge_mnv3.packaging.arm import FOLDER_VARIABLE
 from edge_mnv3.stages import doctor_machine
 from edge_mnv3.stages.doctor_machine import phone_checks, runtime_check, store_check, weights_check
@@ -142,9 +146,19 @@ def test_weights_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("EDGE_MNV3_WEIGHTS_URL", "http://127.0.0.1:9/weights")
     check = weights_check()
     assert check.status == "warn"
+    assert " cannot be reached, or has not these files (ConnectionError)" in check.detail
     assert check.detail.startswith(
         "0 of 12 published files are in the cache; http://127.0.0.1:9/weights/ cannot"
     )
     asked: list[str] = []
     assert weights_check(asked.append).status == "ok"
-    assert asked == ["http://127.0.0.1:9/weights/"]
+    assert [url.rpartition("/")[0] for url in asked] == ["http://127.0.0.1:9/weights"]
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("EDGE_MNV3_WEIGHTS_URL", f"http://127.0.0.1:{server.server_port}")
+        assert weights_check().status == "warn"  # it answers, and has nothing
+        name = next(iter(PUBLISHED.values())).name
+        (tmp_path / name).touch()
+        assert weights_check().status == "ok"
+        server.shutdown()

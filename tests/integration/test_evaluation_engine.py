@@ -15,8 +15,11 @@ import pytest
 from PIL import Image
 
 from edge_mnv3.core.choices import DEFAULT_RUNTIME
+from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data.source_kinds import open_images
+from edge_mnv3_quantization.evaluation.contents import hashed, images_state, same_here
 from edge_mnv3_quantization.evaluation.engine import Evaluated, WorkerLostError, in_processes, in_threads
 from edge_mnv3_quantization.evaluation.evaluating import Evaluation, ModelContent, Outputs, Shard
 from edge_mnv3_quantization.evaluation.records import ShardRecords, to_bytes
@@ -124,3 +127,42 @@ def test_a_shard_whose_process_is_killed_is_evaluated_again(folder: Path, tmp_pa
     made, shards = evaluation(folder, Killed(0, 0, seen[20], fuse, lasts=True))
     with pytest.raises(WorkerLostError, match=r"images 16\.png to 31\.png: got 3 processes"):
         content(in_processes(made, shards, 1, RecordingReporter()))
+
+
+def test_a_model_that_is_built_anew_meanwhile_has_no_figures(folder: Path, tmp_path: Path) -> None:
+    """Results are known by the hash of the file: that of another one would be told with these."""
+    path = tmp_path / "f.tflite"
+    path.write_bytes((folder / "f.tflite").read_bytes())
+
+    class Building(Reporter):
+        def progress(self, done: int, total: int) -> None:
+            if done:
+                write_classifier(path, "uint8")
+
+    images, settings = open_images(folder / "all.txt"), RunSettings(preprocess="resize")
+    with pytest.raises(ModelFileError, match="got a file that changed while it was run"):
+        run_files([RunnableFile(path, "xnnpack")], images, settings, TopClasses(0, 0), Building())
+
+
+def test_files_that_other_machines_read_are_those_here(tmp_path: Path) -> None:
+    """A copy is; another version of the image, under the same path, is not."""
+    here, copy, other = (tmp_path / name for name in ("here", "copy", "other"))
+    for path, content in ((here, b"pixels"), (copy, b"pixels"), (other, b"later!")):
+        path.write_bytes(content)
+    elsewhere = {path: hashed(path) for path in (here, copy, other)}
+    answers = {path.name: read is not None and same_here(here, read) for path, read in elsewhere.items()}
+    assert answers == {"here": True, "copy": True, "other": False}
+    read = elsewhere[other]
+    assert read is not None
+    assert same_here(tmp_path / "only-there", read)
+
+
+def test_the_state_of_images_is_that_of_their_files(folder: Path, tmp_path: Path) -> None:
+    for index in range(3):
+        (tmp_path / f"{index}.png").write_bytes((folder / f"{index}.png").read_bytes())
+    images = open_images(tmp_path)
+    before = images_state(images, range(3))
+    assert images_state(open_images(tmp_path), range(3)) == before
+    assert images_state(images, range(2)) != before
+    (tmp_path / "1.png").write_bytes((folder / "2.png").read_bytes())
+    assert images_state(images, range(3)) != before

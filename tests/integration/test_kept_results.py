@@ -60,7 +60,7 @@ def evaluated(
     """Runs the float file with the store; returns what it answers, and how many images were run."""
     reading = Counting(0, 0, [])
     with Store(folder / "store", reporter) as store:
-        settings = RunSettings(preprocess=preprocess, store=store)
+        settings = RunSettings(preprocess=preprocess, store=store, workers=1)  # shards end in their order
         file = RunnableFile(folder / "f.tflite", "xnnpack")
         result = run_files([file], open_images(folder / "all.csv"), settings, reading, reporter)
     return result, len(reading.seen)
@@ -142,6 +142,10 @@ def test_the_commands_of_the_store(folder: Path) -> None:
     first, again = (run("validate", *arguments, *store) for _ in range(2))
     assert first.stdout == again.stdout == run("validate", *arguments, "--no-store").stdout
     assert f"{COUNT} images from the store" in again.stderr
+    header, *lines = (folder / "all.csv").read_text().splitlines()
+    (folder / "other.csv").write_text("\n".join([header, *reversed(lines)]) + "\n")
+    other = (*pair, "--data", folder / "other.csv", "--preprocess", "resize")
+    assert run("validate", *other, *store).exit_code == 0  # the same images, in other shards
     listed = json.loads(run("results", "list", *store, "--json").stdout)
     whole = next(each for each in listed["evaluations"] if len(each["models"]) == 2)
     assert (whole["images"], whole["preprocess"]) == (COUNT, "resize")

@@ -49,7 +49,7 @@ def test_embedding(tmp_path: Path, dtype: str) -> None:
     image_tasks = {api.rpartition(" ")[2] for api in packaged.takes if "Task" in api}
     assert image_tasks == {"ImageEmbedder"}
     assert ("apps/android/MediaPipeEmbedder.kt" in files) == (dtype != "int8")
-    assert files["model_card.md"].startswith(b"# m\n\nImage embedder.")
+    assert b"\n---\n\n# m\n\nImage embedder." in files["model_card.md"]
     assert b"the same class" not in files["model_card.md"]
     assert b"It knows its own classes only" not in files["model_card.md"]
     metadata = read_packaged(files["m.tflite"], name="m")

@@ -118,8 +118,8 @@ def test_killed_in_the_middle_and_run_again(
         "from edge_mnv3_quantization.calibration import collecting\n"
         "collecting.CHECKPOINT_S = 0.0\n"
         "original = m.save_unfinished\n"
-        "def save(counted, done, path):\n"
-        "    original(counted, done, path)\n"
+        "def save(*given):\n"
+        "    original(*given)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "m.save_unfinished = save\n"
         "from edge_mnv3.cli import main\n"
@@ -141,6 +141,12 @@ def test_killed_in_the_middle_and_run_again(
     message = error("statistics", "collect", *arguments, "--shard", "1/2")
     assert "unfinished: got other data, expected those of this call; use --force" in message
     assert unfinished.read_bytes() == kept
+    copies = tmp_path / "copies"
+    shutil.copytree(photos, copies)
+    other = [*graph, "--calibration", copies, "-o", tmp_path / "b.npz"]
+    (tmp_path / "b.npz.unfinished").write_bytes(kept)
+    message = error("statistics", "collect", *other)
+    assert "expected those of this call; use --force" in message
     again = collect(*arguments)
     assert (again.observed, again.reused) == (IMAGES - 16, 16)
     assert out.read_bytes() == Path(whole.path).read_bytes()

@@ -237,9 +237,9 @@ def test_other_files_are_refused(whole: CountedStatistics, tmp_path: Path) -> No
 
 def test_unfinished_statistics_are_no_finished_ones(whole: CountedStatistics, tmp_path: Path) -> None:
     path = tmp_path / "a.npz.unfinished"
-    save_unfinished(whole, {0, 3, 9}, path)
+    save_unfinished(whole, {0, 3, 9}, "00ff", path)
     again = load_unfinished(path)
-    assert (again.done, again.counted.facts) == (frozenset({0, 3, 9}), whole.facts)
+    assert (again.done, again.counted.facts, again.images) == (frozenset({0, 3, 9}), whole.facts, "00ff")
     with pytest.raises(InputFileError, match="got statistics that are not finished"):
         load_counted(path)
     stored(whole, tmp_path)

@@ -7,11 +7,13 @@ import hashlib
 import json
 import pickle
 import sys
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError, MissingExtraError
+from edge_mnv3.core.imagenet import are_imagenet_names, imagenet_classes
 from edge_mnv3.core.images import SampleRequest
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data.source_kinds import open_images
@@ -128,3 +130,17 @@ def test_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"not installed; pip install 'edge-mnv3\[parquet\]'"):
         open_images(path)
+
+
+def test_a_thousand_names_are_those_of_imagenet_only_where_they_are() -> None:
+    """Other classes would be compared by their numbers, in an order of their own."""
+    text = (resources.files("edge_mnv3") / "data" / "imagenet_labels.txt").read_text(encoding="utf-8")
+    labels = text.splitlines()
+    written = [f"{label.replace(' ', '_')}, Otherwise called" for label in labels]
+    assert are_imagenet_names(labels)
+    assert are_imagenet_names(written)
+    assert are_imagenet_names([each.wnid for each in imagenet_classes()])
+    assert not are_imagenet_names(sorted(labels))
+    assert not are_imagenet_names(sorted((each.wnid for each in imagenet_classes()), reverse=True))
+    assert not are_imagenet_names([f"species {number}" for number in range(1000)])
+    assert not are_imagenet_names(labels[:999])

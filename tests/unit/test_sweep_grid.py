@@ -257,3 +257,16 @@ def test_too_few_images_to_hold_any_out(tmp_path: Path) -> None:
     (others / "y.png").write_bytes(b"y")
     request = SweepRequest(variants=("small",), calibration=folder, samples=12, held_out=others)
     assert SweepImages(request, compares=True).held_out == 2
+
+
+def test_no_number_makes_the_name_of_another_model() -> None:
+    """Two models in one folder would be taken for two seeds of one."""
+    models = ("a/m.keras", "b/m.keras", "c/m-1.keras", "d/M-2.keras")
+    assert names(variants=(), models=models, budgets=(0,)) == [
+        f"{name}_accurate_budget0_seed0" for name in ("m-3", "m-4", "m-1", "M-2")
+    ]
+
+
+def test_budgets_that_are_written_alike_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="two that are both written small_1.0_accurate_budget12.3457"):
+        names(budgets=(12.345671, 12.345674))

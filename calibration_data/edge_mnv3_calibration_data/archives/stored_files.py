@@ -111,7 +111,8 @@ def stored_file(location: str | Path) -> StoredFile:
 
 
 def _facts(facts: os.stat_result) -> str:
-    return f"{facts.st_dev}:{facts.st_ino}:{facts.st_mtime_ns}"
+    """The device is left out: a folder that machines share has another number on each."""
+    return f"{facts.st_ino}:{facts.st_mtime_ns}"
 
 
 def _read_fully(file: BinaryIO, length: int) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_mnv3.core.errors import CalibrationDataError
-from edge_mnv3.core.imagenet import IMAGENET_CLASSES
+from edge_mnv3.core.imagenet import are_imagenet_names
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3_calibration_data.archives.parquet_rows import Columns, Row, columns_of, image_bytes, rows_of
 from edge_mnv3_calibration_data.archives.part_images import Part, PartImage, PartTable, recall_parts
@@ -82,7 +82,7 @@ def open_parquet(location: str | Path) -> ListedSource:
 
 def _class_names(columns: Columns) -> tuple[str, ...]:
     # Those of ImageNet are written in many ways, and their order is known.
-    return () if len(columns.names) == IMAGENET_CLASSES else columns.names
+    return () if are_imagenet_names(columns.names) else columns.names
 
 
 def _list(file: StoredFile, listing: _Listing) -> None:

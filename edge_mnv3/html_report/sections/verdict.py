@@ -61,7 +61,9 @@ def _of_validation(gathered: Gathered, result: ValidateResult) -> Notice:
     scores = scores_of(result)
     if not scores:
         return _of_similarity(result)
-    worst = min(_firsts(scores), key=_lowest)
+    firsts = _firsts(scores)
+    # What is surely lost goes before what is open, however far that may reach.
+    worst = min([score for score in firsts if _is_lost(score)] or firsts, key=_lowest)
     if worst.ci95_points is None:
         return Notice(
             tone="unsure", text=f"int8 less float: {signed(worst.points)} points, without interval."
@@ -72,6 +74,12 @@ def _of_validation(gathered: Gathered, result: ValidateResult) -> Notice:
 def _firsts(scores: Sequence[Score]) -> list[Score]:
     """The first figure of each output: the one that a gate looks at."""
     return list({score.output: score for score in reversed(scores)}.values())
+
+
+def _is_lost(score: Score) -> bool:
+    """Whether more is lost than is small, and not by chance."""
+    interval = score.ci95_points
+    return interval is not None and interval[1] < 0 and interval[0] < -SMALL_LOSS_POINTS
 
 
 def _lowest(score: Score) -> float:

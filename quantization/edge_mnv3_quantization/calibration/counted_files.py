@@ -30,6 +30,7 @@ SUFFIX = ".npz"
 UNFINISHED_SUFFIX = ".unfinished"
 _FACTS, _SHA256 = "facts.json", "sha256.txt"
 _DIGESTS, _DONE = "digests", "done"
+_IMAGES = "images"
 _COMPRESSION = 1  # of 9
 
 
@@ -39,10 +40,12 @@ class Unfinished(NamedTuple):
     Attributes:
         counted: The statistics so far.
         done: Numbers of the engine's shards that they have.
+        images: What the images were when it began, in hexadecimal: those that are done are not read again.
     """
 
     counted: CountedStatistics
     done: frozenset[int]
+    images: str = ""
 
 
 def unfinished_path(path: Path) -> Path:
@@ -50,16 +53,16 @@ def unfinished_path(path: Path) -> Path:
     return path.with_name(path.name + UNFINISHED_SUFFIX)
 
 
-def save_counted(counted: CountedStatistics, path: Path) -> None:
-    """Writes statistics, in place of a file that may be there.
+def save_counted(counted: CountedStatistics, path: Path, *, force: bool = True) -> None:
+    """Writes statistics, in place of a file that may be there if `force` is on.
 
     Raises:
         OutputError: The file cannot be written.
     """
-    _save(counted, path, {})
+    _save(counted, path, {}, force=force)
 
 
-def save_unfinished(counted: CountedStatistics, done: Collection[int], path: Path) -> None:
+def save_unfinished(counted: CountedStatistics, done: Collection[int], images: str, path: Path) -> None:
     """Writes statistics that are being collected, in place of an older file.
 
     Raises:
@@ -67,7 +70,7 @@ def save_unfinished(counted: CountedStatistics, done: Collection[int], path: Pat
     """
     bits = np.zeros(max(done, default=-1) + 1, bool)
     bits[list(done)] = True
-    _save(counted, path, {_DONE: np.packbits(bits)})
+    _save(counted, path, {_DONE: np.packbits(bits), _IMAGES: np.frombuffer(bytes.fromhex(images), np.uint8)})
 
 
 def load_counted(path: Path) -> CountedStatistics:
@@ -99,10 +102,13 @@ def load_unfinished(path: Path) -> Unfinished:
             f"statistics {path}", "finished statistics", "unfinished ones", "delete or rename it"
         )
     bits = np.unpackbits(np.asarray(_array(members[_DONE])))
-    return Unfinished(_parsed(path, members), frozenset(np.flatnonzero(bits).tolist()))
+    images = np.asarray(_array(members[_IMAGES])).tobytes().hex() if _IMAGES in members else ""
+    return Unfinished(_parsed(path, members), frozenset(np.flatnonzero(bits).tolist()), images)
 
 
-def _save(counted: CountedStatistics, path: Path, more: dict[str, npt.NDArray[Any]]) -> None:
+def _save(
+    counted: CountedStatistics, path: Path, more: dict[str, npt.NDArray[Any]], *, force: bool = True
+) -> None:
     arrays = {name: getattr(counted.totals, name) for name in TOTALS}
     # Digests as rows of bytes: NumPy drops zeros at the end of texts.
     digests = np.frombuffer(counted.digests.tobytes(), np.uint8).reshape(-1, DIGEST_BYTES)
@@ -110,7 +116,7 @@ def _save(counted: CountedStatistics, path: Path, more: dict[str, npt.NDArray[An
     contents = {_FACTS: to_json(counted.facts).encode()}
     contents |= {name: _npy(array) for name, array in arrays.items()}
     contents[_SHA256] = _sha256(contents).encode()
-    with staged([path], force=True) as (temporary,), zipfile.ZipFile(temporary, "w") as archive:
+    with staged([path], force=force) as (temporary,), zipfile.ZipFile(temporary, "w") as archive:
         for name, content in contents.items():
             file = name if name in (_FACTS, _SHA256) else f"{name}.npy"
             kind = zipfile.ZIP_STORED if name == _DIGESTS else zipfile.ZIP_DEFLATED

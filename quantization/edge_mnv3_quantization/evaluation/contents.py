@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.special_files import special_kind
 
 # A file system may note times in steps of up to two seconds (FAT): what changed within one looks unchanged.
@@ -95,6 +97,45 @@ def decoded_file(path: Path, before: Looked | None, sha256: str | None) -> Hashe
         return Hashed(sha256, *before)
     again = hashed(path)
     return again if again is not None and again.signature == before.signature else None
+
+
+def images_state(images: ImageSource, indices: Iterable[int]) -> str:
+    """A hash, in hexadecimal, over what the system says of the files of images; no image is read.
+
+    Any change of a file changes it, and so does a copy or a move, which leave the images what they are.
+
+    Args:
+        images: The images.
+        indices: Numbers of those that count, in order.
+    """
+    digest = hashlib.sha256()
+    last, signature = None, ""  # images in one archive follow one another
+    for index in indices:
+        content = images.content(index)
+        words = [images.name(index)]
+        if content is not None:
+            words.append(content.tag)
+            if content.path is not None:
+                if content.path != last:
+                    found = looked(content.path)
+                    last, signature = content.path, found.signature if found else ""
+                words += [signature, content.part]
+        digest.update("\0".join(words).encode("utf-8", "surrogateescape") + b"\n")
+    return digest.hexdigest()
+
+
+def same_here(path: Path, elsewhere: Hashed) -> bool:
+    """Whether a file that another machine read has the same bytes here; so where it cannot be read here.
+
+    Args:
+        path: The file, under the path that it has on all machines.
+        elsewhere: What the other machine read.
+    """
+    here = looked(path)
+    if here is None or without_device(here.signature) == without_device(elsewhere.signature):
+        return True
+    found = hashed(path)  # a copy of the folder has other times
+    return found is None or found.sha256 == elsewhere.sha256
 
 
 def without_device(signature: str) -> str:

@@ -55,7 +55,9 @@ def decide(
     """
     budget = options.budget_percent
     if options.hard_swish == "auto" and options.target == "phone" and budget is not None:
-        return _for_phone(network, statistics, budget)
+        if not options.synthetic:  # how low a channel's numbers go is told by photographs alone
+            network = _with_linear_channels(network, statistics)
+        return _for_phone(network, budget)
     original, measured, sensitivities, _ = network
     decided = network._replace(forms=choose_forms(original, measured, sensitivities, options.hard_swish))
     forms_percent = _percent_over(_cycles(decided), _cycles(network._replace(forms=Forms())))
@@ -65,11 +67,8 @@ def decide(
     return decided, ModelledCosts(forms_percent, copies_percent)
 
 
-def _for_phone(
-    network: Decided, statistics: Mapping[int, ChannelStatistics], budget_percent: float
-) -> tuple[Decided, ModelledCosts]:
+def _for_phone(network: Decided, budget_percent: float) -> tuple[Decided, ModelledCosts]:
     """Spends a budget on forms, the best by modelled cost, and on copies."""
-    network = _with_linear_channels(network, statistics)
     original, measured, sensitivities, _ = network
     errors = FormErrors(measured, sensitivities)
     tables = lower_hard_swish(original, per_channel=())

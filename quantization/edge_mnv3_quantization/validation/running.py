@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from edge_mnv3.core.choices import DEFAULT_RUNTIME, Kernels, RuntimeName
-from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.errors import InputFileError, ModelFileError
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import ImageShape, SkippedImage
 from edge_mnv3.core.runtime import LoadedModel, open_model
+from edge_mnv3_quantization.evaluation.contents import same_here
 from edge_mnv3_quantization.evaluation.engines import Engine, LocalEngine, Team
 from edge_mnv3_quantization.evaluation.environment import environment
 from edge_mnv3_quantization.evaluation.evaluating import (
     Evaluation,
     ModelContent,
+    Noted,
     NotedEvaluation,
     Reading,
     Shard,
@@ -146,13 +148,55 @@ def run_files(
     if missing:
         with closing(engine.run(task, wanted, team)) as done:
             for shard, noted in done:
+                if engine.remote:
+                    _refuse_other_files(shard, noted)
                 if kept is not None:
                     kept.keep(shard, noted)
                 evaluated_images += len(shard.indices)
                 found.add(shard, noted.records)
     elapsed_s = time.perf_counter() - started
+    _refuse_changed(evaluation)
     pace = Pace(evaluated_images, elapsed_s, team, len(indices) - evaluated_images)
     return _joined(images, shards, found.records, reading, pace)
+
+
+def _refuse_other_files(shard: Shard, noted: Noted) -> None:
+    """Refuses what a worker read under a path that is another file here: labels are those of this machine.
+
+    Raises:
+        InputFileError: With the first image.
+    """
+    for index, file in zip(shard.indices, noted.files, strict=True):
+        content = shard.images.content(index)
+        if content is None or content.path is None or content.part or file is None:
+            continue  # its bytes are checked when it is read
+        if not same_here(content.path, file):
+            raise InputFileError(
+                f"image {shard.images.name(index)}",
+                "other bytes on a worker than here",
+                "the same file on all machines",
+                "share the folder, or copy it again",
+            )
+
+
+def _refuse_changed(evaluation: Evaluation) -> None:
+    """Refuses figures of a file that is another one by now: results are known by the hash of the file.
+
+    Raises:
+        ModelFileError: With the file.
+    """
+    for model in evaluation.models:
+        try:
+            same = model.path.read_bytes() == model.content
+        except OSError:
+            same = False
+        if not same:
+            raise ModelFileError(
+                f"model {model.path}",
+                "a file that changed while it was run",
+                "one that stays",
+                "run it again",
+            )
 
 
 class _Found:
@@ -182,7 +226,6 @@ def _evaluation(
     files: Sequence[RunnableFile], settings: RunSettings, reading: Reading[A]
 ) -> tuple[Evaluation, LoadedModel]:
     """What is done with each image, and the first file, loaded."""
-    first = open_model(files[0].path, kernels=files[0].kernels, runtime=settings.runtime)
     contents = []
     for file in files:
         try:
@@ -190,6 +233,9 @@ def _evaluation(
         except OSError as error:
             raise ModelFileError(f"model {file.path}", why_unreadable(file.path, error)) from error
         contents.append(ModelContent(file.path, content, file.kernels, settings.runtime, file.input_range))
+    first = open_model(
+        files[0].path, kernels=files[0].kernels, runtime=settings.runtime, content=contents[0].content
+    )
     evaluation = Evaluation(
         models=tuple(contents),
         shape=image_shape(files[0].path, first),
