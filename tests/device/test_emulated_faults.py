@@ -19,11 +19,17 @@ def _shell(server: AdbServer, phone: Phone, script: str) -> subprocess.Completed
 
 
 def _reconnect(server: AdbServer, phone: Phone) -> None:
-    """The server tries by itself too, once a second: it may have come first."""
+    """The server tries by itself too, once a second: it may come first, and leave the phone offline."""
+
+    def comes_back() -> bool:
+        server.connect(phone.serial)
+        if phone.wait_for(lambda: server.state(phone.serial) == "device", timeout_s=5.0):
+            return True
+        server.disconnect(phone.serial)
+        return False
+
     server.disconnect(phone.serial)
-    connected = f"connected to {phone.serial}"
-    assert phone.wait_for(lambda: server.connect(phone.serial).removeprefix("already ") == connected)
-    assert phone.wait_for(lambda: server.state(phone.serial) == "device")
+    assert phone.wait_for(comes_back)
 
 
 def _begun(server: AdbServer, phone: Phone, script: str) -> subprocess.Popen[bytes]:
