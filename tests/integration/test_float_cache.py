@@ -14,8 +14,6 @@ from edge_mnv3.cli import main
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.quantize import QuantizeResult
 
-pytestmark = pytest.mark.unmeasured
-
 GRAPH = ["--variant", "small", "--alpha", "0.05", "--input-size", "32"]
 TOPOLOGY_SCRIPT = (
     "import sys; from edge_mnv3.cli import main\n"

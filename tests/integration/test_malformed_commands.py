@@ -47,7 +47,6 @@ def test_there_are_hundreds() -> None:
     assert len({tuple(line) for line in LINES}) + len(SURROUNDINGS) >= 300
 
 
-@pytest.mark.unmeasured
 @pytest.mark.usefixtures("inside")
 @pytest.mark.parametrize("name", sorted({line[0] for line in LINES}))
 def test_each_is_told_in_a_line(name: str) -> None:
@@ -60,7 +59,6 @@ def test_each_is_told_in_a_line(name: str) -> None:
         assert "Traceback" not in said.stderr, line
 
 
-@pytest.mark.unmeasured
 @pytest.mark.usefixtures("inside")
 def test_json_or_nothing_on_stdout() -> None:
     for line in LINES:

@@ -26,8 +26,6 @@ from edge_mnv3_quantization.validation.checks import check_int8
 from quantizing import quantized
 from recording_reporter import RecordingReporter
 
-pytestmark = pytest.mark.unmeasured
-
 SIDE = 64
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
 

@@ -35,7 +35,7 @@ TOY = RecipeConfig(
     synthetic_warning="toys need photographs",
 )
 
-pytestmark = [pytest.mark.unmeasured, pytest.mark.xdist_group("toy_recipe")]  # quantized once
+pytestmark = [pytest.mark.xdist_group("toy_recipe")]  # quantized once
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ TINY: dict[str, Any] = {"input_shape": (32, 32, 3), "alpha": 0.35, "weights": No
 PIXELS = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)
 
 pytestmark = [
-    pytest.mark.unmeasured,
     pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file"),
 ]
 
