@@ -9,24 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-from PIL import Image
 
-from edge_mnv3.cli import main
 from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.results.json_format import from_json
-from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3_calibration_data.sources.stored import read_stored
-from edge_mnv3_calibration_data.synthetic import synthetic_image
 from edge_mnv3_quantization.calibration import statistics
+from small_graph_commands import GRAPH, built_graph, error, made_photos, quantize, run
 
 pytestmark = pytest.mark.xdist_group("calibrate")  # fixtures made once
 IMAGES = 14
-GRAPH = ["--variant", "small_minimalistic", "--alpha", "0.35", "--input-size", "64"]
-
-
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def calibrate(*arguments: object) -> CalibrateResult:
@@ -35,33 +26,15 @@ def calibrate(*arguments: object) -> CalibrateResult:
     return from_json(CalibrateResult, result.stdout)
 
 
-def quantize(*arguments: object) -> QuantizeResult:
-    result = run("quantize", *arguments, "--json")
-    assert result.exit_code == 0, result.output
-    return from_json(QuantizeResult, result.stdout)
-
-
-def error(*arguments: object) -> str:
-    result = run(*arguments)
-    assert result.exit_code == 1, result.output
-    return result.stderr.splitlines()[-1]
-
-
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Options of a small graph with random weights, the same for all tests."""
-    path = tmp_path_factory.mktemp("weights") / "small.keras"
-    made = run("build", *GRAPH, "--weights", "none", "--classes", 4, "-o", path)
-    assert made.exit_code == 0, made.output
-    return [*GRAPH, "--weights", str(path)]
+    return built_graph(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    for index in range(IMAGES):
-        Image.fromarray(synthetic_image(index, size=80, seed=0)).save(folder / f"{index:02}.png")
-    return folder
+    return made_photos(tmp_path_factory.mktemp("photos"), IMAGES)
 
 
 @pytest.fixture(scope="module")
