@@ -37,6 +37,7 @@ from edge_mnv3_calibration_data.pixel_stack import PixelStack
 from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
 from edge_mnv3_calibration_data.sampling import sample_order
 
+NO_CELLS: Mapping[str, str] = {}
 _EMPTY_NAMED = 3  # class folders without images that are named, each with its number
 
 
@@ -66,7 +67,7 @@ class ListedImage(ABC):
     name: str
     label: int | None
     label_name: str | None = None
-    cells: Mapping[str, str] = field(default_factory=dict)
+    cells: Mapping[str, str] = field(default_factory=lambda: NO_CELLS)
 
     @property
     def content(self) -> ImageContent | None:
@@ -88,9 +89,18 @@ class ListedImage(ABC):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FileImage(ListedImage):
-    """An image file."""
+    """An image file.
 
-    path: Path
+    Attributes:
+        location: Its path; a text, for there may be millions, and a `Path` takes four times the memory.
+    """
+
+    location: str
+
+    @property
+    def path(self) -> Path:
+        """Its path."""
+        return Path(self.location)
 
     @property
     def content(self) -> ImageContent:
@@ -99,9 +109,10 @@ class FileImage(ListedImage):
 
     def load(self, *, shape: ImageShape, preprocess: str) -> LoadedImage:
         """Reads the file."""
-        check_no_special_file(self.path, f"image {self.name}")
+        path = self.path
+        check_no_special_file(path, f"image {self.name}")
         try:
-            data = self.path.read_bytes()
+            data = path.read_bytes()
         except OSError as error:
             raise InputFileError(f"image {self.name}", (error.strerror or str(error)).lower()) from error
         image = decode(data, name=self.name)

@@ -15,11 +15,11 @@ class ListedPath(NamedTuple):
 
     Attributes:
         name: What manifests say, with slashes.
-        path: The file.
+        location: The file's path, as `FileImage` has it.
     """
 
     name: str
-    path: Path
+    location: str
 
 
 def find_listed(names: Sequence[str], *, base: Path, what: str) -> list[ListedPath]:
@@ -36,7 +36,7 @@ def find_listed(names: Sequence[str], *, base: Path, what: str) -> list[ListedPa
         CalibrationDataError: None of them is there, or one is empty of meaning for a path.
     """
     paths = [_found(name, base, what) for name in names]
-    if paths and not any(is_there(path.path) for path in paths):
+    if paths and not any(is_there(Path(path.location)) for path in paths):
         count = f"none of its {len(paths)} files is there" if len(paths) > 1 else "its one file is not there"
         raise CalibrationDataError(
             f"{what}: {count}",
@@ -52,4 +52,4 @@ def _found(name: str, base: Path, what: str) -> ListedPath:
         raise CalibrationDataError(what, f"the path {name!r}", "no zero bytes")
     if "\\" in name and not is_there(base / name):
         name = name.replace("\\", "/")
-    return ListedPath(name, base / name)
+    return ListedPath(name, str(base / name))

@@ -226,9 +226,10 @@ def _answers(path: Path, test: AccuracyTest, data: LabelledData, reporter: Repor
     check_skipped(run.skipped, images.available or 0)
     for warning in (*images.remarks, *unread_warnings(images.unread), *skipped_warnings(run.skipped)):
         reporter.warn(warning)
-    labelled = [(index, label) for index in run.answers if isinstance(label := labels[index], int)]
+    answers = run.answers
+    labelled = [(index, label) for index in answers if isinstance(label := labels[index], int)]
     return Answers(
         names=[images.name(index) for index, _ in labelled],
         labels=[label for _, label in labelled],
-        top=[run.answers[index] for index, _ in labelled],
+        top=[answers[index] for index, _ in labelled],
     )

@@ -90,7 +90,12 @@ def test_threads_and_processes_give_the_same_bytes(folder: Path) -> None:
     reporter = RecordingReporter()
     one, three = (content(in_threads(made, shards, workers)) for workers in (1, 3))
     two = content(in_processes(made, reversed(shards), 2, reporter))
-    assert one == three == two
+    models = made.open_models()
+    ahead, inline = (
+        [to_bytes(made.done(models, shard._replace(decode_ahead=known))) for shard in shards]
+        for known in (True, False)
+    )
+    assert one == three == two == ahead == inline
     assert reporter.warnings == []
     settings = RunSettings(preprocess="resize")
     run = run_files([RunnableFile(folder / "f.tflite", "xnnpack")], shards[0].images, settings, made.reading)

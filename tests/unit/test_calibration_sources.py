@@ -188,7 +188,7 @@ def test_bad_archives(tmp_path: Path, arrays: dict[str, Any], text: str) -> None
 
 def labelled(labels: list[int | None]) -> ListedSource:
     images = [
-        FileImage(name=f"{index}.png", label=label, path=Path(f"{index}.png"))
+        FileImage(name=f"{index}.png", label=label, location=f"{index}.png")
         for index, label in enumerate(labels)
     ]
     return ListedSource(kind="list", location="here", root=Path(), images=tuple(images))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_mnv3_quantization.validation.differences import (
-    Answer,
+    PairedTop,
     accuracy_delta,
     agreement_percent,
     class_losses,
@@ -37,27 +37,31 @@ def test_background_is_known_by_the_number_of_outputs(outputs: int, offset: int)
 
 
 def test_hits() -> None:
-    hits = count_hits(
-        [(3, (3, 1, 2, 0, 4)), (4, (3, 1, 2, 0, 4)), (9, (3, 1, 2, 0, 4)), (0, (-1, 0, 1, 2, 3))]
-    )
+    first_five = np.array([(3, 1, 2, 0, 4), (3, 1, 2, 0, 4), (3, 1, 2, 0, 4), (-1, 0, 1, 2, 3)])
+    hits = count_hits(np.array([3, 4, 9, 0]), first_five)
     assert hits == Hits(n=4, top1=1, top5=3)
     assert (hits.top1_percent, hits.top5_percent) == (25.0, 75.0)
 
 
-def answer(number: int, label: int, float_class: int, int8_class: int, margin: float = 0.0) -> Answer:
-    return Answer(f"{number}.png", label, (float_class, 8), (int8_class, 9), margin)
-
-
 def test_differences_by_hand() -> None:
-    answers = [
-        answer(0, 1, 1, 1),
-        answer(1, 1, 1, 2, 0.5),  # lost
-        answer(2, 1, 1, 9, 0.7),  # lost
-        answer(3, 2, 0, 2, 0.7),  # won
-        answer(4, 8, 3, 4, 0.1),  # wrong twice; among float's first five
-    ]
-    float_hits = count_hits((each.label, each.float_top5) for each in answers)
-    int8_hits = count_hits((each.label, each.int8_top5) for each in answers)
+    label, float_class, int8_class, margin = np.array(
+        [
+            (1, 1, 1, 0.0),
+            (1, 1, 2, 0.5),  # lost
+            (1, 1, 9, 0.7),  # lost
+            (2, 0, 2, 0.7),  # won
+            (8, 3, 4, 0.1),  # wrong twice; among float's first five
+        ]
+    ).T
+    answers = PairedTop(
+        files=[f"{number}.png" for number in range(5)],
+        labels=label.astype(np.int64),
+        float_top5=np.stack([float_class, np.full(5, 8)], axis=1).astype(np.int64),
+        int8_top5=np.stack([int8_class, np.full(5, 9)], axis=1).astype(np.int64),
+        float_margin=margin,
+    )
+    float_hits = count_hits(answers.labels, answers.float_top5)
+    int8_hits = count_hits(answers.labels, answers.int8_top5)
     delta = accuracy_delta(answers, float_hits, int8_hits)
     assert (delta.lost, delta.won, delta.top1_points) == (2, 1, -20.0)
     assert delta.top5_points == -40.0

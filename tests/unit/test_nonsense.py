@@ -46,7 +46,8 @@ def findings(
         ClassAnswer((one,), (other,), 0.0, "clear", "clear") for one, other in zip(float_, int8, strict=True)
     ]
     names = [f"{index}.png" for index in range(len(answers))]
-    compared = comparison(classes, named=named).compare(Answered(names=names, answers=answers, labels=labels))
+    made = comparison(classes, named=named)
+    compared = made.compare(Answered(names=names, columns=made.columns(answers), labels=labels))
     return {finding.kind: finding for finding in compared.findings}
 
 
@@ -185,10 +186,10 @@ def test_outputs_that_are_no_numbers_or_tied() -> None:
     assert broken.float_top5 == (-2,)
     full = compared.read(fine, np.array([[1, 1, 0]], np.float32))
     assert (full.int8_state, full.int8_top5[0]) == ("tied", 0)
-    answered = Answered(names=["a", "b"], answers=[broken, full], labels=[1, 1])
+    answered = Answered(names=["a", "b"], columns=compared.columns([broken, full]), labels=[1, 1])
     kinds = {finding.kind: finding for finding in compared.compare(answered).findings}
     assert "float answers 1 of 2 images with NaN or infinity" in kinds["float_not_finite"].text
-    many = Answered(names=["a"] * 3, answers=[full] * 3, labels=None)
+    many = Answered(names=["a"] * 3, columns=compared.columns([full] * 3), labels=None)
     assert "int8_saturated" in {finding.kind for finding in compared.compare(many).findings}
 
 

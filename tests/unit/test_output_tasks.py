@@ -16,7 +16,7 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.model_facts import OutputFacts, Task
 from edge_mnv3.core.results.models import TensorInfo
-from edge_mnv3_quantization.validation.comparing import Answered, Compared, Label, PairNames
+from edge_mnv3_quantization.validation.comparing import Answered, Compared, Comparison, Label, PairNames
 from edge_mnv3_quantization.validation.file_pair import paired_outputs
 from edge_mnv3_quantization.validation.label_names import OutputNames, labels_of
 from edge_mnv3_quantization.validation.score_comparison import ScoresComparison
@@ -43,8 +43,9 @@ def test_outputs_are_paired_by_name_then_shape_then_place() -> None:
         places([info("a", 2), info("b", 2)], [info("x", 2)])
 
 
-def answered(answers: list[Any], labels: list[Label] | None = None) -> Answered[Any]:
-    return Answered(names=[f"{i}.png" for i in range(len(answers))], answers=answers, labels=labels)
+def answered(comparison: Comparison[Any], answers: list[Any], labels: list[Label] | None = None) -> Answered:
+    names = [f"{i}.png" for i in range(len(answers))]
+    return Answered(names=names, columns=comparison.columns(answers), labels=labels)
 
 
 def compare_scores(
@@ -57,7 +58,7 @@ def compare_scores(
     facts = OutputFacts(name="s", shape=(float_.shape[1],), activation="sigmoid", task=task)
     comparison = ScoresComparison(facts=facts, files=FILES, threshold=threshold)
     rows = [comparison.read(one, other) for one, other in zip(float_, int8, strict=True)]
-    return comparison.compare(answered(rows, labels))
+    return comparison.compare(answered(comparison, rows, labels))
 
 
 def kinds(compared: Compared) -> set[str]:
@@ -128,7 +129,7 @@ def compare_features(task: Task, float_: npt.NDArray[Any], int8: npt.NDArray[Any
     facts = OutputFacts(name="e", shape=float_.shape[1:], activation="none", task=task)
     comparison = FeatureComparison(facts=facts, files=FILES)
     return comparison.compare(
-        answered([comparison.read(one, other) for one, other in zip(float_, int8, strict=True)])
+        answered(comparison, [comparison.read(one, other) for one, other in zip(float_, int8, strict=True)])
     )
 
 

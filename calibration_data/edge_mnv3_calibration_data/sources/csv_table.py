@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3_calibration_data.csv_columns import Row, read_labels, read_table
-from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
+from edge_mnv3_calibration_data.listed_images import NO_CELLS, FileImage, ListedSource
 from edge_mnv3_calibration_data.listed_paths import find_listed
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix
 
@@ -39,7 +39,13 @@ def open_csv(location: str | Path) -> ListedSource:
     labels = read_labels(table.rows, what=str(path))
     files = find_listed([row.file for row in table.rows], base=path.parent, what=what)
     images = tuple(
-        FileImage(name=file.name, label=number, label_name=name, cells=row.others, path=file.path)
+        FileImage(
+            name=file.name,
+            label=number,
+            label_name=name,
+            cells=row.others or NO_CELLS,
+            location=file.location,
+        )
         for file, number, name, row in zip(files, labels.numbers, labels.names, table.rows, strict=True)
     )
     return ListedSource(

@@ -51,7 +51,7 @@ def open_folder(location: str | Path) -> ListedSource:
     images = tuple(
         FileImage(
             name=name.as_posix(),
-            path=folder / name,
+            location=str(folder / name),
             label=numbers.get(name.parts[0]),
             label_name=name.parts[0] if numbers else None,
         )
@@ -74,7 +74,9 @@ def _validation_set(
 ) -> ListedSource:
     """ImageNet's validation images as they are unpacked."""
     images = tuple(
-        FileImage(name=name.as_posix(), path=folder / name, label=label.number, label_name=label.name)
+        FileImage(
+            name=name.as_posix(), location=str(folder / name), label=label.number, label_name=label.name
+        )
         for name, label in zip(contents.images, truth.labels, strict=True)
     )
     return ListedSource(

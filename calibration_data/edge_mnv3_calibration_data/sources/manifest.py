@@ -125,7 +125,7 @@ def open_manifest(location: str | Path) -> ManifestSource:
         elif root is None or record.file in recalled:
             raise CalibrationDataError(f"manifest {path}: {record.file} is not there any more")
         else:
-            images.append(FileImage(name=record.file, label=record.label, path=root / record.file))
+            images.append(FileImage(name=record.file, label=record.label, location=str(root / record.file)))
     return ManifestSource(
         kind=manifest.kind, location=str(location), root=root, images=tuple(images), manifest=manifest
     )

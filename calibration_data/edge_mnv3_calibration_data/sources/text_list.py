@@ -40,7 +40,7 @@ def open_list(location: str | Path) -> ListedSource:
     labels = read_labels(rows, what=str(path))
     files = find_listed([row.file for row in rows], base=path.parent, what=f"list {path}")
     images = tuple(
-        FileImage(name=file.name, label=number, label_name=name, path=file.path)
+        FileImage(name=file.name, label=number, label_name=name, location=file.location)
         for file, number, name in zip(files, labels.numbers, labels.names, strict=True)
     )
     return ListedSource(kind="list", location=str(location), root=path.parent, images=images)

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeAlias, TypeVar
 
 from edge_mnv3.core.errors import EdgeMnv3Error
+from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.runtime import LoadedModel
 from edge_mnv3_quantization.evaluation.evaluating import Shard, ShardTask
@@ -52,11 +53,12 @@ def in_threads(
         # Loading captures the process's output streams, so it stays on this thread.
         idle.put(task.open_models())
     stop: list[bool] = []
+    ahead = workers < available_cores()
 
     def work(shard: Shard) -> Done:
         models = idle.get()
         try:
-            return task.done(models, shard, lambda: bool(stop))
+            return task.done(models, shard._replace(decode_ahead=ahead), lambda: bool(stop))
         finally:
             idle.put(models)
 
@@ -139,13 +141,14 @@ class _Processes:
             initializer=begin,
             initargs=(task, self._stop, context.Lock()),
         )
+        self._ahead = workers < available_cores()
 
     def __enter__(self) -> _Processes:
         return self
 
     def submit(self, shard: Shard) -> Future[Any]:
         with starting_processes():
-            return self._pool.submit(done_here, shard.alone())
+            return self._pool.submit(done_here, shard._replace(decode_ahead=self._ahead).alone())
 
     def __exit__(self, *_: object) -> None:
         self._stop.value = 1

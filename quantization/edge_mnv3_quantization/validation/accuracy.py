@@ -23,6 +23,7 @@ from edge_mnv3.core.results.model_facts import OutputFacts, Task
 from edge_mnv3.core.results.validate import Gate, ModelAccuracy, OutputComparison, ValidateResult
 from edge_mnv3.core.results.validate_statistics import OutputStatistics
 from edge_mnv3_quantization.evaluation.engines import Engine
+from edge_mnv3_quantization.evaluation.records import unprefixed
 from edge_mnv3_quantization.evaluation.store import Store
 from edge_mnv3_quantization.validation.class_comparison import ClassComparison
 from edge_mnv3_quantization.validation.comparing import Answered, OfOutput
@@ -143,7 +144,7 @@ def validate(
         PairReading(pair.outputs, plan.comparisons),
         reporter,
     )
-    if not run.answers:
+    if not run.indices:
         reason = run.skipped[0].reason if run.skipped else "no images"
         raise CalibrationDataError(f"images of {images.location}: none can be read", reason)
     reporter.note(run.pace.text)
@@ -153,7 +154,7 @@ def validate(
     findings = [*([] if hint is None else [hint]), *pair.findings, *found, *plan.findings]
     figures = None if classes is None else classes.figures
     return ValidateResult(
-        n=len(run.answers),
+        n=len(run.indices),
         data=images.location,
         preprocess=images.applied_preprocess(settings.preprocess),
         float_=_accuracy(pair.float_, 0, classes, None if figures is None else figures.float_hits),
@@ -181,16 +182,16 @@ def validate(
 def _compare(
     plan: ComparisonPlan, images: ImageSource, run: Run[tuple[Any, ...]]
 ) -> tuple[list[OutputComparison], list[Finding], list[OutputStatistics]]:
-    names = [images.name(index) for index in run.answers]
+    names = [images.name(index) for index in run.indices]
     outputs: list[OutputComparison] = []
     findings: list[Finding] = []
     statistics: list[OutputStatistics] = []
     for place, comparison in enumerate(plan.comparisons):
         all_labels = plan.labels.get(place)
-        labels = None if all_labels is None else [all_labels[index] for index in run.answers]
+        labels = None if all_labels is None else [all_labels[index] for index in run.indices]
         answered = Answered(
             names=names,
-            answers=[each[place] for each in run.answers.values()],
+            columns=unprefixed(run.columns, place),
             labels=None if labels is None else [label for label in labels if label is not None],
         )
         compared = comparison.compare(answered)

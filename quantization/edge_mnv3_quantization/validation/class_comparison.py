@@ -30,7 +30,8 @@ from edge_mnv3_quantization.validation.confidence import (
     probabilities_of,
 )
 from edge_mnv3_quantization.validation.differences import (
-    Answer,
+    Classes,
+    PairedTop,
     accuracy_delta,
     agreement_percent,
     class_losses,
@@ -86,6 +87,13 @@ class ClassAnswer(NamedTuple):
     float_scores: tuple[float, ...] = ()
     int8_scores: tuple[float, ...] = ()
     confidences: tuple[float, float] = (math.nan, math.nan)
+
+
+class _First(NamedTuple):
+    """The class that each file puts first, an image each."""
+
+    float_: list[int]
+    int8: list[int]
 
 
 class ClassFigures(NamedTuple):
@@ -197,40 +205,54 @@ class ClassComparison:
             )
         ]
 
-    def compare(self, answered: Answered[ClassAnswer]) -> Compared:
+    def compare(self, answered: Answered) -> Compared:
         """Compares all answers; with labels, how often each file is right."""
-        labels = None if answered.labels is None else [_class(label) for label in answered.labels]
-        answers = [
-            Answer(name, -1 if labels is None else labels[index], *each[:3])
-            for index, (name, each) in enumerate(zip(answered.names, answered.answers, strict=True))
-        ]
+        columns = answered.columns
+        truth = (
+            None
+            if answered.labels is None
+            else np.fromiter(map(_class, answered.labels), np.int64, len(answered.labels))
+        )
+        float_top5, int8_top5 = (
+            np.where(
+                columns[f"{which}_top5"] >= 0, columns[f"{which}_top5"].astype(np.int64) - offset, NO_CLASS
+            )
+            for which, offset in zip(WHICH, self.offsets, strict=True)
+        )
+        answers = PairedTop(
+            files=answered.names,
+            labels=np.full(len(float_top5), -1, np.int64) if truth is None else truth,
+            float_top5=float_top5,
+            int8_top5=int8_top5,
+            float_margin=columns["float_margin"].astype(np.float64),
+        )
+        first = _First(float_top5[:, 0].tolist(), int8_top5[:, 0].tolist())
         scores: tuple[ScoreComparison, ...] = ()
-        one_class = labels is not None and len(set(labels)) == 1
-        findings = _answer_findings(self.files, answered.answers, one_class=one_class)
-        if labels is not None:
+        one_class = truth is not None and len(np.unique(truth)) == 1
+        findings = _answer_findings(self.files, first, columns["states"], one_class=one_class)
+        if truth is not None:
             self.figures = _figures(answers)
             scores = (_score(self.figures),)
-            findings = [*self._label_findings(answers, labels), *findings]
-        findings += _agreement_findings(answers, self.classes)
+            findings = [*self._label_findings(first, truth.tolist()), *findings]
+        findings += _agreement_findings(first, self.classes)
         comparison = OutputComparison(
             output=self.facts,
-            labelled=labels is not None,
+            labelled=truth is not None,
             agreement_percent=agreement_percent(answers),
             threshold=None,
             scores=scores,
             similarity=None,
         )
-        return Compared(comparison, tuple(findings), self._statistics(answered, labels))
+        return Compared(comparison, tuple(findings), self._statistics(answers, truth, columns["confidences"]))
 
-    def _statistics(self, answered: Answered[ClassAnswer], labels: Sequence[int] | None) -> OutputStatistics:
-        answers = answered.answers
+    def _statistics(
+        self, answers: PairedTop, truth: Classes | None, given: npt.NDArray[np.float64]
+    ) -> OutputStatistics:
         kind = probabilities_of(self.facts)
-        classes = np.array([[each.float_top5[0], each.int8_top5[0]] for each in answers], np.int64)
-        truth = None if labels is None else np.array(labels, np.int64)
+        classes = np.stack([answers.float_top5[:, 0], answers.int8_top5[:, 0]], axis=1)
         confidence = None
         if kind is not None:
-            given = np.array([each.confidences for each in answers], np.float64)
-            confidence = compare_confidences(Confidences(kind, answered.names, truth, classes, given))
+            confidence = compare_confidences(Confidences(kind, answers.files, truth, classes, given))
         figures = self.figures
         paired = PairedAnswers(
             output=self.facts.name,
@@ -241,14 +263,10 @@ class ClassComparison:
         )
         return output_statistics(paired, confidence)
 
-    def _label_findings(self, answers: Sequence[Answer], labels: Sequence[int]) -> list[Finding]:
-        float_answers = [answer.float_top5[0] for answer in answers]
-        int8_answers = [answer.int8_top5[0] for answer in answers]
-        with_float, with_int8 = (
-            agreement(labels, each, classes=self.classes) for each in (float_answers, int8_answers)
-        )
+    def _label_findings(self, first: _First, labels: Sequence[int]) -> list[Finding]:
+        with_float, with_int8 = (agreement(labels, each, classes=self.classes) for each in first)
         findings: list[Finding] = []
-        numbering = other_numbering(labels, float_answers, classes=self.classes)
+        numbering = other_numbering(labels, first.float_, classes=self.classes)
         if numbering is not None:
             findings.append(NumberedOtherwise(with_float.percent, numbering))
         if not with_float.decidable:
@@ -307,9 +325,9 @@ def _class(label: int | frozenset[int]) -> int:
     return label if isinstance(label, int) else next(iter(label))
 
 
-def _figures(answers: Sequence[Answer]) -> ClassFigures:
-    float_hits = count_hits((answer.label, answer.float_top5) for answer in answers)
-    int8_hits = count_hits((answer.label, answer.int8_top5) for answer in answers)
+def _figures(answers: PairedTop) -> ClassFigures:
+    float_hits = count_hits(answers.labels, answers.float_top5)
+    int8_hits = count_hits(answers.labels, answers.int8_top5)
     return ClassFigures(
         float_hits=float_hits,
         int8_hits=int8_hits,
@@ -331,17 +349,14 @@ def _score(figures: ClassFigures) -> ScoreComparison:
     )
 
 
-def _answer_findings(files: PairNames, answers: Sequence[ClassAnswer], *, one_class: bool) -> list[Finding]:
+def _answer_findings(
+    files: PairNames, answers: _First, states: npt.NDArray[np.uint8], *, one_class: bool
+) -> list[Finding]:
     """What the answers themselves show; that all are alike says nothing where all images are of one class."""
     findings: list[Finding] = []
-    n = len(answers)
-    of_files: list[tuple[Which, list[int], list[State]]] = [
-        ("float", [each.float_top5[0] for each in answers], [each.float_state for each in answers]),
-        ("int8", [each.int8_top5[0] for each in answers], [each.int8_state for each in answers]),
-    ]
-    for which, first, states in of_files:
-        path = files.float_ if which == "float" else files.int8
-        not_finite, tied = states.count("not finite"), states.count("tied")
+    n = len(states)
+    for which, path, first, of_file in zip(WHICH, files, answers, states.T, strict=True):
+        not_finite, tied = (int((of_file == STATES.index(state)).sum()) for state in ("not finite", "tied"))
         if not_finite:
             findings.append(NotFinite(which, path, not_finite, n))
         elif 2 * tied > n:
@@ -351,12 +366,8 @@ def _answer_findings(files: PairNames, answers: Sequence[ClassAnswer], *, one_cl
     return findings
 
 
-def _agreement_findings(answers: Sequence[Answer], classes: int) -> list[Finding]:
-    both = agreement(
-        [answer.float_top5[0] for answer in answers],
-        [answer.int8_top5[0] for answer in answers],
-        classes=classes,
-    )
+def _agreement_findings(first: _First, classes: int) -> list[Finding]:
+    both = agreement(first.float_, first.int8, classes=classes)
     low, high = both.ci95_percent
     # Where nearly all images are of one class, files that agree on nearly all do so by chance too.
     by_chance = both.decidable and both.at_chance and low <= _MOST

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy.typing as npt
 
@@ -26,18 +26,18 @@ class PairNames(NamedTuple):
     int8: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered(Generic[A]):
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answered:
     """What was read from one output of both files.
 
     Attributes:
         names: Names of the images that could be read.
-        answers: What a comparison read of each of them.
+        columns: What a comparison read of each of them, a row an image.
         labels: The labels of each of them; None where there are none for this output.
     """
 
     names: Sequence[str]
-    answers: Sequence[A]
+    columns: Columns
     labels: Sequence[Label] | None
 
 
@@ -87,5 +87,5 @@ class Comparison(Protocol[A]):
     def answers(self, columns: Columns) -> list[A]:
         """Reads answers from their columns."""
 
-    def compare(self, answered: Answered[A]) -> Compared:
+    def compare(self, answered: Answered) -> Compared:
         """Compares all answers."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from edge_mnv3.core.image_marks import MOST_IMAGES, image_order, images_sha256, packed
 from edge_mnv3.core.intervals import Z95
@@ -13,41 +15,44 @@ from edge_mnv3.core.results.validate import AccuracyDelta, ClassLoss, Disagreeme
 from edge_mnv3_quantization.validation.hits import Hits
 
 WORST_LISTED = 20
+Classes = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.bool_]
 INTERVAL_METHOD = "Bonett-Price adjusted Wald interval for the difference of paired proportions"
 
 
-class Answer(NamedTuple):
-    """The answers of both files to one image.
+class PairedTop(NamedTuple):
+    """The answers of both files, an image a row. Classes are 0-based; -1 stands for "background".
 
     Attributes:
-        file: Name of the image.
-        label: Its class, 0-based.
-        float_top5: The float file's five highest classes, highest first; -1 for "background".
-        int8_top5: The int8 file's five highest classes.
-        float_margin: The float file's output for its highest class less its output for the int8 file's
-            highest class.
+        files: Names of the images.
+        labels: (images,) int64, the images' classes; -1 for all without labels.
+        float_top5: (images, 5) int64, the float file's highest classes, highest first; `NO_CLASS` where
+            it has fewer, or gave no finite numbers.
+        int8_top5: The int8 file's.
+        float_margin: (images,) float64, the float file's output for its highest class less its output for the
+            int8 file's highest class.
     """
 
-    file: str
-    label: int
-    float_top5: tuple[int, ...]
-    int8_top5: tuple[int, ...]
-    float_margin: float
+    files: Sequence[str]
+    labels: Classes
+    float_top5: Classes
+    int8_top5: Classes
+    float_margin: npt.NDArray[np.float64]
 
     @property
-    def agree(self) -> bool:
-        """Whether both have the same highest class."""
-        return self.float_top5[0] == self.int8_top5[0]
+    def agree(self) -> Marks:
+        """Where both have the same highest class."""
+        return np.equal(self.float_top5[:, 0], self.int8_top5[:, 0])
 
     @property
-    def float_right(self) -> bool:
-        """Whether the float file's highest class is the label."""
-        return self.float_top5[0] == self.label
+    def float_right(self) -> Marks:
+        """Where the float file's highest class is the label."""
+        return np.equal(self.float_top5[:, 0], self.labels)
 
     @property
-    def int8_right(self) -> bool:
-        """Whether the int8 file's highest class is the label."""
-        return self.int8_top5[0] == self.label
+    def int8_right(self) -> Marks:
+        """Where the int8 file's highest class is the label."""
+        return np.equal(self.int8_top5[:, 0], self.labels)
 
 
 def paired_interval_points(lost: int, won: int, n: int) -> tuple[float, float]:
@@ -69,11 +74,11 @@ def paired_interval_points(lost: int, won: int, n: int) -> tuple[float, float]:
     return max(-100.0, 100 * (difference - half)), min(100.0, 100 * (difference + half))
 
 
-def accuracy_delta(answers: Sequence[Answer], float_hits: Hits, int8_hits: Hits) -> AccuracyDelta:
+def accuracy_delta(answers: PairedTop, float_hits: Hits, int8_hits: Hits) -> AccuracyDelta:
     """Compares how often each file is right; the differences are int8 less float."""
-    n = len(answers)
-    lost = sum(answer.float_right and not answer.int8_right for answer in answers)
-    won = sum(answer.int8_right and not answer.float_right for answer in answers)
+    n = len(answers.labels)
+    lost = int((answers.float_right & ~answers.int8_right).sum())
+    won = int((answers.int8_right & ~answers.float_right).sum())
     return AccuracyDelta(
         top1_points=100 * (int8_hits.top1 - float_hits.top1) / n,
         top5_points=100 * (int8_hits.top5 - float_hits.top5) / n,
@@ -84,52 +89,55 @@ def accuracy_delta(answers: Sequence[Answer], float_hits: Hits, int8_hits: Hits)
     )
 
 
-def agreement_percent(answers: Sequence[Answer]) -> float:
+def agreement_percent(answers: PairedTop) -> float:
     """Computes the share of images on which both files have the same highest class."""
-    return 100 * sum(answer.agree for answer in answers) / len(answers)
+    return 100 * int(answers.agree.sum()) / len(answers.labels)
 
 
-def class_losses(answers: Sequence[Answer]) -> tuple[ClassLoss, ...]:
+def class_losses(answers: PairedTop) -> tuple[ClassLoss, ...]:
     """Lists the classes that int8 has right less often than float, the worst first."""
-    of_class: dict[int, list[Answer]] = defaultdict(list)
-    for answer in answers:
-        of_class[answer.label].append(answer)
-    counted = [
-        ClassLoss(
-            label=label,
-            n=len(members),
-            float_correct=sum(answer.float_right for answer in members),
-            int8_correct=sum(answer.int8_right for answer in members),
-        )
-        for label, members in of_class.items()
-    ]
-    losses = [loss for loss in counted if loss.int8_correct < loss.float_correct]
-    return tuple(sorted(losses, key=lambda loss: (loss.int8_correct - loss.float_correct, loss.label)))
-
-
-def worst_disagreements(answers: Sequence[Answer]) -> tuple[Disagreement, ...]:
-    """Lists the answers that int8 changed, those with the largest margin in float first."""
-    different = sorted((answer for answer in answers if not answer.agree), key=lambda a: -a.float_margin)
+    labels, row, n = np.unique(answers.labels, return_inverse=True, return_counts=True)
+    float_, int8 = (
+        np.bincount(row, weights=right, minlength=len(labels)).astype(np.int64)
+        for right in (answers.float_right, answers.int8_right)
+    )
+    order = np.lexsort((labels, int8 - float_))
     return tuple(
-        Disagreement(
-            file=answer.file,
-            label=answer.label,
-            float_class=answer.float_top5[0],
-            int8_class=answer.int8_top5[0],
-            float_margin=answer.float_margin,
+        ClassLoss(
+            label=int(labels[place]),
+            n=int(n[place]),
+            float_correct=int(float_[place]),
+            int8_correct=int(int8[place]),
         )
-        for answer in different[:WORST_LISTED]
+        for place in order.tolist()
+        if int8[place] < float_[place]
     )
 
 
-def image_answers(answers: Sequence[Answer]) -> ImageAnswers | None:
+def worst_disagreements(answers: PairedTop) -> tuple[Disagreement, ...]:
+    """Lists the answers that int8 changed, those with the largest margin in float first."""
+    different = np.flatnonzero(~answers.agree)
+    order = different[np.argsort(-answers.float_margin[different], kind="stable")]
+    return tuple(
+        Disagreement(
+            file=answers.files[place],
+            label=int(answers.labels[place]),
+            float_class=int(answers.float_top5[place, 0]),
+            int8_class=int(answers.int8_top5[place, 0]),
+            float_margin=float(answers.float_margin[place]),
+        )
+        for place in order[:WORST_LISTED].tolist()
+    )
+
+
+def image_answers(answers: PairedTop) -> ImageAnswers | None:
     """Keeps which images each file has right; None of too many."""
-    if len(answers) > MOST_IMAGES:
+    if len(answers.labels) > MOST_IMAGES:
         return None
-    names, labels = [answer.file for answer in answers], [answer.label for answer in answers]
-    ordered = [answers[place] for place in image_order(names, labels)]
+    labels = answers.labels.tolist()
+    order = image_order(answers.files, labels)
     return ImageAnswers(
-        sha256=images_sha256(names, labels),
-        float_right=packed([answer.float_right for answer in ordered]),
-        int8_right=packed([answer.int8_right for answer in ordered]),
+        sha256=images_sha256(answers.files, labels),
+        float_right=packed(answers.float_right[order].tolist()),
+        int8_right=packed(answers.int8_right[order].tolist()),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,15 +58,15 @@ def top_classes(output: npt.NDArray[Any], *, class_offset: int) -> tuple[int, ..
     return tuple(int(index) - class_offset for index in ranked)
 
 
-def count_hits(answers: Iterable[tuple[int, tuple[int, ...]]]) -> Hits:
+def count_hits(labels: npt.NDArray[Any], top: npt.NDArray[Any]) -> Hits:
     """Counts how many answers have the label first, or among the first five.
 
     Args:
-        answers: For each image its label and the result of `top_classes`.
+        labels: (images,) classes from 0 on.
+        top: (images, at most 5), the highest classes, highest first; numbers below 0 are no class.
     """
-    pairs = list(answers)
     return Hits(
-        n=len(pairs),
-        top1=sum(label == classes[0] for label, classes in pairs),
-        top5=sum(label in classes for label, classes in pairs),
+        n=len(labels),
+        top1=int((top[:, 0] == labels).sum()),
+        top5=int((top == labels[:, None]).any(axis=1).sum()),
     )

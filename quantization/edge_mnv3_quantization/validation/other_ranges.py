@@ -47,8 +47,9 @@ def better_range(
             running,
             TopClasses(output.place, output.offsets[0]),
         )
-        answered = [labels[index] for index in run.answers]
-        first = [classes[0] for classes in run.answers.values()]
+        answers = run.answers
+        answered = [labels[index] for index in answers]
+        first = [classes[0] for classes in answers.values()]
         return agreement(answered, first, classes=output.classes) if answered else None
 
     used = right(file.input.range)

@@ -29,7 +29,7 @@ from edge_mnv3_quantization.evaluation.evaluating import (
     Shard,
 )
 from edge_mnv3_quantization.evaluation.kept import KeptShards
-from edge_mnv3_quantization.evaluation.records import ShardRecords, joined
+from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, joined
 from edge_mnv3_quantization.evaluation.store import Store
 
 # Few, so that little is lost with a process, and no core waits long for the last one.
@@ -91,19 +91,29 @@ class Pace(NamedTuple):
         return f"{self.images} images, {pace}{others}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run(Generic[A]):
     """What files answered; the same whatever the number of workers, and their order.
 
     Attributes:
-        answers: The answers by the image's index, in ascending order.
+        indices: The images that could be read, ascending.
+        columns: What the reading keeps of each of them, a row an image.
+        reading: How they were read.
         skipped: Images that could not be read, in the order of their index.
         pace: How fast it went.
     """
 
-    answers: dict[int, A]
+    indices: Sequence[int]
+    columns: Columns
+    reading: Reading[A]
     skipped: tuple[SkippedImage, ...]
     pace: Pace
+
+    @property
+    def answers(self) -> dict[int, A]:
+        """The answers by the image's index, in ascending order; they take ten times the memory of columns."""
+        answers = self.reading.answers(self.columns) if self.columns else []
+        return dict(zip(self.indices, answers, strict=True))
 
 
 def run_files(
@@ -262,9 +272,8 @@ def _joined(
             SkippedImage(file=images.name(shard.indices[place]), reason=reason)
             for place, reason in found.skipped
         )
-    columns = joined([records[shard.number].columns for shard in shards])
-    answers = reading.answers(columns) if columns else []
-    return Run(answers=dict(zip(answered, answers, strict=True)), skipped=tuple(skipped), pace=pace)
+    columns = joined([records.pop(shard.number).columns for shard in shards])
+    return Run(indices=answered, columns=columns, reading=reading, skipped=tuple(skipped), pace=pace)
 
 
 def image_shape(path: Path, model: LoadedModel) -> ImageShape:

@@ -104,11 +104,9 @@ class ScoresComparison:
         """Reads answers from their columns."""
         return [ScoreAnswer(*pair) for pair in zip(columns["float"], columns["int8"], strict=True)]
 
-    def compare(self, answered: Answered[ScoreAnswer]) -> Compared:
+    def compare(self, answered: Answered) -> Compared:
         """Compares all scores; with labels, how well each file ranks or decides."""
-        stored = _Files(
-            *(np.stack([each[place] for each in answered.answers]).astype(np.float64) for place in (0, 1))
-        )
+        stored = _Files(*(answered.columns[which].astype(np.float64) for which in WHICH))
         findings = [*self._not_finite(stored), *self._alike(stored)]
         files = _Files(*(np.nan_to_num(scores, nan=0.0) for scores in stored))
         decided = files.decisions(self.threshold)
@@ -132,7 +130,7 @@ class ScoresComparison:
         return Compared(comparison, tuple(findings), statistics)
 
     def _statistics(
-        self, answered: Answered[ScoreAnswer], stored: _Files, decided: tuple[Truth, Truth]
+        self, answered: Answered, stored: _Files, decided: tuple[Truth, Truth]
     ) -> OutputStatistics:
         """Of a single score; what it decides is called class 1, and the other class 0."""
         truth = None

@@ -116,9 +116,9 @@ class FeatureComparison:
             for sums, numbers, finite, digest, vectors in zip(*rows, pairs, strict=True)
         ]
 
-    def compare(self, answered: Answered[FeatureAnswer]) -> Compared:
+    def compare(self, answered: Answered) -> Compared:
         """Compares all outputs; labels are not needed."""
-        answers = answered.answers
+        answers = self.answers(answered.columns)
         cosines = [each.cosine for each in answers]
         least = int(np.argmin(cosines))
         similarity = Similarity(
