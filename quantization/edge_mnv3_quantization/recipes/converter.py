@@ -38,9 +38,10 @@ def quantize_with_converter(inputs: QuantizationInputs) -> Quantized:
 
     The seed, the choice of hard-swish, the kind of the images and stored statistics have no influence on it.
     """
-    import tensorflow as tf
-    from tensorflow.lite.python import convert
-    from tensorflow.lite.python.optimize import calibrator
+    with captured_native_output():  # TensorFlow greets on stderr
+        import tensorflow as tf
+        from tensorflow.lite.python import convert
+        from tensorflow.lite.python.optimize import calibrator
 
     float_model, given = _taking_the_images(inputs)
     work = Work(expected_s(inputs.config, len(inputs.images)), inputs.reporter)
