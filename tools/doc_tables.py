@@ -6,8 +6,10 @@ Refresh them with `cog -I tools -I tests -r README.md docs/*.md`.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import typing
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +17,7 @@ import click
 import structure
 from click.testing import CliRunner
 
+import edge_mnv3
 from edge_mnv3.cli import COMMANDS, main
 from edge_mnv3.core import published
 from edge_mnv3.core.hard_swish_costs import read_form_costs
@@ -63,6 +66,7 @@ from edge_mnv3_quantization.algorithms.weight_quantization import LARGEST_STEP
 from edge_mnv3_quantization.diagnosis import causes
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
 
+DOCS = Path(__file__).parent.parent / "docs"
 TOP_RESULTS = {
     "quantize": quantize_results.QuantizeResult,
     "calibrate": calibrate_results.CalibrateResult,
@@ -253,6 +257,36 @@ def command_helps() -> str:
 def _help(*words: str) -> str:
     shown = CliRunner().invoke(main, [*words, "--help"], prog_name="edge-mnv3", terminal_width=100)
     return f"{shown.output.strip()}\n"
+
+
+def python_names() -> str:
+    """Every public name, for mkdocstrings: by kind, and requests after the function that takes them."""
+    names = [name for name in edge_mnv3.__all__ if not name.startswith("_")]
+    values = {name: getattr(edge_mnv3, name) for name in names}
+    errors = [name for name in names if inspect.isclass(values[name]) and issubclass(values[name], Exception)]
+    results = [name for name in names if name in {kind.__name__ for kind in TOP_RESULTS.values()}]
+    kinds = {
+        "Functions": [name for name in names if inspect.isfunction(values[name])],
+        "Requests": [name for name in names if name.endswith("Request")],
+        "Results": results,
+        "Errors": errors,
+    }
+    others = [name for name in names if all(name not in each for each in kinds.values())]
+    kinds["Constants"] = [name for name in others if name.isupper()]
+    kinds["Other classes"] = [name for name in others if not name.isupper()]
+    return "\n\n".join(
+        "\n\n".join((f"## {title}", *(f"::: edge_mnv3.{name}" for name in each)))
+        for title, each in kinds.items()
+    )
+
+
+def table_of(page: str, heading: str) -> str:
+    """The first table under a heading of another page."""
+    _, found, text = (DOCS / page).read_text(encoding="utf-8").partition(f"\n## {heading}\n")
+    table = re.search(r"^\|.*?\|\n(?!\|)", text.partition("\n## ")[0], re.MULTILINE | re.DOTALL)
+    if not found or table is None:
+        raise ValueError(f"{page}: no table under {heading!r}")
+    return table[0].rstrip()
 
 
 def faults() -> str:
