@@ -44,6 +44,7 @@ from edge_mnv3.core.results import doctor as doctor_results
 from edge_mnv3.core.results import images as image_results
 from edge_mnv3.core.results import modelled as modelled_results
 from edge_mnv3.core.results import models as model_results
+from edge_mnv3.core.results import models_compared as compared_results
 from edge_mnv3.core.results import package as package_results
 from edge_mnv3.core.results import profile as profile_results
 from edge_mnv3.core.results import quantize as quantize_results
@@ -75,6 +76,7 @@ TOP_RESULTS = {
     "sweep": sweep_results.SweepResult,
     "sweep --dry-run": sweep_results.SweepPlan,
     "results list": stored_results.StoredResults,
+    "results compare": compared_results.ModelsCompared,
     "doctor": doctor_results.DoctorResult,
     "diagnose": diagnose_results.DiagnoseResult,
     "inspect": model_results.InspectResult,
@@ -107,6 +109,7 @@ RESULT_MODULES = (
     validate_statistics,
     sweep_results,
     stored_results,
+    compared_results,
     doctor_results,
     diagnose_results,
     bench_log,

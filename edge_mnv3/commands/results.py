@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_mnv3.commands import results_compare
 from edge_mnv3.commands.options import force_option, json_option
 from edge_mnv3.commands.showing import say, show
 from edge_mnv3.commands.terminal import TerminalReporter
@@ -26,11 +27,12 @@ store_option = click.option(
 
 @click.group("results")
 def command() -> None:
-    """Show, export and remove what validate has kept of images.
+    """Show, compare, export and remove what validate has kept of images.
 
     \b
     Examples:
       edge-mnv3 results list
+      edge-mnv3 results compare old_int8.tflite new_int8.tflite
       edge-mnv3 results export 3f0c -o images.csv
       edge-mnv3 results prune --unused-days 90
     """
@@ -47,6 +49,9 @@ def list_(store: Path | None, as_json: bool) -> None:
     result = stored_results(store, reporter)
     reporter.close()
     show(result, table, as_json=as_json)
+
+
+command.add_command(results_compare.command)
 
 
 @command.command("export")
@@ -97,7 +102,9 @@ def table(result: StoredResults) -> str:
     lines = [f"{result.folder}: {result.size_bytes / 1e6:.1f} MB"]
     for each in result.evaluations:
         models = ", ".join(f"{Path(model.file).name} ({model.kernels})" for model in each.models)
+        purpose = "" if each.purpose == "comparison" else f"{each.purpose}: "
         lines.append(
-            f"{each.key[:_KEY_SHOWN]}  {each.images:>7} images  {each.used[:16]}  {each.preprocess}  {models}"
+            f"{each.key[:_KEY_SHOWN]}  {each.images:>7} images  {each.used[:16]}  {each.preprocess}  "
+            f"{purpose}{models}"
         )
     return "\n".join(lines)

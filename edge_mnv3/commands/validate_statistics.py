@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.validate_statistics import (
         ClassTests,
         ConfidenceComparison,
+        Confusion,
         OutputStatistics,
         PairedTest,
         Share,
     )
+
+Names: TypeAlias = tuple[str, str]
+_FILES: Names = ("float", "int8")
 
 
 class Intervals(NamedTuple):
@@ -27,32 +32,70 @@ def intervals(statistics: OutputStatistics | None) -> Intervals:
     if statistics is None:
         return Intervals("", "", "")
     float_, int8 = (
-        "" if share is None else f"  {_interval(share)} of top-1"
+        "" if share is None else f"  {interval(share)} of top-1"
         for share in (statistics.float_top1, statistics.int8_top1)
     )
-    return Intervals(float_, int8, f", {_interval(statistics.agreement)}")
+    return Intervals(float_, int8, f", {interval(statistics.agreement)}")
 
 
 def sentences(statistics: OutputStatistics | None) -> list[str]:
     """What the counts show, a line each."""
-    lines: list[str] = []
     if statistics is None:
-        return lines
-    if statistics.difference is not None:
-        lines += _difference(statistics.difference, statistics.agreement.n)
-    if statistics.class_tests is not None and statistics.class_tests.changed:
-        lines.append(_classes(statistics.class_tests))
-    if statistics.confidence is not None:
-        lines.append(_confidence(statistics.confidence))
+        return []
+    return of_parts(
+        statistics.difference, statistics.agreement.n, statistics.class_tests, statistics.confidence
+    )
+
+
+def of_parts(
+    difference: PairedTest | None,
+    n: int,
+    tests: ClassTests | None,
+    confidence: ConfidenceComparison | None,
+    names: Names = _FILES,
+) -> list[str]:
+    """What the counts of two models show, a line each.
+
+    Args:
+        difference: The test of their accuracies.
+        n: Images.
+        tests: The tests of classes.
+        confidence: The probabilities of their answers.
+        names: What the two are called.
+    """
+    lines: list[str] = []
+    if difference is not None:
+        lines += _difference(difference, n)
+    if tests is not None and tests.changed:
+        lines.append(_classes(tests))
+    if confidence is not None:
+        lines.append(_confidence(confidence, names))
     return lines
 
 
 def details(statistics: OutputStatistics | None) -> list[str]:
     """Classes, wrong answers and flips, the most telling first."""
-    lines: list[str] = []
     if statistics is None:
-        return lines
-    tests = statistics.class_tests
+        return []
+    return listed(statistics.class_tests, statistics.confusions, statistics.confidence)
+
+
+def listed(
+    tests: ClassTests | None,
+    confusions: Sequence[Confusion],
+    confidence: ConfidenceComparison | None,
+    names: Names = _FILES,
+) -> list[str]:
+    """Classes, wrong answers and flips of two models, the most telling first.
+
+    Args:
+        tests: The tests of classes.
+        confusions: Wrong answers whose number changed.
+        confidence: The probabilities of their answers.
+        names: What the two are called.
+    """
+    lines: list[str] = []
+    one, other = names
     told = () if tests is None else tuple(each for each in tests.classes if each.corrected_p_value < 1)
     if told:
         lines.append("classes that changed, by the test of each:")
@@ -61,26 +104,27 @@ def details(statistics: OutputStatistics | None) -> list[str]:
             f"corrected {each.corrected_p_value:.2g}"
             for each in told
         ]
-    if statistics.confusions:
+    if confusions:
         lines.append("wrong answers whose number changed most:")
         lines += [
-            f"  {each.label} taken for {each.answer}: float {each.float_n}, int8 {each.int8_n}"
-            for each in statistics.confusions
+            f"  {each.label} taken for {each.answer}: {one} {each.float_n}, {other} {each.int8_n}"
+            for each in confusions
         ]
-    flips = () if statistics.confidence is None else statistics.confidence.flips
+    flips = () if confidence is None else confidence.flips
     if flips:
-        lines.append("changed answers, the most confident of float first:")
+        lines.append(f"changed answers, the most confident of {one} first:")
         for flip in flips:
             truth = "" if flip.label is None else f"label {flip.label}, "
             effect = "" if flip.effect is None else f": {flip.effect}"
             lines.append(
-                f"  {flip.file}: {truth}float {flip.float_class} ({flip.float_confidence:.3f}), int8 "
+                f"  {flip.file}: {truth}{one} {flip.float_class} ({flip.float_confidence:.3f}), {other} "
                 f"{flip.int8_class} ({flip.int8_confidence:.3f}){effect}"
             )
     return lines
 
 
-def _interval(share: Share) -> str:
+def interval(share: Share) -> str:
+    """The interval of a share in words."""
     return "95 % interval {:.2f} to {:.2f}".format(*share.ci95_percent)
 
 
@@ -108,13 +152,13 @@ def _classes(tests: ClassTests) -> str:
     return f"Classes that changed beyond chance, of {tests.tested} tested: {names or 'none'}{more}."
 
 
-def _confidence(confidence: ConfidenceComparison) -> str:
+def _confidence(confidence: ConfidenceComparison, names: Names) -> str:
     shift = f"{confidence.shift_points:+.1f} points"
     if confidence.ci95_points is not None:
         shift += ", 95 % interval {:+.1f} to {:+.1f}".format(*confidence.ci95_points)
     text = (
-        f"Mean probability of the answers: {confidence.float_mean_percent:.1f} % float, "
-        f"{confidence.int8_mean_percent:.1f} % int8 ({shift})"
+        f"Mean probability of the answers: {confidence.float_mean_percent:.1f} % {names[0]}, "
+        f"{confidence.int8_mean_percent:.1f} % {names[1]} ({shift})"
     )
     if confidence.calibration is None:
         return f"{text}."

@@ -19,7 +19,8 @@ from edge_mnv3.core.results.stored import StoredEvaluation, StoredModel, StoredR
 from edge_mnv3.stages.result_store import opened_store
 
 if TYPE_CHECKING:
-    from edge_mnv3_quantization.evaluation.store import Store, StoredRun
+    from edge_mnv3_quantization.evaluation.store import Store
+    from edge_mnv3_quantization.evaluation.store_rows import StoredRun
 
 _DAY_S = 24 * 3600
 _SKIPPED, _IMAGE, _FILE = "not_read", "image", "file"
@@ -112,10 +113,14 @@ def _key(store: Store, beginning: str) -> str:
 
 
 def _evaluation(store: Store, run: StoredRun) -> StoredEvaluation:
+    from edge_mnv3_quantization.evaluation.labelled import kept_lists
+
     facts = json.loads(run.description)
     used = datetime.datetime.fromtimestamp(run.used_s, datetime.timezone.utc)
     return StoredEvaluation(
         key=run.key,
+        # One file alone is run to see whether other numbers suit it better.
+        purpose="input range tried" if len(facts["models"]) == 1 else "comparison",
         models=tuple(
             StoredModel(file=model["file"], sha256=model["sha256"], kernels=model["kernels"])
             for model in facts["models"]
@@ -124,6 +129,7 @@ def _evaluation(store: Store, run: StoredRun) -> StoredEvaluation:
         runtime=facts["runtime"],
         kept=facts["kept"],
         images=len({content.strip() for shard in store.shards(run.key) for content in shard.contents}),
+        data=tuple(facts.data for _, facts in kept_lists(store, run.key)),
         used=used.isoformat(),
     )
 

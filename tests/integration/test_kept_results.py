@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.evaluation import contents
@@ -24,7 +25,7 @@ from edge_mnv3_quantization.validation.readings import TopClasses
 from edge_mnv3_quantization.validation.running import SHARD_IMAGES, Run, RunnableFile, RunSettings, run_files
 from packaged_drinks import run
 from recording_reporter import RecordingReporter
-from tiny_models import SIZE, write_classifier
+from tiny_models import SIZE, weights, write_classifier
 
 COUNT, DAMAGED = 60, 5
 
@@ -163,3 +164,43 @@ def test_the_commands_of_the_store(folder: Path) -> None:
     left = json.loads(run("results", "list", *store, "--json").stdout)["evaluations"]
     assert left == [each for each in listed["evaluations"] if each != whole]
     assert run("results", "prune", "--unused-days", "0", *store).stdout.count("\n") == 1
+
+
+def test_two_models_are_compared_when_images_and_files_are_gone(folder: Path) -> None:
+    store = ("--store", folder / "store")
+    write_classifier(folder / "other.tflite", "uint8", kernel=weights(5, seed=1))
+    for int8 in ("q", "other"):
+        pair = (
+            "--float",
+            folder / "f.tflite",
+            "--int8",
+            folder / f"{int8}.tflite",
+            "--input-range",
+            "0..255",
+        )
+        arguments = (*pair, "--data", folder / "all.csv", "--preprocess", "resize", *store, "--json")
+        validated = json.loads(run("validate", *arguments).stdout)
+    listed = run("results", "list", *store).stdout
+    assert listed.count("input range tried: f.tflite") == listed.count("\n") - 3
+    hashes = [sha256_file(folder / name) for name in ("f.tflite", "other.tflite", "q.tflite")]
+    compared = ("results", "compare", *store)
+    of_files = run(*compared, folder / "f.tflite", folder / "other.tflite", "--json")
+    for path in (*folder.glob("*.png"), folder / "f.tflite", folder / "other.tflite"):
+        path.unlink()
+    of_hashes = run(*compared, hashes[0][:12], hashes[1][:12], "--data", folder / "all.csv", "--json")
+    assert of_hashes.stdout == of_files.stdout
+    result = json.loads(of_hashes.stdout)
+    (statistics,) = validated["statistics"]
+    # What the pair itself gave: the same files on the same images.
+    assert (result["n"], result["a"]["not_read"]) == (COUNT - 1, 1)
+    for one, other in (("a", "float"), ("b", "int8")):
+        assert [result[one][top] for top in ("top1", "top5")] == [
+            statistics[f"{other}_{top}"] for top in ("top1", "top5")
+        ]
+    assert result["difference"]["test"] == statistics["difference"]
+    for key in ("agreement", "class_tests", "confusions", "confidence"):
+        assert result[key] == statistics[key]
+    shown = run(*compared, hashes[1][:12], hashes[2][:12], "--details").stdout
+    assert f"{COUNT - 1} images of both" in shown
+    assert "points of top-1, B less A" in shown
+    assert "taken for" in shown

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge_mnv3_quantization.evaluation.contents import hashed, looked
-from edge_mnv3_quantization.evaluation.store import Store, StoredShard
+from edge_mnv3_quantization.evaluation.store import Store
+from edge_mnv3_quantization.evaluation.store_rows import StoredShard
 from recording_reporter import RecordingReporter
 
 SHARDS = 40

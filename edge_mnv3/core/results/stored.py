@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from edge_mnv3.core.results.formats import Format
+
+Purpose = Literal["comparison", "input range tried"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,20 +31,25 @@ class StoredEvaluation:
 
     Attributes:
         key: What the store knows it by, in hexadecimal.
+        purpose: `comparison` of a float and an int8 file; or `input range tried`: some images with which
+            `validate` looked whether the float file is fed right.
         models: The files: for `validate` the float and the int8 one.
         preprocess: Name of the preprocessing.
         runtime: Name and version of the TFLite runtime.
         kept: What was kept of the outputs, and of which.
         images: How many images.
+        data: Where its images came from, as far as that is known: what `results compare` takes.
         used: When it was used last, in UTC, as ISO 8601.
     """
 
     key: str
+    purpose: Purpose
     models: tuple[StoredModel, ...]
     preprocess: str
     runtime: str
     kept: str
     images: int
+    data: tuple[str, ...]
     used: str
 
 

@@ -17,7 +17,8 @@ from edge_mnv3_quantization.evaluation.contents import Hashed, hashed, looked, w
 from edge_mnv3_quantization.evaluation.environment import Environment
 from edge_mnv3_quantization.evaluation.evaluating import Evaluation, Noted, Shard
 from edge_mnv3_quantization.evaluation.records import ShardRecords, from_bytes, to_bytes
-from edge_mnv3_quantization.evaluation.store import Store, StoredShard
+from edge_mnv3_quantization.evaluation.store import Store
+from edge_mnv3_quantization.evaluation.store_rows import StoredShard
 
 # What records depend on, other than the decoder, which names itself.
 _CODE = (
@@ -28,7 +29,13 @@ _READINGS = "edge_mnv3_quantization.validation"  # all of it: what a reading com
 
 
 class KeptShards:
-    """The shards of one evaluation, in a store."""
+    """The shards of one evaluation, in a store.
+
+    Attributes:
+        run: The evaluation's key.
+        keys: Number of each shard that was found or kept to its key.
+        usable: Whether anything is kept.
+    """
 
     def __init__(
         self, store: Store, evaluation: Evaluation, images: ImageSource, where: Environment, *, remote: bool
@@ -45,15 +52,16 @@ class KeptShards:
         self._store = store
         self._working_folder = str(Path.cwd())
         self._remote = remote
+        self.keys: dict[int, str] = {}
         description = _description(evaluation, images, where)
         # A file that was moved is the same file.
         models = [{**model, "file": ""} for model in description["models"]]
-        self._run = cache_key("evaluation", {**description, "models": models})
+        self.run = cache_key("evaluation", {**description, "models": models})
         self.usable = bool(images.decoder) and description["code"] is not None
         if self.usable:
-            store.use_run(self._run, json.dumps(description, sort_keys=True))
+            store.use_run(self.run, json.dumps(description, sort_keys=True))
         # Where nothing is kept, nothing needs to be looked for.
-        self._empty = not self.usable or not store.has_shards(self._run)
+        self._empty = not self.usable or not store.has_shards(self.run)
 
     def find(self, shard: Shard, *, read: bool) -> ShardRecords | None:
         """Looks for a shard's records.
@@ -67,13 +75,16 @@ class KeptShards:
         identities = tuple(self._identified(shard, read=read))
         if len(identities) < len(shard.indices):
             return None
-        stored = self._store.shard(self._key(identities))
+        key = self._key(identities)
+        stored = self._store.shard(key)
         if stored is None or stored.contents != identities:
             return None
         try:
-            return from_bytes(stored.records)
+            records = from_bytes(stored.records)
         except ValueError:
             return None
+        self.keys[shard.number] = key
+        return records
 
     def keep(self, shard: Shard, noted: Noted) -> None:
         """Keeps a shard's records, under what its files held when they were decoded, if that is known."""
@@ -94,7 +105,8 @@ class KeptShards:
                 if signature is not None:
                     files.append((self._place(content), signature, file.sha256))
         stored = StoredShard(tuple(identities), to_bytes(noted.records))
-        self._store.keep_shard(self._key(identities), self._run, stored, files)
+        self.keys[shard.number] = self._key(identities)
+        self._store.keep_shard(self.keys[shard.number], self.run, stored, files)
 
     def _identified(self, shard: Shard, *, read: bool) -> Iterator[str]:
         """What each image holds, up to the first of which that is not known."""
@@ -145,7 +157,7 @@ class KeptShards:
         return here.signature if here is not None and same else None
 
     def _key(self, identities: Sequence[str]) -> str:
-        text = "\n".join((self._run, *identities))
+        text = "\n".join((self.run, *identities))
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 

@@ -23,9 +23,10 @@ from typing import Literal, NamedTuple
 
 from edge_mnv3.core.cache import cache_folder
 from edge_mnv3.core.reporting import Reporter
+from edge_mnv3_quantization.evaluation.store_rows import StoredImages, StoredRun, StoredShard
 
 FOLDER = "results"
-Kind = Literal["run", "shard", "file"]
+Kind = Literal["run", "shard", "file", "images"]
 _WAIT_S = 60.0  # for another process that writes
 _SMALLEST_ROW_BYTES = 100
 _NEXT_STEP = "use --store with a folder that can be written to, or --no-store"
@@ -37,6 +38,7 @@ _COUNT_RUNS = "CREATE INDEX IF NOT EXISTS kept_run ON kept (run)"
 _SELECT = "SELECT kind, key, run, facts, content, digest FROM kept WHERE kind = ? AND key = ?"
 _SELECT_ID = "SELECT kind, key, run, facts, content, digest FROM kept WHERE id = ?"
 _SELECT_KIND = "SELECT kind, key, run, facts, content, digest FROM kept WHERE kind = ? ORDER BY id"
+_SELECT_RUN = "SELECT kind, key, run, facts, content, digest FROM kept WHERE run = ? AND kind = ? ORDER BY id"
 _SELECT_ANY = "SELECT 1 FROM kept WHERE run = ? AND kind = 'shard' LIMIT 1"
 _AT_ONCE = 16
 _SELECT_FILES = (
@@ -56,32 +58,6 @@ def store_folder() -> Path:
         RuntimeError: The user's home folder cannot be told.
     """
     return cache_folder() / FOLDER
-
-
-class StoredShard(NamedTuple):
-    """A shard's row.
-
-    Attributes:
-        contents: What identifies each of its images.
-        records: Their records, as bytes.
-    """
-
-    contents: tuple[str, ...]
-    records: bytes
-
-
-class StoredRun(NamedTuple):
-    """An evaluation's row.
-
-    Attributes:
-        key: What its shards are found by.
-        description: What it is, as JSON.
-        used_s: When it was used last, in seconds since 1970.
-    """
-
-    key: str
-    description: str
-    used_s: int
 
 
 class _Row(NamedTuple):
@@ -192,9 +168,21 @@ class Store:
 
     def shards(self, run: str) -> Iterator[StoredShard]:
         """The shards of a run that are whole, in the order in which they were written."""
-        for row in self._rows("shard"):
-            if row.run == run:
-                yield StoredShard(tuple(json.loads(row.facts)), row.content)
+        for row in self._rows("shard", run):
+            yield StoredShard(tuple(json.loads(row.facts)), row.content)
+
+    def keep_images(self, images: StoredImages, run: str) -> None:
+        """Keeps which images an evaluation was made of, in place of what was kept under its key.
+
+        Args:
+            images: The images.
+            run: The run's key.
+        """
+        self._write([_Row("images", images.key, run, images.description, images.content)])
+
+    def images(self, run: str) -> list[StoredImages]:
+        """All lists of images of a run that are whole, in the order in which they were written."""
+        return [StoredImages(row.key, row.facts, row.content) for row in self._rows("images", run)]
 
     def known_files(self) -> dict[str, str]:
         """Hash of a file's bytes to a path that had them."""
@@ -218,11 +206,13 @@ class Store:
                 return self._whole(connection, connection.execute(_SELECT, (kind, key)).fetchone())
         return None
 
-    def _rows(self, kind: Kind) -> Iterator[_Row]:
+    def _rows(self, kind: Kind, run: str | None = None) -> Iterator[_Row]:
+        """All whole rows of a kind, or those of one run."""
+        query = (_SELECT_KIND, (kind,)) if run is None else (_SELECT_RUN, (run, kind))
         with self._guarded() as connection:
             if connection is None:
                 return
-            for found in connection.execute(_SELECT_KIND, (kind,)):
+            for found in connection.execute(*query):
                 row = _checked(found)
                 if row is None:
                     self._altered += 1

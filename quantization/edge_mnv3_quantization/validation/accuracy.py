@@ -35,6 +35,7 @@ from edge_mnv3_quantization.validation.file_pair import (
 )
 from edge_mnv3_quantization.validation.findings import Finding, decide_gate, noticed
 from edge_mnv3_quantization.validation.hits import Hits
+from edge_mnv3_quantization.validation.kept_labels import keep_labels
 from edge_mnv3_quantization.validation.label_names import OutputNames
 from edge_mnv3_quantization.validation.other_ranges import better_range
 from edge_mnv3_quantization.validation.plan import ComparisonPlan, plan_comparisons
@@ -148,6 +149,8 @@ def validate(
         reason = run.skipped[0].reason if run.skipped else "no images"
         raise CalibrationDataError(f"images of {images.location}: none can be read", reason)
     reporter.note(run.pace.text)
+    if settings.store is not None and run.kept is not None:
+        keep_labels(settings.store, run.kept, images, plan)
     outputs, found, statistics = _compare(plan, images, run)
     classes = _primary(plan)
     hint = None if classes is None else _range_hint(pair, plan, classes, images, running)

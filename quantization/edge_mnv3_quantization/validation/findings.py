@@ -12,7 +12,8 @@ from edge_mnv3.core.results.validate import Gate, Noticed
 from edge_mnv3_quantization.validation.chance import Agreement
 from edge_mnv3_quantization.validation.label_numbering import Numbering
 
-Which = Literal["float", "int8"]
+# Of two models of which neither is made from the other, A and B.
+Which = Literal["float", "int8", "A", "B"]
 
 
 class Finding(ABC):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -29,6 +30,7 @@ from edge_mnv3_quantization.evaluation.evaluating import (
     Shard,
 )
 from edge_mnv3_quantization.evaluation.kept import KeptShards
+from edge_mnv3_quantization.evaluation.labelled import KeptPart
 from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, joined
 from edge_mnv3_quantization.evaluation.store import Store
 
@@ -91,6 +93,18 @@ class Pace(NamedTuple):
         return f"{self.images} images, {pace}{others}"
 
 
+class KeptRun(NamedTuple):
+    """Where the store has what files answered.
+
+    Attributes:
+        key: The evaluation's.
+        parts: The shards, in the order of the images.
+    """
+
+    key: str
+    parts: tuple[KeptPart, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Run(Generic[A]):
     """What files answered; the same whatever the number of workers, and their order.
@@ -101,6 +115,7 @@ class Run(Generic[A]):
         reading: How they were read.
         skipped: Images that could not be read, in the order of their index.
         pace: How fast it went.
+        kept: Where the store has the answers; None where there is none.
     """
 
     indices: Sequence[int]
@@ -108,6 +123,7 @@ class Run(Generic[A]):
     reading: Reading[A]
     skipped: tuple[SkippedImage, ...]
     pace: Pace
+    kept: KeptRun | None = None
 
     @property
     def answers(self) -> dict[int, A]:
@@ -167,7 +183,11 @@ def run_files(
     elapsed_s = time.perf_counter() - started
     _refuse_changed(evaluation)
     pace = Pace(evaluated_images, elapsed_s, team, len(indices) - evaluated_images)
-    return _joined(images, shards, found.records, reading, pace)
+    run = _joined(images, shards, found.records, reading, pace)
+    if kept is None or not kept.usable:
+        return run
+    parts = tuple(KeptPart(kept.keys.get(shard.number, ""), len(shard.indices)) for shard in shards)
+    return dataclasses.replace(run, kept=KeptRun(kept.run, parts))
 
 
 def _refuse_other_files(shard: Shard, noted: Noted) -> None:
