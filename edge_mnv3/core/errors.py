@@ -77,8 +77,8 @@ class RuntimeUnavailableError(EdgeMnv3Error):
     """A TFLite runtime is not installed or cannot work in this environment."""
 
 
-class MissingExtraError(EdgeMnv3Error):
-    """A package that only one command needs is not installed."""
+class MissingExtraError(EdgeMnv3Error, ImportError):
+    """A package that only some commands need is not installed; an `ImportError`, as Python would raise."""
 
 
 class ConversionError(EdgeMnv3Error):

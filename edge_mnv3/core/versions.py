@@ -7,6 +7,9 @@ from collections.abc import Sequence
 __version__ = "0.1.0"
 
 TENSORFLOW_PACKAGES = ("tensorflow-cpu", "tensorflow")  # a system has one of them
+# The versions that the extras take; a test compares them with `pyproject.toml`.
+OLDEST_TENSORFLOW = (2, 19)
+UNTRIED_TENSORFLOW = (2, 22)  # from here on
 PIPELINE_PACKAGES = (
     "edge-mnv3",
     *TENSORFLOW_PACKAGES,

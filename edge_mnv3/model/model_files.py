@@ -10,7 +10,7 @@ from typing import Any
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.results.models import ModelFormat
 from edge_mnv3.core.tflite.objects import IDENTIFIER
-from edge_mnv3.model.weight_files import KERAS_ARCHIVE_WEIGHTS, SAVED_MODEL_FILE
+from edge_mnv3.model.weight_files import KERAS_ARCHIVE_WEIGHTS, SAVED_MODEL_FILE, hdf5_library
 
 WANTED = "a .keras, a whole-model .h5, a SavedModel folder or a float .tflite"
 CONFIG_ENTRY, METADATA_ENTRY = "config.json", "metadata.json"  # of a .keras archive
@@ -121,11 +121,11 @@ def _h5_config(path: Path) -> str | bytes | None:
 
 
 def _h5_attribute(path: Path, name: str) -> str | bytes | None:
-    import h5py
-
+    h5py = hdf5_library(f"model {path}")
     try:
         with h5py.File(path, "r") as file:
-            return file.attrs.get(name)  # type: ignore[no-any-return] # h5py ships no types
+            value: str | bytes | None = file.attrs.get(name)
+            return value
     except (OSError, KeyError) as error:
         raise InputFileError(f"model {path}", "a truncated file", f"the whole file: {WANTED}") from error
 

@@ -5,6 +5,7 @@ Read with h5py alone, so that a file that does not fit is told before TensorFlow
 
 from __future__ import annotations
 
+import importlib
 import io
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any, Literal
 from edge_mnv3.core.errors import InputFileError, WeightsMismatchError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.paths import no_file
+from edge_mnv3.core.tensorflow_package import missing_tensorflow
 from edge_mnv3.model import arch
 from edge_mnv3.model.arch import VARIANTS, Variant, WeightedLayer
 
@@ -114,10 +116,24 @@ def check_weights(
     return class_count
 
 
+def hdf5_library(what: str) -> Any:
+    """Imports h5py, which TensorFlow and Keras bring.
+
+    Args:
+        what: What needs it, the sentence's subject.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        return importlib.import_module("h5py")
+    except ImportError as error:
+        raise missing_tensorflow(what) from error
+
+
 @contextmanager
 def _open_hdf5(path: Path) -> Iterator[tuple[Any, bool]]:
-    import h5py
-
+    h5py = hdf5_library(f"weights {path}")
     is_archive = zipfile.is_zipfile(path)
     try:
         if is_archive:

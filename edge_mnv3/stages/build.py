@@ -17,6 +17,7 @@ from edge_mnv3.core.results.models import BuildResult, ModelSource
 from edge_mnv3.model.graphs import GraphRequest, build_graph, resolve_graph
 from edge_mnv3.model.model_files import model_format
 from edge_mnv3.stages.float_model import ModelRequest
+from edge_mnv3.stages.open_model import check_model_packages
 from edge_mnv3_quantization.convert import last_line
 
 if TYPE_CHECKING:
@@ -52,9 +53,11 @@ def build(request: BuildRequest, reporter: Reporter = SILENT) -> BuildResult:
         OutputError: `output` exists and `force` is off, or it cannot be written.
         DownloadError: The published weights cannot be downloaded.
         InputFileError: The weights file cannot be read, or a whole model cannot be run, or answers with NaN.
+        MissingExtraError: TensorFlow is not installed.
         WeightsMismatchError: The weights are those of another network or class count.
     """
     check_call("build", (BuildRequest,), request, reporter)
+    check_model_packages(request.graph)
     output = Path(request.output)
     if output.suffix != ".keras":
         raise ArgumentError("output", str(output), "a name ending in .keras")

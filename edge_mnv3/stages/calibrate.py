@@ -26,7 +26,7 @@ from edge_mnv3.core.results.calibrate import CalibrateResult
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
-from edge_mnv3.stages.open_model import READING, OpenedModel, open_float_model
+from edge_mnv3.stages.open_model import READING, OpenedModel, check_model_packages, open_float_model
 from edge_mnv3_calibration_data.source_kinds import is_word, open_images
 from edge_mnv3_calibration_data.sources.stored import (
     DESCRIPTION,
@@ -93,6 +93,7 @@ def calibrate(request: CalibrateRequest, reporter: Reporter = SILENT) -> Calibra
         EdgeMnv3Error: As the stages raise.
     """
     check_call("calibrate", (CalibrateRequest,), request, reporter)
+    check_model_packages(request.graph)
     folder = Path(request.output)
     stored = _existing(request)
     others = [(path, read_stored(path)) for path in map(Path, request.merge)]

@@ -35,7 +35,7 @@ from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages.float_file import WAITING
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
-from edge_mnv3.stages.open_model import OpenedModel, open_float_model
+from edge_mnv3.stages.open_model import OpenedModel, check_model_packages, open_float_model
 from edge_mnv3.stages.population import read_merged, statistics_files
 from edge_mnv3_calibration_data.sampling import sample_order
 from edge_mnv3_calibration_data.source_kinds import open_images
@@ -150,6 +150,7 @@ def collect_statistics(request: CollectStatisticsRequest, reporter: Reporter = S
         EdgeMnv3Error: As the stages raise.
     """
     check_call("collect_statistics", (CollectStatisticsRequest,), request, reporter)
+    check_model_packages(request.graph)
     output = Path(request.output)
     check_writable([output], force=request.force)
     source = open_images(request.calibration)

@@ -14,6 +14,7 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call
 from edge_mnv3.core.results.demo import DemoResult
 from edge_mnv3.core.results.json_format import to_json
+from edge_mnv3.core.tensorflow_package import check_tensorflow
 from edge_mnv3.model.arch import Variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages.quantize import QuantizeRequest, quantize
@@ -61,10 +62,11 @@ def demo(request: DemoRequest, reporter: Reporter = SILENT) -> DemoResult:
     """Writes the digits as images, quantizes, validates on held-out images, measures on this machine.
 
     Raises:
-        MissingExtraError: scikit-learn is not installed.
+        MissingExtraError: TensorFlow or scikit-learn is not installed.
         OutputError: The folder exists and `force` is off, or cannot be written.
     """
     check_call("demo", (DemoRequest,), request, reporter)
+    check_tensorflow("the demo")
     folder = Path(request.folder)
     existed = folder.exists()
     if existed and not request.force:

@@ -16,7 +16,8 @@ from edge_mnv3.core.results.doctor import DoctorCheck, DoctorResult
 from edge_mnv3.core.versions import __version__
 
 _FRESH = "make a fresh virtual environment and install edge-mnv3 there"
-_EXTRAS_OF_DEVELOPERS = frozenset({"dev"})
+# TensorFlow has a check of its own, and these would put a second one beside the first.
+_UNLISTED_EXTRAS = frozenset({"demo", "dev", "tensorflow", "tensorflow-cpu"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,5 +115,5 @@ def _own_metadata() -> tuple[str | None, list[str]]:
         own = importlib.metadata.metadata("edge-mnv3")
     except importlib.metadata.PackageNotFoundError:
         return None, []
-    extras = [name for name in own.get_all("Provides-Extra") or () if name not in _EXTRAS_OF_DEVELOPERS]
+    extras = [name for name in own.get_all("Provides-Extra") or () if name not in _UNLISTED_EXTRAS]
     return own["Requires-Python"], extras

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from edge_mnv3.core import process
 from edge_mnv3.core.results.doctor import DoctorCheck
+from edge_mnv3.core.tensorflow_package import TENSORFLOW_EXTRAS
+from edge_mnv3.core.versions import OLDEST_TENSORFLOW, UNTRIED_TENSORFLOW
 
 _DISTRIBUTION = "edge-mnv3"
 # Modules of which several distributions have files, and overwrite each other's.
@@ -186,6 +189,9 @@ def tensorflow_check(program: Sequence[str] = (sys.executable, "-c", _TENSORFLOW
     done = process.run(program, timeout_s=_TENSORFLOW_TIMEOUT_S)
     if done.returncode == 0:
         tensorflow, keras = [*done.stdout.split(), "?", "?"][:2]
+        unfit = _unfit_tensorflow(tensorflow)
+        if unfit is not None:
+            return unfit
         backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         other = "" if backend == "tensorflow" else f"; KERAS_BACKEND={backend} has no say in edge-mnv3"
         detail = f"TensorFlow {tensorflow}, Keras {keras}{other}"
@@ -195,8 +201,9 @@ def tensorflow_check(program: Sequence[str] = (sys.executable, "-c", _TENSORFLOW
         return DoctorCheck(
             name="tensorflow",
             status="warn",
-            detail="TensorFlow is not installed: build, and quantize of Keras models, need it",
-            cure="pip install tensorflow-cpu, or tensorflow where the machine has an accelerator",
+            detail="TensorFlow is not installed: build, demo, and quantize of anything but a float .tflite "
+            "need it, nothing else does",
+            cure=TENSORFLOW_EXTRAS,
         )
     ended = "did not end in time" if done.returncode is None else "fails"
     return DoctorCheck(
@@ -204,6 +211,21 @@ def tensorflow_check(program: Sequence[str] = (sys.executable, "-c", _TENSORFLOW
         status="fail",
         detail=f"importing TensorFlow {ended}: {last[0][:300]}",
         cure="make a fresh virtual environment and install edge-mnv3 there",
+    )
+
+
+def _unfit_tensorflow(version: str) -> DoctorCheck | None:
+    found = re.match(r"(\d+)\.(\d+)", version)
+    minor = (int(found[1]), int(found[2])) if found else OLDEST_TENSORFLOW
+    if OLDEST_TENSORFLOW <= minor < UNTRIED_TENSORFLOW:
+        return None
+    oldest, untried = (".".join(map(str, each)) for each in (OLDEST_TENSORFLOW, UNTRIED_TENSORFLOW))
+    is_old = minor < OLDEST_TENSORFLOW
+    return DoctorCheck(
+        name="tensorflow",
+        status="fail" if is_old else "warn",
+        detail=f"TensorFlow {version} is {'too old' if is_old else 'newer than those that were tried'}",
+        cure=f"install one from {oldest} on that is older than {untried}",
     )
 
 

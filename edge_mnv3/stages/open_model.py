@@ -12,6 +12,7 @@ from edge_mnv3.core.input_range import PIXELS
 from edge_mnv3.core.reporting import Phase, Reporter
 from edge_mnv3.core.results.images import RGB_CHANNELS, ImageShape
 from edge_mnv3.core.results.model_facts import InputFacts, ModelFacts, OutputFacts
+from edge_mnv3.core.tensorflow_package import check_tensorflow
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.model.graphs import (
     GraphRequest,
@@ -19,12 +20,31 @@ from edge_mnv3.model.graphs import (
     own_input_size,
     resolve_graph,
 )
+from edge_mnv3.model.model_files import model_format
 from edge_mnv3.stages.float_file import WAITING, FloatFile, float_file
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
 from edge_mnv3.stages.whole_models import whole_model
 from edge_mnv3_quantization.recipes.expected import READ_IMAGE_S
 
 READING = "reading calibration images"  # the step in which a stage reads them
+
+
+def check_model_packages(request: GraphRequest | ModelRequest) -> None:
+    """Refuses a model that needs TensorFlow where there is none; a float `.tflite` does not need it.
+
+    Stages call it before anything else: nothing is downloaded or decoded in vain.
+
+    Raises:
+        InputFileError: There is no model, or of an unknown format.
+        MissingExtraError: TensorFlow is needed, and not installed.
+        RuntimeUnavailableError: The installed TensorFlow is too old.
+    """
+    if isinstance(request, GraphRequest):
+        check_tensorflow("building a MobileNetV3")
+        return
+    path = Path(request.path)
+    if model_format(path) != "tflite":
+        check_tensorflow(f"model {path}")
 
 
 def model_name(request: GraphRequest | ModelRequest) -> str:

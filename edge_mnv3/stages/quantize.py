@@ -35,11 +35,18 @@ from edge_mnv3.core.results.models import ModelChecks
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.validate import Noticed
 from edge_mnv3.core.runtime import open_bytes, open_model
+from edge_mnv3.core.tensorflow_package import check_tensorflow
 from edge_mnv3.core.tflite.range_metadata import with_known_range
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
-from edge_mnv3.stages.open_model import READING, OpenedModel, model_name, open_float_model
+from edge_mnv3.stages.open_model import (
+    READING,
+    OpenedModel,
+    check_model_packages,
+    model_name,
+    open_float_model,
+)
 from edge_mnv3.stages.population import check_population, read_population, used_statistics
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES, RecipeConfig
 from edge_mnv3_quantization.recipes.expected import SMALL_MULTIPLY_ADDS, expected_s
@@ -152,6 +159,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
         ConversionError: A converter or the recipe refuses the graph.
         DownloadError: The published weights cannot be downloaded.
         InputFileError: The weights, a list of images or statistics cannot be read.
+        MissingExtraError: The model or the recipe needs TensorFlow, which is not installed.
         OutputError: A file exists and `force` is off, or it cannot be written.
         WeightsMismatchError: The weights are those of another network or class count.
     """
@@ -159,6 +167,7 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
     from edge_mnv3_calibration_data.source_kinds import open_images
 
     recipe = _recipe(request)
+    _check_packages(request, recipe)
     name = model_name(request.graph)
     paths = [
         Path(request.output_dir, file)
@@ -213,6 +222,13 @@ def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeR
         )
         json_file.write_text(to_json(result), encoding="utf-8")
     return result
+
+
+def _check_packages(request: QuantizeRequest, recipe: RecipeConfig) -> None:
+    """Refuses what needs TensorFlow where there is none."""
+    check_model_packages(request.graph)
+    if recipe.needs_tensorflow:
+        check_tensorflow(f"recipe {recipe.name}")
 
 
 def _phases(request: QuantizeRequest, opened: OpenedModel, source: ImageSource) -> list[Phase]:

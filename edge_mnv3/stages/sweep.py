@@ -20,7 +20,9 @@ from edge_mnv3.core.results.sweep import (
     SweepResult,
 )
 from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.core.tensorflow_package import check_tensorflow
 from edge_mnv3.core.versions import versions
+from edge_mnv3.stages.open_model import check_model_packages
 from edge_mnv3.stages.sweep_images import FEW_HELD_OUT, SweepImages
 from edge_mnv3.stages.sweep_kept import check_sweep_folder, code_sha256, network_sha256, sweep_folder
 from edge_mnv3.stages.sweep_measure import Measured, Measuring, cost_basis, labelled_figures
@@ -76,7 +78,7 @@ def sweep(request: SweepRequest, reporter: Reporter = SILENT) -> SweepResult:
         ArgumentError: As `plan_sweep`.
         CalibrationDataError: As `plan_sweep`.
         InputFileError: As `plan_sweep`.
-        MissingExtraError: A picture is wanted, and matplotlib is not installed.
+        MissingExtraError: TensorFlow is needed, or for a picture matplotlib, and not installed.
         OutputError: The folder is not one of a sweep, or is in use, or the picture exists and `force` is off.
         RuntimeUnavailableError: As `plan_sweep`.
     """
@@ -88,6 +90,7 @@ def sweep(request: SweepRequest, reporter: Reporter = SILENT) -> SweepResult:
     if plot:
         check_writable([plot], force=request.force)
         check_plot(plot)
+    _check_packages(request)
     noting = _Noting(reporter)
     measuring, points, remarks = _prepared(request)
     for remark in (*remarks, *_remarks(measuring)):
@@ -109,6 +112,14 @@ def sweep(request: SweepRequest, reporter: Reporter = SILENT) -> SweepResult:
             with staged([plot], force=request.force) as (file,):
                 plot_sweep(result, file)
     return result
+
+
+def _check_packages(request: SweepRequest) -> None:
+    for network in request.networks:
+        check_model_packages(network)
+    for recipe in request.recipes:
+        if RECIPES[recipe].needs_tensorflow:
+            check_tensorflow(f"recipe {recipe}")
 
 
 def _prepared(request: SweepRequest) -> tuple[Measuring, tuple[GridPoint, ...], tuple[str, ...]]:

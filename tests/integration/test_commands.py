@@ -261,7 +261,7 @@ def test_demo_without_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
         "error: the handwritten digits come with scikit-learn, which is not installed; "
-        "pip install 'edge-mnv3[demo]'"
+        "pip install 'edge-mnv3[digits]'"
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import platform
+from email.message import Message
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from edge_mnv3.commands.doctor import table
+from edge_mnv3.core import process
 from edge_mnv3.core.results.doctor import DoctorCheck, DoctorResult, Status
+from edge_mnv3.core.tensorflow_package import TENSORFLOW_EXTRAS
+from edge_mnv3.stages import doctor
 from edge_mnv3.stages.doctor_machine import disk_checks
 from edge_mnv3.stages.doctor_packages import (
     Package,
@@ -16,6 +22,7 @@ from edge_mnv3.stages.doctor_packages import (
     extras_check,
     python_check,
     requirement_checks,
+    tensorflow_check,
 )
 
 OWN = Package("1.0", ("numpy>=1.26", "Keras.Core >=3; python_version >= '3'", "six; extra == 'plot'"))
@@ -114,3 +121,41 @@ def test_the_table_and_its_verdict(statuses: list[Status], last: str) -> None:
     assert lines.count(f"{'':<11}-> do it") == len(statuses) - statuses.count("ok")
     assert lines[-1] == last
     assert result.passed == ("fail" not in statuses)
+
+
+@pytest.mark.parametrize(
+    ("printed", "status", "said"),
+    [
+        ("2.18.1 3.6.0", "fail", "TensorFlow 2.18.1 is too old"),
+        ("2.21.0 3.12.0", "ok", "TensorFlow 2.21.0, Keras 3.12.0"),
+        ("2.22.0rc0 3.15.0", "warn", "TensorFlow 2.22.0rc0 is newer than those that were tried"),
+        ("main", "ok", "TensorFlow main, Keras ?"),
+    ],
+)
+def test_versions_of_tensorflow(
+    printed: str, status: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setattr(
+        process, "run", lambda program, timeout_s: SimpleNamespace(returncode=0, stdout=printed)
+    )
+    check = tensorflow_check()
+    assert (check.status, check.detail) == (status, said)
+    assert check.cure == ("" if status == "ok" else "install one from 2.19 on that is older than 2.22")
+
+
+def test_no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what a second build beside the first would not break is advised: the extras, by name."""
+    failed = SimpleNamespace(returncode=1, stderr="Traceback\nModuleNotFoundError: No module named 'keras'\n")
+    monkeypatch.setattr(process, "run", lambda program, timeout_s: failed)
+    check = tensorflow_check()
+    assert (check.status, check.cure) == ("warn", TENSORFLOW_EXTRAS)
+
+
+def test_extras_that_would_overwrite_a_tensorflow_are_not_advised(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Message()
+    own["Requires-Python"] = ">=3.10"
+    for extra in ("tensorflow", "tensorflow-cpu", "demo", "dev", "plot"):
+        own["Provides-Extra"] = extra
+    monkeypatch.setattr(importlib.metadata, "metadata", lambda name: own)
+    assert doctor._own_metadata() == (">=3.10", ["plot"])

@@ -35,7 +35,7 @@ def load_digits() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     except ImportError as error:
         raise MissingExtraError(
             "the handwritten digits come with scikit-learn, which is not installed",
-            next_step="pip install 'edge-mnv3[demo]'",
+            next_step="pip install 'edge-mnv3[digits]'",
         ) from error
     digits = datasets.load_digits()
     pixels = np.round(digits.images * (255 / 16)).astype(np.uint8)

@@ -60,6 +60,11 @@ class RecipeConfig:
         return () if synthetic or images < 2 * TRIAL_IMAGES else self.equalization_exponents
 
     @property
+    def needs_tensorflow(self) -> bool:
+        """Whether TensorFlow's converter does the work, whatever the model's format is."""
+        return self.engine == "converter"
+
+    @property
     def chooses_forms(self) -> bool:
         """Whether it chooses the forms of hard-swish for a target."""
         return self.engine == "equalized"
