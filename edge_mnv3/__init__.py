@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from edge_mnv3.core.errors import OutputError as OutputError
     from edge_mnv3.core.errors import RuntimeUnavailableError as RuntimeUnavailableError
     from edge_mnv3.core.errors import SshUnavailableError as SshUnavailableError
+    from edge_mnv3.core.errors import UnusableImageError as UnusableImageError
     from edge_mnv3.core.errors import WeightsMismatchError as WeightsMismatchError
     from edge_mnv3.core.images import ImageSample as ImageSample
     from edge_mnv3.core.images import ImageSource as ImageSource
@@ -207,6 +208,7 @@ _PUBLIC = {
     "SweepPlan": "edge_mnv3.core.results.sweep",
     "SweepRequest": "edge_mnv3.stages.sweep_request",
     "SweepResult": "edge_mnv3.core.results.sweep",
+    "UnusableImageError": "edge_mnv3.core.errors",
     "VARIANTS": "edge_mnv3.model.arch",
     "ValidateRequest": "edge_mnv3.stages.validate",
     "ValidateResult": "edge_mnv3.core.results.validate",

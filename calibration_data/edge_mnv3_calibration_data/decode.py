@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edge_mnv3.core.cache import sha256_sources
-from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.errors import InputFileError, UnusableImageError
+from edge_mnv3.core.images import NO_MEMORY
 from edge_mnv3.core.parallel import large_image_lock
 from edge_mnv3_calibration_data.image_files import HEIF_EXTRA, heif_is_readable
 
@@ -41,8 +42,9 @@ def decode(data: bytes, *, name: str) -> Image.Image:
         name: For the error.
 
     Raises:
-        InputFileError: It is no image, truncated, has more than 8 bits a channel or several frames, or is
+        UnusableImageError: It is no image, truncated, has more than 8 bits a channel or several frames, or is
             larger than `MAX_PIXELS`; `got` holds the reason.
+        InputFileError: There is not enough memory now.
     """
     if not data:
         raise _unreadable(name, "an empty file")
@@ -61,12 +63,14 @@ def decode(data: bytes, *, name: str) -> Image.Image:
     except UnidentifiedImageError as error:
         raise _unreadable(name, "not an image, or of a format that Pillow does not know") from error
     except MemoryError as error:
-        raise _unreadable(name, "too large for the memory that is left") from error
+        raise InputFileError(f"image {name}", NO_MEMORY) from error
     # Pillow's readers meet damage with what they happen to trip over.
     except (
         *(OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError),
         *(KeyError, IndexError, TypeError, OverflowError, ZeroDivisionError, AttributeError, RuntimeError),
     ) as error:
+        if "memory" in str(error).lower():  # what Pillow and libheif say of memory that they do not get
+            raise InputFileError(f"image {name}", f"{NO_MEMORY}: {error}") from error
         raise _unreadable(name, f"corrupt: {error}") from error
 
 
@@ -144,5 +148,5 @@ def _millions(pixels: int) -> int:
     return round(pixels / 1e6)
 
 
-def _unreadable(name: str, reason: str) -> InputFileError:
-    return InputFileError(f"image {name}", reason)
+def _unreadable(name: str, reason: str) -> UnusableImageError:
+    return UnusableImageError(f"image {name}", reason)

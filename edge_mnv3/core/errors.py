@@ -53,6 +53,13 @@ class InputFileError(EdgeMnv3Error):
     """A file or folder given by the user is missing, unreadable or of another format."""
 
 
+class UnusableImageError(InputFileError):
+    """The bytes of an image are of no use, whenever and wherever they are read: they are damaged, say.
+
+    Whatever else keeps an image from being read may pass, and may be so on one machine only.
+    """
+
+
 class WeightsMismatchError(EdgeMnv3Error, ValueError):
     """A weights file belongs to another architecture, width or class count."""
 

@@ -31,6 +31,7 @@ Pixels: TypeAlias = "npt.NDArray[np.uint8]"  # RGB, 0..255, of the shape that is
 # with the source, and what is left may no longer stand for it.
 MAX_SKIPPED_PERCENT = 5
 _NAMED_SKIPPED = 3
+NO_MEMORY = "too large for the memory that is left"  # why an image is left out
 _THEMSELVES = "the images themselves, as a folder or a list"
 
 

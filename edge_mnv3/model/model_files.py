@@ -9,6 +9,7 @@ from typing import Any
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.results.models import ModelFormat
+from edge_mnv3.core.stored_zip import DAMAGED_ZIP
 from edge_mnv3.core.tflite.objects import IDENTIFIER
 from edge_mnv3.model.weight_files import KERAS_ARCHIVE_WEIGHTS, SAVED_MODEL_FILE, hdf5_library
 
@@ -68,7 +69,7 @@ def read_config(path: Path) -> dict[str, Any] | None:
         else:
             text = _h5_config(path)
         config = None if text is None else json.loads(text)
-    except (ValueError, RecursionError, zipfile.BadZipFile) as error:
+    except DAMAGED_ZIP as error:  # a RecursionError of JSON is a RuntimeError
         raise InputFileError(
             f"model {path}: its {CONFIG_ENTRY}", str(error), "what Keras wrote there"
         ) from error
@@ -85,7 +86,7 @@ def saved_by_keras(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             metadata = json.loads(archive.read(METADATA_ENTRY))
-    except (KeyError, ValueError, zipfile.BadZipFile):
+    except DAMAGED_ZIP:
         return None
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     return version if isinstance(version, str) else None
@@ -105,8 +106,11 @@ def _folder_format(path: Path) -> ModelFormat:
 
 
 def _archive_format(path: Path) -> ModelFormat:
-    with zipfile.ZipFile(path) as archive:
-        names = set(archive.namelist())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except DAMAGED_ZIP as error:
+        raise InputFileError(f"model {path}", f"a damaged zip archive: {error}", WANTED) from error
     if {CONFIG_ENTRY, KERAS_ARCHIVE_WEIGHTS} <= names:
         return "keras"
     if any(name.endswith("data.pkl") for name in names):

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from edge_mnv3.core.errors import InputFileError, WeightsMismatchError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.paths import no_file
+from edge_mnv3.core.stored_zip import DAMAGED_ZIP
 from edge_mnv3.core.tensorflow_package import missing_tensorflow
 from edge_mnv3.model import arch
 from edge_mnv3.model.arch import VARIANTS, Variant, WeightedLayer
@@ -142,7 +143,7 @@ def _open_hdf5(path: Path) -> Iterator[tuple[Any, bool]]:
         else:
             source = path
         file = h5py.File(source, "r")
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGED_ZIP as error:
         got = "a truncated file" if "truncated" in str(error) else "neither HDF5 nor a Keras archive"
         raise InputFileError(f"weights {path}", got, "a whole .h5, .weights.h5 or .keras file") from error
     with file:

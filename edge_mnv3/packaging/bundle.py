@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -12,20 +11,10 @@ from typing import NamedTuple
 from edge_mnv3.core.errors import BundleError, InputFileError
 from edge_mnv3.core.outputs import check_folder_writable, check_writable, staged, staged_folder
 from edge_mnv3.core.special_files import special_kind
-from edge_mnv3.core.stored_zip import write_entries
+from edge_mnv3.core.stored_zip import DAMAGED_ZIP, write_entries
 from edge_mnv3.packaging.manifest import MANIFEST_FILE
 
 _ENCRYPTED = 1
-# What `zipfile` raises on archives that are cut, altered, encrypted, or packed by unknown methods.
-_DAMAGED = (
-    zipfile.BadZipFile,
-    struct.error,
-    NotImplementedError,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    OSError,
-)
 
 
 class BundleFiles(NamedTuple):
@@ -102,7 +91,7 @@ def read_zip(content: bytes) -> BundleFiles:
             for info in archive.infolist():
                 _check_entry(info, files)
                 files[info.filename] = archive.read(info)
-    except _DAMAGED as error:
+    except DAMAGED_ZIP as error:
         raise BundleError("the zip archive is damaged", " ".join(str(error).split())) from error
     return BundleFiles(files, content)
 

@@ -37,9 +37,16 @@ def check_engine(engine: EngineName, scheduler: str | None, workers: int | None)
 
 
 def seen_by_all(data: AnyPath, engine: EngineName) -> AnyPath:
-    """The place of images as workers see it, who are in another folder: a relative path is made absolute."""
-    path = Path(data)
-    return path.absolute() if engine != "local" and path.exists() else data
+    """The place of images as workers see it, who are in another folder.
+
+    Relative paths and patterns are made absolute; URLs and words such as `digits` stay as they are.
+    """
+    from edge_mnv3_calibration_data.archives.remote_files import is_url
+    from edge_mnv3_calibration_data.source_kinds import is_word
+
+    if engine == "local" or is_url(data) or is_word(data):
+        return data
+    return Path(data).absolute()
 
 
 @contextmanager

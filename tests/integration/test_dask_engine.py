@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
@@ -16,9 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dask_readings import Harming
+from dask_readings import Harming, KillingTask
 from edge_mnv3.core.choices import DEFAULT_RUNTIME
-from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError
+from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error, InputFileError
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data.source_kinds import open_images
@@ -252,7 +253,8 @@ def test_a_worker_that_does_not_see_the_images(
     assert records == expected
     assert warnings
     for warning in warnings:
-        assert "png (no such file or directory): another one tries" in warning
+        tried = "png (no such file or directory): another one tries" in warning
+        assert tried or "cannot open what others can: it gets no more work" in warning
     cluster.have(tmp_path)
     with pytest.raises(InputFileError, match=r"image \d+\.png on Dask worker tcp://.*: got no such file"):
         with_dask(cluster, made, images)
@@ -266,6 +268,44 @@ def test_a_worker_that_does_not_see_the_images(
         engine.environment(made, gone, here(made, gone))
         assert content(engine.run(made, shards, engine.team(gone, shards))) == content(
             in_threads(made, shards, 1)
+        )
+
+
+def test_a_worker_that_ends_when_it_is_asked_gets_no_work(
+    cluster: Cluster, folder: Path, expected: list[bytes], tmp_path: Path
+) -> None:
+    cluster.have(folder, tmp_path)
+    images, plain = open_images(folder / "all.txt"), task(folder, TopClasses(0, 0))
+    made = KillingTask(**{name: getattr(plain, name) for name in Evaluation.__slots__}, folder=tmp_path)
+    reporter, shards = RecordingReporter(), shards_of(images)
+    with DaskEngine(cluster.address, reporter, SOON) as engine:
+        engine.environment(made, images, here(plain, images))
+        assert content(engine.run(made, shards, engine.team(images, shards))) == expected
+    assert any(
+        "killed or crashed when it was asked what it is: it gets no work" in each
+        for each in reporter.warnings
+    )
+    cluster.have(tmp_path)
+    with (
+        DaskEngine(cluster.address, RecordingReporter(), SOON) as engine,
+        pytest.raises(SchedulerError, match="got no worker that answers"),
+    ):
+        engine.environment(made, images, here(plain, images))
+
+
+def test_pixels_that_lie_here_are_not_sent(cluster: Cluster, folder: Path, tmp_path: Path) -> None:
+    cluster.have(folder)
+    images = dataclasses.replace(open_images(folder / "all.txt"), location="here")
+    with (
+        DaskEngine(cluster.address, RecordingReporter(), SOON) as engine,
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(
+            ArgumentError, match=r"--engine dask with images here: got pixels that lie on this mach"
+        ),
+    ):
+        patch.setattr(type(images), "part", lambda self, indices: None)
+        engine.environment(
+            task(folder, TopClasses(0, 0)), images, here(task(folder, TopClasses(0, 0)), images)
         )
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from edge_mnv3.core.errors import InputFileError, MissingExtraError
+from edge_mnv3.core.errors import InputFileError, MissingExtraError, UnusableImageError
 from edge_mnv3_calibration_data.archives.stored_files import StoredFile
 from edge_mnv3_calibration_data.csv_columns import LABEL_NAMES
 
@@ -121,7 +121,8 @@ def image_bytes(file: StoredFile, group: int, place: int) -> bytes:
     """Reads an image; those beside it are kept in memory for a while.
 
     Raises:
-        InputFileError: The file is not what it was, is damaged, or holds no bytes there.
+        UnusableImageError: The file holds no bytes there.
+        InputFileError: It is not what it was, or is damaged.
     """
     return _reader(file).image(group, place)
 
@@ -146,7 +147,7 @@ class _Reader:
             data = self._find(group, place)
         if data is None:
             what = f"image in row {place} of group {group} of {self._file.location}"
-            raise InputFileError(what, "no bytes, at most a path", "the bytes of the image")
+            raise UnusableImageError(what, "no bytes, at most a path", "the bytes of the image")
         return data
 
     def _find(self, group: int, place: int) -> bytes | None:

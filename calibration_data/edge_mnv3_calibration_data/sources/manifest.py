@@ -7,7 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_mnv3.core.errors import CalibrationDataError, EdgeMnv3Error, InputFileError
+from edge_mnv3.core.errors import (
+    CalibrationDataError,
+    EdgeMnv3Error,
+    InputFileError,
+    UnusableImageError,
+)
 from edge_mnv3.core.images import ImageContent, ImageSample, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import read_calibration_manifest
@@ -98,7 +103,7 @@ class ManifestSource(ListedSource):
         record = self.manifest.images[index]
         loaded = self.images[index].load(shape=shape, preprocess=preprocess)
         if loaded.sha256 != record.sha256:
-            raise InputFileError(
+            raise UnusableImageError(
                 f"image {record.file}",
                 f"SHA-256 {loaded.sha256[:12]}…",
                 f"{record.sha256[:12]}… as in the manifest",

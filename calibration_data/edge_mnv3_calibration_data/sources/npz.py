@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.results.images import CalibrationManifest
+from edge_mnv3.core.stored_zip import DAMAGED_ZIP
 from edge_mnv3_calibration_data.listed_images import ArrayImage, ListedImage, ListedSource
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix
 
@@ -31,7 +31,7 @@ def open_npz(location: str | Path) -> ListedSource:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files if name in ("images", "labels")}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGED_ZIP as error:
         raise InputFileError(f"archive {path}", str(error), "an .npz file with an array 'images'") from error
     if "images" not in arrays:
         raise InputFileError(f"archive {path}", "no array 'images'", "images of shape (N, H, W, 3), uint8")

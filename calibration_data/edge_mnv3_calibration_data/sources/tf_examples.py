@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_mnv3.core.choices import LabelMap
-from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3.core.errors import CalibrationDataError, InputFileError, UnusableImageError
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3_calibration_data.archives.part_images import Part, PartImage, PartTable, recall_parts
 from edge_mnv3_calibration_data.archives.shard_files import are_shards, is_tfrecord_name, shard_files
@@ -155,7 +155,7 @@ def _image(found: Mapping[str, Feature], what: str) -> bytes:
     texts = next((found[name].texts for name in _IMAGES if name in found), [])
     if len(texts) != 1:
         names = ", ".join(sorted(found)[:6]) or "none"
-        raise InputFileError(what, f"the features {names}", f"one image in {' or '.join(_IMAGES)}")
+        raise UnusableImageError(what, f"the features {names}", f"one image in {' or '.join(_IMAGES)}")
     return texts[0]
 
 

@@ -18,7 +18,7 @@ from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import encode, number_types
 
 from edge_mnv3.core.errors import ModelFileError
-from edge_mnv3.core.stored_zip import write_entries
+from edge_mnv3.core.stored_zip import DAMAGED_ZIP, write_entries
 from edge_mnv3.core.tflite.objects import IDENTIFIER, invalid_file
 
 MODEL_ENTRY = "TFLITE_METADATA"  # name of the metadata entry that holds the file's description
@@ -77,7 +77,7 @@ def read_metadata(model: bytes, *, name: str) -> tuple[bytes | None, dict[str, b
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             files = {info.filename: archive.read(info) for info in archive.infolist()}
-    except zipfile.BadZipFile as error:
+    except DAMAGED_ZIP as error:
         if metadata is None or "not a zip file" in str(error).lower():
             return metadata, {}
         raise ModelFileError(f"model {name}: its associated files", str(error), "a zip archive") from error
@@ -89,7 +89,7 @@ def flatbuffer_part(model: bytes) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             starts = [info.header_offset for info in archive.infolist()]
-    except (zipfile.BadZipFile, struct.error):
+    except DAMAGED_ZIP:
         return model
     return model[: min(starts)] if starts else model
 

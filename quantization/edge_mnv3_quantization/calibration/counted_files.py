@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from edge_mnv3.core.outputs import staged
 from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.results.calibration_statistics import StatisticsFacts
 from edge_mnv3.core.results.json_format import from_json, to_json
+from edge_mnv3.core.stored_zip import DAMAGED_ZIP
 from edge_mnv3_quantization.calibration.channel_totals import ChannelTotals, no_totals
 from edge_mnv3_quantization.calibration.counted import TOTALS, CountedStatistics
 from edge_mnv3_quantization.calibration.shard_totals import DIGEST_BYTES
@@ -157,7 +157,7 @@ def _members(path: Path) -> dict[str, bytes]:
             raise ValueError("another hash")
     except FileNotFoundError as error:
         raise InputFileError(f"statistics {path}", no_file(path)) from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED_ZIP as error:
         raise _damaged(path) from error
     return members
 

@@ -13,7 +13,6 @@ import dataclasses
 import hashlib
 import time
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from edge_mnv3.core.memory import PAGES_OF, forget_pages
 from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.paths import no_file
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.stored_zip import DAMAGED_ZIP
 from edge_mnv3_quantization.calibration.activations import (
     ChannelStatistics,
     Images,
@@ -270,7 +270,7 @@ def load_statistics(path: Path) -> Statistics:
             return _parse(archive)
     except FileNotFoundError as error:
         raise InputFileError(f"statistics {path}", no_file(path)) from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED_ZIP as error:
         raise InputFileError(
             f"statistics {path}", "a damaged file", "a file of edge-mnv3 calibrate", _delete_it(path)
         ) from error

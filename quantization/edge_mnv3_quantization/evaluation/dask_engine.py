@@ -6,13 +6,14 @@ import hashlib
 import importlib
 import pickle
 from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, TypeVar
 
+from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.reporting import Reporter
-from edge_mnv3_quantization.evaluation.dask_parts import Parts, Patience, SchedulerError
+from edge_mnv3_quantization.evaluation.dask_parts import TIMEOUTS, Parts, Patience, SchedulerError
 from edge_mnv3_quantization.evaluation.dask_worker import METADATA, Answer, answered, pickled
 from edge_mnv3_quantization.evaluation.engine import Evaluated
 from edge_mnv3_quantization.evaluation.engines import Team
@@ -20,6 +21,7 @@ from edge_mnv3_quantization.evaluation.environment import Environment
 from edge_mnv3_quantization.evaluation.evaluating import Shard, ShardTask
 
 Done = TypeVar("Done")
+_ENDED = ("KilledWorker", "CancelledError", "FutureCancelledError")  # of Dask, each with a base of its own
 _FETCHES = 8  # results that are fetched at once
 _EXTRA = "pip install 'edge-mnv3[dask]'"
 
@@ -51,7 +53,7 @@ class DaskEngine:
             raise SchedulerError("--engine dask needs Dask", str(error), next_step=_EXTRA) from error
         try:
             self._client = distributed.Client(address, set_as_default=False, timeout=self._patience.connect_s)
-        except (OSError, ValueError) as error:
+        except (*TIMEOUTS, OSError, ValueError) as error:
             raise SchedulerError(
                 f"Dask scheduler {address}",
                 f"no answer ({error})",
@@ -74,8 +76,16 @@ class DaskEngine:
         """Asks all workers what they are, once; those that do not answer get no work.
 
         Raises:
+            ArgumentError: The images cannot be sent to workers.
             SchedulerError: There are none, or they differ from this machine or from one another.
         """
+        if images.part([0]) is None:
+            raise ArgumentError(
+                f"--engine dask with {images.description}",
+                "pixels that lie on this machine",
+                "images that workers can read",
+                "give the images themselves, or leave --engine out",
+            )
         if self._where is None:
             self._where = self._agreed(self._answers(task, images), here)
         return self._where
@@ -139,14 +149,23 @@ class DaskEngine:
     def _answer(self, worker: str, future: Any, deadline: float) -> Answer | None:
         try:
             answer: Answer = future.result(timeout=max(0.1, deadline - self._patience.clock()))
-        except TimeoutError:
+        except TIMEOUTS:
             self._silent.add(worker)
             self._reporter.warn(f"Dask worker {worker} does not answer: it gets no work")
             return None
-        except (ImportError, AttributeError, TypeError, RuntimeError) as error:
+        except EdgeMnv3Error:
+            raise
+        except (Exception, CancelledError) as error:
+            if self._client.status != "running":
+                raise SchedulerError("the connection to the Dask scheduler was lost", str(error)) from error
+            if isinstance(error, CancelledError) or type(error).__name__ in _ENDED:
+                self._silent.add(worker)
+                told = f"Dask worker {worker} was killed or crashed when it was asked what it is"
+                self._reporter.warn(f"{told}: it gets no work")
+                return None
             raise SchedulerError(
                 f"Dask worker {worker} cannot run edge-mnv3",
-                str(error),
+                f"{type(error).__name__} {error}",
                 "the same packages as here",
                 f"{_EXTRA} there, in the same version",
             ) from error
@@ -155,7 +174,7 @@ class DaskEngine:
     def _present(self) -> list[str]:
         try:
             self._client.wait_for_workers(1, timeout=self._patience.answer_s)
-        except TimeoutError as error:
+        except TIMEOUTS as error:
             raise SchedulerError(f"Dask scheduler {self._address}", "no workers", "one at least") from error
         return list(self._client.nthreads())
 

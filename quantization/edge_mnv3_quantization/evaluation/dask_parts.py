@@ -3,36 +3,48 @@
 Dask itself does again what a worker had that ended. It does not see one that is frozen before its own limit,
 five minutes by default, which belongs to the scheduler. So what takes far longer than the rest is given to
 another worker as well, and whichever answers first is taken: they are the same bytes.
+
+An image that a worker cannot have is left out only where no worker and not even this machine can have it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import itertools
 import queue
 import statistics
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterator
-from concurrent.futures import CancelledError, Executor
+from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError
+from edge_mnv3.core.errors import EdgeMnv3Error
 from edge_mnv3.core.reporting import Reporter
-from edge_mnv3_quantization.evaluation.contents import looked
-from edge_mnv3_quantization.evaluation.dask_worker import Answer, Unopened, answered, pickled
+from edge_mnv3_quantization.evaluation.dask_part import Part, not_shared
+from edge_mnv3_quantization.evaluation.dask_worker import (
+    Answer,
+    Place,
+    Unopened,
+    answered,
+    closed_images,
+    pickled,
+)
 from edge_mnv3_quantization.evaluation.engine import WorkerLostError
 from edge_mnv3_quantization.evaluation.evaluating import Shard
 
 _AHEAD = 2  # parts a thread
 _COPIES = 4  # of a part at once
+_ASKED = 4  # parts of which all workers are asked at once
 _REMEMBERED = 50  # parts whose time tells how long one takes
-_OPENERS = 3  # workers that may try to open an image
+_MOST_REFUSALS = 3  # parts that a worker cannot do, and others can, before it gets no more
 _PART_S = 2.0  # what a part should take: a scheduler and its clients do some hundred of them a second
 _MOST_SHARDS = 64
 _run_numbers = itertools.count()
+TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # two classes in Python 3.10
 
 
 class SchedulerError(EdgeMnv3Error):
@@ -62,23 +74,10 @@ class Patience:
         return time.monotonic()
 
 
-@dataclass(slots=True, eq=False)
-class Part:
-    """Some shards that one worker does.
+class _Looked(NamedTuple):
+    """What workers said of the images of a part: each that answered to those that it cannot open."""
 
-    Attributes:
-        shards: The shards.
-        alone: Nothing else may be on its way: what it was with has ended workers.
-        copies: Name of each copy that is on its way to its future.
-        since: When the last copy was given away.
-        unable: Workers that cannot open one of its images.
-    """
-
-    shards: list[Shard]
-    alone: bool = False
-    copies: dict[str, Any] = field(default_factory=dict)
-    since: float = 0.0
-    unable: set[str] = field(default_factory=set)
+    closed: dict[str, frozenset[Place]]
 
 
 class Parts:
@@ -107,7 +106,11 @@ class Parts:
         self._last_answer: dict[str, float] = {}
         self._running: list[Part] = []
         self._alone: deque[Part] = deque()
-        self._fetched: queue.SimpleQueue[tuple[Part, str, Answer | BaseException]] = queue.SimpleQueue()
+        self._fetched: queue.SimpleQueue[tuple[Part, str, Answer | _Looked | BaseException]] = (
+            queue.SimpleQueue()
+        )
+        self._asking = ThreadPoolExecutor(_ASKED)
+        self._refusals = Counter[str]()
         self._took: deque[float] = deque(maxlen=_REMEMBERED)
         self._shard_s: deque[float] = deque(maxlen=_REMEMBERED)
         self._next_look = 0.0
@@ -132,12 +135,14 @@ class Parts:
         """Takes back what is on its way."""
         futures = [future for part in self._running for future in part.copies.values()]
         self._running.clear()
+        self._asking.shutdown(wait=False, cancel_futures=True)
         if futures and self._client.status == "running":
             self._client.cancel(futures, force=True)
 
     def _give(self, shards: Iterator[Shard]) -> None:
         """Gives parts away, as many as keep all workers at it."""
-        threads = sum(count for worker, count in self._workers.items() if worker not in self.silent)
+        idle = self.silent | self._blind
+        threads = sum(count for worker, count in self._workers.items() if worker not in idle)
         while len(self._running) < _AHEAD * max(1, threads) and not any(each.alone for each in self._running):
             listed = list(itertools.islice(shards, self._size()))
             if listed:
@@ -154,9 +159,10 @@ class Parts:
         return max(1, min(_MOST_SHARDS, int(wanted)))
 
     def _submit(self, part: Part, avoided: set[str] | None = None) -> None:
-        """Gives a part to any worker but those that are silent, cannot open its images or are avoided."""
+        """Gives a part to any worker but those that are silent, cannot have its images or are avoided."""
         avoided = self.silent | part.unable | (avoided or set())
-        allowed = [worker for worker in self._workers if worker not in avoided]
+        able = [worker for worker in self._workers if worker not in avoided]
+        allowed = [worker for worker in able if worker not in self._blind] or able
         copy = f"edge-mnv3-{self._run}-{next(self._names)}"
         restricted = {"workers": allowed} if allowed and len(allowed) < len(self._workers) else {}
         future = self._client.submit(
@@ -179,7 +185,12 @@ class Parts:
             answer = error
         self._fetched.put((part, copy, answer))
 
-    def _taken(self, part: Part, copy: str, answer: Answer | BaseException) -> Answer | None:
+    @property
+    def _blind(self) -> set[str]:
+        """Workers that cannot have what others can."""
+        return {worker for worker, count in self._refusals.items() if count >= _MOST_REFUSALS}
+
+    def _taken(self, part: Part, copy: str, answer: Answer | _Looked | BaseException) -> Answer | None:
         """Takes an answer; returns it where it is the first of its part."""
         part.copies.pop(copy, None)
         if isinstance(answer, Answer):
@@ -190,9 +201,13 @@ class Parts:
         if isinstance(answer, BaseException):
             self._failed(part, answer)
             return None
+        if isinstance(answer, _Looked):
+            self._looked_for(part, answer)
+            return None
         if answer.unopened is not None:
             self._unopened(part, answer.worker, answer.unopened)
             return None
+        self._count_refusals(part)
         self._running.remove(part)
         if part.copies:
             self._client.cancel(list(part.copies.values()), force=True)
@@ -208,47 +223,87 @@ class Parts:
             return
         # Dask has a class of its own, which is no subclass of the standard library's.
         cancelled = isinstance(error, CancelledError) or "CancelledError" in type(error).__name__
-        if not cancelled and not isinstance(error, TimeoutError):
-            raise error
         if self._client.status != "running":
             raise SchedulerError(
                 "the connection to the Dask scheduler was lost",
                 next_step="start the command again: what was done is in the store",
             ) from error
+        if not cancelled and not isinstance(error, TIMEOUTS):
+            raise error
         if not part.copies:
             self._submit(part)
 
     def _ended_workers(self, part: Part, error: BaseException) -> None:
         if part.alone:
             raise WorkerLostError(
-                f"images {_names(part)}",
+                f"images {part.text}",
                 "several Dask workers that were killed or crashed over them",
                 "an evaluation that ends",
                 "take these images out, or look whether the workers' memory runs short",
             ) from error
         count = sum(len(shard.indices) for shard in part.shards)
         self._reporter.warn(f"Dask workers were killed or crashed: {count} images are done again, alone")
-        self._alone.extend(Part([shard], alone=True, unable=part.unable) for shard in part.shards)
+        self._alone.extend(part.each_alone())
 
     def _unopened(self, part: Part, worker: str, unopened: Unopened) -> None:
-        """Tries another worker; what not even this machine can open is left out, as it would be here."""
-        part.unable.add(worker)
-        others = self._workers.keys() - part.unable - self.silent
-        if others and len(part.unable) < _OPENERS:
-            told = f"Dask worker {worker} cannot open image {unopened.image} ({unopened.reason})"
+        """Asks all workers which of a part's images they can open, so that one that can does the part."""
+        part.closed.setdefault(worker, set()).add(unopened.place)
+        part.last = (worker, unopened)
+        asked = self._workers.keys() - self.silent
+        part.since = self._patience.clock()
+        if asked - part.unable:
+            told = f"Dask worker {worker} cannot open image {unopened.name} ({unopened.reason})"
             self._reporter.warn(f"{told}: another one tries")
-            self._submit(part)
-            return
-        if _opens_here(part, unopened.image):
-            raise InputFileError(
-                f"image {unopened.image} on Dask worker {worker}",
-                unopened.reason,
-                "a file that all workers see under the path that it has here",
-                "put the images into a folder that all machines share",
+        self._asking.submit(self._look_around, part, pickled(part.shards), asked | {worker})
+
+    def _look_around(self, part: Part, shards: bytes, workers: set[str]) -> None:
+        try:
+            answer: _Looked | BaseException = self._ask(workers, shards)
+        except BaseException as error:
+            answer = error
+        self._fetched.put((part, "", answer))
+
+    def _ask(self, workers: set[str], shards: bytes) -> _Looked:
+        """Asks which images of shards each worker cannot open; some may not answer in time."""
+        futures = {
+            worker: self._client.submit(
+                closed_images,
+                shards,
+                key=f"edge-mnv3-look-{self._run}-{next(self._names)}",
+                pure=False,
+                workers=[worker],
+                priority=1,
             )
-        part.unable.clear()
-        part.shards = [shard._replace(must_open=False) for shard in part.shards]
+            for worker in sorted(workers)
+        }
+        deadline = self._patience.clock() + self._patience.least_s
+        closed = {}
+        for worker, future in futures.items():
+            # One that ended, or is silent, is found to be so elsewhere.
+            with suppress(Exception):
+                closed[worker] = future.result(timeout=max(0.1, deadline - self._patience.clock()))
+        if self._client.status == "running":
+            self._client.cancel(list(futures.values()), force=True)
+        return _Looked(closed)
+
+    def _looked_for(self, part: Part, looked: _Looked) -> None:
+        """Gives a part to a worker that has its images; leaves out what nobody has, or ends."""
+        for worker, places in looked.closed.items():
+            part.closed.setdefault(worker, set()).update(places)
+        present = self._workers.keys() - self.silent
+        if present and not present - part.unable:  # none is left that might have all of them
+            missing = set.intersection(*(part.closed[worker] for worker in present)) - part.absent
+            part.leave_out(missing)
+        if present and not present - part.unable:
+            raise not_shared(*part.last, "some images on one worker, and some on another")
         self._submit(part)
+
+    def _count_refusals(self, part: Part) -> None:
+        """Notes who could not do a part that was done."""
+        for worker in part.unable & self._workers.keys():
+            self._refusals[worker] += 1
+            if self._refusals[worker] == _MOST_REFUSALS:
+                self._reporter.warn(f"Dask worker {worker} cannot open what others can: it gets no more work")
 
     def _look(self) -> None:
         """Looks for workers that have gone, and for parts that take far too long."""
@@ -280,17 +335,3 @@ class Parts:
             holders = {held[copy] for copy in part.copies if copy in held}
             if self._workers.keys() - self.silent - part.unable - holders:
                 self._submit(part, holders)
-
-
-def _names(part: Part) -> str:
-    first, last = part.shards[0], part.shards[-1]
-    return f"{first.images.name(first.indices[0])} to {last.images.name(last.indices[-1])}"
-
-
-def _opens_here(part: Part, name: str) -> bool:
-    for shard in part.shards:
-        for index in shard.indices:
-            if shard.images.name(index) == name:
-                content = shard.images.content(index)
-                return content is not None and content.path is not None and looked(content.path) is not None
-    return False

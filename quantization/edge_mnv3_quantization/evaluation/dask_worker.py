@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from edge_mnv3.core.runtime import LoadedModel
+from edge_mnv3_quantization.evaluation.contents import looked
 from edge_mnv3_quantization.evaluation.environment import Environment, environment
 from edge_mnv3_quantization.evaluation.evaluating import Shard, ShardTask, UnopenedImageError
 
@@ -19,10 +20,18 @@ METADATA = "edge-mnv3"  # where the scheduler keeps tasks for its workers
 _KEPT = 4  # tasks with their loaded files: one of `validate` and its neighbours
 
 
-class Unopened(NamedTuple):
-    """An image that a worker cannot open."""
+class Place(NamedTuple):
+    """Where an image is: in which shard of a list, and where in it."""
 
-    image: str
+    shard: int
+    image: int
+
+
+class Unopened(NamedTuple):
+    """An image that a worker cannot have."""
+
+    place: Place
+    name: str
     reason: str
 
 
@@ -32,9 +41,9 @@ class Answer(NamedTuple):
     Attributes:
         worker: Its address.
         where: Its environment.
-        results: What came of the shards, in their order, pickled; None where an image cannot be opened.
+        results: What came of the shards, in their order, pickled; None where an image cannot be had.
         elapsed_s: Wall time.
-        unopened: The image that cannot be opened.
+        unopened: The image that cannot be had.
     """
 
     worker: str
@@ -69,18 +78,36 @@ def answered(key: str, shards: bytes) -> Answer:
     started = time.perf_counter()
     listed: list[Shard] = pickle.loads(shards)  # noqa: S301 - the scheduler's clients run any code here
     begun, models = _models(key)
-    results, unopened = [], None
+    results: list[Any] = []
+    unopened = None
     try:
         where = environment(models, listed[0].images)
         for shard in listed:
-            if shard.indices:
+            if shard.indices:  # of an empty one only the environment is asked
                 results.append(begun.task.done(models, shard))
     except UnopenedImageError as error:
-        unopened = Unopened(error.name, error.reason)
+        unopened = Unopened(Place(len(results), error.place), error.name, error.reason)
     finally:
         begun.idle.put(models)
     made = None if unopened else pickle.dumps(results, pickle.HIGHEST_PROTOCOL)
     return Answer(_address(), where, made, time.perf_counter() - started, unopened)
+
+
+def closed_images(shards: bytes) -> frozenset[Place]:
+    """Looks which files of shards cannot be opened here; called by Dask.
+
+    Args:
+        shards: A list of `Shard`, pickled.
+    """
+    listed: list[Shard] = pickle.loads(shards)  # noqa: S301
+    return frozenset(
+        Place(number, place)
+        for number, shard in enumerate(listed)
+        for place, index in enumerate(shard.indices)
+        if (content := shard.images.content(index)) is not None
+        and content.path is not None
+        and looked(content.path) is None
+    )
 
 
 def _models(key: str) -> tuple[_Begun, list[LoadedModel]]:

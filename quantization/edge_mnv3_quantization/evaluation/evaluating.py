@@ -12,15 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core.choices import Kernels, RuntimeName
-from edge_mnv3.core.errors import InputFileError
-from edge_mnv3.core.images import ImageSource, Pixels
+from edge_mnv3.core.errors import InputFileError, UnusableImageError
+from edge_mnv3.core.images import NO_MEMORY, ImageSource, Pixels
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.runtime import LoadedModel, open_model, real_numbers
 from edge_mnv3_quantization.evaluation.contents import Hashed, decoded_file, looked
 from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, Skipped
 
-_REFUSALS = (FileNotFoundError, PermissionError, ConnectionError, TimeoutError)
 A = TypeVar("A")
 Done = TypeVar("Done", covariant=True)
 # All outputs of each file to one image, in its order: real numbers, in the output's shape with the batch.
@@ -136,9 +135,10 @@ class Shard(NamedTuple):
         number: Its place among all shards.
         images: The source.
         indices: The images' numbers in it.
-        must_open: An image that cannot be opened here may be opened elsewhere, and is not left out.
+        must_open: An image that cannot be had here may be had elsewhere, and is not left out.
         decode_ahead: Another thread decodes the next image while files run. It gains where a core is free,
             and costs a tenth of the processor time where none is.
+        absent: Places in the shard of images that are to be had nowhere.
     """
 
     number: int
@@ -146,6 +146,7 @@ class Shard(NamedTuple):
     indices: Sequence[int]
     must_open: bool = False
     decode_ahead: bool = False
+    absent: frozenset[int] = frozenset()
 
     def alone(self) -> Shard:
         """The shard with a source of its own, which can be sent to another process.
@@ -156,20 +157,21 @@ class Shard(NamedTuple):
         part = self.images.part(self.indices)
         if part is None:
             raise TypeError(f"{self.images.description} cannot be sent to another process")
-        return Shard(self.number, part, range(len(self.indices)), self.must_open, self.decode_ahead)
+        return self._replace(images=part, indices=range(len(self.indices)))
 
 
 class UnopenedImageError(Exception):
-    """An image that cannot be opened here, of a shard of which all must be.
+    """An image that cannot be had here, of a shard of which all must be.
 
     Attributes:
+        place: Its place in the shard.
         name: The image.
         reason: Why.
     """
 
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(name, reason)
-        self.name, self.reason = name, reason
+    def __init__(self, place: int, name: str, reason: str) -> None:
+        super().__init__(place, name, reason)
+        self.place, self.name, self.reason = place, name, reason
 
 
 class StoppedError(Exception):
@@ -219,7 +221,8 @@ class Noted(NamedTuple):
 
     Attributes:
         records: The records.
-        files: The file of each image, as it was decoded; None where there is none, or it cannot be told.
+        files: The file of each image, as it was decoded; None where there is none, it cannot be told, or what
+            kept the image from being read may pass.
     """
 
     records: ShardRecords
@@ -254,49 +257,61 @@ def decoded(
         shard: The images.
         shape: Shape of the model's input.
         preprocess: Key of `PREPROCESSES`.
-        files: Takes each image's file as it was decoded, in their order; None where it has none.
+        files: Takes each image's file as it was decoded, in their order; None where it has none, or was not
+            read for a reason that may pass.
 
     Raises:
-        UnopenedImageError: An image that must be opened cannot be.
+        UnopenedImageError: An image that must be had cannot be.
     """
 
-    def load(index: int) -> Pixels | str:
+    def load(place: int) -> Pixels | str:
+        index = shard.indices[place]
         if files is None:
-            return pixels_of(index)[0]
+            return _read(shard, place, shape, preprocess).pixels
         content = shard.images.content(index)
         path = None if content is None else content.path
         before = None if path is None else looked(path)
-        pixels, sha256 = pixels_of(index)
-        if sha256 is None and content is not None and content.part:
+        found = _read(shard, place, shape, preprocess)
+        sha256 = found.sha256
+        if content is not None and content.part and sha256 is None and not found.may_pass:
             sha256 = shard.images.part_sha256(index)
             path = path if sha256 is not None else None
-        files.append(None if path is None else decoded_file(path, before, sha256))
-        return pixels
+        files.append(None if path is None or found.may_pass else decoded_file(path, before, sha256))
+        return found.pixels
 
-    def pixels_of(index: int) -> tuple[Pixels | str, str | None]:
-        try:
-            return shard.images.load_hashed(index, shape=shape, preprocess=preprocess)
-        except InputFileError as error:
-            if shard.must_open and _unopened(error.__cause__):
-                raise UnopenedImageError(shard.images.name(index), error.got) from error
-            return error.got or str(error), None
-
+    places = range(len(shard.indices))
     if not shard.decode_ahead:
-        yield from map(load, shard.indices)
+        yield from map(load, places)
         return
-    first, *others = shard.indices
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(load, first)
-        for index in others:
+        coming = pool.submit(load, 0)
+        for place in places[1:]:
             loaded = coming.result()
-            coming = pool.submit(load, index)
+            coming = pool.submit(load, place)
             yield loaded
         yield coming.result()
 
 
-def _unopened(cause: BaseException | None) -> bool:
-    """Whether the system refuses a file. Decoders raise the same class for damage, without a number."""
-    return isinstance(cause, _REFUSALS) or (isinstance(cause, OSError) and cause.errno is not None)
+class _Read(NamedTuple):
+    """An image as it was read: its pixels or why there are none, and the hash of its file's bytes."""
+
+    pixels: Pixels | str
+    sha256: str | None = None
+    may_pass: bool = False  # what kept it from being read
+
+
+def _read(shard: Shard, place: int, shape: ImageShape, preprocess: str) -> _Read:
+    index = shard.indices[place]
+    try:
+        return _Read(*shard.images.load_hashed(index, shape=shape, preprocess=preprocess))
+    except UnusableImageError as error:
+        return _Read(error.got or str(error))
+    except (InputFileError, MemoryError) as error:
+        # A disk, a server or memory that fails, a folder that is not mounted: all but the bytes themselves.
+        reason = (error.got or str(error)) if isinstance(error, InputFileError) else NO_MEMORY
+        if shard.must_open and place not in shard.absent:
+            raise UnopenedImageError(place, shard.images.name(index), reason) from error
+        return _Read(reason, may_pass=True)
 
 
 def _outputs(model: LoadedModel, pixels: Pixels) -> list[npt.NDArray[np.float32]]:
