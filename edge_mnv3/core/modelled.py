@@ -1,4 +1,4 @@
-"""The modelled cost of MobileNetV3 on phones' processors, read from `data/modelled_mobilenet_v3.toml`."""
+"""The modelled cost of networks on phones' processors, as the package's tables in `data/` have it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ else:
     import tomli as tomllib
 
 FILE = "modelled_mobilenet_v3.toml"
+DEMO_FILE = "demo_modelled.toml"  # of the demo's network, at its size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,7 @@ class ModelledCost:
     Attributes:
         variant: Such as `small_minimalistic`.
         alpha: Width multiplier, > 0.
-        precision: `float`, or `int8` as TensorFlow's converter makes it.
+        precision: `float`, or `int8` as TensorFlow's converter makes it; the demo's, as `accurate` does.
         processor: The core.
         kernels: `builtin` or `xnnpack`.
         multiply_adds: Of the network, for one image.
@@ -58,9 +59,9 @@ class ModelledCosts:
     costs: tuple[ModelledCost, ...]
 
 
-def read_modelled() -> ModelledCosts:
-    """Reads the packaged costs."""
-    return parse_modelled((resources.files("edge_mnv3") / "data" / FILE).read_text(encoding="utf-8"))
+def read_modelled(file: str = FILE) -> ModelledCosts:
+    """Reads the packaged costs; `file` is `FILE` or `DEMO_FILE`."""
+    return parse_modelled((resources.files("edge_mnv3") / "data" / file).read_text(encoding="utf-8"))
 
 
 def parse_modelled(text: str) -> ModelledCosts:

@@ -233,8 +233,9 @@ def test_build_and_quantize_a_local_model(tmp_path: Path) -> None:
     assert from_json(QuantizeResult, result.stdout).model.outputs[0].shape == (3,)
 
 
-def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = run("demo", "-o", tmp_path / "demo", "--json")
+def test_demo(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    result = run("demo", "-o", tmp_path / "demo", "--json", "--force")
     assert result.exit_code == 0, result.output
     demo = from_json(DemoResult, result.stdout)
     assert from_json(DemoResult, (tmp_path / "demo" / "demo.json").read_text()) == demo
@@ -250,9 +251,6 @@ def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (
         again.stderr == f"error: demo folder {tmp_path / 'demo'} exists already; use --force, or another -o\n"
     )
-    forced = run("demo", "-o", tmp_path / "demo", "--force")
-    assert forced.exit_code == 0, forced.output
-    assert "Accuracy on held-out handwritten digits" in forced.stdout
 
 
 def test_demo_without_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

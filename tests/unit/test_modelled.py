@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from demo_cost import demo_costs
 
 from edge_mnv3.cli import main
+from edge_mnv3.commands.demo import phones_table
 from edge_mnv3.commands.modelled_table import TITLE, modelled_table
-from edge_mnv3.core.modelled import ModelledCost, ModelledCosts, parse_modelled
+from edge_mnv3.core.modelled import DEMO_FILE, ModelledCost, ModelledCosts, parse_modelled, read_modelled
 from edge_mnv3.core.published import Figure, Published, Source
+from edge_mnv3.core.results.cost import CPUS, CostResult, CycleRange
+from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.modelled import ModelledResult
+from edge_mnv3.model import arch
+from edge_mnv3.stages.demo import DEMO
 from edge_mnv3.stages.modelled import OTHER_FORM, ModelledRequest, hold_against, modelled
+from edge_mnv3_calibration_data.sources.digits import CLASSES
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "formats" / "cost-v1.json"
 SOURCE = Source(title="t", address="a", conditions="c")
 
 
@@ -116,3 +125,36 @@ def test_the_command_says_that_nothing_was_measured() -> None:
 def test_costs_that_are_no_costs(text: str) -> None:
     with pytest.raises(ValueError, match="modelled costs: "):
         parse_modelled(text)
+
+
+def test_the_demo_has_costs_of_its_own_network() -> None:
+    costs = read_modelled(DEMO_FILE)
+    layers = arch.weighted_layers(arch.expand(DEMO.variant), classes=CLASSES, input_size=DEMO.input_size_px)
+    assert {(row.variant, row.alpha, row.multiply_adds) for row in costs.costs} == {
+        (DEMO.variant.network, DEMO.variant.alpha, arch.count_multiply_adds(layers))
+    }
+    of_cores = {(row.processor, row.precision): row.cycles_low for row in costs.costs}
+    assert set(costs.phones.values()) == set(CPUS)
+    # Multiplying 8-bit numbers takes less on every core, and least on those that have sums of products.
+    gains = [of_cores[core, "float"] / of_cores[core, "int8"] for core in costs.phones.values()]
+    assert gains == sorted(gains)
+    assert 1.2 < gains[0] < gains[-1] < 2
+
+
+def test_the_demo_ends_with_them() -> None:
+    lines = phones_table().splitlines()
+    assert lines[0] == "core  of        float   int8  int8 is faster by"
+    assert lines[3] == "a76   Pixel 4    0.48   0.27  1.78 times"
+    assert max(map(len, lines)) <= 85
+
+
+def test_a_table_is_made_of_what_cost_counted() -> None:
+    counted = from_json(CostResult, GOLDEN.read_text(encoding="utf-8"))
+    with pytest.raises(ValueError, match="got no modelled cycles, or a mixed file"):
+        demo_costs(counted)
+    (file,) = counted.files
+    cpus = tuple(replace(each, cycles=CycleRange(low=3.4, high=5.0)) for each in file.cpus)
+    costs = parse_modelled(demo_costs(replace(counted, files=(replace(file, cpus=cpus),)))).costs
+    assert [(row.processor, row.instructions, row.cycles_low) for row in costs] == [
+        (each.cpu, each.instructions.total, 3) for each in cpus
+    ]
