@@ -84,8 +84,8 @@ if TYPE_CHECKING:
     type=Choice(TARGETS),
     default=DEFAULT_TARGET,
     show_default=True,
-    help="Spend --budget for this processor. phone: counted from the cheapest file, on forms of hard-swish "
-    "and on channel copies; x86: on copies alone, with forms as without a budget.",
+    help="Spend --budget for this processor. phone, which needs one: counted from the cheapest file, on "
+    "forms of hard-swish and on channel copies; x86: on copies alone, with forms as without a budget.",
 )
 @click.option(
     "--budget",

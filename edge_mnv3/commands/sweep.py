@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_mnv3.commands.exit_codes import POINTS_FAILED
+from edge_mnv3.commands.exit_codes import GATE_FAILED, POINTS_FAILED
 from edge_mnv3.commands.list_type import list_of
 from edge_mnv3.commands.options import (
     all_options,
@@ -24,12 +24,14 @@ from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import (
     DEFAULT_HARD_SWISH,
     DEFAULT_IO,
+    DEFAULT_TARGET,
     HARD_SWISH_POLICIES,
     IMAGENET_WEIGHTS,
     IO_TYPES,
     MOST_BUDGET_PERCENT,
     SWEEP_FOLDER,
     SYNTHETIC,
+    TARGETS,
 )
 from edge_mnv3.core.input_range import INPUT_RANGE_WORDS
 from edge_mnv3.core.results.sweep import COST_CHOICES
@@ -60,6 +62,14 @@ _grid_options = all_options(
         show_default=True,
         callback=list_of(Choice(sorted(RECIPES))),
         help=f"Quantize by each of these recipes: {', '.join(sorted(RECIPES))}.",
+    ),
+    click.option(
+        "--targets",
+        metavar="NAME,...",
+        default=DEFAULT_TARGET,
+        show_default=True,
+        callback=list_of(Choice(TARGETS)),
+        help=f"Spend budgets for each of these, as quantize --target has it: {', '.join(TARGETS)}.",
     ),
     click.option(
         "--budgets",
@@ -184,9 +194,9 @@ _image_options = all_options(
 def command(request: SweepRequest, dry_run: bool, as_json: bool) -> None:
     """Quantize in many ways, and say which is worth its cost.
 
-    Every MODEL and variant is quantized with every recipe, budget and seed, and measured: one table, the
-    Pareto front of accuracy against cost, and its knee. An interrupted sweep goes on where it was. Exit code
-    1: a point failed, and the others are in the table.
+    Every MODEL and variant is quantized with every recipe, target, budget and seed, and measured: one
+    table, the Pareto front of accuracy against cost, and its knee. An interrupted sweep goes on where it
+    was. Exit code 1: a point failed, and the others are in the table. Exit code 3: none can be recommended.
 
     Points of one model are compared by the signal to noise of their logits on calibration images that no
     point was calibrated on, so that --data stays unseen. Several models need --data.
@@ -212,6 +222,8 @@ def command(request: SweepRequest, dry_run: bool, as_json: bool) -> None:
     show(result, sweep_table, as_json=as_json)
     if any(point.state == "failed" for point in result.points):
         click.get_current_context().exit(POINTS_FAILED)
+    if result.recommendation.point is None:
+        click.get_current_context().exit(GATE_FAILED)
     chosen = next((point for point in result.points if point.name == result.recommendation.point), None)
     if chosen is not None and chosen.int8_path is not None:
         suggest(("bench", Path(chosen.int8_path), "--device", "SERIAL"), ("package", Path(chosen.int8_path)))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import textwrap
 from collections.abc import Iterator
 
+from edge_mnv3.core.choices import DEFAULT_TARGET
 from edge_mnv3.core.results.sweep import Spread, SweepPlan, SweepResult, SweepRow
 
 _WIDTH = 80
@@ -30,8 +30,10 @@ def plan_table(plan: SweepPlan) -> str:
 def sweep_table(result: SweepResult) -> str:
     """Writes a result for people: a table, the recommendation, and how to read them."""
     lines = []
-    for model, rows in itertools.groupby(result.rows, key=lambda row: row.model):
-        lines += [*_model(result, model, list(rows)), ""]
+    for model, target in dict.fromkeys((row.model, row.target) for row in result.rows):
+        title = model if target == DEFAULT_TARGET else f"{model}, target {target}"
+        rows = [row for row in result.rows if (row.model, row.target) == (model, target)]
+        lines += [*_model(result, title, rows), ""]
     return "\n".join((*lines, *_recommended(result), "", *_legend(result)))
 
 

@@ -14,7 +14,6 @@ from edge_mnv3.core.choices import (
     DEFAULT_IO,
     DEFAULT_PREPROCESS,
     DEFAULT_TARGET,
-    MOST_BUDGET_PERCENT,
     QUANTIZED_FOLDER,
     SYNTHETIC,
     HardSwishPolicy,
@@ -48,6 +47,7 @@ from edge_mnv3.stages.open_model import (
     open_float_model,
 )
 from edge_mnv3.stages.population import check_population, read_population, used_statistics
+from edge_mnv3.stages.quantize_choices import check_choices
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES, RecipeConfig
 from edge_mnv3_quantization.recipes.expected import SMALL_MULTIPLY_ADDS, expected_s
 
@@ -82,7 +82,8 @@ class QuantizeRequest(Request):
         recipe: Key of `RECIPES`.
         hard_swish: What the recipe makes of hard-swish; `auto` for one that has no choice.
         target: Where the file is to run: a phone's budget counts from the cheapest file and is spent on forms
-            of hard-swish too, that of x86 is spent on channel copies alone.
+            of hard-swish too, that of x86 is spent on channel copies alone. Without a budget it would decide
+            nothing, and another than x86 is refused.
         budget_percent: How much more modelled cost on an Arm processor than the cheapest file may be spent on
             accuracy, 0 to `MOST_BUDGET_PERCENT`; None for the cheapest forms
             that are accurate enough, and no copies.
@@ -112,36 +113,9 @@ class QuantizeRequest(Request):
 
         Raises:
             ArgumentError: The recipe is unknown, or it has no such choice of hard-swish, no such budget, or
-                no use for statistics.
+                no use for statistics; or nothing would follow from the target.
         """
-        recipe = _recipe(self)
-        if self.target != DEFAULT_TARGET and not recipe.chooses_forms:
-            raise ArgumentError(
-                f"--target with recipe {recipe.name}",
-                self.target,
-                f"{DEFAULT_TARGET}: it chooses no forms of hard-swish",
-                f"use --recipe {DEFAULT_RECIPE}",
-            )
-        if self.statistics and not recipe.reuses_statistics:
-            raise ArgumentError(
-                f"--statistics with recipe {recipe.name}",
-                "statistics",
-                "none: TensorFlow's converter collects its own",
-                f"use --recipe {DEFAULT_RECIPE}",
-            )
-        if self.budget_percent is None:
-            return
-        if not 0 <= self.budget_percent <= MOST_BUDGET_PERCENT:
-            raise ArgumentError(
-                "--budget", f"{self.budget_percent:g}", f"0 to {MOST_BUDGET_PERCENT:g} percent of more cost"
-            )
-        if self.budget_percent and not recipe.copies_channels:
-            raise ArgumentError(
-                f"--budget with recipe {recipe.name}",
-                f"{self.budget_percent:g}",
-                "0: it copies no channels",
-                f"use --recipe {DEFAULT_RECIPE}",
-            )
+        check_choices(self, _recipe(self))
 
 
 def quantize(request: QuantizeRequest, reporter: Reporter = SILENT) -> QuantizeResult:

@@ -202,6 +202,7 @@ def _names(point: GridPoint) -> dict[str, Any]:
         "name": point.name,
         "model": point.model,
         "recipe": request.recipe,
+        "target": request.target,
         "budget_percent": request.budget_percent,
         "seed": request.seed,
     }

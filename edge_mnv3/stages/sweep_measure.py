@@ -122,6 +122,8 @@ class Measuring:
         kept = done.has("quantize", key)
         if kept:
             made = read_quantize_result(folder / QUANTIZE_FILE)
+            for warning in made.warnings:  # they hold as they did when it was made
+                reporter.warn(warning)
         else:
             done.forget()
             remove_unfinished(folder)

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from edge_mnv3.core.choices import (
     DEFAULT_HARD_SWISH,
     DEFAULT_IO,
     DEFAULT_PREPROCESS,
+    DEFAULT_TARGET,
     IMAGENET_WEIGHTS,
     RANDOM_WEIGHTS,
     SWEEP_FOLDER,
@@ -22,6 +23,7 @@ from edge_mnv3.core.choices import (
     IoType,
     LabelMap,
     PreprocessName,
+    Target,
 )
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.input_range import parse_input_range
@@ -55,6 +57,8 @@ class SweepRequest(Request):
         input_size: Rows and columns, as `quantize` takes it; None for the models' own.
         input_range: What float inputs of `models` take; None for what they tell.
         recipes: Keys of `RECIPES`.
+        targets: Where files are to run, as `QuantizeRequest` has it: `phone` and `x86` spend a budget
+            otherwise. A recipe that chooses no forms of hard-swish has the points of `x86` only.
         budgets: Percent of more modelled cost; a recipe that copies no channels has the point of 0 only.
         seeds: Of the draw of the calibration images and of the recipe.
         hard_swish: As `QuantizeRequest` has it, for recipes that have the choice.
@@ -85,6 +89,7 @@ class SweepRequest(Request):
     input_size: str | None = None
     input_range: str | None = None
     recipes: Sequence[str] = (DEFAULT_RECIPE,)
+    targets: Sequence[Target] = (DEFAULT_TARGET,)
     budgets: Sequence[float] = DEFAULT_BUDGETS
     seeds: Sequence[int] = (0,)
     hard_swish: HardSwishPolicy = DEFAULT_HARD_SWISH
@@ -114,6 +119,7 @@ class SweepRequest(Request):
             raise ArgumentError("the models", "none", "MODEL… or --variants NAME,…")
         for option, values in (
             ("--recipes", self.recipes),
+            ("--targets", self.targets),
             ("--budgets", self.budgets),
             ("--seeds", self.seeds),
         ):
@@ -198,7 +204,13 @@ class GridPoint:
     @property
     def row(self) -> str:
         """What the points that differ in their seed alone are called."""
-        return f"{self.model} {self.request.recipe} {self.request.budget_percent or 0.0:g}"
+        request = self.request
+        return row_name(self.model, request.recipe, request.target, request.budget_percent or 0.0)
+
+
+def row_name(model: str, recipe: str, target: str, budget_percent: float) -> str:
+    """Names the points that differ in their seed alone."""
+    return " ".join((model, recipe, f"{budget_percent:g}", *([] if target == DEFAULT_TARGET else [target])))
 
 
 def weights_of(wanted: AnyPath, variant: Variant) -> AnyPath:
@@ -224,7 +236,7 @@ def grid(request: SweepRequest, samples: int | None) -> tuple[tuple[GridPoint, .
     names = _names(networks)
     points = [
         GridPoint(
-            name="_".join((names[place], recipe, f"budget{budget:g}", f"seed{seed}")),
+            name=_point_name(names[place], spent, seed),
             model=names[place],
             request=QuantizeRequest(
                 graph=network,
@@ -232,17 +244,18 @@ def grid(request: SweepRequest, samples: int | None) -> tuple[tuple[GridPoint, .
                 samples=samples,
                 seed=seed,
                 preprocess=request.preprocess,
-                recipe=recipe,
-                hard_swish=_hard_swish(request, recipe),
-                budget_percent=budget,
+                recipe=spent.recipe,
+                hard_swish=_hard_swish(request, spent.recipe),
+                target=spent.target,
+                budget_percent=spent.budget_percent,
                 io=request.io,
-                output_dir=Path(request.output_dir, f"{names[place]}_{recipe}_budget{budget:g}_seed{seed}"),
+                output_dir=Path(request.output_dir, _point_name(names[place], spent, seed)),
                 force=True,  # what lies there is no whole point of this request: it was looked for first
                 use_cache=request.use_cache,
             ),
         )
         for place, network in enumerate(networks)
-        for recipe, budget in _recipes(request)
+        for spent in _recipes(request)
         for seed in dict.fromkeys(request.seeds)
     ]
     names_of_points = Counter(point.name.casefold() for point in points)
@@ -254,12 +267,27 @@ def grid(request: SweepRequest, samples: int | None) -> tuple[tuple[GridPoint, .
     return tuple(points), tuple(_remarks(request))
 
 
-def _recipes(request: SweepRequest) -> Iterator[tuple[str, float]]:
-    for recipe, budget in itertools.product(dict.fromkeys(request.recipes), dict.fromkeys(request.budgets)):
-        if RECIPES[recipe].copies_channels:
-            yield recipe, float(budget)
+class _Spent(NamedTuple):
+    """A recipe, and what it spends for which processor."""
+
+    recipe: str
+    target: Target
+    budget_percent: float
+
+
+def _point_name(model: str, spent: _Spent, seed: int) -> str:
+    target = [] if spent.target == DEFAULT_TARGET else [spent.target]
+    return "_".join((model, spent.recipe, *target, f"budget{spent.budget_percent:g}", f"seed{seed}"))
+
+
+def _recipes(request: SweepRequest) -> Iterator[_Spent]:
+    recipes = dict.fromkeys(request.recipes)
+    targets, budgets = (dict.fromkeys(each) for each in (request.targets, request.budgets))
+    for recipe, target, budget in itertools.product(recipes, targets, budgets):
+        if RECIPES[recipe].copies_channels:  # which are those that choose forms
+            yield _Spent(recipe, target, float(budget))
     yield from (
-        (recipe, 0.0) for recipe in dict.fromkeys(request.recipes) if not RECIPES[recipe].copies_channels
+        _Spent(recipe, DEFAULT_TARGET, 0.0) for recipe in recipes if not RECIPES[recipe].copies_channels
     )
 
 
@@ -272,6 +300,8 @@ def _remarks(request: SweepRequest) -> Iterator[str]:
     for recipe in dict.fromkeys(request.recipes):
         if not RECIPES[recipe].copies_channels and set(request.budgets) != {0.0}:
             yield f"recipe {recipe} spends no budget: it has the points of 0 only"
+        if not RECIPES[recipe].chooses_forms and {*request.targets} != {DEFAULT_TARGET}:
+            yield f"recipe {recipe} chooses no forms: it has the points of {DEFAULT_TARGET} only"
         if _hard_swish(request, recipe) != request.hard_swish:
             yield f"recipe {recipe} has no choice of hard-swish"
 

@@ -20,6 +20,7 @@ from edge_mnv3.core.results.sweep import (
     SweepRow,
 )
 from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.stages.sweep_request import row_name
 from edge_mnv3_quantization.exploring.front import KNEE, Candidate, knee, pareto_front, shown_front
 from edge_mnv3_quantization.exploring.told_apart import (
     METHOD,
@@ -31,22 +32,24 @@ from edge_mnv3_quantization.exploring.told_apart import (
 
 def sweep_rows(points: Sequence[SweepPoint]) -> tuple[SweepRow, ...]:
     """Joins the points that differ in their seed alone; the front is not marked yet."""
-    groups: dict[tuple[str, str, float], list[SweepPoint]] = {}
+    groups: dict[str, list[SweepPoint]] = {}
     for point in points:
-        groups.setdefault((point.model, point.recipe, point.budget_percent), []).append(point)
-    return tuple(_row(members) for members in groups.values())
+        name = row_name(point.model, point.recipe, point.target, point.budget_percent)
+        groups.setdefault(name, []).append(point)
+    return tuple(_row(name, members) for name, members in groups.items())
 
 
-def _row(members: Sequence[SweepPoint]) -> SweepRow:
+def _row(name: str, members: Sequence[SweepPoint]) -> SweepRow:
     first, made = members[0], [point for point in members if point.state != "failed"]
     held_out = [point.held_out for point in made if point.held_out is not None]
     labelled = [point.labelled for point in made if point.labelled is not None]
     agreements = [each.agreement_percent for each in (labelled or held_out)]
     problems = dict.fromkeys(problem for point in made for problem in point.ship_problems)
     return SweepRow(
-        name=f"{first.model} {first.recipe} {first.budget_percent:g}",
+        name=name,
         model=first.model,
         recipe=first.recipe,
+        target=first.target,
         budget_percent=first.budget_percent,
         points=tuple(point.name for point in made),
         failed=tuple(point.name for point in members if point.state == "failed"),

@@ -105,6 +105,7 @@ def test_what_is_done_is_not_made_again(killed: Path, resumed: SweepResult) -> N
     assert {*states(again).values()} == {"kept"}
     assert again.rows == resumed.rows
     assert again.recommendation == resumed.recommendation
+    assert again.warnings == resumed.warnings
     assert {path: path.stat().st_mtime_ns for path in killed.rglob("*.tflite")} == times
 
 

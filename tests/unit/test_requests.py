@@ -71,6 +71,12 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (QUANTIZE, {"recipe": "best"}, "recipe: got 'best', expected stock or accurate or fast"),
     (QUANTIZE, {"recipe": "stock", "hard_swish": "fused"},
      "--hard-swish with recipe stock: got fused, expected auto; use --recipe accurate"),
+    (QUANTIZE, {"target": "phone"},
+     "--target phone: got no --budget, expected one: the target decides how a budget is spent, and nothing "
+     "else; use --budget 0 for the cheapest file, or a number of percent"),
+    (QUANTIZE, {"target": "phone", "budget_percent": 0, "hard_swish": "lowered"},
+     "--target phone with --hard-swish lowered: got one form for every hard-swish, expected auto: the target "
+     "chooses forms; leave one of the two out"),
     (QUANTIZE, {"hard_swish": "none"},
      "QuantizeRequest: hard_swish: got 'none', expected 'auto', 'lowered' or 'fused'"),
     (QUANTIZE, {"io": "uint16"},

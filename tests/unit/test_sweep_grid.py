@@ -7,18 +7,22 @@ import hashlib
 import json
 import tarfile
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, OutputError
 from edge_mnv3.core.results.images import ImageRecord
+from edge_mnv3.core.results.sweep import CostBasis
 from edge_mnv3.model.arch import parse_variant
 from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.stages import sweep_measure
 from edge_mnv3.stages.sweep_images import SweepImages
 from edge_mnv3.stages.sweep_kept import KEYS_FILE, MARK_FILE, Done, quantize_key, sweep_folder
 from edge_mnv3.stages.sweep_request import SweepRequest, grid, weights_of
 from edge_mnv3_calibration_data.source_kinds import open_images
+from recording_reporter import RecordingReporter
 
 
 def names(**options: Any) -> list[str]:
@@ -51,6 +55,26 @@ def test_a_recipe_without_copies_has_one_budget() -> None:
     assert remarks == ("recipe stock spends no budget: it has the points of 0 only",)
 
 
+def test_targets_are_an_axis_of_recipes_that_choose_forms() -> None:
+    request = SweepRequest(
+        variants=("small",), recipes=("stock", "fast"), budgets=(0, 15), targets=("phone", "x86", "phone")
+    )
+    points, remarks = grid(request, None)
+    assert [point.row for point in points] == [
+        "small_1.0 fast 0 phone", "small_1.0 fast 15 phone", "small_1.0 fast 0", "small_1.0 fast 15",
+        "small_1.0 stock 0",
+    ]  # fmt: skip
+    assert [point.name for point in points][1:3] == [
+        "small_1.0_fast_phone_budget15_seed0", "small_1.0_fast_budget0_seed0",
+    ]  # fmt: skip
+    assert [(point.request.target, point.request.budget_percent) for point in points][::2] == [
+        ("phone", 0), ("x86", 0), ("x86", 0),
+    ]  # fmt: skip
+    assert remarks[1] == "recipe stock chooses no forms: it has the points of x86 only"
+    with pytest.raises(ArgumentError, match="--target phone with --hard-swish lowered"):
+        grid(SweepRequest(variants=("small",), targets=("phone",), hard_swish="lowered"), None)
+
+
 def test_values_that_are_given_twice_are_one() -> None:
     assert names(budgets=(0, 0.0, 5), seeds=(0, 0), recipes=("fast", "fast")) == [
         "small_1.0_fast_budget0_seed0", "small_1.0_fast_budget5_seed0",
@@ -69,6 +93,7 @@ def test_models_of_one_name_have_folders_of_their_own() -> None:
     [
         ({"variants": ()}, "the models: got none, expected MODEL"),
         ({"recipes": ()}, "--recipes: got none"),
+        ({"targets": ()}, "--targets: got none"),
         ({"recipes": ("faster",)}, "--recipes: got 'faster'"),
         ({"weights": "none"}, "the same for every point"),
         ({"variants": (), "models": ("a.keras",), "alphas": (0.5,)}, "--alphas: got no --variants"),
@@ -127,6 +152,26 @@ def test_a_key_is_of_everything_but_the_place() -> None:
     assert len({key, *keys}) == len(keys) + 1
     moved = dataclasses.replace(point.request, **same)
     assert quantize_key(dataclasses.replace(point, request=moved), "network", "images", "code") == key
+
+
+def test_a_point_that_is_kept_warns_as_when_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = SweepRequest(variants=("small",), budgets=(0,))
+    (point,), _ = grid(request, 10)
+    made = SimpleNamespace(warnings=("one image was left out", "few images"))
+    images = SimpleNamespace(calibration_identity=lambda seed: "images", compares=False)
+    monkeypatch.setattr(Done, "has", lambda *_: True)
+    monkeypatch.setattr(sweep_measure, "read_quantize_result", lambda path: made)
+    monkeypatch.setattr(sweep_measure.Measuring, "_cost", lambda *_: 1.0)
+    measuring = sweep_measure.Measuring(
+        request=request,
+        images=cast(SweepImages, images),
+        basis=CostBasis(kind="modelled_cycles", processor="a76", method="modelled"),
+        code="code",
+        networks={point.request.graph: "network"},
+    )
+    reporter = RecordingReporter()
+    assert measuring.measure(point, reporter).kept
+    assert reporter.warnings == [*made.warnings]
 
 
 def test_a_step_is_done_with_its_key_and_whole_files(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from edge_mnv3.cli import main
 from edge_mnv3.commands.sweep_table import plan_table, sweep_table
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.sweep import (
@@ -35,6 +37,7 @@ def point(budget: float, db: float, cost: float, **changes: Any) -> SweepPoint:
         "name": f"{model}_accurate_budget{budget:g}_seed{seed}",
         "model": model,
         "recipe": "accurate",
+        "target": "x86",
         "budget_percent": budget,
         "seed": seed,
         "state": "made",
@@ -144,6 +147,27 @@ def test_several_networks_are_compared_by_accuracy() -> None:
     text = sweep_table(found)
     assert "compared by int8 accuracy on val.csv" in text
     assert "large: float 79.38 %" in text
+
+
+def test_targets_have_a_part_of_the_table_each() -> None:
+    found = result(*FRONT[:2], point(0, 17.0, 16.0, target="phone"), point(0, 12.0, 15.0, recipe="stock"))
+    assert [row.name for row in found.rows][2] == "large_minimalistic_1.0 accurate 0 phone"
+    text = sweep_table(found)
+    assert (
+        text.count("large_minimalistic_1.0: float")
+        == text.count("large_minimalistic_1.0, target phone: f")
+        == 1
+    )
+
+
+@pytest.mark.parametrize(("changes", "code"), [({}, 0), ({"ship_problems": ("is broken",)}, 3)])
+def test_a_sweep_that_recommends_nothing_ends_with_3(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], code: int
+) -> None:
+    measured = result(point(0, 15.0, 17.0, **changes))
+    monkeypatch.setattr("edge_mnv3.stages.sweep.sweep", lambda *_: measured)
+    done = CliRunner().invoke(main, ["sweep", "--variants", "small"])
+    assert (done.exit_code, "recommended: none" in done.stdout) == (code, bool(code))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from edge_mnv3.core.results.formats import Format
 
@@ -11,6 +11,12 @@ PointState = Literal["made", "kept", "failed"]
 Quality = Literal["held_out_snr_db", "int8_percent"]
 CostKind = Literal["instructions", "modelled_cycles"]
 COST_CHOICES = ("auto", "instructions", "modelled")
+
+
+def _with_target(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 1 had no choice of it."""
+    added = {key: [{**each, "target": "x86"} for each in data[key]] for key in ("points", "rows")}
+    return {**data, **added}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +119,7 @@ class SweepPoint:
         name: Name of its folder.
         model: The network, such as `small_1.0`, or the name of the user's model.
         recipe: Name of the recipe.
+        target: Where the file is to run: `phone` or `x86`.
         budget_percent: How much more modelled cost the recipe might spend.
         seed: Its seed.
         state: `made` now, `kept` from an earlier run, or `failed`.
@@ -129,6 +136,7 @@ class SweepPoint:
     name: str
     model: str
     recipe: str
+    target: str
     budget_percent: float
     seed: int
     state: PointState
@@ -160,9 +168,10 @@ class SweepRow:
     """The points that differ in their seed alone.
 
     Attributes:
-        name: Model, recipe and budget in words.
+        name: Model, recipe, budget, and a target other than x86, in words.
         model: The network, such as `small_1.0`, or the name of the user's model.
         recipe: Name of the recipe.
+        target: Where the files are to run: `phone` or `x86`.
         budget_percent: The budget.
         points: Names of its points that were measured, in the order of the seeds.
         failed: Names of those that failed.
@@ -181,6 +190,7 @@ class SweepRow:
     name: str
     model: str
     recipe: str
+    target: str
     budget_percent: float
     points: tuple[str, ...]
     failed: tuple[str, ...]
@@ -265,14 +275,14 @@ class SweepResult:
             of several networks, accuracy on labelled images.
         cost: What `cost` counts.
         points: All points, in the order of the grid.
-        rows: Points with equal model, recipe and budget together.
+        rows: Points with equal model, recipe, target and budget together.
         recommendation: The knee.
         plot: The picture; None where none was asked for.
         warnings: What the user must know.
         versions: Package to version.
     """
 
-    FORMAT: ClassVar[Format] = Format("sweep")
+    FORMAT: ClassVar[Format] = Format("sweep", upgrades=(_with_target,))
     schema_version: int = FORMAT.version
     folder: str
     calibration: str

@@ -74,9 +74,9 @@ def _quantize(made: QuantizeResult, manifest: str) -> str:
     words += _stated_range(made.model.input)
     words += ["--calibration", manifest, "--recipe", made.recipe, "--hard-swish", made.hard_swish]
     words += ["--io", made.io]
-    words += ["--target", made.target, "--seed", str(made.calibration.seed)]
-    if made.budget_percent is not None:
-        words += ["--budget", f"{made.budget_percent:g}"]
+    words += ["--seed", str(made.calibration.seed)]
+    if made.budget_percent is not None:  # without one, the target decides nothing
+        words += ["--target", made.target, "--budget", f"{made.budget_percent:g}"]
     for path in made.statistics.paths if made.statistics else ():
         words += ["--statistics", path]
     return shlex.join([*map(str, words), "-o", "again"])

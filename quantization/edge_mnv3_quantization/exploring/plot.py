@@ -97,7 +97,8 @@ def _draw_rows(result: SweepResult, rows: list[SweepRow], axes: Axes) -> None:
                 ]
                 axes.errorbar([cost], [quality], ends, color=GREY, capsize=3, linewidth=1, zorder=2)
             axes.annotate(
-                f"budget {row.budget_percent:g}" + (", do not ship" if row.ship_problems else ""),
+                f"budget {row.name.rpartition(f'{row.recipe} ')[2]}"
+                + (", do not ship" if row.ship_problems else ""),
                 (cost, quality),
                 xytext=(9, -12),
                 textcoords="offset points",
