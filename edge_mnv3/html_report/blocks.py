@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 Tone = Literal["plain", "good", "bad", "unsure", "chosen"]
+_SHORT_WORD = 16  # characters that fit a narrow column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,11 @@ class Cell:
     number: float | None = None
     bar: Bar | None = None
     tone: Tone = "plain"
+
+    @property
+    def whole(self) -> bool:
+        """Its words are short, and are not broken in a narrow column."""
+        return max(map(len, self.text.split()), default=0) <= _SHORT_WORD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,7 +198,7 @@ def _strict(front: Sequence[int], candidates: Sequence[Candidate]) -> list[int]:
 def _reason(shown: Sequence[tuple[SweepRow, Candidate]], place: int, rise: float) -> str:
     _, chosen = shown[place]
     if len(shown) == 1:
-        return "it is the cheapest of the front, and no dearer row is shown to be better"
+        return "it is the cheapest of the front, and no row that costs more is shown to be better"
     (first, cheapest), (last, dearest) = shown[0], shown[-1]
     if rise == 0:
         return (

@@ -13,6 +13,7 @@ from edge_mnv3.core.input_range import InputRange, parse_input_range
 from edge_mnv3.core.results.calibration_statistics import UsedStatistics
 from edge_mnv3.core.results.recipe import RecipeReport, TensorRange
 from edge_mnv3.core.results.validate import Noticed, ValidateResult
+from edge_mnv3.html_report.blocks import Cell
 from edge_mnv3.html_report.gathered import gather
 from edge_mnv3.html_report.names import ClassNames
 from edge_mnv3.html_report.pictures import Pictures
@@ -153,7 +154,11 @@ GRAVE = Noticed(kind="files_disagree", text="they disagree", fails_gate=True)
         (None, "unsure", "Nothing is known of the int8 file's accuracy"),
         (with_interval(-0.2, -0.9, 0.5), "good", "Good: the int8 file keeps what the float file knows"),
         (with_interval(-0.9, -1.0, -0.8), "good", "Good: the int8 file keeps"),
-        (with_interval(-2.0, -4.0, 0.1), "good", "Good: no loss is shown"),
+        (
+            with_interval(-2.0, -4.0, 0.1),
+            "unsure",
+            "No loss is shown, and one of up to 4.00 points is not excluded",
+        ),
         (with_interval(-2.0, -5.1, 1.0), "unsure", "Not decided: these are too few images"),
         (with_interval(-2.0, -3.0, -0.1), "bad", "The int8 file loses accuracy, which is no chance"),
         (with_interval(0.0, -0.1, 0.1, findings=(GRAVE,)), "bad", "The comparison says nothing"),
@@ -263,3 +268,9 @@ def test_ticks_lie_within_and_are_few(low: float, width: float, most: int) -> No
 )
 def test_signs(value: float, text: str) -> None:
     assert signed(value) == text
+
+
+def test_short_words_are_not_broken_in_a_narrow_column() -> None:
+    assert Cell(text="quotable, by 3 launches").whole
+    assert Cell(text="").whole
+    assert not Cell(text="of mobilenet_v3_small_1.0_224_int8.tflite").whole

@@ -123,11 +123,12 @@ def _speed_of_host(gathered: Gathered) -> Tile | None:
     for host in gathered.host:
         found = {gathered.subject.role(result.conditions.model_sha256): result for result in host.results}
         if "int8" in found:
+            unstable = "unstable; " if any(found[file].warnings for file in found) else ""
             beside = f"float {milliseconds(found['float'].median_us)}; " if "float" in found else ""
             return Tile(
                 label="int8 latency",
                 value=milliseconds(found["int8"].median_us),
-                detail=f"{beside}on {found['int8'].conditions.device}, not a phone",
+                detail=f"{unstable}{beside}on {found['int8'].conditions.device}, not a phone",
             )
     return None
 

@@ -110,7 +110,11 @@ def _of_score(
             tone="unsure",
             text=f"Not decided: these are too few images to tell a loss from none; {figures}.{needed}",
         )
-    return Notice(tone="good", text=f"Good: no loss is shown; {figures}.{needed}")
+    return Notice(
+        tone="unsure",
+        text=f"No loss is shown, and one of up to {plain(-lowest, 2)} points is not excluded; "
+        f"{figures}.{needed}",
+    )
 
 
 def _needed(result: ValidateResult, output: str) -> str:
