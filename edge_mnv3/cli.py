@@ -48,6 +48,8 @@ COMMANDS = {
     "report": _Entry("report", "Write all results of a run as one HTML page."),
     "build": _Entry("build", "Build a Keras MobileNetV3 and save it."),
     "published": _Entry("published", "Show the published accuracies and latencies."),
+    "run": _Entry("run", "Run the whole pipeline as a file says, with gates."),
+    "init": _Entry("init", "Write a commented config for run."),
     "demo": _Entry("demo", "Run the whole pipeline on bundled weights, without network."),
     "doctor": _Entry("doctor", "Check that this machine has what the commands need."),
     "help": _Entry("help", "Show how a command is used."),

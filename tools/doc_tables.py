@@ -50,6 +50,7 @@ from edge_mnv3.core.results import profile as profile_results
 from edge_mnv3.core.results import quantize as quantize_results
 from edge_mnv3.core.results import recipe as recipe_results
 from edge_mnv3.core.results import report as report_results
+from edge_mnv3.core.results import run as run_results
 from edge_mnv3.core.results import stored as stored_results
 from edge_mnv3.core.results import sustained as sustained_results
 from edge_mnv3.core.results import sweep as sweep_results
@@ -96,6 +97,7 @@ TOP_RESULTS = {
     "published": published.Published,
     "demo": demo_results.DemoResult,
     "report": report_results.ReportResult,
+    "run": run_results.RunResult,
 }
 RESULT_MODULES = (
     model_results,
@@ -127,6 +129,7 @@ RESULT_MODULES = (
     trend_results,
     binary_results,
     report_results,
+    run_results,
     stated,
     package_results,
     verify_results,

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+LIST_ITEM = "list_item"  # of the callback of an option that is a list: click's type of one value
+
 
 def list_of(item: Any) -> Callable[[click.Context, click.Parameter, str | None], tuple[Any, ...]]:
     """Makes the callback of an option that takes several values of one type, each once, in the order given.
@@ -22,4 +24,5 @@ def list_of(item: Any) -> Callable[[click.Context, click.Parameter, str | None],
         words = [] if text is None else [word.strip() for word in text.split(",")]
         return tuple(dict.fromkeys(item.convert(word, parameter, context) for word in words))
 
+    vars(read)[LIST_ITEM] = item
     return read

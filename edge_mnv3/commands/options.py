@@ -172,8 +172,9 @@ _model_options = all_options(
         default=IMAGENET_WEIGHTS,
         show_default=True,
         type=PATH_OR_WORD,
-        metavar="imagenet|none|PATH",
-        help="Give a variant published weights, random ones, or a .h5, .weights.h5 or .keras file.",
+        metavar="imagenet|none|demo|PATH",
+        help="Give a variant published weights, random ones, those of the demo's digits, or a .h5, "
+        ".weights.h5 or .keras file.",
     ),
 )
 

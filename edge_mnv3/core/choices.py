@@ -58,11 +58,13 @@ DIAGNOSIS_SAMPLES = 64  # images that `diagnose` runs where no number is given
 
 IMAGENET_WEIGHTS = "imagenet"
 RANDOM_WEIGHTS = "none"
+DEMO_WEIGHTS = "demo"  # those of the bundled classifier of handwritten digits
 
 QUANTIZED_FOLDER = Path("edge_mnv3_out")
 MODELS_FOLDER = Path("edge_mnv3_models")
 DEMO_FOLDER = Path("edge_mnv3_demo")
 SWEEP_FOLDER = Path("edge_mnv3_sweep")
+RUN_CONFIG = Path("edge-mnv3.toml")
 HISTORY_FILE = Path("edge_mnv3_history.jsonl")
 ExportForm = Literal["csv", "bencher", "github-action-benchmark", "pyperf", "perfetto"]
 EXPORT_FORMS: tuple[ExportForm, ...] = get_args(ExportForm)

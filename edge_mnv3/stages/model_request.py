@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edge_mnv3.core.choices import DEMO_WEIGHTS
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.input_range import parse_input_range
 from edge_mnv3.core.input_size import parse_input_size
@@ -54,9 +55,18 @@ def _variant_request(options: Mapping[str, Any]) -> GraphRequest:
         variant=parse_variant(options["variant"], options["alpha"]),
         input_size_px=None if size is None else size.height_px,
         classes=options["classes"],
-        weights=options["weights"],
+        weights=_weights(options["weights"]),
         include_softmax=options["include_softmax"] is not False,
     )
+
+
+def _weights(stated: str) -> str:
+    """Weights as a request has them: those of the demo are a file."""
+    if stated != DEMO_WEIGHTS:
+        return stated
+    from edge_mnv3.stages.demo import demo_weights
+
+    return str(demo_weights())
 
 
 def _model_request(options: Mapping[str, Any], given: frozenset[str]) -> ModelRequest:

@@ -24,12 +24,14 @@ from edge_mnv3.html_report.page import render
 from edge_mnv3.html_report.recognition import FoundResult, recognize
 from edge_mnv3.html_report.sections.every import Told, sections_of, title_of
 from edge_mnv3.html_report.words import MINUS
+from edge_mnv3.stages.run_plan import RUN_FILE
 from edge_mnv3.stages.sweep import SWEEP_FILE
 from edge_mnv3.stages.sweep_kept import KEYS_FILE
 from edge_mnv3.stages.sweep_measure import HELD_OUT_FILE
 
 REPORT_FILE = "report.html"
-_NOTES = (KEYS_FILE, HELD_OUT_FILE)  # what sweep keeps for itself
+# What sweep and run keep for themselves, and results of stages that have no part in the page.
+_NOTES = (KEYS_FILE, HELD_OUT_FILE, RUN_FILE, "package.json", "report.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from edge_mnv3.core.cache import cache_key
 from edge_mnv3.core.choices import IMAGENET_WEIGHTS
-from edge_mnv3.core.errors import InputFileError, OutputError
+from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.hashing import sha256_file, sha256_folder
-from edge_mnv3.core.outputs import STAGING_PREFIX, check_writable, write_text
+from edge_mnv3.core.outputs import write_text
+from edge_mnv3.core.owned_folders import check_owned_folder, owned_folder
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest
@@ -136,62 +136,13 @@ def check_sweep_folder(folder: Path) -> None:
     Raises:
         OutputError: It is another one, or cannot be written to.
     """
-    check_writable([folder / MARK_FILE], force=True)
-    if folder.is_dir() and not (folder / MARK_FILE).is_file() and any(folder.iterdir()):
-        raise OutputError(
-            f"output folder {folder}", "a folder with other files", "a new one, or that of an earlier sweep"
-        )
+    check_owned_folder(folder, mark=MARK_FILE, kind="sweep")
 
 
-@contextmanager
-def sweep_folder(folder: Path) -> Iterator[None]:
+def sweep_folder(folder: Path) -> AbstractContextManager[None]:
     """Makes a sweep's folder, and keeps other sweeps out of it for the time of a block.
 
     Raises:
         OutputError: It is in use, is another one, or cannot be written to.
     """
-    check_sweep_folder(folder)
-    made = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / MARK_FILE).open("a+b")
-    except OSError as error:
-        raise OutputError(f"output folder {folder}: {error.strerror}", next_step="use another -o") from error
-    try:
-        with file:
-            if not _locked(file.fileno()):
-                raise OutputError(
-                    f"output folder {folder}",
-                    "one that another sweep is writing in",
-                    next_step="use another -o",
-                )
-            yield
-    finally:
-        # What was interrupted before its first point leaves nothing.
-        if made and {path.name for path in folder.iterdir()} == {MARK_FILE}:
-            (folder / MARK_FILE).unlink()
-            folder.rmdir()
-
-
-def remove_unfinished(folder: Path) -> None:
-    """Removes what a killed run was just writing in a point's folder."""
-    import shutil
-
-    for path in folder.glob(f"{STAGING_PREFIX}*") if folder.is_dir() else ():
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _locked(descriptor: int) -> bool:
-    """Locks a file until it is closed, or its process ends in any way."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    return owned_folder(folder, mark=MARK_FILE, kind="sweep")

@@ -13,6 +13,7 @@ from edge_mnv3.core.choices import IMAGENET_WEIGHTS, Kernels
 from edge_mnv3.core.errors import CalibrationDataError, ModelNotLoadedError, RuntimeUnavailableError
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.outputs import write_text
+from edge_mnv3.core.owned_folders import remove_unfinished
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.requests import AnyPath
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result, read_result
@@ -29,7 +30,7 @@ from edge_mnv3.stages.cost import CostRequest, cost
 from edge_mnv3.stages.float_model import ModelRequest
 from edge_mnv3.stages.quantize import quantize
 from edge_mnv3.stages.sweep_images import SweepImages
-from edge_mnv3.stages.sweep_kept import VALIDATE_FILE, Done, quantize_key, remove_unfinished
+from edge_mnv3.stages.sweep_kept import VALIDATE_FILE, Done, quantize_key
 from edge_mnv3.stages.sweep_request import GridPoint, SweepRequest
 from edge_mnv3.stages.validate import ValidateRequest, validate
 from edge_mnv3_quantization.exploring import file_cost

@@ -1,0 +1,117 @@
+"""`edge-mnv3 run`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_mnv3.commands.exit_codes import EXPECTED_ERROR, GATE_FAILED
+from edge_mnv3.commands.options import json_option
+from edge_mnv3.commands.run_tables import stage_command
+from edge_mnv3.commands.showing import say, show, suggest
+from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.types import PATH
+from edge_mnv3.core.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from edge_mnv3.core.results.run import RunResult, StageName
+    from edge_mnv3.stages.run_plan import Executed
+
+
+@click.command("run")
+@click.argument("config", required=False, type=PATH, metavar="[RUN.toml]")
+@click.option(
+    "-o",
+    "--output-dir",
+    "folder",
+    type=PATH,
+    metavar="DIR",
+    help="Keep everything in this folder; what is there and has not changed is not made again.  "
+    "[default: output_dir of the file, or its name and _run, beside it]",
+)
+@click.option(
+    "--junit",
+    type=PATH,
+    metavar="FILE.xml",
+    help="Also write a test case for each stage and each gate, as JUnit has them.",
+)
+@json_option
+def command(config: Path | None, folder: Path | None, junit: Path | None, as_json: bool) -> None:
+    """Run the whole pipeline as a file says, with gates, and go on where it was interrupted.
+
+    RUN.toml has a table for each stage that is to run: quantize, validate, diagnose, cost, bench, package,
+    report. Their keys are the options of these commands, with underscores; [gates] has limits. Without
+    RUN.toml: edge-mnv3.toml in this folder, or [tool.edge-mnv3] in pyproject.toml. Paths are relative to the
+    file. A stage takes what earlier stages wrote.
+
+    Exit code 1: a stage failed. Exit code 3: a gate failed; no bench and no bundle are made after it.
+
+    \b
+    Examples:
+      edge-mnv3 init && edge-mnv3 run
+      edge-mnv3 run flowers.toml -o out --junit gates.xml
+      edge-mnv3 run out/run.toml
+    """
+    from edge_mnv3.commands.run_config import find_config, read_config
+    from edge_mnv3.stages.run import run
+
+    request = read_config(find_config(config), folder=folder, junit=junit)
+    reporter = TerminalReporter()
+    result = run(request, execute, reporter)
+    reporter.close()
+    show(result, table, as_json=as_json)
+    failed = next((stage for stage in result.stages if stage.status == "failed"), None)
+    if failed is not None:
+        say(f"error: {failed.name}: {failed.reason}", err=True)
+        suggest(("run", request.config, *(() if folder is None else ("-o", folder))))
+        click.get_current_context().exit(EXPECTED_ERROR)
+    if not result.passed:
+        click.get_current_context().exit(GATE_FAILED)
+
+
+def execute(stage: StageName, words: Sequence[str]) -> Executed:
+    """Runs a stage's command in this process; its progress goes where that of all commands goes.
+
+    Raises:
+        EdgeMnv3Error: As the command does; an `ArgumentError` where it refuses its command line.
+    """
+    from edge_mnv3.stages.run_plan import Executed
+
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="surrogateescape", write_through=True)
+    code = 0
+    with contextlib.redirect_stdout(printed):
+        try:
+            parent = click.get_current_context(silent=True)
+            called = stage_command(stage)
+            with called.make_context(stage, list(words), parent=parent) as context:
+                called.invoke(context)
+        except click.exceptions.Exit as ended:
+            code = ended.exit_code
+        except click.UsageError as error:
+            raise ArgumentError(" ".join(error.format_message().split())) from error
+    printed.seek(0)
+    return Executed(code, printed.read())
+
+
+def table(result: RunResult) -> str:
+    """Writes a result for people."""
+    from edge_mnv3.stages.run_junit import gate_words
+
+    lines = [f"{'stage':<12}{'':<9}{'seconds':>8}"]
+    for stage in result.stages:
+        seconds = f"{stage.seconds:.1f}" if stage.status in ("ran", "failed") else ""
+        lines.append(f"{stage.name:<12}{stage.status:<9}{seconds:>8}  {stage.reason}".rstrip())
+    if result.gates:
+        width = max(len(gate.name) for gate in result.gates) + 2
+        lines += ["", "gate"]
+        lines += [
+            f"{gate.name:<{width}}{'passed' if gate.passed else 'FAILED':<9}{gate_words(gate)}"
+            for gate in result.gates
+        ]
+    lines += ["", f"all of it is in {result.folder}"]
+    return "\n".join(lines)

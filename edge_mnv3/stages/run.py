@@ -1,0 +1,293 @@
+"""The stage `run`: the pipeline of a config, resumed where it was, with gates."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edge_mnv3.core.errors import EdgeMnv3Error, OutputError
+from edge_mnv3.core.outputs import check_writable, write_text
+from edge_mnv3.core.owned_folders import check_owned_folder, owned_folder, remove_unfinished
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
+from edge_mnv3.core.results.json_format import to_json
+from edge_mnv3.core.results.run import RunGate, RunOutput, RunResult, RunStage, StageStatus
+from edge_mnv3.core.versions import versions
+from edge_mnv3.packaging.arm import arm_folder
+from edge_mnv3.stages.report import REPORT_FILE
+from edge_mnv3.stages.run_config_file import config_text
+from edge_mnv3.stages.run_gates import SIZE, size_gate, stage_gates
+from edge_mnv3.stages.run_junit import check_junit, write_junit
+from edge_mnv3.stages.run_kept import Noted, Notes, location_sha256, stage_key
+from edge_mnv3.stages.run_plan import CONFIG_FILE, RUN_FILE, RUN_MARK, Execute, RunRequest, StagePlan
+from edge_mnv3.stages.sweep_kept import code_sha256
+
+BUNDLE = "bundle"
+_AFTER_A_FAILED_GATE = ("bench", "package")  # stages that are left out then: dear, or of no use
+_PAIR = ("float", "int8")
+
+
+def run(request: RunRequest, execute: Execute, reporter: Reporter = SILENT) -> RunResult:
+    """Runs the stages of a config one after the other, and keeps those of which nothing has changed.
+
+    A stage that fails ends the run: the others are skipped. A gate that fails does not: what makes no sense
+    then is skipped (`bench`, `package`), all else runs. The folder holds `run.toml`, which repeats the run,
+    the JSON of each stage, and `run.json`.
+
+    Args:
+        request: What to run.
+        execute: Runs the command of a stage.
+        reporter: Told which stages are kept, and warned of what a repeated run does not find as it was.
+
+    Raises:
+        InputFileError: A file or folder that the config names cannot be read; nothing was run.
+        OutputError: The folder is not one of a run, is in use, or cannot be written to.
+        KeyboardInterrupt: Ctrl-C: the same call goes on where it was.
+    """
+    check_owned_folder(request.folder, mark=RUN_MARK, kind="run")
+    if request.junit is not None:
+        check_junit(request.junit)
+    hashes: dict[str, dict[str, str | None]] = {
+        plan.name: {location.key: location_sha256(location) for location in plan.locations}
+        for plan in request.stages
+    }
+    for text in _changes(request, hashes):
+        reporter.warn(text)
+    with owned_folder(request.folder, mark=RUN_MARK, kind="run"):
+        remove_unfinished(request.folder)
+        going = _Run(request, execute, reporter, hashes)
+        result = going.all()
+    if request.junit is not None:
+        write_junit(request.junit, result)
+    return result
+
+
+def _changes(request: RunRequest, hashes: Mapping[str, Mapping[str, str | None]]) -> list[str]:
+    """What is not as it was when a run wrote this config."""
+    then, now = request.repeated, versions()
+    changed = [
+        f"{name} is {now.get(name, 'not here')}, and was {version} when {request.config} was written"
+        for name, version in then.versions.items()
+        if now.get(name) != version
+    ]
+    for plan in request.stages:
+        for location in plan.locations:
+            known, found = then.inputs.get(location.path), hashes[plan.name][location.key]
+            if known is not None and found != known:
+                changed.append(
+                    f"{location.place}: {location.path} is not what it was when {request.config} was written"
+                )
+    return changed
+
+
+class _Run:
+    """A run that is going on."""
+
+    def __init__(
+        self,
+        request: RunRequest,
+        execute: Execute,
+        reporter: Reporter,
+        hashes: Mapping[str, Mapping[str, str | None]],
+    ) -> None:
+        self._request, self._execute, self._reporter, self._hashes = request, execute, reporter, hashes
+        self._folder = request.folder
+        self._notes = Notes(request.folder)
+        self._surroundings = {"versions": versions(), "code": code_sha256()}
+        self._stages: list[RunStage] = []
+        self._gates: list[RunGate] = []
+        self._pair: dict[str, Path] = {}
+        self._failed = ""
+
+    def all(self) -> RunResult:
+        """Runs every stage that has its turn."""
+        text = config_text(self._request, self._hashes, versions())
+        write_text(self._folder / CONFIG_FILE, text, force=True)
+        planned = {plan.name for plan in self._request.stages}
+        for name in self._notes.names():
+            if name not in planned:
+                self._notes.forget(name)
+        self._write(finished=False)
+        for plan in self._request.stages:
+            self._stage(plan)
+            self._write(finished=False)
+        return self._write(finished=True)
+
+    def _stage(self, plan: StagePlan) -> None:
+        reason = self._why_not(plan)
+        if reason:
+            self._notes.forget(plan.name)
+            self._end(plan, "skipped", 0.0, reason)
+            return
+        used = self._used(plan)
+        self._check_outputs(plan)
+        around = self._around(plan)
+        key = stage_key(plan, self._hashes[plan.name], used, around)
+        noted = self._notes.done(plan.name, key)
+        if noted is not None:
+            self._reporter.note(f"{plan.name}: kept, nothing that it depends on has changed")
+            self._done(plan, noted)
+            self._end(plan, "kept", 0.0, "nothing that it depends on has changed", noted.outputs)
+            return
+        self._notes.forget(plan.name)
+        self._reporter.note(f"{plan.name}:")
+        started = time.perf_counter()
+        try:
+            code, paths = self._executed(plan)
+        except EdgeMnv3Error as error:
+            self._failed = plan.name
+            self._end(plan, "failed", time.perf_counter() - started, str(error))
+            return
+        seconds = time.perf_counter() - started
+        noted = self._notes.note(plan.name, key, code, paths)
+        self._done(plan, noted)
+        self._end(plan, "ran", seconds, "", noted.outputs)
+
+    def _why_not(self, plan: StagePlan) -> str:
+        """Why a stage has no turn; empty where it has."""
+        if self._failed:
+            return f"{self._failed} failed"
+        failed = [gate.name for gate in self._gates if not gate.passed]
+        if failed and plan.name in _AFTER_A_FAILED_GATE:
+            return f"the gate {failed[0]} failed"
+        return ""
+
+    def _executed(self, plan: StagePlan) -> tuple[int, list[Path]]:
+        """Runs a stage's command; returns its exit code and what it wrote.
+
+        Raises:
+            EdgeMnv3Error: The command failed, in whole or in part.
+        """
+        code, text = self._execute(plan.name, self._words(plan))
+        if code not in (0, 3):
+            raise OutputError(f"{plan.name} ended with exit code {code}, as it says above")
+        result = self._folder / f"{plan.name}.json"
+        if plan.name == "quantize":
+            made = read_quantize_result(result)
+            files = [Path(made.float_path), Path(made.int8_path)]
+            return code, [*(self._folder / file.name for file in files), result]
+        write_text(result, text, force=True)
+        more = {"package": [self._bundle(plan)], "report": [self._folder / REPORT_FILE]}.get(plan.name, [])
+        return code, [result, *more, *plan.outputs]
+
+    def _words(self, plan: StagePlan) -> list[str]:
+        """The command line of a stage: what the config gives, and what earlier stages wrote."""
+        pair = {name: path for name, path in self._pair.items() if name not in plan.given}
+        options, arguments = ["--json"], list(plan.arguments)
+        if plan.name not in ("validate", "cost"):
+            options.append("--force")
+        if plan.name == "quantize":
+            options.append(f"--output-dir={self._folder}")
+        elif plan.name in ("validate", "diagnose"):
+            options += [f"--{name}={path}" for name, path in pair.items()]
+        elif plan.name == "cost" and "files" not in plan.given:
+            arguments = [str(self._pair["int8"])]
+        elif plan.name == "bench" and not plan.given & {"files", "log", "variant"}:
+            arguments = [str(self._pair[name]) for name in _PAIR]
+        elif plan.name == "package":
+            options += [f"--output={self._bundle(plan)}", *self._evidence(plan)]
+            arguments = arguments or [str(self._packaged())]
+        elif plan.name == "report":
+            options.append(f"--output={self._folder / REPORT_FILE}")
+            arguments = [str(self._folder)]
+        return [*plan.options, *options, "--", *arguments]
+
+    def _evidence(self, plan: StagePlan) -> list[str]:
+        """The results that a bundle holds, where the config names no others."""
+        return [f"--{name}={self._folder / name}.json" for name in self._measured(plan)]
+
+    def _measured(self, plan: StagePlan) -> list[str]:
+        done = {stage.name for stage in self._stages if stage.status in ("ran", "kept")}
+        return [name for name in ("validate", "bench") if name in done and name not in plan.given]
+
+    def _packaged(self) -> Path:
+        return self._folder if (self._folder / QUANTIZE_FILE).is_file() else self._pair["int8"]
+
+    def _bundle(self, plan: StagePlan) -> Path:
+        return self._folder / (f"{BUNDLE}.zip" if "--zip" in plan.options else BUNDLE)
+
+    def _used(self, plan: StagePlan) -> list[Path]:
+        """What a stage reads of what earlier ones wrote."""
+        if plan.name == "quantize":
+            return []
+        pair = [self._pair[name] for name in _PAIR if name in self._pair]
+        made = [path for path in (self._folder / QUANTIZE_FILE,) if path.is_file()]
+        if plan.name in ("validate", "diagnose", "cost", "bench"):
+            return [*pair, *(made if plan.name in ("validate", "diagnose") else [])]
+        if plan.name == "package":
+            return [*pair, *made, *(self._folder / f"{name}.json" for name in self._measured(plan))]
+        ended = [stage for stage in self._stages if stage.status in ("ran", "kept")]
+        return [*pair, *(self._folder / f"{stage.name}.json" for stage in ended)]
+
+    def _around(self, plan: StagePlan) -> dict[str, object]:
+        """What else a stage depends on: versions, and the machine of what is measured or counted."""
+        around: dict[str, object] = dict(self._surroundings)
+        if plan.name == "bench":
+            around["machine"] = [platform.node(), platform.machine(), platform.processor()]
+        if plan.name == "cost":
+            around["arm"] = str(arm_folder())
+        return around
+
+    def _check_outputs(self, plan: StagePlan) -> None:
+        """Refuses to overwrite what no stage wrote.
+
+        Raises:
+            OutputError: With what to do.
+        """
+        for path in plan.outputs:
+            check_writable([path], force=self._notes.wrote(path))
+
+    def _done(self, plan: StagePlan, noted: Noted) -> None:
+        """Takes over what a stage made, and holds it against its gates."""
+        result = self._folder / f"{plan.name}.json"
+        if plan.name == "quantize":
+            made = read_quantize_result(result)
+            named = zip(_PAIR, (made.float_path, made.int8_path), strict=True)
+            self._pair = {name: self._folder / Path(path).name for name, path in named}
+        else:
+            for name in _PAIR:
+                stated = plan.text(name)
+                if stated is not None:
+                    self._pair.setdefault(name, Path(stated))
+        limits = self._request.gates
+        gates = list(stage_gates(plan.name, noted.code, limits, result))
+        if SIZE in limits and "int8" in self._pair and all(gate.name != SIZE for gate in self._gates):
+            gates.append(size_gate(plan.name, limits, self._pair["int8"]))
+        for gate in gates:
+            if not gate.passed:
+                self._reporter.warn(f"the gate {gate.name} failed")
+        self._gates += gates
+
+    def _end(
+        self,
+        plan: StagePlan,
+        status: StageStatus,
+        seconds: float,
+        reason: str,
+        outputs: Sequence[RunOutput] = (),
+    ) -> None:
+        self._stages.append(
+            RunStage(
+                name=plan.name,
+                status=status,
+                seconds=round(seconds, 3),
+                reason=reason,
+                outputs=tuple(outputs),
+            )
+        )
+
+    def _write(self, *, finished: bool) -> RunResult:
+        good = not self._failed and all(gate.passed for gate in self._gates)
+        result = RunResult(
+            folder=str(self._folder),
+            config=str(self._request.config),
+            finished=finished,
+            passed=finished and good,
+            stages=tuple(self._stages),
+            gates=tuple(self._gates),
+            versions=versions(),
+        )
+        write_text(self._folder / RUN_FILE, to_json(result), force=True)
+        return result

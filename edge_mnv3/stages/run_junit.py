@@ -1,0 +1,109 @@
+"""A run as JUnit XML: a test case for each stage and each gate, as GitHub, GitLab and Jenkins read it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+from edge_mnv3.core.errors import OutputError
+from edge_mnv3.core.outputs import check_writable, write_text
+from edge_mnv3.core.results.run import RunGate, RunResult, RunStage
+
+_SUITES = "edge-mnv3 run"
+_NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def check_junit(path: Path) -> None:
+    """Refuses a path that cannot be written, or at which something else lies than such a file.
+
+    Raises:
+        OutputError: One of the two.
+    """
+    check_writable([path], force=True)
+    if not path.exists():
+        return
+    try:
+        start = path.read_bytes()[:400].decode("utf-8", "replace")
+    except OSError as error:
+        raise OutputError(f"--junit {path}: {error.strerror}") from error
+    if start.strip() and f'<testsuites name="{_SUITES}"' not in start:
+        raise OutputError(f"--junit {path}", "another file of that name", "a name of its own", "use another")
+
+
+def write_junit(path: Path, result: RunResult) -> None:
+    """Writes a run as JUnit XML, over that of an earlier run.
+
+    Raises:
+        OutputError: The system refused to write.
+    """
+    write_text(path, junit(result), force=True)
+
+
+def junit(result: RunResult) -> str:
+    """A run as JUnit XML; what failed is an error where it is a stage, and a failure where it is a gate."""
+    root = ElementTree.Element("testsuites", name=_SUITES)
+    suites = (
+        ("stages", [_stage(stage) for stage in result.stages]),
+        ("gates", [_gate(gate) for gate in result.gates]),
+    )
+    totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    for name, cases in suites:
+        suite = ElementTree.SubElement(root, "testsuite", name=name)
+        counts = {
+            "tests": len(cases),
+            "failures": sum(case.find("failure") is not None for case in cases),
+            "errors": sum(case.find("error") is not None for case in cases),
+            "skipped": sum(case.find("skipped") is not None for case in cases),
+        }
+        for key, count in counts.items():
+            suite.set(key, str(count))
+            totals[key] += count
+        suite.set("time", f"{sum(float(case.get('time', '0')) for case in cases):.3f}")
+        suite.extend(cases)
+    for key, count in totals.items():
+        root.set(key, str(count))
+    root.set("time", f"{sum(stage.seconds for stage in result.stages):.3f}")
+    ElementTree.indent(root)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _stage(stage: RunStage) -> ElementTree.Element:
+    case = _case("stages", stage.name, stage.seconds)
+    if stage.status == "failed":
+        _add(case, "error", stage.reason)
+    elif stage.status == "skipped":
+        _add(case, "skipped", stage.reason)
+    elif stage.reason:
+        ElementTree.SubElement(case, "system-out").text = _text(stage.reason)
+    return case
+
+
+def _gate(gate: RunGate) -> ElementTree.Element:
+    case = _case("gates", gate.name, 0.0)
+    words = gate_words(gate)
+    if gate.passed:
+        ElementTree.SubElement(case, "system-out").text = _text(words)
+    else:
+        _add(case, "failure", words)
+    return case
+
+
+def gate_words(gate: RunGate) -> str:
+    """Says what was measured, and what the limit is."""
+    value = "no figure" if gate.value is None else f"{gate.value:.10g}"
+    detail = f"; {gate.detail}" if gate.detail else ""
+    return f"{value}, limit {gate.limit:.10g}{detail}"
+
+
+def _case(suite: str, name: str, seconds: float) -> ElementTree.Element:
+    return ElementTree.Element("testcase", classname=f"edge-mnv3.{suite}", name=name, time=f"{seconds:.3f}")
+
+
+def _add(case: ElementTree.Element, kind: str, text: str) -> None:
+    ElementTree.SubElement(case, kind, message=_text(text)).text = _text(text)
+
+
+def _text(text: str) -> str:
+    """Without what XML has no form for."""
+    return _NO_XML.sub("\ufffd", text)

@@ -1,0 +1,186 @@
+"""What a run has done already: found by hashes of what a stage depends on, and of what it wrote."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from edge_mnv3.core.cache import cache_key
+from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError
+from edge_mnv3.core.hashing import sha256_file, sha256_folder
+from edge_mnv3.core.outputs import write_text
+from edge_mnv3.core.paths import why_unreadable
+from edge_mnv3.core.results.run import RunOutput, StageName
+from edge_mnv3.stages.run_plan import Location, StagePlan
+from edge_mnv3.stages.sweep_kept import KEYS_FILE
+from edge_mnv3_calibration_data.archives.remote_files import is_url
+from edge_mnv3_calibration_data.source_kinds import is_word, open_images
+
+
+class Noted(NamedTuple):
+    """A stage that is done.
+
+    Attributes:
+        code: The exit code of its command, 0 or 3.
+        outputs: What it wrote.
+    """
+
+    code: int
+    outputs: tuple[RunOutput, ...]
+
+
+def location_sha256(location: Location) -> str | None:
+    """Returns a hash over all that lies at a location, and over the images that a list or manifest names.
+
+    Returns:
+        None where that cannot be told: of a URL. A word for images stands for itself.
+
+    Raises:
+        EdgeMnv3Error: Nothing lies there, or it cannot be read; the text begins with the place.
+    """
+    text, path = location.path, Path(location.path)
+    if is_url(text):
+        return None
+    if location.images and is_word(text):
+        return text
+    try:
+        if not location.images:
+            return path_sha256(path)
+        own = path_sha256(path) if path.exists() else text  # a pattern
+        return own if path.is_dir() else cache_key("images", {"own": own, "files": _listed(text)})
+    except OSError as error:
+        raise InputFileError(
+            f"{location.place}: {path}", why_unreadable(path, error), "a file or folder"
+        ) from error
+    except EdgeMnv3Error as error:
+        raise type(error)(
+            f"{location.place}: {error.what}", error.got, error.expected, error.next_step
+        ) from error
+
+
+def path_sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file, or over the names and hashes of all files of a folder.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return sha256_folder(path) if path.is_dir() else sha256_file(path)
+
+
+def _listed(location: str) -> dict[str, str]:
+    """The files of images that a list, a manifest or a pattern names, those too that cannot be read."""
+    source = open_images(location)
+    contents = (source.content(index) for index in range(source.available or 0))
+    paths = {content.path for content in contents if content is not None and content.path is not None}
+    return {str(path): sha256_file(path) if path.is_file() else "unreadable" for path in sorted(paths)}
+
+
+def stage_key(
+    plan: StagePlan,
+    hashes: Mapping[str, str | None],
+    used: Sequence[Path],
+    surroundings: Mapping[str, object],
+) -> str | None:
+    """Returns a hash over all that a stage depends on; None where that cannot be told.
+
+    Args:
+        plan: The stage.
+        hashes: Of its locations, by their keys.
+        used: What earlier stages wrote and it reads.
+        surroundings: Versions and code, and for measurements the machine.
+    """
+    if None in hashes.values():
+        return None
+    return cache_key(
+        "stage of a run",
+        {
+            "stage": plan.name,
+            "settings": plan.resolved(),
+            "gates": dict(plan.gated),
+            "locations": dict(hashes),
+            "used": {path.name: path_sha256(path) for path in used},
+            "surroundings": dict(surroundings),
+        },
+    )
+
+
+class Notes:
+    """The stages that are done, in a file of the run's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / KEYS_FILE
+
+    def names(self) -> list[str]:
+        """All stages that are noted."""
+        return list(self._read())
+
+    def done(self, stage: StageName, key: str | None) -> Noted | None:
+        """A stage that has the same key, and whose files are what they were; None for any other."""
+        noted = self._read().get(stage)
+        if key is None or not isinstance(noted, dict) or noted.get("key") != key:
+            return None
+        outputs, code = noted.get("outputs"), noted.get("code")
+        if not isinstance(outputs, dict) or not isinstance(code, int):
+            return None
+        try:
+            same = all(path_sha256(self._folder / name) == known for name, known in outputs.items())
+        except OSError:
+            return None
+        return Noted(code, _outputs(outputs)) if same else None
+
+    def note(self, stage: StageName, key: str | None, code: int, paths: Sequence[Path]) -> Noted:
+        """Notes that a stage is done, and what it wrote."""
+        outputs = {self._name(path): path_sha256(path) for path in paths}
+        self._write({**self._read(), stage: {"key": key, "code": code, "outputs": outputs}})
+        return Noted(code, _outputs(outputs))
+
+    def wrote(self, path: Path) -> bool:
+        """Whether a stage wrote what lies at a path now."""
+        name = self._name(path)
+        known = [
+            noted["outputs"].get(name)
+            for noted in self._read().values()
+            if isinstance(noted, dict) and isinstance(noted.get("outputs"), dict)
+        ]
+        return path.is_file() and path_sha256(path) in known
+
+    def forget(self, stage: str) -> None:
+        """Removes what a stage wrote, and the note of it."""
+        data = self._read()
+        noted = data.pop(stage, None)
+        outputs = noted.get("outputs") if isinstance(noted, dict) else None
+        for name, known in outputs.items() if isinstance(outputs, dict) else ():
+            path = self._folder / name
+            try:
+                if path_sha256(path) != known:
+                    continue  # somebody else's by now
+            except OSError:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        if noted is not None:
+            self._write(data)
+
+    def _name(self, path: Path) -> str:
+        inside = path.parent == self._folder
+        return path.name if inside else str(path.absolute())
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            data = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return data if isinstance(data, dict) else {}
+
+    def _write(self, data: dict[str, Any]) -> None:
+        write_text(self._path, json.dumps(data, indent=2) + "\n", force=True)
+
+
+def _outputs(known: Mapping[str, str]) -> tuple[RunOutput, ...]:
+    return tuple(RunOutput(path=name, sha256=sha256) for name, sha256 in known.items())
