@@ -14,6 +14,7 @@ class RecordingReporter(Reporter):
         plans: Texts of the phases of each plan.
         steps: Texts of the steps that began.
         done_and_total: Each progress.
+        notes: Texts of the notes.
         warnings: Texts of the warnings.
     """
 
@@ -21,6 +22,7 @@ class RecordingReporter(Reporter):
         self.plans: list[list[str]] = []
         self.steps: list[str] = []
         self.done_and_total: list[tuple[int, int]] = []
+        self.notes: list[str] = []
         self.warnings: list[str] = []
 
     def plan(self, phases: Sequence[Phase]) -> None:
@@ -31,6 +33,9 @@ class RecordingReporter(Reporter):
 
     def progress(self, done: int, total: int) -> None:
         self.done_and_total.append((done, total))
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)

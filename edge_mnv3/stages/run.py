@@ -95,7 +95,8 @@ class _Run:
         self._request, self._execute, self._reporter, self._hashes = request, execute, reporter, hashes
         self._folder = request.folder
         self._notes = Notes(request.folder)
-        self._surroundings = {"versions": versions(), "code": code_sha256()}
+        self._versions = versions()
+        self._surroundings = {"versions": self._versions, "code": code_sha256()}
         self._stages: list[RunStage] = []
         self._gates: list[RunGate] = []
         self._pair: dict[str, Path] = {}
@@ -103,7 +104,7 @@ class _Run:
 
     def all(self) -> RunResult:
         """Runs every stage that has its turn."""
-        text = config_text(self._request, self._hashes, versions())
+        text = config_text(self._request, self._hashes, self._versions)
         write_text(self._folder / CONFIG_FILE, text, force=True)
         planned = {plan.name for plan in self._request.stages}
         for name in self._notes.names():
@@ -287,7 +288,7 @@ class _Run:
             passed=finished and good,
             stages=tuple(self._stages),
             gates=tuple(self._gates),
-            versions=versions(),
+            versions=self._versions,
         )
         write_text(self._folder / RUN_FILE, to_json(result), force=True)
         return result

@@ -75,7 +75,9 @@ def _listed(location: str) -> dict[str, str]:
     source = open_images(location)
     contents = (source.content(index) for index in range(source.available or 0))
     paths = {content.path for content in contents if content is not None and content.path is not None}
-    return {str(path): sha256_file(path) if path.is_file() else "unreadable" for path in sorted(paths)}
+    return {
+        str(path.absolute()): sha256_file(path) if path.is_file() else "unreadable" for path in sorted(paths)
+    }
 
 
 def stage_key(
