@@ -6,13 +6,43 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import Image
+
+from edge_mnv3.commands.run_config import read_config
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.results.cost import CostGate, CostResult, GateLine
 from edge_mnv3.core.results.json_format import from_json, to_json
-from edge_mnv3.core.results.run import StageName
+from edge_mnv3.core.results.run import RunResult, StageName
 from edge_mnv3.core.results.validate import Gate
+from edge_mnv3.stages import run as stage
 from edge_mnv3.stages.run_plan import Executed
+from recording_reporter import RecordingReporter
 from report_runs import FORMATS, diagnosed, quantized, validated
+
+ALL = """\
+[quantize]
+model = "m.keras"
+calibration = "photos"
+[validate]
+data = "val.csv"
+[diagnose]
+[cost]
+[bench]
+[package]
+[report]
+"""
+EVERY = ["quantize", "validate", "diagnose", "cost", "bench", "package", "report"]
+OUT = Path("run_run")
+
+
+def made_inputs() -> None:
+    """Writes into the current folder what `ALL` reads."""
+    Path("m.keras").write_bytes(b"model")
+    for folder in ("photos", "val"):
+        Path(folder).mkdir()
+        for index in range(2):
+            Image.new("RGB", (8, 8), (index, 0, 0)).save(Path(folder, f"{index}.png"))
+    Path("val.csv").write_text("file,label\nval/0.png,0\nval/1.png,1\n")
 
 
 def option(words: Sequence[str], name: str) -> str | None:
@@ -117,3 +147,14 @@ class Commands:
     def _report(self, words: Sequence[str]) -> str:
         Path(str(option(words, "output"))).write_text("<html>")
         return "{}\n"
+
+
+def run(commands: Commands, text: str = ALL, reporter: RecordingReporter | None = None) -> RunResult:
+    """Runs a config."""
+    Path("run.toml").write_text(text)
+    return stage.run(read_config(Path("run.toml")), commands, reporter or RecordingReporter())
+
+
+def statuses(result: RunResult) -> list[str]:
+    """The status of each stage."""
+    return [each.status for each in result.stages]

@@ -4,69 +4,33 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
-from edge_mnv3.cli import main
-from edge_mnv3.commands import run as run_command
 from edge_mnv3.commands.run_config import read_config
-from edge_mnv3.core.errors import ArgumentError, InputFileError, OutputError
+from edge_mnv3.core.errors import InputFileError, OutputError
 from edge_mnv3.core.owned_folders import owned_folder
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.run import RunResult
 from edge_mnv3.stages import run as stage
 from edge_mnv3.stages.run_plan import RUN_MARK
 from recording_reporter import RecordingReporter
-from report_runs import FORMATS
-from run_doubles import Commands
-from tiny_models import write_classifier
-
-ALL = """\
-[quantize]
-model = "m.keras"
-calibration = "photos"
-[validate]
-data = "val.csv"
-[diagnose]
-[cost]
-[bench]
-[package]
-[report]
-"""
-EVERY = ["quantize", "validate", "diagnose", "cost", "bench", "package", "report"]
-OUT = Path("run_run")
+from run_doubles import ALL, EVERY, OUT, Commands, made_inputs, run, statuses
 
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(stage, "code_sha256", lambda: "code")
-    Path("m.keras").write_bytes(b"model")
-    for folder in ("photos", "val"):
-        Path(folder).mkdir()
-        for index in range(2):
-            Image.new("RGB", (8, 8), (index, 0, 0)).save(Path(folder, f"{index}.png"))
-    Path("val.csv").write_text("file,label\nval/0.png,0\nval/1.png,1\n")
+    made_inputs()
 
 
 @pytest.fixture
 def commands() -> Commands:
     return Commands()
-
-
-def run(commands: Commands, text: str = ALL, reporter: RecordingReporter | None = None) -> RunResult:
-    Path("run.toml").write_text(text)
-    return stage.run(read_config(Path("run.toml")), commands, reporter or RecordingReporter())
-
-
-def statuses(result: RunResult) -> list[str]:
-    return [each.status for each in result.stages]
 
 
 def test_stages_take_what_earlier_ones_wrote(commands: Commands) -> None:
@@ -254,74 +218,6 @@ def test_ctrl_c_leaves_what_is_done(commands: Commands, interrupted: Any) -> Non
     assert not (OUT / ".edge-mnv3-left").exists()
 
 
-def gates_of(result: RunResult) -> list[tuple[str, str, float, float | None, bool]]:
-    return [(each.name, each.stage, each.limit, each.value, each.passed) for each in result.gates]
-
-
-def test_gates(commands: Commands) -> None:
-    Path("b.json").write_text("{}")
-    result = run(
-        commands,
-        f"{ALL}[gates]\nmax_drop_points = 1\nmin_top1_percent = 1\nmin_agreement_percent = 100\n"
-        "max_int8_bytes = 4\nmax_instructions = 5\nmax_instructions_percent = 1\nbaseline = 'b.json'\n",
-    )
-    by_name = {each.name: each for each in result.gates}
-    assert gates_of(result)[:3] == [
-        ("int8_checks", "quantize", 0.0, 0.0, True),
-        ("max_int8_bytes", "quantize", 4.0, 4.0, True),
-        ("max_drop_points", "validate", 1.0, 0.25, True),
-    ]
-    assert by_name["min_top1_percent"].passed
-    agreement = by_name["min_agreement_percent"]
-    assert agreement.value is not None
-    assert agreement.passed == (agreement.value >= 100)
-    assert by_name["max_instructions_percent"].value == 2.0
-    assert by_name["max_instructions_percent"].detail == "m_int8.tflite on a76"
-    assert not by_name["max_instructions"].passed
-    assert (by_name["max_instructions"].value or 0) > 1000
-
-
-def test_after_a_failed_gate_nothing_dear_is_made(commands: Commands) -> None:
-    text = f"{ALL}[gates]\nmax_drop_points = 0.5\n"
-    assert run(commands, text).passed
-    assert (OUT / "bundle").is_dir()
-    commands.drop_points, commands.called = 0.75, []
-    Path("val.csv").write_text("file,label\nval/1.png,1\n")
-    reporter = RecordingReporter()
-    result = run(commands, text, reporter)
-    assert statuses(result) == ["kept", "ran", "kept", "kept", "skipped", "skipped", "ran"]
-    assert result.stages[4].reason == "the gate max_drop_points failed"
-    assert not result.passed
-    assert (result.gates[1].value, result.gates[1].detail) == (0.75, "top-1 drops")
-    assert not (OUT / "bundle").exists()
-    assert reporter.warnings == ["the gate max_drop_points failed"]
-
-
-def test_a_latency_that_is_not_to_be_quoted_is_a_failed_gate(commands: Commands) -> None:
-    commands.codes["bench"] = 3
-    result = run(commands)
-    assert gates_of(result)[-1] == ("bench_quotable", "bench", 0.0, None, False)
-    assert statuses(result)[4:] == ["ran", "skipped", "ran"]
-    assert statuses(run(commands))[4:] == ["kept", "skipped", "kept"]
-
-
-def test_files_of_the_users_instead_of_quantize(commands: Commands) -> None:
-    for name in ("f.tflite", "q.tflite"):
-        Path(name).write_bytes(b"0123456789")
-    text = (
-        '[validate]\nfloat = "f.tflite"\nint8 = "q.tflite"\ndata = "val.csv"\n[cost]\n[bench]\n'
-        "[package]\nvalidate = []\n[gates]\nmax_int8_bytes = 9\n"
-    )
-    result = run(commands, text)
-    assert gates_of(result) == [("max_int8_bytes", "validate", 9.0, 10.0, False)]
-    assert dict(commands.called)["cost"] == ("--json", "--", "q.tflite")
-    commands.called = []
-    run(commands, text.replace("= 9", "= 10"))
-    assert dict(commands.called)["package"][2:] == (
-        *(f"--output={OUT}/bundle", f"--bench={OUT}/bench.json", "--", "q.tflite"),
-    )
-
-
 def test_the_folder_repeats_the_run(commands: Commands) -> None:
     run(commands, f"{ALL}[gates]\nmax_drop_points = 1\nmax_instructions_percent = 2\nbaseline = 'm.keras'\n")
     assert commands.names == [*EVERY[:4], "report"]
@@ -377,46 +273,3 @@ def test_folders_of_others_and_in_use(commands: Commands) -> None:
         pytest.raises(OutputError, match="another run is writing in"),
     ):
         run(commands)
-
-
-def invoked(monkeypatch: pytest.MonkeyPatch, commands: Commands, *arguments: str) -> Result:
-    monkeypatch.setattr(run_command, "execute", commands)
-    return CliRunner().invoke(main, ["run", "run.toml", *arguments])
-
-
-def test_the_command(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("run.toml").write_text(f"{ALL}[gates]\nmax_drop_points = 0.5\n")
-    done = invoked(monkeypatch, commands, "--json", "-o", "out")
-    assert done.exit_code == 0
-    assert json.loads(done.stdout)["passed"]
-    commands.drop_points = 2
-    Path("val.csv").write_text("file,label\nval/1.png,1\n")
-    done = invoked(monkeypatch, commands, "--junit", "j.xml", "-o", "out")
-    assert done.exit_code == 3
-    assert "max_drop_points  FAILED   2, limit 0.5; top-1 drops" in done.stdout
-    suites = ElementTree.parse("j.xml").getroot()
-    assert suites.get("failures") == "1"
-    commands.fail = "diagnose"
-    (Path("out") / "diagnose.json").unlink()
-    done = invoked(monkeypatch, commands, "--junit", "j.xml", "-o", "out")
-    assert done.exit_code == 1
-    assert "error: diagnose: diagnose of a test: got nothing, expected something\n" in done.stderr
-    assert done.stderr.endswith("Next: edge-mnv3 run run.toml -o out\n")
-    Path("j.xml").write_text("mine")
-    assert "another file of that name" in invoked(monkeypatch, commands, "--junit", "j.xml").stderr
-    assert Path("j.xml").read_text() == "mine"
-
-
-def test_commands_run_as_on_the_command_line() -> None:
-    """A result, an error, and a command line that is refused."""
-    write_classifier(Path("m.tflite"), "int8")
-    OUT.mkdir()
-    shutil.copy(FORMATS / "quantize-v3.json", OUT / "quantize.json")
-    code, text = run_command.execute("report", ["--json", "--", str(OUT)])
-    assert (code, json.loads(text)["path"]) == (0, str(OUT / "report.html"))
-    with pytest.raises(InputFileError, match="nowhere"):
-        run_command.execute("report", ["--json", "--", "nowhere"])
-    with pytest.raises(ArgumentError, match="No such option"):
-        run_command.execute("report", ["--jsn", "--", "nowhere"])
-    with pytest.raises(ArgumentError, match="Give either --host or --device"):
-        run_command.execute("bench", ["--json", "--", "m.tflite"])
