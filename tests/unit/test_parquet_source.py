@@ -101,6 +101,36 @@ def test_several_columns_of_classes_are_not_guessed(tmp_path: Path) -> None:
         open_images(tmp_path / "b.parquet")
 
 
+@pytest.mark.parametrize(
+    ("columns", "classes", "labels"),
+    [
+        ({"y": [5.5], "breed": [1]}, ("breed",), [1]),
+        ({"label": ["dog"], "target": [0]}, ("target",), [0]),
+        ({"label": [1], "y": [0]}, ("label", "y"), [1]),
+        ({"y": [1], "coarse": [0]}, ("y", "coarse"), [1]),
+        ({"target": [1], "y": [0]}, ("target", "y"), [None]),
+        ({"target": [1], "y": [0]}, (), [None]),
+        ({"target": [1], "label": [0], "width": [8]}, (), [0]),
+        ({"target": [1], "width": [8]}, (), [1]),
+    ],
+)
+def test_a_column_of_classes_goes_before_a_usual_name(
+    tmp_path: Path, columns: dict[str, list[object]], classes: tuple[str, ...], labels: list[int | None]
+) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    features = {name: {"names": ["cat", "dog"], "_type": "ClassLabel"} for name in classes}
+    table = pyarrow.table({"img": [b"?"], **columns}).replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": features}})}
+    )
+    parquet.write_table(table, tmp_path / "a.parquet")
+    source = open_images(tmp_path / "a.parquet")
+    assert source.labels() == labels
+    told = [remark for remark in source.remarks if "several columns of classes, target and y" in remark]
+    assert bool(told) == (labels == [None])
+
+
 def test_damaged_and_changed_files(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", [(data, 0) for data in IMAGES])
     whole = path.read_bytes()

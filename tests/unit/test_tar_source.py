@@ -96,6 +96,9 @@ def test_a_manifest_finds_the_images_again(tmp_path: Path) -> None:
         ("json", '{"label": 7, "other": 1}', 7, None),
         ("json", '{"class_name": "cat"}', None, "cat"),
         ("json", '{"label": "7"}', 7, None),
+        ("json", '{"label": 7, "class_id": 8}', 7, None),
+        ("json", '{"class_id": 7, "class_name": "cat"}', 7, None),
+        ("json", '{"class": "cat", "class_name": "cat"}', None, "cat"),
         ("json", '{"width": 7}', None, None),
         ("json", "[7]", None, None),
     ],
@@ -113,6 +116,10 @@ def test_labels_of_samples(
         ([("a.jpg", b""), ("a.cls", b"x")], r"label a\.cls in .*a\.tar: got 'x', expected a class number"),
         ([("a.jpg", b""), ("a.cls", b"-1")], r"got '-1', expected a class number from 0 on"),
         ([("a.jpg", b""), ("a.json", b"{")], r"label a\.json in .*expected JSON"),
+        (
+            [("a.jpg", b""), ("a.json", b'{"y": 1, "target": 2}')],
+            r"got target and y, expected one label; call it",
+        ),
         ([("a.jpg", b""), ("a.json", b'{"label": 1.5}')], r"got the label 1\.5, expected a class number"),
         (
             [("a.jpg", b""), ("a.cls", b"1"), ("a.jpg", b"")],
@@ -133,7 +140,7 @@ def test_labels_of_samples(
         ([("train/a/1.jpg", b""), ("val/a/1.jpg", b"")], r"got folders train and val, parts of a data set"),
         ([("a.npy", b"")], r"got none; 1 \.npy member is not read"),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_what_is_wrong_with_members_is_said(
     tmp_path: Path, members: list[tuple[str, bytes]], message: str

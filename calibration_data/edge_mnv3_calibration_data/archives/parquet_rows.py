@@ -77,11 +77,13 @@ def columns_of(file: StoredFile) -> Columns:
         got = f"columns of images {' and '.join(images)}" if images else f"columns {', '.join(schema.names)}"
         raise InputFileError(what, got, "one column of images: a struct of bytes and path, or bytes")
     classes = [name for name, each in told.items() if each.get("_type") == "ClassLabel"]
-    usual = [name for name in LABEL_NAMES if name in schema.names]
-    label = next((name for name in (*usual, *classes) if len(classes) < 2 or name in usual), "")
+    # What the file says is a class goes before a column that is only called as one usually is.
+    usual = [name for name in LABEL_NAMES if name in (classes or schema.names)]
+    possible = usual[:1] if LABEL_NAMES[0] in usual else usual or classes
+    label = possible[0] if len(possible) == 1 else ""
     names = tuple(told.get(label, {}).get("names") or ())
     nested = not _is_bytes(schema.field(images[0]).type)
-    return Columns(images[0], nested, label, names, () if label else tuple(classes))
+    return Columns(images[0], nested, label, names, () if label else tuple(possible))
 
 
 def rows_of(file: StoredFile, columns: Columns) -> Iterator[Row]:

@@ -94,9 +94,14 @@ def _of_json(text: str, what: str) -> Label | None:
         raise CalibrationDataError(what, str(error), "JSON") from error
     if not isinstance(content, dict):
         return None
-    value = next((content[name] for name in LABEL_NAMES if content.get(name) is not None), None)
-    if value is None:
+    given = {name: content[name] for name in LABEL_NAMES if content.get(name) is not None}
+    if not given:
         return None
+    value = next(iter(given.values()))
+    # A number and a name may well be of one class; two numbers, or two names, are of two.
+    alike = [name for name, each in given.items() if isinstance(each, str) == isinstance(value, str)]
+    if LABEL_NAMES[0] not in given and any(given[name] != value for name in alike):
+        raise CalibrationDataError(what, " and ".join(alike), "one label", f"call it {LABEL_NAMES[0]}")
     if isinstance(value, str):
         return Label(int(value), None) if value.strip().isdecimal() else Label(None, value.strip())
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:

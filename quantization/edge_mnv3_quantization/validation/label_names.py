@@ -14,6 +14,7 @@ from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.results.model_facts import Task
 from edge_mnv3_quantization.validation.comparing import Label
 from edge_mnv3_quantization.validation.findings import Finding, NamesUnknown
+from edge_mnv3_quantization.validation.numbered_folders import numbered_by_folder_name
 from edge_mnv3_quantization.validation.synset_labels import numbered_by_synset
 
 _NAMED = 3  # names that messages list
@@ -121,6 +122,12 @@ def labels_of(
         synsets = numbered_by_synset(texts, classes=classes, folders=images.class_names)
         if synsets is not None:
             return Labelled(list(synsets), True, ())
+        if written is None:
+            by_name = numbered_by_folder_name(
+                texts, classes=classes, folders=images.class_names, location=images.location
+            )
+            if by_name is not None:
+                return Labelled(list(by_name[0]), True, (by_name[1],))
     if names is not None:
         if task == "binary" and len(names.names) == 1:
             names = _of_both_classes(names, [text for text in texts if text is not None])
