@@ -1,11 +1,13 @@
 """What an int8 file keeps of float, by the number of calibration images, and with synthetic ones.
 
-    python benchmarks/calibration_size.py --variant small --weights W.h5 --calibration calibration.csv \
+    python -m benchmarks.calibration_size --variant small --weights W.h5 --calibration calibration.csv \
         --data val.csv -o sizes
-    python benchmarks/calibration_size.py --float M_float.tflite --calibration photos/ --data val.csv -o sizes
+    python -m benchmarks.calibration_size --float M_float.tflite --calibration photos/ --data val.csv -o sizes
 
-Prints a Markdown table: top-1 and agreement with float, under XNNPACK and under the built-in kernels, and
-the seconds that the recipe took. Give `--seed` several times for several draws: of few images, which ones
+Prints a Markdown table: top-1 and agreement with float, under XNNPACK and under the built-in kernels, what
+each step to more images bought, with the interval of that on the same labelled images, and the seconds that
+the recipe took. Sizes are 1, 10, 100 and 500; where there are more images, they double up to all of them;
+`--images` names others. Give `--seed` several times for several draws: of few images, which ones
 matters as much as how many.
 
 Each row is written when it is done, and the same command goes on where it stopped; `--rows N` stops after so
@@ -19,15 +21,15 @@ import dataclasses
 import hashlib
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
+from benchmarks.calibration_size_table import Accuracy, Conditions, Row, Table, table
 from edge_mnv3.commands.options import preprocess_option
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.core.choices import KERNELS, SYNTHETIC, Kernels, PreprocessName
@@ -51,81 +53,10 @@ from edge_mnv3_quantization.recipes.config import RECIPES
 from edge_mnv3_quantization.recipes.quantize import quantize
 
 SIZES = (1, 10, 100, 500)
+_GROWTH = 2  # from one size to the next, above those
 COMPARED = tuple(config.name for config in RECIPES.values() if config.benchmarked)
 RECIPE_PACKAGES = ("edge_mnv3_quantization", "edge_mnv3.core.tflite")
 _DIGEST_LENGTH = 12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conditions:
-    """What every row of a table depends on.
-
-    Attributes:
-        calibration_sha256: SHA-256 of the file of calibration images; None for a folder.
-        data_sha256: SHA-256 of the file of labelled images; None for a folder.
-        recipe_sha256: Of the source of all recipes.
-    """
-
-    float_sha256: str
-    calibration: str
-    calibration_sha256: str | None
-    data: str
-    data_sha256: str | None
-    preprocess: PreprocessName
-    recipe_sha256: str
-    versions: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accuracy:
-    """The accuracy of an int8 file under one kind of kernels.
-
-    Attributes:
-        ci95_points: 95 % interval of int8 top-1 less float top-1.
-    """
-
-    top1_percent: float
-    agreement_percent: float
-    ci95_points: tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One int8 file.
-
-    Attributes:
-        kind: `synthetic`, or what the source of the images is: `csv`, `folder` and so on.
-        images: Those that were there, which may be fewer than were asked for.
-        images_sha256: Of their manifest.
-        labelled_images: Images that the accuracies are over.
-        xnnpack: None where it does not load under XNNPACK.
-        builtin: None where it does not load under the built-in kernels.
-        partitions: Subgraphs handed to XNNPACK.
-        quantize_s: Time that the recipe took, without reading the images and making the float file.
-        validate_s: Time of both validations.
-    """
-
-    recipe: str
-    kind: str
-    images: int
-    images_sha256: str
-    seed: int
-    labelled_images: int
-    float_top1_percent: float
-    xnnpack: Accuracy | None
-    builtin: Accuracy | None
-    partitions: int | None
-    int8_sha256: str
-    quantize_s: float
-    validate_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """All rows that are there."""
-
-    conditions: Conditions
-    rows: tuple[Row, ...]
 
 
 class Point(NamedTuple):
@@ -141,6 +72,16 @@ class Point(NamedTuple):
         """Name of its file."""
         kind = f"{SYNTHETIC}_" if self.calibration == SYNTHETIC else ""
         return f"{self.recipe}_{kind}{self.samples}_seed_{self.seed}.json"
+
+
+def sizes_up_to(available: int | None) -> tuple[int, ...]:
+    """The usual sizes, then twice as many each time, and all images that there are at the end."""
+    if available is None or available <= SIZES[-1]:
+        return SIZES
+    sizes = list(SIZES)
+    while sizes[-1] * _GROWTH < available:
+        sizes.append(sizes[-1] * _GROWTH)
+    return (*sizes, available)
 
 
 def points(
@@ -224,6 +165,7 @@ def _accuracy(result: ValidateResult | None) -> Accuracy | None:
         top1_percent=result.figures.int8_top1_percent,
         agreement_percent=result.figures.agreement_percent,
         ci95_points=result.figures.delta.ci95_points,
+        right=None if result.image_answers is None else result.image_answers.int8_right,
     )
 
 
@@ -252,42 +194,6 @@ def _source_sha256() -> str:
         for path in sorted(source.rglob("*.py"))
     ]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Writes Markdown: XNNPACK's figures, the built-in kernels' in brackets, seeds side by side."""
-    if not rows:
-        return "no rows yet"
-    seeds = ", ".join(map(str, dict.fromkeys(row.seed for row in rows)))
-    lines = [
-        f"Float top-1 {rows[0].float_top1_percent:.1f} % of {rows[0].labelled_images} images; seeds {seeds}.",
-        "",
-        "| recipe | calibration images | top-1 % | agreement % | seconds |",
-        "|---|---|---|---|---|",
-    ]
-    for (recipe, kind, images), group in itertools.groupby(rows, key=_heading):
-        same = list(group)
-        cells = [
-            f"`{recipe}`",
-            f"{images}{f', {SYNTHETIC}' if kind == SYNTHETIC else ''}",
-            ", ".join(_pair(row, attrgetter("top1_percent")) for row in same),
-            ", ".join(_pair(row, attrgetter("agreement_percent")) for row in same),
-            ", ".join(f"{row.quantize_s:.1f}" for row in same),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _heading(row: Row) -> tuple[str, str, int]:
-    return row.recipe, row.kind, row.images
-
-
-def _pair(row: Row, number: Callable[[Accuracy], float]) -> str:
-    one, other = (
-        "does not load" if accuracy is None else f"{number(accuracy):.1f}"
-        for accuracy in (row.xnnpack, row.builtin)
-    )
-    return f"{one} ({other})"
 
 
 def float_file(request: GraphRequest, output: Path, reporter: Reporter) -> None:
@@ -360,7 +266,7 @@ def rows_of(
 @click.option("--data", required=True, type=click.Path(exists=True, path_type=Path))
 @preprocess_option
 @click.option("--recipe", "recipes", multiple=True, type=click.Choice(tuple(RECIPES)), default=COMPARED)
-@click.option("--images", "sizes", multiple=True, type=click.IntRange(min=1), default=SIZES)
+@click.option("--images", "sizes", multiple=True, type=click.IntRange(min=1))
 @click.option("--synthetic", default=100, show_default=True, help="Synthetic images; 0 for no such row.")
 @click.option("--seed", "seeds", multiple=True, default=(0,))
 @click.option("--rows", "most_new", type=click.IntRange(min=0), help="Make at most so many new rows.")
@@ -384,9 +290,8 @@ def main(**options: Any) -> None:
         reporter.step("making the float file")
         float_file(request, float_path, reporter)
     conditions = conditions_of(float_path, arguments.calibration, arguments.data, arguments.preprocess)
-    wanted = points(
-        arguments.calibration, arguments.recipes, arguments.sizes, arguments.synthetic, arguments.seeds
-    )
+    sizes = arguments.sizes or sizes_up_to(open_images(arguments.calibration).available)
+    wanted = points(arguments.calibration, arguments.recipes, sizes, arguments.synthetic, arguments.seeds)
     rows = tuple(rows_of(wanted, conditions, float_path, arguments, reporter))
     reporter.close()
     result = Table(conditions=conditions, rows=rows)

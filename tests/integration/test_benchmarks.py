@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks import calibration_size, digits_training, trained_variants
+from benchmarks.calibration_size_table import Accuracy, Row, table
+from edge_mnv3.core.image_marks import packed
 from edge_mnv3.model.arch import parse_variant
 from edge_mnv3.stages.demo import DEMO, demo_weights
 from edge_mnv3_calibration_data.sources.digits import write_digits
+from edge_mnv3_quantization.validation.differences import paired_interval_points
 
 pytestmark = pytest.mark.unmeasured
 
@@ -53,6 +57,37 @@ def test_calibration_size_goes_on_where_it_stopped(tmp_path: Path) -> None:
     # The network takes these 72 digits apart with ease; one of them more or less is chance.
     assert rows[1]["xnnpack"]["top1_percent"] > 95
     assert rows[1]["builtin"]["agreement_percent"] > 95
+
+
+def test_what_more_images_buy_is_told_on_the_same_labelled_images() -> None:
+    assert calibration_size.sizes_up_to(500) == calibration_size.sizes_up_to(None) == (1, 10, 100, 500)
+    assert calibration_size.sizes_up_to(2500) == (1, 10, 100, 500, 1000, 2000, 2500)
+    n, n_right = 100, (60, 70)
+    accuracies = [
+        Accuracy(
+            top1_percent=right,
+            agreement_percent=90.0,
+            ci95_points=(0.0, 0.0),
+            right=packed([place < right for place in range(n)]),
+        )
+        for right in n_right
+    ]
+    row = Row(
+        recipe="fast", kind="csv", images=1, images_sha256="", seed=0, labelled_images=n,
+        float_top1_percent=90.0, xnnpack=None, builtin=accuracies[0], partitions=None, int8_sha256="",
+        quantize_s=1.0, validate_s=1.0,
+    )  # fmt: skip
+    more = dataclasses.replace(row, images=10, xnnpack=accuracies[1], builtin=accuracies[1])
+    unknown = dataclasses.replace(
+        more, images=100, builtin=None, xnnpack=dataclasses.replace(accuracies[1], right=None)
+    )
+    *_, first, second, third = table([row, more, unknown]).splitlines()
+    low, high = paired_interval_points(0, 10, n)
+    assert [line.split(" | ")[3] for line in (first, second, third)] == [
+        "-",
+        f"+10.0 ({low:+.1f}..{high:+.1f})",
+        "-",
+    ]
 
 
 def test_trained_variants_compares_with_stock_and_trains_nothing_twice(tmp_path: Path) -> None:
