@@ -14,8 +14,10 @@ import click
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import (
     CALIBRATION_SAMPLES,
+    DEFAULT_ENGINE,
     DEFAULT_PREPROCESS,
     DEFAULT_RUNTIME,
+    ENGINES,
     IMAGENET_WEIGHTS,
     LABEL_MAPS,
     MADE_CALIBRATION_SAMPLES,
@@ -113,6 +115,31 @@ runtime_option = click.option(
     show_default=True,
     help="Use this TFLite runtime.",
 )
+
+
+def engine_options(does: str) -> Callable[[F], F]:
+    """The options --engine and --scheduler.
+
+    Args:
+        does: What the engine does, such as `Run files`.
+    """
+    return all_options(
+        click.option(
+            "--engine",
+            type=Choice(ENGINES),
+            default=DEFAULT_ENGINE,
+            show_default=True,
+            help=f"{does} on this machine, or by the workers of a Dask scheduler, which see images under the "
+            "paths or URLs that they have here.",
+        ),
+        click.option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="Use the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.",
+        ),
+    )
+
+
 label_map_option = click.option(
     "--label-map",
     type=Choice(LABEL_MAPS),

@@ -10,6 +10,7 @@ import click
 from edge_mnv3.commands.options import (
     SEED_HELP,
     cache_option,
+    engine_options,
     force_option,
     json_option,
     model_options,
@@ -69,6 +70,7 @@ def command() -> None:
     type=click.IntRange(min=1),
     help="Run so many threads, or for 1000 images and more processes.  [default: one a core]",
 )
+@engine_options("Run the model")
 @output_option
 @cache_option
 @force_option
@@ -79,6 +81,12 @@ def collect(request: CollectStatisticsRequest, as_json: bool) -> None:
 
     No image is kept, and memory does not grow with their number. If it is interrupted, the same command goes
     on where it stopped.
+
+    \b
+    Examples:
+      edge-mnv3 statistics collect flowers.keras --calibration photos/ -o all.npz
+      edge-mnv3 statistics collect flowers.keras --calibration /shared/photos \\
+          --engine dask --scheduler tcp://10.0.0.1:8786 -o all.npz
     """
     from edge_mnv3.stages.calibration_statistics import collect_statistics
 

@@ -12,6 +12,7 @@ from edge_mnv3.commands.list_type import list_of
 from edge_mnv3.commands.options import (
     all_options,
     cache_option,
+    engine_options,
     json_option,
     label_map_option,
     preprocess_option,
@@ -189,6 +190,7 @@ _image_options = all_options(
     default=True,
     help="Run labelled images again, and keep nothing of them.",
 )
+@engine_options("Run the labelled images of --data")
 @json_option
 @requests("sweep_request.SweepRequest")
 def command(request: SweepRequest, dry_run: bool, as_json: bool) -> None:
@@ -197,6 +199,9 @@ def command(request: SweepRequest, dry_run: bool, as_json: bool) -> None:
     Every MODEL and variant is quantized with every recipe, target, budget and seed, and measured: one
     table, the Pareto front of accuracy against cost, and its knee. An interrupted sweep goes on where it
     was. Exit code 1: a point failed, and the others are in the table. Exit code 3: none can be recommended.
+
+    With --engine dask the workers run what grows with --data. Quantizing, held-out images and cost stay on
+    this machine: workers need no TensorFlow.
 
     Points of one model are compared by the signal to noise of their logits on calibration images that no
     point was calibrated on, so that --data stays unseen. Several models need --data.
@@ -208,6 +213,8 @@ def command(request: SweepRequest, dry_run: bool, as_json: bool) -> None:
       edge-mnv3 sweep --variants small --recipes stock,fast,accurate --budgets 0 \\
           --calibration train.csv --seeds 0,1,2 --data val.csv --dry-run
       edge-mnv3 sweep --variants small,large_minimalistic --calibration photos/ --data val.csv
+      edge-mnv3 sweep flowers.keras --calibration photos/ --data /shared/val \\
+          --engine dask --scheduler tcp://10.0.0.1:8786
     """
     from edge_mnv3.stages.sweep import plan_sweep, sweep
 

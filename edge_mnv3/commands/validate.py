@@ -10,6 +10,7 @@ import click
 from edge_mnv3.commands import validate_statistics
 from edge_mnv3.commands.exit_codes import GATE_FAILED
 from edge_mnv3.commands.options import (
+    engine_options,
     input_range_option,
     json_option,
     label_map_option,
@@ -21,7 +22,7 @@ from edge_mnv3.commands.options import (
 from edge_mnv3.commands.showing import show, suggest
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
-from edge_mnv3.core.choices import DEFAULT_ENGINE, DEFAULT_KERNEL_CHOICE, ENGINES, KERNEL_CHOICES, TASKS
+from edge_mnv3.core.choices import DEFAULT_KERNEL_CHOICE, KERNEL_CHOICES, TASKS
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.model_facts import InputFacts
@@ -109,19 +110,7 @@ if TYPE_CHECKING:
     default=True,
     help="Run files over all images, and keep nothing.",
 )
-@click.option(
-    "--engine",
-    type=Choice(ENGINES),
-    default=DEFAULT_ENGINE,
-    show_default=True,
-    help="Run files on this machine, or by the workers of a Dask scheduler, which see images under the paths "
-    "that they have here.",
-)
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="Use the workers of this Dask scheduler, such as tcp://10.0.0.1:8786.",
-)
+@engine_options("Run files")
 @click.option(
     "--details",
     is_flag=True,

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from edge_mnv3.core.choices import DEFAULT_PREPROCESS, PreprocessName
+from edge_mnv3.core.choices import DEFAULT_ENGINE, DEFAULT_PREPROCESS, EngineName, PreprocessName
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError
 from edge_mnv3.core.images import (
     ImageSource,
@@ -23,7 +21,6 @@ from edge_mnv3.core.images import (
     unread_warnings,
 )
 from edge_mnv3.core.outputs import check_writable
-from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import SILENT, Phase, Reporter
 from edge_mnv3.core.requests import AnyPath, Count, Request, check_call
 from edge_mnv3.core.results.calibration_statistics import (
@@ -33,6 +30,7 @@ from edge_mnv3.core.results.calibration_statistics import (
 )
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.stages.engines import check_engine, opened_engine, seen_by_all
 from edge_mnv3.stages.float_file import WAITING
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
 from edge_mnv3.stages.open_model import OpenedModel, check_model_packages, open_float_model
@@ -51,8 +49,9 @@ from edge_mnv3_quantization.calibration.counted_files import (
 )
 from edge_mnv3_quantization.calibration.shard_totals import Observation, observation
 from edge_mnv3_quantization.calibration.statistics import network_sha256, observed_network
-from edge_mnv3_quantization.evaluation.contents import images_state
-from edge_mnv3_quantization.evaluation.environment import processor
+from edge_mnv3_quantization.evaluation.contents import ImagesState, images_identity
+from edge_mnv3_quantization.evaluation.engines import LocalEngine
+from edge_mnv3_quantization.evaluation.environment import Environment, environment
 from edge_mnv3_quantization.recipes.expected import OBSERVE_S, READ_IMAGE_S, SMALL_MULTIPLY_ADDS
 
 _OBSERVING = "running the float model over images"
@@ -76,6 +75,9 @@ class CollectStatisticsRequest(Request):
         workers: Threads, or for 1000 images and more processes; None for one a core.
         force: Overwrite the output, and begin anew what was interrupted.
         use_cache: Take the float file from the cache if an equal one was made before, and keep it there.
+        engine: `local`: this machine; `dask`: the workers of a Dask scheduler, which see the images under the
+            same paths.
+        scheduler: Address of the scheduler.
     """
 
     graph: GraphRequest | ModelRequest
@@ -88,14 +90,17 @@ class CollectStatisticsRequest(Request):
     workers: Count | None = None
     force: bool = False
     use_cache: bool = True
+    engine: EngineName = DEFAULT_ENGINE
+    scheduler: str | None = None
 
     def check(self) -> None:
-        """Refuses a shard that is none, and outputs of another kind.
+        """Refuses a shard that is none, outputs of another kind, half an engine.
 
         Raises:
             ArgumentError: With what was expected.
         """
         _shard(self.shard)
+        check_engine(self.engine, self.scheduler, self.workers)
         _check_suffix(self.output)
 
 
@@ -141,7 +146,7 @@ def collect_statistics(request: CollectStatisticsRequest, reporter: Reporter = S
     """Runs the float model over all images of a shard, and writes its statistics.
 
     What was counted is kept beside the output every few seconds: after an interruption, or a `kill -9`, the
-    same call goes on there.
+    same call goes on there. Images that could not be read are tried again then.
 
     Raises:
         ArgumentError: The images are synthetic, or the shard has none.
@@ -153,31 +158,40 @@ def collect_statistics(request: CollectStatisticsRequest, reporter: Reporter = S
     check_model_packages(request.graph)
     output = Path(request.output)
     check_writable([output], force=request.force)
-    source = open_images(request.calibration)
+    source = open_images(seen_by_all(request.calibration, request.engine))
+    source = dataclasses.replace(source, location=str(request.calibration))
     if source.synthetic or source.available is None:
         raise ArgumentError("--calibration", str(request.calibration), "images, such as a folder")
     chosen = _chosen(source, request)
-    with open_float_model(request.graph, use_cache=request.use_cache, reporter=reporter) as opened:
+    with (
+        opened_engine(request.engine, request.scheduler, reporter) as remote,
+        open_float_model(request.graph, use_cache=request.use_cache, reporter=reporter) as opened,
+    ):
         source.check_shape(opened.shape)
         reporter.plan(_phases(len(chosen.images.indices), opened))
         warnings = (*source.remarks, *foreign_labels(source, classes=opened.classes))
         float_model = opened.made()
-    network = observed_network(float_model.content, float_model.input_range)
-    task = observation(network, float_model.shape, request.preprocess)
-    facts = _facts(task, network_sha256(network), float_model, chosen)
-    state = images_state(source, chosen.images.indices)
-    start = _start(output, facts, state, force=request.force)
-    reporter.step(_OBSERVING)
-    began = time.perf_counter()
-    counted = collect(
-        task,
-        chosen.images,
-        facts,
-        start=start,
-        reporter=reporter,
-        on_checkpoint=lambda so_far: save_unfinished(*so_far._replace(images=state), unfinished_path(output)),
-    )
-    seconds = time.perf_counter() - began
+        network = observed_network(float_model.content, float_model.input_range)
+        task = observation(network, float_model.shape, request.preprocess)
+        engine = remote or LocalEngine(request.workers, reporter)
+        where = engine.environment(task, source, environment(task.open_models(), source))
+        facts = _facts(task, network_sha256(network), float_model, chosen, where)
+        state = ImagesState(source, chosen.images.indices)
+        start = _start(output, facts, chosen.images, state, force=request.force)
+        images = dataclasses.replace(chosen.images, engine=engine)
+        reporter.step(_OBSERVING)
+        began = time.perf_counter()
+        counted = collect(
+            task,
+            images,
+            facts,
+            start=start,
+            reporter=reporter,
+            on_checkpoint=lambda so_far: save_unfinished(
+                so_far._replace(images=state.sha256(images.counted_by(so_far))), unfinished_path(output)
+            ),
+        )
+        seconds = time.perf_counter() - began
     check_skipped(counted.facts.skipped, len(chosen.images.indices))
     save_counted(counted, output, force=request.force)
     unfinished_path(output).unlink(missing_ok=True)
@@ -244,16 +258,13 @@ def _chosen(source: ImageSource, request: CollectStatisticsRequest) -> _Chosen:
     if request.samples is not None and request.samples < available:
         indices = sample_order(source, seed=request.seed)[: request.samples]
     number, of = _shard(request.shard)
-    digest = hashlib.sha256()
-    for index in indices:
-        digest.update(source.name(index).encode("utf-8", "surrogateescape") + b"\0")
     mine = indices[number - 1 :: of]
     if not mine:
         raise ArgumentError("--shard", f"{number}/{of} of {len(indices)} images", "a shard with images")
-    return _Chosen(
-        ImagesToCount(source=source, indices=mine, workers=request.workers or available_cores()),
-        CountedImages(sha256=digest.hexdigest(), location=source.location, shards=(number,), of=of),
+    data = CountedImages(
+        sha256=images_identity(source, indices), location=source.location, shards=(number,), of=of
     )
+    return _Chosen(ImagesToCount(source=source, indices=mine), data)
 
 
 def _phases(images: int, opened: OpenedModel) -> list[Phase]:
@@ -261,36 +272,39 @@ def _phases(images: int, opened: OpenedModel) -> list[Phase]:
     return [Phase(WAITING, opened.expected_s), Phase(_OBSERVING, images * each_s)]
 
 
-def _facts(task: Observation, network: str, float_model: FloatModel, chosen: _Chosen) -> StatisticsFacts:
+def _facts(
+    task: Observation, network: str, float_model: FloatModel, chosen: _Chosen, where: Environment
+) -> StatisticsFacts:
     """What the statistics will be of, before any image is counted."""
-    source = chosen.images.source
-    (model,) = task.open_models()
     return StatisticsFacts(
         network_sha256=network,
         models_sha256=(hashlib.sha256(float_model.content).hexdigest(),),
         input_shape=task.shape,
-        preprocess=source.applied_preprocess(task.preprocess),
+        preprocess=chosen.images.source.applied_preprocess(task.preprocess),
         data=(chosen.data,),
         images=0,
         repeated=0,
         skipped=(),
         channels=task.channels,
-        environments=(
-            ", ".join((model.runtime, f"numpy {np.__version__}", source.decoder, f"processor {processor()}")),
-        ),
+        environments=(f"{where.runtime}, numpy {where.numpy}, {where.decoder}, processor {where.processor}",),
         sha256="",
     )
 
 
-def _start(output: Path, facts: StatisticsFacts, state: str, *, force: bool) -> Unfinished | None:
+def _start(
+    output: Path, facts: StatisticsFacts, images: ImagesToCount, state: ImagesState, *, force: bool
+) -> Unfinished | None:
     """What an interrupted run has counted of the same."""
     path = unfinished_path(output)
     if force or not path.exists():
         return None
     start = load_unfinished(path)
     theirs = start.counted.facts
+    (data,), (their_data,) = facts.data, theirs.data
     same = dataclasses.replace(
         facts,
+        # What the images that were counted are is compared below, and the others may have changed.
+        data=(dataclasses.replace(data, sha256=their_data.sha256),),
         images=theirs.images,
         repeated=theirs.repeated,
         skipped=theirs.skipped,
@@ -301,7 +315,7 @@ def _start(output: Path, facts: StatisticsFacts, state: str, *, force: bool) -> 
         for field in dataclasses.fields(StatisticsFacts)
         if getattr(theirs, field.name) != getattr(same, field.name)
     ]
-    if start.images != state:  # what is done is not read again
+    if start.images != state.sha256(images.counted_by(start)):  # what is done is not read again
         others.append("images whose files were changed, moved or copied since")
     if others:
         raise CalibrationDataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,14 @@ from edge_mnv3.core.results.sweep import (
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.tensorflow_package import check_tensorflow
 from edge_mnv3.core.versions import versions
+from edge_mnv3.stages.engines import opened_engine
 from edge_mnv3.stages.open_model import check_model_packages
 from edge_mnv3.stages.sweep_images import FEW_HELD_OUT, SweepImages
 from edge_mnv3.stages.sweep_kept import check_sweep_folder, code_sha256, network_sha256, sweep_folder
 from edge_mnv3.stages.sweep_measure import Measured, Measuring, cost_basis, labelled_figures
 from edge_mnv3.stages.sweep_request import GridPoint, SweepRequest, grid
 from edge_mnv3.stages.sweep_rows import Comparing, recommend, sweep_rows, with_front
+from edge_mnv3_quantization.evaluation.dask_parts import SchedulerError
 from edge_mnv3_quantization.recipes.config import RECIPES
 from edge_mnv3_quantization.recipes.expected import expected_s
 
@@ -81,6 +84,7 @@ def sweep(request: SweepRequest, reporter: Reporter = SILENT) -> SweepResult:
         MissingExtraError: TensorFlow is needed, or for a picture matplotlib, and not installed.
         OutputError: The folder is not one of a sweep, or is in use, or the picture exists and `force` is off.
         RuntimeUnavailableError: As `plan_sweep`.
+        SchedulerError: A Dask scheduler does not answer, or is lost; points that are done are kept.
     """
     check_call("sweep", (SweepRequest,), request, reporter)
     from edge_mnv3_quantization.exploring.plot import plot_sweep
@@ -99,7 +103,8 @@ def sweep(request: SweepRequest, reporter: Reporter = SILENT) -> SweepResult:
     reporter.plan([_phase(step, point, measuring.images) for step, point in zip(steps, points, strict=True)])
     measured: list[SweepPoint] = []
     validated: dict[str, ValidateResult] = {}
-    with sweep_folder(folder):
+    with opened_engine(request.engine, request.scheduler, reporter) as engine, sweep_folder(folder):
+        measuring = dataclasses.replace(measuring, engine=engine)
         for step, point in zip(steps, points, strict=True):
             reporter.step(step)
             found = _point(measuring, point, noting.of(step), validated)
@@ -175,12 +180,14 @@ def _phase(text: str, point: GridPoint, images: SweepImages) -> Phase:
 def _point(
     measuring: Measuring, point: GridPoint, reporter: Reporter, validated: dict[str, ValidateResult]
 ) -> SweepPoint:
-    """Makes and measures one point; an expected error is its failure."""
+    """Makes and measures one point; an expected error is its failure, other than one of all points."""
     try:
         measured = measuring.measure(point, reporter)
         if measured.validated is not None:
             validated[point.name] = measured.validated
         return _measured_point(point, measured, chosen_by_labels=not measuring.images.compares)
+    except SchedulerError:
+        raise
     except EdgeMnv3Error as error:
         return SweepPoint(
             **_names(point),

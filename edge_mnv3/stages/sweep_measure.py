@@ -32,7 +32,8 @@ from edge_mnv3.stages.quantize import quantize
 from edge_mnv3.stages.sweep_images import SweepImages
 from edge_mnv3.stages.sweep_kept import VALIDATE_FILE, Done, quantize_key
 from edge_mnv3.stages.sweep_request import GridPoint, SweepRequest
-from edge_mnv3.stages.validate import ValidateRequest, validate
+from edge_mnv3.stages.validate import ValidateRequest, validated_by
+from edge_mnv3_quantization.evaluation.engines import Engine
 from edge_mnv3_quantization.exploring import file_cost
 from edge_mnv3_quantization.exploring.held_out import Logits, Runs, held_out_figures, logits_of
 
@@ -92,6 +93,7 @@ class Measuring:
         basis: What is taken for cost.
         code: What `code_sha256` gave.
         networks: Each network to what `network_sha256` gave.
+        engine: Who runs labelled images; None for this machine.
         float_logits: The last float file's SHA-256 to its logits on the held-out images.
     """
 
@@ -100,6 +102,7 @@ class Measuring:
     basis: CostBasis
     code: str
     networks: dict[GraphRequest | ModelRequest, str]
+    engine: Engine | None = None
     float_logits: dict[str, Logits] = field(default_factory=dict)
 
     def key(self, point: GridPoint) -> str | None:
@@ -190,7 +193,8 @@ class Measuring:
         self, data: AnyPath, folder: Path, made: QuantizeResult, reporter: Reporter
     ) -> ValidateResult:
         """Always through the store, which knows by itself which images it has seen."""
-        result = validate(
+        result = validated_by(
+            self.engine,
             ValidateRequest(
                 float_path=folder / Path(made.float_path).name,
                 int8_path=folder / Path(made.int8_path).name,
@@ -199,6 +203,8 @@ class Measuring:
                 labels=self.request.labels,
                 label_map=self.request.label_map,
                 use_store=self.request.use_store,
+                engine=self.request.engine,
+                scheduler=self.request.scheduler,
             ),
             reporter,
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from edge_mnv3.core.choices import (
+    DEFAULT_ENGINE,
     DEFAULT_HARD_SWISH,
     DEFAULT_IO,
     DEFAULT_PREPROCESS,
@@ -19,6 +20,7 @@ from edge_mnv3.core.choices import (
     RANDOM_WEIGHTS,
     SWEEP_FOLDER,
     SYNTHETIC,
+    EngineName,
     HardSwishPolicy,
     IoType,
     LabelMap,
@@ -33,6 +35,7 @@ from edge_mnv3.core.results.sweep import COST_CHOICES
 from edge_mnv3.model.arch import Variant, parse_variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.model.weights import PUBLISHED
+from edge_mnv3.stages.engines import check_engine
 from edge_mnv3.stages.float_model import ModelRequest
 from edge_mnv3.stages.model_request import model_request
 from edge_mnv3.stages.open_model import model_name
@@ -79,6 +82,9 @@ class SweepRequest(Request):
         force: Overwrite the picture.
         use_cache: Take float files from the cache, and keep them there.
         use_store: Take what is known of images from the store of results, and keep it there.
+        engine: Who runs `data`: `local`: this machine; `dask`: the workers of a Dask scheduler, which see the
+            images under the same paths. All else is done here.
+        scheduler: Address of the scheduler.
     """
 
     models: Sequence[AnyPath] = ()
@@ -107,6 +113,8 @@ class SweepRequest(Request):
     force: bool = False
     use_cache: bool = True
     use_store: bool = True
+    engine: EngineName = DEFAULT_ENGINE
+    scheduler: str | None = None
 
     def check(self) -> None:
         """Refuses a grid without points, and options that nothing takes.
@@ -127,6 +135,7 @@ class SweepRequest(Request):
                 raise ArgumentError(option, "none", "at least one")
         for recipe in self.recipes:
             check_choice("--recipes", recipe, tuple(RECIPES))
+        check_engine(self.engine, self.scheduler, None)
         self._check_unused()
         if self.weights == RANDOM_WEIGHTS and self.variants:
             raise ArgumentError(
@@ -142,8 +151,12 @@ class SweepRequest(Request):
             "--input-range": self.input_range is not None and not self.models,
             "--labels": self.labels is not None and self.data is None,
             "--label-map": self.label_map is not None and self.data is None,
+            "--engine": self.engine != DEFAULT_ENGINE and self.data is None,
         }
-        needs = {"--input-range": "MODEL", "--labels": "--data", "--label-map": "--data"}
+        needs = {
+            "--input-range": "MODEL",
+            **dict.fromkeys(("--labels", "--label-map", "--engine"), "--data"),
+        }
         for option, without in unused.items():
             if without:
                 wanted = needs.get(option, "--variants")

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from edge_mnv3.core.choices import (
     DEFAULT_ENGINE,
@@ -28,6 +28,9 @@ from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_call
 from edge_mnv3.core.results.model_facts import Task
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.stages.engines import check_engine, opened_engine, seen_by_all
+
+if TYPE_CHECKING:
+    from edge_mnv3_quantization.evaluation.engines import Engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,23 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
         CalibrationDataError: Labels are missing or wrong, or too many images cannot be read.
         ModelFileError: A file is invalid, does not load, or the two do not fit each other.
         RuntimeUnavailableError: The runtime cannot be used.
+        SchedulerError: A Dask scheduler does not answer, or its workers cannot do the work.
+    """
+    check_call("validate", (ValidateRequest,), request, reporter)
+    with opened_engine(request.engine, request.scheduler, reporter) as engine:
+        return validated_by(engine, request, reporter)
+
+
+def validated_by(engine: Engine | None, request: ValidateRequest, reporter: Reporter) -> ValidateResult:
+    """Does as `validate`, with an engine that is open: several comparisons may have the same one.
+
+    Args:
+        engine: The request's engine; None for this machine.
+        request: What to compare.
+        reporter: Told of progress and warnings.
+
+    Raises:
+        EdgeMnv3Error: As `validate`.
     """
     from edge_mnv3.stages.output_names import output_names
     from edge_mnv3.stages.package_inputs import label_files
@@ -112,7 +132,6 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
     from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.validation import accuracy
 
-    check_call("validate", (ValidateRequest,), request, reporter)
     images = open_images(seen_by_all(request.data, request.engine), label_map=request.label_map)
     images = dataclasses.replace(images, location=str(request.data))
     float_path, int8_path = Path(request.float_path), Path(request.int8_path)
@@ -134,10 +153,7 @@ def validate(request: ValidateRequest, reporter: Reporter = SILENT) -> ValidateR
         recorded=recorded_outputs(float_path) or recorded_outputs(int8_path),
     )
     reporter.step("validating")
-    with (
-        opened_engine(request.engine, request.scheduler, reporter) as engine,
-        opened_store(request.store, reporter, use=request.use_store) as store,
-    ):
+    with opened_store(request.store, reporter, use=request.use_store) as store:
         kept = dataclasses.replace(settings, store=store, engine=engine)
         result = accuracy.validate(float_path, int8_path, images, kept, reporter)
     check_skipped(result.skipped, images.available or 0)

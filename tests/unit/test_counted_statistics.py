@@ -6,8 +6,10 @@ import contextlib
 import dataclasses
 import hashlib
 import itertools
+import tempfile
 import zipfile
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
@@ -17,17 +19,20 @@ from hypothesis import strategies as st
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.results.calibration_statistics import CountedImages, StatisticsFacts
 from edge_mnv3.core.results.images import ImageShape, SkippedImage
+from edge_mnv3_quantization.calibration import counted_files
 from edge_mnv3_quantization.calibration.channel_totals import no_totals
 from edge_mnv3_quantization.calibration.counted import (
+    UNTOLD,
     CountedStatistics,
     check_network,
-    counted,
     joined_data,
     merge_warnings,
     merged,
+    of_one_source,
     sorted_digests,
 )
 from edge_mnv3_quantization.calibration.counted_files import (
+    Unfinished,
     load_counted,
     load_unfinished,
     save_counted,
@@ -75,9 +80,13 @@ def part(
         of_image.add([IMAGES[image]])
         totals.merge(of_image)
     digests = sorted_digests(b"".join(digest(image) for image in images))
-    return counted(
+    return of_one_source(
         facts(CountedImages(sha256=data, location="photos", shards=shards, of=of)), totals, digests
     )
+
+
+def digests_of(statistics: CountedStatistics) -> dict[str, bytes]:
+    return {source: digests.tobytes() for source, digests in statistics.digests.items()}
 
 
 def stored(statistics: CountedStatistics, folder: Path) -> bytes:
@@ -100,7 +109,7 @@ def test_any_division_in_any_order_is_the_same_bit_by_bit(
     while len(parts) > 1:  # as merged files are merged again
         parts = [merged(parts[:2]), *parts[2:]][::-1]
     assert parts[0].facts == whole.facts
-    assert parts[0].digests.tobytes() == whole.digests.tobytes()
+    assert digests_of(parts[0]) == digests_of(whole)
     for name in ("low", "high", "sums", "squares"):
         got, wanted = getattr(parts[0].totals, name), getattr(whole.totals, name)
         assert got.tobytes() == wanted.tobytes()
@@ -111,7 +120,7 @@ def test_files_are_the_same_bytes_and_are_read(whole: CountedStatistics, tmp_pat
     assert stored(merged(parts[::-1]), tmp_path) == stored(whole, tmp_path)
     again = load_counted(tmp_path / "a.npz")
     assert again.facts == whole.facts
-    assert again.digests.tobytes() == whole.digests.tobytes()
+    assert digests_of(again) == digests_of(whole)
     with np.load(tmp_path / "a.npz") as archive:
         assert archive["digests"].shape == (12, DIGEST_BYTES)
         assert archive["sums"].dtype == np.int64
@@ -131,16 +140,21 @@ def test_shards_that_are_missing_are_told() -> None:
 
 
 def test_an_image_that_is_in_two_parts_is_refused() -> None:
+    one = part([0, 1, 2], shards=(1,), of=3)
+    with pytest.raises(CalibrationDataError, match=r"got 1 images that are in photos.* and in photos"):
+        merged([one, part([2, 3], data="e")])  # another source
     for others in (
-        {"data": "e"},  # another source
         {},  # the same source again
         {"shards": (2,), "of": 2},  # the source divided in another way
+        {"shards": (1,), "of": 3},
+        {"shards": (4,), "of": 6},  # a part of it
     ):
-        one, other = part([0, 1, 2], shards=(1,), of=3), part([2, 3], **others)
-        with pytest.raises(CalibrationDataError, match=r"got 1 images that are in photos.* and in photos"):
-            merged([one, other])
-    with pytest.raises(CalibrationDataError, match="got 2 images that are in"):
-        merged([part([0, 1], shards=(2,), of=3)] * 2)
+        # Whether or not images are known to be the same.
+        for images in ([2, 3], [5, 6]):
+            with pytest.raises(
+                CalibrationDataError, match=r"got images of photos.*, which are the same source"
+            ):
+                merged([one, part(images, **others)])  # type: ignore[arg-type]
 
 
 def test_an_image_that_a_source_has_twice_counts_twice_in_any_shards() -> None:
@@ -152,6 +166,90 @@ def test_an_image_that_a_source_has_twice_counts_twice_in_any_shards() -> None:
     other = part([5], data="e")
     orders = itertools.permutations([part([0, 1], shards=(1,), of=2), part([1], shards=(2,), of=2), other])
     assert len({merged(order).facts.sha256 for order in orders}) == 1
+
+
+def test_sources_of_one_place_that_are_others_are_told() -> None:
+    both = merged([part([0, 1], shards=(1,), of=2), part([2], shards=(2,), of=2, data="e")])
+    others = "; photos also had other images, which are no shards of these"
+    assert merge_warnings(both.facts) == (
+        f"statistics of photos, shard 1 of 2: not counted: 2{others}",
+        f"statistics of photos, shard 2 of 2: not counted: 1{others}",
+    )
+
+
+@st.composite
+def divided_sources(draw: st.DrawFn) -> list[CountedStatistics]:
+    """Parts of sources, with images that one has twice, that two have, or that are in parts that overlap."""
+    parts = []
+    for source in ("d", "e"):
+        images = draw(st.lists(st.integers(0, 11), min_size=1, max_size=8))
+        of = draw(st.sampled_from([1, 2, 4]))
+        numbers = draw(st.lists(st.integers(1, of), min_size=1, max_size=3, unique=draw(st.booleans())))
+        parts += [
+            part(images[number - 1 :: of] or [0], shards=(number,), of=of, data=source) for number in numbers
+        ]
+    return parts
+
+
+def joined_at_random(parts: list[CountedStatistics], random: Random, folder: Path) -> bytes | None:
+    """The bytes of what is merged in any order, two by two, through files; None where that is refused."""
+    left = list(parts)
+    random.shuffle(left)
+    while len(left) > 1:
+        one, other = left.pop(random.randrange(len(left))), left.pop(random.randrange(len(left)))
+        try:
+            both = merged([one, other])
+        except CalibrationDataError:
+            return None
+        stored(both, folder)
+        left.append(load_counted(folder / "a.npz"))
+    return stored(left[0], folder)
+
+
+@examples(60)
+@given(divided_sources(), st.randoms(use_true_random=False))
+def test_merging_is_one_thing_in_any_order(parts: list[CountedStatistics], random: Random) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        expected = joined_at_random(parts, random, Path(folder))
+        for _ in range(3):
+            assert joined_at_random(parts, random, Path(folder)) == expected
+        digests = {name: [part for part in parts if part.facts.data[0].sha256 == name] for name in "de"}
+        if expected is None:
+            return
+        images = [
+            {bytes(each) for part in some for each in part.digests[name]} for name, some in digests.items()
+        ]
+        assert not set.intersection(*images)  # no image of two sources has gone through
+
+
+def test_sources_are_not_told_by_merged_files_of_the_first_version(tmp_path: Path) -> None:
+    """Of these nothing tells which source has an image twice: an image in common is an error."""
+    both = merged([part([0, 1], shards=(1,), of=2), part([2, 3], data="e")])
+    old = dataclasses.replace(both, digests={UNTOLD: sorted_digests(b"".join(map(digest, range(4))))})
+    stored(old, tmp_path)
+    again = load_counted(tmp_path / "a.npz")
+    assert list(again.digests) == [UNTOLD]
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if name != "counts.npy"}
+    rows = {name.removesuffix(".npy"): content for name, content in members.items() if name != "sha256.txt"}
+    members["sha256.txt"] = counted_files._sha256(rows).encode()
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    first = load_counted(tmp_path / "a.npz")
+    assert digests_of(first) == digests_of(again)
+    apart = merged([first, part([4], shards=(2,), of=2)])
+    assert (apart.facts.images, apart.facts.data[0].shards) == (5, (1,))
+    with pytest.raises(CalibrationDataError, match="got 1 images that are in photos"):
+        merged([first, part([1], shards=(2,), of=2)])
+
+
+def test_counts_that_are_not_those_of_the_images_are_damage(tmp_path: Path) -> None:
+    both = merged([part([0, 1]), part([2, 3], data="e")])
+    wrong = dataclasses.replace(both, digests={"d": both.digests["d"], "x": both.digests["e"]})
+    stored(wrong, tmp_path)
+    with pytest.raises(InputFileError, match="got a damaged file"):
+        load_counted(tmp_path / "a.npz")
 
 
 def test_what_cannot_be_merged_is_refused() -> None:
@@ -237,9 +335,11 @@ def test_other_files_are_refused(whole: CountedStatistics, tmp_path: Path) -> No
 
 def test_unfinished_statistics_are_no_finished_ones(whole: CountedStatistics, tmp_path: Path) -> None:
     path = tmp_path / "a.npz.unfinished"
-    save_unfinished(whole, {0, 3, 9}, "00ff", path)
+    unfinished = Unfinished(whole, frozenset({0, 3, 9}), {1: "cörrupt", 150: "gone"}, "00ff")
+    save_unfinished(unfinished, path)
     again = load_unfinished(path)
-    assert (again.done, again.counted.facts, again.images) == (frozenset({0, 3, 9}), whole.facts, "00ff")
+    assert again._replace(counted=whole) == unfinished
+    assert again.counted.facts == whole.facts
     with pytest.raises(InputFileError, match="got statistics that are not finished"):
         load_counted(path)
     stored(whole, tmp_path)

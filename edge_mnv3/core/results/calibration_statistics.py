@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +15,8 @@ class CountedImages:
     """Images of one source that were counted, or some of its shards.
 
     Attributes:
-        sha256: Hash of the names of the images that were chosen, of all shards, in their order.
+        sha256: Hash of the names of the images that were chosen, of all shards, in their order, of the sizes
+            of their files, and of the bytes of some. Earlier versions took the names alone.
         location: Where they came from, in the user's words; the first one in the alphabet of several.
         shards: Numbers of the shards that were counted, from 1 on; all of them together are shard 1 of 1.
         of: How many shards there are.
@@ -29,6 +31,11 @@ class CountedImages:
     def missing(self) -> tuple[int, ...]:
         """Numbers of the shards that were not counted."""
         return tuple(sorted(set(range(1, self.of + 1)) - set(self.shards)))
+
+    def overlaps(self, other: CountedImages) -> bool:
+        """Whether shards of the same images have some of them in common, however both were divided."""
+        step = math.gcd(self.of, other.of)
+        return any((mine - theirs) % step == 0 for mine in self.shards for theirs in other.shards)
 
     @property
     def text(self) -> str:

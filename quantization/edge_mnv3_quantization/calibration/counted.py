@@ -1,7 +1,7 @@
 """Statistics over any number of images, with what they are of, so that parts from anywhere can be joined.
 
-Beside the totals, 16 bytes of the hash of each image are kept: they show when an image would be counted
-twice.
+Beside the totals, 16 bytes of the hash of each image are kept, with the source that it is of: they show when
+an image would be counted twice.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ from edge_mnv3_quantization.calibration.shard_totals import DIGEST_BYTES
 from edge_mnv3_quantization.graph.network import Network
 
 Digests = npt.NDArray[Any]  # (images,) of `DIGEST_BYTES` bytes, ascending
+UNTOLD = ""
+_ONCE = "leave one of them out, or collect anew, with each image in one part"
 TOTALS = tuple(field.name for field in dataclasses.fields(ChannelTotals))
 
 
@@ -34,12 +37,13 @@ class CountedStatistics:
     Attributes:
         facts: What they are of.
         totals: The totals over the images, of the channels of `observed_values` side by side.
-        digests: The images.
+        digests: The images of each source by its hash, in the order of the hashes. Under `UNTOLD` are those
+            of which a file of an earlier version does not tell the source.
     """
 
     facts: StatisticsFacts
     totals: ChannelTotals
-    digests: Digests
+    digests: Mapping[str, Digests]
 
     def by_value(self, network: Network) -> dict[int, ChannelStatistics]:
         """The statistics of each of `observed_values`.
@@ -55,41 +59,42 @@ def sorted_digests(content: bytes) -> Digests:
     return np.sort(np.frombuffer(content, f"S{DIGEST_BYTES}"))
 
 
-def counted(facts: StatisticsFacts, totals: ChannelTotals, digests: Digests) -> CountedStatistics:
+def of_one_source(facts: StatisticsFacts, totals: ChannelTotals, digests: Digests) -> CountedStatistics:
+    """Makes statistics of images of one source; see `counted`."""
+    (data,) = facts.data
+    return counted(facts, totals, {data.sha256: digests})
+
+
+def counted(
+    facts: StatisticsFacts, totals: ChannelTotals, digests: Mapping[str, Digests]
+) -> CountedStatistics:
     """Makes statistics, and fills in what of the facts follows from them: all numbers, and the hash."""
+    every = np.sort(np.concatenate(list(digests.values())))
     digest = hashlib.sha256(facts.network_sha256.encode())
     for name in TOTALS:
         digest.update(np.ascontiguousarray(getattr(totals, name)).tobytes())
-    digest.update(digests.tobytes())
-    repeated = len(digests) - len(np.unique(digests))
-    facts = dataclasses.replace(facts, images=len(digests), repeated=repeated, sha256=digest.hexdigest())
-    return CountedStatistics(facts=facts, totals=totals, digests=digests)
+    digest.update(every.tobytes())
+    repeated = len(every) - len(np.unique(every))
+    facts = dataclasses.replace(facts, images=len(every), repeated=repeated, sha256=digest.hexdigest())
+    return CountedStatistics(facts=facts, totals=totals, digests=dict(sorted(digests.items())))
 
 
 def merged(parts: Sequence[CountedStatistics]) -> CountedStatistics:
     """Joins statistics of one network; the same bit by bit in any order and however images were divided.
 
-    An image may be in several shards of one source, which then has it more than once; it is an error in
-    parts that overlap.
+    An image may be in several shards of one source, which then has it more than once; it is an error in two
+    sources, and so are shards of one source that overlap.
 
     Raises:
         CalibrationDataError: They are of different networks or preprocessings, or count an image twice.
     """
-    # Shards of one source first: what they have in common is the source's own.
-    ordered = sorted(parts, key=lambda part: [(data.sha256, data.shards) for data in part.facts.data])
-    return functools.reduce(_merged, ordered)
+    return functools.reduce(_merged, parts)
 
 
 def _merged(one: CountedStatistics, other: CountedStatistics) -> CountedStatistics:
     check_alike(one.facts, other.facts)
-    common = len(np.intersect1d(one.digests, other.digests))
-    if common and not _are_apart(one.facts, other.facts):
-        raise CalibrationDataError(
-            "statistics to merge",
-            f"{common} images that are in {_words(one.facts)} and in {_words(other.facts)}",
-            "each image once",
-            "leave one of them out, or collect anew, with each image in one part",
-        )
+    _refuse_overlap(one, other)
+    _refuse_common(one, other)
     totals = one.totals.copy()
     try:
         totals.merge(other.totals)
@@ -106,7 +111,38 @@ def _merged(one: CountedStatistics, other: CountedStatistics) -> CountedStatisti
         ),
         environments=_union(one.facts.environments, other.facts.environments),
     )
-    return counted(facts, totals, np.sort(np.concatenate([one.digests, other.digests])))
+    digests = {
+        source: np.sort(
+            np.concatenate([each.digests[source] for each in (one, other) if source in each.digests])
+        )
+        for source in {*one.digests, *other.digests}
+    }
+    return counted(facts, totals, digests)
+
+
+def _refuse_overlap(one: CountedStatistics, other: CountedStatistics) -> None:
+    """Refuses the same images, divided alike or in other ways."""
+    for mine, theirs in itertools.product(one.facts.data, other.facts.data):
+        if mine.sha256 == theirs.sha256 and mine.overlaps(theirs):
+            raise CalibrationDataError(
+                "statistics to merge",
+                f"images of {mine.text} and of {theirs.text}, which are the same source",
+                "each image once",
+                _ONCE,
+            )
+
+
+def _refuse_common(one: CountedStatistics, other: CountedStatistics) -> None:
+    """Refuses images that are in two sources, which one source may have twice."""
+    for (mine, images), (theirs, others) in itertools.product(one.digests.items(), other.digests.items()):
+        common = 0 if mine == theirs != UNTOLD else len(np.intersect1d(images, others))
+        if common:
+            raise CalibrationDataError(
+                "statistics to merge",
+                f"{common} images that are in {_words(one.facts, mine)} and in {_words(other.facts, theirs)}",
+                "each image once",
+                _ONCE,
+            )
 
 
 def check_alike(one: StatisticsFacts, other: StatisticsFacts) -> None:
@@ -143,15 +179,6 @@ def check_network(facts: StatisticsFacts, sha256: str) -> None:
         )
 
 
-def _are_apart(one: StatisticsFacts, other: StatisticsFacts) -> bool:
-    """Whether both are different shards of one source."""
-    if len(one.data) != 1 or len(other.data) != 1:
-        return False
-    (mine,), (theirs,) = one.data, other.data
-    same = (mine.sha256, mine.of) == (theirs.sha256, theirs.of)
-    return same and not set(mine.shards) & set(theirs.shards)
-
-
 def joined_data(data: Sequence[CountedImages]) -> tuple[CountedImages, ...]:
     """Puts shards of one source together; all of its shards are shard 1 of 1."""
     locations: dict[str, str] = {}
@@ -173,8 +200,9 @@ def joined_data(data: Sequence[CountedImages]) -> tuple[CountedImages, ...]:
     return tuple(sorted(joined, key=lambda each: (each.sha256, each.of, each.shards)))
 
 
-def _words(facts: StatisticsFacts) -> str:
-    return " and ".join(data.text for data in facts.data)
+def _words(facts: StatisticsFacts, source: str = "") -> str:
+    named = [data for data in facts.data if data.sha256 == source] or facts.data
+    return " and ".join(data.text for data in named)
 
 
 def _union(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
@@ -192,7 +220,11 @@ def merge_warnings(facts: StatisticsFacts, *, of_a_shard: bool = False) -> tuple
     for data in facts.data:
         if data.missing and not of_a_shard:
             missing = ", ".join(map(str, data.missing))
-            warnings.append(f"statistics of {data.text}: not counted: {missing}")
+            others = [each for each in facts.data if each.location == data.location and each is not data]
+            changed = (
+                f"; {data.location} also had other images, which are no shards of these" if others else ""
+            )
+            warnings.append(f"statistics of {data.text}: not counted: {missing}{changed}")
     if facts.repeated:
         warnings.append(f"{facts.repeated} of {facts.images} images have the pixels of another one")
     if len(facts.environments) > 1:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,14 +24,14 @@ from edge_mnv3.core.results.calibration_statistics import StatisticsFacts
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.stored_zip import DAMAGED_ZIP
 from edge_mnv3_quantization.calibration.channel_totals import ChannelTotals, no_totals
-from edge_mnv3_quantization.calibration.counted import TOTALS, CountedStatistics
+from edge_mnv3_quantization.calibration.counted import TOTALS, UNTOLD, CountedStatistics, Digests
 from edge_mnv3_quantization.calibration.shard_totals import DIGEST_BYTES
 
 SUFFIX = ".npz"
 UNFINISHED_SUFFIX = ".unfinished"
 _FACTS, _SHA256 = "facts.json", "sha256.txt"
 _DIGESTS, _DONE = "digests", "done"
-_IMAGES = "images"
+_IMAGES, _LEFT_OUT, _COUNTS = "images", "left_out", "counts"
 _COMPRESSION = 1  # of 9
 
 
@@ -40,11 +41,13 @@ class Unfinished(NamedTuple):
     Attributes:
         counted: The statistics so far.
         done: Numbers of the engine's shards that they have.
-        images: What the images were when it began, in hexadecimal: those that are done are not read again.
+        left_out: Number in its source of each image of these that could not be read, to the reason.
+        images: What those that were counted were when it began, in hexadecimal: they are not read again.
     """
 
     counted: CountedStatistics
     done: frozenset[int]
+    left_out: Mapping[int, str]
     images: str = ""
 
 
@@ -62,15 +65,21 @@ def save_counted(counted: CountedStatistics, path: Path, *, force: bool = True) 
     _save(counted, path, {}, force=force)
 
 
-def save_unfinished(counted: CountedStatistics, done: Collection[int], images: str, path: Path) -> None:
+def save_unfinished(unfinished: Unfinished, path: Path) -> None:
     """Writes statistics that are being collected, in place of an older file.
 
     Raises:
         OutputError: The file cannot be written.
     """
-    bits = np.zeros(max(done, default=-1) + 1, bool)
-    bits[list(done)] = True
-    _save(counted, path, {_DONE: np.packbits(bits), _IMAGES: np.frombuffer(bytes.fromhex(images), np.uint8)})
+    bits = np.zeros(max(unfinished.done, default=-1) + 1, bool)
+    bits[list(unfinished.done)] = True
+    left_out = json.dumps(sorted(unfinished.left_out.items())).encode()
+    more = {
+        _DONE: np.packbits(bits),
+        _LEFT_OUT: np.frombuffer(left_out, np.uint8),
+        _IMAGES: np.frombuffer(bytes.fromhex(unfinished.images), np.uint8),
+    }
+    _save(unfinished.counted, path, more)
 
 
 def load_counted(path: Path) -> CountedStatistics:
@@ -101,18 +110,31 @@ def load_unfinished(path: Path) -> Unfinished:
         raise InputFileError(
             f"statistics {path}", "finished statistics", "unfinished ones", "delete or rename it"
         )
+    if not {_IMAGES, _LEFT_OUT} <= members.keys():
+        raise InputFileError(
+            f"statistics {path}", "those of an earlier version", "those of this one", f"delete {path.name}"
+        )
     bits = np.unpackbits(np.asarray(_array(members[_DONE])))
-    images = np.asarray(_array(members[_IMAGES])).tobytes().hex() if _IMAGES in members else ""
-    return Unfinished(_parsed(path, members), frozenset(np.flatnonzero(bits).tolist()), images)
+    left_out = json.loads(_array(members[_LEFT_OUT]).tobytes())
+    return Unfinished(
+        _parsed(path, members),
+        frozenset(np.flatnonzero(bits).tolist()),
+        {int(index): str(reason) for index, reason in left_out},
+        _array(members[_IMAGES]).tobytes().hex(),
+    )
 
 
 def _save(
     counted: CountedStatistics, path: Path, more: dict[str, npt.NDArray[Any]], *, force: bool = True
 ) -> None:
     arrays = {name: getattr(counted.totals, name) for name in TOTALS}
-    # Digests as rows of bytes: NumPy drops zeros at the end of texts.
-    digests = np.frombuffer(counted.digests.tobytes(), np.uint8).reshape(-1, DIGEST_BYTES)
-    arrays |= {_DIGESTS: digests, **more}
+    # Digests as rows of bytes, source by source: NumPy drops zeros at the end of texts.
+    rows = b"".join(each.tobytes() for each in counted.digests.values())
+    arrays |= {_DIGESTS: np.frombuffer(rows, np.uint8).reshape(-1, DIGEST_BYTES), **more}
+    sources = _sources(counted.facts)
+    if len(sources) > 1:
+        lengths = [len(counted.digests.get(source, ())) for source in (UNTOLD, *sources)]
+        arrays[_COUNTS] = np.array(lengths, np.int64)
     contents = {_FACTS: to_json(counted.facts).encode()}
     contents |= {name: _npy(array) for name, array in arrays.items()}
     contents[_SHA256] = _sha256(contents).encode()
@@ -188,8 +210,26 @@ def _parsed(path: Path, members: dict[str, bytes]) -> CountedStatistics:
                 raise ValueError(name)
         if rows.shape != (facts.images, DIGEST_BYTES) or rows.dtype != np.uint8:
             raise ValueError(_DIGESTS)
+        counts = _array(members[_COUNTS]).tolist() if _COUNTS in members else None
+        if counts is not None and (len(counts) != len(_sources(facts)) + 1 or sum(counts) != len(rows)):
+            raise ValueError(_COUNTS)
     except (ValueError, KeyError) as error:
         raise _damaged(path) from error
-    return CountedStatistics(
-        facts=facts, totals=totals, digests=np.frombuffer(rows.tobytes(), f"S{DIGEST_BYTES}")
-    )
+    digests = np.frombuffer(rows.tobytes(), f"S{DIGEST_BYTES}")
+    return CountedStatistics(facts=facts, totals=totals, digests=_by_source(facts, digests, counts))
+
+
+def _sources(facts: StatisticsFacts) -> list[str]:
+    return sorted({data.sha256 for data in facts.data})
+
+
+def _by_source(facts: StatisticsFacts, digests: Digests, counts: list[int] | None) -> dict[str, Digests]:
+    """Takes the images of each source apart."""
+    sources = _sources(facts)
+    if len(sources) == 1:
+        return {sources[0]: digests}
+    if counts is None:
+        return {UNTOLD: digests}
+    ends = np.cumsum(counts).tolist()
+    parts = zip((UNTOLD, *sources), [0, *ends], ends, strict=False)
+    return {source: digests[first:end] for source, first, end in parts if end > first}

@@ -19,6 +19,7 @@ from edge_mnv3.core.runtime import LoadedModel, open_bytes
 from edge_mnv3_quantization.calibration.activations import observed_values, scaled_pixels
 from edge_mnv3_quantization.calibration.channel_totals import ChannelTotals, no_totals
 from edge_mnv3_quantization.calibration.statistics import observed_network
+from edge_mnv3_quantization.evaluation.contents import Hashed
 from edge_mnv3_quantization.evaluation.evaluating import Shard, StoppedError, decoded
 from edge_mnv3_quantization.evaluation.records import Skipped
 from edge_mnv3_quantization.graph.network import Network
@@ -35,11 +36,13 @@ class ShardTotals(NamedTuple):
         digests: `DIGEST_BYTES` of the SHA-256 of the pixels of each image that was counted, one after
             another.
         skipped: Images that could not be read.
+        files: The file of each image, as `decoded` tells it.
     """
 
     totals: ChannelTotals
     digests: bytes
     skipped: tuple[Skipped, ...]
+    files: tuple[Hashed | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +85,8 @@ class Observation:
         """
         (model,) = models
         totals = no_totals(sum(self.channels))
-        digests, skipped = bytearray(), []
-        for place, loaded in enumerate(decoded(shard, self.shape, self.preprocess)):
+        digests, skipped, files = bytearray(), [], list[Hashed | None]()
+        for place, loaded in enumerate(decoded(shard, self.shape, self.preprocess, files)):
             if stopped():
                 raise StoppedError
             if isinstance(loaded, str):
@@ -99,7 +102,7 @@ class Observation:
                     "finite weights",
                 ) from error
             digests += hashlib.sha256(loaded.tobytes()).digest()[:DIGEST_BYTES]
-        return ShardTotals(totals, bytes(digests), tuple(skipped))
+        return ShardTotals(totals, bytes(digests), tuple(skipped), tuple(files))
 
 
 def observation(network: Network, shape: ImageShape, preprocess: str) -> Observation:

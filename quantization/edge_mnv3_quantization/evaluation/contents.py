@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.special_files import special_kind
 
 # A file system may note times in steps of up to two seconds (FAT): what changed within one looks unchanged.
 _SETTLED_NS = 2_000_000_000
+_STATE_BYTES = 16
+_READ = 16  # images whose bytes tell a source from others of the same names and sizes
 
 
 class Looked(NamedTuple):
@@ -99,29 +104,90 @@ def decoded_file(path: Path, before: Looked | None, sha256: str | None) -> Hashe
     return again if again is not None and again.signature == before.signature else None
 
 
-def images_state(images: ImageSource, indices: Iterable[int]) -> str:
-    """A hash, in hexadecimal, over what the system says of the files of images; no image is read.
+class ImagesState:
+    """What the system says of the files of images at one moment, 16 bytes an image; no image is read."""
 
-    Any change of a file changes it, and so does a copy or a move, which leave the images what they are.
+    def __init__(self, images: ImageSource, indices: Sequence[int]) -> None:
+        """Looks at the files.
+
+        Args:
+            images: The images.
+            indices: Numbers of those that count, in order.
+        """
+        digests = bytearray()
+        last, signature = None, ""  # images in one archive follow one another
+        for index in indices:
+            content = images.content(index)
+            words = [images.name(index)]
+            if content is not None:
+                words.append(content.tag)
+                if content.path is not None:
+                    if content.path != last:
+                        found = looked(content.path)
+                        last, signature = content.path, found.signature if found else ""
+                    words += [signature, content.part]
+            digests += hashlib.sha256(_line(words)).digest()[:_STATE_BYTES]
+        self._digests = np.frombuffer(digests, np.uint8).reshape(-1, _STATE_BYTES)
+
+    def sha256(self, counted: npt.NDArray[np.bool_]) -> str:
+        """A hash in hexadecimal over what it is of some images, which any change of their files changes.
+
+        So does a copy or a move, which leave the images what they are.
+
+        Args:
+            counted: Which images count, (images,), in the order of the indices.
+        """
+        digests = np.where(counted[:, None], self._digests, np.uint8(0))
+        return hashlib.sha256(digests.tobytes()).hexdigest()
+
+
+def images_identity(images: ImageSource, indices: Sequence[int]) -> str:
+    """A hash, in hexadecimal, that tells images from others, wherever they lie.
+
+    It is over the names in their order, the sizes of the files, and the bytes of `_READ` images that are
+    spread over them.
 
     Args:
         images: The images.
         indices: Numbers of those that count, in order.
     """
     digest = hashlib.sha256()
-    last, signature = None, ""  # images in one archive follow one another
+    last, size = None, ""
     for index in indices:
         content = images.content(index)
         words = [images.name(index)]
         if content is not None:
-            words.append(content.tag)
+            words += [content.tag, content.part]
             if content.path is not None:
                 if content.path != last:
-                    found = looked(content.path)
-                    last, signature = content.path, found.signature if found else ""
-                words += [signature, content.part]
-        digest.update("\0".join(words).encode("utf-8", "surrogateescape") + b"\n")
+                    last, size = content.path, _size(content.path)
+                words.append(size)
+        digest.update(_line(words))
+    spread = {round(place * (len(indices) - 1) / (_READ - 1)) for place in range(_READ)} if indices else set()
+    for place in sorted(spread):
+        digest.update(f"{_stored_sha256(images, indices[place])}\n".encode())
     return digest.hexdigest()
+
+
+def _stored_sha256(images: ImageSource, index: int) -> str | None:
+    content = images.content(index)
+    if content is None or content.path is None:
+        return None
+    if content.part:
+        return images.part_sha256(index)
+    found = hashed(content.path)
+    return None if found is None else found.sha256
+
+
+def _size(path: Path) -> str:
+    try:
+        return str(path.stat().st_size)
+    except OSError:
+        return ""
+
+
+def _line(words: Sequence[str]) -> bytes:
+    return "\0".join(words).encode("utf-8", "surrogateescape") + b"\n"
 
 
 def same_here(path: Path, elsewhere: Hashed) -> bool:

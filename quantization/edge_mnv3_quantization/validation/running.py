@@ -11,20 +11,18 @@ from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from edge_mnv3.core.choices import DEFAULT_RUNTIME, Kernels, RuntimeName
-from edge_mnv3.core.errors import InputFileError, ModelFileError
+from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import ImageShape, SkippedImage
 from edge_mnv3.core.runtime import LoadedModel, open_model
-from edge_mnv3_quantization.evaluation.contents import same_here
 from edge_mnv3_quantization.evaluation.engines import Engine, LocalEngine, Team
 from edge_mnv3_quantization.evaluation.environment import environment
 from edge_mnv3_quantization.evaluation.evaluating import (
     Evaluation,
     ModelContent,
-    Noted,
     NotedEvaluation,
     Reading,
     Shard,
@@ -32,6 +30,7 @@ from edge_mnv3_quantization.evaluation.evaluating import (
 from edge_mnv3_quantization.evaluation.kept import KeptShards
 from edge_mnv3_quantization.evaluation.labelled import KeptPart
 from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, joined
+from edge_mnv3_quantization.evaluation.shared_files import refuse_other_files
 from edge_mnv3_quantization.evaluation.store import Store
 
 # Few, so that little is lost with a process, and no core waits long for the last one.
@@ -175,7 +174,7 @@ def run_files(
         with closing(engine.run(task, wanted, team)) as done:
             for shard, noted in done:
                 if engine.remote:
-                    _refuse_other_files(shard, noted)
+                    refuse_other_files(shard, noted.files)
                 if kept is not None:
                     kept.keep(shard, noted)
                 evaluated_images += len(shard.indices)
@@ -188,25 +187,6 @@ def run_files(
         return run
     parts = tuple(KeptPart(kept.keys.get(shard.number, ""), len(shard.indices)) for shard in shards)
     return dataclasses.replace(run, kept=KeptRun(kept.run, parts))
-
-
-def _refuse_other_files(shard: Shard, noted: Noted) -> None:
-    """Refuses what a worker read under a path that is another file here: labels are those of this machine.
-
-    Raises:
-        InputFileError: With the first image.
-    """
-    for index, file in zip(shard.indices, noted.files, strict=True):
-        content = shard.images.content(index)
-        if content is None or content.path is None or content.part or file is None:
-            continue  # its bytes are checked when it is read
-        if not same_here(content.path, file):
-            raise InputFileError(
-                f"image {shard.images.name(index)}",
-                "other bytes on a worker than here",
-                "the same file on all machines",
-                "share the folder, or copy it again",
-            )
 
 
 def _refuse_changed(evaluation: Evaluation) -> None:
