@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,11 @@ import pytest
 from dask_cluster import Cluster
 from edge_mnv3.core.results.calibration_statistics import StatisticsResult
 from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.validate import ValidateResult
+from file_server import Handler, serving
+from image_archives import jpeg, write_tar
 from small_graph_commands import built_graph, made_photos, run
+from tiny_models import write_classifier
 
 distributed = pytest.importorskip("distributed", reason="needs the extra: pip install -e '.[dask]'")
 pytestmark = [
@@ -82,11 +87,11 @@ def test_a_sweep_has_the_same_rows(folder: Path, dask: tuple[str, ...], tmp_path
     what = ("--recipes", "fast", "--budgets", "0", "--calibration", folder / "photos", "--samples", "8")
     how = ("--cost", "modelled", "--data", folder / "val.csv", "--no-store", "--json")
     made = run("sweep", *graph, *what, *how, *dask, "-o", tmp_path / "dask")
-    assert made.exit_code == 0, made.output
+    assert made.exit_code in (0, 3), made.output  # 3: random weights are not recommended
     assert "in 2 Dask threads" in made.stderr
     # What is done is taken as it is, and labelled images are run again.
     local = run("sweep", *graph, *what, *how, "-o", tmp_path / "dask")
-    assert local.exit_code == 0, local.output
+    assert local.exit_code == made.exit_code, local.output
     by_dask, here = json.loads(made.stdout), json.loads(local.stdout)
     assert by_dask["rows"] == here["rows"]
     labelled, expected = (each["points"][0]["labelled"] for each in (by_dask, here))
@@ -98,3 +103,27 @@ def test_a_sweep_has_the_same_rows(folder: Path, dask: tuple[str, ...], tmp_path
     assert "Dask scheduler tcp://127.0.0.1:no: got no answer" in refused.stderr
     without = run("sweep", *graph, *what, *nobody, "-o", tmp_path / "none")
     assert "--engine: got no --data, expected --data, which it is for" in without.stderr
+
+
+def test_workers_read_images_behind_a_url(folder: Path, dask: tuple[str, ...], tmp_path: Path) -> None:
+    pytest.importorskip("fsspec", reason="needs the extra: pip install -e '.[remote]'")
+    pytest.importorskip("aiohttp", reason="needs the extra: pip install -e '.[remote]'")
+    tar = [
+        (f"{number}.{end}", jpeg(number) if end == "jpg" else b"%d" % (number % 4))
+        for number in range(IMAGES)
+        for end in ("jpg", "cls")
+    ]
+    (tmp_path / "served").mkdir()
+    write_tar(tmp_path / "served" / "val.tar", tar)
+    float_path = write_classifier(tmp_path / "f.tflite", "float32")
+    files = ("--float", float_path, "--int8", write_classifier(tmp_path / "q.tflite", "uint8"))
+    how = ("--preprocess", "resize", "--input-range", "0..255", "--no-store", "--json")
+    local = run("validate", *files, "--data", tmp_path / "served" / "val.tar", *how)
+    with contextlib.contextmanager(serving)(tmp_path / "served", Handler) as url:
+        made = run("validate", *files, "--data", f"{url}/val.tar", *how, *dask)
+    assert made.exit_code == 0, made.output
+    assert f"{IMAGES} images, " in made.stderr
+    assert "in 2 Dask threads" in made.stderr
+    by_dask, here = (from_json(ValidateResult, each.stdout) for each in (made, local))
+    assert by_dask.figures == here.figures is not None
+    assert (by_dask.n, by_dask.skipped) == (IMAGES, ())

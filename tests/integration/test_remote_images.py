@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import http.server
 import json
 import sys
-import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,6 +19,7 @@ from edge_mnv3_quantization.evaluation import engines
 from edge_mnv3_quantization.validation import running
 from edge_mnv3_quantization.validation.readings import TopClasses
 from edge_mnv3_quantization.validation.running import RunnableFile, RunSettings, run_files
+from file_server import Handler, WholeFiles, serving
 from image_archives import example, jpeg, write_parquet, write_records, write_tar
 from tiny_models import write_classifier
 
@@ -30,51 +27,6 @@ pytest.importorskip("fsspec", reason="the extra remote is not installed")
 pytest.importorskip("aiohttp", reason="the extra remote is not installed")
 SHAPE = ImageShape.square(4)
 IMAGES = [jpeg(index, size=16) for index in range(4)]
-
-
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder, parts of files too unless told otherwise."""
-
-    with_ranges = True
-
-    def send_head(self) -> Any:
-        wanted = self.headers.get("Range") if self.with_ranges else None
-        path = Path(self.translate_path(self.path))
-        if not path.is_file() or wanted is None:
-            return super().send_head()
-        first, last = wanted.removeprefix("bytes=").split("-")
-        data = path.read_bytes()
-        part = data[int(first) : int(last or len(data)) + 1]
-        self.send_response(206)
-        self.send_header("Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}")
-        self.send_header("Content-Length", str(len(part)))
-        self.end_headers()
-        self.wfile.write(part)
-        return None
-
-    def end_headers(self) -> None:
-        if self.with_ranges:
-            self.send_header("Accept-Ranges", "bytes")
-        super().end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class WholeFiles(Handler):
-    """A server that sends files as a whole only, as `python -m http.server` does."""
-
-    with_ranges = False
-
-
-def serving(folder: Path, handler: type[Handler]) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture

@@ -1,0 +1,55 @@
+"""A server of files on this machine, for tests of images behind URLs."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder, parts of files too unless told otherwise."""
+
+    with_ranges = True
+
+    def send_head(self) -> Any:
+        wanted = self.headers.get("Range") if self.with_ranges else None
+        path = Path(self.translate_path(self.path))
+        if not path.is_file() or wanted is None:
+            return super().send_head()
+        first, last = wanted.removeprefix("bytes=").split("-")
+        data = path.read_bytes()
+        part = data[int(first) : int(last or len(data)) + 1]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
+        return None
+
+    def end_headers(self) -> None:
+        if self.with_ranges:
+            self.send_header("Accept-Ranges", "bytes")
+        super().end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class WholeFiles(Handler):
+    """A server that sends files as a whole only, as `python -m http.server` does."""
+
+    with_ranges = False
+
+
+def serving(folder: Path, handler: type[Handler]) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
