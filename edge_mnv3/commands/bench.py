@@ -92,7 +92,7 @@ _HOST_OPTIONS = frozenset(
     multiple=True,
     type=PATH,
     metavar="FILE",
-    help="Hold a log against what the same launch wrote with --result_file_path; one for each --log.",
+    help="Compare a log with what the same launch wrote with --result_file_path; one for each --log.",
 )
 @click.option(
     "--device",
@@ -153,7 +153,7 @@ _HOST_OPTIONS = frozenset(
     "sustained_minutes",
     type=click.FloatRange(min=0),
     metavar="MINUTES",
-    help="Put one file under load for so long: latency, clocks and temperature over time, and the first "
+    help="Put one file under load for this long: latency, clocks and temperature over time, and the first "
     "minute against the last.",
 )
 @click.option("--runs", type=click.IntRange(min=1), help="Time N inferences in each launch.  [host: 200]")
@@ -201,7 +201,8 @@ def command(
 ) -> None:
     """Measure the latency of .tflite files, on phones or on this machine, and say under which conditions.
 
-    With --log: read the figures of launches that are done. No log tells the phone, its clocks or its heat.
+    With --log: read the figures of launches that are done. A log does not tell the phone, its
+    clocks or its heat.
 
     Exit code 1: a phone failed, or a program that never gave a figure; other results are there. Exit code 3:
     a result is not quotable for heat, slow clocks or noise, and so

@@ -30,7 +30,7 @@ abi_option = click.option(
 def command() -> None:
     """Keep builds of TensorFlow Lite's benchmark_model under names, each locked by its SHA-256.
 
-    A name that begins with era says which build reproduce tries; of which time it is, the build tells.
+    reproduce tries builds whose name begins with era; how old one is, is read from the build itself.
 
     \b
     Examples:

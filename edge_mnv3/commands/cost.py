@@ -55,7 +55,7 @@ def _cpus(_context: click.Context, _parameter: click.Parameter, value: str) -> t
     "--baseline",
     type=PATH,
     metavar="FILE.json",
-    help="Hold instructions against this earlier result, for --max-instructions-percent.",
+    help="Compare instructions with this earlier result, for --max-instructions-percent.",
 )
 @click.option(
     "--max-instructions-percent",

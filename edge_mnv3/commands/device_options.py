@@ -37,8 +37,8 @@ accelerator_option = click.option(
     "accelerators",
     multiple=True,
     metavar="cpu|gpu|npu",
-    help="Measure there, and say what really ran there; a comma list, or repeated. What was not delegated "
-    "has no figure.  [default: cpu]",
+    help="Measure on this processor, and report what really ran there; a comma list, or repeated. What was "
+    "not delegated gets no figure.  [default: cpu]",
 )
 npu_libraries_option = click.option(
     "--npu-libraries",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def command(request: ExportRequest) -> None:
     """Write results of bench or reproduce in the forms that other programs read.
 
-    What is not to be quoted, and what an emulated device gave, becomes no figure, which is said.
+    Results that must not be quoted, and those of emulated devices, give no figure, and a note says so.
 
     \b
     Examples:

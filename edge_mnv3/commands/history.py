@@ -32,7 +32,7 @@ EMULATED_TITLE = "EMULATED DEVICE, NOT A PHONE: "
 )
 @json_option
 def command(file: Path, model: str | None, device: str | None, last: int, as_json: bool) -> None:
-    """Show how measured latencies went over time, and from when on they were slower.
+    """Show how measured latencies changed over time, and from when on they were slower.
 
     The history is what bench and reproduce append to. Each file on each device under each set of conditions
     is a trend; what differs where it changes is named: the file, the build, Android. Measurements that are

@@ -157,7 +157,7 @@ preprocess_option = click.option(
     type=Choice(PREPROCESS_NAMES),
     default=DEFAULT_PREPROCESS,
     show_default=True,
-    help="Make pixels of an image in this way. slim: central 87.5 % crop; resize: the whole image; "
+    help="Preprocess images in this way. slim: central 87.5 % crop; resize: the whole image; "
     "resize256: short side 256, central crop.",
 )
 
@@ -185,7 +185,8 @@ _model_options = all_options(
     click.option(
         "--input-size",
         metavar="PX|HxW",
-        help="Take images of this size, a square's side; of MODEL, where it leaves its size open.  "
+        help="Take images of this size; one number is the side of a square. For MODEL, only where "
+        "its size is open.  "
         f"[default: the model's or the weights file's own, {DEFAULT_INPUT_SIZE} without]",
     ),
     input_range_option,

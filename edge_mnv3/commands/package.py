@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     "--thresholds",
     type=PATH,
     metavar="FILE",
-    help="Let a label hold above these scores, a line for each label.  [default: a probability of one half]",
+    help="Count a label as present above these scores, a line for each label.  "
+    "[default: a probability of one half]",
 )
 @input_range_option
 @click.option("--name", metavar="TEXT", help="Name the model, for people.  [default: the name of its file]")

@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     multiple=True,
     type=PATH,
     metavar="FILE.npz|DIR",
-    help="Take what values reach from these files of edge-mnv3 statistics, over any number of images; costs "
-    "are measured, and weights fitted, on --calibration.  [default: from --calibration]",
+    help="Take how large numbers get from these files of edge-mnv3 statistics, which cover any number of "
+    "images; errors are measured, and weights fitted, on --calibration.  [default: from --calibration]",
 )
 @click.option(
     "--recipe",
@@ -94,7 +94,8 @@ if TYPE_CHECKING:
     default=None,
     show_default="forms that are accurate enough, no copies",
     metavar="PERCENT",
-    help="Spend up to so much more modelled cost on an Arm processor than the cheapest file has on accuracy: "
+    help="Allow this much more modelled cost on an Arm processor than the cheapest file has, and spend it "
+    "on accuracy: "
     "on forms of hard-swish, and on computing channels whose rounding costs most several times.",
 )
 @click.option(

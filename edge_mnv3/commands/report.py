@@ -45,11 +45,11 @@ def command(request: ReportRequest, as_json: bool) -> None:
     """Write all results of a run as one HTML page.
 
     RUN is a folder that quantize or demo wrote, with the results of validate, diagnose, inspect, bench and
-    cost in it, or these JSON files one by one. What is missing is said on the page, with the command that
+    cost in it, or these JSON files one by one. The page names what is missing, with the command that
     makes it. Of the folder of a sweep the page shows the point that is recommended, and the Pareto front.
 
     The page needs no network. All figures on it are of one float and one int8 file, told by their SHA-256:
-    what lies in the folder and is of other files is left out and said; a file that is named must fit.
+    results of other files in the folder are left out, with a note; a file that is named must fit.
 
     \b
     Examples:

@@ -112,7 +112,7 @@ ALL_VARIANTS = "all"
 @click.option(
     "--modelled",
     is_flag=True,
-    help="Hold the published latencies against modelled cycles instead; no phone is needed, and nothing is "
+    help="Compare the published latencies with modelled cycles instead; no phone is needed, and nothing is "
     "measured. Goes with --json alone.",
 )
 @output_option

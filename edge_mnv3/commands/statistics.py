@@ -68,7 +68,7 @@ def command() -> None:
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
-    help="Run so many threads, or for 1000 images and more processes.  [default: one a core]",
+    help="Run this many threads, or processes for 1000 images and more.  [default: one a core]",
 )
 @engine_options("Run the model")
 @output_option
@@ -77,7 +77,7 @@ def command() -> None:
 @json_option
 @requests("calibration_statistics.CollectStatisticsRequest")
 def collect(request: CollectStatisticsRequest, as_json: bool) -> None:
-    """Run a float model over images once, and write what its values are like.
+    """Run a float model over images once, and write the statistics of its values.
 
     No image is kept, and memory does not grow with their number. If it is interrupted, the same command goes
     on where it stopped.

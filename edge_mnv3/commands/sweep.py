@@ -48,7 +48,7 @@ _grid_options = all_options(
         "--variants",
         metavar="NAME,...",
         callback=list_of(Choice(tuple(VARIANTS))),
-        help="Take these networks, beside MODEL.",
+        help="Take these networks as well as MODEL.",
     ),
     click.option(
         "--alphas",
@@ -176,7 +176,7 @@ _image_options = all_options(
     default=SWEEP_FOLDER,
     show_default=True,
     metavar="DIR",
-    help="Keep all points in this folder; what is there of this grid is not made again.",
+    help="Keep all points in this folder; points that it already has are not made again.",
 )
 @click.option("--plot", type=PATH, metavar="FILE.png|.svg", help="Draw accuracy against cost into this file.")
 @click.option("--force", is_flag=True, help="Overwrite the picture.")

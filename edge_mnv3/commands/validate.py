@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     multiple=True,
     type=PATH_OR_WORD,
     metavar="PATH|NAME=PATH",
-    help="Find the outputs that class folders and a CSV name by these names, one a line; for the output NAME "
-    "of several; may be repeated.",
+    help="Match class folders and the names in a CSV to outputs by these names, one a line; with NAME=, for "
+    "this one of several outputs; may be repeated.",
 )
 @label_map_option
 @input_range_option
@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     "--threshold",
     type=float,
     metavar="X",
-    help="Let a label, or the class of a single score, hold above this score.  [default: a probability of "
-    "one half]",
+    help="Count a label, or the class of a single score, as present above this score.  "
+    "[default: a probability of one half]",
 )
 @preprocess_option
 @click.option(
@@ -99,7 +99,7 @@ if TYPE_CHECKING:
     "--store",
     type=PATH,
     metavar="DIR",
-    help="Keep what files answer to images in this folder, and take it from there.  [default: results in the "
+    help="Keep the files' answers to images in this folder, and reuse them.  [default: results in the "
     "cache folder]",
 )
 @click.option(
