@@ -42,3 +42,9 @@ def test_pictures_are_shown() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     shown = set(re.findall(r"!\[[^]]+\]\(images/([^)]+)\)", text))
     assert shown == {path.name for path in (ROOT / "docs" / "images").iterdir()}
+
+
+def test_no_conflict_is_left() -> None:
+    for page in [*PAGES, ROOT / "mkdocs.yml", ROOT / "pyproject.toml"]:
+        marks = re.findall(r"^(?:<{7} |={7}$|>{7} ).*", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert marks == [], page.name
