@@ -140,6 +140,7 @@ def _head(result: DiagnoseResult) -> Iterator[str]:
                 (
                     *_noted(result.recipe_report),
                     *_recipe(result.recipe, result.recipe_report),
+                    *_divided(result),
                 )
             ),
         ),
@@ -187,6 +188,13 @@ def _recipe(recipe: RecipeFindings, report: RecipeReport | None) -> Iterator[str
         return
     weights = sum(layer.refitted_channels > 0 for layer in report.refitted_layers)
     yield f"biases refitted in {operators}, weights in {weights}"
+
+
+def _divided(result: DiagnoseResult) -> Iterator[str]:
+    """What dividing linear channels lost, which no tensor's rounding tells."""
+    count = sum(result.recipe_report.divided_channels.values()) if result.recipe_report else 0
+    if count:
+        yield f"{count} linear channels divided, {_db(result.divided_channels_snr_db)} dB by that alone"
 
 
 def _blocks(layers: tuple[LayerNoise, ...]) -> Iterator[str]:

@@ -148,7 +148,7 @@ def two_layers() -> tuple[Network, Int8]:
 def test_costs_equal_an_independent_computation() -> None:
     network, int8 = two_layers()
     pair = pair_of(float_file(network), int8.to_bytes())
-    costs = attribute(pair, surveyed(pair).equalization, IMAGES, top=2)
+    costs = attribute(pair, surveyed(pair), IMAGES, top=2)
     first, second = (
         node.weights_and_bias()[0].reshape(-1, node.weights_and_bias()[0].shape[-1]) for node in network.nodes
     )

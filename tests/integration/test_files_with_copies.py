@@ -8,14 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_mnv3.commands.diagnose import table
 from edge_mnv3.core.errors import ArgumentError, ModelFileError
 from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.tflite.output_facts import read_outputs
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3.model.arch import VARIANTS
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages.quantize import QuantizeRequest
 from edge_mnv3_quantization.diagnosis.diagnose import diagnose
 from edge_mnv3_quantization.diagnosis.pairing import pair_files
+from edge_mnv3_quantization.exploring.held_out import Runs, held_out_figures, logits_of
+from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.writer import write_float
 from edge_mnv3_quantization.options import QuantizationOptions
 from edge_mnv3_quantization.recipes.config import RECIPES
@@ -73,15 +77,7 @@ def test_a_budget_brings_the_file_nearer_to_float(float_model: bytes, recipe: st
 
 
 def test_a_channel_that_hard_swish_lets_through_is_divided_and_known_to_diagnosis(tmp_path: Path) -> None:
-    network = wide_network()
-    x = next(node.inputs[0] for node in network.nodes if node.kind == "hard_swish")
-    nodes = [
-        dataclasses.replace(node, bias=node.bias + np.where(np.arange(len(node.bias)) == 5, 40.0, 0.0))
-        if node.output == x and node.bias is not None
-        else node
-        for node in network.nodes
-    ]
-    plain = original(network.with_nodes(nodes))
+    plain = original(_with_a_raised_channel(wide_network(), 40.0))
     paths = {name: tmp_path / f"{name}.tflite" for name in ("float", "phone", "x86")}
     paths["float"].write_bytes(write_float(plain, [plain.output], pixels=True))
     content = paths["float"].read_bytes()
@@ -105,6 +101,58 @@ def test_a_channel_that_hard_swish_lets_through_is_divided_and_known_to_diagnosi
     assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=1.5)
     worst = min(layer.snr_db for layer in result.layers if layer.snr_db is not None)
     assert worst > 0  # compared with numbers that were not divided, a layer would have less
+
+
+def test_diagnosis_sees_what_a_divided_channel_loses_where_it_is_not_linear(tmp_path: Path) -> None:
+    plain = original(_with_a_raised_channel(wide_network(), 12.0))
+    content = write_float(plain, [plain.output], pixels=True)
+    # On these images the channel stays near 12, on others it goes far below 3.
+    grey = np.random.default_rng(1).integers(120, 136, (8, SIDE, SIDE, 3), dtype=np.uint8)
+    options = QuantizationOptions(target="phone", budget_percent=0.0)
+    made = quantize(content, grey, RECIPES["fast"], options=options)
+    assert sum(made.report.divided_channels.values()) > 0
+    paths = {"float": tmp_path / "float.tflite", "int8": tmp_path / "int8.tflite"}
+    paths["float"].write_bytes(content)
+    paths["int8"].write_bytes(made.model)
+    result = diagnose(paths["float"], paths["int8"], OTHERS, image_source="test")
+    wanted, got = (logits_of(one, OTHERS, Runs()) for one in (content, made.model))
+    figures = held_out_figures(wanted, got, read_outputs(paths["float"]), "xnnpack")
+    # The ratio to the user's own float file, and not to it with the channel divided.
+    assert result.snr_db == pytest.approx(figures.snr_db, abs=0.01)
+    assert result.snr_db == result.layers[-1].snr_db
+    assert result.agreement_percent == figures.agreement_percent
+    assert result.divided_channels_snr_db is not None
+    assert result.divided_channels_snr_db < 40
+    assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=1.5)
+    assert "linear channels divided, " in table(result)
+    like_calibration = diagnose(paths["float"], paths["int8"], grey, image_source="test")
+    assert like_calibration.divided_channels_snr_db is not None
+    assert like_calibration.divided_channels_snr_db > 70  # float32's rounding alone, of a weak signal
+
+
+@pytest.mark.parametrize("budget", [0.0, 10.0])
+def test_a_phones_budget_gives_the_same_bytes_again(budget: float) -> None:
+    plain = original(_with_a_raised_channel(wide_network(), 40.0))
+    content = write_float(plain, [plain.output], pixels=True)
+    options = QuantizationOptions(target="phone", budget_percent=budget, seed=5)
+    made = [quantize(content, IMAGES, RECIPES["accurate"], options=options) for _ in range(2)]
+    assert made[0].model == made[1].model
+    assert made[0].report.target == "phone"
+    assert sum(made[0].report.divided_channels.values()) > 0
+    spent = made[0].report.forms_cost_percent, made[0].report.copies_cost_percent
+    assert (spent == (0.0, 0.0)) is (budget == 0)
+
+
+def _with_a_raised_channel(network: Network, by: float) -> Network:
+    """Adds to the bias of one channel in front of the first hard-swish."""
+    x = next(node.inputs[0] for node in network.nodes if node.kind == "hard_swish")
+    nodes = [
+        dataclasses.replace(node, bias=node.bias + np.where(np.arange(len(node.bias)) == 5, by, 0.0))
+        if node.output == x and node.bias is not None
+        else node
+        for node in network.nodes
+    ]
+    return network.with_nodes(nodes)
 
 
 def test_copies_that_the_float_file_cannot_have(float_model: bytes) -> None:

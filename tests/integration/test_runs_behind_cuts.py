@@ -28,10 +28,9 @@ def test_what_follows_a_tensor_gives_what_the_whole_file_gives(
     pair = pair_files(
         float_file(small_network()), int8.to_bytes(), float_name="f.tflite", int8_name="q.tflite"
     )
-    equalization = survey(
-        pair, MANY[:16], kernels="xnnpack", float_name="f.tflite", int8_name="q.tflite"
-    ).equalization
-    costs = attribute(pair, equalization, MANY, top=1, workers=workers)
+    surveyed = survey(pair, MANY[:16], kernels="xnnpack", float_name="f.tflite", int8_name="q.tflite")
+    equalization = surveyed.equalization
+    costs = attribute(pair, surveyed, MANY, top=1, workers=workers)
     wanted = np.concatenate(run_quantized(pair, equalization, (), MANY)).astype(np.float64)
     signal = np.square(wanted - wanted.mean(axis=0)).sum()
     for item, cost in zip(costs.items, costs.alone, strict=True):
@@ -39,5 +38,5 @@ def test_what_follows_a_tensor_gives_what_the_whole_file_gives(
         assert np.square(rows - wanted).sum() / signal == pytest.approx(cost, rel=1e-6, abs=1e-12)
     assert {item.kind for item in costs.items} == {"value", "weights"}
     monkeypatch.undo()
-    same = attribute(pair, equalization, MANY, top=1, workers=2)
+    same = attribute(pair, surveyed, MANY, top=1, workers=2)
     assert (same.alone, same.cumulative, same.together) == (costs.alone, costs.cumulative, costs.together)

@@ -151,6 +151,11 @@ def _without_report(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "recipe_report": None}
 
 
+def _without_divided_channels(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 2, which compared with the float file after its linear channels were divided."""
+    return {**data, "divided_channels_snr_db": None}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnoseResult:
     """Where an int8 file loses what the float file knows.
@@ -166,6 +171,9 @@ class DiagnoseResult:
         xnnpack_problem: Why it does not load under XNNPACK; None if it does.
         runtime: Name and version of the TFLite runtime.
         snr_db: Signal to noise of the int8 file's logits as measured; None without noise.
+        divided_channels_snr_db: Signal to noise of the float file's logits with its linear channels divided
+            as in the int8 file: what such a channel loses where it is not linear. None without such
+            channels, or without loss.
         predicted_snr_db: Signal to noise of the float file's logits with everything quantized as in the int8
             file.
         agreement_percent: Images on which both files have the same highest class, or the same labels; None
@@ -180,7 +188,7 @@ class DiagnoseResult:
         warnings: What the user must know.
     """
 
-    FORMAT: ClassVar[Format] = Format("diagnose", (_without_report,))
+    FORMAT: ClassVar[Format] = Format("diagnose", (_without_report, _without_divided_channels))
     schema_version: int = FORMAT.version
     float_path: str
     float_sha256: str
@@ -192,6 +200,7 @@ class DiagnoseResult:
     xnnpack_problem: str | None
     runtime: str
     snr_db: float | None
+    divided_channels_snr_db: float | None
     predicted_snr_db: float | None
     agreement_percent: float | None
     layers: tuple[LayerNoise, ...]

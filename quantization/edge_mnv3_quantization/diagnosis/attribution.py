@@ -22,6 +22,7 @@ from edge_mnv3_quantization.diagnosis.alone import AloneRuns
 from edge_mnv3_quantization.diagnosis.equalization_scales import EqualizationScales
 from edge_mnv3_quantization.diagnosis.items import Item, fake_quantize, list_items, weights_item
 from edge_mnv3_quantization.diagnosis.pair import Pair
+from edge_mnv3_quantization.diagnosis.signal_noise import Survey
 from edge_mnv3_quantization.graph.network import Array
 
 
@@ -33,8 +34,8 @@ class Costs:
         items: The items, the noisiest first.
         alone: The error with each item quantized alone.
         cumulative: The error with the first item, the first two, …, as many as were asked for.
-        together: The error with all items at once and the int8 file's biases: what the int8 kernels should
-            give.
+        together: The error with all items at once and the int8 file's biases, against the logits of the float
+            file as it was given: what the int8 kernels should give.
     """
 
     items: tuple[Item, ...]
@@ -58,7 +59,7 @@ class _Progress:
 
 def attribute(
     pair: Pair,
-    equalization: EqualizationScales,
+    surveyed: Survey,
     images: Images,
     *,
     top: int,
@@ -69,13 +70,14 @@ def attribute(
 
     Args:
         pair: The files.
-        equalization: The equalization scales of the int8 file.
+        surveyed: What they make of the images.
         images: (N, H, W, channels) uint8.
         top: How many of the noisiest tensors to accumulate.
         workers: Threads, None for as many as there are cores; the result is the same for any number.
         reporter: Its `progress` is told of (tensors done, tensors in all).
     """
     workers = workers or available_cores()
+    equalization = surveyed.equalization
     items = list_items(pair, equalization)
     alone_runs = AloneRuns(pair, equalization, images, items)
     accumulated = min(top, len(items))
@@ -85,10 +87,13 @@ def attribute(
     wanted: Array = np.concatenate(exact).astype(np.float64)
     signal = max(float(np.square(wanted - wanted.mean(axis=0)).sum()), 1e-30)
 
+    given = wanted if surveyed.divided_logits is None else surveyed.float_logits.reshape(wanted.shape)
+
     def cost(chosen: Sequence[Item]) -> float:
         rows = np.concatenate(run_quantized(pair, equalization, chosen, images))
         progress.step()
-        return float(np.square(rows.astype(np.float64) - wanted).sum()) / signal
+        against = given if chosen is stored else wanted
+        return float(np.square(rows.astype(np.float64) - against).sum()) / signal
 
     alone = [float(of_images.sum()) / signal for of_images in errors]
     order = sorted(range(len(items)), key=lambda index: -alone[index])

@@ -111,7 +111,7 @@ def diagnose(
     reporter.step("running both files")
     surveyed = survey(pair, images, kernels=kernels, reporter=reporter, **names)
     reporter.step("quantizing one tensor at a time")
-    costs = attribute(pair, surveyed.equalization, images, top=TOP, reporter=reporter)
+    costs = attribute(pair, surveyed, images, top=TOP, reporter=reporter)
     reporter.step("looking for causes")
     inspector = _Inspector(pair, surveyed, images, int8_path, costs)
     problem = None if check.loads else inspector.refusal_text() or check.problem
@@ -128,6 +128,7 @@ def diagnose(
         runtime=open_model(float_path, kernels="builtin").runtime,
         snr_db=logits.decibels(),
         predicted_snr_db=decibels(1.0, costs.together),
+        divided_channels_snr_db=_divided_channels_snr_db(surveyed),
         agreement_percent=_agreement_percent(surveyed, float_path, ends.head),
         layers=tuple(
             _layer(surveyed, value, block)
@@ -159,6 +160,15 @@ def _warnings(problem: str | None, images: Images) -> tuple[str, ...]:
     if len(images) < 16:
         warnings.append(f"{len(images)} images are few: take 64 for figures that another draw repeats")
     return tuple(warnings)
+
+
+def _divided_channels_snr_db(surveyed: Survey) -> float | None:
+    """What the division of channels that are not linear on all images loses, without int8."""
+    wanted, got = surveyed.float_logits, surveyed.divided_logits
+    if got is None:
+        return None
+    signal = float(np.square(wanted - wanted.mean(axis=0)).sum())
+    return decibels(signal, float(np.square(got - wanted).sum()))
 
 
 def _agreement_percent(surveyed: Survey, float_path: Path, head: str | None) -> float | None:

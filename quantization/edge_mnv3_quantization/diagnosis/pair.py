@@ -106,6 +106,8 @@ class Pair:
         hard_sigmoids: Tensors of the int8 file that are hard-sigmoids of a lowered hard-swish.
         hard_swishes: How many hard-swishes the float file had as it was given.
         report: The recipe's report in the int8 file; None for files of others and of older releases.
+        undivided_content: The float file before its linear channels were divided, which changes its answers
+            wherever such a channel is not linear; None where none was divided.
     """
 
     float_file: Graph
@@ -120,6 +122,7 @@ class Pair:
     hard_sigmoids: frozenset[int]
     hard_swishes: int
     report: RecipeReport | None
+    undivided_content: bytes | None = None
 
     @property
     def logits(self) -> PairedValue:

@@ -88,7 +88,7 @@ def pair_files(
     int8_file = read_model(int8_content, int8_name).main_graph
     hard_sigmoids = _hard_sigmoids(int8_file)
     hard_swishes = sum(operator.name == "HARD_SWISH" for operator in float_file.operators)
-    rewritten = _Rewritten(float_content, {}, {}, {})
+    rewritten = _Rewritten(float_content, {}, {}, {}, None)
     if EQUALIZATION_SCALES in int8_model.metadata:
         rewritten = _rewritten(
             float_content, takes, int8_model, hard_sigmoids, float_name=float_name, int8_name=int8_name
@@ -98,7 +98,7 @@ def pair_files(
     float_content = with_one_output(rewritten.content, place, float_name)
     float_file = read_model(float_content, float_name).main_graph
     numbers = _by_name(float_file, int8_file) or _by_position(float_file, int8_file)
-    logits = _logits(float_file)
+    logits = logits_tensor(float_file)
     values = _values(float_file, int8_file, numbers, hard_sigmoids, int8_name)
     if not values or values[-1].float_tensor != logits:
         raise ModelFileError(
@@ -121,6 +121,7 @@ def pair_files(
         hard_sigmoids=frozenset(hard_sigmoids),
         hard_swishes=hard_swishes,
         report=_noted_report(int8_model, int8_name),
+        undivided_content=rewritten.undivided and with_one_output(rewritten.undivided, place, float_name),
     )
 
 
@@ -132,7 +133,7 @@ def _values(
     int8_name: str,
 ) -> list[PairedValue]:
     """Pairs the values that the logits depend on, in the order of execution; the logits come last."""
-    logits = _logits(float_file)
+    logits = logits_tensor(float_file)
     # XNNPACK makes one table of such a hard-sigmoid and its product: it never rounds the hard-sigmoid.
     tables = {hard_sigmoid for hard_sigmoid, operator in hard_sigmoids.items() if operator.name == "ADD"}
     values, needed = [], needed_for(float_file, logits)
@@ -167,12 +168,14 @@ class _Rewritten(NamedTuple):
         scales: The equalization scales of the int8 file, (C,).
         copies: See `Pair`.
         movements: See `Pair`.
+        undivided: The file before its linear channels were divided; None where none was.
     """
 
     content: bytes
     scales: Mapping[str, Array]
     copies: Mapping[str, npt.NDArray[np.intp]]
     movements: Mapping[str, Array]
+    undivided: bytes | None
 
 
 def _rewritten(
@@ -190,7 +193,11 @@ def _rewritten(
         groups = read_groups(int8_model.metadata.get(CHANNEL_GROUPS, b"{}"))
         network = read_network(float_content, takes)
         numbers = {value.name: number for number, value in network.values.items()}
-        for name, linear in read_linear_scales(int8_model.metadata.get(LINEAR_SCALES, b"{}")).items():
+        linear_scales = read_linear_scales(int8_model.metadata.get(LINEAR_SCALES, b"{}"))
+        undivided = None
+        if linear_scales:
+            undivided = write_float(rescale(network, {}), network.outputs, pixels=True)
+        for name, linear in linear_scales.items():
             network = divide_channels(network, numbers[name], np.array(linear))
         repeated = read_copies(int8_model.metadata.get(CHANNEL_COPIES, b"{}"))
         for name, counts in repeated.items():
@@ -223,6 +230,7 @@ def _rewritten(
             scales={names[value]: scale for value, scale in scales.items()},
             copies={names[value]: places for value, places in copies.items()},
             movements={names[value]: movement for value, movement in moved.items()},
+            undivided=undivided,
         )
     except (ConversionError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise ModelFileError(
@@ -319,7 +327,8 @@ def _hard_sigmoids(file: Graph) -> dict[int, Operator]:
     return hard_sigmoids
 
 
-def _logits(file: Graph) -> int:
+def logits_tensor(file: Graph) -> int:
+    """Finds the tensor of a file's only output in front of softmax."""
     tensor = file.outputs[0]
     operator = file.producer(tensor)
     while operator is not None and operator.name in LOGITS_OF:

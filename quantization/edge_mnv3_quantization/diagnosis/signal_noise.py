@@ -14,6 +14,7 @@ from edge_mnv3.core.parallel import available_cores, results_in_order
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.runtime import LoadedModel, open_bytes, real_numbers
 from edge_mnv3.core.tflite.edit import Edit
+from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3_quantization.calibration.activations import Image, Images
 from edge_mnv3_quantization.diagnosis.equalization_scales import (
     EqualizationScales,
@@ -21,6 +22,7 @@ from edge_mnv3_quantization.diagnosis.equalization_scales import (
     unread_inputs,
 )
 from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue
+from edge_mnv3_quantization.diagnosis.pairing import logits_tensor
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_SHIFT, Array
 from edge_mnv3_quantization.graph.tensor_names import is_hard_sigmoid_name
 
@@ -64,15 +66,18 @@ class Survey:
 
     Attributes:
         equalization: The equalization scales of the int8 file.
-        moments: The moments of each value, by its tensor in the float file.
-        float_logits: The float file's logits, (N, classes).
+        moments: The moments of each value, by its tensor in the float file; those of the logits are against
+            the float file as it was given, those of values before against it with linear channels divided.
+        float_logits: The float file's logits as it was given, (N, classes).
         int8_logits: The int8 file's logits as real numbers, (N, classes).
+        divided_logits: The float file's with linear channels divided; None where none was.
     """
 
     equalization: EqualizationScales
     moments: Mapping[int, Moments]
     float_logits: Array
     int8_logits: Array
+    divided_logits: Array | None
 
 
 def decibels(signal: float, noise: float) -> float | None:
@@ -113,27 +118,38 @@ def survey(
         _exposing(pair.int8_content, [value.int8_tensor for value in values]),
     )
 
-    def compared(runners: tuple[_Runner, _Runner], image: Image) -> tuple[list[_Sums], Matrix, Matrix]:
+    def compared(
+        runners: tuple[_Runner, _Runner, _Runner | None], image: Image
+    ) -> tuple[list[_Sums], Matrix, Matrix, Matrix]:
         wanted, got = runners[0](image), runners[1](image)
+        divided = wanted[-1]
+        if runners[2] is not None:
+            wanted[-1] = runners[2](image)[0]
         scales = (equalization.outputs[value.int8_tensor].astype(np.float32) for value in values)
         numbers = zip(wanted, got, scales, floors, strict=True)
         sums = [
             _sums(one, mean_of_copies(other * scale, places), floor)
             for (one, other, scale, floor), places in zip(numbers, copies, strict=True)
         ]
-        return sums, wanted[-1].reshape(-1), got[-1].reshape(-1)
+        return sums, wanted[-1].reshape(-1), got[-1].reshape(-1), divided.reshape(-1)
 
     runners = [
-        (_Runner(open_bytes(contents[0])), _Runner(open_bytes(contents[1], kernels=kernels)))
+        (
+            _Runner(open_bytes(contents[0])),
+            _Runner(open_bytes(contents[1], kernels=kernels)),
+            _undivided_logits(pair),
+        )
         for _ in range(min(available_cores(), len(images)))
     ]
     totals = [_no_sums(value.channels) for value in values]
-    float_logits, int8_logits = [], []
-    for done, (sums, wanted, got) in enumerate(results_in_order(compared, runners, list(images)), start=1):
+    float_logits, int8_logits, divided_logits = [], [], []
+    answers = results_in_order(compared, runners, list(images))
+    for done, (sums, wanted, got, divided) in enumerate(answers, start=1):
         for total, of_image in zip(totals, sums, strict=True):
             total.add(of_image)
         float_logits.append(wanted)
         int8_logits.append(got)
+        divided_logits.append(divided)
         reporter.progress(done, len(images))
     if not np.isfinite(float_logits).all():
         raise ModelFileError(f"model {float_name}", "answers that are no finite numbers", "finite weights")
@@ -142,7 +158,16 @@ def survey(
         moments={value.float_tensor: total.moments() for value, total in zip(values, totals, strict=True)},
         float_logits=np.stack(float_logits).astype(np.float64),
         int8_logits=np.stack(int8_logits).astype(np.float64),
+        divided_logits=np.stack(divided_logits).astype(np.float64) if pair.undivided_content else None,
     )
+
+
+def _undivided_logits(pair: Pair) -> _Runner | None:
+    """Opens the float file as it was before channels were divided, for its logits."""
+    if pair.undivided_content is None:
+        return None
+    logits = logits_tensor(read_model(pair.undivided_content, "being diagnosed").main_graph)
+    return _Runner(open_bytes(_exposing(pair.undivided_content, [logits])))
 
 
 def mean_of_copies(numbers: Matrix, copies: npt.NDArray[np.intp] | None) -> Matrix:
