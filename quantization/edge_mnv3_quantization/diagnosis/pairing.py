@@ -194,9 +194,7 @@ def _rewritten(
         network = read_network(float_content, takes)
         numbers = {value.name: number for number, value in network.values.items()}
         linear_scales = read_linear_scales(int8_model.metadata.get(LINEAR_SCALES, b"{}"))
-        undivided = None
-        if linear_scales:
-            undivided = write_float(rescale(network, {}), network.outputs, pixels=True)
+        undivided = write_float(rescale(network, {}), network.outputs, pixels=True) if linear_scales else None
         for name, linear in linear_scales.items():
             network = divide_channels(network, numbers[name], np.array(linear))
         repeated = read_copies(int8_model.metadata.get(CHANNEL_COPIES, b"{}"))
