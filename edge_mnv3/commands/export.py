@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 @force_option
 @requests("export.ExportRequest")
 def command(request: ExportRequest) -> None:
-    """Write results of bench or reproduce in the forms that other programs read.
+    """Write results of bench, reproduce or run in the forms that other programs read.
+
+    Of the run.json of a run, bencher and github-action-benchmark also get accuracy, size and instructions on
+    Arm processors.
 
     Results that must not be quoted, and those of emulated devices, give no figure, and a note says so.
 
@@ -45,6 +48,7 @@ def command(request: ExportRequest) -> None:
     Examples:
       edge-mnv3 export phone.json > phone.csv
       edge-mnv3 export a.json b.json --as bencher -o bencher.json
+      edge-mnv3 export out/run.json --as bencher -o bencher.json
       edge-mnv3 export before.json --as pyperf -o before.pyperf.json
       edge-mnv3 export profiled.json --as perfetto -o trace.json
     """

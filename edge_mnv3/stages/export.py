@@ -12,6 +12,7 @@ from edge_mnv3.core.outputs import check_apart, check_writable, write_text
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, Request, check_call
 from edge_mnv3.core.results.device import EMULATED_DEVICE
+from edge_mnv3.stages.export_run import is_run, run_figures, run_results, with_bencher, with_github
 from edge_mnv3_android_bench.comparison.export import as_bencher, as_csv, as_github, exported
 from edge_mnv3_android_bench.comparison.latencies import read_bench_results
 from edge_mnv3_android_bench.comparison.pyperf_form import as_pyperf
@@ -19,6 +20,7 @@ from edge_mnv3_android_bench.comparison.trace import as_trace, profile_name, rea
 
 _PROFILES = "perfetto"  # the form of profiles; the others are of latencies
 _FORMS = {"csv": as_csv, "bencher": as_bencher, "github-action-benchmark": as_github, "pyperf": as_pyperf}
+_WITH_FIGURES = {"bencher": with_bencher, "github-action-benchmark": with_github}  # of a run.json, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,8 @@ class ExportRequest(Request):
     """What to export, and in which form.
 
     Attributes:
-        results: JSON results of `bench` or `reproduce`.
+        results: JSON results of `bench` or `reproduce`, or the `run.json` of a run: of it latencies, and in
+            the forms `bencher` and `github-action-benchmark` accuracy, size and Arm instructions too.
         form: `csv`, `bencher`, `github-action-benchmark`, `pyperf`, or `perfetto`: a trace of the profiles.
         output: Where to write it; None for nowhere.
         force: Overwrite `output`.
@@ -70,13 +73,18 @@ def export(request: ExportRequest, reporter: Reporter = SILENT) -> str:
 
 
 def _latencies(paths: Sequence[Path], form: ExportForm, reporter: Reporter) -> str:
-    entries = exported([result for path in paths for result in read_bench_results(path)])
+    runs = [path for path in paths if is_run(path)]
+    figures = [figure for path in runs for figure in run_figures(path)] if form in _WITH_FIGURES else []
+    measured = [path for path in paths if path not in runs]
+    measured += [results["bench"] for path in runs if "bench" in (results := run_results(path))]
+    entries = exported([result for path in measured for result in read_bench_results(path)])
     for entry in entries:
         if entry.why_not:
             reporter.warn(f"no figure of {entry.name}: {entry.why_not}")
-    if form != "csv" and not any(entry.median_us is not None for entry in entries):
+    if form != "csv" and not figures and not any(entry.median_us is not None for entry in entries):
         raise InputFileError("results to export", "none with a figure to quote", "one at least")
-    return _FORMS[form](entries)
+    text = _FORMS[form](entries)
+    return _WITH_FIGURES[form](text, figures) if figures else text
 
 
 def _trace(paths: Sequence[Path], reporter: Reporter) -> str:
