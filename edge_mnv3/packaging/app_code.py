@@ -130,7 +130,7 @@ def output_values(context: AppContext) -> dict[str, str]:
         "outputs_in_words": outputs_in_words(context),
         "kotlin_output_names": ", ".join(f'"{each.facts.name}"' for each in outputs),
         "kotlin_read_outputs": "".join(
-            f'            "{each.facts.name}" to '
+            f'                "{each.facts.name}" to '
             f"{_kotlin_numbers(each, f'outputs.getValue({chr(34)}{each.facts.name}{chr(34)})')},\n"
             for each in outputs
         ),
@@ -159,6 +159,8 @@ def score_values(context: AppContext) -> dict[str, str]:
         "class_count": str(output.count),
         "labels_file": output.labels_file or "",
         "kotlin_count": "" if has_thresholds else counts,
+        "kotlin_count_given": "" if has_thresholds else ", count",
+        "kotlin_count_taken": "" if has_thresholds else ", count: Int",
         "kotlin_classify_doc": doc,
         "kotlin_read_scores": f"val scores = {_kotlin_numbers(output, 'outputs[0]', 'SCORE_STEP')}",
         "kotlin_constants": step + kotlin,
@@ -172,6 +174,8 @@ def score_values(context: AppContext) -> dict[str, str]:
         if has_thresholds
         else "",
         "swift_count": "" if has_thresholds else counts,
+        "swift_count_given": "" if has_thresholds else ", count: count",
+        "swift_count_taken": "" if has_thresholds else ", count: Int",
         "swift_classify_doc": doc,
         "swift_read_scores": f"let scores = {_swift_numbers(output, 'output')}",
         "swift_choose": ".filter { scores[$0] > Self.thresholds[$0] }"

@@ -87,9 +87,12 @@ _EMBEDDING: tuple[AppKind, ...] = ("embedding",)
 SOURCES = (
     _Source("android/LiteRtClassifier.kt", "Kotlin, LiteRT's CompiledModel", _ALL, _SCORES),
     _Source("android/LiteRtModel.kt", "Kotlin, LiteRT's CompiledModel", _ALL, _NUMBERS),
+    _Source("android/LiteRtCompiled.kt", "Kotlin: the CPU, or the GPU with the CPU behind it", _ALL),
     _Source("android/MediaPipeClassifier.kt", "Kotlin, MediaPipe Tasks", _NOT_INT8, _SCORES, False),
     _Source("android/MediaPipeEmbedder.kt", "Kotlin, MediaPipe Tasks", _NOT_INT8, _EMBEDDING, False),
     _Source("android/Preprocessing.kt", "Kotlin: the image's pixels as the model wants them", _ALL),
+    _Source("android/Frame.kt", "Kotlin: bitmaps of any configuration, rotation, EXIF orientation", _ALL),
+    _Source("android/CameraFrame.kt", "Kotlin: frames of CameraX", _ALL),
     _Source("android/Classification.kt", "Kotlin: one answer", _ALL, _SCORES),
     _Source("android/Similarity.kt", "Kotlin: how alike two embeddings are", _ALL, _EMBEDDING),
     _Source("android/build.gradle.kts", "lines for the app's `build.gradle.kts`", _ALL),
@@ -102,6 +105,8 @@ SOURCES = (
     _Source("ios/Classification.swift", "Swift: one answer", _NOT_INT8, _SCORES),
     _Source("ios/Similarity.swift", "Swift: how alike two embeddings are", _NOT_INT8, _EMBEDDING),
     _Source("ios/ModelError.swift", "Swift: what can go wrong", _NOT_INT8),
+    _Source("ios/CameraFrame.swift", "Swift: frames of AVFoundation", _NOT_INT8),
+    _Source("ios/Package.swift", "a Swift package of these, in place of CocoaPods", _NOT_INT8),
     _Source("ios/Podfile", "lines for the app's `Podfile`", _NOT_INT8),
     _Source("cpp/model.h", "C++17, LiteRT's C API", _ALL),
     _Source("cpp/classifier.h", "C++17: labels and answers", _ALL, _SCORES),
@@ -113,12 +118,15 @@ SOURCES = (
 # The library that a source needs, as a line of the build.
 _GRADLE = {
     "LiteRt": 'implementation("com.google.ai.edge.litert:litert:2.3.0")',
+    "LiteRtCompiled": 'implementation("com.google.ai.edge.litert:litert-gpu:2.3.0")',
+    "Camera": 'implementation("androidx.camera:camera-core:1.5.3")',
     "MediaPipe": 'implementation("com.google.mediapipe:tasks-vision:1.0.0")',
 }
 _PODS = {
     "TensorFlowLite": "pod 'TensorFlowLiteSwift', '~> 2.14'",
     "MediaPipe": "pod 'MediaPipeTasksVision', '~> 0.10.14'",
 }
+_FRAMEWORKS = {"TensorFlowLite": "TensorFlowLite", "MediaPipe": "MediaPipeTasksVision"}
 _README_WORDS: dict[AppKind, tuple[str, str]] = {
     "classes": (
         "Short, complete classifiers",
@@ -205,6 +213,7 @@ def _values(context: AppContext, box: Crop, sources: list[_Source]) -> dict[str,
         "gradle_dependencies": _libraries(sources, _GRADLE, "    ", "//"),
         "pods": _libraries(sources, _PODS, "  ", "#"),
         **_readme_values(context),
+        **_swift_package_values(context, sources),
         **app_code.input_values(context),
         **app_code.output_values(context),
         **app_code.score_values(context),
@@ -245,14 +254,28 @@ def _readme_values(context: AppContext) -> dict[str, str]:
 
 
 def _libraries(sources: list[_Source], lines: dict[str, str], indent: str, comment: str) -> str:
-    """Lines of a build for the libraries that sources need, each with the source that needs it."""
+    """Lines of a build for the libraries that sources need, each with the sources that need it."""
     names = [source.path.rpartition("/")[2] for source in sources if source.path.endswith((".kt", ".swift"))]
-    return "".join(
-        f"{indent}{line} {comment} {name}\n"
-        for start, line in lines.items()
-        for name in names
-        if name.startswith(start)
-    )
+    needing = {line: [name for name in names if name.startswith(start)] for start, line in lines.items()}
+    return "".join(f"{indent}{line} {comment} {', '.join(who)}\n" for line, who in needing.items() if who)
+
+
+def _swift_package_values(context: AppContext, sources: list[_Source]) -> dict[str, str]:
+    """Pieces of the Swift package: its libraries, and the files of the model."""
+    labels = sorted({each.labels_file for each in context.outputs if each.labels_file})
+    used = [
+        framework
+        for start, framework in _FRAMEWORKS.items()
+        if any(source.path.startswith(f"ios/{start}") for source in sources)
+    ]
+    return {
+        "swift_labels_comment": "".join(f" and {name}" for name in labels),
+        "spm_dependencies": ", ".join(f'"{name}"' for name in used),
+        "spm_resources": ", ".join(f'.copy("{name}")' for name in (context.model_file, *labels)),
+        "spm_targets": "".join(
+            f'    .binaryTarget(name: "{name}", path: "Frameworks/{name}.xcframework"),\n' for name in used
+        ),
+    }
 
 
 def _in_comment(name: str) -> str:

@@ -9,8 +9,12 @@ enum class Accelerator { NONE, CPU, GPU, NPU }
 
 class Environment
 
+class LiteRtException(message: String) : Exception(message)
+
 /** Bytes, as LiteRT holds them; written and read as they are. */
 class TensorBuffer internal constructor(internal var bytes: ByteArray) : AutoCloseable {
+    private var closed = false
+
     fun writeInt8(data: ByteArray) {
         bytes = data.copyOf()
     }
@@ -27,11 +31,16 @@ class TensorBuffer internal constructor(internal var bytes: ByteArray) : AutoClo
         return FloatArray(floats.remaining()).also { floats.get(it) }
     }
 
-    override fun close() = Unit
+    override fun close() {
+        check(!closed) { "closed twice" }
+        closed = true
+    }
 }
 
 /** Writes its input beside the model as MODEL.input, and answers what is in MODEL.output. */
 class CompiledModel private constructor(private val model: File) : AutoCloseable {
+    @Volatile private var running = false
+
     class Options(val accelerators: Set<Accelerator>) {
         constructor(vararg accelerators: Accelerator) : this(setOf(*accelerators))
 
@@ -61,8 +70,11 @@ class CompiledModel private constructor(private val model: File) : AutoCloseable
     @JvmOverloads
     fun run(inputs: List<TensorBuffer>, outputs: List<TensorBuffer>, signatureIndex: Int = 0) {
         require(signatureIndex == 0)
+        check(!running) { "two threads at a time" }
+        running = true
         File("$model.input").writeBytes(inputs[0].bytes)
         outputs[0].bytes = File("$model.output").readBytes()
+        running = false
     }
 
     override fun close() = Unit
@@ -76,7 +88,10 @@ class CompiledModel private constructor(private val model: File) : AutoCloseable
             options: Options = Options.CPU,
             optionalEnv: Environment? = null,
         ): CompiledModel {
-            require(options.accelerators == setOf(Accelerator.CPU) && optionalEnv == null)
+            require(options.accelerators.size == 1 && optionalEnv == null)
+            if (Accelerator.GPU in options.accelerators && !File(assetManager.folder, "gpu").exists()) {
+                throw LiteRtException("no GPU here")
+            }
             return CompiledModel(File(assetManager.folder, assetName))
         }
     }

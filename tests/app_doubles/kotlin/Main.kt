@@ -10,6 +10,7 @@ fun main(arguments: Array<String>) {
     val folder = File(arguments[0])
     val context = Context(AssetManager(folder))
     val bitmap = readPpm(File(folder, "image.ppm"))
+    if (File(folder, "frames.txt").exists()) return frames(folder, bitmap, context)
     edgemnv3.u8.LiteRtClassifier(context).use { classifier ->
         classifier.classify(bitmap, 3).forEach { println("uint8 ${it.label} ${it.score}") }
     }

@@ -12,6 +12,7 @@ import com.google.mediapipe.tasks.vision.imageembedder.ImageEmbedder
  *
  * Needs %%{model_file} in src/main/assets; its normalization is inside it. MediaPipe resizes what it gets to
  * the model's input, without averaging. It is given an image of that size, so that nothing is left to resize.
+ * Any threads may share it: one is served after the other. After close() it refuses to answer.
  */
 class MediaPipeEmbedder(context: Context) : AutoCloseable {
     private val embedder =
@@ -22,17 +23,30 @@ class MediaPipeEmbedder(context: Context) : AutoCloseable {
                 .setRunningMode(RunningMode.IMAGE)
                 .build(),
         )
+    private val lock = Any()
+    private var closed = false
 
     /** The embedding of an upright bitmap: %%{class_count} numbers, as the model gives them. */
-    fun embed(bitmap: Bitmap): FloatArray {
-        val result = embedder.embed(BitmapImageBuilder(resized(bitmap)).build())
-        return result.embeddingResult().embeddings()[0].floatEmbedding()
+    fun embed(bitmap: Bitmap): FloatArray = embedPixels(Preprocessing.pixels(bitmap))
+
+    /** As above, for an upright frame: of a camera, see CameraFrame.kt, or of any pixels. */
+    fun embed(frame: Frame): FloatArray = embedPixels(Preprocessing.pixels(frame))
+
+    private fun embedPixels(rgb: ByteArray): FloatArray = synchronized(lock) {
+        check(!closed) { "this embedder is closed" }
+        val result = embedder.embed(BitmapImageBuilder(bitmapOf(rgb)).build())
+        result.embeddingResult().embeddings()[0].floatEmbedding()
     }
 
-    override fun close() = embedder.close()
+    /** Waits for an answer that is being made; may be called twice. */
+    override fun close() = synchronized(lock) {
+        if (!closed) {
+            closed = true
+            embedder.close()
+        }
+    }
 
-    private fun resized(bitmap: Bitmap): Bitmap {
-        val rgb = Preprocessing.pixels(bitmap)
+    private fun bitmapOf(rgb: ByteArray): Bitmap {
         val argb = IntArray(Preprocessing.WIDTH * Preprocessing.HEIGHT) {
             val red = rgb[it * 3].toInt() and 0xFF
             val green = rgb[it * 3 + 1].toInt() and 0xFF

@@ -24,14 +24,17 @@ object Preprocessing {
     /**
      * Turns an upright bitmap into HEIGHT × WIDTH × CHANNELS bytes, %%{colours}, 0..255.
      *
-     * A hardware bitmap must be copied to Bitmap.Config.ARGB_8888 first. BitmapFactory leaves photographs as the
-     * sensor saw them: turn them as their EXIF orientation says; ImageDecoder does so by itself.
+     * Hardware bitmaps are copied, see Frame. BitmapFactory leaves photographs as the sensor saw them: turn those
+     * with Frame.of(bitmap).upright(exifOrientation); ImageDecoder does so by itself.
      */
-    fun pixels(bitmap: Bitmap): ByteArray {
-        val argb = IntArray(bitmap.width * bitmap.height)
-        bitmap.getPixels(argb, 0, bitmap.width, 0, 0, bitmap.width, bitmap.height)
-        return pixels(argb, bitmap.width, bitmap.height)
-    }
+    fun pixels(bitmap: Bitmap): ByteArray = pixels(Frame.of(bitmap))
+
+    /** As above, from an upright frame. */
+    fun pixels(frame: Frame): ByteArray = pixels(frame.argb, frame.width, frame.height)
+
+    /** Refuses bytes that are not HEIGHT × WIDTH × CHANNELS. */
+    fun check(pixels: ByteArray) =
+        require(pixels.size == HEIGHT * WIDTH * CHANNELS) { "${pixels.size} bytes, expected ${HEIGHT * WIDTH * CHANNELS}" }
 
     /** As above, from colours 0xAARRGGBB, row by row. */
     fun pixels(argb: IntArray, width: Int, height: Int): ByteArray {

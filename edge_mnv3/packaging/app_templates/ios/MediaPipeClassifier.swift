@@ -1,3 +1,5 @@
+import CoreVideo
+import ImageIO
 import MediaPipeTasksVision
 import UIKit
 
@@ -23,15 +25,23 @@ final class MediaPipeClassifier {
 
   /// %%{swift_classify_doc}
   func classify(_ image: UIImage) throws -> [Classification] {
-    let result = try classifier.classify(image: MPImage(uiImage: Self.resized(image)))
+    return try classify(pixels: Preprocessing.pixels(of: image))
+  }
+
+  /// As above, for a frame of AVFoundation and how it is turned.
+  func classify(_ frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [Classification] {
+    return try classify(pixels: Preprocessing.pixels(of: frame, orientation: orientation))
+  }
+
+  private func classify(pixels: [UInt8]) throws -> [Classification] {
+    let result = try classifier.classify(image: MPImage(uiImage: Self.image(of: pixels)))
     let categories = result.classificationResult.classifications[0].categories
     return categories%%{swift_mediapipe_choose}.map {
       Classification(label: $0.categoryName ?? String($0.index), score: $0.score)
     }
   }
 
-  private static func resized(_ image: UIImage) throws -> UIImage {
-    let rgb = try Preprocessing.pixels(of: image)
+  private static func image(of rgb: [UInt8]) throws -> UIImage {
     let width = Preprocessing.inputWidth
     let height = Preprocessing.inputHeight
     // Opaque: MediaPipe wants an alpha channel.

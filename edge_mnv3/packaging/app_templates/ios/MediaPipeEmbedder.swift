@@ -1,3 +1,5 @@
+import CoreVideo
+import ImageIO
 import MediaPipeTasksVision
 import UIKit
 
@@ -22,12 +24,20 @@ final class MediaPipeEmbedder {
 
   /// The embedding of an image: %%{class_count} numbers, as the model gives them.
   func embed(_ image: UIImage) throws -> [Float] {
-    let result = try embedder.embed(image: MPImage(uiImage: Self.resized(image)))
+    return try embed(pixels: Preprocessing.pixels(of: image))
+  }
+
+  /// As above, for a frame of AVFoundation and how it is turned.
+  func embed(_ frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [Float] {
+    return try embed(pixels: Preprocessing.pixels(of: frame, orientation: orientation))
+  }
+
+  private func embed(pixels: [UInt8]) throws -> [Float] {
+    let result = try embedder.embed(image: MPImage(uiImage: Self.image(of: pixels)))
     return (result.embeddingResult.embeddings[0].floatEmbedding ?? []).map { $0.floatValue }
   }
 
-  private static func resized(_ image: UIImage) throws -> UIImage {
-    let rgb = try Preprocessing.pixels(of: image)
+  private static func image(of rgb: [UInt8]) throws -> UIImage {
     let width = Preprocessing.inputWidth
     let height = Preprocessing.inputHeight
     // Opaque: MediaPipe wants an alpha channel.

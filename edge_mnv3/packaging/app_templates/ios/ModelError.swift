@@ -3,4 +3,6 @@ enum ModelError: Error {
   case missingFile(String)
   case labelCount(Int)
   case unreadableImage
+  case unknownPixelFormat(UInt32)
+  case pixelCount(Int)
 }

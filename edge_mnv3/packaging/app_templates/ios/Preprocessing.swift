@@ -43,10 +43,18 @@ enum Preprocessing {
       return true
     }
     guard drawn else { throw ModelError.unreadableImage }
-    var rgb = [UInt8]()
-    rgb.reserveCapacity(width * height * 3)
-    for pixel in 0..<(width * height) { rgb += rgbx[(pixel * 4)..<(pixel * 4 + 3)] }
+    var rgb = [UInt8](repeating: 0, count: width * height * 3)
+    for pixel in 0..<(width * height) {
+      rgb[pixel * 3] = rgbx[pixel * 4]
+      rgb[pixel * 3 + 1] = rgbx[pixel * 4 + 1]
+      rgb[pixel * 3 + 2] = rgbx[pixel * 4 + 2]
+    }
     return pixels(rgb: rgb, width: width, height: height)
+  }
+
+  /// Throws where bytes are not inputHeight × inputWidth × channels.
+  static func check(_ pixels: [UInt8]) throws {
+    guard pixels.count == inputHeight * inputWidth * channels else { throw ModelError.pixelCount(pixels.count) }
   }
 
   /// As above, from height × width × 3 bytes, RGB, row by row.
@@ -77,8 +85,8 @@ enum Preprocessing {
   private static func resizeRows(
     _ source: [UInt8], width: Int, height: Int, columns: [Taps]
   ) -> [UInt8] {
-    var result = [UInt8]()
-    result.reserveCapacity(height * inputWidth * channels)
+    var result = [UInt8](repeating: 0, count: height * inputWidth * channels)
+    var at = 0
     for y in 0..<height {
       for column in columns {
         let first = (y * width + column.start) * channels
@@ -87,7 +95,8 @@ enum Preprocessing {
           for i in 0..<column.weights.count {
             sum += Int(source[first + i * channels + channel]) * column.weights[i]
           }
-          result.append(clip(sum))
+          result[at] = clip(sum)
+          at += 1
         }
       }
     }
@@ -97,15 +106,16 @@ enum Preprocessing {
   /// height × width × channels bytes to inputHeight × width × channels.
   private static func resizeColumns(_ source: [UInt8], width: Int, rows: [Taps]) -> [UInt8] {
     let rowLength = width * channels
-    var result = [UInt8]()
-    result.reserveCapacity(inputHeight * rowLength)
+    var result = [UInt8](repeating: 0, count: inputHeight * rowLength)
+    var at = 0
     for row in rows {
       for x in 0..<rowLength {
         var sum = half
         for i in 0..<row.weights.count {
           sum += Int(source[(row.start + i) * rowLength + x]) * row.weights[i]
         }
-        result.append(clip(sum))
+        result[at] = clip(sum)
+        at += 1
       }
     }
     return result

@@ -1,14 +1,18 @@
+import CoreVideo
 import Foundation
+import ImageIO
 import TensorFlowLite
 import UIKit
 
 /// Model "%%{name}" with TensorFlowLiteSwift: its outputs by their names.
 ///
-/// Needs %%{model_file} in the app's bundle. Not thread-safe: use it from one queue.
+/// Needs %%{model_file} in the app's bundle. Any threads may share it: one is served after the
+/// other.
 final class TensorFlowLiteModel {
   private static let modelFile = "%%{model_file}"
 
   private let interpreter: Interpreter
+  private let lock = NSLock()
 
   init(bundle: Bundle = .main) throws {
     guard let modelPath = bundle.path(forResource: Self.modelFile, ofType: nil) else {
@@ -25,7 +29,19 @@ final class TensorFlowLiteModel {
   ///
   /// They are %%{outputs_in_words}.
   func run(_ image: UIImage) throws -> [String: [Float]] {
-    let pixels = try Preprocessing.pixels(of: image)
+    return try run(pixels: Preprocessing.pixels(of: image))
+  }
+
+  /// As above, for a frame of AVFoundation and how it is turned.
+  func run(_ frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [String: [Float]] {
+    return try run(pixels: Preprocessing.pixels(of: frame, orientation: orientation))
+  }
+
+  /// As above, for inputHeight × inputWidth × channels bytes, as Preprocessing gives them.
+  func run(pixels: [UInt8]) throws -> [String: [Float]] {
+    try Preprocessing.check(pixels)
+    lock.lock()
+    defer { lock.unlock() }
     %%{swift_write_input}
     try interpreter.invoke()
     var results = [String: [Float]]()

@@ -1,0 +1,120 @@
+package edgemnv3.tests
+
+import android.graphics.Bitmap
+import android.graphics.Rect
+import androidx.camera.core.ImageInfo
+import androidx.camera.core.ImageProxy
+import com.google.ai.edge.litert.Accelerator
+import edgemnv3.u8.Frame
+import edgemnv3.u8.LiteRtClassifier
+import edgemnv3.u8.Preprocessing
+import edgemnv3.u8.toFrame
+import java.io.File
+import java.nio.ByteBuffer
+import kotlin.concurrent.thread
+
+private class Plane(bytes: ByteArray, override val rowStride: Int, override val pixelStride: Int) :
+    ImageProxy.PlaneProxy {
+    override val buffer: ByteBuffer = ByteBuffer.wrap(bytes).asReadOnlyBuffer()
+}
+
+private class Image(
+    override val format: Int,
+    override val width: Int,
+    override val height: Int,
+    override val cropRect: Rect,
+    override val planes: Array<ImageProxy.PlaneProxy>,
+    override val imageInfo: ImageInfo,
+) : ImageProxy {
+    override fun close() = Unit
+}
+
+/** Lines of frames.txt: NAME FORMAT WIDTH HEIGHT LEFT TOP RIGHT BOTTOM DEGREES, then FILE ROWSTRIDE PIXELSTRIDE of each plane. */
+private fun cameraImage(folder: File, words: List<String>): ImageProxy {
+    val numbers = words.subList(1, 9).map { it.toInt() }
+    val planes = words.drop(9).chunked(3).map { (file, rows, pixels) ->
+        Plane(File(folder, file).readBytes(), rows.toInt(), pixels.toInt()) as ImageProxy.PlaneProxy
+    }
+    return Image(
+        numbers[0], numbers[1], numbers[2], Rect(numbers[3], numbers[4], numbers[5], numbers[6]),
+        planes.toTypedArray(), object : ImageInfo { override val rotationDegrees = numbers[7] },
+    )
+}
+
+private fun write(file: File, frame: Frame) {
+    val argb = frame.argb
+    file.writeBytes(ByteArray(argb.size * 3) { (argb[it / 3] shr (16 - 8 * (it % 3))).toByte() })
+}
+
+/** The message of what is refused. */
+private fun refused(what: () -> Unit): String =
+    try {
+        what()
+        "nothing"
+    } catch (error: RuntimeException) {
+        "${error.javaClass.simpleName}: ${error.message}"
+    }
+
+/** Turns frames and bitmaps, and writes what came of them; prints what is refused. */
+fun frames(folder: File, bitmap: Bitmap, context: android.content.Context) {
+    for (line in File(folder, "frames.txt").readLines()) {
+        val words = line.split(" ")
+        val frame = cameraImage(folder, words).toFrame()
+        write(File(folder, "${words[0]}.rgb"), frame)
+        File(folder, "${words[0]}.pixels").writeBytes(Preprocessing.pixels(frame))
+    }
+    val plain = Frame.of(bitmap)
+    for (orientation in 0..8) write(File(folder, "exif$orientation.rgb"), plain.upright(orientation))
+    val expected = Preprocessing.pixels(bitmap)
+    for (config in listOf(Bitmap.Config.HARDWARE, Bitmap.Config.RGBA_F16, Bitmap.Config.RGB_565)) {
+        val other = Bitmap.createBitmap(plain.argb, plain.width, plain.height, config)
+        check(Preprocessing.pixels(other).contentEquals(expected)) { config }
+    }
+    check(Bitmap.copiesAreRecycled())
+    val clear = IntArray(plain.argb.size) { plain.argb[it] and 0xFFFFFF }
+    check(Preprocessing.pixels(clear, plain.width, plain.height).contentEquals(expected))
+    val alpha = Bitmap.createBitmap(plain.argb, plain.width, plain.height, Bitmap.Config.ALPHA_8)
+    val words = File(folder, "frames.txt").readLines().first().split(" ")
+    println("refused ${refused { Frame.of(alpha) }}")
+    println("refused ${refused { plain.rotated(45) }}")
+    println("refused ${refused { plain.upright(9) }}")
+    println("refused ${refused { Frame(IntArray(3), 2, 2) }}")
+    println("refused ${refused { cameraImage(folder, words.map { if (it == words[1]) "256" else it }).toFrame() }}")
+    println("refused ${refused { cameraImage(folder, words.take(6) + "999" + words.drop(7)).toFrame() }}")
+    threads(plain, context)
+    gpu(folder, context)
+}
+
+private fun threads(frame: Frame, context: android.content.Context) {
+    val classifier = LiteRtClassifier(context)
+    val expected = classifier.classify(frame)
+    val wrong = java.util.concurrent.ConcurrentLinkedQueue<String>()
+    val started = List(4) {
+        thread {
+            repeat(5) {
+                try {
+                    if (classifier.classify(frame) != expected) wrong += "other answers"
+                } catch (error: RuntimeException) {
+                    wrong += error.toString()
+                }
+            }
+        }
+    }
+    started.forEach { it.join() }
+    check(wrong.isEmpty()) { wrong.joinToString() }
+    println("refused ${refused { classifier.scores(ByteArray(2)) }}")
+    val busy = thread { refused { repeat(1000) { classifier.classify(frame) } } }
+    classifier.close()
+    classifier.close()
+    busy.join()
+    println("refused ${refused { classifier.classify(frame) }}")
+}
+
+private fun gpu(folder: File, context: android.content.Context) {
+    LiteRtClassifier(context, Accelerator.GPU).use { println("runs on ${it.accelerator}") }
+    LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") }).use { println("runs on ${it.accelerator}") }
+    File(folder, "gpu").writeText("")
+    LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") }).use { println("runs on ${it.accelerator}") }
+    File(folder, "gpu").delete()
+    println("refused ${refused { LiteRtClassifier(context, Accelerator.NPU).close() }}")
+}
