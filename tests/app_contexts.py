@@ -27,6 +27,8 @@ def app_output(
         zero_point={"uint8": 0, "int8": -128}.get(dtype),
         labels_file=None if task == "embedding" else "labels.txt",
         thresholds=(0.5,) * count if task in ("labels", "binary") else (),
+        golden_limit=1000 if dtype == "float32" else 1,
+        golden_step=None if dtype == "float32" else step,
     )
 
 
@@ -48,4 +50,5 @@ def app_context(
         float_input_mean=mean,
         float_input_std=mean,
         outputs=outputs or (app_output(dtype),),
+        golden_count=10,
     )

@@ -26,6 +26,9 @@ class AppOutput:
         labels_file: File name of its labels in the bundle, without folder: UTF-8, one label a line, in the
             order of the numbers; None where it has none.
         thresholds: For `binary` and `labels`: a label holds where its score lies above this; else empty.
+        golden_limit: How far a number may be from the golden one under XNNPACK, in `golden_step`.
+        golden_step: What the limit counts, in real numbers; None for millionths of an image's largest golden
+            number.
     """
 
     facts: OutputFacts
@@ -35,6 +38,8 @@ class AppOutput:
     zero_point: int | None
     labels_file: str | None
     thresholds: tuple[float, ...] = ()
+    golden_limit: int
+    golden_step: float | None
 
     @property
     def count(self) -> int:
@@ -58,6 +63,7 @@ class AppContext:
         float_input_mean: Mean subtracted from pixels 0..255; None where the input is an integer.
         float_input_std: What the difference is divided by; None where the input is an integer.
         outputs: The outputs, in the file's order.
+        golden_count: How many golden images the bundle has.
     """
 
     name: str
@@ -68,6 +74,7 @@ class AppContext:
     float_input_mean: float | None
     float_input_std: float | None
     outputs: tuple[AppOutput, ...]
+    golden_count: int
 
     @property
     def kind(self) -> AppKind:

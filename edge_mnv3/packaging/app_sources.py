@@ -18,6 +18,7 @@ from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.packaging import app_code
 from edge_mnv3.packaging.apis import DTYPES
 from edge_mnv3.packaging.app_context import AppContext, AppKind
+from edge_mnv3.packaging.app_golden import golden_values
 
 TEMPLATES = "app_templates"
 _FILE_NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -95,6 +96,7 @@ SOURCES = (
     _Source("android/CameraFrame.kt", "Kotlin: frames of CameraX", _ALL),
     _Source("android/Classification.kt", "Kotlin: one answer", _ALL, _SCORES),
     _Source("android/Similarity.kt", "Kotlin: how alike two embeddings are", _ALL, _EMBEDDING),
+    _Source("android/test/GoldenTest.kt", "Kotlin: an instrumented test with the golden images", _ALL),
     _Source("android/build.gradle.kts", "lines for the app's `build.gradle.kts`", _ALL),
     # TensorFlowLiteSwift's Tensor.DataType has no case for int8: such a tensor cannot be read.
     _Source("ios/TensorFlowLiteClassifier.swift", "Swift, TensorFlowLiteSwift", _NOT_INT8, _SCORES),
@@ -106,12 +108,14 @@ SOURCES = (
     _Source("ios/Similarity.swift", "Swift: how alike two embeddings are", _NOT_INT8, _EMBEDDING),
     _Source("ios/ModelError.swift", "Swift: what can go wrong", _NOT_INT8),
     _Source("ios/CameraFrame.swift", "Swift: frames of AVFoundation", _NOT_INT8),
+    _Source("ios/test/GoldenTests.swift", "Swift: an XCTest with the golden images", _NOT_INT8),
     _Source("ios/Package.swift", "a Swift package of these, in place of CocoaPods", _NOT_INT8),
     _Source("ios/Podfile", "lines for the app's `Podfile`", _NOT_INT8),
     _Source("cpp/model.h", "C++17, LiteRT's C API", _ALL),
     _Source("cpp/classifier.h", "C++17: labels and answers", _ALL, _SCORES),
     _Source("cpp/preprocessing.h", "C++17: the image's pixels as the model wants them", _ALL),
     _Source("cpp/main.cc", "C++17: a program that takes a PPM file", _ALL),
+    _Source("cpp/golden_test.cc", "C++17: a test with the golden images", _ALL),
     _Source("cpp/CMakeLists.txt", "its build", _ALL),
 )
 
@@ -218,6 +222,8 @@ def _values(context: AppContext, box: Crop, sources: list[_Source]) -> dict[str,
         **app_code.output_values(context),
         **app_code.score_values(context),
         **app_code.program_values(context),
+        **golden_values(context),
+        "golden_tests": _in_words([f"`{source.path}`" for source in sources if "olden" in source.path]),
     }
 
 
@@ -276,6 +282,10 @@ def _swift_package_values(context: AppContext, sources: list[_Source]) -> dict[s
             f'    .binaryTarget(name: "{name}", path: "Frameworks/{name}.xcframework"),\n' for name in used
         ),
     }
+
+
+def _in_words(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _in_comment(name: str) -> str:

@@ -26,6 +26,7 @@ from edge_mnv3.packaging.golden import (
     HostRunner,
     compare,
     image_file,
+    largest_allowed,
     output_file,
     output_kinds,
     to_bytes,
@@ -212,6 +213,7 @@ def _run(content: bytes, name: str, images: Sequence[Pixels]) -> tuple[Answers, 
 def app_context(name: str, file: ModelFile, inputs: BundleInputs) -> AppContext:
     """Returns what the sources for apps must know of a model."""
     is_float = file.image.dtype == "float32"
+    kinds = output_kinds(read_model(file.content, file.bundled_name))
     return AppContext(
         name=name,
         image=file.image_shape,
@@ -229,7 +231,10 @@ def app_context(name: str, file: ModelFile, inputs: BundleInputs) -> AppContext:
                 zero_point=output.tensor.zero_point,
                 labels_file=_labels_file(inputs, output.facts.name),
                 thresholds=inputs.thresholds.get(output.facts.name, ()),
+                golden_limit=largest_allowed("xnnpack", output.tensor.dtype, kind),
+                golden_step=kind.step if output.tensor.dtype == "float32" else output.tensor.scale,
             )
-            for output in file.outputs
+            for output, kind in zip(file.outputs, kinds, strict=True)
         ),
+        golden_count=len(inputs.golden.images),
     )

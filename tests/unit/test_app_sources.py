@@ -88,7 +88,9 @@ def test_each_template_file_is_one_source() -> None:
     folder = resources.files("edge_mnv3.packaging") / TEMPLATES
     written = {"README.md"}
     for part in ("android", "ios", "cpp"):
-        written |= {f"{part}/{file.name}" for file in (folder / part).iterdir()}
+        written |= {f"{part}/{file.name}" for file in (folder / part).iterdir() if file.is_file()}
+    for part in ("android/test", "ios/test"):
+        written |= {f"{part}/{file.name}" for file in folder.joinpath(*part.split("/")).iterdir()}
     assert written == ALL
 
 

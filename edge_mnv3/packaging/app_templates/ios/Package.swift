@@ -15,7 +15,7 @@ let package = Package(
       name: "EdgeMnv3Model",
       dependencies: [%%{spm_dependencies}],
       path: ".",
-      exclude: ["Podfile", "Frameworks"],
+      exclude: ["Podfile", "Frameworks", "test"],
       resources: [%%{spm_resources}]),
 %%{spm_targets}  ]
 )
