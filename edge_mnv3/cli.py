@@ -52,6 +52,7 @@ COMMANDS = {
     "init": _Entry("init", "Write a commented config for run."),
     "demo": _Entry("demo", "Run the whole pipeline on bundled weights, without network."),
     "doctor": _Entry("doctor", "Check that this machine has what the commands need."),
+    "schema": _Entry("schema", "Show the JSON Schema of a command's result."),
     "help": _Entry("help", "Show how a command is used."),
 }
 _INTERRUPTED = 130  # as shells say it: 128 and the signal's number

@@ -373,7 +373,7 @@ def _dataclasses(module: ModuleType) -> dict[str, Any]:
 
 def _section(heading: str, kind: Any, kinds: dict[str, Any]) -> str:
     anchors = {top.__name__: command.replace(" ", "-") for command, top in TOP_RESULTS.items()}
-    notes = _attribute_notes(kind.__doc__)
+    notes = attribute_notes(kind.__doc__)
     rows = []
     hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
@@ -386,7 +386,7 @@ def _section(heading: str, kind: Any, kinds: dict[str, Any]) -> str:
     return f"{heading}\n\n{kind.__doc__.splitlines()[0]}\n\n{markdown_table(('key', 'type', ''), rows)}\n"
 
 
-def _attribute_notes(docstring: str) -> dict[str, str]:
+def attribute_notes(docstring: str) -> dict[str, str]:
     """The part `Attributes:` of a docstring, by name."""
     notes: dict[str, str] = {}
     name = ""

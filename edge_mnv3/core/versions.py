@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 TENSORFLOW_PACKAGES = ("tensorflow-cpu", "tensorflow")  # a system has one of them
 # The versions that the extras take; a test compares them with `pyproject.toml`.

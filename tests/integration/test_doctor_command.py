@@ -23,6 +23,7 @@ from edge_mnv3.stages import doctor_machine
 from edge_mnv3.stages.doctor_machine import phone_checks, runtime_check, store_check, weights_check
 from edge_mnv3.stages.doctor_packages import tensorflow_check
 from edge_mnv3_quantization.evaluation.store import Store
+from strict_schemas import problems
 
 NEEDS = {
     "python",
@@ -54,6 +55,7 @@ def doctor(folder: Path, **environment: str) -> tuple[int, dict[str, Any]]:
     assert "Traceback" not in done.stderr
     data: dict[str, Any] = json.loads(done.stdout)
     assert from_json(DoctorResult, done.stdout).version == data["version"]
+    assert problems("doctor", data) == []
     return done.returncode, data
 
 

@@ -115,6 +115,7 @@ def test_the_way_of_a_float_file_to_the_report(folder: Path) -> None:
         "results list",
         "published",
         "benchmark-binary list",
+        "schema quantize",
         "help quantize",
     )
     for line, done in zip(lines, run(folder, *lines), strict=True):

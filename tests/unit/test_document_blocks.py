@@ -33,6 +33,10 @@ FENCE = re.compile(r"^ *```([\w-]*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LANGUAGES = {"", "sh", "text", "python", "kotlin", "toml", "yaml", "json"}
 # Programs that are not this project's: their arguments are theirs to judge.
 OTHERS = {
+    "check-jsonschema",
+    "pipx",
+    "uv",
+    "uvx",
     *("apt-get", "dask", "do", "done", "echo", "eval", "export", "for", "jq", "ln", "npm", "printf", "."),
     *(
         "bencher",

@@ -1,0 +1,45 @@
+"""The stage `schema`: JSON Schemas of what commands print with `--json`, and of the files that they write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+
+from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.requests import Request, check_call, check_choice
+
+_FOLDER = resources.files("edge_mnv3") / "data" / "schemas"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaRequest(Request):
+    """Which schema.
+
+    Attributes:
+        name: One of `schema_names`, such as `quantize` or `bench-host`; None for the list of all names.
+    """
+
+    name: str | None = None
+
+
+def schema_names() -> tuple[str, ...]:
+    """Returns the names of all schemas, sorted."""
+    names = (entry.name for entry in _FOLDER.iterdir())
+    return tuple(sorted(name.removesuffix(".json") for name in names if name.endswith(".json")))
+
+
+def schema(request: SchemaRequest, reporter: Reporter = SILENT) -> str:
+    """Reads a schema.
+
+    Returns:
+        JSON Schema of the dialect 2020-12; or the names, one a line.
+
+    Raises:
+        ArgumentError: There is no schema of this name.
+    """
+    check_call("schema", (SchemaRequest,), request, reporter)
+    names = schema_names()
+    if request.name is None:
+        return "\n".join(names) + "\n"
+    check_choice("schema", request.name, names)
+    return (_FOLDER / f"{request.name}.json").read_text(encoding="utf-8")
