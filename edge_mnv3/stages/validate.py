@@ -126,7 +126,7 @@ def validated_by(engine: Engine | None, request: ValidateRequest, reporter: Repo
     """
     from edge_mnv3.stages.output_names import output_names
     from edge_mnv3.stages.package_inputs import label_files
-    from edge_mnv3.stages.recorded_outputs import recorded_outputs
+    from edge_mnv3.stages.recorded_outputs import recorded_outputs, recorded_preprocess
     from edge_mnv3.stages.result_store import opened_store
     from edge_mnv3.stages.validated_images import named_hashes
     from edge_mnv3_calibration_data.source_kinds import open_images
@@ -157,9 +157,20 @@ def validated_by(engine: Engine | None, request: ValidateRequest, reporter: Repo
         kept = dataclasses.replace(settings, store=store, engine=engine)
         result = accuracy.validate(float_path, int8_path, images, kept, reporter)
     check_skipped(result.skipped, images.available or 0)
-    notes = (*images.remarks, *unread_warnings(images.unread))
+    calibrated = _other_preprocess(recorded_preprocess(int8_path), request.preprocess)
+    notes = (*calibrated, *images.remarks, *unread_warnings(images.unread))
     hashes = named_hashes(result, images)
     result = dataclasses.replace(result, warnings=(*result.warnings, *notes), image_sha256=hashes)
     for warning in (*result.warnings, *skipped_warnings(result.skipped)):
         reporter.warn(warning)
     return result
+
+
+def _other_preprocess(recorded: str | None, given: str) -> tuple[str, ...]:
+    """Tells that the int8 file was calibrated on images that were preprocessed in another way."""
+    if recorded is None or recorded == given:
+        return ()
+    return (
+        f"the images are preprocessed by '{given}', and those of the calibration were by '{recorded}': take "
+        f"--preprocess {recorded} if that is what apps do",
+    )

@@ -79,6 +79,17 @@ def test_what_quantize_json_says_is_used_and_shown(folder: Path) -> None:
         assert "task        labels (as quantize.json says)" in shown
         stated = validate(folder, *data, "--task", "embedding")
         assert (stated.outputs[0].output.task, stated.task_source) == ("embedding", "stated")
+        told["int8_sha256"] = hashlib.sha256((folder / "q.tflite").read_bytes()).hexdigest()
+        for kind, preprocess, is_told in (
+            ("folder", "slim", True),
+            ("folder", "resize", False),
+            ("synthetic", "slim", False),
+        ):
+            told["calibration"] |= {"kind": kind, "preprocess": preprocess}
+            (folder / "quantize.json").write_text(json.dumps(told))
+            warnings = [each for each in validate(folder, *data).warnings if "of the calibration" in each]
+            assert len(warnings) == is_told
+            assert all("take --preprocess slim if that is what apps do" in each for each in warnings)
     finally:
         (folder / "quantize.json").unlink()
 
