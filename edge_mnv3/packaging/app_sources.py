@@ -107,6 +107,7 @@ SOURCES = (
     _Source("ios/Classification.swift", "Swift: one answer", _NOT_INT8, _SCORES),
     _Source("ios/Similarity.swift", "Swift: how alike two embeddings are", _NOT_INT8, _EMBEDDING),
     _Source("ios/ModelError.swift", "Swift: what can go wrong", _NOT_INT8),
+    _Source("ios/ModelBundle.swift", "Swift: where the model's files are", _NOT_INT8),
     _Source("ios/CameraFrame.swift", "Swift: frames of AVFoundation", _NOT_INT8),
     _Source("ios/test/GoldenTests.swift", "Swift: an XCTest with the golden images", _NOT_INT8),
     _Source("ios/Package.swift", "a Swift package of these, in place of CocoaPods", _NOT_INT8),

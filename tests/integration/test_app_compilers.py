@@ -143,6 +143,20 @@ def test_cpp_says_what_is_wrong(litert_library: Path, tmp_path: Path) -> None:
     assert error(tmp_path / "image.ppm").endswith("labels.txt has 2 lines, not 5")
 
 
+def test_cpp_refuses_other_counts_of_pixels(litert_library: Path, tmp_path: Path) -> None:
+    sources = write_sources(tmp_path, context_of("uint8"), "slim")
+    program = compile_cpp(
+        DOUBLES / "cpp" / "counts.cc", tmp_path / "counts", f"-I{sources / 'cpp'}", f"-I{DOUBLES / 'cpp'}",
+        str(litert_library), f"-Wl,-rpath,{litert_library.parent}",
+    )  # fmt: skip
+    folder = tmp_path / "m"
+    write_model(folder, "uint8")
+    done = run([str(program), str(folder)], timeout_s=RUN_TIMEOUT_S)
+    assert done.returncode == 0, done.stderr
+    said = "{} bytes of pixels, expected 3072, as Pixels gives them"
+    assert done.stdout.splitlines() == [*(said.format(count) for count in (0, 3071, 3073)), "5 scores"]
+
+
 def test_kotlin_gives_the_model_the_pixels_of_the_measurement(
     kotlin_home: Path, kotlin_classes: Path, tmp_path: Path
 ) -> None:

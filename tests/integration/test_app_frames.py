@@ -113,6 +113,10 @@ def test_kotlin_reads_cameras_and_bitmaps_of_any_kind(
         "runs on CPU",
         "told no GPU here",
         "runs on CPU",
+        "told no room for buffers",
+        "runs on CPU, 1 open",
+        "told the GPU hangs",
+        "runs on CPU, 1 open",
         "runs on GPU",
         "refused IllegalArgumentException: NPU: expected CPU or GPU",
     ]

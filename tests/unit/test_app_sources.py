@@ -84,6 +84,33 @@ def test_outputs_are_read_by_their_names() -> None:
     assert "MediaPipe" not in sources["android/build.gradle.kts"]
 
 
+def test_swift_finds_the_models_files_in_a_package_too() -> None:
+    for kind in get_args(AppKind):
+        sources = app_sources(contexts("uint8")[kind], preprocess="slim")
+        assert "#if SWIFT_PACKAGE\n      return .module\n" in sources["ios/ModelBundle.swift"]
+        taking = [text for text in sources.values() if "bundle: Bundle" in text]
+        assert taking
+        assert all("init(bundle: Bundle = .ofModel" in text for text in taking)
+
+
+def test_swift_reads_frames_by_the_matrix_that_they_state() -> None:
+    text = app_sources(app_context(), preprocess="slim")["ios/CameraFrame.swift"]
+    # Of BT.709's shares of red and blue in light: 0.2126 and 0.0722.
+    red, blue = 0.2126, 0.0722
+    green = 1 - red - blue
+    shares = {
+        "redOfCr": 2 * (1 - red),
+        "greenOfCb": 2 * (1 - blue) * blue / green,
+        "greenOfCr": 2 * (1 - red) * red / green,
+        "blueOfCb": 2 * (1 - blue),
+    }
+    written = text.partition("bt709 = Matrix(")[2].partition(")")[0]
+    assert {name: float(number) for name, number in re.findall(r"(\w+): ([\d.]+)", written)} == pytest.approx(
+        shares, abs=5e-5
+    )
+    assert "throw ModelError.unknownColourMatrix(name)" in text
+
+
 def test_each_template_file_is_one_source() -> None:
     folder = resources.files("edge_mnv3.packaging") / TEMPLATES
     written = {"README.md"}

@@ -5,6 +5,7 @@ import android.graphics.Rect
 import androidx.camera.core.ImageInfo
 import androidx.camera.core.ImageProxy
 import com.google.ai.edge.litert.Accelerator
+import com.google.ai.edge.litert.CompiledModel
 import edgemnv3.u8.Frame
 import edgemnv3.u8.LiteRtClassifier
 import edgemnv3.u8.Preprocessing
@@ -15,7 +16,10 @@ import kotlin.concurrent.thread
 
 private class Plane(bytes: ByteArray, override val rowStride: Int, override val pixelStride: Int) :
     ImageProxy.PlaneProxy {
-    override val buffer: ByteBuffer = ByteBuffer.wrap(bytes).asReadOnlyBuffer()
+    private val view = ByteBuffer.wrap(bytes).asReadOnlyBuffer()
+    var asked = 0
+    override val buffer: ByteBuffer
+        get() = view.also { asked++ }
 }
 
 private class Image(
@@ -59,7 +63,9 @@ private fun refused(what: () -> Unit): String =
 fun frames(folder: File, bitmap: Bitmap, context: android.content.Context) {
     for (line in File(folder, "frames.txt").readLines()) {
         val words = line.split(" ")
-        val frame = cameraImage(folder, words).toFrame()
+        val image = cameraImage(folder, words)
+        val frame = image.toFrame()
+        check(image.planes.all { (it as Plane).asked == 1 }) { "a buffer is asked for more than once" }
         write(File(folder, "${words[0]}.rgb"), frame)
         File(folder, "${words[0]}.pixels").writeBytes(Preprocessing.pixels(frame))
     }
@@ -82,7 +88,7 @@ fun frames(folder: File, bitmap: Bitmap, context: android.content.Context) {
     println("refused ${refused { cameraImage(folder, words.map { if (it == words[1]) "256" else it }).toFrame() }}")
     println("refused ${refused { cameraImage(folder, words.take(6) + "999" + words.drop(7)).toFrame() }}")
     threads(plain, context)
-    gpu(folder, context)
+    gpu(folder, plain, context)
 }
 
 private fun threads(frame: Frame, context: android.content.Context) {
@@ -110,9 +116,16 @@ private fun threads(frame: Frame, context: android.content.Context) {
     println("refused ${refused { classifier.classify(frame) }}")
 }
 
-private fun gpu(folder: File, context: android.content.Context) {
+private fun gpu(folder: File, frame: Frame, context: android.content.Context) {
     LiteRtClassifier(context, Accelerator.GPU).use { println("runs on ${it.accelerator}") }
     LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") }).use { println("runs on ${it.accelerator}") }
+    for (fault in listOf("buffers", "run")) {
+        File(folder, "gpu").writeText(fault)
+        LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") }).use {
+            println("runs on ${it.accelerator}, ${CompiledModel.open} open")
+            check(it.classify(frame).size == 5)
+        }
+    }
     File(folder, "gpu").writeText("")
     LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") }).use { println("runs on ${it.accelerator}") }
     File(folder, "gpu").delete()

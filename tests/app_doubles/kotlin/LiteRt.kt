@@ -37,8 +37,11 @@ class TensorBuffer internal constructor(internal var bytes: ByteArray) : AutoClo
     }
 }
 
-/** Writes its input beside the model as MODEL.input, and answers what is in MODEL.output. */
-class CompiledModel private constructor(private val model: File) : AutoCloseable {
+/**
+ * Writes its input beside the model as MODEL.input, and answers what is in MODEL.output. There is a GPU where there is
+ * a file gpu, which says what fails on it: buffers, run, or nothing.
+ */
+class CompiledModel private constructor(private val model: File, private val fault: String) : AutoCloseable {
     @Volatile private var running = false
 
     class Options(val accelerators: Set<Accelerator>) {
@@ -53,7 +56,10 @@ class CompiledModel private constructor(private val model: File) : AutoCloseable
     fun createInputBuffers(signatureIndex: Int = 0): List<TensorBuffer> = listOf(TensorBuffer(ByteArray(0)))
 
     @JvmOverloads
-    fun createOutputBuffers(signatureIndex: Int = 0): List<TensorBuffer> = listOf(TensorBuffer(ByteArray(0)))
+    fun createOutputBuffers(signatureIndex: Int = 0): List<TensorBuffer> {
+        if (fault == "buffers") throw LiteRtException("no room for buffers")
+        return listOf(TensorBuffer(ByteArray(0)))
+    }
 
     fun createOutputBuffer(outputName: String, signature: String? = null): TensorBuffer {
         require(signature == null && outputName.isNotEmpty())
@@ -71,15 +77,22 @@ class CompiledModel private constructor(private val model: File) : AutoCloseable
     fun run(inputs: List<TensorBuffer>, outputs: List<TensorBuffer>, signatureIndex: Int = 0) {
         require(signatureIndex == 0)
         check(!running) { "two threads at a time" }
+        if (fault == "run") throw LiteRtException("the GPU hangs")
         running = true
         File("$model.input").writeBytes(inputs[0].bytes)
         outputs[0].bytes = File("$model.output").readBytes()
         running = false
     }
 
-    override fun close() = Unit
+    override fun close() {
+        open--
+    }
 
     companion object {
+        /** How many are not closed. */
+        var open = 0
+            private set
+
         @JvmOverloads
         @JvmStatic
         fun create(
@@ -89,10 +102,11 @@ class CompiledModel private constructor(private val model: File) : AutoCloseable
             optionalEnv: Environment? = null,
         ): CompiledModel {
             require(options.accelerators.size == 1 && optionalEnv == null)
-            if (Accelerator.GPU in options.accelerators && !File(assetManager.folder, "gpu").exists()) {
-                throw LiteRtException("no GPU here")
-            }
-            return CompiledModel(File(assetManager.folder, assetName))
+            val gpu = File(assetManager.folder, "gpu")
+            val wanted = Accelerator.GPU in options.accelerators
+            if (wanted && !gpu.exists()) throw LiteRtException("no GPU here")
+            open++
+            return CompiledModel(File(assetManager.folder, assetName), if (wanted) gpu.readText() else "")
         }
     }
 }

@@ -27,11 +27,12 @@ fun ImageProxy.toFrame(): Frame {
 private fun coloursOfRgba(plane: ImageProxy.PlaneProxy, box: Rect): IntArray {
     // Read by place: the position of the camera's buffer stays as it is.
     val bytes = plane.buffer
+    val (rowStride, pixelStride) = Pair(plane.rowStride, plane.pixelStride)
     val argb = IntArray(box.width() * box.height())
     var at = 0
     for (y in box.top until box.bottom) {
         for (x in box.left until box.right) {
-            val first = y * plane.rowStride + x * plane.pixelStride
+            val first = y * rowStride + x * pixelStride
             val red = bytes.get(first).toInt() and 0xFF
             val green = bytes.get(first + 1).toInt() and 0xFF
             val blue = bytes.get(first + 2).toInt() and 0xFF
@@ -42,7 +43,7 @@ private fun coloursOfRgba(plane: ImageProxy.PlaneProxy, box: Rect): IntArray {
 }
 
 private fun coloursOfYuv(planes: Array<ImageProxy.PlaneProxy>, box: Rect): IntArray {
-    val (luma, blueness, redness) = planes
+    val (luma, blueness, redness) = planes.map { Channel(it) }
     val argb = IntArray(box.width() * box.height())
     var at = 0
     for (y in box.top until box.bottom) {
@@ -60,7 +61,13 @@ private fun coloursOfYuv(planes: Array<ImageProxy.PlaneProxy>, box: Rect): IntAr
     return argb
 }
 
-private fun ImageProxy.PlaneProxy.at(x: Int, y: Int): Int =
-    buffer.get(y * rowStride + x * pixelStride).toInt() and 0xFF
+/** A plane, asked once for its buffer: the camera makes another view of it each time. */
+private class Channel(plane: ImageProxy.PlaneProxy) {
+    private val bytes = plane.buffer
+    private val rowStride = plane.rowStride
+    private val pixelStride = plane.pixelStride
+
+    fun at(x: Int, y: Int): Int = bytes.get(y * rowStride + x * pixelStride).toInt() and 0xFF
+}
 
 private fun clipped(value: Int): Int = minOf(maxOf(value, 0), 255)

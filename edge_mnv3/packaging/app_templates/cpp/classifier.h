@@ -40,7 +40,8 @@ class Classifier {
     return best;
   }
 
-  // The scores of all classes for kHeight x kWidth x kChannels pixels.
+  // The scores of all classes for kHeight x kWidth x kChannels pixels. Throws std::invalid_argument where there are
+  // more or fewer.
   std::vector<float> Scores(const std::vector<std::uint8_t>& pixels) {
     return model_.RunPixels(pixels).begin()->second;
   }

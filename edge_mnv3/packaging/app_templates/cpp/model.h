@@ -82,8 +82,13 @@ class Model {
     return RunPixels(Pixels(rgb, width, height));
   }
 
-  // The outputs for kHeight x kWidth x kChannels pixels.
+  // The outputs for kHeight x kWidth x kChannels pixels. Throws std::invalid_argument where there are more or fewer.
   std::map<std::string, std::vector<float>> RunPixels(const std::vector<std::uint8_t>& pixels) {
+    constexpr std::size_t kExpected = static_cast<std::size_t>(kHeight) * kWidth * kChannels;
+    if (pixels.size() != kExpected) {
+      throw std::invalid_argument(std::to_string(pixels.size()) + " bytes of pixels, expected " +
+                                  std::to_string(kExpected) + ", as Pixels gives them");
+    }
     %%{cpp_convert_input}
     void* memory = nullptr;
     Check(LiteRtLockTensorBuffer(input_.get(), &memory, kLiteRtTensorBufferLockModeWrite), "open the input");

@@ -1,11 +1,13 @@
 import CoreVideo
+import Foundation
 import ImageIO
 
 /// Frames of AVFoundation's capture outputs: kCVPixelFormatType_32BGRA, and 420YpCbCr8BiPlanar in full and video range.
 extension Preprocessing {
   /// Turns a frame, with any bytes per row, into inputHeight × inputWidth × channels bytes of the upright image.
   ///
-  /// YCbCr is read by the matrix of BT.601. Set BGRA on the output where you do not know the camera's matrix.
+  /// YCbCr is read by the matrix that the frame states, BT.601 or BT.709, and by BT.601 where it states none. Other
+  /// matrices are refused: set BGRA on the output then.
   static func pixels(of frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [UInt8] {
     guard CVPixelBufferLockBaseAddress(frame, .readOnly) == kCVReturnSuccess else {
       throw ModelError.unreadableImage
@@ -25,6 +27,31 @@ extension Preprocessing {
       throw ModelError.unknownPixelFormat(format)
     }
     return upright(rgb, width: width, height: height, orientation: orientation)
+  }
+
+  /// What red, green and blue take of the two differences of colour.
+  private struct Matrix {
+    let redOfCr: Double
+    let greenOfCb: Double
+    let greenOfCr: Double
+    let blueOfCb: Double
+
+    static let bt601 = Matrix(redOfCr: 1.402, greenOfCb: 0.344136, greenOfCr: 0.714136, blueOfCb: 1.772)
+    static let bt709 = Matrix(redOfCr: 1.5748, greenOfCb: 0.1873, greenOfCr: 0.4681, blueOfCb: 1.8556)
+  }
+
+  private static func matrix(of frame: CVPixelBuffer) throws -> Matrix {
+    let attachment: CFTypeRef?
+    if #available(iOS 15.0, *) {
+      attachment = CVBufferCopyAttachment(frame, kCVImageBufferYCbCrMatrixKey, nil)
+    } else {
+      attachment = CVBufferGetAttachment(frame, kCVImageBufferYCbCrMatrixKey, nil)?.takeUnretainedValue()
+    }
+    guard let stated = attachment else { return Matrix.bt601 }
+    let name = stated as? String ?? "that is not named"
+    if name == kCVImageBufferYCbCrMatrix_ITU_R_601_4 as String { return Matrix.bt601 }
+    if name == kCVImageBufferYCbCrMatrix_ITU_R_709_2 as String { return Matrix.bt709 }
+    throw ModelError.unknownColourMatrix(name)
   }
 
   private static func coloursOfBgra(_ frame: CVPixelBuffer, width: Int, height: Int) throws -> [UInt8] {
@@ -51,6 +78,7 @@ extension Preprocessing {
       let lumaBase = CVPixelBufferGetBaseAddressOfPlane(frame, 0),
       let chromaBase = CVPixelBufferGetBaseAddressOfPlane(frame, 1)
     else { throw ModelError.unreadableImage }
+    let shares = try matrix(of: frame)
     let luma = lumaBase.assumingMemoryBound(to: UInt8.self)
     let chroma = chromaBase.assumingMemoryBound(to: UInt8.self)
     let lumaRow = CVPixelBufferGetBytesPerRowOfPlane(frame, 0)
@@ -66,9 +94,9 @@ extension Preprocessing {
         let cb = (Double(chroma[pair]) - 128.0) * chromaScale
         let cr = (Double(chroma[pair + 1]) - 128.0) * chromaScale
         let to = (y * width + x) * 3
-        rgb[to] = rounded(light + 1.402 * cr)
-        rgb[to + 1] = rounded(light - 0.344136 * cb - 0.714136 * cr)
-        rgb[to + 2] = rounded(light + 1.772 * cb)
+        rgb[to] = rounded(light + shares.redOfCr * cr)
+        rgb[to + 1] = rounded(light - shares.greenOfCb * cb - shares.greenOfCr * cr)
+        rgb[to + 2] = rounded(light + shares.blueOfCb * cb)
       }
     }
     return rgb

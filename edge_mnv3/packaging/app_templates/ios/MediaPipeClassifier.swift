@@ -12,7 +12,7 @@ final class MediaPipeClassifier {
 %%{swift_thresholds}
   private let classifier: ImageClassifier
 
-  init(bundle: Bundle = .main%%{swift_count}) throws {
+  init(bundle: Bundle = .ofModel%%{swift_count}) throws {
     guard let modelPath = bundle.path(forResource: Self.modelFile, ofType: nil) else {
       throw ModelError.missingFile(Self.modelFile)
     }

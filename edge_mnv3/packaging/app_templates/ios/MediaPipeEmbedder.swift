@@ -12,7 +12,7 @@ final class MediaPipeEmbedder {
 
   private let embedder: ImageEmbedder
 
-  init(bundle: Bundle = .main) throws {
+  init(bundle: Bundle = .ofModel) throws {
     guard let modelPath = bundle.path(forResource: Self.modelFile, ofType: nil) else {
       throw ModelError.missingFile(Self.modelFile)
     }

@@ -5,4 +5,8 @@ enum ModelError: Error {
   case unreadableImage
   case unknownPixelFormat(UInt32)
   case pixelCount(Int)
+  /// A camera's frame whose YCbCr is neither that of BT.601 nor that of BT.709.
+  case unknownColourMatrix(String)
+  /// An image with pixels that are more transparent than opaque: their colours are lost. Draw it on a background.
+  case transparentImage
 }

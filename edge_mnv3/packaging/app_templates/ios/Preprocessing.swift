@@ -21,18 +21,21 @@ enum Preprocessing {
 
   /// Turns an image, upright as its orientation says, into inputHeight × inputWidth × channels bytes, %%{colours},
   /// 0..255.
+  ///
+  /// Transparency is ignored, as it was in the measurement. Core Graphics holds colours multiplied by their opacity, in
+  /// whole numbers: down to one half they can be had back to about a step. Images with pixels below are refused.
   static func pixels(of image: UIImage) throws -> [UInt8] {
     let width = Int((image.size.width * image.scale).rounded())
     let height = Int((image.size.height * image.scale).rounded())
     guard width > 0, height > 0, let space = CGColorSpace(name: CGColorSpace.sRGB) else {
       throw ModelError.unreadableImage
     }
-    var rgbx = [UInt8](repeating: 0, count: width * height * 4)
-    let drawn = rgbx.withUnsafeMutableBytes { (buffer: UnsafeMutableRawBufferPointer) -> Bool in
+    var rgba = [UInt8](repeating: 0, count: width * height * 4)
+    let drawn = rgba.withUnsafeMutableBytes { (buffer: UnsafeMutableRawBufferPointer) -> Bool in
       guard
         let context = CGContext(
           data: buffer.baseAddress, width: width, height: height, bitsPerComponent: 8,
-          bytesPerRow: width * 4, space: space, bitmapInfo: CGImageAlphaInfo.noneSkipLast.rawValue)
+          bytesPerRow: width * 4, space: space, bitmapInfo: CGImageAlphaInfo.premultipliedLast.rawValue)
       else { return false }
       // UIKit counts rows from the top, Core Graphics from the bottom.
       context.translateBy(x: 0, y: CGFloat(height))
@@ -45,9 +48,12 @@ enum Preprocessing {
     guard drawn else { throw ModelError.unreadableImage }
     var rgb = [UInt8](repeating: 0, count: width * height * 3)
     for pixel in 0..<(width * height) {
-      rgb[pixel * 3] = rgbx[pixel * 4]
-      rgb[pixel * 3 + 1] = rgbx[pixel * 4 + 1]
-      rgb[pixel * 3 + 2] = rgbx[pixel * 4 + 2]
+      let opacity = Int(rgba[pixel * 4 + 3])
+      guard opacity >= 128 else { throw ModelError.transparentImage }
+      for channel in 0..<3 {
+        let colour = (Int(rgba[pixel * 4 + channel]) * 255 + opacity / 2) / opacity
+        rgb[pixel * 3 + channel] = UInt8(min(colour, 255))
+      }
     }
     return pixels(rgb: rgb, width: width, height: height)
   }

@@ -17,7 +17,7 @@ final class TensorFlowLiteClassifier {
   private let interpreter: Interpreter
   private let lock = NSLock()
 
-  init(bundle: Bundle = .main) throws {
+  init(bundle: Bundle = .ofModel) throws {
     guard let modelPath = bundle.path(forResource: Self.modelFile, ofType: nil) else {
       throw ModelError.missingFile(Self.modelFile)
     }
