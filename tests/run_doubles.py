@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -60,6 +60,8 @@ class Commands:
         interrupt: A stage during which Ctrl-C is pressed.
         drop_points: What validate measures.
         int8: What quantize writes.
+        warnings: What stages warn of.
+        during: What happens to the user's files while a stage runs.
     """
 
     def __init__(self) -> None:
@@ -69,6 +71,8 @@ class Commands:
         self.interrupt: StageName | None = None
         self.drop_points = 0.25
         self.int8 = b"int8"
+        self.warnings: dict[StageName, tuple[str, ...]] = {}
+        self.during: dict[StageName, Callable[[], object]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -84,7 +88,10 @@ class Commands:
             raise ModelFileError(f"{stage} of a test", "nothing", "something")
         if stage == self.interrupt:
             raise KeyboardInterrupt
-        return Executed(self.codes.get(stage, 0), getattr(self, f"_{stage}")(words))
+        if stage in self.during:
+            self.during.pop(stage)()
+        text = getattr(self, f"_{stage}")(words)
+        return Executed(self.codes.get(stage, 0), text, self.warnings.get(stage, ()))
 
     def _quantize(self, words: Sequence[str]) -> str:
         folder = Path(str(option(words, "output-dir")))

@@ -10,6 +10,7 @@ from edge_mnv3.commands.options import force_option
 from edge_mnv3.commands.showing import say, suggest
 from edge_mnv3.commands.types import PATH
 from edge_mnv3.core.choices import RUN_CONFIG
+from edge_mnv3.core.errors import OutputError
 
 
 @click.command("init")
@@ -29,6 +30,12 @@ def command(file: Path, force: bool) -> None:
     from edge_mnv3.commands.run_template import template
     from edge_mnv3.core.outputs import write_text
 
+    if str(file) == "-":
+        raise OutputError("FILE.toml", "-", "the name of a file", "it is not written to stdout")
+    if file.is_file() and not force:
+        raise OutputError(
+            f"config {file} exists already", next_step="use --force to overwrite it, or another name"
+        )
     write_text(file, template(), force=force)
     say(f"written: {file}")
     suggest(("run", *(() if file == RUN_CONFIG else (file,))))

@@ -14,12 +14,12 @@ from edge_mnv3.commands.exit_codes import EXPECTED_ERROR, GATE_FAILED
 from edge_mnv3.commands.options import json_option
 from edge_mnv3.commands.run_tables import stage_command
 from edge_mnv3.commands.showing import say, show, suggest
-from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.commands.terminal import WARNINGS, TerminalReporter
 from edge_mnv3.commands.types import PATH
-from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error, OutputError
 
 if TYPE_CHECKING:
-    from edge_mnv3.core.results.run import RunResult, StageName
+    from edge_mnv3.core.results.run import RunGate, RunResult, StageName
     from edge_mnv3.stages.run_plan import Executed
 
 
@@ -59,10 +59,17 @@ def command(config: Path | None, folder: Path | None, junit: Path | None, as_jso
     """
     from edge_mnv3.commands.run_config import find_config, read_config
     from edge_mnv3.stages.run import run
+    from edge_mnv3.stages.run_junit import write_junit_error
 
-    request = read_config(find_config(config), folder=folder, junit=junit)
     reporter = TerminalReporter()
-    result = run(request, execute, reporter)
+    try:
+        request = read_config(find_config(config), folder=folder, junit=junit)
+        result = run(request, execute, reporter)
+    except EdgeMnv3Error as error:
+        if junit is not None:
+            with contextlib.suppress(OutputError):  # the first error is told
+                write_junit_error(junit, str(error))
+        raise
     reporter.close()
     show(result, table, as_json=as_json)
     failed = next((stage for stage in result.stages if stage.status == "failed"), None)
@@ -84,18 +91,20 @@ def execute(stage: StageName, words: Sequence[str]) -> Executed:
 
     printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="surrogateescape", write_through=True)
     code = 0
+    warnings: list[str] = []
     with contextlib.redirect_stdout(printed):
         try:
             parent = click.get_current_context(silent=True)
             called = stage_command(stage)
             with called.make_context(stage, list(words), parent=parent) as context:
+                context.meta[WARNINGS] = warnings
                 called.invoke(context)
         except click.exceptions.Exit as ended:
             code = ended.exit_code
         except click.UsageError as error:
             raise ArgumentError(" ".join(error.format_message().split())) from error
     printed.seek(0)
-    return Executed(code, printed.read())
+    return Executed(code, printed.read(), tuple(warnings))
 
 
 def table(result: RunResult) -> str:
@@ -109,9 +118,12 @@ def table(result: RunResult) -> str:
     if result.gates:
         width = max(len(gate.name) for gate in result.gates) + 2
         lines += ["", "gate"]
-        lines += [
-            f"{gate.name:<{width}}{'passed' if gate.passed else 'FAILED':<9}{gate_words(gate)}"
-            for gate in result.gates
-        ]
+        lines += [f"{gate.name:<{width}}{_outcome(gate):<9}{gate_words(gate)}" for gate in result.gates]
     lines += ["", f"all of it is in {result.folder}"]
     return "\n".join(lines)
+
+
+def _outcome(gate: RunGate) -> str:
+    if not gate.passed:
+        return "FAILED"
+    return "warned" if gate.detail else "passed"

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
+from edge_mnv3.commands.run_pairs import refused_pair
 from edge_mnv3.commands.run_tables import (
     FROM_EARLIER,
     IMAGE_KEYS,
@@ -51,6 +52,7 @@ OWN_CONFIG, PYPROJECT = str(RUN_CONFIG), "pyproject.toml"
 _TABLE = "tool.edge-mnv3"
 _GATES, _FOLDER = "gates", "output_dir"
 _KNOWN = (*STAGES, _GATES, _FOLDER)
+_MOST = 1e300  # of a number without a limit of its own: TOML has whole numbers of any length
 _DUMMY = "given-by-an-earlier-stage"
 
 
@@ -74,7 +76,12 @@ def find_config(stated: Path | None) -> Path:
 
 
 def _has_table(path: Path) -> bool:
-    return re.search(r"^\s*\[tool\.[\"']?edge-mnv3\b", _read(path), re.MULTILINE) is not None
+    text = _read(path)
+    try:
+        tool = tomllib.loads(text).get("tool")
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return "edge-mnv3" in text  # what reads it says what is wrong
+    return isinstance(tool, dict) and "edge-mnv3" in tool
 
 
 def read_config(path: Path, *, folder: Path | None = None, junit: Path | None = None) -> RunRequest:
@@ -94,7 +101,7 @@ def read_config(path: Path, *, folder: Path | None = None, junit: Path | None = 
 def _read(path: Path) -> str:
     check_no_special_file(path, f"config {path}")
     try:
-        return path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         raise InputFileError(f"config {path}", why_unreadable(path, error), "a TOML file") from error
     except ValueError as error:
@@ -125,7 +132,8 @@ class _Reading:
             if name not in (*_KNOWN, MADE_WITH, INPUTS):
                 self._unknown(name, "", _KNOWN)
             if name != _FOLDER and not isinstance(value, dict):
-                self._refuse(name, "", _toml(value), f"a table, [{self._prefix}{name}]")
+                got = "several tables" if isinstance(value, list) else _toml(value)
+                self._refuse(name, "", got, f"a table, [{self._prefix}{name}]")
         stages = [self._plan(stage, self._data[stage]) for stage in STAGES if stage in self._data]
         if not stages:
             raise InputFileError(
@@ -200,6 +208,9 @@ class _Reading:
             outputs=written,
         )
         self._parse(plan)
+        refused = refused_pair(plan)
+        if refused is not None:
+            self._refuse(stage, *refused)
         return plan
 
     def _values(self, stage: StageName, key: Key, value: object) -> tuple[list[str], list[str]]:
@@ -242,8 +253,8 @@ class _Reading:
             if name not in GATES:
                 self._unknown(_GATES, name, (*GATES, BASELINE))
             gate = GATES[name]
-            right = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            if not right or not gate.least <= value <= gate.most:
+            right = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not right or not gate.least <= value <= min(gate.most, _MOST):
                 to = "" if gate.most == math.inf else f" to {gate.most:g}"
                 limit = f"{gate.least:g}{to}" if to else f"at least {gate.least:g}"
                 self._refuse(_GATES, name, _toml(value), f"a number, {limit}")
@@ -311,7 +322,9 @@ class _Reading:
     def _refuse(self, table: str, name: str, got: str, expected: str, said: str = "") -> NoReturn:
         line = _line(self._text, self._prefix, table, name)
         place = f"{self._path}{f':{line}' if line else ''}"
-        named = f"[{self._prefix}{table}] {name}".strip() if table else name
+        inside = name or table in _KNOWN or isinstance(self._data.get(table), dict)
+        shown = f"[{self._prefix}{table}]" if inside else f"{self._prefix}{table}"
+        named = f"{shown} {name}".strip() if table else name
         raise InputFileError(f"{place}: {named}{f': {said}' if said else ''}", got, expected)
 
 
@@ -324,6 +337,8 @@ def _said(error: click.UsageError) -> str:
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _MOST:
+        return "a number of more than 300 digits"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
@@ -335,7 +350,7 @@ def _line(text: str, prefix: str, table: str, name: str) -> int | None:
     """The line of a key or table, from 1 on; None where it is written in some other form."""
     header, found = "", None
     for number, line in enumerate(text.splitlines(), start=1):
-        opened = re.match(r"\s*\[([^\[\]]+)\]", line)
+        opened = re.match(r"\s*\[?\[([^\[\]]+)\]", line)
         if opened:
             header = re.sub(r"[\s\"']", "", opened[1])
         inside = header == f"{prefix}{table}" or (not table and header == prefix.rstrip("."))

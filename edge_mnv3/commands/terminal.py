@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # A log needs few lines, and none at all of a command that ends before the first.
 LINES_APART_S = 5.0
+WARNINGS = "edge_mnv3.warnings"  # of a context: the list of those that were given, where one is kept
 
 
 class TerminalReporter(Reporter):
@@ -48,6 +49,7 @@ class TerminalReporter(Reporter):
         if context is not None:
             # After an error and after Ctrl-C as well: the cursor is hidden while lines are redrawn.
             context.call_on_close(self.close)
+        self._warned: list[str] | None = None if context is None else context.meta.get(WARNINGS)
 
     def plan(self, phases: Sequence[Phase]) -> None:
         """Notes what is to come."""
@@ -79,6 +81,8 @@ class TerminalReporter(Reporter):
         """Writes a warning, on a terminal or not."""
         with self._lock:
             self._write(f"warning: {text}")
+            if self._warned is not None:
+                self._warned.append(text)
 
     def close(self) -> None:
         """Ends the current step, and the line."""

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.hashing import sha256_file
+from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.result_files import json_keys, read_quantize_result, read_result
 from edge_mnv3.core.results.cost import CostResult
 from edge_mnv3.core.results.run import RunResult
 from edge_mnv3.core.results.validate import ValidateResult
+from edge_mnv3.stages.run_plan import RUN_FILE
 
 _OF_A_RUN = frozenset({"stages", "gates", "config", "finished"})
 
@@ -45,11 +49,30 @@ def run_results(path: Path) -> dict[str, Path]:
     """The results of the stages of a run that are done, by stage.
 
     Raises:
-        InputFileError: The file is damaged.
+        InputFileError: The file is damaged, or a result is not the one that the run wrote.
     """
     run = read_result(RunResult, path, command="run")
-    names = [stage.name for stage in run.stages if stage.status in ("ran", "kept")]
-    return {name: path.parent / f"{name}.json" for name in names}
+    results: dict[str, Path] = {}
+    for stage in run.stages:
+        if stage.status in ("ran", "kept"):
+            result = path.parent / f"{stage.name}.json"
+            _check_same(result, {output.path: output.sha256 for output in stage.outputs}.get(result.name))
+            results[stage.name] = result
+    return results
+
+
+def _check_same(result: Path, sha256: str | None) -> None:
+    try:
+        found = sha256_file(result)
+    except OSError as error:
+        raise InputFileError(f"result {result}", why_unreadable(result, error), "a file") from error
+    if found != sha256:
+        raise InputFileError(
+            f"result {result}",
+            "another file than the run wrote",
+            f"the one of which {RUN_FILE} has the SHA-256",
+            f"edge-mnv3 run {result.parent} makes it again",
+        )
 
 
 def run_figures(path: Path) -> tuple[RunFigure, ...]:

@@ -24,6 +24,7 @@ from edge_mnv3.html_report.page import render
 from edge_mnv3.html_report.recognition import FoundResult, recognize
 from edge_mnv3.html_report.sections.every import Told, sections_of, title_of
 from edge_mnv3.html_report.words import MINUS
+from edge_mnv3.stages.run_config_file import not_yet_run
 from edge_mnv3.stages.run_plan import RUN_FILE
 from edge_mnv3.stages.sweep import SWEEP_FILE
 from edge_mnv3.stages.sweep_kept import KEYS_FILE
@@ -119,6 +120,10 @@ def _read(runs: Sequence[Path]) -> tuple[list[FoundResult], list[LeftOut]]:
         for path in files:
             if run.is_dir() and not path.is_file():
                 left_out.append(LeftOut(path, "left out: it is no file"))
+                continue
+            if run.is_dir() and path.name == RUN_FILE and (missing := not_yet_run(run)):
+                reason = f"the run is unfinished: {', '.join(missing)} had no turn, and their results are old"
+                left_out.append(LeftOut(path, reason))
                 continue
             check_no_special_file(path, f"result {path}")
             result = recognize(path, named=not run.is_dir())

@@ -13,15 +13,24 @@ from edge_mnv3.core.owned_folders import check_owned_folder, owned_folder, remov
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
 from edge_mnv3.core.results.json_format import to_json
-from edge_mnv3.core.results.run import RunGate, RunOutput, RunResult, RunStage, StageStatus
+from edge_mnv3.core.results.run import RunGate, RunResult, RunStage, StageStatus
 from edge_mnv3.core.versions import versions
 from edge_mnv3.packaging.arm import arm_folder
 from edge_mnv3.stages.report import REPORT_FILE
+from edge_mnv3.stages.run_bundle import check_bundle
 from edge_mnv3.stages.run_config_file import config_text
 from edge_mnv3.stages.run_gates import SIZE, size_gate, stage_gates
 from edge_mnv3.stages.run_junit import check_junit, write_junit
-from edge_mnv3.stages.run_kept import Noted, Notes, location_sha256, stage_key
-from edge_mnv3.stages.run_plan import CONFIG_FILE, RUN_FILE, RUN_MARK, Execute, RunRequest, StagePlan
+from edge_mnv3.stages.run_kept import Noted, Notes, changed_locations, location_sha256, stage_key
+from edge_mnv3.stages.run_plan import (
+    CONFIG_FILE,
+    RUN_FILE,
+    RUN_MARK,
+    Execute,
+    Executed,
+    RunRequest,
+    StagePlan,
+)
 from edge_mnv3.stages.sweep_kept import code_sha256
 
 BUNDLE = "bundle"
@@ -49,10 +58,15 @@ def run(request: RunRequest, execute: Execute, reporter: Reporter = SILENT) -> R
     check_owned_folder(request.folder, mark=RUN_MARK, kind="run")
     if request.junit is not None:
         check_junit(request.junit)
-    hashes: dict[str, dict[str, str | None]] = {
-        plan.name: {location.key: location_sha256(location) for location in plan.locations}
-        for plan in request.stages
-    }
+    hashes: dict[str, dict[str, str | None]] = {}
+    try:
+        for plan in request.stages:
+            hashes[plan.name] = {location.key: location_sha256(location) for location in plan.locations}
+    except EdgeMnv3Error:
+        # It would tell of the run before this one.
+        if (request.folder / RUN_MARK).is_file():
+            (request.folder / RUN_FILE).unlink(missing_ok=True)
+        raise
     for text in _changes(request, hashes):
         reporter.warn(text)
     with owned_folder(request.folder, mark=RUN_MARK, kind="run"):
@@ -104,6 +118,10 @@ class _Run:
 
     def all(self) -> RunResult:
         """Runs every stage that has its turn."""
+        for plan in self._request.stages:
+            bundle = self._bundle(plan)
+            if plan.name == "package" and bundle.exists() and not self._notes.wrote(bundle):
+                check_bundle(bundle)
         text = config_text(self._request, self._hashes, self._versions)
         write_text(self._folder / CONFIG_FILE, text, force=True)
         planned = {plan.name for plan in self._request.stages}
@@ -129,22 +147,43 @@ class _Run:
         noted = self._notes.done(plan.name, key)
         if noted is not None:
             self._reporter.note(f"{plan.name}: kept, nothing that it depends on has changed")
+            for text in noted.warnings:
+                self._reporter.warn(f"{plan.name}, when it ran: {text}")
             self._done(plan, noted)
-            self._end(plan, "kept", 0.0, "nothing that it depends on has changed", noted.outputs)
+            self._end(plan, "kept", 0.0, "nothing that it depends on has changed", noted)
             return
         self._notes.forget(plan.name)
         self._reporter.note(f"{plan.name}:")
         started = time.perf_counter()
         try:
-            code, paths = self._executed(plan)
+            done, paths = self._executed(plan)
         except EdgeMnv3Error as error:
             self._failed = plan.name
             self._end(plan, "failed", time.perf_counter() - started, str(error))
             return
         seconds = time.perf_counter() - started
-        noted = self._notes.note(plan.name, key, code, paths)
+        changed = self._changed(plan, key, used, around)
+        for text in changed:
+            self._reporter.warn(text)
+        noted = self._notes.note(
+            plan.name, None if changed else key, done.code, paths, (*done.warnings, *changed)
+        )
         self._done(plan, noted)
-        self._end(plan, "ran", seconds, "", noted.outputs)
+        self._end(plan, "ran", seconds, "", noted)
+
+    def _changed(
+        self, plan: StagePlan, key: str | None, used: Sequence[Path], around: Mapping[str, object]
+    ) -> list[str]:
+        """What changed while a stage ran, so that its figures may be of either."""
+        known = self._hashes[plan.name]
+        changed = changed_locations(plan, known)
+        if not changed and key is not None:
+            try:
+                same = stage_key(plan, known, used, around) == key
+            except OSError:
+                same = False
+            changed += [] if same else [f"{plan.name}: a file of an earlier stage"]
+        return [f"{each} changed during the run: {plan.name} runs again next time" for each in changed]
 
     def _why_not(self, plan: StagePlan) -> str:
         """Why a stage has no turn; empty where it has."""
@@ -155,23 +194,23 @@ class _Run:
             return f"the gate {failed[0]} failed"
         return ""
 
-    def _executed(self, plan: StagePlan) -> tuple[int, list[Path]]:
-        """Runs a stage's command; returns its exit code and what it wrote.
+    def _executed(self, plan: StagePlan) -> tuple[Executed, list[Path]]:
+        """Runs a stage's command; returns what it gave and what it wrote.
 
         Raises:
             EdgeMnv3Error: The command failed, in whole or in part.
         """
-        code, text = self._execute(plan.name, self._words(plan))
-        if code not in (0, 3):
-            raise OutputError(f"{plan.name} ended with exit code {code}, as it says above")
+        done = self._execute(plan.name, self._words(plan))
+        if done.code not in (0, 3):
+            raise OutputError(f"{plan.name} ended with exit code {done.code}, as it says above")
         result = self._folder / f"{plan.name}.json"
         if plan.name == "quantize":
             made = read_quantize_result(result)
             files = [Path(made.float_path), Path(made.int8_path)]
-            return code, [*(self._folder / file.name for file in files), result]
-        write_text(result, text, force=True)
+            return done, [*(self._folder / file.name for file in files), result]
+        write_text(result, done.text, force=True)
         more = {"package": [self._bundle(plan)], "report": [self._folder / REPORT_FILE]}.get(plan.name, [])
-        return code, [result, *more, *plan.outputs]
+        return done, [result, *more, *plan.outputs]
 
     def _words(self, plan: StagePlan) -> list[str]:
         """The command line of a stage: what the config gives, and what earlier stages wrote."""
@@ -253,7 +292,7 @@ class _Run:
                 if stated is not None:
                     self._pair.setdefault(name, Path(stated))
         limits = self._request.gates
-        gates = list(stage_gates(plan.name, noted.code, limits, result))
+        gates = list(stage_gates(plan.name, noted.code, limits, result, noted.warnings))
         if SIZE in limits and "int8" in self._pair and all(gate.name != SIZE for gate in self._gates):
             gates.append(size_gate(plan.name, limits, self._pair["int8"]))
         for gate in gates:
@@ -267,7 +306,7 @@ class _Run:
         status: StageStatus,
         seconds: float,
         reason: str,
-        outputs: Sequence[RunOutput] = (),
+        noted: Noted | None = None,
     ) -> None:
         self._stages.append(
             RunStage(
@@ -275,7 +314,8 @@ class _Run:
                 status=status,
                 seconds=round(seconds, 3),
                 reason=reason,
-                outputs=tuple(outputs),
+                outputs=() if noted is None else noted.outputs,
+                warnings=() if noted is None else noted.warnings,
             )
         )
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import tomli_w
 
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.run import RunResult
 from edge_mnv3.stages.run_gates import BASELINE
-from edge_mnv3.stages.run_plan import RunRequest, resolved_path
+from edge_mnv3.stages.run_plan import CONFIG_FILE, RUN_FILE, STAGES, RunRequest, resolved_path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 MADE_WITH, INPUTS = "made_with", "inputs"
 
@@ -38,3 +47,22 @@ def config_text(
     tables[INPUTS] = inputs
     head = "# Written by edge-mnv3 run: repeats the run. What is in [made_with] and [inputs] is compared.\n"
     return f"{head}\n{tomli_w.dumps(tables)}"
+
+
+def not_yet_run(folder: Path) -> tuple[str, ...]:
+    """The stages of an unfinished run that had no turn, but for `report`: what is there is older.
+
+    Args:
+        folder: A folder; one without a run has none.
+    """
+    try:
+        result = from_json(RunResult, (folder / RUN_FILE).read_text(encoding="utf-8"))
+        tables = tomllib.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return ()
+    ended = {stage.name for stage in result.stages}
+    return tuple(
+        stage
+        for stage in STAGES
+        if not result.finished and stage in tables and stage not in ended and stage != "report"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -40,13 +41,29 @@ def write_junit(path: Path, result: RunResult) -> None:
     write_text(path, junit(result), force=True)
 
 
+def write_junit_error(path: Path, text: str) -> None:
+    """Writes that a run could not begin, over the file of an earlier run, which would tell of that one.
+
+    Raises:
+        OutputError: Something else lies there, or the system refused to write.
+    """
+    check_junit(path)
+    case = _case("run", "begin", 0.0)
+    _add(case, "error", text)
+    write_text(path, _xml((("run", [case]),), 0.0), force=True)
+
+
 def junit(result: RunResult) -> str:
     """A run as JUnit XML; what failed is an error where it is a stage, and a failure where it is a gate."""
-    root = ElementTree.Element("testsuites", name=_SUITES)
     suites = (
         ("stages", [_stage(stage) for stage in result.stages]),
         ("gates", [_gate(gate) for gate in result.gates]),
     )
+    return _xml(suites, sum(stage.seconds for stage in result.stages))
+
+
+def _xml(suites: Sequence[tuple[str, list[ElementTree.Element]]], seconds: float) -> str:
+    root = ElementTree.Element("testsuites", name=_SUITES)
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     for name, cases in suites:
         suite = ElementTree.SubElement(root, "testsuite", name=name)
@@ -63,7 +80,7 @@ def junit(result: RunResult) -> str:
         suite.extend(cases)
     for key, count in totals.items():
         root.set(key, str(count))
-    root.set("time", f"{sum(stage.seconds for stage in result.stages):.3f}")
+    root.set("time", f"{seconds:.3f}")
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
@@ -74,8 +91,10 @@ def _stage(stage: RunStage) -> ElementTree.Element:
         _add(case, "error", stage.reason)
     elif stage.status == "skipped":
         _add(case, "skipped", stage.reason)
-    elif stage.reason:
-        ElementTree.SubElement(case, "system-out").text = _text(stage.reason)
+    else:
+        lines = [*filter(None, [stage.reason]), *(f"warning: {text}" for text in stage.warnings)]
+        if lines:
+            ElementTree.SubElement(case, "system-out").text = _text("\n".join(lines))
     return case
 
 

@@ -26,10 +26,12 @@ class Noted(NamedTuple):
     Attributes:
         code: The exit code of its command, 0 or 3.
         outputs: What it wrote.
+        warnings: What it warned of.
     """
 
     code: int
     outputs: tuple[RunOutput, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def location_sha256(location: Location) -> str | None:
@@ -59,6 +61,19 @@ def location_sha256(location: Location) -> str | None:
         raise type(error)(
             f"{location.place}: {error.what}", error.got, error.expected, error.next_step
         ) from error
+
+
+def changed_locations(plan: StagePlan, known: Mapping[str, str | None]) -> list[str]:
+    """What a stage reads and is not what it was, each with its place; of URLs that cannot be told."""
+    changed = []
+    for location in plan.locations:
+        try:
+            same = location_sha256(location) == known[location.key]
+        except EdgeMnv3Error:
+            same = False
+        if not same:
+            changed.append(f"{location.place}: {location.path}")
+    return changed
 
 
 def path_sha256(path: Path) -> str:
@@ -125,20 +140,23 @@ class Notes:
         noted = self._read().get(stage)
         if key is None or not isinstance(noted, dict) or noted.get("key") != key:
             return None
-        outputs, code = noted.get("outputs"), noted.get("code")
-        if not isinstance(outputs, dict) or not isinstance(code, int):
+        outputs, code, warnings = noted.get("outputs"), noted.get("code"), noted.get("warnings")
+        if not (isinstance(outputs, dict) and isinstance(code, int) and isinstance(warnings, list)):
             return None
         try:
             same = all(path_sha256(self._folder / name) == known for name, known in outputs.items())
         except OSError:
             return None
-        return Noted(code, _outputs(outputs)) if same else None
+        return Noted(code, _outputs(outputs), tuple(map(str, warnings))) if same else None
 
-    def note(self, stage: StageName, key: str | None, code: int, paths: Sequence[Path]) -> Noted:
-        """Notes that a stage is done, and what it wrote."""
+    def note(
+        self, stage: StageName, key: str | None, code: int, paths: Sequence[Path], warnings: Sequence[str]
+    ) -> Noted:
+        """Notes that a stage is done, what it wrote, and what it warned of; without a key it runs again."""
         outputs = {self._name(path): path_sha256(path) for path in paths}
-        self._write({**self._read(), stage: {"key": key, "code": code, "outputs": outputs}})
-        return Noted(code, _outputs(outputs))
+        noted = {"key": key, "code": code, "outputs": outputs, "warnings": list(warnings)}
+        self._write({**self._read(), stage: noted})
+        return Noted(code, _outputs(outputs), tuple(warnings))
 
     def wrote(self, path: Path) -> bool:
         """Whether a stage wrote what lies at a path now."""
@@ -148,7 +166,7 @@ class Notes:
             for noted in self._read().values()
             if isinstance(noted, dict) and isinstance(noted.get("outputs"), dict)
         ]
-        return path.is_file() and path_sha256(path) in known
+        return path.exists() and path_sha256(path) in known
 
     def forget(self, stage: str) -> None:
         """Removes what a stage wrote, and the note of it."""

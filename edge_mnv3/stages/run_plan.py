@@ -124,10 +124,12 @@ class Executed(NamedTuple):
     Attributes:
         code: Its exit code: 0, 1 for a part that failed, 3 for a gate that failed.
         text: What it printed on stdout: its result as JSON.
+        warnings: What it warned of.
     """
 
     code: int
     text: str
+    warnings: tuple[str, ...] = ()
 
 
 class Execute(Protocol):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from importlib import resources
 
+from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.reporting import SILENT, Reporter
-from edge_mnv3.core.requests import Request, check_call, check_choice
+from edge_mnv3.core.requests import Request, check_call
 
 _FOLDER = resources.files("edge_mnv3") / "data" / "schemas"
 
@@ -41,5 +43,8 @@ def schema(request: SchemaRequest, reporter: Reporter = SILENT) -> str:
     names = schema_names()
     if request.name is None:
         return "\n".join(names) + "\n"
-    check_choice("schema", request.name, names)
+    if request.name not in names:
+        meant = difflib.get_close_matches(request.name, names, n=1)
+        hint = f"Did you mean '{meant[0]}'?" if meant else "edge-mnv3 schema lists them"
+        raise ArgumentError("schema", repr(request.name), "the name of a schema", hint)
     return (_FOLDER / f"{request.name}.json").read_text(encoding="utf-8")

@@ -43,6 +43,21 @@ def test_bencher_gets_all_figures() -> None:
     assert agreement == validated["agreement_percent"]
 
 
+@pytest.mark.parametrize("change", ["other", "gone"])
+def test_a_result_that_the_run_did_not_write_is_refused(change: str) -> None:
+    run(Commands())
+    path = OUT / "validate.json"
+    text = path.read_text()
+    if change == "other":
+        path.write_text(text.replace('"agreement_percent": ', '"agreement_percent":  '))
+    else:
+        path.unlink()
+    done = export("bencher")
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    said = "got another file than the run wrote" if change == "other" else "got no such file"
+    assert f"result {path}: {said}" in done.stderr
+
+
 def test_in_the_other_form_less_is_better() -> None:
     run(Commands())
     rows = {row["name"]: row for row in json.loads(export("github-action-benchmark").stdout)}

@@ -84,5 +84,7 @@ def test_types_without_a_form_in_json_are_refused() -> None:
 def test_the_names_are_listed_and_others_are_refused() -> None:
     listed = schema(SchemaRequest()).splitlines()
     assert set(listed) == KINDS.keys()
-    with pytest.raises(ArgumentError, match=r"schema: got 'quantise', expected 'bench-device', "):
+    with pytest.raises(ArgumentError, match=r"schema: got 'quantise', .*; Did you mean 'quantize'\?"):
         schema(SchemaRequest(name="quantise"))
+    with pytest.raises(ArgumentError, match=r"got 'xyz', .*; edge-mnv3 schema lists them"):
+        schema(SchemaRequest(name="xyz"))

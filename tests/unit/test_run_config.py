@@ -77,6 +77,18 @@ def plan(text: str, stage: str, name: str = "run.toml") -> StagePlan:
             "[gates] max_drop_points: got max_drop_points in [validate] too, expected one of the two",
         ),
         (f"{QUANTIZE}[cost]\n[gates]\nbaseline = 'b'", "got only one of baseline and max_"),
+        (f"{QUANTIZE}[gates]\nmax_int8_bytes = 1{'0' * 400}", "got a number of more than 300 digits, exp"),
+        ("[modle]\na = 1", "run.toml:1: [modle]: there is no such table or key"),
+        ("modle = 1", "run.toml:1: modle: there is no such table or key"),
+        (f"{QUANTIZE}[[bench]]", "run.toml:3: [bench]: got several tables, expected a table, [bench]"),
+        ("[quantize]\n", "run.toml:1: [quantize]: got neither model nor variant, expected one of the two"),
+        (f"{QUANTIZE}model = 'm'", "run.toml:2: [quantize] variant: got both model and variant, exp"),
+        (f"{QUANTIZE}[bench]\nhost = false", "toml:4: [bench] host: got host = false, without device and"),
+        (f"{QUANTIZE}[bench]\nhost = true\nlog = 'l'", "run.toml:4: [bench] host: got host and log, exp"),
+        (f"{QUANTIZE}[bench]\ndevice = 'a'\nlog = 'l'", "[bench] device: got device and log, expected one"),
+        (f"{QUANTIZE}[bench]\nvariant = 'small'", "run.toml:4: [bench] variant: got a variant with host"),
+        (f"{QUANTIZE}[bench]\nlog = 'l'\nfiles = 'f'", "[bench] files: got a files with log, expected one"),
+        (f"{QUANTIZE}[bench]\nlog_result = 'l'", "[bench] log_result: got no log, expected one: log_result"),
         (f"{QUANTIZE}[cost]\n[gates]\nbaseline = 1", "baseline: got 1, expected the JSON of an earlier"),
     ],
 )  # fmt: skip
@@ -178,6 +190,21 @@ def test_pyproject_and_the_file_of_its_own() -> None:
     assert find_config(None) == Path("edge-mnv3.toml")
 
 
+def test_dotted_keys_and_a_byte_order_mark() -> None:
+    Path("pyproject.toml").write_text("[tool]\nedge-mnv3.quantize.variant = 'small'\n", encoding="utf-8-sig")
+    assert [each.name for each in read_config(find_config(None)).stages] == ["quantize"]
+    Path("pyproject.toml").write_text("# edge-mnv3\n[tool.other]\na = '[tool.edge-mnv3]'\n")
+    with pytest.raises(InputFileError, match="neither"):
+        find_config(None)
+    Path("pyproject.toml").write_text("[tool.edge-mnv3\n")
+    with pytest.raises(InputFileError, match="no TOML"):
+        read_config(find_config(None))
+
+
+def test_a_log_alone_is_a_bench() -> None:
+    assert plan(f"{QUANTIZE}[bench]\nlog = 'l'", "bench").options == ("--log=l",)
+
+
 def test_gates_are_those_of_the_commands_where_they_have_them() -> None:
     request = read(
         f"{QUANTIZE}[validate]\ndata = 'd'\n[cost]\n"
@@ -236,7 +263,10 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
     assert init() == (0, "written: edge-mnv3.toml\n", "Next: edge-mnv3 run\n")
     Path("edge-mnv3.toml").write_text("mine")
     code, _, said = init()
-    assert (code, "exists already" in said) == (1, True)
+    assert code == 1
+    assert "edge-mnv3.toml exists already; use --force to overwrite it, or another name" in said
+    assert init("-")[0] == 1
+    assert not Path("-").exists()
     assert Path("edge-mnv3.toml").read_text() == "mine"
     assert init("--force")[0] == 0
     assert Path("edge-mnv3.toml").read_text() == template()

@@ -84,6 +84,41 @@ def test_a_latency_that_is_not_to_be_quoted_is_a_failed_gate(commands: Commands)
     assert statuses(run(commands))[4:] == ["kept", "skipped", "kept"]
 
 
+def test_noise_on_this_machine_is_told_and_fails_nothing(commands: Commands) -> None:
+    result = run(commands)
+    assert gates_of(result)[-1] == ("bench_quotable", "bench", 0.0, 0.0, True)
+    assert not result.gates[-1].detail
+    commands.warnings["bench"] = ("a: unstable: 120 %", "b: unstable: 30 %", "else")
+    (OUT / "bench.json").unlink()
+    for _ in range(2):  # the second time it is kept
+        reporter = RecordingReporter()
+        result = run(commands, reporter=reporter)
+        assert result.passed
+        assert result.gates[-1].detail == "warned: a: unstable: 120 % (and 1 more)"
+    assert reporter.warnings[0] == "bench, when it ran: a: unstable: 120 %"
+    assert "bench_quotable  warned   0, limit 0; warned: a: unst" in run_command.table(result)
+
+
+def test_the_command_keeps_the_warnings_of_a_stage() -> None:
+    write_classifier(Path("m.tflite"), "int8")
+    OUT.mkdir()
+    shutil.copy(FORMATS / "quantize-v3.json", OUT / "quantize.json")
+    (OUT / "odd.json").write_text("{}")
+    done = run_command.execute("report", ["--json", "--", str(OUT)])
+    assert any("odd.json: left out" in each for each in done.warnings)
+
+
+def test_a_run_that_cannot_begin_is_in_the_junit_file(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("run.toml").write_text(ALL)
+    assert invoked(monkeypatch, commands, "--junit", "j.xml").exit_code == 0
+    Path("run.toml").write_text("[quantise]")
+    assert invoked(monkeypatch, commands, "--junit", "j.xml").exit_code == 1
+    (error,) = ElementTree.parse("j.xml").getroot().iter("error")
+    assert "Did you mean 'quantize'?" in str(error.get("message"))
+
+
 def test_files_of_the_users_instead_of_quantize(commands: Commands) -> None:
     for name in ("f.tflite", "q.tflite"):
         Path(name).write_bytes(b"0123456789")
@@ -134,7 +169,7 @@ def test_commands_run_as_on_the_command_line() -> None:
     write_classifier(Path("m.tflite"), "int8")
     OUT.mkdir()
     shutil.copy(FORMATS / "quantize-v3.json", OUT / "quantize.json")
-    code, text = run_command.execute("report", ["--json", "--", str(OUT)])
+    code, text, _ = run_command.execute("report", ["--json", "--", str(OUT)])
     assert (code, json.loads(text)["path"]) == (0, str(OUT / "report.html"))
     with pytest.raises(InputFileError, match="nowhere"):
         run_command.execute("report", ["--json", "--", "nowhere"])

@@ -10,7 +10,7 @@ import pytest
 from edge_mnv3.core.errors import OutputError
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.run import RunGate, RunOutput, RunResult, RunStage
-from edge_mnv3.stages.run_junit import check_junit, junit, write_junit
+from edge_mnv3.stages.run_junit import check_junit, junit, write_junit, write_junit_error
 
 RUN = RunResult(
     folder="out",
@@ -24,10 +24,27 @@ RUN = RunResult(
             seconds=1.25,
             reason="",
             outputs=(RunOutput(path="a.tflite", sha256="0" * 64),),
+            warnings=("odd",),
         ),
-        RunStage(name="validate", status="kept", seconds=0.0, reason="nothing has changed", outputs=()),
-        RunStage(name="cost", status="failed", seconds=0.5, reason='no <file> "a\x00b" & more', outputs=()),
-        RunStage(name="bench", status="skipped", seconds=0.0, reason="cost failed", outputs=()),
+        RunStage(
+            name="validate", status="kept", seconds=0.0, reason="nothing has changed", outputs=(), warnings=()
+        ),
+        RunStage(
+            name="cost",
+            status="failed",
+            seconds=0.5,
+            reason='no <file> "a\x00b" & more',
+            outputs=(),
+            warnings=(),
+        ),
+        RunStage(
+            name="bench",
+            status="skipped",
+            seconds=0.0,
+            reason="cost failed",
+            outputs=(),
+            warnings=(),
+        ),
     ),
     gates=(
         RunGate(name="int8_checks", stage="quantize", limit=0.0, value=0.0, passed=True, detail=""),
@@ -56,7 +73,9 @@ def test_every_stage_and_gate_is_a_case() -> None:
     (skipped,) = root.iter("skipped")
     assert skipped.get("message") == "cost failed"
     assert [each.get("message") for each in root.iter("failure")] == ["2.5, limit 1; x", "no figure, limit 1"]
-    assert [each.text for each in root.iter("system-out")] == ["nothing has changed", "0, limit 0"]
+    assert [each.text for each in root.iter("system-out")] == [
+        *("warning: odd", "nothing has changed", "0, limit 0")
+    ]
 
 
 def test_it_replaces_its_own_file_and_no_other(tmp_path: Path) -> None:
@@ -73,6 +92,20 @@ def test_it_replaces_its_own_file_and_no_other(tmp_path: Path) -> None:
         check_junit(path)
     with pytest.raises(OutputError, match="a folder of that name"):
         check_junit(tmp_path)
+
+
+def test_a_run_that_cannot_begin_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    write_junit(path, RUN)
+    write_junit_error(path, "no <file>")
+    root = ElementTree.parse(path).getroot()
+    assert (root.get("tests"), root.get("errors"), root.get("failures")) == ("1", "1", "0")
+    assert [each.get("message") for each in root.iter("error")] == ["no <file>"]
+    check_junit(path)
+    path.write_text("mine")
+    with pytest.raises(OutputError, match="another file of that name"):
+        write_junit_error(path, "no file")
+    assert path.read_text() == "mine"
 
 
 def test_round_trip() -> None:

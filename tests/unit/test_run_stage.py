@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from edge_mnv3.core.owned_folders import owned_folder
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.run import RunResult
 from edge_mnv3.stages import run as stage
+from edge_mnv3.stages import run_bundle
+from edge_mnv3.stages.report import ReportRequest
+from edge_mnv3.stages.report import report as report_stage
+from edge_mnv3.stages.run_config_file import not_yet_run
 from edge_mnv3.stages.run_plan import RUN_MARK
 from recording_reporter import RecordingReporter
 from run_doubles import ALL, EVERY, OUT, Commands, made_inputs, run, statuses
@@ -78,16 +83,13 @@ def lost_result() -> None:
     (OUT / "diagnose.json").unlink()
 
 
-def changed_bundle() -> None:
-    (OUT / "bundle" / "manifest.json").write_text("[]")
-
-
 def changed_int8() -> None:
     (OUT / "m_int8.tflite").write_bytes(b"other")
 
 
 def damaged_notes() -> None:
     (OUT / "done.json").write_text("[")
+    shutil.rmtree(OUT / "bundle")  # else it could be anybody's
 
 
 def foreign_notes() -> None:
@@ -107,7 +109,6 @@ def foreign_notes() -> None:
         (lambda: Path("val.csv").write_text("file,label\nval/0.png,1\nval/1.png,1\n"), ["validate"]),
         (changed_listed_image, ["validate"]),
         (lost_result, ["diagnose"]),
-        (changed_bundle, ["package"]),
         (changed_int8, ["quantize"]),
         (damaged_notes, EVERY),
         (foreign_notes, ["cost", "bench"]),
@@ -177,6 +178,100 @@ def test_what_is_the_users_is_not_overwritten(commands: Commands) -> None:
         run(commands, ALL.replace("[diagnose]", '[diagnose]\nplot = "p.png"'))
     assert Path("p.png").read_bytes() == b"mine"
     assert "diagnose" not in commands.names
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_bundle_with_a_file_of_the_users_is_not_replaced(commands: Commands, zipped: bool) -> None:
+    text = ALL.replace("[package]", "[package]\nzip = true") if zipped else ALL
+    run(commands, text)
+    mine = OUT / "bundle.zip" if zipped else OUT / "bundle" / "notes.txt"
+    mine.write_text("mine")
+    commands.called = []
+    Path("val.csv").write_text("file,label\nval/1.png,1\n")
+    with pytest.raises(
+        OutputError, match=r"^bundle run_run/bundle\S*: got .* which it replaces; move"
+    ) as error:
+        run(commands, text)
+    assert "\n" not in str(error.value)
+    assert mine.read_text() == "mine"
+    assert not commands.called
+
+
+def test_a_bundle_that_was_made_before_an_interruption_is_replaced(
+    commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(commands)
+    (OUT / "done.json").unlink()
+    monkeypatch.setattr(run_bundle, "read_manifest", lambda files: None)
+    monkeypatch.setattr(run_bundle, "file_differences", lambda files, manifest: [])
+    assert run(commands).passed
+
+
+@pytest.mark.parametrize(
+    ("during", "change", "said"),
+    [
+        ("quantize", changed_image, "run.toml: [quantize] calibration: photos changed during the run"),
+        ("quantize", lambda: shutil.rmtree("photos"), "[quantize] calibration: photos changed during"),
+        ("validate", changed_listed_image, "run.toml: [validate] data: val.csv changed during the run"),
+        ("diagnose", changed_int8, "diagnose: a file of an earlier stage changed during the run"),
+        ("diagnose", lambda: (OUT / "m_int8.tflite").unlink(), "a file of an earlier stage changed"),
+    ],
+)
+def test_what_changes_during_a_stage_is_not_kept(
+    commands: Commands, during: Any, change: Any, said: str
+) -> None:
+    """The file is put back afterwards: the figure is of the other one, so that its stage runs again."""
+    saved = {path: path.read_bytes() for path in [*Path("photos").iterdir(), *Path("val").iterdir()]}
+    text = "".join(f"{part}" for part in ALL.partition("[cost]")[0])
+    commands.during[during] = change
+    reporter = RecordingReporter()
+    result = run(commands, text, reporter)
+    assert any(said in warning for warning in reporter.warnings)
+    stage_of = {each.name: each for each in result.stages}
+    assert any(said in warning for warning in stage_of[during].warnings)
+    Path("photos").mkdir(exist_ok=True)
+    for path, content in saved.items():
+        path.write_bytes(content)
+    commands.called = []
+    again = run(commands, text)
+    assert during in commands.names
+    assert all(not each.warnings for each in again.stages)
+    run(commands, text)
+    assert not commands.names
+
+
+def test_warnings_of_what_is_kept_are_repeated(commands: Commands) -> None:
+    commands.warnings["validate"] = ("few images",)
+    first = run(commands)
+    assert first.stages[1].warnings == ("few images",)
+    reporter = RecordingReporter()
+    again = run(commands, reporter=reporter)
+    assert (again.stages[1].status, again.stages[1].warnings) == ("kept", ("few images",))
+    assert reporter.warnings == ["validate, when it ran: few images"]
+
+
+def test_a_run_that_cannot_begin_leaves_no_verdict_of_the_one_before(commands: Commands) -> None:
+    run(commands)
+    Path("m.keras").unlink()
+    with pytest.raises(InputFileError):
+        run(commands)
+    assert not (OUT / "run.json").exists()
+
+
+def test_stages_without_a_turn_are_told(commands: Commands) -> None:
+    run(commands)
+    assert not_yet_run(OUT) == ()
+    commands.interrupt = "validate"
+    Path("m.keras").write_bytes(b"other")
+    Path("val.csv").write_text("file,label\nval/1.png,1\n")
+    with pytest.raises(KeyboardInterrupt):
+        run(commands)
+    missing = ("validate", "diagnose", "cost", "bench", "package")
+    assert not_yet_run(OUT) == missing
+    left_out = report_stage(ReportRequest(run=[OUT], force=True)).left_out
+    said = f"the run is unfinished: {', '.join(missing)} had no turn, and their results are old"
+    assert said in [each.reason for each in left_out]
+    assert not_yet_run(Path("nowhere")) == ()
 
 
 def test_a_failed_stage_ends_the_run_and_the_same_call_goes_on(commands: Commands) -> None:

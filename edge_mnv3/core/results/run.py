@@ -34,6 +34,7 @@ class RunStage:
         seconds: How long it took in this run; 0 unless it ran or failed.
         reason: Why it was kept, failed or was skipped; empty where it ran.
         outputs: What it wrote.
+        warnings: What its command warned of, now or, where it is kept, when it ran.
     """
 
     name: StageName
@@ -41,6 +42,7 @@ class RunStage:
     seconds: float
     reason: str
     outputs: tuple[RunOutput, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class RunGate:
         limit: The limit, in the unit that the name tells.
         value: What was measured; None where there is no figure.
         passed: The value keeps to the limit, and nothing else is against it; never without a value.
-        detail: What is against it; empty where the two numbers tell.
+        detail: What is against it, or must be known though it passed; empty where the two numbers tell.
     """
 
     name: str

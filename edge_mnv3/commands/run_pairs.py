@@ -1,0 +1,39 @@
+"""Keys of a table that exclude or need each other: refused with their place, before anything runs."""
+
+from __future__ import annotations
+
+from edge_mnv3.stages.run_plan import StagePlan
+
+
+def refused_pair(plan: StagePlan) -> tuple[str, str, str] | None:
+    """The first pair of keys that the command of a stage would refuse.
+
+    Returns:
+        The key, what it is with, and what was expected; None where there is none.
+    """
+    if plan.name == "quantize":
+        return _of_quantize(plan)
+    return _of_bench(plan) if plan.name == "bench" else None
+
+
+def _of_quantize(plan: StagePlan) -> tuple[str, str, str] | None:
+    named = plan.given & {"model", "variant"}
+    if len(named) == 1:
+        return None
+    got = "both model and variant" if named else "neither model nor variant"
+    return ("variant" if named else "", got, "one of the two")
+
+
+def _of_bench(plan: StagePlan) -> tuple[str, str, str] | None:
+    host = "--host" in plan.options
+    modes = [*(["host"] if host else []), *(name for name in ("device", "log") if name in plan.given)]
+    if len(modes) != 1:
+        got = " and ".join(modes) if modes else "host = false, without device and log"
+        return ("host" if "host" in plan.given else modes[0], got, "one of host, device and log")
+    wrong = {"host": ("variant",), "log": ("files", "variant")}.get(modes[0], ())
+    for name in wrong:
+        if name in plan.given:
+            return (name, f"a {name} with {modes[0]}", "one of the two")
+    if "log_result" in plan.given and modes != ["log"]:
+        return ("log_result", "no log", "one: log_result goes with it")
+    return None
