@@ -31,6 +31,7 @@ Pixels: TypeAlias = "npt.NDArray[np.uint8]"  # RGB, 0..255, of the shape that is
 # with the source, and what is left may no longer stand for it.
 MAX_SKIPPED_PERCENT = 5
 _NAMED_SKIPPED = 3
+_COLUMNS_SHOWN = 8
 NO_MEMORY = "too large for the memory that is left"  # why an image is left out
 _THEMSELVES = "the images themselves, as a folder or a list"
 
@@ -296,10 +297,16 @@ def check_labelled(source: ImageSource) -> None:
     """
     if source.available is not None and None not in source.labels():
         return
-    columns = (f"no column label, but {', '.join(source.columns)}",) if source.columns else ()
+    shown = ", ".join(source.columns[:_COLUMNS_SHOWN])
+    more = " …" if len(source.columns) > _COLUMNS_SHOWN else ""
+    columns = (f"no column label, but {shown}{more}",) if source.columns else ()
     got = "; ".join(("images without labels", *columns, *source.remarks))
-    named = next((name for name in source.label_names() if name is not None), None)
-    if named is not None:
+    names = source.label_names()
+    without = sum(name is None for name in names)
+    named = next((name for name in names if name is not None), None)
+    if named is not None and without:
+        got = f"{without} of {len(names)} images without a label; others have one, such as {named!r}"
+    elif named is not None:
         got = f"labels that are names, such as {named!r}, and no numbers"
     raise CalibrationDataError(
         source.description,

@@ -36,7 +36,7 @@ def stored_results(store: AnyPath | None = None, reporter: Reporter = SILENT) ->
     Raises:
         InputFileError: It cannot be read.
     """
-    with opened_store(store, reporter) as opened:
+    with opened_store(store, reporter, reads_all=True) as opened:
         if opened is None or not opened.folder.is_dir():
             raise InputFileError(f"store {store or 'of results'}", "no folder", "the folder of a store")
         return StoredResults(
@@ -64,13 +64,18 @@ def exported_results(
 
     Raises:
         ArgumentError: No evaluation, or more than one, begins with `key`, or the output has another suffix.
+        InputFileError: The store cannot be read, or has no image of it.
         OutputError: The output cannot be written.
     """
     if output.suffix not in (".csv", ".json"):
         raise ArgumentError("--output", str(output), "a .csv or .json file")
     check_writable([output], force=force)
-    with opened_store(store, reporter) as opened:
+    with opened_store(store, reporter, reads_all=True) as opened:
         rows = [] if opened is None else _rows(opened, _key(opened, key))
+    if not rows:
+        raise InputFileError(
+            f"evaluation {key}", "no image in the store", "at least one", "run validate again"
+        )
     text = _csv(rows) if output.suffix == ".csv" else json.dumps(rows, indent=1) + "\n"
     write_text(output, text, force=force)
     return len(rows)
@@ -89,8 +94,9 @@ def pruned_results(
 
     Raises:
         ArgumentError: No evaluation, or more than one, begins with a key.
+        InputFileError: The store cannot be read.
     """
-    with opened_store(store, reporter) as opened:
+    with opened_store(store, reporter, reads_all=True) as opened:
         if opened is not None:
             dropped = {_key(opened, key) for key in keys}
             if unused_days is not None:

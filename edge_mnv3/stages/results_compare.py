@@ -51,7 +51,7 @@ def compare_results(request: ResultsCompareRequest, reporter: Reporter = SILENT)
         InputFileError: A model cannot be read, or the store has nothing of it.
     """
     check_call("compare_results", (ResultsCompareRequest,), request, reporter)
-    with opened_store(request.store, reporter) as store:
+    with opened_store(request.store, reporter, reads_all=True) as store:
         if store is None:
             raise InputFileError(
                 "store of results", "no cache folder", "the folder of a store", "use --store"
@@ -76,7 +76,7 @@ def _compared(store: Store, sides: Sides) -> ModelsCompared:
     from edge_mnv3_quantization.validation.stored_answers import joined_answers, stored_answers
 
     a, b = sides.a, sides.b
-    outputs = _output(a), _output(b)
+    outputs = _outputs(a, b)
     check_outputs(*outputs)
     answers = [
         stored_answers(store, kept_images(side.images), output)
@@ -119,10 +119,41 @@ def _compared(store: Store, sides: Sides) -> ModelsCompared:
         differences=sides.differences,
         warnings=(
             *((told,) if sides.differences else ()),
+            *_other_outputs(a, b, outputs),
             *_missing("A", images.only_a, models[0]),
             *_missing("B", images.only_b, models[1]),
             *found.warnings,
         ),
+    )
+
+
+def _outputs(a: StoredSide, b: StoredSide) -> tuple[KeptOutput, KeptOutput]:
+    """Outputs of one name, those with labels first; else, what each side has labels of."""
+    same = [
+        (one, other)
+        for one in a.facts.outputs
+        for other in b.facts.outputs
+        if one.facts.name == other.facts.name
+    ]
+    labelled = [
+        (one, other)
+        for one, other in same
+        if one.place in a.facts.labelled or other.place in b.facts.labelled
+    ]
+    if labelled:
+        return labelled[0]
+    if same and not a.facts.labelled and not b.facts.labelled:
+        return same[0]
+    return _output(a), _output(b)
+
+
+def _other_outputs(a: StoredSide, b: StoredSide, outputs: tuple[KeptOutput, KeptOutput]) -> tuple[str, ...]:
+    """Tells if outputs of different names were compared though there are several."""
+    one, other = (each.facts.name for each in outputs)
+    if one == other or max(len(a.facts.outputs), len(b.facts.outputs)) == 1:
+        return ()
+    return (
+        f"output {one} of A is compared with output {other} of B: they have none with labels of one name",
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3.core.images import check_labelled
 from edge_mnv3_calibration_data.csv_columns import read_labels, read_table
 from edge_mnv3_calibration_data.source_kinds import open_images
 
@@ -162,3 +165,27 @@ def test_several_numbers_in_a_cell_are_labels_that_hold_together() -> None:
     labels = read_labels(table.rows, what="x")
     assert labels.names == ["0 2", "1", "", "1|2"]
     assert labels.numbers == [None] * 4
+
+
+def test_what_has_no_label_is_told_in_few_words() -> None:
+    def text(labels: list[int | None], names: list[str | None], columns: tuple[str, ...] = ()) -> str:
+        source: Any = SimpleNamespace(
+            available=len(labels),
+            labels=lambda: labels,
+            label_names=lambda: names,
+            columns=columns,
+            remarks=(),
+            description="images x",
+        )
+        with pytest.raises(CalibrationDataError) as error:
+            check_labelled(source)
+        return str(error.value)
+
+    assert "got 1 of 2 images without a label; others have one, such as 'cat'" in text(
+        [0, None], ["cat", None]
+    )
+    assert "labels that are names, such as 'cat'" in text([None], ["cat"])
+    assert "no column label, but 0, 1, 2, 3, 4, 5, 6, 7 …, expected" in text(
+        [None], [None], tuple(map(str, range(1000)))
+    )
+    assert "no column label, but a, expected" in text([None], [None], ("a",))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.stages.results import exported_results
 from edge_mnv3_quantization.evaluation.contents import hashed, looked
 from edge_mnv3_quantization.evaluation.store import Store
 from edge_mnv3_quantization.evaluation.store_rows import StoredShard
@@ -129,3 +131,95 @@ def test_a_file_that_was_changed_has_another_signature(
 def test_a_pipe_holds_nothing_that_is_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.jpg")
     assert (looked(tmp_path / "a.jpg"), hashed(tmp_path / "a.jpg")) == (None, None)
+
+
+def without_index_entries(path: Path) -> None:
+    """Makes an index lack rows, as a lost page of it does: only a check of the file sees it."""
+    with sqlite3.connect(path) as connection:
+        number = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'kept_run'").fetchone()[
+            0
+        ]
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    connection.close()
+    content = bytearray(path.read_bytes())
+    start = (number - 1) * size
+    assert content[start] == 10  # a leaf of an index
+    cells = int.from_bytes(content[start + 3 : start + 5], "big")
+    content[start + 3 : start + 5] = (cells // 2).to_bytes(2, "big")
+    path.write_bytes(content)
+
+
+def test_rows_that_an_index_lacks_are_found_where_all_are_read(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    without_index_entries(path)
+    with Store(tmp_path, RecordingReporter()) as store:
+        assert len(list(store.shards("run"))) < SHARDS
+    reporter = RecordingReporter()
+    with Store(tmp_path, reporter, reads_all=True) as store:
+        assert len(list(store.shards("run"))) == SHARDS
+    assert reporter.warnings == [
+        f"store {path} is damaged: {SHARDS} of its shards could be saved; what is lost is run again"
+    ]
+
+
+def test_a_file_that_is_damaged_midway_is_read_again(tmp_path: Path) -> None:
+    path = filled(tmp_path)
+    with Store(tmp_path, RecordingReporter()) as store:
+        content = path.read_bytes()
+        start = len(content) // 8192 * 4096
+        path.write_bytes(content[:start] + b"\xa5" * 4096 + content[start + 4096 :])
+        assert SHARDS - 10 < len(list(store.shards("run"))) < SHARDS
+
+
+@pytest.mark.parametrize("reads_all", [False, True])
+def test_a_file_that_is_damaged_again_is_an_error_only_where_all_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads_all: bool
+) -> None:
+    filled(tmp_path)
+    with Store(tmp_path, RecordingReporter(), reads_all=reads_all) as store:
+
+        def fail(found: object) -> None:
+            raise sqlite3.DatabaseError("malformed")
+
+        monkeypatch.setattr(store, "_whole", lambda *_: fail(None))
+        if reads_all:
+            with pytest.raises(InputFileError, match="damaged again after it was mended"):
+                store.shard("key 1")
+        else:
+            assert store.shard("key 1") is None
+
+
+@pytest.mark.parametrize("column", ["facts", "key"])
+def test_a_text_that_is_no_utf8_costs_its_row_alone(tmp_path: Path, column: str) -> None:
+    path = filled(tmp_path)
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE kept SET {column} = CAST(X'61ff62' AS TEXT) WHERE key = 'key 7'")
+    connection.close()
+    with Store(tmp_path, RecordingReporter(), reads_all=True) as store:
+        assert len(list(store.shards("run"))) == SHARDS - 1
+    reporter = RecordingReporter()
+    assert found(tmp_path, reporter) == SHARDS - 1
+    assert not any("cannot" in warning for warning in reporter.warnings)
+
+
+def test_a_damaged_row_that_cannot_be_named_is_left_out(tmp_path: Path) -> None:
+    filled(tmp_path)
+    with Store(tmp_path, RecordingReporter()) as store:
+        connection = sqlite3.connect(":memory:")
+        connection.execute("CREATE TABLE kept (kind, key)")
+        assert store._whole(connection, ("shard", "\udcff", "run", "[]", b"", "")) is None
+        connection.close()
+
+
+def test_a_store_that_cannot_be_used_is_an_error_where_all_are_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputFileError, match="a store that can be read and written"):
+        Store(tmp_path / "file", RecordingReporter(), reads_all=True)
+
+
+def test_an_export_of_no_image_is_an_error(tmp_path: Path) -> None:
+    with Store(tmp_path / "store", RecordingReporter()) as store:
+        store.use_run("run", "{}")
+    with pytest.raises(InputFileError, match="no image in the store"):
+        exported_results("run", tmp_path / "a.csv", store=tmp_path / "store", force=False)
+    assert not (tmp_path / "a.csv").exists()

@@ -17,7 +17,10 @@ from edge_mnv3.core.intervals import wilson_percent
 from edge_mnv3.core.results.model_facts import Activation, OutputFacts, Task
 from edge_mnv3.core.results.models_compared import ModelsCompared
 from edge_mnv3.stages.results import stored_results
-from edge_mnv3.stages.results_compare import ResultsCompareRequest, compare_results
+from edge_mnv3.stages.results_compare import (
+    ResultsCompareRequest,
+    compare_results,
+)
 from edge_mnv3_quantization.evaluation.labelled import (
     KeptFacts,
     KeptImages,
@@ -25,6 +28,7 @@ from edge_mnv3_quantization.evaluation.labelled import (
     KeptOutput,
     KeptPart,
     keep_images,
+    known_location,
 )
 from edge_mnv3_quantization.evaluation.records import ShardRecords, Skipped, prefixed, to_bytes
 from edge_mnv3_quantization.evaluation.store import Store
@@ -206,6 +210,24 @@ def test_an_image_that_is_there_twice_is_joined_by_its_label(tmp_path: Path) -> 
     evaluate(tmp_path, NEW, answers, images=[1, *range(50)])
     result = compared(tmp_path)
     assert (result.n, result.only_a, result.only_b, result.agreement.percent) == (51, 0, 0, 100)
+
+
+def test_one_pattern_in_two_folders_is_two_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, images in (("one", range(60)), ("two", range(30))):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        for int8, seed in ((OLD, 1), (NEW, 2)):
+            evaluate(
+                tmp_path / "store",
+                int8,
+                answers_of(0.3, seed),
+                data=known_location("val-*.tar"),
+                images=images,
+            )
+    assert compared(tmp_path / "store", data="val-*.tar").n == 30
+    monkeypatch.chdir(tmp_path / "one")
+    assert compared(tmp_path / "store", data="val-*.tar").n == 60
+    assert compared(tmp_path / "store", data=tmp_path / "two" / "val-*.tar").n == 30
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ from edge_mnv3_quantization.evaluation.records import (
     to_bytes,
     unprefixed,
 )
-from edge_mnv3_quantization.validation.class_comparison import NO_CLASS, ClassComparison
+from edge_mnv3_quantization.validation.class_comparison import ClassComparison
 from edge_mnv3_quantization.validation.comparing import Comparison, PairNames
+from edge_mnv3_quantization.validation.hits import NO_CLASS
 from edge_mnv3_quantization.validation.score_comparison import ScoresComparison
 from edge_mnv3_quantization.validation.similarity import FeatureComparison
 

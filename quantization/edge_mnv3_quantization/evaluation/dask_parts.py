@@ -253,7 +253,8 @@ class Parts:
         part.since = self._patience.clock()
         if asked - part.unable:
             told = f"Dask worker {worker} cannot open image {unopened.name} ({unopened.reason})"
-            self._reporter.warn(f"{told}: another one tries")
+            others = asked - part.unable - {worker}
+            self._reporter.warn(f"{told}: {'another one tries' if others else 'it is tried again'}")
         self._asking.submit(self._look_around, part, pickled(part.shards), asked | {worker})
 
     def _look_around(self, part: Part, shards: bytes, workers: set[str]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeAlias
 
+from edge_mnv3.core.choices import DIGITS, SYNTHETIC
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.model_facts import OutputFacts
@@ -88,8 +89,13 @@ class KeptImages(NamedTuple):
 
 
 def known_location(location: str) -> str:
-    """Names a place of images: a path as it is from anywhere, others as they are."""
-    return str(Path(location).absolute()) if Path(location).exists() else location
+    """Names a place of images: a path or pattern as it is from anywhere, URLs and words as they are.
+
+    Whether it exists must not matter: files may be gone when their evaluations are compared.
+    """
+    if "://" in location or location in (SYNTHETIC, DIGITS):
+        return location
+    return str(Path(location).absolute())
 
 
 def keep_images(store: Store, run: str, images: KeptImages) -> None:

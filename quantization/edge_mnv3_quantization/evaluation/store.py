@@ -1,8 +1,9 @@
 """Records of shards kept in SQLite, so that nothing is evaluated twice.
 
 Every row has a hash over all of it, so that one that was altered is told from a whole one. A file that SQLite
-cannot read any more is replaced by a new one with the rows that can still be read. Nothing here ever fails:
-what cannot be read or written must be evaluated again, and the reporter is warned.
+cannot read any more is replaced by a new one with the rows that can still be read. Nothing here fails for who
+evaluates: what cannot be read or written must be evaluated again, and the reporter is warned. Who only reads
+is told by an error.
 
 Names of files count up, `results-1.sqlite` and so on, and the highest is in use: SQLite must never take the
 journal of a file that was replaced for that of its successor.
@@ -15,18 +16,26 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from edge_mnv3.core.cache import cache_folder
+from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.reporting import Reporter
-from edge_mnv3_quantization.evaluation.store_rows import StoredImages, StoredRun, StoredShard
+from edge_mnv3_quantization.evaluation.store_rows import (
+    StoredImages,
+    StoredRun,
+    StoredShard,
+    check_whole,
+    read_text,
+)
 
 FOLDER = "results"
 Kind = Literal["run", "shard", "file", "images"]
+_Read = TypeVar("_Read")
 _WAIT_S = 60.0  # for another process that writes
 _SMALLEST_ROW_BYTES = 100
 _NEXT_STEP = "use --store with a folder that can be written to, or --no-store"
@@ -78,10 +87,21 @@ class _Row(NamedTuple):
 
 
 class Store:
-    """The store in a folder; several processes may use it at once, and one thread of each."""
+    """The store in a folder; several processes may use it at once, and one thread of each.
 
-    def __init__(self, folder: Path, reporter: Reporter) -> None:
+    Args:
+        folder: The folder.
+        reporter: Warned of damage.
+        reads_all: What is there is all that is wanted: the file is checked at once, and mended where it is
+            damaged, and what cannot be used is an error.
+
+    Raises:
+        InputFileError: The store cannot be used; with `reads_all` only, here or in any method.
+    """
+
+    def __init__(self, folder: Path, reporter: Reporter, *, reads_all: bool = False) -> None:
         self.folder = folder
+        self._reads_all = reads_all
         self._reporter = reporter
         self._connection: sqlite3.Connection | None = None
         self._path = folder
@@ -96,9 +116,8 @@ class Store:
     ) -> None:
         self._close()
         if self._altered:
-            self._reporter.warn(
-                f"store {self._path}: {self._altered} damaged rows were left out; their images are run again"
-            )
+            then = "validate runs their images again" if self._reads_all else "their images are run again"
+            self._reporter.warn(f"store {self._path}: {self._altered} damaged rows were left out; {then}")
 
     def shard(self, key: str) -> StoredShard | None:
         """Returns a shard by its key; None where there is none that is whole."""
@@ -190,10 +209,12 @@ class Store:
 
     def drop_runs(self, runs: Sequence[str]) -> None:
         """Removes runs with their shards, and gives their space back to the system."""
-        with self._guarded() as connection:
-            if connection is not None:
-                connection.executemany(_DELETE_RUN, [(run,) for run in runs])
-                connection.execute("VACUUM")
+
+        def drop(connection: sqlite3.Connection) -> None:
+            connection.executemany(_DELETE_RUN, [(run,) for run in runs])
+            connection.execute("VACUUM")
+
+        self._twice(drop, None)
 
     @property
     def size_bytes(self) -> int:
@@ -201,23 +222,31 @@ class Store:
         return self._path.stat().st_size if self._path.is_file() else 0
 
     def _row(self, kind: Kind, key: str) -> _Row | None:
-        with self._guarded() as connection:
-            if connection is not None:
-                return self._whole(connection, connection.execute(_SELECT, (kind, key)).fetchone())
-        return None
+        def read(connection: sqlite3.Connection) -> _Row | None:
+            return self._whole(connection, connection.execute(_SELECT, (kind, key)).fetchone())
 
-    def _rows(self, kind: Kind, run: str | None = None) -> Iterator[_Row]:
+        return self._twice(read, None)
+
+    def _rows(self, kind: Kind, run: str | None = None) -> list[_Row]:
         """All whole rows of a kind, or those of one run."""
         query = (_SELECT_KIND, (kind,)) if run is None else (_SELECT_RUN, (run, kind))
-        with self._guarded() as connection:
-            if connection is None:
-                return
-            for found in connection.execute(*query):
-                row = _checked(found)
-                if row is None:
-                    self._altered += 1
-                else:
-                    yield row
+        # All at once: a file that turns out to be damaged midway must not look like one that ends there.
+        nothing: list[tuple[object, ...]] = []
+        found = self._twice(lambda connection: connection.execute(*query).fetchall(), nothing)
+        rows = [row for each in found if (row := _checked(each)) is not None]
+        self._altered += len(found) - len(rows)
+        return rows
+
+    def _twice(self, action: Callable[[sqlite3.Connection], _Read], otherwise: _Read) -> _Read:
+        """Does it, and once more if the file had to be mended; `otherwise` where that is of no use."""
+        for _ in range(2):
+            with self._guarded() as connection:
+                return otherwise if connection is None else action(connection)
+        if self._reads_all:
+            raise InputFileError(
+                f"store {self.folder}", "damaged again after it was mended", "a store on a disk that is whole"
+            )
+        return otherwise
 
     def _whole(self, connection: sqlite3.Connection, found: tuple[object, ...] | None) -> _Row | None:
         """Returns a row, or drops it where it is not what was written."""
@@ -226,7 +255,8 @@ class Store:
         row = _checked(found)
         if row is None:
             self._altered += 1
-            connection.execute(_DELETE, found[:2])
+            with suppress(UnicodeEncodeError):  # such a row cannot be named
+                connection.execute(_DELETE, found[:2])
         return row
 
     def _write(self, rows: Sequence[_Row]) -> None:
@@ -238,7 +268,7 @@ class Store:
 
     @contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection | None]:
-        """Gives the connection; what fails is told, and never raised."""
+        """Gives the connection; what fails is told, and raised only where all is to be read."""
         try:
             yield self._connection
         except sqlite3.OperationalError as error:
@@ -255,6 +285,9 @@ class Store:
             return
         with self._guarded():
             self._connection = _connected(self._path)
+        if self._reads_all:
+            with self._guarded() as connection:
+                check_whole(connection)
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
@@ -264,6 +297,10 @@ class Store:
 
     def _give_up(self, error: Exception) -> None:
         self._close()
+        if self._reads_all:
+            raise InputFileError(
+                f"store {self.folder}", str(error), "a store that can be read and written"
+            ) from error
         self._reporter.warn(f"store {self.folder}: {error}: nothing is taken from it or kept; {_NEXT_STEP}")
 
     def _mend(self) -> None:
@@ -309,6 +346,7 @@ def _text(path: str) -> str:
 
 def _connected(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
+    connection.text_factory = read_text
     try:
         # A killed process loses nothing by it, and what a loss of power leaves is told by its hashes.
         connection.execute("PRAGMA synchronous = OFF")
@@ -336,6 +374,7 @@ def _rescued(damaged: Path, fresh: Path) -> int:
     """Copies the rows that are whole, one by one; returns how many shards they are."""
     shards = 0
     with closing(_connected(fresh)) as target, closing(sqlite3.connect(damaged, timeout=_WAIT_S)) as source:
+        source.text_factory = read_text
         target.execute("BEGIN")
         for number in range(1, _bound(source, damaged) + 1):
             try:

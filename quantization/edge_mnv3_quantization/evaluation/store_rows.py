@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import NamedTuple
 
 
@@ -43,3 +44,20 @@ class StoredRun(NamedTuple):
     key: str
     description: str
     used_s: int
+
+
+def read_text(text: bytes) -> str:
+    """A text of the file: where it was damaged so that it is no UTF-8, its row's hash must tell so."""
+    return text.decode("utf-8", "surrogateescape")
+
+
+def check_whole(connection: sqlite3.Connection | None) -> None:
+    """Checks a file for what reading alone would not show: where an index is damaged, rows are passed over.
+
+    Raises:
+        sqlite3.DatabaseError: The file is damaged.
+    """
+    if connection is not None:
+        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)

@@ -50,14 +50,13 @@ from edge_mnv3_quantization.validation.findings import (
     TooFewImages,
     Which,
 )
-from edge_mnv3_quantization.validation.hits import TOP, Hits, count_hits, top_classes
+from edge_mnv3_quantization.validation.hits import NO_CLASS, TOP, Hits, count_hits, top_classes
 from edge_mnv3_quantization.validation.label_numbering import other_numbering
 from edge_mnv3_quantization.validation.paired_statistics import PairedAnswers, output_statistics
 
 _LIKELY = 0.05
 _MOST = 50.0  # percent
 _FEW_ANSWERS = 5  # fewer images may well be of one class
-NO_CLASS = -2  # what a file answers that gives no finite numbers
 State = Literal["clear", "tied", "not finite"]
 STATES: tuple[State, ...] = ("clear", "tied", "not finite")
 WHICH: tuple[Which, Which] = ("float", "int8")

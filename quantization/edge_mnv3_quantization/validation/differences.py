@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edge_mnv3.core.image_marks import MOST_IMAGES, image_order, images_sha256, packed
 from edge_mnv3.core.intervals import Z95
 from edge_mnv3.core.results.validate import AccuracyDelta, ClassLoss, Disagreement, ImageAnswers
-from edge_mnv3_quantization.validation.hits import Hits
+from edge_mnv3_quantization.validation.hits import NO_CLASS, Hits
 
 WORST_LISTED = 20
 Classes = npt.NDArray[np.int64]
@@ -41,8 +41,9 @@ class PairedTop(NamedTuple):
 
     @property
     def agree(self) -> Marks:
-        """Where both have the same highest class."""
-        return np.equal(self.float_top5[:, 0], self.int8_top5[:, 0])
+        """Where both have the same highest class; files that give no class do not agree."""
+        float_, int8 = self.float_top5[:, 0], self.int8_top5[:, 0]
+        return np.equal(float_, int8) & np.not_equal(float_, NO_CLASS)
 
     @property
     def float_right(self) -> Marks:

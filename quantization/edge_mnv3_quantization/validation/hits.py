@@ -11,6 +11,8 @@ import numpy.typing as npt
 from edge_mnv3.core.imagenet import BACKGROUND_OUTPUTS
 
 TOP = 5
+# What a file answers that gives no finite numbers: no output has it, whatever number label 0 has.
+NO_CLASS = -(2**31)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

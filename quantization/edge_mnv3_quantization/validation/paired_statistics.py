@@ -28,6 +28,7 @@ from edge_mnv3.core.results.validate_statistics import (
     SampleSize,
     Share,
 )
+from edge_mnv3_quantization.validation.hits import NO_CLASS
 
 LISTED = 20
 RESAMPLES = 10_000
@@ -70,7 +71,8 @@ def output_statistics(answers: PairedAnswers, confidence: ConfidenceComparison |
         confidence: Of the same images.
     """
     n = len(answers.float_classes)
-    agreement = share(int((answers.float_classes == answers.int8_classes).sum()), n)
+    same = (answers.float_classes == answers.int8_classes) & (answers.float_classes != NO_CLASS)
+    agreement = share(int(same.sum()), n)
     labels = answers.labels
     if labels is None:
         return OutputStatistics(

@@ -10,10 +10,9 @@ import numpy as np
 
 from edge_mnv3_quantization.evaluation.evaluating import Outputs
 from edge_mnv3_quantization.evaluation.records import Columns, prefixed, unprefixed
-from edge_mnv3_quantization.validation.class_comparison import NO_CLASS
 from edge_mnv3_quantization.validation.comparing import Comparison
 from edge_mnv3_quantization.validation.file_pair import PairedOutput
-from edge_mnv3_quantization.validation.hits import TOP, top_classes
+from edge_mnv3_quantization.validation.hits import NO_CLASS, TOP, top_classes
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,15 +94,23 @@ def stored_answers(store: Store, images: KeptImages, output: KeptOutput) -> Stor
 
 
 def joined_answers(one: Sequence[StoredAnswer], other: Sequence[StoredAnswer]) -> Joined:
-    """Joins what is the same image. One that is there several times is joined so often as both have it."""
-    waiting: dict[str, list[StoredAnswer]] = defaultdict(list)
-    for each in sorted(other, key=_label_order, reverse=True):
-        waiting[each.image].append(each)
-    pairs = {}
-    for place in sorted(range(len(one)), key=lambda place: _label_order(one[place])):
-        same = waiting.get(one[place].image)
-        if same:
-            pairs[place] = (one[place], same.pop())
+    """Joins what is the same image. One that is there several times is joined so often as both have it.
+
+    Those of one label are joined first, then what is left of the image.
+    """
+    pairs: dict[int, tuple[StoredAnswer, StoredAnswer]] = {}
+    left = sorted(other, key=_label_order)
+    for by_label in (True, False):
+        waiting: dict[tuple[str, KeptLabel], list[StoredAnswer]] = defaultdict(list)
+        for each in reversed(left):
+            waiting[each.image, each.label if by_label else None].append(each)
+        for place in sorted(range(len(one)), key=lambda place: _label_order(one[place])):
+            asked = one[place]
+            same = waiting.get((asked.image, asked.label if by_label else None))
+            if place not in pairs and same:
+                pairs[place] = (asked, same.pop())
+        left = [each for rest in waiting.values() for each in rest]
+        left.sort(key=_label_order)
     return Joined([pairs[place] for place in sorted(pairs)], len(one) - len(pairs), len(other) - len(pairs))
 
 
