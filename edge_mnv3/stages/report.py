@@ -24,15 +24,15 @@ from edge_mnv3.html_report.page import render
 from edge_mnv3.html_report.recognition import FoundResult, recognize
 from edge_mnv3.html_report.sections.every import Told, sections_of, title_of
 from edge_mnv3.html_report.words import MINUS
+from edge_mnv3.stages.done_file import DONE_FILE
 from edge_mnv3.stages.run_config_file import not_yet_run
 from edge_mnv3.stages.run_plan import RUN_FILE
 from edge_mnv3.stages.sweep import SWEEP_FILE
-from edge_mnv3.stages.sweep_kept import KEYS_FILE
 from edge_mnv3.stages.sweep_measure import HELD_OUT_FILE
 
 REPORT_FILE = "report.html"
 # What sweep and run keep for themselves, and results of stages that have no part in the page.
-_NOTES = (KEYS_FILE, HELD_OUT_FILE, RUN_FILE, "package.json", "report.json")
+_NOTES = (DONE_FILE, HELD_OUT_FILE, RUN_FILE, "package.json", "report.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from edge_mnv3.core.cache import cache_key
 from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError
 from edge_mnv3.core.hashing import sha256_file, sha256_folder
-from edge_mnv3.core.outputs import write_text
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.results.run import RunOutput, StageName
+from edge_mnv3.stages.done_file import read_done, write_done
 from edge_mnv3.stages.run_plan import Location, StagePlan
-from edge_mnv3.stages.sweep_kept import KEYS_FILE
 from edge_mnv3_calibration_data.archives.remote_files import is_url
 from edge_mnv3_calibration_data.source_kinds import is_word, open_images
 
@@ -129,15 +127,14 @@ class Notes:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._path = folder / KEYS_FILE
 
     def names(self) -> list[str]:
         """All stages that are noted."""
-        return list(self._read())
+        return list(read_done(self._folder))
 
     def done(self, stage: StageName, key: str | None) -> Noted | None:
         """A stage that has the same key, and whose files are what they were; None for any other."""
-        noted = self._read().get(stage)
+        noted = read_done(self._folder).get(stage)
         if key is None or not isinstance(noted, dict) or noted.get("key") != key:
             return None
         outputs, code, warnings = noted.get("outputs"), noted.get("code"), noted.get("warnings")
@@ -155,7 +152,7 @@ class Notes:
         """Notes that a stage is done, what it wrote, and what it warned of; without a key it runs again."""
         outputs = {self._name(path): path_sha256(path) for path in paths}
         noted = {"key": key, "code": code, "outputs": outputs, "warnings": list(warnings)}
-        self._write({**self._read(), stage: noted})
+        write_done(self._folder, {**read_done(self._folder), stage: noted})
         return Noted(code, _outputs(outputs), tuple(warnings))
 
     def wrote(self, path: Path) -> bool:
@@ -163,14 +160,14 @@ class Notes:
         name = self._name(path)
         known = [
             noted["outputs"].get(name)
-            for noted in self._read().values()
+            for noted in read_done(self._folder).values()
             if isinstance(noted, dict) and isinstance(noted.get("outputs"), dict)
         ]
         return path.exists() and path_sha256(path) in known
 
     def forget(self, stage: str) -> None:
         """Removes what a stage wrote, and the note of it."""
-        data = self._read()
+        data = read_done(self._folder)
         noted = data.pop(stage, None)
         outputs = noted.get("outputs") if isinstance(noted, dict) else None
         for name, known in outputs.items() if isinstance(outputs, dict) else ():
@@ -185,21 +182,11 @@ class Notes:
             else:
                 path.unlink(missing_ok=True)
         if noted is not None:
-            self._write(data)
+            write_done(self._folder, data)
 
     def _name(self, path: Path) -> str:
         inside = path.parent == self._folder
         return path.name if inside else str(path.absolute())
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            data = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return data if isinstance(data, dict) else {}
-
-    def _write(self, data: dict[str, Any]) -> None:
-        write_text(self._path, json.dumps(data, indent=2) + "\n", force=True)
 
 
 def _outputs(known: Mapping[str, str]) -> tuple[RunOutput, ...]:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from edge_mnv3.core.cache import cache_key
 from edge_mnv3.core.choices import IMAGENET_WEIGHTS
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.hashing import sha256_file, sha256_folder
-from edge_mnv3.core.outputs import write_text
 from edge_mnv3.core.owned_folders import check_owned_folder, owned_folder
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.stages.done_file import DONE_FILE, read_done, write_done
 from edge_mnv3.stages.float_model import ModelRequest
 from edge_mnv3.stages.sweep_request import GridPoint
 
-KEYS_FILE = "done.json"
 MARK_FILE = ".sweep"  # tells the folder of a sweep from others, and is locked by the one that writes in it
 _CODE = ("edge_mnv3", "edge_mnv3_calibration_data", "edge_mnv3_quantization", "edge_mnv3_android_bench")
 _CODE_SUFFIXES = (".py", ".toml", ".h5")
@@ -91,11 +88,10 @@ class Done:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._path = folder / KEYS_FILE
 
     def has(self, step: str, key: str | None) -> bool:
         """Whether a step is done; never where there is no key."""
-        noted = self._read().get(step)
+        noted = read_done(self._folder).get(step)
         if key is None or not isinstance(noted, dict) or noted.get("key") != key:
             return False
         files = noted.get("files")
@@ -109,25 +105,15 @@ class Done:
     def note(self, step: str, key: str | None, files: Sequence[Path]) -> None:
         """Notes that a step is done, and the files that it made."""
         noted = {"key": key, "files": {path.name: sha256_file(path) for path in files}}
-        self._write({**self._read(), step: noted})
+        write_done(self._folder, {**read_done(self._folder), step: noted})
 
     def forget(self) -> None:
         """Begins anew: removes the files of all steps, so that a point that fails leaves none of another."""
-        for noted in self._read().values():
+        for noted in read_done(self._folder).values():
             for name in noted.get("files", ()) if isinstance(noted, dict) else ():
                 (self._folder / Path(name).name).unlink(missing_ok=True)
         (self._folder / VALIDATE_FILE).unlink(missing_ok=True)  # made again each time, and so not noted
-        self._path.unlink(missing_ok=True)
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            data = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return data if isinstance(data, dict) else {}
-
-    def _write(self, data: dict[str, Any]) -> None:
-        write_text(self._path, json.dumps(data, indent=2) + "\n", force=True)
+        (self._folder / DONE_FILE).unlink(missing_ok=True)
 
 
 def check_sweep_folder(folder: Path) -> None:

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from PIL import Image
 
 from edge_mnv3.cli import COMMANDS
 from edge_mnv3.core.tensorflow_package import TENSORFLOW_EXTRAS
 from edge_mnv3.core.versions import __version__
 from edge_mnv3.stages.demo import demo_weights
-from int8_pairs import CLASSES, IMAGES, float_file, small_network
+from small_network_inputs import write_inputs
 
 pytestmark = pytest.mark.skipif(
     find_spec("tensorflow") is not None,
@@ -50,16 +49,7 @@ class Done(NamedTuple):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A float file, labelled pictures, and names of the classes."""
-    (tmp_path / "float.tflite").write_bytes(float_file(small_network()))
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    for place, image in enumerate(IMAGES):
-        Image.fromarray(image).save(pictures / f"{place:02}.png")
-    rows = [f"pictures/{place:02}.png,{place % CLASSES}" for place in range(len(IMAGES))]
-    (tmp_path / "labelled.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
-    names = "\n".join(f"class {index}" for index in range(CLASSES))
-    (tmp_path / "names.txt").write_text(names, encoding="utf-8")
+    write_inputs(tmp_path)
     return tmp_path
 
 

@@ -20,7 +20,8 @@ from edge_mnv3.commands.run_config import read_config
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.run import RunResult
 from edge_mnv3.stages.run_gates import GATES
-from int8_pairs import CLASSES, IMAGES, float_file, small_network
+from int8_pairs import IMAGES
+from small_network_inputs import write_inputs
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -51,16 +52,7 @@ labels = "names.txt"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A float file, labelled pictures, and names of the classes."""
-    (tmp_path / "float.tflite").write_bytes(float_file(small_network()))
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    for place, image in enumerate(IMAGES):
-        Image.fromarray(image).save(pictures / f"{place:02}.png")
-    rows = [f"pictures/{place:02}.png,{place % CLASSES}" for place in range(len(IMAGES))]
-    (tmp_path / "labelled.csv").write_text("\n".join(["file,label", *rows]), encoding="utf-8")
-    names = "\n".join(f"class {index}" for index in range(CLASSES))
-    (tmp_path / "names.txt").write_text(names, encoding="utf-8")
+    write_inputs(tmp_path)
     (tmp_path / "edge-mnv3.toml").write_text(CONFIG, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path

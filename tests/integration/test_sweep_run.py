@@ -18,7 +18,7 @@ from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.sweep import SweepPlan, SweepPoint, SweepResult
 from edge_mnv3.stages.demo import DEMO, demo_weights
-from edge_mnv3.stages.sweep_kept import KEYS_FILE
+from edge_mnv3.stages.done_file import DONE_FILE
 from edge_mnv3_calibration_data.sources.digits import load_digits
 
 NETWORK = [
@@ -147,7 +147,7 @@ def test_a_point_that_fails_is_told_and_the_others_are_made(tmp_path: Path) -> N
     result = from_json(SweepResult, done.stdout)
     assert [point.state for point in result.points] == ["made", "made", "failed", "failed"]
     assert "do not fit" in (result.points[2].failure or "")
-    assert not (tmp_path / "out" / result.points[2].name / KEYS_FILE).exists()
+    assert not (tmp_path / "out" / result.points[2].name / DONE_FILE).exists()
     assert result.quality == "int8_percent"
     assert result.recommendation.row in ("small_minimalistic_0.5 fast 0", "small_minimalistic_0.5 fast 20")
     budget = result.points[1]

@@ -14,23 +14,12 @@ from edge_mnv3.cli import main
 from edge_mnv3.commands import run as run_command
 from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.results.run import RunResult
-from edge_mnv3.stages import run as stage
 from recording_reporter import RecordingReporter
 from report_runs import FORMATS
-from run_doubles import ALL, OUT, Commands, made_inputs, run, statuses
+from run_doubles import ALL, OUT, Commands, run, statuses
 from tiny_models import write_classifier
 
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(stage, "code_sha256", lambda: "code")
-    made_inputs()
-
-
-@pytest.fixture
-def commands() -> Commands:
-    return Commands()
+pytestmark = pytest.mark.usefixtures("run_folder")
 
 
 def gates_of(result: RunResult) -> list[tuple[str, str, float, float | None, bool]]:

@@ -23,19 +23,9 @@ from edge_mnv3.stages.report import report as report_stage
 from edge_mnv3.stages.run_config_file import not_yet_run
 from edge_mnv3.stages.run_plan import RUN_MARK
 from recording_reporter import RecordingReporter
-from run_doubles import ALL, EVERY, OUT, Commands, made_inputs, run, statuses
+from run_doubles import ALL, EVERY, OUT, Commands, run, statuses
 
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(stage, "code_sha256", lambda: "code")
-    made_inputs()
-
-
-@pytest.fixture
-def commands() -> Commands:
-    return Commands()
+pytestmark = pytest.mark.usefixtures("run_folder")
 
 
 def test_stages_take_what_earlier_ones_wrote(commands: Commands) -> None:

@@ -18,8 +18,9 @@ from edge_mnv3.core.results.sweep import CostBasis
 from edge_mnv3.model.arch import parse_variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages import sweep_measure
+from edge_mnv3.stages.done_file import DONE_FILE
 from edge_mnv3.stages.sweep_images import SweepImages
-from edge_mnv3.stages.sweep_kept import KEYS_FILE, MARK_FILE, Done, quantize_key, sweep_folder
+from edge_mnv3.stages.sweep_kept import MARK_FILE, Done, quantize_key, sweep_folder
 from edge_mnv3.stages.sweep_request import SweepRequest, grid, weights_of
 from edge_mnv3_calibration_data.source_kinds import open_images
 from recording_reporter import RecordingReporter
@@ -195,10 +196,10 @@ def test_a_step_is_done_with_its_key_and_whole_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"quantize": 1}', '{"quantize": {"key": "key"}}', "\0"])
 def test_damaged_notes_are_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / KEYS_FILE).write_text(text)
+    (tmp_path / DONE_FILE).write_text(text)
     assert not Done(tmp_path).has("quantize", "key")
     Done(tmp_path).forget()
-    assert not (tmp_path / KEYS_FILE).exists()
+    assert not (tmp_path / DONE_FILE).exists()
 
 
 def test_notes_name_no_file_elsewhere(tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_notes_name_no_file_elsewhere(tmp_path: Path) -> None:
     outside.touch()
     folder.mkdir()
     notes = {"quantize": {"key": "key", "files": {"../mine.txt": "x"}}}
-    (folder / KEYS_FILE).write_text(json.dumps(notes))
+    (folder / DONE_FILE).write_text(json.dumps(notes))
     Done(folder).forget()
     assert outside.exists()
 
