@@ -143,7 +143,7 @@ def test_statistics_that_do_not_fit_are_refused_in_one_line(
             [*graph, "--statistics", whole.path, "--recipe", "stock"],
             "expected none: TensorFlow's converter needs the range of each tensor of its own graph",
         ),
-        ([*graph, *twice], "which are the same source, expected each image once"),
+        ([*graph, *twice], "which are the same source: all of it twice, expected each image once"),
         ([*graph, "--statistics", photos], "got a folder without .npz files"),
         ([*graph, "--statistics", photos / "00.png"], "got a damaged file"),
     ):

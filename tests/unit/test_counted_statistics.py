@@ -25,7 +25,6 @@ from edge_mnv3_quantization.calibration.counted import (
     UNTOLD,
     CountedStatistics,
     check_network,
-    joined_data,
     merge_warnings,
     merged,
     of_one_source,
@@ -135,24 +134,44 @@ def test_the_file_of_the_first_version_is_read(whole: CountedStatistics) -> None
 def test_shards_that_are_missing_are_told() -> None:
     some = merged([part([0, 1], shards=(1,), of=4), part([2], shards=(3,), of=4)])
     assert some.facts.data[0].text == "photos, shards 1, 3 of 4"
-    assert merge_warnings(some.facts) == ("statistics of photos, shards 1, 3 of 4: not counted: 2, 4",)
+    assert merge_warnings(some.facts) == (
+        "statistics of photos, shards 1, 3 of 4: not counted: shards 2/4 and 4/4, 1/2 of the images",
+    )
     assert merge_warnings(some.facts, of_a_shard=True) == ()
+
+
+def test_shards_of_two_divisions_that_are_the_whole_are_whole(whole: CountedStatistics) -> None:
+    half = part(list(range(0, 12, 2)), shards=(1,), of=2)
+    quarters = [part(list(range(first - 1, 12, 4)), shards=(first,), of=4) for first in (2, 4)]
+    for order in itertools.permutations([half, *quarters]):
+        assert merged(order).facts == whole.facts
+        assert merge_warnings(merged(order).facts) == ()
+    some = merged([half, quarters[0]]).facts
+    text = "statistics of photos, shard 1 of 2, shard 2 of 4: not counted: shard 4/4, 1/4 of the images"
+    assert merge_warnings(some) == (text,)
+    # As an earlier version wrote it: complete, and not put together.
+    data = (*some.data, dataclasses.replace(some.data[1], shards=(4,)))
+    (facts_,) = {
+        merged([dataclasses.replace(whole, facts=dataclasses.replace(whole.facts, data=data))]).facts
+    }
+    assert facts_ == whole.facts
 
 
 def test_an_image_that_is_in_two_parts_is_refused() -> None:
     one = part([0, 1, 2], shards=(1,), of=3)
     with pytest.raises(CalibrationDataError, match=r"got 1 images that are in photos.* and in photos"):
         merged([one, part([2, 3], data="e")])  # another source
-    for others in (
-        {},  # the same source again
-        {"shards": (2,), "of": 2},  # the source divided in another way
-        {"shards": (1,), "of": 3},
-        {"shards": (4,), "of": 6},  # a part of it
+    for others, twice in (
+        ({}, "1/3 of it"),  # the same source again
+        ({"shards": (2,), "of": 2}, "1/6 of it"),  # the source divided in another way
+        ({"shards": (1,), "of": 3}, "1/3 of it"),
+        ({"shards": (4,), "of": 6}, "1/6 of it"),  # a part of it
     ):
         # Whether or not images are known to be the same.
         for images in ([2, 3], [5, 6]):
             with pytest.raises(
-                CalibrationDataError, match=r"got images of photos.*, which are the same source"
+                CalibrationDataError,
+                match=rf"got images of photos.*, which are the same source: {twice} twice",
             ):
                 merged([one, part(images, **others)])  # type: ignore[arg-type]
 
@@ -172,8 +191,8 @@ def test_sources_of_one_place_that_are_others_are_told() -> None:
     both = merged([part([0, 1], shards=(1,), of=2), part([2], shards=(2,), of=2, data="e")])
     others = "; photos also had other images, which are no shards of these"
     assert merge_warnings(both.facts) == (
-        f"statistics of photos, shard 1 of 2: not counted: 2{others}",
-        f"statistics of photos, shard 2 of 2: not counted: 1{others}",
+        f"statistics of photos, shard 1 of 2: not counted: shard 2/2, 1/2 of the images{others}",
+        f"statistics of photos, shard 2 of 2: not counted: shard 1/2, 1/2 of the images{others}",
     )
 
 
@@ -286,15 +305,6 @@ def test_other_versions_and_skipped_images_are_kept_and_told() -> None:
     assert (both.environments, both.skipped) == (("litert 1", "litert 2"), skipped)
     (warning,) = merge_warnings(both)
     assert warning.endswith("whose last bits may differ: litert 1; litert 2")
-
-
-def test_locations_of_one_source_do_not_matter() -> None:
-    here, there = (
-        CountedImages(sha256="d", location=location, shards=(shard,), of=2)
-        for location, shard in (("/mnt/b", 1), ("/mnt/a", 2))
-    )
-    (joined,) = joined_data([here, there])
-    assert (joined.location, joined.shards, joined.of, joined.missing) == ("/mnt/a", (1,), 1, ())
 
 
 def test_damage_anywhere_is_found(whole: CountedStatistics, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,22 +27,15 @@ class CountedImages:
     of: int = 1
 
     @property
-    def missing(self) -> tuple[int, ...]:
-        """Numbers of the shards that were not counted."""
-        return tuple(sorted(set(range(1, self.of + 1)) - set(self.shards)))
-
-    def overlaps(self, other: CountedImages) -> bool:
-        """Whether shards of the same images have some of them in common, however both were divided."""
-        step = math.gcd(self.of, other.of)
-        return any((mine - theirs) % step == 0 for mine in self.shards for theirs in other.shards)
-
-    @property
     def text(self) -> str:
         """For people: `photos`, or `photos, shards 2, 3 of 7`."""
-        if self.of == 1:
-            return self.location
+        return self.location if self.of == 1 else f"{self.location}, {self.shards_text}"
+
+    @property
+    def shards_text(self) -> str:
+        """For people: `shards 2, 3 of 7`."""
         several = "s" if len(self.shards) > 1 else ""
-        return f"{self.location}, shard{several} {', '.join(map(str, self.shards))} of {self.of}"
+        return f"shard{several} {', '.join(map(str, self.shards))} of {self.of}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

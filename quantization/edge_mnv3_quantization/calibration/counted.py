@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core.errors import CalibrationDataError
-from edge_mnv3.core.results.calibration_statistics import CountedImages, StatisticsFacts
+from edge_mnv3.core.results.calibration_statistics import StatisticsFacts
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics, channel_statistics
 from edge_mnv3_quantization.calibration.channel_totals import ChannelTotals
+from edge_mnv3_quantization.calibration.divisions import common_share, joined_parts, missing_text
 from edge_mnv3_quantization.calibration.shard_totals import DIGEST_BYTES
 from edge_mnv3_quantization.graph.network import Network
 
@@ -88,7 +89,9 @@ def merged(parts: Sequence[CountedStatistics]) -> CountedStatistics:
     Raises:
         CalibrationDataError: They are of different networks or preprocessings, or count an image twice.
     """
-    return functools.reduce(_merged, parts)
+    first = parts[0]
+    facts = dataclasses.replace(first.facts, data=joined_parts(first.facts.data))
+    return functools.reduce(_merged, parts[1:], dataclasses.replace(first, facts=facts))
 
 
 def _merged(one: CountedStatistics, other: CountedStatistics) -> CountedStatistics:
@@ -105,7 +108,7 @@ def _merged(one: CountedStatistics, other: CountedStatistics) -> CountedStatisti
     facts = dataclasses.replace(
         one.facts,
         models_sha256=_union(one.facts.models_sha256, other.facts.models_sha256),
-        data=joined_data([*one.facts.data, *other.facts.data]),
+        data=joined_parts([*one.facts.data, *other.facts.data]),
         skipped=tuple(
             sorted((*one.facts.skipped, *other.facts.skipped), key=lambda image: (image.file, image.reason))
         ),
@@ -123,10 +126,12 @@ def _merged(one: CountedStatistics, other: CountedStatistics) -> CountedStatisti
 def _refuse_overlap(one: CountedStatistics, other: CountedStatistics) -> None:
     """Refuses the same images, divided alike or in other ways."""
     for mine, theirs in itertools.product(one.facts.data, other.facts.data):
-        if mine.sha256 == theirs.sha256 and mine.overlaps(theirs):
+        twice = common_share(mine, theirs) if mine.sha256 == theirs.sha256 else 0
+        if twice:
             raise CalibrationDataError(
                 "statistics to merge",
-                f"images of {mine.text} and of {theirs.text}, which are the same source",
+                f"images of {mine.text} and of {theirs.text}, which are the same source: "
+                + ("all of it twice" if twice == 1 else f"{twice} of it twice"),
                 "each image once",
                 _ONCE,
             )
@@ -179,27 +184,6 @@ def check_network(facts: StatisticsFacts, sha256: str) -> None:
         )
 
 
-def joined_data(data: Sequence[CountedImages]) -> tuple[CountedImages, ...]:
-    """Puts shards of one source together; all of its shards are shard 1 of 1."""
-    locations: dict[str, str] = {}
-    numbers: dict[tuple[str, int], list[int]] = {}
-    for each in data:
-        numbers.setdefault((each.sha256, each.of), []).extend(each.shards)
-        locations[each.sha256] = min(each.location, locations.get(each.sha256, each.location))
-    joined = []
-    for (sha256, of), found in sorted(numbers.items()):
-        complete = sorted(found) == list(range(1, of + 1))
-        joined.append(
-            CountedImages(
-                sha256=sha256,
-                location=locations[sha256],
-                shards=(1,) if complete else tuple(sorted(found)),
-                of=1 if complete else of,
-            )
-        )
-    return tuple(sorted(joined, key=lambda each: (each.sha256, each.of, each.shards)))
-
-
 def _words(facts: StatisticsFacts, source: str = "") -> str:
     named = [data for data in facts.data if data.sha256 == source] or facts.data
     return " and ".join(data.text for data in named)
@@ -216,15 +200,7 @@ def merge_warnings(facts: StatisticsFacts, *, of_a_shard: bool = False) -> tuple
         facts: Those of the statistics.
         of_a_shard: They are meant to be those of one shard.
     """
-    warnings = []
-    for data in facts.data:
-        if data.missing and not of_a_shard:
-            missing = ", ".join(map(str, data.missing))
-            others = [each for each in facts.data if each.location == data.location and each is not data]
-            changed = (
-                f"; {data.location} also had other images, which are no shards of these" if others else ""
-            )
-            warnings.append(f"statistics of {data.text}: not counted: {missing}{changed}")
+    warnings = [] if of_a_shard else _missing_warnings(facts)
     if facts.repeated:
         warnings.append(f"{facts.repeated} of {facts.images} images have the pixels of another one")
     if len(facts.environments) > 1:
@@ -233,3 +209,20 @@ def merge_warnings(facts: StatisticsFacts, *, of_a_shard: bool = False) -> tuple
             + "; ".join(facts.environments)
         )
     return tuple(warnings)
+
+
+def _missing_warnings(facts: StatisticsFacts) -> list[str]:
+    warnings = []
+    for _, group in itertools.groupby(facts.data, key=lambda data: data.sha256):
+        parts = list(group)
+        missing = missing_text(parts)
+        if not missing:
+            continue
+        location = parts[0].location
+        places = {data.location for data in facts.data if data.sha256 != parts[0].sha256}
+        changed = (
+            f"; {location} also had other images, which are no shards of these" if location in places else ""
+        )
+        named = ", ".join((parts[0].text, *(part.shards_text for part in parts[1:])))
+        warnings.append(f"statistics of {named}: not counted: {missing}{changed}")
+    return warnings
