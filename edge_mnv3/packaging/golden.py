@@ -162,6 +162,8 @@ def compare(
         step: Step of the output's numbers, as in `OutputKind`.
     """
     wanted, got = np.stack(expected), np.stack(answers)
+    finite = np.isfinite(wanted) & np.isfinite(got)
+    top1_equal = (wanted.argmax(axis=1) == got.argmax(axis=1)) & finite.all(axis=1)
     if step is not None:
         wanted, got = (_in_steps(values, step) for values in (wanted, got))
     if np.issubdtype(wanted.dtype, np.floating):
@@ -169,13 +171,14 @@ def compare(
         apart = np.abs(wanted.astype(np.float64) - got) / np.where(largest > 0, largest, 1.0) * _MILLION
         steps = np.ceil(np.nan_to_num(apart, nan=np.inf, posinf=2**53)).clip(max=2**53)
     else:
-        steps = np.abs(wanted.astype(np.int64) - got.astype(np.int64))
+        apart = np.abs(wanted.astype(np.int64) - got.astype(np.int64))
+        steps = np.where(finite, apart, 2**53)
     return StepDifference(
         values=int(wanted.size),
         differing=int(np.count_nonzero(steps)),
         max_apart=int(steps.max()),
         unit="millionths" if np.issubdtype(wanted.dtype, np.floating) else "steps",
-        top1_equal=int(np.count_nonzero(wanted.argmax(axis=1) == got.argmax(axis=1))),
+        top1_equal=int(top1_equal.sum()),
         images=len(wanted),
     )
 

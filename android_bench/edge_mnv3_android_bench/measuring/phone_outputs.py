@@ -221,7 +221,8 @@ def compare_outputs(on_phone: Sequence[Outputs], expected: Sequence[Outputs]) ->
     same_top1, equal, values = 0, 0, 0
     sums, largest = 0.0, 0.0
     for ours, theirs in zip(on_phone, expected, strict=True):
-        same_top1 += int(np.argmax(ours[0]) == np.argmax(theirs[0]))
+        finite = bool(np.isfinite(ours[0]).all() and np.isfinite(theirs[0]).all())
+        same_top1 += int(finite and np.argmax(ours[0]) == np.argmax(theirs[0]))
         for one, other in zip(ours, theirs, strict=True):
             equal += int(np.count_nonzero(one == other))
             values += one.size

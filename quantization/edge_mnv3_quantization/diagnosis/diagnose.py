@@ -22,6 +22,7 @@ from edge_mnv3.core.results.diagnose import (
     TensorCost,
 )
 from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3.core.results.model_facts import OutputFacts
 from edge_mnv3.core.runtime import open_model, probe
 from edge_mnv3.core.tflite.output_facts import read_outputs
 from edge_mnv3.core.tflite.read import read_file
@@ -43,6 +44,7 @@ from edge_mnv3_quantization.diagnosis.signal_noise import (
     sample_values,
     survey,
 )
+from edge_mnv3_quantization.graph.network import Array
 from edge_mnv3_quantization.graph.tensor_names import block_names, layer_name
 from edge_mnv3_quantization.graph.xnnpack_limits import refused_operators
 
@@ -116,6 +118,7 @@ def diagnose(
     inspector = _Inspector(pair, surveyed, images, int8_path, costs)
     problem = None if check.loads else inspector.refusal_text() or check.problem
     logits = surveyed.moments[pair.logits.float_tensor]
+    head = next(one for one in read_outputs(float_path) if ends.head in (None, one.name))
     return DiagnoseResult(
         float_path=str(float_path),
         float_sha256=sha256_file(float_path),
@@ -129,7 +132,7 @@ def diagnose(
         snr_db=logits.decibels(),
         predicted_snr_db=decibels(1.0, costs.together),
         divided_channels_snr_db=_divided_channels_snr_db(surveyed),
-        agreement_percent=_agreement_percent(surveyed, float_path, ends.head),
+        agreement_percent=agreement_percent(head, surveyed.float_logits, surveyed.int8_logits),
         layers=tuple(
             _layer(surveyed, value, block)
             for value, block in zip(
@@ -141,7 +144,7 @@ def diagnose(
         refused=inspector.refused(),
         recipe=inspector.findings,
         recipe_report=pair.report,
-        warnings=_warnings(problem, images),
+        warnings=(*_warnings(problem, images), *not_finite_warnings(surveyed.int8_logits)),
     )
 
 
@@ -162,6 +165,14 @@ def _warnings(problem: str | None, images: Images) -> tuple[str, ...]:
     return tuple(warnings)
 
 
+def not_finite_warnings(got: Array) -> tuple[str, ...]:
+    """Tells images to which the int8 file, (N, numbers), answers with NaN or infinity."""
+    count = int((~np.isfinite(got)).any(axis=1).sum())
+    if not count:
+        return ()
+    return (f"the int8 file answers {count} of {len(got)} images with NaN or infinity, which are not alike",)
+
+
 def _divided_channels_snr_db(surveyed: Survey) -> float | None:
     """What the division of channels that are not linear on all images loses, without int8."""
     wanted, got = surveyed.float_logits, surveyed.divided_logits
@@ -171,21 +182,24 @@ def _divided_channels_snr_db(surveyed: Survey) -> float | None:
     return decibels(signal, float(np.square(got - wanted).sum()))
 
 
-def _agreement_percent(surveyed: Survey, float_path: Path, head: str | None) -> float | None:
-    """The share of images with the same class, or the same labels.
+def agreement_percent(facts: OutputFacts, wanted: Array, got: Array) -> float | None:
+    """The share of images with the same class, or the same labels; numbers that are not finite have none.
 
-    Features are no answers, and neither are scores whose middle nothing tells.
+    Args:
+        facts: What the numbers mean.
+        wanted: Float's, (N, numbers), finite.
+        got: Int8's.
+
+    Returns:
+        None of features, which are no answers, and of scores whose middle nothing tells.
     """
-    facts = next(one for one in read_outputs(float_path) if head in (None, one.name))
-    pair = surveyed.float_logits, surveyed.int8_logits
     if facts.task == "classes":
-        wanted, got = (logits.argmax(axis=1)[:, np.newaxis] for logits in pair)
+        same = wanted.argmax(axis=1) == got.argmax(axis=1)
     elif facts.task in ("binary", "labels") and facts.even is not None:
-        threshold = facts.even
-        wanted, got = (logits > threshold for logits in pair)
+        same = ((wanted > facts.even) == (got > facts.even)).all(axis=1)
     else:
         return None
-    return float(100 * (wanted == got).all(axis=1).mean())
+    return float(100 * (same & np.isfinite(got).all(axis=1)).mean())
 
 
 def _layer(surveyed: Survey, value: PairedValue, block: str) -> LayerNoise:

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_mnv3.core.intervals import Z95, wilson_percent
+from edge_mnv3_quantization.validation.hits import NO_CLASS
+
+_NO_OTHER = NO_CLASS - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +48,12 @@ def agreement(one: Sequence[int], other: Sequence[int], *, classes: int) -> Agre
     """Compares two lists of classes, such as labels and answers.
 
     Args:
-        one: Classes.
+        one: Classes; `NO_CLASS`, the answer that is none, agrees with nothing.
         other: Classes, as many.
         classes: How many there are.
     """
     n = len(one)
+    other = [_NO_OTHER if each == NO_CLASS else each for each in other]
     hits = sum(a == b for a, b in zip(one, other, strict=True))
     return Agreement(
         n=n,

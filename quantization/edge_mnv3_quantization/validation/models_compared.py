@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
+import numpy as np
+
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError
 from edge_mnv3.core.results.models_compared import AccuracyDifference
 from edge_mnv3.core.results.validate_statistics import OutputStatistics
@@ -18,6 +20,7 @@ from edge_mnv3_quantization.validation.comparing import Answered, Label, PairNam
 from edge_mnv3_quantization.validation.confidence import probabilities_of
 from edge_mnv3_quantization.validation.differences import INTERVAL_METHOD, paired_interval_points
 from edge_mnv3_quantization.validation.findings import FileFinding, Finding, TooFewImages
+from edge_mnv3_quantization.validation.hits import NO_CLASS
 from edge_mnv3_quantization.validation.paired_statistics import BOOTSTRAP, bootstrap_points
 from edge_mnv3_quantization.validation.score_comparison import ScoresComparison
 from edge_mnv3_quantization.validation.stored_answers import (
@@ -159,9 +162,10 @@ def _chance(
 ) -> Iterator[str]:
     if a.output.threshold is not None:
         return
+    first = [columns[f"{which}_top5"][:, 0] for which in ROLES]
     one, other = (
-        (columns[f"{which}_top5"][:, 0] - side.offset).tolist()
-        for which, side in zip(ROLES, (a, b), strict=True)
+        np.where(outputs >= 0, outputs.astype(np.int64) - side.offset, NO_CLASS).tolist()
+        for outputs, side in zip(first, (a, b), strict=True)
     )
     both = agreement(one, other, classes=a.output.classes)
     if both.decidable and both.at_chance and both.percent < 50:  # nearly all may be of one class

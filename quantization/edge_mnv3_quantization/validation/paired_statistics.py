@@ -199,6 +199,8 @@ def class_tests(labels: Classes, lost: Marks, won: Marks) -> ClassTests:
 def confusions(labels: Classes, float_classes: Classes, int8_classes: Classes) -> tuple[Confusion, ...]:
     """Counts wrong answers to each class, and lists those whose number changed most.
 
+    What is no answer is left out.
+
     Args:
         labels: (images,), 0-based.
         float_classes: (images,), float's answers.
@@ -206,7 +208,7 @@ def confusions(labels: Classes, float_classes: Classes, int8_classes: Classes) -
     """
     counts: dict[tuple[int, int], list[int]] = {}
     for place, classes in enumerate((float_classes, int8_classes)):
-        wrong = classes != labels
+        wrong = (classes != labels) & (classes != NO_CLASS)
         pairs, numbers = np.unique(
             np.stack([labels[wrong], classes[wrong]], axis=1), axis=0, return_counts=True
         )

@@ -34,6 +34,7 @@ from edge_mnv3_quantization.validation.findings import (
     Which,
     WorseThanChance,
 )
+from edge_mnv3_quantization.validation.hits import NO_CLASS
 from edge_mnv3_quantization.validation.label_order import OneClassOnly, labels_moved
 from edge_mnv3_quantization.validation.paired_statistics import PairedAnswers, output_statistics
 from edge_mnv3_quantization.validation.ranking import (
@@ -50,6 +51,8 @@ from edge_mnv3_quantization.validation.ranking import (
 AUC, PRECISION = "ROC AUC", "mean average precision"
 _MOST = 50.0  # percent
 _MIDDLE = 0.5
+_NONE = -1  # the decision of a score that is not finite
+Decisions = npt.NDArray[np.int8]
 WHICH: tuple[Which, Which] = ("float", "int8")
 
 
@@ -61,13 +64,22 @@ class ScoreAnswer(NamedTuple):
 
 
 class _Files(NamedTuple):
-    """The scores of both files, (images, labels), with 0 for what is not finite."""
+    """The scores of both files, (images, labels)."""
 
     float_: Scores
     int8: Scores
 
-    def decisions(self, threshold: float) -> tuple[Truth, Truth]:
-        return self.float_ > threshold, self.int8 > threshold
+    def decisions(self, threshold: float) -> tuple[Decisions, Decisions]:
+        """Whether each label holds: 1 or 0, and `_NONE` where a score is not finite."""
+        one, other = (
+            np.where(np.isfinite(scores), scores > threshold, _NONE).astype(np.int8) for scores in self
+        )
+        return one, other
+
+    def ranked(self, truth: Truth) -> _Files:
+        """Puts what is not finite where it is wrong: behind all others where the label holds, else first."""
+        worst = np.where(truth, -np.inf, np.inf)
+        return _Files(*(np.where(np.isfinite(scores), scores, worst) for scores in self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,42 +118,42 @@ class ScoresComparison:
 
     def compare(self, answered: Answered) -> Compared:
         """Compares all scores; with labels, how well each file ranks or decides."""
-        stored = _Files(*(answered.columns[which].astype(np.float64) for which in WHICH))
-        findings = [*self._not_finite(stored), *self._alike(stored)]
-        files = _Files(*(np.nan_to_num(scores, nan=0.0) for scores in stored))
+        files = _Files(*(answered.columns[which].astype(np.float64) for which in WHICH))
+        findings = [*self._not_finite(files), *self._alike(files)]
         decided = files.decisions(self.threshold)
         scores: tuple[ScoreComparison, ...] = ()
         if answered.labels is not None:
             truth = _truth(answered.labels, self.facts)
             if self.facts.task == "binary":
-                scores = self._binary(files, truth, findings)
+                scores = self._binary(files.ranked(truth), decided, truth, findings)
             else:
                 scores = self._labels(files, truth, findings)
         findings += _agreement_findings(decided)
         comparison = OutputComparison(
             output=self.facts,
             labelled=answered.labels is not None,
-            agreement_percent=float(100 * (decided[0] == decided[1]).mean()),
+            agreement_percent=float(100 * ((decided[0] == decided[1]) & (decided[0] != _NONE)).mean()),
             threshold=self.threshold,
             scores=scores,
             similarity=None,
         )
-        statistics = self._statistics(answered, stored, decided) if self.facts.task == "binary" else None
+        statistics = self._statistics(answered, files, decided) if self.facts.task == "binary" else None
         return Compared(comparison, tuple(findings), statistics)
 
     def _statistics(
-        self, answered: Answered, stored: _Files, decided: tuple[Truth, Truth]
+        self, answered: Answered, files: _Files, decided: tuple[Decisions, Decisions]
     ) -> OutputStatistics:
         """Of a single score; what it decides is called class 1, and the other class 0."""
         truth = None
         if answered.labels is not None:
             truth = _truth(answered.labels, self.facts).reshape(-1).astype(np.int64)
-        classes = np.concatenate(decided, axis=1).astype(np.int64)
+        classes = _classes(np.concatenate(decided, axis=1))
         kind = probabilities_of(self.facts)
         confidence = None
         # At another threshold than one half, the class that is decided is not the more probable one.
         if kind is not None and self.threshold == self.facts.even:
-            given = score_confidences(np.concatenate(stored, axis=1), kind)
+            given = score_confidences(np.concatenate(files, axis=1), kind)
+            given[classes == NO_CLASS] = np.nan
             confidence = compare_confidences(Confidences(kind, answered.names, truth, classes, given))
         paired = PairedAnswers(
             output=self.facts.name,
@@ -151,8 +163,13 @@ class ScoresComparison:
         )
         return output_statistics(paired, confidence)
 
-    def _binary(self, files: _Files, truth: Truth, findings: list[Finding]) -> tuple[ScoreComparison, ...]:
-        decided = files.decisions(self.threshold)
+    def _binary(
+        self,
+        files: _Files,
+        decided: tuple[Decisions, Decisions],
+        truth: Truth,
+        findings: list[Finding],
+    ) -> tuple[ScoreComparison, ...]:
         right = [(each == truth).reshape(-1) for each in decided]
         lost, won = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
         accuracy = ScoreComparison(
@@ -165,7 +182,7 @@ class ScoresComparison:
         )
         labels = [int(each) for each in truth[:, 0]]
         for which, each in zip(WHICH, decided, strict=True):
-            found = agreement(labels, [int(one) for one in each[:, 0]], classes=2)
+            found = agreement(labels, _classes(each[:, 0]).tolist(), classes=2)
             if not found.decidable:
                 findings.insert(0, TooFewImages(found.n))
                 break
@@ -184,15 +201,16 @@ class ScoresComparison:
             findings.append(LabelsWithoutImages(int((~seen).sum()), len(seen)))
         if not seen.any():
             return ()
-        both = _Files(files.float_[:, seen], files.int8[:, seen])
+        ranked = files.ranked(truth)
+        both = _Files(ranked.float_[:, seen], ranked.int8[:, seen])
         score = _score(PRECISION, average_precision, both, truth[:, seen])
         share = float(100 * truth[:, seen].mean())
         rankable: Truth = seen & ~np.all(truth, axis=0)
         if rankable.any():
-            areas = compare(roc_auc, files.float_[:, rankable], files.int8[:, rankable], truth[:, rankable])
+            areas = compare(roc_auc, ranked.float_[:, rankable], ranked.int8[:, rankable], truth[:, rankable])
             measure = f"{PRECISION} ({share:.2f} % by chance), mean {AUC}"
             findings[:0] = _ranks_by_chance(measure, areas.float_, truth[:, rankable])
-        moved = labels_moved(files.float_, truth)
+        moved = labels_moved(files.float_, truth) if np.isfinite(files.float_).all() else None
         if moved is not None:
             findings.insert(0, moved)
         return (score,)
@@ -247,9 +265,17 @@ def _truth(labels: Sequence[Label], facts: OutputFacts) -> Truth:
     return truth
 
 
-def _agreement_findings(decided: tuple[Truth, Truth]) -> list[Finding]:
+def _classes(decided: Decisions) -> npt.NDArray[np.int64]:
+    """Classes 1 and 0 of a single score's decisions; `NO_CLASS` where there is none."""
+    classes: npt.NDArray[np.int64] = np.where(decided == _NONE, NO_CLASS, decided.astype(np.int64))
+    return classes
+
+
+def _agreement_findings(decided: tuple[Decisions, Decisions]) -> list[Finding]:
     """Files that decide otherwise on most images, and on no more labels alike than by chance."""
-    one, other = ([row.tobytes() for row in each] for each in decided)
+    float_, int8 = decided
+    # What neither file decides is not decided alike.
+    one, other = ([row.tobytes() for row in each] for each in (float_, np.where(int8 == _NONE, -2, int8)))
     numbers = {content: number for number, content in enumerate(dict.fromkeys([*one, *other]))}
     both = agreement(
         [numbers[row] for row in one], [numbers[row] for row in other], classes=max(2, len(numbers))

@@ -28,7 +28,7 @@ class FeatureAnswer(NamedTuple):
     """What is kept of both outputs to one image.
 
     Attributes:
-        cosine: Of the angle between them; 1 where both are nought, 0 where one is.
+        cosine: Of the angle between them; 1 where both are nought, 0 where one is, or is not finite.
         noise: Sum of the squares of the difference.
         float_sum: Sum of the float numbers.
         square: Sum of the squares of the float numbers.
@@ -66,7 +66,7 @@ class FeatureComparison:
         finite = bool(np.isfinite(float_).all()), bool(np.isfinite(int8).all())
         one, other = (np.nan_to_num(each, nan=0.0, posinf=0.0, neginf=0.0) for each in (float_, int8))
         return FeatureAnswer(
-            cosine=cosine(one, other),
+            cosine=cosine(one, other) if all(finite) else 0.0,
             noise=float(np.square(other - one).sum()),
             float_sum=float(one.sum()),
             square=float(np.square(one).sum()),
@@ -175,15 +175,24 @@ def nearest(vectors: Vectors) -> npt.NDArray[np.intp]:
 
 
 def _neighbours(answers: Sequence[FeatureAnswer]) -> float | None:
-    pairs = [each.vectors for each in answers if each.vectors is not None]
-    if len(pairs) < _LEAST_FOR_NEIGHBOURS:
+    """How many images have the same nearest one; those with numbers that are not finite have none."""
+    given = sum(each.vectors is not None for each in answers)
+    pairs = [each.vectors for each in answers if each.vectors is not None and all(each.finite)]
+    if given < _LEAST_FOR_NEIGHBOURS:
         return None
+    if len(pairs) < _LEAST_FOR_NEIGHBOURS:
+        return 0.0
     one, other = (nearest(np.stack([pair[place] for pair in pairs])) for place in (0, 1))
-    return float(100 * (one == other).mean())
+    return float(100 * (one == other).sum() / given)
 
 
 def _decibels(answers: Sequence[FeatureAnswer]) -> float | None:
-    """Signal to noise over all images; the signal is what differs from the mean of all numbers."""
+    """Signal to noise over all images; the signal is what differs from the mean of all numbers.
+
+    None where there is no noise or no signal, or a number is not finite.
+    """
+    if not all(all(each.finite) for each in answers):
+        return None
     count = sum(each.numbers for each in answers)
     mean = sum(each.float_sum for each in answers) / count
     signal = sum(each.square for each in answers) / count - mean**2
