@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
+from edge_mnv3_calibration_data.packed import Coded, Texts
 
 _DELIMITERS = ",;\t|"
 _EXCEL_HINT = "sep="
@@ -25,30 +27,33 @@ _SEVERAL = re.compile(r"\d+(\s*[\s|]\s*\d+)+")
 _WANTED = "the columns file and, if known, label"
 
 
-class Row(NamedTuple):
-    """A row of a table.
+class Table(NamedTuple):
+    """A table of images; rows without anything in them do not count.
 
     Attributes:
-        line: Its line in the file, from 1 on.
-        file: The name of an image as it is written, less blanks around it.
-        label: The label as it is written, less blanks around it; None where there is no such column.
+        files: The names of images as they are written, less blanks around them.
+        labels: The labels as they are written, less blanks around them; None where there is no such column.
+        lines: The line in the file of each row, from 1 on.
         others: Name of each other column to what it says, less blanks around it.
     """
 
-    line: int
-    file: str
-    label: str | None
-    others: dict[str, str]
+    files: Texts
+    labels: Coded[str | None]
+    lines: array[int]
+    others: Mapping[str, Texts]
+
+    def add(self, line: int, file: str, label: str | None, others: Mapping[str, str]) -> None:
+        """Adds a row."""
+        self.files.append(file)
+        self.labels.append(label)
+        self.lines.append(line)
+        for column, text in others.items():
+            self.others[column].append(text)
 
 
-class Table(NamedTuple):
-    """A table of images.
-
-    Attributes:
-        rows: Its rows; those without anything in them do not count.
-    """
-
-    rows: list[Row]
+def empty_table(others: Iterable[str] = ()) -> Table:
+    """A table without rows, and with some columns other than those of files and labels."""
+    return Table(Texts(), Coded(), array("q"), {column: Texts() for column in others})
 
 
 class Labels(NamedTuple):
@@ -59,28 +64,30 @@ class Labels(NamedTuple):
         names: Names of classes; None where labels are numbers.
     """
 
-    numbers: list[int | None]
-    names: list[str | None]
+    numbers: Sequence[int | None]
+    names: Sequence[str | None]
 
 
-def read_table(text: str, *, what: str) -> Table:
+def read_table(lines: Iterable[str], *, what: str) -> Table:
     """Reads a table whose first line names the columns.
 
     Args:
-        text: The file's content.
+        lines: The file's lines with their ends, as they are written.
         what: What messages call the file.
 
     Raises:
         InputFileError: There is no column of files, or several that could be it or that of the labels.
         CalibrationDataError: A row has a label and no file.
     """
-    lines = text.splitlines(keepends=True)
-    start = 0
-    while start < len(lines) and (not lines[start].strip() or lines[start].lower().startswith(_EXCEL_HINT)):
+    rest = iter(lines)
+    start, header = 0, ""
+    for line in rest:
+        if line.strip() and not line.lower().startswith(_EXCEL_HINT):
+            header = line
+            break
         start += 1
-    header = lines[start] if start < len(lines) else ""
     delimiter = _delimiter(header)
-    reader = csv.reader(io.StringIO("".join(lines[start:])), delimiter=delimiter, skipinitialspace=True)
+    reader = csv.reader(chain([header], rest), delimiter=delimiter, skipinitialspace=True)
     columns = [cell.strip() for cell in next(reader, [])]
     file_column = _column(columns, _FILE_NAMES, what, "file")
     label_column = _column(columns, LABEL_NAMES, what, "label")
@@ -91,26 +98,26 @@ def read_table(text: str, *, what: str) -> Table:
         for number, name in enumerate(columns)
         if number not in (file_column, label_column) and name and columns.count(name) == 1
     }
-    rows = []
+    table = empty_table(others)
     for cells in reader:
-        line = start + reader.line_num
+        number = start + reader.line_num
         cells = [*(cell.strip() for cell in cells), *[""] * (len(columns) - len(cells))]
         file, label = cells[file_column], None if label_column is None else cells[label_column]
         if len(cells) > len(columns) and any(cells[len(columns) :]):
             raise InputFileError(
-                f"{what}, line {line}",
+                f"{what}, line {number}",
                 f"{len(cells)} cells",
                 f"{len(columns)}, one a column",
                 f"write a name with '{delimiter}' in it between double quotes",
             )
         if file:
-            rows.append(Row(line, file, label, {name: cells[number] for name, number in others.items()}))
+            table.add(number, file, label, {name: cells[place] for name, place in others.items()})
         elif label:
-            raise CalibrationDataError(f"{what}, line {line}", f"the label {label} and no file", "both")
-    return Table(rows)
+            raise CalibrationDataError(f"{what}, line {number}", f"the label {label} and no file", "both")
+    return table
 
 
-def read_labels(rows: Sequence[Row], *, what: str) -> Labels:
+def read_labels(table: Table, *, what: str) -> Labels:
     """Reads the labels of a table: class numbers in all rows, or names in all.
 
     Where a row has several numbers, with blanks or bars between them, labels are given as they are written:
@@ -119,32 +126,37 @@ def read_labels(rows: Sequence[Row], *, what: str) -> Labels:
     Raises:
         CalibrationDataError: A label is missing or negative, or some are numbers and others names.
     """
-    if any(_SEVERAL.fullmatch(row.label or "") for row in rows):
-        return Labels([None] * len(rows), [row.label for row in rows])
-    numbers: list[int | None] = [None if row.label is None else _number(row.label) for row in rows]
-    words = [
-        row for row, number in zip(rows, numbers, strict=True) if row.label is not None and number is None
-    ]
-    for row in rows:
-        if row.label == "":
-            raise CalibrationDataError(
-                f"label in {what}, line {row.line}", "none", "a class number from 0 on"
-            )
-    negative = next(
-        (row for row, number in zip(rows, numbers, strict=True) if number is not None and number < 0), None
-    )
+    written = table.labels
+    if any(_SEVERAL.fullmatch(label or "") for label in written.distinct):
+        return Labels(written.mapped(lambda label: None), written)
+    empty = written.first(lambda label: label == "")
+    if empty is not None:
+        raise CalibrationDataError(
+            f"label in {what}, line {table.lines[empty]}", "none", "a class number from 0 on"
+        )
+    negative = written.first(lambda label: (_number_or_none(label) or 0) < 0)
     if negative is not None:
         raise CalibrationDataError(
-            f"label in {what}, line {negative.line}", repr(negative.label), "a class number from 0 on"
+            f"label in {what}, line {table.lines[negative]}",
+            repr(written[negative]),
+            "a class number from 0 on",
         )
-    if words and len(words) < len(rows):
-        number_row = next(row for row, number in zip(rows, numbers, strict=True) if number is not None)
+    word = written.first(lambda label: label is not None and _number(label) is None)
+    number = written.first(lambda label: _number_or_none(label) is not None)
+    if word is not None and number is not None:
         raise CalibrationDataError(
             f"labels in {what}",
-            f"{words[0].label!r} in line {words[0].line} and {number_row.label!r} in line {number_row.line}",
+            f"{written[word]!r} in line {table.lines[word]} and {written[number]!r} in line "
+            f"{table.lines[number]}",
             "class numbers from 0 on, or names, not both",
         )
-    return Labels(numbers, [row.label if words else None for row in rows])
+    return Labels(
+        written.mapped(_number_or_none), written if word is not None else written.mapped(lambda label: None)
+    )
+
+
+def _number_or_none(label: str | None) -> int | None:
+    return None if label is None else _number(label)
 
 
 def _number(text: str) -> int | None:

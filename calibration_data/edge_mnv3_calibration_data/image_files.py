@@ -44,11 +44,11 @@ class FolderContents:
     """What lies in a folder, at any depth.
 
     Attributes:
-        images: Paths of the images, relative to the folder, in the order of their parts.
+        images: Names of the images, relative to the folder and with slashes, in the order of their parts.
         subfolders: Names of the folders directly in it that are data, in order: those without images, too.
     """
 
-    images: list[Path] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
     subfolders: list[str] = field(default_factory=list)
     _left_out: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
@@ -60,11 +60,11 @@ class FolderContents:
             for (kind, reason), names in sorted(self._left_out.items())
         )
 
-    def leave_out(self, kind: str, reason: str, name: Path) -> None:
+    def leave_out(self, kind: str, reason: str, name: str) -> None:
         """Notes what is not read."""
         # One kind, however its ending is written.
         same = next((key for key in self._left_out if key[0].lower() == kind.lower()), (kind, reason))
-        self._left_out.setdefault(same, []).append(name.as_posix())
+        self._left_out.setdefault(same, []).append(name)
 
 
 def heif_is_readable() -> bool:
@@ -116,20 +116,20 @@ def list_folder(folder: Path) -> FolderContents:
     """
     contents = FolderContents()
     os.scandir(folder).close()
-    _look(folder, Path(), (_identity(folder),), contents)
-    contents.images.sort()
+    _look(folder, "", (_identity(folder),), contents)
+    contents.images.sort(key=lambda name: name.replace("/", "\0"))  # which no name has, and is below all else
     contents.subfolders.sort()
     return contents
 
 
-def _look(folder: Path, name: Path, above: tuple[tuple[int, int], ...], contents: FolderContents) -> None:
+def _look(folder: Path, name: str, above: tuple[tuple[int, int], ...], contents: FolderContents) -> None:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        contents.leave_out("closed folder", (error.strerror or str(error)).lower(), name)
+        contents.leave_out("closed folder", (error.strerror or str(error)).lower(), name or ".")
         return
     for entry in _data(entries, name, contents):
-        path = name / entry.name
+        path = _joined(name, entry.name)
         if not entry.is_dir():
             _note_file(entry, path, contents)
             continue
@@ -137,41 +137,46 @@ def _look(folder: Path, name: Path, above: tuple[tuple[int, int], ...], contents
         if identity in above:
             contents.leave_out("circular link", "back to a folder above", path)
             continue
-        if not name.parts:
+        if not name:
             contents.subfolders.append(entry.name)
         _look(Path(entry.path), path, (*above, identity), contents)
 
 
 def _data(
-    entries: Iterable[os.DirEntry[str]], name: Path, contents: FolderContents
+    entries: Iterable[os.DirEntry[str]], name: str, contents: FolderContents
 ) -> Iterator[os.DirEntry[str]]:
     for entry in entries:
         if is_companion(entry.name):
             continue
         if entry.name.startswith("."):
             kind = "hidden folder" if entry.is_dir() else "hidden file"
-            contents.leave_out(kind, "a name that begins with a dot is no data", name / entry.name)
+            contents.leave_out(kind, "a name that begins with a dot is no data", _joined(name, entry.name))
         elif not is_there(Path(entry.path)):
-            contents.leave_out("broken link", "there is nothing at the other end", name / entry.name)
+            contents.leave_out("broken link", "there is nothing at the other end", _joined(name, entry.name))
         else:
             yield entry
 
 
-def _note_file(entry: os.DirEntry[str], name: Path, contents: FolderContents) -> None:
-    suffix = name.suffix.lower()
+def _note_file(entry: os.DirEntry[str], name: str, contents: FolderContents) -> None:
+    written = Path(entry.name).suffix
+    suffix = written.lower()
     if suffix in _PILLOW_SUFFIXES or (suffix in _HEIF_SUFFIXES and heif_is_readable()):
         if entry.is_file():
             contents.images.append(name)
         else:
             contents.leave_out("special file", "no regular file", name)
     elif suffix in _HEIF_SUFFIXES:
-        contents.leave_out(f"{name.suffix} file", f"convert them or install {HEIF_EXTRA}", name)
+        contents.leave_out(f"{written} file", f"convert them or install {HEIF_EXTRA}", name)
     elif suffix in _OTHER_PICTURES:
-        contents.leave_out(f"{name.suffix} file", "convert them to PNG or JPEG", name)
+        contents.leave_out(f"{written} file", "convert them to PNG or JPEG", name)
     elif suffix:
-        contents.leave_out(f"{name.suffix} file", "no image format", name)
+        contents.leave_out(f"{written} file", "no image format", name)
     else:
         contents.leave_out("file", "no ending that tells of an image", name)
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 def _identity(folder: Path) -> tuple[int, int]:

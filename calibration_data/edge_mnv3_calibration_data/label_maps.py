@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import overload
 
 from edge_mnv3.core.choices import LABEL_MAPS, LabelMap
 from edge_mnv3.core.errors import CalibrationDataError
@@ -21,7 +20,7 @@ from edge_mnv3.core.imagenet import (
     validation_image,
 )
 from edge_mnv3.core.images import ImageSource
-from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource
+from edge_mnv3_calibration_data.listed_images import ImageTable, ListedImage, ListedSource
 
 _LEAST_CLASSES = 3  # that must agree before what is known of ImageNet goes before what is written
 _COUNTED: dict[LabelMap, str] = {
@@ -89,7 +88,7 @@ def numbered(source: ImageSource, stated: LabelMap | None) -> ImageSource:
         if all(name in class_of_synset() for name in names):
             return dataclasses.replace(source, images=Renumbered(source.images, _class_of_name))
         return source
-    shown = None if stated is not None else fitting_map(list(_evidence(source, labels)))
+    shown = None if stated is not None else fitting_map(sorted(set(_evidence(source, labels))))
     label_map = stated or shown or source.label_map
     if label_map is None:
         unknown = (
@@ -97,7 +96,9 @@ def numbered(source: ImageSource, stated: LabelMap | None) -> ImageSource:
             f"--label-map {', '.join(LABEL_MAPS[:-1])} or {LABEL_MAPS[-1]}"
         )
         return dataclasses.replace(
-            source, images=Renumbered(source.images, lambda image: None), remarks=(*source.remarks, unknown)
+            source,
+            images=Renumbered(source.images, lambda label, name: None),
+            remarks=(*source.remarks, unknown),
         )
     said: tuple[str, ...] = ()
     if stated is not None and stated != source.label_map:
@@ -118,38 +119,42 @@ def numbered(source: ImageSource, stated: LabelMap | None) -> ImageSource:
         source,
         images=Renumbered(
             source.images,
-            lambda image: None if image.label is None else counted_from_zero(image.label, label_map),
+            lambda label, name: None if label is None else counted_from_zero(label, label_map),
         ),
         remarks=(*source.remarks, *said),
         label_map="zero",
     )
 
 
-class Renumbered(Sequence[ListedImage]):
+class Renumbered(ImageTable):
     """Images with other class numbers, made when they are asked for."""
 
-    def __init__(self, images: Sequence[ListedImage], number: Callable[[ListedImage], int | None]) -> None:
-        """Takes the images, and what gives each its number."""
+    def __init__(self, images: ImageTable, number: Callable[[int | None, str | None], int | None]) -> None:
+        """Takes the images, and what gives each its number by its label and the name of its class."""
         self._images, self._number = images, number
 
     def __len__(self) -> int:
         return len(self._images)
 
-    @overload
-    def __getitem__(self, index: int) -> ListedImage: ...
+    def image(self, index: int) -> ListedImage:
+        """An image."""
+        return dataclasses.replace(self._images.image(index), label=self.label(index))
 
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ListedImage]: ...
+    def name(self, index: int) -> str:
+        """Its name."""
+        return self._images.name(index)
 
-    def __getitem__(self, index: int | slice) -> ListedImage | Sequence[ListedImage]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        image = self._images[index]
-        return dataclasses.replace(image, label=self._number(image))
+    def label(self, index: int) -> int | None:
+        """Its class."""
+        return self._number(self._images.label(index), self._images.label_name(index))
+
+    def label_name(self, index: int) -> str | None:
+        """The name of its class."""
+        return self._images.label_name(index)
 
 
-def _class_of_name(image: ListedImage) -> int | None:
-    return class_of_synset().get(image.label_name or "")
+def _class_of_name(_: int | None, name: str | None) -> int | None:
+    return class_of_synset().get(name or "")
 
 
 def map_by_range(numbers: Iterable[int]) -> LabelMap | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from PIL import Image
 
@@ -92,15 +92,15 @@ class FileImage(ListedImage):
     """An image file.
 
     Attributes:
-        location: Its path; a text, for there may be millions, and a `Path` takes four times the memory.
+        folder: What its name is relative to; an absolute name is its path.
     """
 
-    location: str
+    folder: Path
 
     @property
     def path(self) -> Path:
         """Its path."""
-        return Path(self.location)
+        return self.folder / self.name
 
     @property
     def content(self) -> ImageContent:
@@ -143,6 +143,66 @@ class ArrayImage(ListedImage):
         return LoadedImage(pixels, hashlib.sha256(self.unprocessed.tobytes()).hexdigest())
 
 
+class ImageTable(Sequence[ListedImage]):
+    """Images of which some facts can be had without making an object of each."""
+
+    @abstractmethod
+    def image(self, index: int) -> ListedImage:
+        """An image, 0 to less than the length."""
+
+    @abstractmethod
+    def name(self, index: int) -> str:
+        """Its name."""
+
+    @abstractmethod
+    def label(self, index: int) -> int | None:
+        """Its class."""
+
+    @abstractmethod
+    def label_name(self, index: int) -> str | None:
+        """The name of its class."""
+
+    @overload
+    def __getitem__(self, index: int) -> ListedImage: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[ListedImage]: ...
+
+    def __getitem__(self, index: int | slice) -> ListedImage | Sequence[ListedImage]:
+        if isinstance(index, slice):
+            return [self.image(place) for place in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self.image(index)
+
+
+class HeldImages(ImageTable):
+    """Images, an object each."""
+
+    def __init__(self, images: Iterable[ListedImage]) -> None:
+        """Takes them."""
+        self._images = tuple(images)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def image(self, index: int) -> ListedImage:
+        """An image."""
+        return self._images[index]
+
+    def name(self, index: int) -> str:
+        """Its name."""
+        return self._images[index].name
+
+    def label(self, index: int) -> int | None:
+        """Its class."""
+        return self._images[index].label
+
+    def label_name(self, index: int) -> str | None:
+        """The name of its class."""
+        return self._images[index].label_name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ListedSource(ImageSource):
     """A source of which every image is listed.
@@ -157,7 +217,7 @@ class ListedSource(ImageSource):
         own_numbers: The source numbered its classes itself, in the order of their names.
     """
 
-    images: Sequence[ListedImage]
+    images: ImageTable
     class_names: tuple[str, ...] = ()
     unread: tuple[UnreadFiles, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -171,15 +231,15 @@ class ListedSource(ImageSource):
 
     def name(self, index: int) -> str:
         """Name of an image."""
-        return self.images[index].name
+        return self.images.name(index)
 
     def label(self, index: int) -> int | None:
         """Class of an image."""
-        return self.images[index].label
+        return self.images.label(index)
 
     def label_name(self, index: int) -> str | None:
         """Name of an image's class."""
-        return self.images[index].label_name
+        return self.images.label_name(index)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -204,7 +264,7 @@ class ListedSource(ImageSource):
 
     def part(self, indices: Sequence[int]) -> ListedSource:
         """Some of the images, without what is known of all."""
-        images = tuple(self.images[index] for index in indices)
+        images = HeldImages(self.images[index] for index in indices)
         return dataclasses.replace(self, images=images, class_names=(), unread=(), remarks=())
 
     def content(self, index: int) -> ImageContent | None:

@@ -14,7 +14,7 @@ from edge_mnv3.core.errors import CalibrationDataError, InputFileError, ModelFil
 from edge_mnv3.core.input_range import parse_input_range
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.images import ImageShape
-from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource, LoadedImage
+from edge_mnv3_calibration_data.listed_images import HeldImages, ListedImage, ListedSource, LoadedImage
 from edge_mnv3_quantization.validation.accuracy import ValidationSettings, validate
 from edge_mnv3_quantization.validation.ranking import average_precision, roc_auc
 from recording_reporter import RecordingReporter
@@ -42,7 +42,7 @@ def images(labels: list[int], unreadable: tuple[int, ...] = ()) -> ListedSource:
         PreparedImage(name=f"{index}.png", label=label, pixels=None if index in unreadable else PIXELS[index])
         for index, label in enumerate(labels)
     ]
-    return ListedSource(kind="list", location="test set", root=None, images=tuple(listed))
+    return ListedSource(kind="list", location="test set", root=None, images=HeldImages(listed))
 
 
 def float_answers(kernel: npt.NDArray[np.float32]) -> list[int]:

@@ -21,7 +21,7 @@ from edge_mnv3.core.images import ImageSource, SampleRequest, check_skipped, man
 from edge_mnv3.core.result_files import read_calibration_manifest
 from edge_mnv3.core.results.images import CalibrationManifest, ImageShape, SkippedImage
 from edge_mnv3.core.results.json_format import to_json
-from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
+from edge_mnv3_calibration_data.listed_images import FileImage, HeldImages, ListedSource
 from edge_mnv3_calibration_data.sampling import sample_order
 from edge_mnv3_calibration_data.source_kinds import open_images
 from recording_reporter import RecordingReporter
@@ -188,10 +188,9 @@ def test_bad_archives(tmp_path: Path, arrays: dict[str, Any], text: str) -> None
 
 def labelled(labels: list[int | None]) -> ListedSource:
     images = [
-        FileImage(name=f"{index}.png", label=label, location=f"{index}.png")
-        for index, label in enumerate(labels)
+        FileImage(name=f"{index}.png", label=label, folder=Path()) for index, label in enumerate(labels)
     ]
-    return ListedSource(kind="list", location="here", root=Path(), images=tuple(images))
+    return ListedSource(kind="list", location="here", root=Path(), images=HeldImages(images))
 
 
 def test_order_is_pinned() -> None:
@@ -205,7 +204,7 @@ def test_order_is_pinned() -> None:
 @given(labels=st.lists(st.integers(0, 5), min_size=1, max_size=60), seed=st.integers(0, 9), data=st.data())
 def test_sample_is_balanced(labels: list[int], seed: int, data: st.DataObject) -> None:
     source = labelled(list(labels))
-    backwards = dataclasses.replace(source, images=source.images[::-1])
+    backwards = dataclasses.replace(source, images=HeldImages(source.images[::-1]))
     ordered = sample_order(source, seed=seed)
     assert sorted(ordered) == list(range(len(labels)))
     assert [source.name(index) for index in ordered] == [

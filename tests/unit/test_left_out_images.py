@@ -16,7 +16,7 @@ from edge_mnv3.core.images import NO_MEMORY, ImageSource
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data import decode as decoding
 from edge_mnv3_calibration_data.decode import decode
-from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource, LoadedImage
+from edge_mnv3_calibration_data.listed_images import FileImage, HeldImages, ListedSource, LoadedImage
 from edge_mnv3_quantization.evaluation.contents import Hashed
 from edge_mnv3_quantization.evaluation.evaluating import Shard, UnopenedImageError, decoded
 
@@ -33,9 +33,8 @@ def png() -> bytes:
 def source(folder: Path, contents: list[bytes]) -> ListedSource:
     for number, content in enumerate(contents):
         (folder / f"{number}.png").write_bytes(content)
-    images = tuple(
-        FileImage(name=f"{number}.png", label=None, location=str(folder / f"{number}.png"))
-        for number in range(len(contents))
+    images = HeldImages(
+        FileImage(name=f"{number}.png", label=None, folder=folder) for number in range(len(contents))
     )
     return ListedSource(kind="folder", location=str(folder), root=folder, images=images)
 

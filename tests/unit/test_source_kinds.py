@@ -24,13 +24,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_mnv3_calibration_data.listed_images import ArrayImage, ListedSource
+from edge_mnv3_calibration_data.listed_images import ArrayImage, HeldImages, ListedSource
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix
 
 
 def open_greys(location):
     path = Path(location)
-    images = tuple(
+    images = HeldImages(
         ArrayImage(name=f"{path.name}:{level}", label=level % 2, unprocessed=np.full((5, 5), level, np.uint8))
         for level in map(int, path.read_text().split())
     )

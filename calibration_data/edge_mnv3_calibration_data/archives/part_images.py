@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import ImageContent
@@ -16,10 +16,9 @@ from edge_mnv3.core.results.images import CalibrationManifest, ImageShape
 from edge_mnv3_calibration_data.archives.remote_files import is_url
 from edge_mnv3_calibration_data.archives.stored_files import StoredFile
 from edge_mnv3_calibration_data.decode import decode
-from edge_mnv3_calibration_data.listed_images import ListedImage, ListedSource, LoadedImage
+from edge_mnv3_calibration_data.listed_images import ImageTable, ListedImage, ListedSource, LoadedImage
+from edge_mnv3_calibration_data.packed import Coded, Texts
 from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
-
-_NONE = -1  # of labels, which are not negative
 
 
 class Part(NamedTuple):
@@ -77,18 +76,16 @@ class PartImage(ListedImage):
         return LoadedImage(pixels, hashlib.sha256(data).hexdigest())
 
 
-class PartTable(Sequence[ListedImage]):
+class PartTable(ImageTable):
     """Images in files, in some tens of bytes each."""
 
     def __init__(self, kind: type[PartImage]) -> None:
         """Makes an empty table of one kind of images."""
         self._kind = kind
         self._files: list[StoredFile] = []
-        self._file, self._label, self._label_name = array("l"), array("q"), array("l")
-        self._parts = array("q")
-        self._ends, self._names = array("q", [0]), bytearray()
-        self._label_names: dict[str, int] = {}
-        self._label_texts: list[str] = []
+        self._file, self._parts = array("l"), array("q")
+        self._names = Texts()
+        self._labels, self._label_names = Coded[int | None](), Coded[str | None]()
 
     def add_file(self, file: StoredFile) -> None:
         """Says which file the next images are in."""
@@ -105,53 +102,41 @@ class PartTable(Sequence[ListedImage]):
         """
         self._file.append(len(self._files) - 1)
         self._parts.extend(part)
-        self._names += name.encode("utf-8", "surrogateescape")
-        self._ends.append(len(self._names))
-        self._label.append(_NONE if label is None else label)
-        self._label_name.append(self._code(label_name))
+        self._names.append(name)
+        self._labels.append(label)
+        self._label_names.append(label_name)
 
     def relabel(self, labels: Iterable[tuple[int | None, str | None]]) -> None:
         """Gives every image another label: a number, a name, both or neither."""
         for index, (number, name) in enumerate(labels):
-            self._label[index] = _NONE if number is None else number
-            self._label_name[index] = self._code(name)
-
-    def _code(self, label_name: str | None) -> int:
-        if label_name is None:
-            return _NONE
-        code = self._label_names.setdefault(label_name, len(self._label_names))
-        if code == len(self._label_texts):
-            self._label_texts.append(label_name)
-        return code
+            self._labels[index] = number
+            self._label_names[index] = name
 
     def name(self, index: int) -> str:
         """Name of an image."""
-        return f"{self._files[self._file[index]].name}{self.inner_name(index)}"
+        return f"{self._files[self._file[index]].name}{self._names[index]}"
 
     def inner_name(self, index: int) -> str:
         """Name of an image behind that of its file."""
-        first, end = self._ends[index], self._ends[index + 1]
-        return bytes(self._names[first:end]).decode("utf-8", "surrogateescape")
+        return self._names[index]
+
+    def label(self, index: int) -> int | None:
+        """Its class."""
+        return self._labels[index]
+
+    def label_name(self, index: int) -> str | None:
+        """The name of its class."""
+        return self._label_names[index]
 
     def __len__(self) -> int:
         return len(self._file)
 
-    @overload
-    def __getitem__(self, index: int) -> ListedImage: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ListedImage]: ...
-
-    def __getitem__(self, index: int | slice) -> ListedImage | Sequence[ListedImage]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        label, code = self._label[index], self._label_name[index]
+    def image(self, index: int) -> PartImage:
+        """An image."""
         return self._kind(
             name=self.name(index),
-            label=None if label == _NONE else label,
-            label_name=None if code == _NONE else self._label_texts[code],
+            label=self._labels[index],
+            label_name=self._label_names[index],
             file=self._files[self._file[index]],
             part=Part(*self._parts[3 * index : 3 * index + 3]),
         )

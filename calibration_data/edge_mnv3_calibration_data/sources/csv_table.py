@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from edge_mnv3.core.errors import InputFileError
-from edge_mnv3_calibration_data.csv_columns import Row, read_labels, read_table
-from edge_mnv3_calibration_data.listed_images import NO_CELLS, FileImage, ListedSource
+from edge_mnv3_calibration_data.csv_columns import Table, read_labels, read_table
+from edge_mnv3_calibration_data.listed_files import FileTable
+from edge_mnv3_calibration_data.listed_images import ListedSource
 from edge_mnv3_calibration_data.listed_paths import find_listed
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix
 
@@ -29,45 +31,43 @@ def open_csv(location: str | Path) -> ListedSource:
     path = Path(location)
     what = f"CSV {path}"
     try:
-        table = read_table(path.read_text(encoding="utf-8-sig"), what=what)
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            table = read_table(lines, what=what)
     except OSError as error:
         raise InputFileError(what, (error.strerror or str(error)).lower()) from error
     except UnicodeDecodeError as error:
         raise InputFileError(what, str(error), "UTF-8 text", "save it as CSV UTF-8") from error
     except csv.Error as error:
         raise InputFileError(what, str(error), "UTF-8 text") from error
-    labels = read_labels(table.rows, what=str(path))
-    files = find_listed([row.file for row in table.rows], base=path.parent, what=what)
-    images = tuple(
-        FileImage(
-            name=file.name,
-            label=number,
-            label_name=name,
-            cells=row.others or NO_CELLS,
-            location=file.location,
-        )
-        for file, number, name, row in zip(files, labels.numbers, labels.names, table.rows, strict=True)
-    )
+    labels = read_labels(table, what=str(path))
+    files = find_listed(table.files, base=path.parent, what=what)
     return ListedSource(
         kind="csv",
         location=str(location),
         root=path.parent,
-        images=images,
-        remarks=_repeated(table.rows, what),
+        images=FileTable(path.parent, files, labels.numbers, labels.names, table.others),
+        remarks=_repeated(table, what),
     )
 
 
-def _repeated(rows: Sequence[Row], what: str) -> tuple[str, ...]:
+def _repeated(table: Table, what: str) -> tuple[str, ...]:
     """What to say of files that are named twice."""
-    first: dict[str, Row] = {}
-    again = [(row, first[row.file]) for row in rows if first.setdefault(row.file, row) is not row]
+    count = len(table.files)
+    hashes = np.sort(np.fromiter(map(hash, table.files), np.int64, count))  # eight bytes a name, not hundreds
+    if not (hashes[1:] == hashes[:-1]).any():
+        return ()
+    first: dict[str, int] = {}
+    again = [
+        (row, one) for row, file in enumerate(table.files) if (one := first.setdefault(file, row)) != row
+    ]
     if not again:
         return ()
-    row, before = next(((row, one) for row, one in again if row.label != one.label), again[0])
-    labels = f" with labels {before.label} and {row.label}" if row.label != before.label else ""
+    labels, lines = table.labels, table.lines
+    row, before = next(((row, one) for row, one in again if labels[row] != labels[one]), again[0])
+    told = f" with labels {labels[before]} and {labels[row]}" if labels[row] != labels[before] else ""
     return (
-        f"{len(again)} of {len(rows)} rows of {what} name a file again, such as {row.file} in lines "
-        f"{before.line} and {row.line}{labels}",
+        f"{len(again)} of {count} rows of {what} name a file again, such as {table.files[row]} in lines "
+        f"{lines[before]} and {lines[row]}{told}",
     )
 
 

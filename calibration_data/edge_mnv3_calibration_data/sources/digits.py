@@ -17,7 +17,7 @@ from PIL import Image
 from edge_mnv3.core.choices import DIGITS
 from edge_mnv3.core.errors import MissingExtraError
 from edge_mnv3.core.results.images import CalibrationManifest
-from edge_mnv3_calibration_data.listed_images import ArrayImage, ListedImage, ListedSource
+from edge_mnv3_calibration_data.listed_images import ArrayImage, HeldImages, ListedImage, ListedSource
 from edge_mnv3_calibration_data.source_kinds import SourceKind
 
 CLASSES = 10
@@ -48,7 +48,7 @@ def open_digits() -> ListedSource:
     Raises:
         MissingExtraError: scikit-learn is not installed.
     """
-    images = tuple(
+    images = HeldImages(
         ArrayImage(name=f"{DIGITS}[{index}]", label=int(label), unprocessed=pixels)
         for index, (pixels, label) in enumerate(zip(*load_digits(), strict=True))
     )
@@ -58,7 +58,7 @@ def open_digits() -> ListedSource:
 def training_digits() -> ListedSource:
     """Lists the images to train and calibrate on; the rest is held out."""
     digits = open_digits()
-    return dataclasses.replace(digits, images=digits.images[:TRAINING_IMAGES])
+    return dataclasses.replace(digits, images=HeldImages(digits.images[:TRAINING_IMAGES]))
 
 
 def write_digits(folder: Path) -> tuple[Path, Path]:

@@ -9,7 +9,9 @@ from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3_calibration_data.archives.shard_files import are_shards, is_shard_name
 from edge_mnv3_calibration_data.ilsvrc_truth import Truth, truth_of
 from edge_mnv3_calibration_data.image_files import FolderContents, list_folder
-from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource, empty_classes
+from edge_mnv3_calibration_data.listed_files import FileTable
+from edge_mnv3_calibration_data.listed_images import ListedSource, empty_classes
+from edge_mnv3_calibration_data.packed import Coded
 from edge_mnv3_calibration_data.source_kinds import SourceKind
 from edge_mnv3_calibration_data.sources.stored import is_stored
 
@@ -43,20 +45,13 @@ def open_folder(location: str | Path) -> ListedSource:
     except OSError as error:
         raise InputFileError(f"images {folder}", (error.strerror or str(error)).lower()) from error
     _refuse_splits(folder, contents)
-    if (truth := truth_of([path.as_posix() for path in contents.images], folder)) is not None:
+    if (truth := truth_of(contents.images, folder)) is not None:
         return _validation_set(location, folder, contents, truth)
-    names, loose = contents.images, [path for path in contents.images if len(path.parts) == 1]
+    names, loose = contents.images, [name for name in contents.images if "/" not in name]
     classes = contents.subfolders if len(contents.subfolders) > 1 and names and not loose else []
     numbers = {name: number for number, name in enumerate(classes)}
-    images = tuple(
-        FileImage(
-            name=name.as_posix(),
-            location=str(folder / name),
-            label=numbers.get(name.parts[0]),
-            label_name=name.parts[0] if numbers else None,
-        )
-        for name in names
-    )
+    classed = Coded(name.partition("/")[0] if numbers else None for name in names)
+    images = FileTable(folder, names, classed.mapped(lambda name: numbers.get(name or "")), classed)
     return ListedSource(
         kind="folder",
         location=str(location),
@@ -73,11 +68,9 @@ def _validation_set(
     location: str | Path, folder: Path, contents: FolderContents, truth: Truth
 ) -> ListedSource:
     """ImageNet's validation images as they are unpacked."""
-    images = tuple(
-        FileImage(
-            name=name.as_posix(), location=str(folder / name), label=label.number, label_name=label.name
-        )
-        for name, label in zip(contents.images, truth.labels, strict=True)
+    labels = truth.labels
+    images = FileTable(
+        folder, contents.images, (label.number for label in labels), (label.name for label in labels)
     )
     return ListedSource(
         kind="folder",
@@ -90,15 +83,15 @@ def _validation_set(
     )
 
 
-def _remarks(contents: FolderContents, loose: Sequence[Path], numbers: dict[str, int]) -> tuple[str, ...]:
+def _remarks(contents: FolderContents, loose: Sequence[str], numbers: dict[str, int]) -> tuple[str, ...]:
     filled = _filled(contents)
     if loose and len(filled) > 1:
-        shown = ", ".join(str(path) for path in loose[:_NAMED]) + (", …" if len(loose) > _NAMED else "")
+        shown = ", ".join(loose[:_NAMED]) + (", …" if len(loose) > _NAMED else "")
         beside = f"{len(loose)} images lie" if len(loose) > 1 else "1 image lies"
         return (f"{beside} beside the subfolders ({shown}), so the subfolders are not taken for classes",)
     if len(contents.subfolders) == 1 and not loose:
         name = contents.subfolders[0]
-        if len({path.parts[1] for path in contents.images if len(path.parts) > 2}) > 1:
+        if len(_second(contents, name)) > 1:
             return (
                 f"all images lie in the one folder {name}: give that one for its subfolders to be classes",
             )
@@ -107,17 +100,21 @@ def _remarks(contents: FolderContents, loose: Sequence[Path], numbers: dict[str,
 
 def _filled(contents: FolderContents) -> list[str]:
     """The subfolders that hold images."""
-    return sorted({path.parts[0] for path in contents.images if len(path.parts) > 1})
+    return sorted({name.partition("/")[0] for name in contents.images if "/" in name})
+
+
+def _second(contents: FolderContents, folder: str) -> set[str]:
+    """Names of the folders in a subfolder that hold images."""
+    start = f"{folder}/"
+    inside = (name.removeprefix(start) for name in contents.images if name.startswith(start))
+    return {name.partition("/")[0] for name in inside if "/" in name}
 
 
 def _refuse_splits(folder: Path, contents: FolderContents) -> None:
     """Refuses a folder that holds the parts of a data set."""
     filled = _filled(contents)
     splits = sorted((name for name in filled if name.lower() in _SPLITS), key=_place)
-    inside = {
-        name: {path.parts[1] for path in contents.images if path.parts[0] == name and len(path.parts) > 2}
-        for name in splits
-    }
+    inside = {name: _second(contents, name) for name in splits}
     with_classes = [name for name in splits if len(inside[name]) > 1]
     only_splits = splits == sorted(filled, key=_place) and len(filled) == len(contents.subfolders)
     if len(with_classes) > 1 or (only_splits and (with_classes or len(splits) > 1)):

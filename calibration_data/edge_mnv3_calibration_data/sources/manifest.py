@@ -17,7 +17,13 @@ from edge_mnv3.core.images import ImageContent, ImageSample, SampleRequest
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import read_calibration_manifest
 from edge_mnv3.core.results.images import CalibrationManifest, ImageRecord, ImageShape
-from edge_mnv3_calibration_data.listed_images import FileImage, ListedImage, ListedSource, LoadedImage
+from edge_mnv3_calibration_data.listed_images import (
+    FileImage,
+    HeldImages,
+    ListedImage,
+    ListedSource,
+    LoadedImage,
+)
 from edge_mnv3_calibration_data.manifests import manifest_sha256
 from edge_mnv3_calibration_data.pixel_stack import PixelStack
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix, source_kinds
@@ -40,7 +46,7 @@ class ManifestSource(ListedSource):
         """Some of the images with their records."""
         records = tuple(self.manifest.images[index] for index in indices)
         manifest = dataclasses.replace(self.manifest, images=records, skipped=(), unread=())
-        images = tuple(self.images[index] for index in indices)
+        images = HeldImages(self.images[index] for index in indices)
         return dataclasses.replace(self, images=images, manifest=manifest)
 
     def content(self, index: int) -> ImageContent | None:
@@ -130,9 +136,9 @@ def open_manifest(location: str | Path) -> ManifestSource:
         elif root is None or record.file in recalled:
             raise CalibrationDataError(f"manifest {path}: {record.file} is not there any more")
         else:
-            images.append(FileImage(name=record.file, label=record.label, location=str(root / record.file)))
+            images.append(FileImage(name=record.file, label=record.label, folder=root))
     return ManifestSource(
-        kind=manifest.kind, location=str(location), root=root, images=tuple(images), manifest=manifest
+        kind=manifest.kind, location=str(location), root=root, images=HeldImages(images), manifest=manifest
     )
 
 

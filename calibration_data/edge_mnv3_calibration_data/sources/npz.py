@@ -12,7 +12,7 @@ import numpy.typing as npt
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.results.images import CalibrationManifest
 from edge_mnv3.core.stored_zip import DAMAGED_ZIP
-from edge_mnv3_calibration_data.listed_images import ArrayImage, ListedImage, ListedSource
+from edge_mnv3_calibration_data.listed_images import ArrayImage, HeldImages, ListedImage, ListedSource
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix
 
 SUFFIX = ".npz"
@@ -37,7 +37,7 @@ def open_npz(location: str | Path) -> ListedSource:
         raise InputFileError(f"archive {path}", "no array 'images'", "images of shape (N, H, W, 3), uint8")
     pixels = _checked_pixels(arrays["images"], path)
     labels = _checked_labels(arrays.get("labels"), len(pixels), path)
-    images = tuple(
+    images = HeldImages(
         ArrayImage(name=f"{path.name}[{index}]", label=label, unprocessed=image)
         for index, (image, label) in enumerate(zip(pixels, labels, strict=True))
     )

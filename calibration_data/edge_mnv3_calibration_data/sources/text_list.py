@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
-from edge_mnv3_calibration_data.csv_columns import Row, read_labels
+from edge_mnv3_calibration_data.csv_columns import Table, empty_table, read_labels
 from edge_mnv3_calibration_data.image_files import is_image_name
-from edge_mnv3_calibration_data.listed_images import FileImage, ListedSource
+from edge_mnv3_calibration_data.listed_files import FileTable
+from edge_mnv3_calibration_data.listed_images import ListedSource
 from edge_mnv3_calibration_data.listed_paths import find_listed
 from edge_mnv3_calibration_data.source_kinds import SourceKind, has_suffix
 
@@ -28,22 +28,25 @@ def open_list(location: str | Path) -> ListedSource:
         CalibrationDataError: No file is there, or some lines have a label and others none.
     """
     path = Path(location)
+    table = empty_table()
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        with path.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(map(str.strip, lines), 1):
+                if line and not line.startswith("#"):
+                    table.add(number, *_parts(line), {})
+    except OSError as error:
+        raise InputFileError(f"list {path}", (error.strerror or str(error)).lower()) from error
     except UnicodeDecodeError as error:
         raise InputFileError(f"list {path}", str(error), "UTF-8 text, a path a line") from error
-    found = [
-        (number, *_parts(line)) for number, line in enumerate(lines, 1) if line and not line.startswith("#")
-    ]
-    rows = [Row(number, file, label, {}) for number, file, label in found]
-    _check_labels(rows, str(path))
-    labels = read_labels(rows, what=str(path))
-    files = find_listed([row.file for row in rows], base=path.parent, what=f"list {path}")
-    images = tuple(
-        FileImage(name=file.name, label=number, label_name=name, location=file.location)
-        for file, number, name in zip(files, labels.numbers, labels.names, strict=True)
+    _check_labels(table, str(path))
+    labels = read_labels(table, what=str(path))
+    files = find_listed(table.files, base=path.parent, what=f"list {path}")
+    return ListedSource(
+        kind="list",
+        location=str(location),
+        root=path.parent,
+        images=FileTable(path.parent, files, labels.numbers, labels.names),
     )
-    return ListedSource(kind="list", location=str(location), root=path.parent, images=images)
 
 
 def _parts(line: str) -> tuple[str, str | None]:
@@ -54,11 +57,11 @@ def _parts(line: str) -> tuple[str, str | None]:
     return found[1], found[2]
 
 
-def _check_labels(rows: Sequence[Row], what: str) -> None:
-    without = [row for row in rows if row.label is None]
-    if 0 < len(without) < len(rows):
+def _check_labels(table: Table, what: str) -> None:
+    without = table.labels.first(lambda label: label is None)
+    if without is not None and len(table.labels.distinct) > 1:
         raise CalibrationDataError(
-            f"{what}, line {without[0].line}",
+            f"{what}, line {table.lines[without]}",
             "no label, and labels in other lines",
             "a class number behind each path, or behind none",
         )

@@ -77,6 +77,52 @@ def from_bytes(content: bytes) -> ShardRecords:
     return ShardRecords(places, columns, skipped)
 
 
+class JoinedRecords:
+    """The records of all shards, put together as they come, in any order: an image takes its row alone.
+
+    Attributes:
+        read: Which images could be read, (images,).
+        skipped: The others, each by its place among all images, in the order in which they came.
+    """
+
+    def __init__(self, images: int) -> None:
+        """Makes room for the rows of so many images."""
+        self.read: npt.NDArray[np.bool_] = np.zeros(images, np.bool_)
+        self.skipped: list[Skipped] = []
+        self._columns: Columns = {}
+
+    def add(self, start: int, records: ShardRecords) -> None:
+        """Takes the records of a shard.
+
+        Args:
+            start: The place of its first image among all.
+            records: The records.
+
+        Raises:
+            ValueError: A column has another shape or dtype than those of other shards.
+        """
+        rows = np.array(records.places, np.intp) + start
+        for name, column in records.columns.items():
+            shape = (len(self.read), *column.shape[1:])
+            if name not in self._columns:
+                self._columns[name] = np.empty(shape, column.dtype)
+            joined = self._columns[name]
+            if (joined.shape, joined.dtype) != (shape, column.dtype):
+                raise ValueError(
+                    f"column {name}: {column.dtype} {shape}, {joined.dtype} {joined.shape} before"
+                )
+            joined[rows] = column
+        self.read[rows] = True
+        self.skipped += (Skipped(start + place, reason) for place, reason in records.skipped)
+
+    @property
+    def columns(self) -> Columns:
+        """A row for each image that could be read."""
+        if self.read.all():
+            return dict(self._columns)
+        return {name: column[self.read] for name, column in self._columns.items()}
+
+
 def joined(parts: Sequence[Columns]) -> Columns:
     """Puts columns below one another; parts without any column count for nothing."""
     filled = [part for part in parts if part]

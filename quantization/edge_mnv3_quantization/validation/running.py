@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from array import array
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
 
 from edge_mnv3.core.choices import DEFAULT_RUNTIME, Kernels, RuntimeName
 from edge_mnv3.core.errors import ModelFileError
@@ -29,7 +32,7 @@ from edge_mnv3_quantization.evaluation.evaluating import (
 )
 from edge_mnv3_quantization.evaluation.kept import KeptShards
 from edge_mnv3_quantization.evaluation.labelled import KeptPart
-from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, joined
+from edge_mnv3_quantization.evaluation.records import Columns, JoinedRecords, ShardRecords
 from edge_mnv3_quantization.evaluation.shared_files import refuse_other_files
 from edge_mnv3_quantization.evaluation.store import Store
 
@@ -151,7 +154,7 @@ def run_files(
         ModelFileError: A file does not load, or takes no image.
         WorkerLostError: Some images end all processes that evaluate them.
     """
-    indices = sorted(range(images.available or 0) if settings.indices is None else settings.indices)
+    indices = range(images.available or 0) if settings.indices is None else sorted(settings.indices)
     shards = [
         Shard(number, images, indices[start : start + SHARD_IMAGES])
         for number, start in enumerate(range(0, len(indices), SHARD_IMAGES))
@@ -182,7 +185,7 @@ def run_files(
     elapsed_s = time.perf_counter() - started
     _refuse_changed(evaluation)
     pace = Pace(evaluated_images, elapsed_s, team, len(indices) - evaluated_images)
-    run = _joined(images, shards, found.records, reading, pace)
+    run = _joined(images, indices, found.records, reading, pace)
     if kept is None or not kept.usable:
         return run
     parts = tuple(KeptPart(kept.keys.get(shard.number, ""), len(shard.indices)) for shard in shards)
@@ -210,10 +213,10 @@ def _refuse_changed(evaluation: Evaluation) -> None:
 
 
 class _Found:
-    """The records that are there, and how many images they are."""
+    """The records that are there, and how many images they are; a table of all, for there may be millions."""
 
     def __init__(self, total: int, reporter: Reporter, kept: KeptShards | None) -> None:
-        self.records: dict[int, ShardRecords] = {}
+        self.records = JoinedRecords(total)
         self._done, self._total, self._reporter = 0, total, reporter
         self._kept = kept
 
@@ -227,7 +230,7 @@ class _Found:
 
     def add(self, shard: Shard, records: ShardRecords) -> None:
         """Takes the records of a shard."""
-        self.records[shard.number] = records
+        self.records.add(shard.number * SHARD_IMAGES, records)
         self._done += len(shard.indices)
         self._reporter.progress(self._done, self._total)
 
@@ -256,24 +259,19 @@ def _evaluation(
 
 
 def _joined(
-    images: ImageSource,
-    shards: Sequence[Shard],
-    records: dict[int, ShardRecords],
-    reading: Reading[A],
-    pace: Pace,
+    images: ImageSource, indices: Sequence[int], records: JoinedRecords, reading: Reading[A], pace: Pace
 ) -> Run[A]:
-    """Puts the records of all shards together, in the order of the images."""
-    answered: list[int] = []
-    skipped: list[SkippedImage] = []
-    for shard in shards:
-        found = records[shard.number]
-        answered += (shard.indices[place] for place in found.places)
-        skipped += (
-            SkippedImage(file=images.name(shard.indices[place]), reason=reason)
-            for place, reason in found.skipped
-        )
-    columns = joined([records.pop(shard.number).columns for shard in shards])
-    return Run(indices=answered, columns=columns, reading=reading, skipped=tuple(skipped), pace=pace)
+    """What is known of all images, in their order."""
+    skipped = tuple(
+        SkippedImage(file=images.name(indices[place]), reason=reason)
+        for place, reason in sorted(records.skipped)
+    )
+    read = (
+        indices
+        if not skipped
+        else array("q", (indices[place] for place in np.flatnonzero(records.read).tolist()))
+    )
+    return Run(indices=read, columns=records.columns, reading=reading, skipped=skipped, pace=pace)
 
 
 def image_shape(path: Path, model: LoadedModel) -> ImageShape:
