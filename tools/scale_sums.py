@@ -10,7 +10,9 @@ CORES = (1, 4, 16)  # of each machine
 WORKER_S = 6.55e-3  # processor time an image, at 50,000 images
 KEEP_S = 47e-6  # of one process of the machine that asks, while workers work: it takes and keeps results
 ALONE_S = 41e-6  # of the same before and after them: 11 for the list of images, 30 for the comparison
-CLIENT_BYTES = 450  # memory of the process that asks, at the comparison: 190 MB at 200,000 images, 104 MB at 2,000
+CLIENT_BYTES = (
+    450  # memory of the process that asks, at the comparison: 190 MB at 200,000 images, 104 MB at 2,000
+)
 STORE_BYTES = 600
 IMAGE_BYTES = 130_000  # a mean photograph of ImageNet
 SHARD_IMAGES = 16
