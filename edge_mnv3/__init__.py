@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from edge_mnv3.core.results.package import PackageResult as PackageResult
     from edge_mnv3.core.results.quantize import QuantizeResult as QuantizeResult
     from edge_mnv3.core.results.report import ReportResult as ReportResult
+    from edge_mnv3.core.results.run import RunResult as RunResult
     from edge_mnv3.core.results.sweep import SweepPlan as SweepPlan
     from edge_mnv3.core.results.sweep import SweepResult as SweepResult
     from edge_mnv3.core.results.validate import ValidateResult as ValidateResult
@@ -81,6 +82,8 @@ if TYPE_CHECKING:
     from edge_mnv3.model.arch import Variant as Variant
     from edge_mnv3.model.arch import parse_variant as parse_variant
     from edge_mnv3.model.graphs import GraphRequest as GraphRequest
+    from edge_mnv3.pipeline import RunRequest as RunRequest
+    from edge_mnv3.pipeline import run as run
     from edge_mnv3.stages.bench import bench as bench
     from edge_mnv3.stages.bench_files import ResultFiles as ResultFiles
     from edge_mnv3.stages.bench_requests import DeviceBenchRequest as DeviceBenchRequest
@@ -200,6 +203,8 @@ _PUBLIC = {
     "ReproduceRequest": "edge_mnv3.stages.reproduce",
     "ReproduceResult": "edge_mnv3.core.results.verdicts",
     "ResultFiles": "edge_mnv3.stages.bench_files",
+    "RunRequest": "edge_mnv3.pipeline",
+    "RunResult": "edge_mnv3.core.results.run",
     "RuntimeUnavailableError": "edge_mnv3.core.errors",
     "SampleRequest": "edge_mnv3.core.images",
     "Source": "edge_mnv3.core.published",
@@ -237,6 +242,7 @@ _PUBLIC = {
     "read_published": "edge_mnv3.core.published",
     "report": "edge_mnv3.stages.report",
     "reproduce": "edge_mnv3.stages.reproduce",
+    "run": "edge_mnv3.pipeline",
     "sample_order": "edge_mnv3_calibration_data.sampling",
     "sweep": "edge_mnv3.stages.sweep",
     "to_json": "edge_mnv3.core.results.json_format",

@@ -28,6 +28,7 @@ from edge_mnv3.commands.options import (
     force_option,
     input_range_option,
     json_option,
+    only_checked,
     output_option,
     runtime_option,
 )
@@ -258,6 +259,8 @@ def _read_logs(logs: tuple[Path, ...], options: dict[str, Any]) -> None:
     reporter = TerminalReporter()
     with usage_errors():
         request = BenchLogRequest(logs=logs, result_files=options["result_files"])
+    if only_checked():
+        return
     result = bench(request, reporter, result_files(options))
     reporter.close()
     if options["as_json"] or result.launches:
@@ -278,6 +281,8 @@ def _bench_on_host(models: tuple[Path, ...], options: dict[str, Any]) -> None:
     reporter, files = TerminalReporter(), result_files(options)
     with usage_errors():
         request = _host_request(models, runtime=options["runtime"], **given)
+    if only_checked():
+        return
     if isinstance(request, HostBenchRequest):
         one = bench(request, reporter, files)
         reporter.close()
@@ -307,6 +312,8 @@ def _bench_on_devices(models: tuple[Path, ...], devices: tuple[str, ...], option
     reporter = TerminalReporter()
     with usage_errors():
         request = _device_request(models, devices, options)
+    if only_checked():
+        return
     with ends_in_order():
         report = bench(request, reporter, result_files(options, default_history=HISTORY_FILE))
     reporter.close()

@@ -30,6 +30,7 @@ from edge_mnv3.model.arch import DEFAULT_INPUT_SIZE, VARIANTS
 
 F = TypeVar("F", bound=Callable[..., Any])
 STAGES = "edge_mnv3.stages"
+CHECK_ONLY = "edge_mnv3.check_only"  # of a context: the command makes its request, and does nothing
 REQUEST_ATTRIBUTE = "request_class"  # of a command's function: the name of the request that it takes
 
 
@@ -43,6 +44,12 @@ def tflite_option(name: str, says: str) -> Callable[[F], F]:
         metavar="FILE.tflite",
         help=says,
     )
+
+
+def only_checked() -> bool:
+    """Whether a command ends when its request is made, as `run` has it where it reads a config."""
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(CHECK_ONLY))
 
 
 def requests(kind: str) -> Callable[[F], F]:
@@ -61,7 +68,7 @@ def requests(kind: str) -> Callable[[F], F]:
         @functools.wraps(function)
         def call(**options: Any) -> Any:
             request = _made(getattr(importlib.import_module(f"{STAGES}.{module}"), name), options)
-            return function(request=request, **options)
+            return None if only_checked() else function(request=request, **options)
 
         vars(call)[REQUEST_ATTRIBUTE] = f"{STAGES}.{kind}"
         return cast(F, call)

@@ -14,13 +14,14 @@ from edge_mnv3.commands.exit_codes import EXPECTED_ERROR, GATE_FAILED
 from edge_mnv3.commands.options import json_option
 from edge_mnv3.commands.run_tables import stage_command
 from edge_mnv3.commands.showing import say, show, suggest
-from edge_mnv3.commands.terminal import WARNINGS, TerminalReporter
+from edge_mnv3.commands.terminal import REPORTER, WARNINGS, TerminalReporter
 from edge_mnv3.commands.types import PATH
 from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error, OutputError
 
 if TYPE_CHECKING:
+    from edge_mnv3.core.reporting import Reporter
     from edge_mnv3.core.results.run import RunGate, RunResult, StageName
-    from edge_mnv3.stages.run_plan import Executed
+    from edge_mnv3.stages.run_plan import Execute, Executed
 
 
 @click.command("run")
@@ -57,32 +58,64 @@ def command(config: Path | None, folder: Path | None, junit: Path | None, as_jso
       edge-mnv3 run flowers.toml -o out --junit gates.xml
       edge-mnv3 run out/run.toml
     """
-    from edge_mnv3.commands.run_config import find_config, read_config
-    from edge_mnv3.stages.run import run
-    from edge_mnv3.stages.run_junit import write_junit_error
-
     reporter = TerminalReporter()
-    try:
-        request = read_config(find_config(config), folder=folder, junit=junit)
-        result = run(request, execute, reporter)
-    except EdgeMnv3Error as error:
-        if junit is not None:
-            with contextlib.suppress(OutputError):  # the first error is told
-                write_junit_error(junit, str(error))
-        raise
+    result = run_config(config, folder, junit, execute, reporter)
     reporter.close()
     show(result, table, as_json=as_json)
     failed = next((stage for stage in result.stages if stage.status == "failed"), None)
     if failed is not None:
         say(f"error: {failed.name}: {failed.reason}", err=True)
-        suggest(("run", request.config, *(() if folder is None else ("-o", folder))))
+        suggest(("run", Path(result.config), *(() if folder is None else ("-o", folder))))
         click.get_current_context().exit(EXPECTED_ERROR)
     if not result.passed:
         click.get_current_context().exit(GATE_FAILED)
 
 
-def execute(stage: StageName, words: Sequence[str]) -> Executed:
-    """Runs a stage's command in this process; its progress goes where that of all commands goes.
+def run_config(
+    config: Path | None, folder: Path | None, junit: Path | None, execute: Execute, reporter: Reporter
+) -> RunResult:
+    """Runs what a config says.
+
+    Args:
+        config: The file, or the folder of an earlier run; None for the one of the current folder.
+        folder: Where to write; None for what the file says.
+        junit: For a report in the form of JUnit, which is written where the run is refused, too.
+        execute: Runs the command of a stage.
+        reporter: As `edge_mnv3.stages.run.run` has it.
+
+    Raises:
+        EdgeMnv3Error: As `edge_mnv3.stages.run.run` raises; or the config or this machine do not fit, and
+            nothing was run. An earlier `run.json` of the folder is gone then.
+    """
+    from edge_mnv3.commands.run_config import find_config, read_config
+    from edge_mnv3.commands.run_folder import folder_of_refused
+    from edge_mnv3.stages.run import forget_verdict, run
+    from edge_mnv3.stages.run_junit import write_junit_error
+    from edge_mnv3.stages.run_tools import check_tools
+
+    try:
+        path = find_config(config)
+        try:
+            plan = read_config(path, folder=folder, junit=junit)
+            check_tools(plan)
+        except EdgeMnv3Error:
+            forget_verdict(folder or folder_of_refused(path))
+            raise
+        return run(plan, execute, reporter)
+    except EdgeMnv3Error as error:
+        if junit is not None:
+            with contextlib.suppress(OutputError):  # the first error is told
+                write_junit_error(junit, str(error))
+        raise
+
+
+def execute(stage: StageName, words: Sequence[str], reporter: Reporter | None = None) -> Executed:
+    """Runs a stage's command in this process.
+
+    Args:
+        stage: Whose command.
+        words: Its command line.
+        reporter: Told of progress, and of what the command writes on stderr; None for the terminal.
 
     Raises:
         EdgeMnv3Error: As the command does; an `ArgumentError` where it refuses its command line.
@@ -92,17 +125,24 @@ def execute(stage: StageName, words: Sequence[str]) -> Executed:
     printed = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="surrogateescape", write_through=True)
     code = 0
     warnings: list[str] = []
-    with contextlib.redirect_stdout(printed):
+    said = io.StringIO()
+    elsewhere = contextlib.nullcontext() if reporter is None else contextlib.redirect_stderr(said)
+    with contextlib.redirect_stdout(printed), elsewhere:
         try:
             parent = click.get_current_context(silent=True)
             called = stage_command(stage)
             with called.make_context(stage, list(words), parent=parent) as context:
                 context.meta[WARNINGS] = warnings
+                if reporter is not None:
+                    context.meta[REPORTER] = reporter
                 called.invoke(context)
         except click.exceptions.Exit as ended:
             code = ended.exit_code
         except click.UsageError as error:
             raise ArgumentError(" ".join(error.format_message().split())) from error
+    if reporter is not None:
+        for line in said.getvalue().splitlines():
+            reporter.note(line)
     printed.seek(0)
     return Executed(code, printed.read(), tuple(warnings))
 

@@ -12,13 +12,16 @@ from typing import Any, NoReturn
 
 import click
 
-from edge_mnv3.commands.run_pairs import refused_pair
+from edge_mnv3.commands.options import CHECK_ONLY
+from edge_mnv3.commands.run_folder import FOLDER_KEY, PYPROJECT, folder_of, own_table
+from edge_mnv3.commands.run_pairs import as_keys, key_of, refused_pair
 from edge_mnv3.commands.run_tables import (
     FROM_EARLIER,
     IMAGE_KEYS,
     OWN_KEYS,
     WRITTEN_KEYS,
     Key,
+    default_of,
     keys,
     located,
     stage_command,
@@ -27,7 +30,7 @@ from edge_mnv3.commands.run_tables import (
 )
 from edge_mnv3.commands.types import alike
 from edge_mnv3.core.choices import RUN_CONFIG
-from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.paths import why_unreadable
 from edge_mnv3.core.results.run import StageName
 from edge_mnv3.core.special_files import check_no_special_file
@@ -39,7 +42,7 @@ from edge_mnv3.stages.run_plan import (
     STAGES,
     Location,
     Repeated,
-    RunRequest,
+    RunPlan,
     StagePlan,
 )
 
@@ -48,10 +51,10 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-OWN_CONFIG, PYPROJECT = str(RUN_CONFIG), "pyproject.toml"
+OWN_CONFIG = str(RUN_CONFIG)
 _TABLE = "tool.edge-mnv3"
-_GATES, _FOLDER = "gates", "output_dir"
-_KNOWN = (*STAGES, _GATES, _FOLDER)
+_GATES = "gates"
+_KNOWN = (*STAGES, _GATES, FOLDER_KEY)
 _MOST = 1e300  # of a number without a limit of its own: TOML has whole numbers of any length
 _DUMMY = "given-by-an-earlier-stage"
 
@@ -84,13 +87,13 @@ def _has_table(path: Path) -> bool:
     return isinstance(tool, dict) and "edge-mnv3" in tool
 
 
-def read_config(path: Path, *, folder: Path | None = None, junit: Path | None = None) -> RunRequest:
+def read_config(path: Path, *, folder: Path | None = None, junit: Path | None = None) -> RunPlan:
     """Reads what to run.
 
     Args:
         path: The file; of a `pyproject.toml` the table `[tool.edge-mnv3]`.
         folder: Where to write; None for what the file says, or its name and `_run`.
-        junit: As `RunRequest.junit`.
+        junit: As `RunPlan.junit`.
 
     Raises:
         InputFileError: It cannot be read, or no command would take what it says; the text names the place.
@@ -117,21 +120,18 @@ class _Reading:
             data: Any = tomllib.loads(self._text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise InputFileError(f"config {path}", f"no TOML: {error}", "a TOML file") from error
-        self._prefix = ""
-        if path.name == PYPROJECT:
-            self._prefix = f"{_TABLE}."
-            tool = data.get("tool")
-            data = tool.get("edge-mnv3") if isinstance(tool, dict) else None
-            if not isinstance(data, dict):
-                raise InputFileError(f"config {path}", f"no table [{_TABLE}]", "one", "see edge-mnv3 init")
-        self._data: dict[str, Any] = data
+        self._prefix = f"{_TABLE}." if path.name == PYPROJECT else ""
+        own = own_table(path, data)
+        if own is None:
+            raise InputFileError(f"config {path}", f"no table [{_TABLE}]", "one", "see edge-mnv3 init")
+        self._data = own
 
-    def request(self, folder: Path | None, junit: Path | None) -> RunRequest:
+    def request(self, folder: Path | None, junit: Path | None) -> RunPlan:
         """What to run."""
         for name, value in self._data.items():
             if name not in (*_KNOWN, MADE_WITH, INPUTS):
                 self._unknown(name, "", _KNOWN)
-            if name != _FOLDER and not isinstance(value, dict):
+            if name != FOLDER_KEY and not isinstance(value, dict):
                 got = "several tables" if isinstance(value, list) else _toml(value)
                 self._refuse(name, "", got, f"a table, [{self._prefix}{name}]")
         stages = [self._plan(stage, self._data[stage]) for stage in STAGES if stage in self._data]
@@ -145,7 +145,7 @@ class _Reading:
         gates = self._gates()
         stages = [self._gated(plan, gates) for plan in stages]
         self._check_files(stages)
-        return RunRequest(
+        return RunPlan(
             config=self._path,
             folder=folder or self._folder(),
             stages=stages,
@@ -155,21 +155,18 @@ class _Reading:
         )
 
     def _folder(self) -> Path:
-        stated = self._data.get(_FOLDER)
-        if stated is not None:
-            if not isinstance(stated, str) or not stated:
-                self._refuse("", _FOLDER, _toml(stated), "the path of a folder")
-            return self._base / str(stated)
-        if self._path.name == CONFIG_FILE and (self._base / RUN_MARK).is_file():
-            return self._base
-        stem = "edge-mnv3" if self._path.name == PYPROJECT else self._path.stem
-        return self._base / f"{stem.replace('-', '_')}_run"
+        stated = self._data.get(FOLDER_KEY)
+        if stated is not None and (not isinstance(stated, str) or not stated):
+            self._refuse("", FOLDER_KEY, _toml(stated), "the path of a folder")
+        return folder_of(self._path, self._data)
 
     def _texts(self, table: str) -> Mapping[str, str]:
         return {key: value for key, value in self._data.get(table, {}).items() if isinstance(value, str)}
 
     def _plan(self, stage: StageName, table: dict[str, Any]) -> StagePlan:
         known = keys(stage)
+        # A key that a phone alone needs stands for nothing on this machine where it has its default.
+        on_host = stage == "bench" and not {"device", "log"} & table.keys()
         options: list[str] = []
         arguments: list[str] = []
         settings: dict[str, object] = {}
@@ -192,7 +189,7 @@ class _Reading:
                 ]
             if isinstance(key.parameter, click.Argument):
                 arguments += given
-            else:
+            elif not on_host or value != default_of(key):
                 options += words(key, given)
         if stage == "bench" and not {"host", "device", "log"} & table.keys():
             options.append("--host")
@@ -211,6 +208,7 @@ class _Reading:
         refused = refused_pair(plan)
         if refused is not None:
             self._refuse(stage, *refused)
+        self._parse(plan, to_request=True)
         return plan
 
     def _values(self, stage: StageName, key: Key, value: object) -> tuple[list[str], list[str]]:
@@ -222,25 +220,29 @@ class _Reading:
         pairs = [located(key, text, self._base) for text in stated]
         return [text for text, _ in pairs], [path for _, path in pairs if path is not None]
 
-    def _parse(self, plan: StagePlan) -> None:
-        """Lets the command itself read the words, as far as it does before it runs."""
+    def _parse(self, plan: StagePlan, *, to_request: bool = False) -> None:
+        """Lets the command itself read the words, and where asked for make its request, as before it runs."""
         command = stage_command(plan.name)
-        dummies, arguments = [], list(plan.arguments)
-        for name in FROM_EARLIER[plan.name]:
-            if name in plan.given:
-                continue
-            if name in ("float", "int8"):
-                dummies.append(f"--{name}={_DUMMY}")
-            else:
-                arguments = [_DUMMY]
+        words = [*plan.options, *_dummies(plan)]
         try:
-            command.make_context(plan.name, [*plan.options, *dummies, "--", *arguments]).close()
+            with command.make_context(plan.name, words) as context:
+                if to_request:
+                    context.meta[CHECK_ONLY] = True
+                    command.invoke(context)
         except click.UsageError as error:
             option = getattr(error, "param", None)
             name = next((name for name, key in keys(plan.name).items() if key.parameter is option), "")
             if isinstance(error, click.MissingParameter):
                 self._refuse(plan.name, name, "", f"a value: {_said(error)}")
-            self._refuse(plan.name, name, "", "", _said(error))
+            self._refuse_text(plan, _said(error), name)
+        except ArgumentError as error:
+            self._refuse_text(plan, str(error), "")
+
+    def _refuse_text(self, plan: StagePlan, text: str, name: str) -> NoReturn:
+        """Refuses what a command refuses, in its words, at the key that these are of."""
+        said = as_keys(text)
+        name = name or key_of(said, plan.given)
+        self._refuse(plan.name, name, "", "", said.removeprefix(f"{name}: "))
 
     def _gates(self) -> dict[str, float | str]:
         gates: dict[str, float | str] = {}
@@ -326,6 +328,17 @@ class _Reading:
         shown = f"[{self._prefix}{table}]" if inside else f"{self._prefix}{table}"
         named = f"{shown} {name}".strip() if table else name
         raise InputFileError(f"{place}: {named}{f': {said}' if said else ''}", got, expected)
+
+
+def _dummies(plan: StagePlan) -> list[str]:
+    """The last words of a command line: arguments, and names in place of what earlier stages will write."""
+    options, arguments = [], list(plan.arguments)
+    for name in FROM_EARLIER[plan.name]:
+        if name in ("float", "int8"):
+            options += [] if name in plan.given else [f"--{name}={_DUMMY}"]
+        elif not plan.given & {"files", "models", "log", "variant"}:
+            arguments = [f"{_DUMMY} {number}" for number in range(2 if plan.name == "bench" else 1)]
+    return [*options, "--", *arguments]
 
 
 def _said(error: click.UsageError) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+
 from edge_mnv3.stages.run_plan import StagePlan
 
 
@@ -37,3 +40,25 @@ def _of_bench(plan: StagePlan) -> tuple[str, str, str] | None:
     if "log_result" in plan.given and modes != ["log"]:
         return ("log_result", "no log", "one: log_result goes with it")
     return None
+
+
+# Keys that say which of its jobs a command does: of two keys that do not fit, the other one is shown.
+_MODES = frozenset({"device", "host", "log", "model", "recipe", "variant"})
+
+
+def as_keys(text: str) -> str:
+    """Writes the options in a text as a file has them: `--input-size` is `input_size`, MODEL is `model`."""
+    text = re.sub(r"(?<!\S)--([a-z][a-z0-9-]*)", lambda option: option[1].replace("-", "_"), text)
+    return re.sub(r"\bMODEL\b", "model", text)
+
+
+def key_of(text: str, given: Collection[str]) -> str:
+    """The key that an error is of, so that its line can be told; empty where the text names none of them.
+
+    Args:
+        text: With options as `as_keys` writes them; `input range` is `input_range` as well.
+        given: The keys of the table.
+    """
+    places = {key: re.search(rf"\b{key.replace('_', '[_ ]')}\b", text) for key in given}
+    named = sorted((found.start(), key) for key, found in places.items() if found)
+    return next((key for _, key in named if key not in _MODES), named[0][1] if named else "")

@@ -109,6 +109,20 @@ def _name(parameter: click.Parameter) -> str:
     return next(option for option in parameter.opts if option.startswith("--"))[2:].replace("-", "_")
 
 
+def default_of(key: Key) -> object:
+    """What a key has without being given, as TOML has it; None where that is nothing."""
+    option = key.parameter
+    if key.is_flag:
+        # `--no-store` is a switch for False: the switch itself is off.
+        return bool(option.default) if option.secondary_opts else False
+    value = option.default
+    if callable(value) or value is None or type(value).__name__ == "Sentinel" or value == ():
+        return None
+    if isinstance(value, tuple):
+        return [str(each) for each in value]
+    return value if isinstance(value, (int, float)) else str(value)
+
+
 def texts(key: Key, value: object) -> list[str]:
     """The texts of a value, one for each time that the option is given; `true` and `false` of a flag.
 

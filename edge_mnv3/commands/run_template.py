@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import tomli_w
 
-from edge_mnv3.commands.run_tables import FROM_EARLIER, Key, keys
+from edge_mnv3.commands.run_tables import FROM_EARLIER, Key, default_of, keys
 from edge_mnv3.core.choices import DEMO_WEIGHTS, DIGITS
 from edge_mnv3.core.results.run import StageName
 from edge_mnv3.stages.run_gates import BASELINE, GATES
@@ -76,7 +76,7 @@ def _table(stage: StageName) -> Iterator[str]:
         if given is not None and name in given:
             yield _line(name, given[name])
         else:
-            default = _default(key)
+            default = default_of(key)
             yield f"# {name} =" if default is None else f"# {_line(name, default)}"
     yield ""
 
@@ -93,17 +93,3 @@ def _said(text: str) -> Iterator[str]:
 def _help(key: Key) -> str:
     text = getattr(key.parameter, "help", None) or f"{key.parameter.metavar or key.name}."
     return re.sub(r"\s+", " ", text).strip()
-
-
-def _default(key: Key) -> object:
-    """What a key has without being given, as TOML has it; None where that is nothing."""
-    option = key.parameter
-    if key.is_flag:
-        # `--no-store` is a switch for False: the switch itself is off.
-        return bool(option.default) if option.secondary_opts else False
-    value = option.default
-    if callable(value) or value is None or type(value).__name__ == "Sentinel" or value == ():
-        return None
-    if isinstance(value, tuple):
-        return [str(each) for each in value]
-    return value if isinstance(value, (int, float)) else str(value)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # A log needs few lines, and none at all of a command that ends before the first.
 LINES_APART_S = 5.0
+REPORTER = "edge_mnv3.reporter"  # of a context: who is told in place of the terminal
 WARNINGS = "edge_mnv3.warnings"  # of a context: the list of those that were given, where one is kept
 
 
@@ -43,9 +44,10 @@ class TerminalReporter(Reporter):
         self._begun_s = self._shown_s = clock()
         self._line = ""
         self._verbosity = verbosity()
-        redraws = console is not None or (_is_terminal() and self._verbosity == NORMAL)
-        self._live = _live(console, self._redrawn) if redraws else None
         context = click.get_current_context(silent=True)
+        self._told: Reporter | None = None if context is None else context.meta.get(REPORTER)
+        redraws = console is not None or (_is_terminal() and self._verbosity == NORMAL)
+        self._live = _live(console, self._redrawn) if redraws and self._told is None else None
         if context is not None:
             # After an error and after Ctrl-C as well: the cursor is hidden while lines are redrawn.
             context.call_on_close(self.close)
@@ -53,11 +55,17 @@ class TerminalReporter(Reporter):
 
     def plan(self, phases: Sequence[Phase]) -> None:
         """Notes what is to come."""
+        if self._told is not None:
+            self._told.plan(phases)
+            return
         with self._lock:
             self._estimate.plan(phases)
 
     def step(self, text: str) -> None:
         """Ends the step before and begins one."""
+        if self._told is not None:
+            self._told.step(text)
+            return
         with self._lock:
             self._end_step()
             self._step, self._done, self._total, self._begun_s = text, 0, 0, self._clock()
@@ -66,6 +74,9 @@ class TerminalReporter(Reporter):
 
     def progress(self, done: int, total: int) -> None:
         """Shows how much of the step is done."""
+        if self._told is not None:
+            self._told.progress(done, total)
+            return
         with self._lock:
             self._done, self._total = done, total
             self._estimate.progress(done, total)
@@ -73,14 +84,19 @@ class TerminalReporter(Reporter):
 
     def note(self, text: str) -> None:
         """Writes how it went, on a terminal or not, but where nothing is to be told."""
-        if self._verbosity != QUIET:
+        if self._told is not None:
+            self._told.note(text)
+        elif self._verbosity != QUIET:
             with self._lock:
                 self._write(text)
 
     def warn(self, text: str) -> None:
         """Writes a warning, on a terminal or not."""
         with self._lock:
-            self._write(f"warning: {text}")
+            if self._told is not None:
+                self._told.warn(text)
+            else:
+                self._write(f"warning: {text}")
             if self._warned is not None:
                 self._warned.append(text)
 

@@ -21,7 +21,7 @@ from edge_mnv3.model.keras_equality import check_same_model
 from edge_mnv3.model.keras_settings import tensorflow_keras
 from edge_mnv3.model.model_files import is_readable, read_config
 from edge_mnv3.model.weight_files import check_weights, inspect_weights
-from edge_mnv3.model.weights import published_weights
+from edge_mnv3.model.weights import published_file, published_weights
 
 MOST_PARAMETERS = 2**29  # of 4 bytes: a flatbuffer has less than 2 GiB
 
@@ -102,9 +102,9 @@ def resolve_graph(request: GraphRequest, reporter: Reporter) -> ResolvedGraph:
         InputFileError: The weights file cannot be read.
         WeightsMismatchError: It holds weights of another network or class count.
     """
+    check_weights_choice(request)
     if request.weights == RANDOM_WEIGHTS:
         reporter.warn("random weights were asked for: the model's answers are chance")
-        _check_size(request)
         random = WeightsInfo(source=RANDOM_WEIGHTS, path=None, sha256=None)
         return ResolvedGraph(
             request=request,
@@ -114,13 +114,6 @@ def resolve_graph(request: GraphRequest, reporter: Reporter) -> ResolvedGraph:
             weights=random,
         )
     if request.weights == IMAGENET_WEIGHTS:
-        if request.classes not in (None, IMAGENET_CLASSES):
-            raise ArgumentError(
-                "classes with the ImageNet weights",
-                str(request.classes),
-                "1000",
-                "give a weights file of your own",
-            )
         reporter.step("published weights")
         path = published_weights(request.variant, include_top=True, reporter=reporter)
     else:
@@ -143,6 +136,27 @@ def resolve_graph(request: GraphRequest, reporter: Reporter) -> ResolvedGraph:
         weights_path=path,
         weights=WeightsInfo(source=source, path=str(path), sha256=file.sha256),
     )
+
+
+def check_weights_choice(request: GraphRequest) -> None:
+    """Refuses weights that no file has, and random ones for which there is no room; reads no file.
+
+    Raises:
+        ArgumentError: No weights are published for the variant, or they have another number of classes; or a
+            network with random weights is too large.
+    """
+    if request.weights == RANDOM_WEIGHTS:
+        _check_size(request)
+    if request.weights != IMAGENET_WEIGHTS:
+        return
+    if request.classes not in (None, IMAGENET_CLASSES):
+        raise ArgumentError(
+            "classes with the ImageNet weights",
+            str(request.classes),
+            "1000",
+            "give a weights file of your own",
+        )
+    published_file(request.variant)
 
 
 def _check_size(request: GraphRequest) -> None:

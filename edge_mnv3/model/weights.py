@@ -82,6 +82,28 @@ def cached_weights() -> tuple[int, int]:
     return sum(path.is_file() and _md5(path) == md5 for path, md5 in paths), len(PUBLISHED)
 
 
+def published_file(variant: Variant, *, include_top: bool = True) -> PublishedFile:
+    """Tells the published file of a variant.
+
+    Args:
+        variant: One of those in `PUBLISHED`.
+        include_top: With the classifier.
+
+    Raises:
+        ArgumentError: No weights are published for this variant.
+    """
+    file = PUBLISHED.get((variant, include_top))
+    if file is None:
+        alphas = sorted(v.alpha for v, top in PUBLISHED if top and v[:2] == variant[:2])
+        raise ArgumentError(
+            f"published weights of {variant.name}",
+            "none",
+            f"alpha {' or '.join(map(str, alphas))}",
+            "use --weights with a file of your own",
+        )
+    return file
+
+
 def published_weights(
     variant: Variant,
     *,
@@ -102,15 +124,7 @@ def published_weights(
         DownloadError: The file is not cached and cannot be downloaded whole.
         OutputError: The cache cannot be written to.
     """
-    file = PUBLISHED.get((variant, include_top))
-    if file is None:
-        alphas = sorted(v.alpha for v, top in PUBLISHED if top and v[:2] == variant[:2])
-        raise ArgumentError(
-            f"published weights of {variant.name}",
-            "none",
-            f"alpha {' or '.join(map(str, alphas))}",
-            "use --weights with a file of your own",
-        )
+    file = published_file(variant, include_top=include_top)
     path = cache_folder() / file.name
     if path.is_file():
         if _md5(path) == file.md5:

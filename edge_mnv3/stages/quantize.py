@@ -37,7 +37,7 @@ from edge_mnv3.core.runtime import open_bytes, open_model
 from edge_mnv3.core.tensorflow_package import check_tensorflow
 from edge_mnv3.core.tflite.range_metadata import with_known_range
 from edge_mnv3.core.versions import versions
-from edge_mnv3.model.graphs import GraphRequest
+from edge_mnv3.model.graphs import GraphRequest, check_weights_choice
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
 from edge_mnv3.stages.open_model import (
     READING,
@@ -112,9 +112,12 @@ class QuantizeRequest(Request):
         """Refuses what the registries do not have.
 
         Raises:
-            ArgumentError: The recipe is unknown, or it has no such choice of hard-swish, no such budget, or
-                no use for statistics; or nothing would follow from the target.
+            ArgumentError: The variant has no published weights, where these are asked for; the recipe is
+                unknown, or it has no such choice of hard-swish, no such budget, or no use for statistics; or
+                nothing would follow from the target.
         """
+        if isinstance(self.graph, GraphRequest):
+            check_weights_choice(self.graph)
         check_choices(self, _recipe(self))
 
 

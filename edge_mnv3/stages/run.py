@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,6 @@ from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.run import RunGate, RunResult, RunStage, StageStatus
 from edge_mnv3.core.versions import versions
-from edge_mnv3.packaging.arm import arm_folder
 from edge_mnv3.stages.report import REPORT_FILE
 from edge_mnv3.stages.run_bundle import check_bundle
 from edge_mnv3.stages.run_config_file import config_text
@@ -28,9 +28,11 @@ from edge_mnv3.stages.run_plan import (
     RUN_MARK,
     Execute,
     Executed,
-    RunRequest,
+    RunPlan,
     StagePlan,
 )
+from edge_mnv3.stages.run_tools import arm_versions
+from edge_mnv3.stages.run_touched import EARLIER_FILE, Touched
 from edge_mnv3.stages.sweep_kept import code_sha256
 
 BUNDLE = "bundle"
@@ -38,7 +40,7 @@ _AFTER_A_FAILED_GATE = ("bench", "package")  # stages that are left out then: de
 _PAIR = ("float", "int8")
 
 
-def run(request: RunRequest, execute: Execute, reporter: Reporter = SILENT) -> RunResult:
+def run(request: RunPlan, execute: Execute, reporter: Reporter = SILENT) -> RunResult:
     """Runs the stages of a config one after the other, and keeps those of which nothing has changed.
 
     A stage that fails ends the run: the others are skipped. A gate that fails does not: what makes no sense
@@ -56,16 +58,14 @@ def run(request: RunRequest, execute: Execute, reporter: Reporter = SILENT) -> R
         KeyboardInterrupt: Ctrl-C: the same call goes on where it was.
     """
     check_owned_folder(request.folder, mark=RUN_MARK, kind="run")
-    if request.junit is not None:
-        check_junit(request.junit)
     hashes: dict[str, dict[str, str | None]] = {}
     try:
+        if request.junit is not None:
+            check_junit(request.junit)
         for plan in request.stages:
             hashes[plan.name] = {location.key: location_sha256(location) for location in plan.locations}
     except EdgeMnv3Error:
-        # It would tell of the run before this one.
-        if (request.folder / RUN_MARK).is_file():
-            (request.folder / RUN_FILE).unlink(missing_ok=True)
+        forget_verdict(request.folder)
         raise
     for text in _changes(request, hashes):
         reporter.warn(text)
@@ -78,7 +78,18 @@ def run(request: RunRequest, execute: Execute, reporter: Reporter = SILENT) -> R
     return result
 
 
-def _changes(request: RunRequest, hashes: Mapping[str, Mapping[str, str | None]]) -> list[str]:
+def forget_verdict(folder: Path) -> None:
+    """Removes the `run.json` of an earlier run where a later one is refused: it would be taken for its own.
+
+    Args:
+        folder: The folder; one that is none of a run, or in which a run is going on, is left alone.
+    """
+    if (folder / RUN_MARK).is_file():
+        with contextlib.suppress(OutputError), owned_folder(folder, mark=RUN_MARK, kind="run"):
+            (folder / RUN_FILE).unlink(missing_ok=True)
+
+
+def _changes(request: RunPlan, hashes: Mapping[str, Mapping[str, str | None]]) -> list[str]:
     """What is not as it was when a run wrote this config."""
     then, now = request.repeated, versions()
     changed = [
@@ -101,7 +112,7 @@ class _Run:
 
     def __init__(
         self,
-        request: RunRequest,
+        request: RunPlan,
         execute: Execute,
         reporter: Reporter,
         hashes: Mapping[str, Mapping[str, str | None]],
@@ -118,10 +129,11 @@ class _Run:
 
     def all(self) -> RunResult:
         """Runs every stage that has its turn."""
-        for plan in self._request.stages:
-            bundle = self._bundle(plan)
-            if plan.name == "package" and bundle.exists() and not self._notes.wrote(bundle):
-                check_bundle(bundle)
+        try:
+            self._check_all_outputs()
+        except EdgeMnv3Error:
+            (self._folder / RUN_FILE).unlink(missing_ok=True)
+            raise
         text = config_text(self._request, self._hashes, self._versions)
         write_text(self._folder / CONFIG_FILE, text, force=True)
         planned = {plan.name for plan in self._request.stages}
@@ -141,7 +153,6 @@ class _Run:
             self._end(plan, "skipped", 0.0, reason)
             return
         used = self._used(plan)
-        self._check_outputs(plan)
         around = self._around(plan)
         key = stage_key(plan, self._hashes[plan.name], used, around)
         noted = self._notes.done(plan.name, key)
@@ -154,6 +165,7 @@ class _Run:
             return
         self._notes.forget(plan.name)
         self._reporter.note(f"{plan.name}:")
+        before = Touched(plan, used)
         started = time.perf_counter()
         try:
             done, paths = self._executed(plan)
@@ -162,7 +174,7 @@ class _Run:
             self._end(plan, "failed", time.perf_counter() - started, str(error))
             return
         seconds = time.perf_counter() - started
-        changed = self._changed(plan, key, used, around)
+        changed = self._changed(plan, key, used, around, before)
         for text in changed:
             self._reporter.warn(text)
         noted = self._notes.note(
@@ -172,17 +184,22 @@ class _Run:
         self._end(plan, "ran", seconds, "", noted)
 
     def _changed(
-        self, plan: StagePlan, key: str | None, used: Sequence[Path], around: Mapping[str, object]
+        self,
+        plan: StagePlan,
+        key: str | None,
+        used: Sequence[Path],
+        around: Mapping[str, object],
+        before: Touched,
     ) -> list[str]:
-        """What changed while a stage ran, so that its figures may be of either."""
+        """What changed while a stage ran, so that its figures may be of either; put back or not."""
         known = self._hashes[plan.name]
-        changed = changed_locations(plan, known)
+        changed = changed_locations(plan, known) or before.since(Touched(plan, used))
         if not changed and key is not None:
             try:
                 same = stage_key(plan, known, used, around) == key
             except OSError:
                 same = False
-            changed += [] if same else [f"{plan.name}: a file of an earlier stage"]
+            changed = [] if same else [f"{plan.name}: {EARLIER_FILE}"]
         return [f"{each} changed during the run: {plan.name} runs again next time" for each in changed]
 
     def _why_not(self, plan: StagePlan) -> str:
@@ -267,17 +284,21 @@ class _Run:
         if plan.name == "bench":
             around["machine"] = [platform.node(), platform.machine(), platform.processor()]
         if plan.name == "cost":
-            around["arm"] = str(arm_folder())
+            around["arm"] = arm_versions()
         return around
 
-    def _check_outputs(self, plan: StagePlan) -> None:
+    def _check_all_outputs(self) -> None:
         """Refuses to overwrite what no stage wrote.
 
         Raises:
             OutputError: With what to do.
         """
-        for path in plan.outputs:
-            check_writable([path], force=self._notes.wrote(path))
+        for plan in self._request.stages:
+            for path in plan.outputs:
+                check_writable([path], force=self._notes.wrote(path))
+            bundle = self._bundle(plan)
+            if plan.name == "package" and bundle.exists() and not self._notes.wrote(bundle):
+                check_bundle(bundle)
 
     def _done(self, plan: StagePlan, noted: Noted) -> None:
         """Takes over what a stage made, and holds it against its gates."""

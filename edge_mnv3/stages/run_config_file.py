@@ -11,7 +11,7 @@ import tomli_w
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.run import RunResult
 from edge_mnv3.stages.run_gates import BASELINE
-from edge_mnv3.stages.run_plan import CONFIG_FILE, RUN_FILE, STAGES, RunRequest, resolved_path
+from edge_mnv3.stages.run_plan import CONFIG_FILE, RUN_FILE, STAGES, RunPlan, resolved_path
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -22,7 +22,7 @@ MADE_WITH, INPUTS = "made_with", "inputs"
 
 
 def config_text(
-    request: RunRequest, hashes: Mapping[str, Mapping[str, str | None]], versions: Mapping[str, str]
+    request: RunPlan, hashes: Mapping[str, Mapping[str, str | None]], versions: Mapping[str, str]
 ) -> str:
     """Writes the config of a run, so that it can be read from everywhere.
 

@@ -83,13 +83,22 @@ def path_sha256(path: Path) -> str:
     return sha256_folder(path) if path.is_dir() else sha256_file(path)
 
 
-def _listed(location: str) -> dict[str, str]:
-    """The files of images that a list, a manifest or a pattern names, those too that cannot be read."""
+def listed_images(location: str) -> set[Path]:
+    """The files of images that a list, a manifest or a pattern names.
+
+    Raises:
+        EdgeMnv3Error: They cannot be listed.
+    """
     source = open_images(location)
     contents = (source.content(index) for index in range(source.available or 0))
-    paths = {content.path for content in contents if content is not None and content.path is not None}
+    return {content.path for content in contents if content is not None and content.path is not None}
+
+
+def _listed(location: str) -> dict[str, str]:
+    """The hashes of the files of images that a location names, those too that cannot be read."""
     return {
-        str(path.absolute()): sha256_file(path) if path.is_file() else "unreadable" for path in sorted(paths)
+        str(path.absolute()): sha256_file(path) if path.is_file() else "unreadable"
+        for path in sorted(listed_images(location))
     }
 
 

@@ -98,7 +98,7 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequest:
+class RunPlan:
     """What to run.
 
     Attributes:

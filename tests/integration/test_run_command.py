@@ -15,6 +15,7 @@ import yaml
 from click.testing import CliRunner, Result
 from PIL import Image
 
+import edge_mnv3
 from edge_mnv3.cli import main
 from edge_mnv3.commands.run_config import read_config
 from edge_mnv3.core.results.json_format import from_json
@@ -80,6 +81,7 @@ def test_from_a_float_file_to_a_report(folder: Path) -> None:
 
     assert set(statuses(run("--json")).values()) == {"kept"}
     assert set(statuses(run("--json", "edge_mnv3_run")).values()) == {"kept"}
+    assert {stage.status for stage in edge_mnv3.run(edge_mnv3.RunRequest()).stages} == {"kept"}
 
     # Another calibration image: the int8 file is another one, and all that is of it is made anew.
     Image.fromarray(IMAGES[0][::-1]).save(folder / "pictures" / "01.png")
@@ -136,11 +138,13 @@ def test_the_page_of_docs_shows_a_config_that_is_read(tmp_path: Path) -> None:
         "report",
     ]
     assert request.folder == tmp_path / "out"
-    path.write_text(block.replace("data =", "dta ="), encoding="utf-8")
-    (said,) = re.findall(r"^error: (flowers\.toml:.*)$", text, re.MULTILINE)
-    refused = CliRunner().invoke(main, ["run", str(path)])
-    place = re.sub(r":\d+:", ":N:", refused.stderr.strip().removeprefix("error: "))
-    assert place.endswith(re.sub(r":\d+:", ":N:", said))
+    wrong = (block.replace("data =", "dta ="), f"{block}\n[bench]\ncores = 'big'\n")
+    shown = re.findall(r"^error: (flowers\.toml:.*)$", text, re.MULTILINE)
+    for changed, said in zip(wrong, shown, strict=True):
+        path.write_text(changed, encoding="utf-8")
+        refused = CliRunner().invoke(main, ["run", str(path)])
+        place = re.sub(r":\d+:", ":N:", refused.stderr.strip().removeprefix("error: "))
+        assert place.endswith(re.sub(r":\d+:", ":N:", said))
     gates = re.findall(r"^\| `(\w+)` \| `(\w+)` \|", text, re.MULTILINE)
     assert gates == [(name, gate.stage) for name, gate in GATES.items()]
 

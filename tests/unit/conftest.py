@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_mnv3.stages import run as stage
+from edge_mnv3.stages import run_tools
 from run_doubles import Commands, made_inputs
 
 
@@ -22,3 +23,9 @@ def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def commands() -> Commands:
     return Commands()
+
+
+@pytest.fixture
+def no_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes an emulated Arm processor for there, where commands only note their calls."""
+    monkeypatch.setattr(run_tools, "find_arm_runner", lambda: None)

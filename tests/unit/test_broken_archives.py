@@ -71,7 +71,8 @@ def test_a_list_of_members_that_is_cut_in_an_archive_of_keras(tmp_path: Path) ->
     content = path.read_bytes()
     place = content.index(_CENTRAL)
     path.write_bytes(content[:place] + b"XX" + content[place + 2 :])
-    with pytest.raises(InputFileError, match="a damaged zip archive"):
+    # From Python 3.14 on, zipfile itself does not take it for an archive.
+    with pytest.raises(InputFileError, match="a damaged zip archive|none of them, or a truncated one"):
         model_format(path)
 
 

@@ -14,7 +14,7 @@ from edge_mnv3.commands.run_config import find_config, read_config
 from edge_mnv3.commands.run_tables import FROM_EARLIER, OWN_KEYS, keys, located
 from edge_mnv3.commands.run_template import template
 from edge_mnv3.core.errors import InputFileError
-from edge_mnv3.stages.run_plan import STAGES, RunRequest, StagePlan
+from edge_mnv3.stages.run_plan import STAGES, RunPlan, StagePlan
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,7 +29,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def read(text: str, name: str = "run.toml") -> RunRequest:
+def read(text: str, name: str = "run.toml") -> RunPlan:
     path = Path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -90,6 +90,21 @@ def plan(text: str, stage: str, name: str = "run.toml") -> StagePlan:
         (f"{QUANTIZE}[bench]\nlog = 'l'\nfiles = 'f'", "[bench] files: got a files with log, expected one"),
         (f"{QUANTIZE}[bench]\nlog_result = 'l'", "[bench] log_result: got no log, expected one: log_result"),
         (f"{QUANTIZE}[cost]\n[gates]\nbaseline = 1", "baseline: got 1, expected the JSON of an earlier"),
+        (f"{QUANTIZE}[bench]\nhost = true\ncores = 'big'", "toml:5: [bench] cores: host takes no cores."),
+        (f"{QUANTIZE}[bench]\nthreads = [1, 2]", "toml:4: [bench] threads: host takes one number of threads"),
+        (f"{QUANTIZE}[bench]\nruns = 10", "toml:4: [bench] runs: got 10, expected 20 at least,"),
+        (f"{QUANTIZE}[bench]\ndevice = 'a'\naccelerator = 'tpu'", "[bench] accelerator: got 'tpu', expected"),
+        (f"{QUANTIZE}[bench]\nlog = 'l'\nruns = 50", "toml:5: [bench] runs: log takes no runs."),
+        (f"{QUANTIZE}alpha = 0.6", "toml:3: [quantize] alpha: published weights of small_0.6: got"),
+        (f"{QUANTIZE}alpha = -1", "toml:3: [quantize] alpha: got -1.0, expected a finite number"),
+        (f"{QUANTIZE}alpha = 1e9\nweights = 'none'", "small_1000000000.0 with 1000 classes: got "),
+        (f"{QUANTIZE}classes = 5", "[quantize] classes: classes with the ImageNet weights: got 5"),
+        (f"{QUANTIZE}recipe = 'stock'\nbudget = 5", "toml:4: [quantize] budget: budget with recipe"),
+        ("[quantize]\nmodel = 'm'\nweights = 'w'", "toml:3: [quantize] weights: weights with model: got"),
+        ("[quantize]\nmodel = 'm'\nalpha = 1", "toml:3: [quantize] alpha: alpha with model: got m,"),
+        (f"{QUANTIZE}input_size = '64x32'", "toml:3: [quantize] input_size: input_size with variant:"),
+        (f"{QUANTIZE}[diagnose]\ninput_range = 'odd'", "toml:4: [diagnose] input_range: input range: got 'o"),
+        (f"{QUANTIZE}[cost]\nmax_instructions_percent = 1", "[cost] max_instructions_percent: "),
     ],
 )  # fmt: skip
 def test_refusals(text: str, said: str) -> None:
@@ -111,16 +126,17 @@ def test_refused_on_the_command_line_in_one_line() -> None:
 
 def test_values_become_the_words_of_the_command() -> None:
     words = plan(
-        '[quantize]\nvariant = "small"\nsamples = 8\nalpha = 0.5\nsoftmax = false\ncache = true\n'
+        '[quantize]\nvariant = "small"\nsamples = 8\nalpha = 0.5\nweights = "none"\nsoftmax = false\n'
+        "cache = true\n"
         'statistics = ["a.npz", "b.npz"]\ninput_size = 64\nbudget = 5',
         "quantize",
     ).options
     assert words == (
-        *("--variant=small", "--samples=8", "--alpha=0.5", "--no-softmax", "--cache"),
+        *("--variant=small", "--samples=8", "--alpha=0.5", "--weights=none", "--no-softmax", "--cache"),
         *("--statistics=a.npz", "--statistics=b.npz", "--input-size=64", "--budget=5"),
     )
-    bench = plan(f'{QUANTIZE}[bench]\nthreads = [1, 2]\nprofile = false\nfiles = ["a.tflite"]', "bench")
-    assert bench.options == ("--threads=1,2", "--host")
+    bench = plan(f'{QUANTIZE}[bench]\nthreads = 2\nprofile = false\nfiles = ["a.tflite"]', "bench")
+    assert bench.options == ("--threads=2", "--host")
     assert bench.arguments == ("a.tflite",)
     assert plan(f'{QUANTIZE}[bench]\ndevice = "all"\ncores = "big"', "bench").options == (
         *("--device=all", "--cores=big"),

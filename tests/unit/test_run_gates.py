@@ -19,7 +19,7 @@ from report_runs import FORMATS
 from run_doubles import ALL, OUT, Commands, run, statuses
 from tiny_models import write_classifier
 
-pytestmark = pytest.mark.usefixtures("run_folder")
+pytestmark = pytest.mark.usefixtures("run_folder", "no_tools")
 
 
 def gates_of(result: RunResult) -> list[tuple[str, str, float, float | None, bool]]:

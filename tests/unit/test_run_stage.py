@@ -163,11 +163,15 @@ def test_what_a_config_no_longer_asks_for_goes(commands: Commands) -> None:
 
 
 def test_what_is_the_users_is_not_overwritten(commands: Commands) -> None:
+    """Nothing runs, and no earlier verdict stays."""
+    run(commands)
+    commands.called = []
     Path("p.png").write_bytes(b"mine")
     with pytest.raises(OutputError, match=r"p\.png exists already"):
         run(commands, ALL.replace("[diagnose]", '[diagnose]\nplot = "p.png"'))
     assert Path("p.png").read_bytes() == b"mine"
-    assert "diagnose" not in commands.names
+    assert not commands.names
+    assert not (OUT / "run.json").exists()
 
 
 @pytest.mark.parametrize("zipped", [False, True])
