@@ -67,6 +67,21 @@ def test_another_tag_than_the_version_stops_it(tag: str, code: int, workflow: di
     assert done.returncode == code
 
 
+@pytest.mark.parametrize(
+    "path",
+    [*WORKFLOW.parent.glob("*.yml"), ROOT / "examples" / "github-actions.yml"],
+    ids=lambda path: path.name,
+)
+def test_every_script_of_a_workflow_is_read_by_its_shell(path: Path) -> None:
+    jobs = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+    scripts = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert scripts
+    for script in scripts:
+        done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "${{" not in script  # what a pull request may write would be run
+
+
 def test_the_version_has_its_heading() -> None:
     """The newest one in the changelog, with a date, above which only what is not released yet may stand."""
     headings = re.findall(
