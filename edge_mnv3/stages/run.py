@@ -36,7 +36,7 @@ from edge_mnv3.stages.run_touched import EARLIER_FILE, Touched
 from edge_mnv3.stages.sweep_kept import code_sha256
 
 BUNDLE = "bundle"
-_AFTER_A_FAILED_GATE = ("bench", "package")  # stages that are left out then: dear, or of no use
+_AFTER_A_FAILED_GATE = ("bench", "package")  # stages that are left out then: expensive, or of no use
 _PAIR = ("float", "int8")
 
 

@@ -233,7 +233,9 @@ def _check_golden(
                 f"golden images of {model.file}{which}, {runner.name}",
                 []
                 if run.passed
-                else [f"{model.file} answers the golden images otherwise{which}, {runner.name}: {words}"],
+                else [
+                    f"{model.file} gives other answers to the golden images{which}, {runner.name}: {words}"
+                ],
                 words,
             )
 

@@ -106,7 +106,7 @@ def test_another_answer_is_a_difference(
     done = bench.run("verify", bundle, "--device", phone.serial, "--benchmark-binary", bench.binary())
     assert done.exit_code == 3, done.output
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("DIFFERS")]
-    assert "uint8.tflite answers the golden images otherwise, Generic Phone (" in line
+    assert "uint8.tflite gives other answers to the golden images, Generic Phone (" in line
     assert "of 50 values differ" in line
     assert "(none may differ)" in line
     assert_clean(phone)

@@ -136,8 +136,8 @@ def test_an_altered_output_is_named(tmp_path: Path, labels: Path) -> None:
     done = run("verify", tmp_path / "c")
     assert done.exit_code == 3
     assert (
-        "DIFFERS  golden images of m.tflite, output b_kind, host, xnnpack: m.tflite answers the golden "
-        "images otherwise, output b_kind, host, xnnpack: 1 of 50 values differ"
+        "DIFFERS  golden images of m.tflite, output b_kind, host, xnnpack: m.tflite gives other "
+        "answers to the golden images, output b_kind, host, xnnpack: 1 of 50 values differ"
     ) in done.stdout
     assert "ok       golden images of m.tflite, output a_features, host, xnnpack" in done.stdout
     other = dataclasses.replace(manifest.models[0].outputs[1], labels=None)

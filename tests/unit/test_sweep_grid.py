@@ -34,14 +34,14 @@ def names(**options: Any) -> list[str]:
 def test_a_grid_is_every_combination_in_order() -> None:
     points, remarks = grid(
         SweepRequest(
-            variants=("small", "large"), alphas=(0.5, 1.0), recipes=("fast", "accurate"), budgets=(0, 7.5),
+            variants=("small", "large"), alphas=(0.75, 1.0), recipes=("fast", "accurate"), budgets=(0, 7.5),
             seeds=(3, 1),
         ),
         None,
     )  # fmt: skip
     assert len({point.name for point in points}) == len(points) == 4 * 2 * 2 * 2
     assert [point.name for point in points[:3]] == [
-        "small_0.5_fast_budget0_seed3", "small_0.5_fast_budget0_seed1", "small_0.5_fast_budget7.5_seed3",
+        "small_0.75_fast_budget0_seed3", "small_0.75_fast_budget0_seed1", "small_0.75_fast_budget7.5_seed3",
     ]  # fmt: skip
     assert {point.request.output_dir for point in points} == {
         Path("edge_mnv3_sweep", point.name) for point in points
@@ -134,7 +134,7 @@ def test_a_key_is_of_everything_but_the_place() -> None:
     }
     others = {field.name for field in dataclasses.fields(point.request)} - {*changed, *same}
     assert others == {"graph"}  # a new field must be in one of the two
-    narrow = GraphRequest(variant=parse_variant("small", 0.5))
+    narrow = GraphRequest(variant=parse_variant("small", 0.75))
     keys = [
         quantize_key(dataclasses.replace(point, request=request), "network", "images", "code")
         for request in (

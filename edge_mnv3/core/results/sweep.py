@@ -184,7 +184,7 @@ class SweepRow:
         ci95_points: The 95 % interval of that difference; of several seeds None.
         agreement_percent: On labelled images where there are some, else on held-out ones.
         snr_db: Signal to noise of the logits on held-out images.
-        on_front: No other row is as good and cheaper, or better and no dearer.
+        on_front: No other row is as good and cheaper, or better at no higher cost.
     """
 
     name: str

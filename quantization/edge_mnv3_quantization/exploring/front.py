@@ -38,7 +38,7 @@ class Knee(NamedTuple):
 
 
 def pareto_front(candidates: Sequence[Candidate]) -> list[int]:
-    """Finds the choices that no other one dominates: none is as good and cheaper, or better and no dearer.
+    """Finds the choices that no other dominates: none is as good and cheaper, or better at no higher cost.
 
     Returns:
         Places in order of cost; equal choices are all on the front or all off it.

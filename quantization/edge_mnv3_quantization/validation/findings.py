@@ -88,7 +88,7 @@ class BackgroundAssumed(Finding):
 
 @dataclass(frozen=True, slots=True)
 class InputDoubtful(Finding):
-    """A file that is fed otherwise than it says, or that takes no pixels."""
+    """A file that is fed other numbers than it says, or that takes no pixels."""
 
     NAME: ClassVar[str] = "input_doubtful"
     FAILS_GATE: ClassVar[bool] = False
@@ -115,9 +115,8 @@ class AtChance(FileFinding):
         low, high = self.agreement.ci95_percent
         cause = f"the labels, the preprocessing or the input range are not those of {self.path.name}"
         if self.which == "int8":
-            cause = (
-                f"where float is better, {self.path.name} is another model, is fed otherwise, or is broken"
-            )
+            other = f"{self.path.name} is another model, is fed other numbers, or is broken"
+            cause = f"where float is better, {other}"
         return (
             f"{self.which} is right no more often than by chance: {self.measure} "
             f"{self.agreement.percent:.2f} % (95 % interval {low:.2f} to {high:.2f}), by chance "
@@ -224,9 +223,9 @@ class FilesDisagree(Finding):
         if self.agreement.at_chance:
             return (
                 f"{share}, no more than by chance ({self.agreement.chance_percent:.2f} %): the int8 file was "
-                "not made from this float file, is fed otherwise, or is broken"
+                "not made from this float file, is fed other numbers, or is broken"
             )
-        return f"{share}: it is another model, is fed otherwise, or lost most in quantization"
+        return f"{share}: it is another model, is fed other numbers, or lost most in quantization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +324,7 @@ class Unlike(Finding):
     def _sentence(self) -> str:
         return (
             f"output '{self.output}' of int8 has little to do with float's: mean cosine similarity "
-            f"{self.cosine_mean:.3f}; it is another model, is fed otherwise, or is broken"
+            f"{self.cosine_mean:.3f}; it is another model, is fed other numbers, or is broken"
         )
 
 
