@@ -18,7 +18,9 @@ from app_contexts import app_context, app_output
 from edge_mnv3.core.process import run
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.model_facts import Task
+from edge_mnv3.packaging.android_project import android_project
 from edge_mnv3.packaging.app_context import AppContext
+from edge_mnv3.packaging.app_golden import golden_paths
 from edge_mnv3.packaging.app_sources import app_sources
 
 DOUBLES = Path(__file__).parent / "app_doubles"
@@ -56,6 +58,7 @@ OTHER_KINDS = {
     ),
 }
 OUTPUT_TASKS: tuple[Task, ...] = ("embedding", "classes")
+PROJECT_CODE = "app/src/main/kotlin/edgemnv3"
 COMPILE_TIMEOUT_S = 300.0
 # Java's second compiler takes longer than it saves in programs that end after seconds.
 SHORT_RUN = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
@@ -89,6 +92,37 @@ def write_sources(folder: Path, context: AppContext, preprocess_name: str) -> Pa
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     return folder
+
+
+def project_files(context: AppContext) -> dict[str, bytes]:
+    """An Android project; model, labels and golden files are but their names."""
+    names = [context.model_file, "labels.txt", *golden_paths(context)]
+    sources = app_sources(context, preprocess="slim")
+    return android_project(context, sources, {name: name.encode() for name in names})
+
+
+def write_projects(folder: Path) -> list[str]:
+    """Writes the activities of two projects, and Gradle's files of one as functions, for a compiler."""
+    written = []
+    for place, context in (("u8", context_of("uint8")), ("features", OTHER_KINDS["features"])):
+        text = project_files(context)[f"{PROJECT_CODE}/app/MainActivity.kt"].decode()
+        activity = folder / place / "MainActivity.kt"
+        activity.write_text(text.replace("edgemnv3.", f"edgemnv3.{place}."), encoding="utf-8")
+        written.append(str(activity))
+    for name, receiver, path in (
+        ("settings", "Settings", "settings.gradle.kts"),
+        ("rootBuild", "Project", "build.gradle.kts"),
+        ("appBuild", "Project", "app/build.gradle.kts"),
+    ):
+        lines = project_files(context_of("uint8"))[path].decode().splitlines()
+        imports = [line for line in lines if line.startswith("import ")]
+        rest = [line for line in lines if not line.startswith("import ")]
+        head = ["package edgemnv3.tests", "import org.gradle.*", *imports]
+        (folder / f"{name}.kt").write_text(
+            "\n".join([*head, f"fun {receiver}.{name}() {{", *rest, "}"]), encoding="utf-8"
+        )
+        written.append(str(folder / f"{name}.kt"))
+    return written
 
 
 def write_model(folder: Path, dtype: str, image: ImageShape = SQUARE) -> Path:

@@ -99,6 +99,11 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="Write the bundle here.  [default: the model's name + _bundle]",
 )
+@click.option(
+    "--android-project",
+    is_flag=True,
+    help="Put a whole Android project into apps/android_project, with its own copy of the model.",
+)
 @click.option("--zip", "as_zip", is_flag=True, help="Write one zip in place of a folder.")
 @click.option("--force", is_flag=True, help="Replace the output, and metadata that a model has already.")
 @json_option
@@ -114,6 +119,7 @@ def command(request: PackageRequest, as_json: bool) -> None:
     Examples:
       edge-mnv3 package out
       edge-mnv3 package out --validate validate.json --bench bench.json -o flowers.zip --zip
+      edge-mnv3 package out --android-project
       edge-mnv3 package flowers_int8.tflite --labels photos/ --name "My flowers" --license MIT
     """
     from edge_mnv3.stages.package import package

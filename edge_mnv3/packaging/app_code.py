@@ -114,6 +114,11 @@ def input_values(context: AppContext) -> dict[str, str]:
     }
 
 
+def reads_scores(context: AppContext) -> bool:
+    """Whether the sources are classifiers, whose one output needs no name."""
+    return context.kind in ("classes", "labels")
+
+
 def outputs_in_words(context: AppContext) -> str:
     """Lists the outputs for people."""
     return "; ".join(
@@ -124,15 +129,23 @@ def outputs_in_words(context: AppContext) -> str:
 
 
 def output_values(context: AppContext) -> dict[str, str]:
-    """Pieces that read all outputs by their names."""
+    """Pieces that read all outputs: of several, or of features, by their names."""
     outputs = context.outputs
+    names = ", ".join(f'"{each.facts.name}"' for each in outputs)
     return {
         "outputs_in_words": outputs_in_words(context),
-        "kotlin_output_names": ", ".join(f'"{each.facts.name}"' for each in outputs),
+        "kotlin_output_names": names,
+        "kotlin_create_outputs": "model.createOutputBuffers().also { buffers += it }"
+        if reads_scores(context)
+        else f"listOf({names}).map {{ name ->\n"
+        "                    model.createOutputBuffer(name).also { buffers += it }\n"
+        "                }",
+        "kotlin_run_model": "model.run(inputs, outputs)"
+        if reads_scores(context)
+        else f'model.run(mapOf("{context.input_name}" to inputs[0]), listOf({names}).zip(outputs).toMap())',
         "kotlin_read_outputs": "".join(
-            f'                "{each.facts.name}" to '
-            f"{_kotlin_numbers(each, f'outputs.getValue({chr(34)}{each.facts.name}{chr(34)})')},\n"
-            for each in outputs
+            f"                {_kotlin_numbers(each, f'outputs[{place}]')},\n"
+            for place, each in enumerate(outputs)
         ),
         "swift_read_outputs": "".join(
             f"    let output{place} = try interpreter.output(at: {place}).data\n"
@@ -149,7 +162,6 @@ def score_values(context: AppContext) -> dict[str, str]:
     has_thresholds = context.kind == "labels"
     thresholds = output.thresholds
     kotlin = f"        val THRESHOLDS = floatArrayOf({_numbers(thresholds, 'f', 12)})\n" if thresholds else ""
-    step = f"        const val SCORE_STEP = {output.scale!r}f\n" if output.dtype != "float32" else ""
     counts = ", count: Int = 5"
     if has_thresholds:
         doc = "The labels whose score lies above their threshold, best first; none where no label holds."
@@ -162,8 +174,6 @@ def score_values(context: AppContext) -> dict[str, str]:
         "kotlin_count_given": "" if has_thresholds else ", count",
         "kotlin_count_taken": "" if has_thresholds else ", count: Int",
         "kotlin_classify_doc": doc,
-        "kotlin_read_scores": f"val scores = {_kotlin_numbers(output, 'outputs[0]', 'SCORE_STEP')}",
-        "kotlin_constants": step + kotlin,
         "kotlin_thresholds": kotlin,
         "kotlin_choose": "            .filter { scores[it] > THRESHOLDS[it] }\n"
         "            .sortedByDescending { scores[it] }"
@@ -217,7 +227,7 @@ _CPP_PRINT_OUTPUTS = """    edge_mnv3::Model model(std::string(argv[1]) + "/");
 
 def program_values(context: AppContext) -> dict[str, str]:
     """Pieces of the C++ program."""
-    classifies = context.kind in ("classes", "labels")
+    classifies = reads_scores(context)
     prints = {
         "classes": "the five best answers, best first,",
         "labels": "the labels that hold, best first,",
@@ -232,12 +242,11 @@ def program_values(context: AppContext) -> dict[str, str]:
     }
 
 
-def _kotlin_numbers(output: AppOutput, buffer: str, scale: str | None = None) -> str:
-    step = scale or f"{output.scale!r}f"
+def _kotlin_numbers(output: AppOutput, buffer: str) -> str:
     if output.dtype == "float32":
         return f"{buffer}.readFloat()"
     stored = "(q[it].toInt() and 0xFF)" if output.dtype == "uint8" else "q[it]"
-    real = f"({stored} - ({output.zero_point})) * {step}"
+    real = f"({stored} - ({output.zero_point})) * {output.scale!r}f"
     return f"{buffer}.readInt8().let {{ q -> FloatArray(q.size) {{ {real} }} }}"
 
 

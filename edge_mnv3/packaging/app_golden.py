@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_mnv3.packaging.app_code import reads_scores
 from edge_mnv3.packaging.app_context import AppContext, AppOutput
 from edge_mnv3.packaging.golden import GOLDEN_FOLDER, image_file, output_file
 
@@ -9,10 +10,10 @@ from edge_mnv3.packaging.golden import GOLDEN_FOLDER, image_file, output_file
 def golden_values(context: AppContext) -> dict[str, str]:
     """Pieces that compare answers with the golden ones, within what the bundle allows under XNNPACK."""
     first = context.outputs[0].facts.name
-    classifies = context.kind in ("classes", "labels")
-    several = len(context.outputs) > 1
+    classifies = reads_scores(context)
     places = [
-        (output, _stem(context, place if several else None)) for place, output in enumerate(context.outputs)
+        (output, _stem(context, place))
+        for output, place in zip(context.outputs, _places(context), strict=True)
     ]
     read = f'read("image_$number.{_extension(context)}")'
     return {
@@ -42,6 +43,24 @@ def golden_values(context: AppContext) -> dict[str, str]:
             for output, stem in places
         ),
     }
+
+
+def golden_paths(context: AppContext) -> list[str]:
+    """Lists the files of the bundle that the golden tests read: the images, and this model's answers."""
+    return [
+        path
+        for index in range(context.golden_count)
+        for path in (
+            image_file(index, grey=context.image.is_grey),
+            *(output_file(context.model_file, index, place=place) for place in _places(context)),
+        )
+    ]
+
+
+def _places(context: AppContext) -> list[int | None]:
+    """Numbers of the outputs in the names of their golden files; the only one has none."""
+    count = len(context.outputs)
+    return list(range(count)) if count > 1 else [None]
 
 
 def _extension(context: AppContext) -> str:

@@ -8,24 +8,18 @@ from __future__ import annotations
 
 import math
 import re
-import string
-from importlib import resources
 from typing import NamedTuple, get_args
 
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results.images import ImageShape
-from edge_mnv3.packaging import app_code
+from edge_mnv3.packaging import android_versions, app_code
 from edge_mnv3.packaging.apis import DTYPES
 from edge_mnv3.packaging.app_context import AppContext, AppKind
 from edge_mnv3.packaging.app_golden import golden_values
+from edge_mnv3.packaging.templates import filled
 
-TEMPLATES = "app_templates"
 _FILE_NAME = re.compile(r"[A-Za-z0-9._-]+")
-
-
-class _Template(string.Template):
-    delimiter = "%%"
 
 
 class Crop(NamedTuple):
@@ -94,6 +88,7 @@ SOURCES = (
     _Source("android/Preprocessing.kt", "Kotlin: the image's pixels as the model wants them", _ALL),
     _Source("android/Frame.kt", "Kotlin: bitmaps of any configuration, rotation, EXIF orientation", _ALL),
     _Source("android/CameraFrame.kt", "Kotlin: frames of CameraX", _ALL),
+    _Source("android/Photo.kt", "Kotlin: photographs by their address, upright", _ALL),
     _Source("android/Classification.kt", "Kotlin: one answer", _ALL, _SCORES),
     _Source("android/Similarity.kt", "Kotlin: how alike two embeddings are", _ALL, _EMBEDDING),
     _Source("android/test/GoldenTest.kt", "Kotlin: an instrumented test with the golden images", _ALL),
@@ -122,10 +117,10 @@ SOURCES = (
 
 # The library that a source needs, as a line of the build.
 _GRADLE = {
-    "LiteRt": 'implementation("com.google.ai.edge.litert:litert:2.3.0")',
-    "LiteRtCompiled": 'implementation("com.google.ai.edge.litert:litert-gpu:2.3.0")',
-    "Camera": 'implementation("androidx.camera:camera-core:1.5.3")',
-    "MediaPipe": 'implementation("com.google.mediapipe:tasks-vision:1.0.0")',
+    "LiteRt": android_versions.implementation(android_versions.LITERT),
+    "LiteRtCompiled": android_versions.implementation(android_versions.LITERT_GPU),
+    "Camera": android_versions.implementation(android_versions.CAMERA),
+    "MediaPipe": android_versions.implementation(android_versions.MEDIAPIPE),
 }
 _PODS = {
     "TensorFlowLite": "pod 'TensorFlowLiteSwift', '~> 2.14'",
@@ -171,17 +166,12 @@ def app_sources(context: AppContext, *, preprocess: str) -> dict[str, str]:
     _check(context)
     sources = [source for source in SOURCES if _takes(source, context)]
     values = _values(context, crop(preprocess, context.image), sources)
-    return {path: _fill(path, values) for path in ("README.md", *(source.path for source in sources))}
+    return {path: filled(path, values) for path in ("README.md", *(source.path for source in sources))}
 
 
 def _takes(source: _Source, context: AppContext) -> bool:
     typed = context.dtypes <= set(source.dtypes) and context.kind in source.kinds
     return typed and (source.takes_grey or not context.image.is_grey)
-
-
-def _fill(path: str, values: dict[str, str]) -> str:
-    folder = resources.files("edge_mnv3.packaging") / TEMPLATES
-    return _Template(folder.joinpath(*path.split("/")).read_text(encoding="utf-8")).substitute(values)
 
 
 def _check(context: AppContext) -> None:
@@ -216,6 +206,7 @@ def _values(context: AppContext, box: Crop, sources: list[_Source]) -> dict[str,
         "box_right": box.right,
         "box_lower": box.lower,
         "gradle_dependencies": _libraries(sources, _GRADLE, "    ", "//"),
+        "min_sdk": str(android_versions.MIN_SDK),
         "pods": _libraries(sources, _PODS, "  ", "#"),
         **_readme_values(context),
         **_swift_package_values(context, sources),
@@ -250,7 +241,7 @@ def _readme_values(context: AppContext) -> dict[str, str]:
         "intro": intro,
         "output_dtype": " and ".join(given),
         "files": f"{', '.join(files[:-1])} and {files[-1]} go" if len(files) > 1 else f"{files[0]} goes",
-        "companions": "`Classification`, " if context.kind in ("classes", "labels") else "",
+        "companions": "`Classification`, " if app_code.reads_scores(context) else "",
         "answers": answers.format(
             labels=first.labels_file,
             count=first.count,

@@ -27,6 +27,7 @@ from edge_mnv3.core.results.stated import Provenance
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.versions import versions
 from edge_mnv3.packaging import evidence
+from edge_mnv3.packaging.android_project import android_project
 from edge_mnv3.packaging.app_sources import app_sources
 from edge_mnv3.packaging.bundle import check_output, write_bundle, zip_bundle
 from edge_mnv3.packaging.labels import IMAGENET, LABELS_LICENSE_FILE, Labels, imagenet_labels_license
@@ -54,6 +55,7 @@ from edge_mnv3.stages.packaged_models import (
 )
 
 APPS_FOLDER = "apps"
+PROJECT_FOLDER = f"{APPS_FOLDER}/android_project"
 PUBLISHED_WEIGHTS_LICENSE = "Apache-2.0"
 
 
@@ -81,6 +83,8 @@ class PackageRequest(Request):
         benches: JSON results of `bench`, on this machine or on phones.
         golden: Images for the golden vectors, a location for `open_images`; None for synthetic ones.
         output: Folder or zip; None for a name made of the model's.
+        android_project: Put a whole Android project for the first model into the bundle, with its own copies
+            of the model and the golden files.
         as_zip: Write one zip in place of a folder.
         force: Replace the output, and metadata that a model has.
     """
@@ -101,6 +105,7 @@ class PackageRequest(Request):
     benches: Sequence[AnyPath] = ()
     golden: AnyPath | None = None
     output: AnyPath | None = None
+    android_project: bool = False
     as_zip: bool = False
     force: bool = False
 
@@ -156,6 +161,9 @@ def package(request: PackageRequest, reporter: Reporter = SILENT) -> PackageResu
         files |= parts
     measured = models[0].accuracy or models[0].comparison
     sources = app_sources(context, preprocess=preprocess if measured is None else measured.preprocess)
+    if request.android_project:
+        project = android_project(context, sources, files)
+        files |= {f"{PROJECT_FOLDER}/{name}": content for name, content in project.items()}
     files |= {f"{APPS_FOLDER}/{name}": text.encode() for name, text in sources.items()}
     manifest = _manifest(inputs, models, first)
     files[CARD_FILE] = model_card(manifest).encode()

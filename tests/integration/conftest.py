@@ -17,6 +17,7 @@ from app_compiling import (
     OTHER_KINDS,
     SHORT_RUN,
     context_of,
+    write_projects,
     write_sources,
 )
 from edge_mnv3.core.process import run as run_process
@@ -102,6 +103,7 @@ def kotlin_classes(kotlin_home: Path, tmp_path_factory: pytest.TempPathFactory) 
                 text.replace("package edgemnv3\n", f"package edgemnv3.{place}\n", 1), encoding="utf-8"
             )
             files.append(str(path))
+    files += write_projects(folder)
     done = run_process(
         ["java", *SHORT_RUN, "-cp", str(kotlin_home / "lib" / "kotlin-compiler.jar"),
          "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", "-kotlin-home", str(kotlin_home),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageOps
 
-from app_compiling import RUN_TIMEOUT_S, SHORT_RUN, SQUARE, picture, write_model
+from app_compiling import FEATURES, RUN_TIMEOUT_S, SHORT_RUN, SQUARE, picture, write_model
 from edge_mnv3.core.process import run
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3_calibration_data.preprocess import preprocess
@@ -39,6 +39,42 @@ def of_yuv(luma: npt.NDArray[Any], blueness: npt.NDArray[Any], redness: npt.NDAr
 
 
 FRAME_WIDTH, FRAME_HEIGHT, CROP = 46, 34, (2, 4, 45, 33)
+
+SAID = [
+    "refused IllegalArgumentException: a bitmap of ALPHA_8 has no colours",
+    "refused IllegalArgumentException: rotation by 45 degrees: expected a multiple of 90",
+    "refused IllegalArgumentException: EXIF orientation 9: expected 0 to 8",
+    "refused IllegalArgumentException: 3 pixels for an image of 2 x 2",
+    "refused IllegalArgumentException: camera image of format 256: expected YUV_420_888 or RGBA_8888",
+    "refused IllegalArgumentException: a crop of 2,4 to 999,33 in a camera image of 46 x 34",
+    "refused IllegalArgumentException: 2 bytes, expected 3072",
+    "refused IllegalStateException: the model is closed",
+    "log edgemnv3 no GPU for uint8.tflite, it runs on the CPU: "
+    "com.google.ai.edge.litert.LiteRtException: no GPU here",
+    "runs on CPU",
+    "told no GPU here",
+    "runs on CPU",
+    "'' runs on GPU, then on GPU, 1 open",
+    "told no room for buffers",
+    "'buffers' runs on CPU, then on CPU, 1 open",
+    "told the GPU hangs",
+    "'run' runs on CPU, then on CPU, 1 open",
+    "told the GPU answers a black image otherwise than the CPU",
+    "'other 1' runs on CPU, then on CPU, 1 open",
+    "told the GPU answers noise otherwise than the CPU",
+    "'other 2' runs on CPU, then on CPU, 1 open",
+    "told the GPU hangs",
+    "'run 4' runs on GPU, then on CPU, 1 open",
+    "told the GPU gave numbers that are not finite",
+    "runs on CPU",
+    "told the GPU answers image_07.rgb otherwise than the CPU",
+    "told the GPU hangs",
+    "features run on CPU",
+    "refused IllegalArgumentException: 3 bytes, expected 3072",
+    "told 3 bytes, expected 3072",
+    "runs on CPU",
+    "refused IllegalArgumentException: NPU: expected CPU or GPU",
+]
 
 
 def write_frames(folder: Path) -> dict[str, npt.NDArray[Any]]:
@@ -78,6 +114,8 @@ def test_kotlin_reads_cameras_and_bitmaps_of_any_kind(
     model = open_model(write_model(tmp_path, "uint8"))
     raw = model.run(preprocess(image, name="slim", shape=SQUARE))
     (tmp_path / "uint8.tflite.output").write_bytes(raw.tobytes())
+    (tmp_path / "float32.tflite.output").write_bytes(np.arange(5, dtype=np.float32).tobytes())
+    (tmp_path / "features.tflite.features.output").write_bytes(np.array(FEATURES, np.float32).tobytes())
     expected = write_frames(tmp_path)
     classpath = os.pathsep.join((str(kotlin_classes), str(kotlin_home / "lib" / "kotlin-stdlib.jar")))
     done = run(
@@ -99,24 +137,4 @@ def test_kotlin_reads_cameras_and_bitmaps_of_any_kind(
         turned.info["exif"] = exif.tobytes()
         upright = ImageOps.exif_transpose(turned)
         assert (tmp_path / f"exif{orientation}.rgb").read_bytes() == upright.tobytes(), orientation
-    assert done.stdout.splitlines() == [
-        "refused IllegalArgumentException: a bitmap of ALPHA_8 has no colours",
-        "refused IllegalArgumentException: rotation by 45 degrees: expected a multiple of 90",
-        "refused IllegalArgumentException: EXIF orientation 9: expected 0 to 8",
-        "refused IllegalArgumentException: 3 pixels for an image of 2 x 2",
-        "refused IllegalArgumentException: camera image of format 256: expected YUV_420_888 or RGBA_8888",
-        "refused IllegalArgumentException: a crop of 2,4 to 999,33 in a camera image of 46 x 34",
-        "refused IllegalArgumentException: 2 bytes, expected 3072",
-        "refused IllegalStateException: this classifier is closed",
-        "log edgemnv3 no GPU for uint8.tflite, it runs on the CPU: "
-        "com.google.ai.edge.litert.LiteRtException: no GPU here",
-        "runs on CPU",
-        "told no GPU here",
-        "runs on CPU",
-        "told no room for buffers",
-        "runs on CPU, 1 open",
-        "told the GPU hangs",
-        "runs on CPU, 1 open",
-        "runs on GPU",
-        "refused IllegalArgumentException: NPU: expected CPU or GPU",
-    ]
+    assert done.stdout.splitlines() == SAID

@@ -17,7 +17,8 @@ from edge_mnv3.core.choices import PreprocessName
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.packaging.app_context import AppContext, AppKind
-from edge_mnv3.packaging.app_sources import SOURCES, TEMPLATES, app_sources, crop
+from edge_mnv3.packaging.app_sources import SOURCES, app_sources, crop
+from edge_mnv3.packaging.templates import FOLDER
 from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from examples_count import ANY_CHARACTER, examples
 
@@ -77,7 +78,9 @@ def test_labels_hold_above_their_threshold() -> None:
 def test_outputs_are_read_by_their_names() -> None:
     sources = app_sources(contexts("float32")["outputs"], preprocess="slim")
     assert 'val OUTPUTS = listOf("kind", "features")' in sources["android/LiteRtModel.kt"]
-    assert '"features" to outputs.getValue("features").readFloat()' in sources["android/LiteRtModel.kt"]
+    compiled = sources["android/LiteRtCompiled.kt"]
+    assert 'outputs = listOf("kind", "features").map { name ->' in compiled
+    assert "outputs[0].readFloat(),\n                outputs[1].readFloat(),\n" in compiled
     assert 'results["features"] = output1' in sources["ios/TensorFlowLiteModel.swift"]
     assert '{"features", kLiteRtElementTypeFloat32, {1, 5}, 1.0f, 0}' in sources["cpp/model.h"]
     assert "| `kind`" in sources["README.md"]
@@ -112,7 +115,7 @@ def test_swift_reads_frames_by_the_matrix_that_they_state() -> None:
 
 
 def test_each_template_file_is_one_source() -> None:
-    folder = resources.files("edge_mnv3.packaging") / TEMPLATES
+    folder = resources.files("edge_mnv3.packaging") / FOLDER
     written = {"README.md"}
     for part in ("android", "ios", "cpp"):
         written |= {f"{part}/{file.name}" for file in (folder / part).iterdir() if file.is_file()}
@@ -135,8 +138,9 @@ def test_size_files_and_numbers_are_the_models_own() -> None:
     assert 'const val MODEL_FILE = "my-1.0_int8.tflite"' in kotlin
     assert 'const val LABELS_FILE = "labels.txt"' in kotlin
     assert "const val CLASS_COUNT = 7" in kotlin
-    assert "const val SCORE_STEP = 0.00390625f" in kotlin
-    assert "inputs[0].writeInt8(pixels)" in kotlin
+    compiled = sources["android/LiteRtCompiled.kt"]
+    assert "((q[it].toInt() and 0xFF) - (0)) * 0.00390625f" in compiled
+    assert "inputs[0].writeInt8(pixels)" in compiled
     assert (
         "const val WIDTH = 128\n    const val HEIGHT = 96\n    const val CHANNELS = 3"
         in sources["android/Preprocessing.kt"]
@@ -185,7 +189,7 @@ def test_grey_models_have_no_colour_apis() -> None:
 def test_float_input_is_normalized() -> None:
     sources = app_sources(app_context("float32"), preprocess="slim")
     assert "(byte - 127.5) / 127.5" in sources["README.md"]
-    assert "- 127.5f) / 127.5f" in sources["android/LiteRtClassifier.kt"]
+    assert "- 127.5f) / 127.5f" in sources["android/LiteRtCompiled.kt"]
     assert "(Float($0) - 127.5) / 127.5" in sources["ios/TensorFlowLiteClassifier.swift"]
     assert "(pixels[i] - 127.5f) / 127.5f" in sources["cpp/model.h"]
 
@@ -246,7 +250,7 @@ def test_no_name_leaves_its_comment(name: str) -> None:
 
 
 def test_all_values_are_used() -> None:
-    folder = resources.files("edge_mnv3.packaging") / TEMPLATES
+    folder = resources.files("edge_mnv3.packaging") / FOLDER
     used = set()
     for path in ALL:
         text = folder.joinpath(*path.split("/")).read_text(encoding="utf-8")

@@ -45,7 +45,7 @@ private fun cameraImage(folder: File, words: List<String>): ImageProxy {
     )
 }
 
-private fun write(file: File, frame: Frame) {
+internal fun write(file: File, frame: Frame) {
     val argb = frame.argb
     file.writeBytes(ByteArray(argb.size * 3) { (argb[it / 3] shr (16 - 8 * (it % 3))).toByte() })
 }
@@ -119,15 +119,44 @@ private fun threads(frame: Frame, context: android.content.Context) {
 private fun gpu(folder: File, frame: Frame, context: android.content.Context) {
     LiteRtClassifier(context, Accelerator.GPU).use { println("runs on ${it.accelerator}") }
     LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") }).use { println("runs on ${it.accelerator}") }
-    for (fault in listOf("buffers", "run")) {
+    val wanted = LiteRtClassifier(context).use { it.classify(frame) }
+    // Two runs are of the images that the GPU is held against.
+    for (fault in listOf("", "buffers", "run", "other 1", "other 2", "run 4")) {
         File(folder, "gpu").writeText(fault)
         LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") }).use {
-            println("runs on ${it.accelerator}, ${CompiledModel.open} open")
-            check(it.classify(frame).size == 5)
+            val first = it.accelerator
+            repeat(3) { _ -> check(it.classify(frame) == wanted) }
+            println("'$fault' runs on $first, then on ${it.accelerator}, ${CompiledModel.open} open")
         }
+        check(CompiledModel.open == 0)
     }
-    File(folder, "gpu").writeText("")
-    LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") }).use { println("runs on ${it.accelerator}") }
+    File(folder, "gpu").writeText("other 3 nan")
+    edgemnv3.f32.LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") }).use {
+        check(it.scores(ByteArray(FLOAT_PIXELS)).all { score -> score.isFinite() })
+        println("runs on ${it.accelerator}")
+    }
+    golden(folder, context)
     File(folder, "gpu").delete()
     println("refused ${refused { LiteRtClassifier(context, Accelerator.NPU).close() }}")
+}
+
+private const val FLOAT_PIXELS =
+    edgemnv3.f32.Preprocessing.HEIGHT * edgemnv3.f32.Preprocessing.WIDTH * edgemnv3.f32.Preprocessing.CHANNELS
+
+/** With golden images in the assets, the GPU is held against those; features fall back too. */
+private fun golden(folder: File, context: android.content.Context) {
+    val images = File(folder, "golden").apply { mkdir() }
+    File(images, "image_07.rgb").writeBytes(ByteArray(Preprocessing.HEIGHT * Preprocessing.WIDTH * 3) { 7 })
+    File(images, "u8_07.bin").writeBytes(ByteArray(5))
+    File(folder, "gpu").writeText("other 1")
+    LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") }).close()
+    File(folder, "gpu").writeText("run")
+    edgemnv3.features.LiteRtModel(context, Accelerator.GPU, { println("told ${it.message}") }).use {
+        println("features run on ${it.accelerator}")
+        println("refused ${refused { it.runPixels(ByteArray(3)) }}")
+    }
+    File(images, "image_07.rgb").writeBytes(ByteArray(3))
+    File(folder, "gpu").writeText("")
+    LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") }).use { println("runs on ${it.accelerator}") }
+    images.deleteRecursively()
 }

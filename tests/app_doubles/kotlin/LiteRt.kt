@@ -39,10 +39,13 @@ class TensorBuffer internal constructor(internal var bytes: ByteArray) : AutoClo
 
 /**
  * Writes its input beside the model as MODEL.input, and answers what is in MODEL.output. There is a GPU where there is
- * a file gpu, which says what fails on it: buffers, run, or nothing.
+ * a file gpu, which says what fails on it: buffers; run; run N, from the Nth run on; other N and other N nan, whose answers
+ * are others from the Nth run on; or nothing.
  */
 class CompiledModel private constructor(private val model: File, private val fault: String) : AutoCloseable {
     @Volatile private var running = false
+    private val words = fault.split(" ")
+    private var runs = 0
 
     class Options(val accelerators: Set<Accelerator>) {
         constructor(vararg accelerators: Accelerator) : this(setOf(*accelerators))
@@ -69,6 +72,7 @@ class CompiledModel private constructor(private val model: File, private val fau
     /** As below, with what is in MODEL.NAME.output for each output. */
     fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String? = null) {
         require(signature == null)
+        if (fault == "run") throw LiteRtException("the GPU hangs")
         File("$model.input").writeBytes(inputs.getValue("image").bytes)
         outputs.forEach { (name, buffer) -> buffer.bytes = File("$model.$name.output").readBytes() }
     }
@@ -77,11 +81,18 @@ class CompiledModel private constructor(private val model: File, private val fau
     fun run(inputs: List<TensorBuffer>, outputs: List<TensorBuffer>, signatureIndex: Int = 0) {
         require(signatureIndex == 0)
         check(!running) { "two threads at a time" }
-        if (fault == "run") throw LiteRtException("the GPU hangs")
+        val fails = ++runs >= (words.getOrNull(1)?.toInt() ?: 1)
+        if (fails && words[0] == "run") throw LiteRtException("the GPU hangs")
         running = true
         File("$model.input").writeBytes(inputs[0].bytes)
-        outputs[0].bytes = File("$model.output").readBytes()
+        val answer = File("$model.output").readBytes()
+        outputs[0].bytes = if (fails && words[0] == "other") other(answer) else answer
         running = false
+    }
+
+    private fun other(answer: ByteArray): ByteArray {
+        if (words.getOrNull(2) != "nan") return ByteArray(answer.size)
+        return answer.copyOf().also { ByteBuffer.wrap(it).order(ByteOrder.LITTLE_ENDIAN).putFloat(0, Float.NaN) }
     }
 
     override fun close() {

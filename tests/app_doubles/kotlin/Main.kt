@@ -10,6 +10,7 @@ fun main(arguments: Array<String>) {
     val folder = File(arguments[0])
     val context = Context(AssetManager(folder))
     if (File(folder, "features").isDirectory) return golden(folder)
+    if (File(folder, "photo.ppm").exists()) return project(folder)
     val bitmap = readPpm(File(folder, "image.ppm"))
     if (File(folder, "frames.txt").exists()) return frames(folder, bitmap, context)
     edgemnv3.u8.LiteRtClassifier(context).use { classifier ->

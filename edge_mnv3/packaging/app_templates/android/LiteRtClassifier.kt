@@ -8,8 +8,9 @@ import com.google.ai.edge.litert.Accelerator
 /**
  * Classifier "%%{name}" with LiteRT's CompiledModel, on the CPU or the GPU.
  *
- * Needs %%{model_file} and %%{labels_file} in src/main/assets. Any threads may share it: one is served after
- * the other. After close() it refuses to answer. The accuracy was measured on the CPU; a GPU rounds otherwise.
+ * Needs %%{model_file} and %%{labels_file} in src/main/assets. Making it takes time: not on the main thread. Any threads
+ * may share it: one is served after the other. After close() it refuses to answer. The accuracy was measured on the CPU;
+ * a GPU rounds otherwise.
  */
 class LiteRtClassifier(
     context: Context,
@@ -23,14 +24,10 @@ class LiteRtClassifier(
     }
 
     private val compiled = LiteRtCompiled(context.assets, MODEL_FILE, accelerator, onFallback)
-    private val model = compiled.model
-    private val inputs = model.createInputBuffers()
-    private val outputs = model.createOutputBuffers()
-    private val lock = Any()
-    private var closed = false
 
-    /** What it runs on: the CPU where the GPU was wanted and could not run the model. */
-    val accelerator: Accelerator = compiled.accelerator
+    /** What it runs on now: the CPU where the GPU was wanted and could not run the model, or failed since. */
+    val accelerator: Accelerator
+        get() = compiled.accelerator
 
     /** %%{kotlin_classify_doc} */
     fun classify(bitmap: Bitmap%%{kotlin_count}): List<Classification> =
@@ -41,16 +38,7 @@ class LiteRtClassifier(
         chosen(scores(Preprocessing.pixels(frame))%%{kotlin_count_given})
 
     /** The scores of all classes for HEIGHT × WIDTH × CHANNELS bytes, as Preprocessing gives them. */
-    fun scores(pixels: ByteArray): FloatArray {
-        Preprocessing.check(pixels)
-        synchronized(lock) {
-            check(!closed) { "this classifier is closed" }
-            %%{kotlin_write_input}
-            model.run(inputs, outputs)
-            %%{kotlin_read_scores}
-            return scores
-        }
-    }
+    fun scores(pixels: ByteArray): FloatArray = compiled.run(pixels)[0]
 
     private fun chosen(scores: FloatArray%%{kotlin_count_taken}): List<Classification> =
         scores.indices
@@ -58,17 +46,11 @@ class LiteRtClassifier(
             .map { Classification(labels[it], scores[it]) }
 
     /** Waits for an answer that is being made; may be called twice. */
-    override fun close() = synchronized(lock) {
-        if (!closed) {
-            closed = true
-            (inputs + outputs).forEach { it.close() }
-            model.close()
-        }
-    }
+    override fun close() = compiled.close()
 
     private companion object {
         const val MODEL_FILE = "%%{model_file}"
         const val LABELS_FILE = "%%{labels_file}"
         const val CLASS_COUNT = %%{class_count}
-%%{kotlin_constants}    }
+%%{kotlin_thresholds}    }
 }

@@ -4,53 +4,154 @@ import android.content.res.AssetManager
 import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
 import com.google.ai.edge.litert.TensorBuffer
+import java.util.Random
+import kotlin.math.abs
 
 /**
- * A compiled model, and what it runs on.
+ * A compiled model with its buffers, and what it runs on. One thread is served after the other.
  *
- * Where the GPU is wanted, it runs the model on a black image first. If it cannot, [onFallback] is told why, and the
- * CPU runs the model.
+ * Where the GPU is wanted, it must first answer as the CPU does, see [gpuThatAnswersAsTheCpu]. Where it does not, and
+ * where it fails at any time later, [onFallback] is told why, and the CPU runs the model from then on, that image
+ * included.
  */
 internal class LiteRtCompiled(
-    assets: AssetManager,
-    file: String,
+    private val assets: AssetManager,
+    private val file: String,
     wanted: Accelerator,
-    onFallback: (Exception) -> Unit,
-) {
-    val accelerator: Accelerator
-    val model: CompiledModel
+    private val onFallback: (Exception) -> Unit,
+) : AutoCloseable {
+    private val lock = Any()
+    private var loaded: Loaded? = null
+
+    /** What it runs on now: the CPU where the GPU was wanted and could not run the model. */
+    @Volatile
+    var accelerator: Accelerator = Accelerator.CPU
+        private set
 
     init {
         require(wanted == Accelerator.CPU || wanted == Accelerator.GPU) { "$wanted: expected CPU or GPU" }
-        val onGpu = if (wanted == Accelerator.GPU) {
+        if (wanted == Accelerator.GPU) {
             try {
-                triedOnGpu(assets, file)
+                use(gpuThatAnswersAsTheCpu())
             } catch (error: Exception) {
+                use(Loaded(assets, file, Accelerator.CPU))
                 onFallback(error)
-                null
             }
         } else {
-            null
+            use(Loaded(assets, file, Accelerator.CPU))
         }
-        accelerator = if (onGpu == null) Accelerator.CPU else Accelerator.GPU
-        model = onGpu ?: CompiledModel.create(assets, file, CompiledModel.Options(Accelerator.CPU))
     }
 
-    private fun triedOnGpu(assets: AssetManager, file: String): CompiledModel {
-        val model = CompiledModel.create(assets, file, CompiledModel.Options(Accelerator.GPU))
-        val buffers = mutableListOf<TensorBuffer>()
-        var runs = false
-        try {
-            val inputs = model.createInputBuffers().also { buffers += it }
-            val outputs = model.createOutputBuffers().also { buffers += it }
-            val pixels = ByteArray(Preprocessing.HEIGHT * Preprocessing.WIDTH * Preprocessing.CHANNELS)
-            %%{kotlin_write_input}
-            model.run(inputs, outputs)
-            runs = true
-        } finally {
-            buffers.forEach { it.close() }
-            if (!runs) model.close()
+    /** All outputs as real numbers, for HEIGHT × WIDTH × CHANNELS bytes as Preprocessing gives them. */
+    fun run(pixels: ByteArray): List<FloatArray> {
+        Preprocessing.check(pixels)
+        synchronized(lock) {
+            val used = checkNotNull(loaded) { "the model is closed" }
+            if (used.accelerator == Accelerator.CPU) return used.run(pixels)
+            val failure = try {
+                val answers = used.run(pixels)
+                if (answers.all { numbers -> numbers.all { it.isFinite() } }) return answers
+                IllegalStateException("the GPU gave numbers that are not finite")
+            } catch (error: Exception) {
+                error
+            }
+            loaded = null
+            used.closeQuietly()
+            use(Loaded(assets, file, Accelerator.CPU))
+            onFallback(failure)
+            return checkNotNull(loaded) { "the model is closed" }.run(pixels)
         }
-        return model
+    }
+
+    /** Waits for an answer that is being made; may be called twice. */
+    override fun close() = synchronized(lock) {
+        val used = loaded
+        loaded = null
+        used?.close() ?: Unit
+    }
+
+    private fun use(made: Loaded) {
+        loaded = made
+        accelerator = made.accelerator
+    }
+
+    /**
+     * Holds the GPU's answers against the CPU's on this device: for the images in assets/golden, where the app has them
+     * (the bundle's golden/image_*), and otherwise for a black image and one of noise.
+     */
+    private fun gpuThatAnswersAsTheCpu(): Loaded {
+        val gpu = Loaded(assets, file, Accelerator.GPU)
+        var same = false
+        try {
+            Loaded(assets, file, Accelerator.CPU).use { cpu ->
+                for ((name, pixels) in probes()) {
+                    val pairs = cpu.run(pixels).zip(gpu.run(pixels))
+                    for ((golden, answer) in pairs) check(near(golden, answer)) { "the GPU answers $name otherwise than the CPU" }
+                }
+            }
+            same = true
+        } finally {
+            if (!same) gpu.closeQuietly()
+        }
+        return gpu
+    }
+
+    private fun probes(): List<Pair<String, ByteArray>> {
+        val names = assets.list("golden").orEmpty().filter { it.startsWith("image_") }.sorted()
+        val golden = names.map { name -> Pair(name, assets.open("golden/$name").use { it.readBytes() }) }
+        golden.forEach { (_, pixels) -> Preprocessing.check(pixels) }
+        val black = ByteArray(Preprocessing.HEIGHT * Preprocessing.WIDTH * Preprocessing.CHANNELS)
+        val noise = black.copyOf().also { Random(0).nextBytes(it) }
+        return golden.ifEmpty { listOf(Pair("a black image", black), Pair("noise", noise)) }
+    }
+
+    private fun near(golden: FloatArray, answer: FloatArray): Boolean {
+        val room = GPU_ROOM * (golden.maxOfOrNull { abs(it) } ?: 0f)
+        // Not a number is near to nothing.
+        return golden.size == answer.size && golden.indices.all { abs(golden[it] - answer[it]) <= room }
+    }
+
+    /** A model on one accelerator, with the buffers of its input and outputs. */
+    private class Loaded(assets: AssetManager, file: String, val accelerator: Accelerator) : AutoCloseable {
+        private val model = CompiledModel.create(assets, file, CompiledModel.Options(accelerator))
+        private val buffers = mutableListOf<TensorBuffer>()
+        private val inputs: List<TensorBuffer>
+        private val outputs: List<TensorBuffer>
+
+        init {
+            try {
+                inputs = model.createInputBuffers().also { buffers += it }
+                outputs = %%{kotlin_create_outputs}
+            } catch (error: Exception) {
+                closeQuietly()
+                throw error
+            }
+        }
+
+        fun run(pixels: ByteArray): List<FloatArray> {
+            %%{kotlin_write_input}
+            %%{kotlin_run_model}
+            return listOf(
+%%{kotlin_read_outputs}            )
+        }
+
+        override fun close() {
+            buffers.forEach { it.close() }
+            model.close()
+        }
+
+        /** After a failure, which must not be hidden by another one. */
+        fun closeQuietly() {
+            try {
+                close()
+            } catch (_: Exception) {
+                // What failed before is told.
+            }
+        }
+    }
+
+    private companion object {
+        /** How far the GPU's numbers may be from the CPU's, as a share of the largest of them: it rounds to 16 bits. */
+        const val GPU_ROOM = 0.1f
     }
 }

@@ -8,8 +8,8 @@ import com.google.ai.edge.litert.Accelerator
 /**
  * Model "%%{name}" with LiteRT's CompiledModel, on the CPU or the GPU: its outputs by their names.
  *
- * Needs %%{model_file} in src/main/assets. Any threads may share it: one is served after the other. After
- * close() it refuses to answer.
+ * Needs %%{model_file} in src/main/assets. Making it takes time: not on the main thread. Any threads may share it: one is
+ * served after the other. After close() it refuses to answer.
  */
 class LiteRtModel(
     context: Context,
@@ -17,14 +17,10 @@ class LiteRtModel(
     onFallback: (Exception) -> Unit = { Log.w("edgemnv3", "no GPU for $MODEL_FILE, it runs on the CPU: $it") },
 ) : AutoCloseable {
     private val compiled = LiteRtCompiled(context.assets, MODEL_FILE, accelerator, onFallback)
-    private val model = compiled.model
-    private val inputs = model.createInputBuffers()
-    private val outputs = OUTPUTS.associateWith { model.createOutputBuffer(it) }
-    private val lock = Any()
-    private var closed = false
 
-    /** What it runs on: the CPU where the GPU was wanted and could not run the model. */
-    val accelerator: Accelerator = compiled.accelerator
+    /** What it runs on now: the CPU where the GPU was wanted and could not run the model, or failed since. */
+    val accelerator: Accelerator
+        get() = compiled.accelerator
 
     /**
      * The outputs for an upright bitmap by their names, each row by row with channels last.
@@ -37,29 +33,13 @@ class LiteRtModel(
     fun run(frame: Frame): Map<String, FloatArray> = runPixels(Preprocessing.pixels(frame))
 
     /** As above, for HEIGHT × WIDTH × CHANNELS bytes, as Preprocessing gives them. */
-    fun runPixels(pixels: ByteArray): Map<String, FloatArray> {
-        Preprocessing.check(pixels)
-        synchronized(lock) {
-            check(!closed) { "this model is closed" }
-            %%{kotlin_write_input}
-            model.run(mapOf(INPUT to inputs[0]), outputs)
-            return mapOf(
-%%{kotlin_read_outputs}            )
-        }
-    }
+    fun runPixels(pixels: ByteArray): Map<String, FloatArray> = OUTPUTS.zip(compiled.run(pixels)).toMap()
 
     /** Waits for an answer that is being made; may be called twice. */
-    override fun close() = synchronized(lock) {
-        if (!closed) {
-            closed = true
-            (inputs + outputs.values).forEach { it.close() }
-            model.close()
-        }
-    }
+    override fun close() = compiled.close()
 
     private companion object {
         const val MODEL_FILE = "%%{model_file}"
-        const val INPUT = "%%{input_name}"
         val OUTPUTS = listOf(%%{kotlin_output_names})
     }
 }

@@ -8,7 +8,7 @@ extension Preprocessing {
   ///
   /// YCbCr is read by the matrix that the frame states, BT.601 or BT.709, and by BT.601 where it states none. Other
   /// matrices are refused: set BGRA on the output then.
-  static func pixels(of frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [UInt8] {
+  public static func pixels(of frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [UInt8] {
     guard CVPixelBufferLockBaseAddress(frame, .readOnly) == kCVReturnSuccess else {
       throw ModelError.unreadableImage
     }

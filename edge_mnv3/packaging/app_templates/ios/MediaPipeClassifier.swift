@@ -7,12 +7,12 @@ import UIKit
 ///
 /// Needs %%{model_file} in the app's bundle; labels and normalization are inside it. MediaPipe resizes what it gets to
 /// the model's input, without averaging. It is given an image of that size, so that nothing is left to resize.
-final class MediaPipeClassifier {
+public final class MediaPipeClassifier {
   private static let modelFile = "%%{model_file}"
 %%{swift_thresholds}
   private let classifier: ImageClassifier
 
-  init(bundle: Bundle = .ofModel%%{swift_count}) throws {
+  public init(bundle: Bundle = .ofModel%%{swift_count}) throws {
     guard let modelPath = bundle.path(forResource: Self.modelFile, ofType: nil) else {
       throw ModelError.missingFile(Self.modelFile)
     }
@@ -24,12 +24,12 @@ final class MediaPipeClassifier {
   }
 
   /// %%{swift_classify_doc}
-  func classify(_ image: UIImage) throws -> [Classification] {
+  public func classify(_ image: UIImage) throws -> [Classification] {
     return try classify(pixels: Preprocessing.pixels(of: image))
   }
 
   /// As above, for a frame of AVFoundation and how it is turned.
-  func classify(_ frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [Classification] {
+  public func classify(_ frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [Classification] {
     return try classify(pixels: Preprocessing.pixels(of: frame, orientation: orientation))
   }
 

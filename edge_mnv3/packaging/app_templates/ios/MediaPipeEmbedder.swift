@@ -7,12 +7,12 @@ import UIKit
 ///
 /// Needs %%{model_file} in the app's bundle; its normalization is inside it. MediaPipe resizes what it gets to the
 /// model's input, without averaging. It is given an image of that size, so that nothing is left to resize.
-final class MediaPipeEmbedder {
+public final class MediaPipeEmbedder {
   private static let modelFile = "%%{model_file}"
 
   private let embedder: ImageEmbedder
 
-  init(bundle: Bundle = .ofModel) throws {
+  public init(bundle: Bundle = .ofModel) throws {
     guard let modelPath = bundle.path(forResource: Self.modelFile, ofType: nil) else {
       throw ModelError.missingFile(Self.modelFile)
     }
@@ -23,12 +23,12 @@ final class MediaPipeEmbedder {
   }
 
   /// The embedding of an image: %%{class_count} numbers, as the model gives them.
-  func embed(_ image: UIImage) throws -> [Float] {
+  public func embed(_ image: UIImage) throws -> [Float] {
     return try embed(pixels: Preprocessing.pixels(of: image))
   }
 
   /// As above, for a frame of AVFoundation and how it is turned.
-  func embed(_ frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [Float] {
+  public func embed(_ frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [Float] {
     return try embed(pixels: Preprocessing.pixels(of: frame, orientation: orientation))
   }
 

@@ -2,7 +2,7 @@ import Foundation
 
 extension Bundle {
   /// Where the model's files are: in the Swift package where this is one, in the app otherwise.
-  static var ofModel: Bundle {
+  public static var ofModel: Bundle {
     #if SWIFT_PACKAGE
       return .module
     #else

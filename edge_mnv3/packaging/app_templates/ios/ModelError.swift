@@ -1,5 +1,5 @@
 /// What can go wrong before the model runs.
-enum ModelError: Error {
+public enum ModelError: Error, Equatable {
   case missingFile(String)
   case labelCount(Int)
   case unreadableImage

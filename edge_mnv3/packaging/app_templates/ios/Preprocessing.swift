@@ -4,11 +4,11 @@ import UIKit
 ///
 /// The same arithmetic as in the measurement of the model's accuracy: bilinear, and where it shrinks, an average over
 /// the area that a pixel covers.
-enum Preprocessing {
+public enum Preprocessing {
   /// Columns, rows and channels of the model's input.
-  static let inputWidth = %%{width}
-  static let inputHeight = %%{height}
-  static let channels = %%{channels}
+  public static let inputWidth = %%{width}
+  public static let inputHeight = %%{height}
+  public static let channels = %%{channels}
 
   private static let weightBits = 22
   private static let half = 1 << (weightBits - 1)
@@ -24,7 +24,7 @@ enum Preprocessing {
   ///
   /// Transparency is ignored, as it was in the measurement. Core Graphics holds colours multiplied by their opacity, in
   /// whole numbers: down to one half they can be had back to about a step. Images with pixels below are refused.
-  static func pixels(of image: UIImage) throws -> [UInt8] {
+  public static func pixels(of image: UIImage) throws -> [UInt8] {
     let width = Int((image.size.width * image.scale).rounded())
     let height = Int((image.size.height * image.scale).rounded())
     guard width > 0, height > 0, let space = CGColorSpace(name: CGColorSpace.sRGB) else {
@@ -59,12 +59,12 @@ enum Preprocessing {
   }
 
   /// Throws where bytes are not inputHeight × inputWidth × channels.
-  static func check(_ pixels: [UInt8]) throws {
+  public static func check(_ pixels: [UInt8]) throws {
     guard pixels.count == inputHeight * inputWidth * channels else { throw ModelError.pixelCount(pixels.count) }
   }
 
   /// As above, from height × width × 3 bytes, RGB, row by row.
-  static func pixels(rgb: [UInt8], width: Int, height: Int) -> [UInt8] {
+  public static func pixels(rgb: [UInt8], width: Int, height: Int) -> [UInt8] {
     let source = %%{swift_channels}
     let (left, upper, right, lower) = box(width: Double(width), height: Double(height))
     let columns = taps(length: width, from: left, to: right, size: inputWidth)

@@ -1,5 +1,5 @@
 /// How alike two embeddings of as many numbers are: their cosine, -1 to 1; 0 where one of them is all zeros.
-func cosineSimilarity(_ one: [Float], _ other: [Float]) -> Float {
+public func cosineSimilarity(_ one: [Float], _ other: [Float]) -> Float {
   precondition(one.count == other.count)
   var product = 0.0
   var squares = 0.0

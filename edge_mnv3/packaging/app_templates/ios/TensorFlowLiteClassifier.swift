@@ -8,7 +8,7 @@ import UIKit
 ///
 /// Needs %%{model_file} and %%{labels_file} in the app's bundle. Any threads may share it: one is served after the
 /// other.
-final class TensorFlowLiteClassifier {
+public final class TensorFlowLiteClassifier {
   private static let modelFile = "%%{model_file}"
   private static let labelsFile = "%%{labels_file}"
   private static let classCount = %%{class_count}
@@ -17,7 +17,7 @@ final class TensorFlowLiteClassifier {
   private let interpreter: Interpreter
   private let lock = NSLock()
 
-  init(bundle: Bundle = .ofModel) throws {
+  public init(bundle: Bundle = .ofModel) throws {
     guard let modelPath = bundle.path(forResource: Self.modelFile, ofType: nil) else {
       throw ModelError.missingFile(Self.modelFile)
     }
@@ -37,19 +37,19 @@ final class TensorFlowLiteClassifier {
   }
 
   /// %%{swift_classify_doc}
-  func classify(_ image: UIImage%%{swift_count}) throws -> [Classification] {
+  public func classify(_ image: UIImage%%{swift_count}) throws -> [Classification] {
     return chosen(try scores(for: Preprocessing.pixels(of: image))%%{swift_count_given})
   }
 
   /// As above, for a frame of AVFoundation and how it is turned.
-  func classify(
+  public func classify(
     _ frame: CVPixelBuffer, orientation: CGImagePropertyOrientation%%{swift_count}
   ) throws -> [Classification] {
     return chosen(try scores(for: Preprocessing.pixels(of: frame, orientation: orientation))%%{swift_count_given})
   }
 
   /// The scores of all classes for inputHeight × inputWidth × channels bytes, as Preprocessing gives them.
-  func scores(for pixels: [UInt8]) throws -> [Float] {
+  public func scores(for pixels: [UInt8]) throws -> [Float] {
     try Preprocessing.check(pixels)
     lock.lock()
     defer { lock.unlock() }

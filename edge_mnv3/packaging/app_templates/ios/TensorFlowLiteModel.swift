@@ -8,13 +8,13 @@ import UIKit
 ///
 /// Needs %%{model_file} in the app's bundle. Any threads may share it: one is served after the
 /// other.
-final class TensorFlowLiteModel {
+public final class TensorFlowLiteModel {
   private static let modelFile = "%%{model_file}"
 
   private let interpreter: Interpreter
   private let lock = NSLock()
 
-  init(bundle: Bundle = .ofModel) throws {
+  public init(bundle: Bundle = .ofModel) throws {
     guard let modelPath = bundle.path(forResource: Self.modelFile, ofType: nil) else {
       throw ModelError.missingFile(Self.modelFile)
     }
@@ -28,17 +28,17 @@ final class TensorFlowLiteModel {
   /// The outputs for an image by their names, each row by row with channels last.
   ///
   /// They are %%{outputs_in_words}.
-  func run(_ image: UIImage) throws -> [String: [Float]] {
+  public func run(_ image: UIImage) throws -> [String: [Float]] {
     return try run(pixels: Preprocessing.pixels(of: image))
   }
 
   /// As above, for a frame of AVFoundation and how it is turned.
-  func run(_ frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [String: [Float]] {
+  public func run(_ frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [String: [Float]] {
     return try run(pixels: Preprocessing.pixels(of: frame, orientation: orientation))
   }
 
   /// As above, for inputHeight × inputWidth × channels bytes, as Preprocessing gives them.
-  func run(pixels: [UInt8]) throws -> [String: [Float]] {
+  public func run(pixels: [UInt8]) throws -> [String: [Float]] {
     try Preprocessing.check(pixels)
     lock.lock()
     defer { lock.unlock() }

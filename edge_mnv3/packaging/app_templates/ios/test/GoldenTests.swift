@@ -1,7 +1,7 @@
 import XCTest
 
 // The module that holds the sources of this bundle: of the app, or the package's EdgeMnv3Model.
-@testable import EdgeMnv3Model
+import EdgeMnv3Model
 
 /// Holds the answers of this device to the bundle's golden ones: all %%{golden_count} images, all numbers.
 ///

@@ -1,0 +1,7 @@
+package androidx.activity.result.contract
+
+class ActivityResultContracts {
+    class PickVisualMedia {
+        object ImageOnly
+    }
+}
