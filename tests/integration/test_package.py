@@ -58,26 +58,6 @@ def test_bundle_holds_everything(bundle: Path) -> None:
     assert packaged.facts.accuracy.n == 30
 
 
-def test_bundle_has_an_android_project_where_it_is_asked_for(
-    inputs: Path, bundle: Path, tmp_path: Path
-) -> None:
-    assert not any("android_project" in name for name in read_bundle(bundle).files)
-    done = package(inputs, tmp_path / "b", "--android-project")
-    assert done.exit_code == 0, done.output
-    files = read_bundle(tmp_path / "b").files
-    app = "apps/android_project/app/src"
-    assert files[f"{app}/main/assets/my_drinks_uint8.tflite"] == files["my_drinks_uint8.tflite"]
-    assert files[f"{app}/main/assets/labels.txt"] == files["labels.txt"]
-    assert files[f"{app}/main/kotlin/edgemnv3/Frame.kt"] == files["apps/android/Frame.kt"]
-    golden = {name: content for name, content in files.items() if name.startswith("golden/")}
-    assert golden == {
-        name.removeprefix(f"{app}/androidTest/assets/"): content
-        for name, content in files.items()
-        if name.startswith(f"{app}/androidTest/assets/")
-    }
-    assert run("verify", tmp_path / "b").exit_code == 0
-
-
 def test_no_path_of_this_machine_is_in_a_bundle(inputs: Path, bundle: Path) -> None:
     for name, content in read_bundle(bundle).files.items():
         assert str(inputs).encode() not in content, name

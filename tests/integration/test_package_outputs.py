@@ -16,7 +16,7 @@ from edge_mnv3.packaging.bundle import read_bundle, write_bundle
 from edge_mnv3.packaging.contents import golden_vectors
 from edge_mnv3.packaging.manifest import read_manifest, seal
 from edge_mnv3.packaging.metadata import read_packaged
-from packaged_drinks import run
+from packaged_drinks import package, run
 from tiny_models import write_classifier, write_map, write_outputs
 
 pytestmark = pytest.mark.xdist_group("package")
@@ -221,3 +221,23 @@ def test_thresholds_that_are_none(tmp_path: Path, labels: Path, numbers: str, me
     done = run("package", model, *arguments, "-o", tmp_path / "b")
     assert done.exit_code == 1
     assert message in done.stderr
+
+
+def test_bundle_has_an_android_project_where_it_is_asked_for(
+    inputs: Path, bundle: Path, tmp_path: Path
+) -> None:
+    assert not any("android_project" in name for name in read_bundle(bundle).files)
+    done = package(inputs, tmp_path / "b", "--android-project")
+    assert done.exit_code == 0, done.output
+    files = read_bundle(tmp_path / "b").files
+    app = "apps/android_project/app/src"
+    assert files[f"{app}/main/assets/my_drinks_uint8.tflite"] == files["my_drinks_uint8.tflite"]
+    assert files[f"{app}/main/assets/labels.txt"] == files["labels.txt"]
+    assert files[f"{app}/main/kotlin/edgemnv3/Frame.kt"] == files["apps/android/Frame.kt"]
+    golden = {name: content for name, content in files.items() if name.startswith("golden/")}
+    assert golden == {
+        name.removeprefix(f"{app}/androidTest/assets/"): content
+        for name, content in files.items()
+        if name.startswith(f"{app}/androidTest/assets/")
+    }
+    assert run("verify", tmp_path / "b").exit_code == 0
