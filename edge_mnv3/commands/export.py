@@ -24,8 +24,18 @@ if TYPE_CHECKING:
     default=EXPORT_FORMS[0],
     show_default=True,
     help="Write this form: a table with a row for every result, Bencher's metrics (nanoseconds), "
-    "github-action-benchmark's customSmallerIsBetter (milliseconds), a suite of pyperf (seconds), or, of the "
-    "profiles of bench --profile, a trace for Perfetto.",
+    "github-action-benchmark's customSmallerIsBetter (milliseconds), a suite of pyperf (seconds), of the "
+    "profiles of bench --profile a trace for Perfetto, or rows of LiteRT's leaderboard.",
+)
+@click.option(
+    "--repository",
+    metavar="OWNER/NAME",
+    help="Name the model's repository on Hugging Face, for rows of the leaderboard.",
+)
+@click.option(
+    "--pipeline-tag",
+    metavar="TAG",
+    help="Name its task, for rows of the leaderboard.  [default: image-classification]",
 )
 @click.option(
     "-o",
@@ -44,6 +54,9 @@ def command(request: ExportRequest) -> None:
 
     Results that must not be quoted, and those of emulated devices, give no figure, and a note says so.
 
+    A row of the leaderboard is the middle launch of a measurement with LiteRT's build on all cores of a
+    phone. What is missing for it is an error.
+
     \b
     Examples:
       edge-mnv3 export phone.json > phone.csv
@@ -51,6 +64,7 @@ def command(request: ExportRequest) -> None:
       edge-mnv3 export out/run.json --as bencher -o bencher.json
       edge-mnv3 export before.json --as pyperf -o before.pyperf.json
       edge-mnv3 export profiled.json --as perfetto -o trace.json
+      edge-mnv3 export app.json --as litert-leaderboard --repository me/flowers -o row.jsonl
     """
     from edge_mnv3.stages.export import export
 

@@ -66,6 +66,6 @@ DEMO_FOLDER = Path("edge_mnv3_demo")
 SWEEP_FOLDER = Path("edge_mnv3_sweep")
 RUN_CONFIG = Path("edge-mnv3.toml")
 HISTORY_FILE = Path("edge_mnv3_history.jsonl")
-ExportForm = Literal["csv", "bencher", "github-action-benchmark", "pyperf", "perfetto"]
+ExportForm = Literal["csv", "bencher", "github-action-benchmark", "pyperf", "perfetto", "litert-leaderboard"]
 EXPORT_FORMS: tuple[ExportForm, ...] = get_args(ExportForm)
 CURRENT_BINARY = "current"  # the name of today's official build of benchmark_model

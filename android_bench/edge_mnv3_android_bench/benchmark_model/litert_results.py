@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from edge_mnv3_android_bench.benchmark_model.run_statistics import RunStatistics
 
@@ -22,6 +23,27 @@ _RESULT = re.compile(
     re.ASCII,
 )
 _MEMORY = re.compile(r"(Overall footprint|Peak memory): +((?:0|[1-9]\d*)\.\d\d) MB", re.ASCII)
+
+# Figures that no other line repeats.
+_ALONE = {
+    "model_size_mb": r"The input model file size \(MB\): ((?:0|[1-9]\d*)(?:\.\d+)?)",
+    "init_footprint_mb": r"Init footprint: +((?:0|[1-9]\d*)\.\d\d) MB",
+    "throughput_mb_s": r"Throughput: +((?:0|[1-9]\d*)\.\d\d) MB/s",
+}
+
+
+class Printed(NamedTuple):
+    """Figures of one launch that its timings do not hold; None for what is not printed, or not once.
+
+    Attributes:
+        model_size_mb: Size of the model's file, in MB.
+        init_footprint_mb: Growth of the process's memory until the model was ready, in MB.
+        throughput_mb_s: Bytes of input for each second, in MB/s.
+    """
+
+    model_size_mb: float | None
+    init_footprint_mb: float | None
+    throughput_mb_s: float | None
 
 
 def is_title(text: str) -> bool:
@@ -83,3 +105,16 @@ def read_memory(block: Sequence[str]) -> tuple[float | None, float | None]:
     """Reads the growth of the process's memory and its peak, in MB; None for what is not printed."""
     found = {match[1]: float(match[2]) for line in block if (match := _MEMORY.fullmatch(line))}
     return found.get("Overall footprint"), found.get("Peak memory")
+
+
+def read_printed(texts: Sequence[str]) -> Printed:
+    """Reads what else a launch printed, from all lines of its log."""
+    found: dict[str, list[float]] = {name: [] for name in _ALONE}
+    for text in texts:
+        line = _SOURCE.sub("", text, count=1).rstrip()
+        for name, form in _ALONE.items():
+            match = re.fullmatch(form, line, re.ASCII)
+            if match:
+                found[name].append(float(match[1]))
+    once = {name: values[0] if len(values) == 1 else None for name, values in found.items()}
+    return Printed(**once)
