@@ -42,6 +42,8 @@ FRAME_WIDTH, FRAME_HEIGHT, CROP = 46, 34, (2, 4, 45, 33)
 
 SAID = [
     "refused IllegalArgumentException: a bitmap of ALPHA_8 has no colours",
+    "refused IllegalArgumentException: transparent pixels have lost their colours: decode with "
+    "inPremultiplied = false, or draw it on a background",
     "refused IllegalArgumentException: rotation by 45 degrees: expected a multiple of 90",
     "refused IllegalArgumentException: EXIF orientation 9: expected 0 to 8",
     "refused IllegalArgumentException: 3 pixels for an image of 2 x 2",

@@ -114,6 +114,17 @@ def test_swift_reads_frames_by_the_matrix_that_they_state() -> None:
     assert "throw ModelError.unknownColourMatrix(name)" in text
 
 
+def test_swift_refuses_frames_of_wide_colours() -> None:
+    sources = app_sources(app_context(), preprocess="slim")
+    text = sources["ios/CameraFrame.swift"]
+    listed = text.partition("private static let wide = [")[2].partition("]")[0]
+    assert {name.removeprefix("kCVImageBufferColorPrimaries_") for name in re.findall(r"\w+", listed)} == {
+        *("P3_D65", "DCI_P3", "ITU_R_2020")
+    }
+    assert "throw ModelError.wideColours(primaries)" in text
+    assert "case wideColours(String)" in sources["ios/ModelError.swift"]
+
+
 def test_each_template_file_is_one_source() -> None:
     folder = resources.files("edge_mnv3.packaging") / FOLDER
     written = {"README.md"}

@@ -5,15 +5,18 @@ class Bitmap private constructor(
     val width: Int,
     val height: Int,
     val config: Config?,
+    var isPremultiplied: Boolean = true,
 ) {
     enum class Config { ALPHA_8, RGB_565, ARGB_8888, RGBA_F16, HARDWARE }
 
     private var recycled = false
 
+    fun hasAlpha(): Boolean = config != Config.RGB_565 && argb.any { it ushr 24 != 0xFF }
+
     /** As Android's: a hardware bitmap's pixels are out of reach; of others only ARGB_8888 is read here. */
     fun copy(config: Config, isMutable: Boolean): Bitmap? {
         require(config == Config.ARGB_8888 && !isMutable)
-        return Bitmap(argb.copyOf(), width, height, config).also { copies += it }
+        return Bitmap(argb.copyOf(), width, height, config, isPremultiplied).also { copies += it }
     }
 
     fun recycle() {

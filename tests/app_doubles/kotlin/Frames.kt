@@ -82,6 +82,14 @@ fun frames(folder: File, bitmap: Bitmap, context: android.content.Context) {
     val alpha = Bitmap.createBitmap(plain.argb, plain.width, plain.height, Bitmap.Config.ALPHA_8)
     val words = File(folder, "frames.txt").readLines().first().split(" ")
     println("refused ${refused { Frame.of(alpha) }}")
+    val half = IntArray(plain.argb.size) { (plain.argb[it] and 0xFFFFFF) or ((if (it == 5) 127 else 128) shl 24) }
+    val faint = Bitmap.createBitmap(half, plain.width, plain.height, Bitmap.Config.ARGB_8888)
+    println("refused ${refused { Frame.of(faint) }}")
+    faint.isPremultiplied = false
+    check(Preprocessing.pixels(faint).contentEquals(expected))
+    half[5] = half[5] or (128 shl 24)
+    val bitmap128 = Bitmap.createBitmap(half, plain.width, plain.height, Bitmap.Config.HARDWARE)
+    check(Preprocessing.pixels(bitmap128).contentEquals(expected))
     println("refused ${refused { plain.rotated(45) }}")
     println("refused ${refused { plain.upright(9) }}")
     println("refused ${refused { Frame(IntArray(3), 2, 2) }}")

@@ -50,7 +50,8 @@ class Frame(val argb: IntArray, val width: Int, val height: Int) {
          * Reads a bitmap of any configuration that has colours.
          *
          * ImageDecoder gives hardware bitmaps, whose pixels cannot be read: those, and all that are not
-         * ARGB_8888, are copied first. ALPHA_8 has no colours and is refused.
+         * ARGB_8888, are copied first. ALPHA_8 has no colours and is refused. So are bitmaps that hold colours
+         * multiplied by their opacity, with pixels below half of it: those colours are lost.
          */
         fun of(bitmap: Bitmap): Frame {
             require(bitmap.config != Bitmap.Config.ALPHA_8) { "a bitmap of ALPHA_8 has no colours" }
@@ -60,7 +61,11 @@ class Frame(val argb: IntArray, val width: Int, val height: Int) {
             val (width, height) = Pair(readable.width, readable.height)
             val argb = IntArray(width * height)
             readable.getPixels(argb, 0, width, 0, 0, width, height)
+            val multiplied = readable.hasAlpha() && readable.isPremultiplied
             if (!direct) readable.recycle()
+            require(!multiplied || argb.all { it ushr 24 >= 128 }) {
+                "transparent pixels have lost their colours: decode with inPremultiplied = false, or draw it on a background"
+            }
             return Frame(argb, width, height)
         }
     }

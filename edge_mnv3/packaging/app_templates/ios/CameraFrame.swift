@@ -7,12 +7,18 @@ extension Preprocessing {
   /// Turns a frame, with any bytes per row, into inputHeight × inputWidth × channels bytes of the upright image.
   ///
   /// YCbCr is read by the matrix that the frame states, BT.601 or BT.709, and by BT.601 where it states none. Other
-  /// matrices are refused: set BGRA on the output then.
+  /// matrices are refused: set BGRA on the output then. So are wide colours, which would be read as sRGB: set
+  /// automaticallyConfiguresCaptureDeviceForWideColor of the session to false.
   public static func pixels(of frame: CVPixelBuffer, orientation: CGImagePropertyOrientation) throws -> [UInt8] {
     guard CVPixelBufferLockBaseAddress(frame, .readOnly) == kCVReturnSuccess else {
       throw ModelError.unreadableImage
     }
     defer { CVPixelBufferUnlockBaseAddress(frame, .readOnly) }
+    if let primaries = stated(kCVImageBufferColorPrimariesKey, of: frame),
+      wide.contains(where: { primaries == $0 as String })
+    {
+      throw ModelError.wideColours(primaries)
+    }
     let width = CVPixelBufferGetWidth(frame)
     let height = CVPixelBufferGetHeight(frame)
     let rgb: [UInt8]
@@ -40,15 +46,25 @@ extension Preprocessing {
     static let bt709 = Matrix(redOfCr: 1.5748, greenOfCb: 0.1873, greenOfCr: 0.4681, blueOfCb: 1.8556)
   }
 
-  private static func matrix(of frame: CVPixelBuffer) throws -> Matrix {
+  /// The primaries of displays and films that show more colours than sRGB.
+  private static let wide = [
+    kCVImageBufferColorPrimaries_P3_D65, kCVImageBufferColorPrimaries_DCI_P3, kCVImageBufferColorPrimaries_ITU_R_2020,
+  ]
+
+  /// What a frame states of itself; nil where it states nothing.
+  private static func stated(_ key: CFString, of frame: CVPixelBuffer) -> String? {
     let attachment: CFTypeRef?
     if #available(iOS 15.0, *) {
-      attachment = CVBufferCopyAttachment(frame, kCVImageBufferYCbCrMatrixKey, nil)
+      attachment = CVBufferCopyAttachment(frame, key, nil)
     } else {
-      attachment = CVBufferGetAttachment(frame, kCVImageBufferYCbCrMatrixKey, nil)?.takeUnretainedValue()
+      attachment = CVBufferGetAttachment(frame, key, nil)?.takeUnretainedValue()
     }
-    guard let stated = attachment else { return Matrix.bt601 }
-    let name = stated as? String ?? "that is not named"
+    guard let value = attachment else { return nil }
+    return value as? String ?? "that is not named"
+  }
+
+  private static func matrix(of frame: CVPixelBuffer) throws -> Matrix {
+    guard let name = stated(kCVImageBufferYCbCrMatrixKey, of: frame) else { return Matrix.bt601 }
     if name == kCVImageBufferYCbCrMatrix_ITU_R_601_4 as String { return Matrix.bt601 }
     if name == kCVImageBufferYCbCrMatrix_ITU_R_709_2 as String { return Matrix.bt709 }
     throw ModelError.unknownColourMatrix(name)
