@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
     """Serves a folder, parts of files too unless told otherwise."""
 
     with_ranges = True
+    tag: Callable[[bytes], str] | None = None  # makes an ETag of a file's bytes
+    with_times = True
+    asked: ClassVar[list[str]] = []  # the files that were asked about without being sent
+
+    def do_HEAD(self) -> None:
+        self.asked.append(self.path)
+        super().do_HEAD()
+
+    def send_header(self, keyword: str, value: str) -> None:
+        if keyword != "Last-Modified" or self.with_times:
+            super().send_header(keyword, value)
 
     def send_head(self) -> Any:
         wanted = self.headers.get("Range") if self.with_ranges else None
@@ -33,6 +45,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
         if self.with_ranges:
             self.send_header("Accept-Ranges", "bytes")
+        path = Path(self.translate_path(self.path))
+        if self.tag is not None and path.is_file():
+            self.send_header("ETag", type(self).tag(path.read_bytes()))  # type: ignore[misc]
         super().end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -43,6 +58,26 @@ class WholeFiles(Handler):
     """A server that sends files as a whole only, as `python -m http.server` does."""
 
     with_ranges = False
+
+
+class Tagged(Handler):
+    """A server whose ETags change with the bytes, and that tells no times."""
+
+    with_times = False
+
+    @staticmethod
+    def tag(data: bytes) -> str:
+        return f'"{hashlib.sha256(data).hexdigest()[:16]}"'
+
+
+class WeaklyTagged(Handler):
+    """A server whose ETags do not tell bytes apart, and that tells no times."""
+
+    with_times = False
+
+    @staticmethod
+    def tag(data: bytes) -> str:
+        return 'W/"always"'
 
 
 def serving(folder: Path, handler: type[Handler]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, overload
@@ -19,6 +20,7 @@ from edge_mnv3.core.images import (
     ImageSample,
     ImageSource,
     Pixels,
+    RemoteContent,
     SampleRequest,
     check_skipped,
 )
@@ -38,6 +40,7 @@ from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
 from edge_mnv3_calibration_data.sampling import sample_order
 
 NO_CELLS: Mapping[str, str] = {}
+_ASKED_AT_ONCE = 16  # servers
 _EMPTY_NAMED = 3  # class folders without images that are named, each with its number
 
 
@@ -72,6 +75,15 @@ class ListedImage(ABC):
     @property
     def content(self) -> ImageContent | None:
         """As `ImageSource.content` has it."""
+        return None
+
+    @property
+    def remote(self) -> RemoteContent | None:
+        """As `ImageSource.remote` has it."""
+        return None
+
+    def still_served(self) -> bool | None:
+        """Whether its file behind a URL is what it was when it was listed; None where that cannot be told."""
         return None
 
     def part_sha256(self) -> str | None:
@@ -270,6 +282,15 @@ class ListedSource(ImageSource):
     def content(self, index: int) -> ImageContent | None:
         """What the pixels of an image depend on."""
         return self.images[index].content
+
+    def remote(self, index: int) -> RemoteContent | None:
+        """Where another machine has an image."""
+        return self.images[index].remote
+
+    def still_served(self, indices: Sequence[int]) -> list[bool | None]:
+        """Asks the servers of the files of some images, several at once."""
+        with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+            return list(pool.map(lambda index: self.images[index].still_served(), indices))
 
     def part_sha256(self, index: int) -> str | None:
         """The hash of an image's part of a file."""

@@ -90,6 +90,22 @@ class ImageContent(NamedTuple):
     part: str = ""
 
 
+class RemoteContent(NamedTuple):
+    """Where another machine has the bytes of an image.
+
+    Attributes:
+        url: The file's URL.
+        part: Which part of the file.
+        facts: What its server says that changes with the file.
+        settled: The facts surely change with the bytes, and so stand for them.
+    """
+
+    url: str
+    part: str
+    facts: str
+    settled: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageSource(ABC):
     """Where images come from. Nothing is decoded before it is asked for.
@@ -181,6 +197,18 @@ class ImageSource(ABC):
     def content(self, index: int) -> ImageContent | None:
         """What the pixels of an image depend on; None where nothing tells."""
         return None
+
+    def remote(self, index: int) -> RemoteContent | None:
+        """Where another machine has an image, of which `content` tells nothing; None where none has it."""
+        return None
+
+    def still_served(self, indices: Sequence[int]) -> list[bool | None]:
+        """Asks servers about the files of images that are `remote`, once for each image that is given.
+
+        Returns:
+            Whether each is what it was when it was listed; None where that cannot be told.
+        """
+        return [None] * len(indices)
 
     def part_sha256(self, index: int) -> str | None:
         """SHA-256 of the stored bytes of an image whose content is part of a file; None where unreadable."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +14,18 @@ import pytest
 
 from edge_mnv3.core.errors import InputFileError, MissingExtraError
 from edge_mnv3.core.images import SampleRequest
+from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data.archives.remote_files import is_url, url_name
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.evaluation import engines
+from edge_mnv3_quantization.evaluation.evaluating import Noted, Shard
+from edge_mnv3_quantization.evaluation.kept import KeptShards
+from edge_mnv3_quantization.evaluation.store import Store
 from edge_mnv3_quantization.validation import running
 from edge_mnv3_quantization.validation.readings import TopClasses
 from edge_mnv3_quantization.validation.running import RunnableFile, RunSettings, run_files
-from file_server import Handler, WholeFiles, serving
+from file_server import Handler, Tagged, WeaklyTagged, WholeFiles, serving
 from image_archives import example, jpeg, write_parquet, write_records, write_tar
 from tiny_models import write_classifier
 
@@ -87,6 +93,118 @@ def test_workers_read_from_the_server(tmp_path: Path, url: str, monkeypatch: pyt
     remote = run_files([file], open_images(f"{url}/tars/"), settings, TopClasses(0, 0))
     assert (remote.answers, remote.skipped) == (plain.answers, ())
     assert remote.pace.team.unit == "process"
+
+
+def evaluated(folder: Path, url: str, store: Path, reporter: Reporter = SILENT) -> tuple[list[int], int, int]:
+    """What a file answers first, and how many images were run, and taken from the store."""
+    images = open_images(url)
+    file = RunnableFile(folder / "f.tflite", "xnnpack")
+    with Store(store, reporter) as opened:
+        settings = RunSettings(preprocess="resize", workers=1, store=opened)
+        run = run_files([file], images, settings, TopClasses(0, 0), reporter)
+    return [classes[0] for classes in run.answers.values()], run.pace.images, run.pace.stored
+
+
+def alone(folder: Path, number: int) -> list[int]:
+    """What the file answers to the images of a tar on this machine, without a store."""
+    file = RunnableFile(folder / "f.tflite", "xnnpack")
+    images = open_images(folder / f"tars/v-{number}.tar")
+    run = run_files([file], images, RunSettings(preprocess="resize", workers=1), TopClasses(0, 0))
+    return [classes[0] for classes in run.answers.values()]
+
+
+class Warned(Reporter):
+    """Keeps warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def test_answers_are_kept_under_the_tags_of_files(tmp_path: Path) -> None:
+    write_forms(tmp_path)
+    write_classifier(tmp_path / "f.tflite", "float32")
+    store, warned = tmp_path / "store", Warned()
+    for url in serving(tmp_path, Tagged):
+        for form in ("tars/", "records/v.tfrecord-*", "parquet/"):
+            first, run, stored = evaluated(tmp_path, f"{url}/{form}", tmp_path / form[:4], warned)
+            assert (run, stored) == (4, 0), form
+            Tagged.asked.clear()
+            again = evaluated(tmp_path, f"{url}/{form}", tmp_path / form[:4], warned)
+            assert again == (first, 0, 4), form
+            files = [path for path in Tagged.asked if not path.endswith("/")]
+            # Looked at, and opened to be listed; Parquet files by each of two readers.
+            assert max(map(files.count, files)) <= (4 if form == "parquet/" else 2), form
+        assert warned.warnings == []
+        old, _, _ = evaluated(tmp_path, f"{url}/tars/v-0.tar", store)
+        write_tar(tmp_path / "tars/v-0.tar", [("0.jpg", IMAGES[2]), ("0.cls", b"0"), ("1.jpg", IMAGES[3])])
+        new, run, stored = evaluated(tmp_path, f"{url}/tars/v-0.tar", store)
+        assert (run, stored) == (2, 0)
+        assert new == alone(tmp_path, 0)
+        assert evaluated(tmp_path, f"{url}/tars/v-0.tar", store) == (new, 0, 2)
+        write_tar(tmp_path / "tars/v-0.tar", [("0.jpg", IMAGES[0]), ("0.cls", b"0"), ("1.jpg", IMAGES[1])])
+        assert evaluated(tmp_path, f"{url}/tars/v-0.tar", store)[0] == old
+
+
+@pytest.mark.parametrize("handler", [WeaklyTagged, Handler])
+def test_answers_of_which_nothing_tells_whether_they_are_old_are_not_taken(
+    tmp_path: Path, handler: type[Handler]
+) -> None:
+    """Without an ETag, and within the hour in which a time of change may stand for two contents."""
+    (tmp_path / "tars").mkdir()
+    write_classifier(tmp_path / "f.tflite", "float32")
+    store, warned = tmp_path / "store", Warned()
+    for url in serving(tmp_path, handler):
+        for images in ((0, 1), (2, 3), (0, 1)):
+            data = [(f"{place}.jpg", IMAGES[image]) for place, image in enumerate(images)]
+            write_tar(tmp_path / "tars/v-0.tar", data)
+            os.utime(tmp_path / "tars/v-0.tar", times=(0, int(time.time())))
+            found, run, stored = evaluated(tmp_path, f"{url}/tars/v-0.tar", store, warned)
+            assert (run, stored) == (2, 0)
+            assert found == alone(tmp_path, 0)
+    assert len(warned.warnings) == 3
+    assert "v-0.tar are not taken from the store next time: the server tells no ETag" in warned.warnings[0]
+
+
+def test_a_time_of_change_that_is_an_hour_old_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "tars").mkdir()
+    write_classifier(tmp_path / "f.tflite", "float32")
+    path = write_tar(tmp_path / "tars/v-0.tar", [("0.jpg", IMAGES[0]), ("1.jpg", IMAGES[1])])
+    os.utime(path, times=(0, 1_700_000_000))
+    for url in serving(tmp_path, Handler):
+        first, run, stored = evaluated(tmp_path, f"{url}/tars/v-0.tar", tmp_path / "store")
+        assert (run, stored) == (2, 0)
+        assert evaluated(tmp_path, f"{url}/tars/v-0.tar", tmp_path / "store") == (first, 0, 2)
+        write_tar(path, [("0.jpg", IMAGES[2]), ("1.jpg", IMAGES[3])])
+        os.utime(path, times=(0, 1_700_000_001))
+        found, run, stored = evaluated(tmp_path, f"{url}/tars/v-0.tar", tmp_path / "store")
+        assert (run, stored) == (2, 0)
+        assert found == alone(tmp_path, 0)
+
+
+def test_a_file_that_changes_under_a_run_gives_no_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tars").mkdir()
+    write_classifier(tmp_path / "f.tflite", "float32")
+    members = [("0.jpg", IMAGES[0]), ("1.jpg", IMAGES[1])]
+    path = write_tar(tmp_path / "tars/v-0.tar", members)
+    keep = KeptShards.keep
+
+    def keep_late(self: KeptShards, shard: Shard, noted: Noted) -> None:
+        write_tar(path, [*members, ("2.jpg", IMAGES[2])])
+        keep(self, shard, noted)
+
+    monkeypatch.setattr(KeptShards, "keep", keep_late)
+    for url in serving(tmp_path, Tagged):
+        with pytest.raises(InputFileError, match=r"v-0\.tar: got changed while its images were read"):
+            evaluated(tmp_path, f"{url}/tars/v-0.tar", tmp_path / "store")
+        monkeypatch.setattr(KeptShards, "keep", keep)
+        write_tar(path, members)  # as it was, with the same tag: what was read of it counts for nothing
+        _, run, stored = evaluated(tmp_path, f"{url}/tars/v-0.tar", tmp_path / "store")
+        assert (run, stored) == (2, 0)
 
 
 def test_servers_that_send_whole_files_only_are_named(tmp_path: Path, whole_url: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_mnv3.core.errors import InputFileError
-from edge_mnv3.core.images import ImageContent
+from edge_mnv3.core.images import ImageContent, RemoteContent
 from edge_mnv3.core.results.images import CalibrationManifest, ImageShape
 from edge_mnv3_calibration_data.archives.remote_files import is_url
 from edge_mnv3_calibration_data.archives.stored_files import StoredFile
@@ -52,6 +52,19 @@ class PartImage(ListedImage):
         """The part of the file; its bytes tell what it is."""
         path = self.file.path
         return None if path is None else ImageContent(path, part=f"{self.part.offset}+{self.part.length}")
+
+    @property
+    def remote(self) -> RemoteContent | None:
+        """The part of a file behind a URL."""
+        if self.file.path is not None:
+            return None
+        facts = f"{self.file.size_bytes} bytes; {self.file.facts}"
+        part = "+".join(map(str, self.part))
+        return RemoteContent(self.file.location, part, facts, settled=self.file.settled)
+
+    def still_served(self) -> bool | None:
+        """Asks the server about the file."""
+        return self.file.still_same()
 
     @abstractmethod
     def stored(self) -> bytes:

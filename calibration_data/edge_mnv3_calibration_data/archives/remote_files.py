@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -15,8 +17,12 @@ from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError, MissingExtraErr
 REMOTE_EXTRA = "edge-mnv3[remote]"
 T = TypeVar("T")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
-# What systems call that which changes with a file: HTTP, S3, Google, others.
-_VERSIONS = ("ETag", "etag", "generation", "LastModified", "last_modified", "mtime", "updated", "created")
+# What systems call that which changes with a file, and when it did: HTTP, S3, Google, others.
+_TAGS = ("ETag", "etag", "generation")
+_TIMES = ("Last-Modified", "LastModified", "last_modified", "mtime", "updated", "created")
+_WEAK = "W/"  # a tag that may stay while bytes change (RFC 9110, section 8.8.1)
+# Servers note times in seconds, by clocks of their own: what changed less long ago may change again unseen.
+_SETTLED_S = 3600.0
 _ATTEMPTS = 3
 _PAUSE_S = 0.5
 _RANGES = "a server that sends parts of files (range requests)"
@@ -39,19 +45,57 @@ def url_name(url: str) -> str:
     return url.partition("://")[2].partition("#")[0].partition("?")[0].rstrip("/").rpartition("/")[2]
 
 
-def look(url: str) -> tuple[int, str]:
-    """Asks for the size of a file in bytes, and for what changes with it.
+class Looked(NamedTuple):
+    """A file as its server tells it.
+
+    Attributes:
+        size_bytes: Its size.
+        facts: What changes with it, in words; empty where the server tells nothing.
+        settled: The facts surely change with the bytes: a strong ETag or a generation is among them, or a
+            time of more than an hour ago.
+    """
+
+    size_bytes: int
+    facts: str
+    settled: bool
+
+
+def look(url: str) -> Looked:
+    """Asks for the size of a file, and for what changes with it.
 
     Raises:
         InputFileError: It cannot be reached, or has no size.
         MissingExtraError: A package is not installed.
     """
     system, path = _system(url)
+    system.invalidate_cache()  # some keep what they were told
     info: dict[str, Any] = _asked(url, lambda: system.info(path))
     size = info.get("size")
     if not isinstance(size, int) or info.get("type") == "directory":
         raise InputFileError(f"file {url}", "no size", "a file whose size the server tells")
-    return size, "; ".join(f"{name} {info[name]}" for name in _VERSIONS if info.get(name) is not None)
+    facts = {name: info[name] for name in (*_TAGS, *_TIMES) if info.get(name) is not None}
+    text = "; ".join(f"{name} {value}" for name, value in facts.items())
+    return Looked(size, text, _settled(facts, time.time()))
+
+
+def _settled(facts: Mapping[str, Any], now_s: float) -> bool:
+    tags = (str(facts[name]) for name in _TAGS if name in facts)
+    if any(tag and not tag.startswith(_WEAK) for tag in tags):
+        return True
+    changed_s = [_seconds(facts[name]) for name in _TIMES if name in facts]
+    return any(moment is not None and now_s - moment > _SETTLED_S for moment in changed_s)
+
+
+def _seconds(moment: Any) -> float | None:
+    """Seconds since 1970 of a time as systems tell it; None of anything else."""
+    if isinstance(moment, str):
+        try:
+            moment = parsedate_to_datetime(moment)
+        except ValueError:
+            return None
+    if isinstance(moment, datetime):
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    return float(moment) if isinstance(moment, int | float) else None
 
 
 def open_url(url: str) -> BinaryIO:

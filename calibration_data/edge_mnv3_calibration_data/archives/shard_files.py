@@ -13,7 +13,7 @@ from typing import NamedTuple
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.results.images import UnreadFiles
 from edge_mnv3_calibration_data.archives.remote_files import is_url, list_url, url_name
-from edge_mnv3_calibration_data.archives.stored_files import StoredFile, stored_file
+from edge_mnv3_calibration_data.archives.stored_files import StoredFile, stored_file, stored_urls
 from edge_mnv3_calibration_data.image_files import is_companion, is_image_name, list_folder
 
 SPLITS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing", "eval", "dev"))
@@ -99,7 +99,7 @@ def shard_files(location: str | Path, named: Named) -> ShardFiles:
             _refuse_splits(str(location), str(location).rpartition("/")[0], names)
         remarks = _incomplete(str(location), names, refuse=False) if len(urls) > 1 else ()
         unread = _beside([*map(url_name, _all_of_url(str(location)))], set(names))
-        return ShardFiles(tuple(stored_file(url) for url in urls), None, remarks, unread)
+        return ShardFiles(stored_urls(urls), None, remarks, unread)
     path = Path(location)
     if path.is_file():
         return ShardFiles((stored_file(path),), path.parent, ())

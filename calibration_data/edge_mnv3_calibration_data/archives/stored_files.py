@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from edge_mnv3.core.errors import InputFileError
+from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError
 from edge_mnv3.core.special_files import check_no_special_file
 from edge_mnv3_calibration_data.archives.remote_files import is_url, look, open_url, read_url
+
+_ASKED_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +24,13 @@ class StoredFile:
         location: Its path, or a URL.
         size_bytes: Its size.
         facts: What else tells that it is the same file.
+        settled: The facts surely change with the bytes; of files behind URLs.
     """
 
     location: str
     size_bytes: int
     facts: str
+    settled: bool = field(default=False, compare=False)
 
     @property
     def path(self) -> Path | None:
@@ -86,6 +92,20 @@ class StoredFile:
         if stored_file(self.location) != self:
             raise self.changed()
 
+    def still_same(self) -> bool | None:
+        """Asks whether the file is what it was when it was listed; None where that cannot be told.
+
+        Servers of one address may tell other tags of one file: what differs in a part only is not told.
+        """
+        try:
+            now = stored_file(self.location)
+        except EdgeMnv3Error:
+            return None
+        if now == self:
+            return True if self.facts else None
+        alike = now.size_bytes == self.size_bytes and {*now.facts.split("; ")} & {*self.facts.split("; ")}
+        return None if alike else False
+
     def changed(self) -> InputFileError:
         """The error of a file that is another one now."""
         return InputFileError(
@@ -108,6 +128,16 @@ def stored_file(location: str | Path) -> StoredFile:
     except OSError as error:
         raise _unreadable(str(path), error) from error
     return StoredFile(path.as_posix(), facts.st_size, _facts(facts))
+
+
+def stored_urls(urls: Sequence[str]) -> tuple[StoredFile, ...]:
+    """Looks at files behind URLs, several at once.
+
+    Raises:
+        EdgeMnv3Error: As `stored_file` does, of the first one of which that can be said.
+    """
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        return tuple(pool.map(stored_file, urls))
 
 
 def _facts(facts: os.stat_result) -> str:

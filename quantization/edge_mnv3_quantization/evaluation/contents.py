@@ -119,6 +119,9 @@ class ImagesState:
         for index in indices:
             content = images.content(index)
             words = [images.name(index)]
+            remote = images.remote(index) if content is None else None
+            if remote is not None:
+                words += [remote.facts, remote.part]
             if content is not None:
                 words.append(content.tag)
                 if content.path is not None:

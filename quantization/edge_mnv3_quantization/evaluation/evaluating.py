@@ -269,10 +269,17 @@ def decoded(
         if files is None:
             return _read(shard, place, shape, preprocess).pixels
         content = shard.images.content(index)
+        remote = shard.images.remote(index) if content is None else None
         path = None if content is None else content.path
         before = None if path is None else looked(path)
         found = _read(shard, place, shape, preprocess)
         sha256 = found.sha256
+        if remote is not None:
+            if sha256 is None and not found.may_pass:
+                sha256 = shard.images.part_sha256(index)
+            known = sha256 is not None and not found.may_pass
+            files.append(Hashed(sha256 or "", remote.facts, remote.settled) if known else None)
+            return found.pixels
         if content is not None and content.part and sha256 is None and not found.may_pass:
             sha256 = shard.images.part_sha256(index)
             path = path if sha256 is not None else None

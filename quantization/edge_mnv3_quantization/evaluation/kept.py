@@ -7,12 +7,12 @@ import importlib.util
 import json
 import os
 import pkgutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from edge_mnv3.core.cache import cache_key, sha256_sources
-from edge_mnv3.core.images import ImageContent, ImageSource
+from edge_mnv3.core.images import ImageContent, ImageSource, RemoteContent
 from edge_mnv3_quantization.evaluation.contents import Hashed, hashed, looked, without_device
 from edge_mnv3_quantization.evaluation.environment import Environment
 from edge_mnv3_quantization.evaluation.evaluating import Evaluation, Noted, Shard
@@ -53,6 +53,7 @@ class KeptShards:
         self._working_folder = str(Path.cwd())
         self._remote = remote
         self.keys: dict[int, str] = {}
+        self._served: dict[str, list[tuple[str, str, str]]] = {}
         description = _description(evaluation, images, where)
         # A file that was moved is the same file.
         models = [{**model, "file": ""} for model in description["models"]]
@@ -91,8 +92,15 @@ class KeptShards:
         if not self.usable:
             return
         identities, files = [], []
+        served: list[tuple[str, tuple[str, str, str]]] = []
         for index, file in zip(shard.indices, noted.files, strict=True):
             content = shard.images.content(index)
+            remote = shard.images.remote(index) if content is None else None
+            if remote is not None and file is not None:
+                identities.append(f" {file.sha256}")
+                if file.settled:
+                    served.append((remote.url, (_served_place(remote), file.signature, file.sha256)))
+                continue
             if content is None:
                 return
             if content.path is None:
@@ -107,16 +115,42 @@ class KeptShards:
         stored = StoredShard(tuple(identities), to_bytes(noted.records))
         self.keys[shard.number] = self._key(identities)
         self._store.keep_shard(self.keys[shard.number], self.run, stored, files)
+        for url, row in served:
+            self._served.setdefault(url, []).append(row)
+
+    def settle(self, urls: Collection[str]) -> None:
+        """Keeps what images behind URLs held, now that their files are known to have stayed what they were.
+
+        Args:
+            urls: Files whose servers say after the reading what they said before.
+        """
+        rows = [row for url in urls for row in self._served.pop(url, [])]
+        if rows:
+            self._store.keep_files(rows)
+        self._served.clear()
 
     def _identified(self, shard: Shard, *, read: bool) -> Iterator[str]:
         """What each image holds, up to the first of which that is not known."""
         contents = [shard.images.content(index) for index in shard.indices]
         now = {} if os.name == "nt" else self._signatures(contents)
-        known = self._store.file_hashes(now)
+        asked = (
+            shard.images.remote(index)
+            for index, each in zip(shard.indices, contents, strict=True)
+            if each is None
+        )
+        served = {
+            _served_place(remote): remote.facts for remote in asked if remote is not None and remote.settled
+        }
+        known = self._store.file_hashes({**now, **served})
         fresh = []
         for index, content in zip(shard.indices, contents, strict=True):
             if content is None:
-                break
+                remote = shard.images.remote(index)
+                sha256 = None if remote is None else known.get(_served_place(remote))
+                if sha256 is None:
+                    break  # it is not sent twice, to be hashed and to be run
+                yield f" {sha256}"
+                continue
             if content.path is None:
                 yield content.tag
                 continue
@@ -159,6 +193,11 @@ class KeptShards:
     def _key(self, identities: Sequence[str]) -> str:
         text = "\n".join((self.run, *identities))
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _served_place(remote: RemoteContent) -> str:
+    """An image behind a URL as the store knows it: URLs may have passwords and keys in them."""
+    return f"url {hashlib.sha256(remote.url.encode('utf-8', 'surrogateescape')).hexdigest()}#{remote.part}"
 
 
 def _read_hash(images: ImageSource, index: int, content: ImageContent) -> Hashed | None:

@@ -33,6 +33,7 @@ from edge_mnv3_quantization.evaluation.evaluating import (
 from edge_mnv3_quantization.evaluation.kept import KeptShards
 from edge_mnv3_quantization.evaluation.labelled import KeptPart
 from edge_mnv3_quantization.evaluation.records import Columns, JoinedRecords, ShardRecords
+from edge_mnv3_quantization.evaluation.served_files import ServedFiles
 from edge_mnv3_quantization.evaluation.shared_files import refuse_other_files
 from edge_mnv3_quantization.evaluation.store import Store
 
@@ -153,6 +154,7 @@ def run_files(
     Raises:
         ModelFileError: A file does not load, or takes no image.
         WorkerLostError: Some images end all processes that evaluate them.
+        InputFileError: A file behind a URL changed while it was read.
     """
     indices = range(images.available or 0) if settings.indices is None else sorted(settings.indices)
     shards = [
@@ -173,17 +175,26 @@ def run_files(
     # other machines read does not go through this one for it.
     wanted = (shard for shard in missing if engine.remote or not found.take(shard, read=True))
     started, evaluated_images = time.perf_counter(), 0
+    served = ServedFiles(images)
     if missing:
         with closing(engine.run(task, wanted, team)) as done:
             for shard, noted in done:
                 if engine.remote:
                     refuse_other_files(shard, noted.files)
+                served.add(shard.indices)
                 if kept is not None:
                     kept.keep(shard, noted)
+                    if served.due:
+                        kept.settle(served.same())
                 evaluated_images += len(shard.indices)
                 found.add(shard, noted.records)
     elapsed_s = time.perf_counter() - started
     _refuse_changed(evaluation)
+    same = served.same()
+    if kept is not None:
+        kept.settle(same)
+        for warning in served.warnings if kept.usable else ():
+            reporter.warn(warning)
     pace = Pace(evaluated_images, elapsed_s, team, len(indices) - evaluated_images)
     run = _joined(images, indices, found.records, reading, pace)
     if kept is None or not kept.usable:
