@@ -9,6 +9,7 @@ import pickle
 import sys
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,16 @@ def test_wrong_labels_are_named(
     path = write_parquet(tmp_path / "a.parquet", [(b"?", label) for label in labels], names=names)
     with pytest.raises(CalibrationDataError, match=message):
         open_images(path, need_labels=True)
+
+
+def test_numbers_that_are_written_as_texts_are_numbers_of_classes(tmp_path: Path) -> None:
+    images, names = [b"?", b"?"], ("cat", "dog")
+    rows: list[Any] = [(data, label) for data, label in zip(images, ("1", "0"), strict=True)]
+    source = open_images(write_parquet(tmp_path / "a.parquet", rows, names=names))
+    assert [source.label(0), source.label_name(0), source.label(1)] == [1, "dog", 0]
+    rows = [(data, label) for data, label in zip(images, ("0", "5"), strict=True)]
+    with pytest.raises(CalibrationDataError, match=r"a\.parquet\[1\]/1\.jpg: got 5, expected 0 to 1, as"):
+        open_images(write_parquet(tmp_path / "a.parquet", rows, names=names))
 
 
 def test_several_columns_of_classes_are_not_guessed(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def test_a_manifest_finds_the_images_again(tmp_path: Path) -> None:
         ("json", '{"class_id": 7, "class_name": "cat"}', 7, None),
         ("json", '{"class": "cat", "class_name": "cat"}', None, "cat"),
         ("json", '{"width": 7}', None, None),
+        ("json", '{"label": "", "class_id": 7}', 7, None),
         ("json", "[7]", None, None),
     ],
 )
@@ -147,6 +148,26 @@ def test_what_is_wrong_with_members_is_said(
 ) -> None:
     with pytest.raises(CalibrationDataError, match=message):
         open_images(write_tar(tmp_path / "a.tar", members), need_labels=True)
+
+
+def test_two_numbers_of_one_sample_are_told(tmp_path: Path) -> None:
+    members = [
+        *(("a.jpg", b"?"), ("a.cls", b"1"), ("a.json", b'{"label": 2}')),
+        *(("b.jpg", b"?"), ("b.cls", b"1"), ("b.json", b'{"label": 1, "width": 3}'), ("b.txt", b"a cat")),
+    ]
+    source = open_images(write_tar(tmp_path / "a.tar", members), need_labels=True)
+    assert source.labels() == [1, 1]
+    (remark,) = source.remarks
+    assert remark.startswith("1 of 2 samples have two class numbers, such as a.tar/a.jpg: that of .cls, then")
+
+
+def test_labels_of_no_image_are_told_where_no_image_has_one(tmp_path: Path) -> None:
+    """Of images that are called otherwise than WebDataset calls them, for example."""
+    members = [("a.input.jpg", b"?"), ("a.output.jpg", b"?"), ("a.cls", b"1")]
+    source = open_images(write_tar(tmp_path / "a.tar", members))
+    assert source.labels() == [None, None]
+    (unread,) = source.unread
+    assert (unread.kind, unread.reason) == (".cls member", "a label without an image")
 
 
 def test_a_packed_folder_has_its_class_folders(tmp_path: Path) -> None:

@@ -46,6 +46,12 @@ class Sample:
             raise first
         return first
 
+    @property
+    def told_otherwise(self) -> bool:
+        """Whether members of it tell two numbers; a number and a name may well be of one class."""
+        told = (label.number for label in self.labels.values() if isinstance(label, Label))
+        return len({*told} - {None}) > 1
+
 
 def parts(name: str) -> tuple[str, str]:
     """Takes a member's name apart: the sample's key, and the ending, in lower case."""
@@ -94,7 +100,7 @@ def _of_json(text: str, what: str) -> Label | None:
         raise CalibrationDataError(what, str(error), "JSON") from error
     if not isinstance(content, dict):
         return None
-    given = {name: content[name] for name in LABEL_NAMES if content.get(name) is not None}
+    given = {name: content[name] for name in LABEL_NAMES if content.get(name) not in (None, "")}
     if not given:
         return None
     value = next(iter(given.values()))

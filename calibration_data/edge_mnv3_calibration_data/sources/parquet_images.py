@@ -121,8 +121,10 @@ def _label(row: Row, name: str, classes: int) -> int | str | None:
     label = row.label
     if label is None or label == -1 or label == "":
         return None
+    if isinstance(label, str) and not label.isdecimal():
+        return label
     if isinstance(label, str):
-        return int(label) if label.isdecimal() else label
+        label = int(label)
     if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < (classes or 1 << 62):
         expected = (
             f"0 to {classes - 1}, as the file names {classes} classes" if classes else "a number from 0 on"

@@ -53,6 +53,8 @@ class _Listing:
         table: The images.
         labelled: How many have the label of a WebDataset's sample.
         without: The first image that has none.
+        otherwise: How many samples have two numbers, in members of two endings.
+        twice: The first of them.
         kinds: Whether labels are names.
         folders: The folders that members lie in, and those that are empty, without the name of the tar.
         unread: What other members are, and why they are not read, to their names.
@@ -61,6 +63,8 @@ class _Listing:
     table: PartTable = field(default_factory=lambda: PartTable(TarImage))
     labelled: int = 0
     without: str = ""
+    otherwise: int = 0
+    twice: str = ""
     kinds: dict[bool, str] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     unread: dict[tuple[str, str], list[str]] = field(default_factory=dict)
@@ -137,6 +141,9 @@ def _list(file: StoredFile, opened: BinaryIO, listing: _Listing) -> None:
         for member in others:
             listing.leave_out(f".{parts(member.name)[1]}", member.name, _DOTTED)
     else:
+        for key, sample in samples.items():
+            for ending in sample.labels:
+                listing.leave_out(f".{ending}", f"{key}.{ending}", _ORPHAN)
         every = sorted(
             (*others, *(each for sample in samples.values() for each in sample.images)), key=_offset
         )
@@ -219,6 +226,9 @@ def _add_samples(file: StoredFile, samples: Mapping[str, Sample], listing: _List
             listing.table.add(f"/{member.name}", _part(member))
             continue
         listing.labelled += 1
+        if sample.told_otherwise:
+            listing.otherwise += 1
+            listing.twice = listing.twice or name
         listing.kinds.setdefault(label.name is not None, name)
         listing.table.add(f"/{member.name}", _part(member), label.number, label.name)
 
@@ -238,14 +248,18 @@ def _of_samples(location: str | Path, listing: _Listing) -> _Labels:
             f"a name for {listing.kinds[True]} and a number for {listing.kinds[False]}",
             "class numbers from 0 on, or names, not both",
         )
+    remarks = []
+    if listing.otherwise:
+        remarks.append(
+            f"{listing.otherwise} of {len(listing.table)} samples have two class numbers, such as "
+            f"{listing.twice}: that of .{', then '.join(LABEL_ENDINGS)} is taken"
+        )
     missing = len(listing.table) - listing.labelled
-    if not missing:
-        return _Labels()
-    first = listing.without or listing.table.name(0)
-    endings = ", ".join(f".{ending}" for ending in LABEL_ENDINGS)
-    return _Labels(
-        remarks=(f"{missing} of {len(listing.table)} images have no label ({endings}), such as {first}",)
-    )
+    if missing:
+        first = listing.without or listing.table.name(0)
+        endings = ", ".join(f".{ending}" for ending in LABEL_ENDINGS)
+        remarks.append(f"{missing} of {len(listing.table)} images have no label ({endings}), such as {first}")
+    return _Labels(remarks=tuple(remarks))
 
 
 def _of_folders(location: str | Path, root: Path | None, listing: _Listing) -> _Labels:
