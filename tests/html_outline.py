@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-_VOID = {"meta", "link", "img", "br", "input", "hr"}
+_VOID = {"meta", "link", "img", "br", "input", "hr", "wbr"}
 
 
 class Outline(HTMLParser):
@@ -22,6 +22,7 @@ class Outline(HTMLParser):
         self.texts: list[str] = []
         self.problems: list[str] = []
         self._open: list[str] = []
+        self._goes_on = False
         self.feed(page)
         self.close()
         self.problems += [f"<{tag}> is not closed" for tag in self._open]
@@ -32,6 +33,7 @@ class Outline(HTMLParser):
         names = [name for name, _ in attrs]
         if len(set(names)) < len(names):
             self.problems.append(f"<{tag}> has an attribute twice: {names}")
+        self._goes_on = tag == "wbr"  # a text may be broken there, and is one
         self.tags.append((tag, {name: value or "" for name, value in attrs}))
         if tag not in _VOID:
             self._open.append(tag)
@@ -45,8 +47,13 @@ class Outline(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Notes a text."""
-        if not {"script", "style"} & {*self._open[-1:]}:
+        if {"script", "style"} & {*self._open[-1:]}:
+            return
+        if self._goes_on and self.texts:
+            self.texts[-1] += data
+        else:
             self.texts.append(data)
+        self._goes_on = False
 
     def of(self, tag: str) -> list[dict[str, str]]:
         """The attributes of each tag of a name."""

@@ -244,6 +244,49 @@ class Scatter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """A small histogram with a range marked in it, 100 units wide and high.
+
+    Attributes:
+        title: What it is of.
+        group: What it is part of, by which a reader may choose.
+        alt: The same in words, for who does not see it.
+        bars: An SVG path.
+        low_percent: Place of the range's lower end.
+        high_percent: Place of its upper end.
+        low_text: The lower end in words.
+        high_text: The upper end in words.
+        lines: What is said of it.
+    """
+
+    title: str
+    group: str
+    alt: str
+    bars: str
+    low_percent: float
+    high_percent: float
+    low_text: str
+    high_text: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histograms:
+    """Small histograms side by side.
+
+    Attributes:
+        caption: What they show.
+        histograms: The histograms.
+        folded: They are shown when the caption is clicked.
+    """
+
+    KIND: ClassVar[str] = "histograms"
+    caption: str
+    histograms: tuple[Histogram, ...]
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """A picture with what is said of it.
 
@@ -285,7 +328,9 @@ class Commands:
     lines: tuple[str, ...]
 
 
-Block: TypeAlias = Text | Notice | Facts | Tiles | Table | Intervals | Curve | Scatter | Gallery | Commands
+Block: TypeAlias = (
+    Text | Notice | Facts | Tiles | Table | Intervals | Curve | Scatter | Histograms | Gallery | Commands
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

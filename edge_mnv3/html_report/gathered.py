@@ -21,11 +21,12 @@ from edge_mnv3.core.results.demo import DemoResult
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.models import InspectResult
 from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.run import RunResult
 from edge_mnv3.core.results.sweep import SweepResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.verdicts import Comparison
 from edge_mnv3.html_report.recognition import FoundResult, Shown
-from edge_mnv3.html_report.words import count, hash_words
+from edge_mnv3.html_report.words import count, hash_words, listed
 
 PairResult = QuantizeResult | ValidateResult | DiagnoseResult
 R = TypeVar("R")
@@ -99,7 +100,8 @@ class Gathered:
         devices: Latencies on devices.
         costs: Costs on Arm processors, counted.
         sweeps: Grids of which the int8 file is a point.
-        read: The files that the page was made of.
+        run: The run whose stages made or measured the pair, with its gates; None where there was none.
+        read: The files that the page was made of, but for that of `run`: it changes once the page is written.
         left_out: What else was given, and why it is not shown.
     """
 
@@ -112,6 +114,7 @@ class Gathered:
     devices: tuple[DeviceLatencies, ...]
     costs: tuple[FileCosts, ...]
     sweeps: tuple[SweepResult, ...]
+    run: RunResult | None
     read: tuple[FoundResult, ...]
     left_out: tuple[LeftOut, ...]
 
@@ -148,7 +151,11 @@ def gather(found: Sequence[FoundResult], left_out: Sequence[LeftOut] = ()) -> Ga
     not_shown = list(left_out)
     kept: list[FoundResult] = []
     parts: list[_Part] = []
+    runs: list[RunResult] = []
     for each in found:
+        if isinstance(each.result, RunResult):
+            runs += _runs(each, each.result, found, subject, not_shown)
+            continue
         mine = [_of_subject(part, subject) for part in _parts(each)]
         shown = [part for part in mine if part is not None]
         if not shown:
@@ -168,7 +175,38 @@ def gather(found: Sequence[FoundResult], left_out: Sequence[LeftOut] = ()) -> Ga
         if others:
             what = f"{count(others, 'result is', 'results are')} of other files than this pair"
             not_shown.append(LeftOut(each.path, f"left out in part: {what}"))
-    return _gathered(subject, parts, kept, not_shown)
+    gathered = _gathered(subject, parts, kept, not_shown)
+    return dataclasses.replace(gathered, run=runs[0]) if runs else gathered
+
+
+def _runs(
+    each: FoundResult,
+    run: RunResult,
+    found: Sequence[FoundResult],
+    subject: Subject,
+    left_out: list[LeftOut],
+) -> list[RunResult]:
+    """A run, where its gates hold figures of the pair: those of the results that lie there now."""
+    known = set(_hashes(run))
+    here = {other.path.name: other.sha256 for other in found}
+    replaced = [
+        stage.name
+        for stage in run.stages
+        for output in stage.outputs
+        if stage.name != "report" and here.get(output.path, output.sha256) != output.sha256
+    ]
+    is_mine = subject.int8_sha256 in known or not known.isdisjoint(here.values())
+    if is_mine and not replaced:
+        return [run]
+    reason = "its gates are of another int8 file"
+    if replaced:
+        reason = f"its gates are of an earlier {listed(list(dict.fromkeys(replaced)))}"
+    if each.named:
+        raise InputFileError(
+            f"result {each.path}", reason, f"a run of the pair in {subject.told_by}", "run it again"
+        )
+    left_out.append(LeftOut(each.path, f"left out: {reason}"))
+    return []
 
 
 def _gathered(
@@ -197,6 +235,7 @@ def _gathered(
             if isinstance(part.result, CostResult)
         ),
         sweeps=tuple(_all(parts, SweepResult)),
+        run=None,
         read=tuple(kept),
         left_out=tuple(left_out),
     )
@@ -271,6 +310,8 @@ def _hashes(result: Shown) -> list[str]:
         return [one.sha256 for one in result.files]
     if isinstance(result, SweepResult):
         return [point.int8_sha256 for point in result.points if point.int8_sha256 is not None]
+    if isinstance(result, RunResult):
+        return [output.sha256 for stage in result.stages for output in stage.outputs]
     if isinstance(result, DeviceBenchReport):
         return [
             *(one.conditions.model_sha256 for one in result.results),

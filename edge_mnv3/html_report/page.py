@@ -56,7 +56,7 @@ def _environment() -> jinja2.Environment:
     """The templates, compiled when they are first used."""
     import jinja2
 
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("edge_mnv3.html_report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -65,6 +65,15 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         finalize=_visible,
     )
+    environment.filters["breakable"] = _breakable
+    return environment
+
+
+def _breakable(text: str) -> str:
+    """Escapes a text and lets a narrow column break names at their underscores."""
+    from markupsafe import Markup, escape
+
+    return Markup("_<wbr>").join(escape(part) for part in str(_visible(text)).split("_"))
 
 
 def _resource(name: str) -> str:

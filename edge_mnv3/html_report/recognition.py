@@ -19,6 +19,7 @@ from edge_mnv3.core.results.demo import DemoResult
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.models import InspectResult
 from edge_mnv3.core.results.quantize import QuantizeResult
+from edge_mnv3.core.results.run import RunResult
 from edge_mnv3.core.results.sweep import SweepResult
 from edge_mnv3.core.results.validate import ValidateResult
 
@@ -33,6 +34,7 @@ Shown = (
     | HostBenchResult
     | CostResult
     | SweepResult
+    | RunResult
 )
 
 
@@ -68,6 +70,7 @@ KINDS: Sequence[Kind] = (
     ),
     Kind("bench --host", HostBenchResult, frozenset({"conditions", "block_medians_us", "init_us"})),
     Kind("sweep", SweepResult, frozenset({"points", "rows", "recommendation"})),
+    Kind("run", RunResult, frozenset({"stages", "gates", "finished"})),
     Kind("cost", CostResult, frozenset({"files", "emulator", "library_sha256"})),
 )
 

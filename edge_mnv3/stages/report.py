@@ -32,7 +32,7 @@ from edge_mnv3.stages.sweep_measure import HELD_OUT_FILE
 
 REPORT_FILE = "report.html"
 # What sweep and run keep for themselves, and results of stages that have no part in the page.
-_NOTES = (DONE_FILE, HELD_OUT_FILE, RUN_FILE, "package.json", "report.json")
+_NOTES = (DONE_FILE, HELD_OUT_FILE, "package.json", "report.json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

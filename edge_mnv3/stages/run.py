@@ -13,7 +13,7 @@ from edge_mnv3.core.outputs import check_writable, write_text
 from edge_mnv3.core.owned_folders import check_owned_folder, owned_folder, remove_unfinished
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
-from edge_mnv3.core.results.json_format import to_json
+from edge_mnv3.core.results.json_format import to_json, to_jsonable
 from edge_mnv3.core.results.run import RunGate, RunResult, RunStage, StageStatus
 from edge_mnv3.core.versions import versions
 from edge_mnv3.stages.report import REPORT_FILE
@@ -285,6 +285,9 @@ class _Run:
             around["machine"] = [platform.node(), platform.machine(), platform.processor()]
         if plan.name == "cost":
             around["arm"] = arm_versions()
+        if plan.name == "report":  # whose page shows them
+            around["gates"] = to_jsonable(self._gates)
+            around["skipped"] = [stage.name for stage in self._stages if stage.status == "skipped"]
         return around
 
     def _check_all_outputs(self) -> None:

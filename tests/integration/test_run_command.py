@@ -78,6 +78,12 @@ def test_from_a_float_file_to_a_report(folder: Path) -> None:
     assert sources == {"quantize", "validate", "diagnose"}
     assert (out / "bundle" / "manifest.json").is_file()
     assert "left out" not in first.stderr
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert 'id="gates"' in page
+    assert "gate of the run failed" not in page
+    later = CliRunner().invoke(main, ["report", "edge_mnv3_run", "-o", "later.html"])
+    assert later.exit_code == 0, later.output
+    assert (folder / "later.html").read_text(encoding="utf-8") == page  # run.json was not whole then
 
     assert set(statuses(run("--json")).values()) == {"kept"}
     assert set(statuses(run("--json", "edge_mnv3_run")).values()) == {"kept"}
@@ -95,6 +101,8 @@ def test_from_a_float_file_to_a_report(folder: Path) -> None:
     assert statuses(refused)["quantize"] == "kept"
     assert statuses(refused)["package"] == "skipped"
     assert not (out / "bundle").exists()
+    told = json.loads((out / "report.json").read_text())
+    assert told["verdict"].startswith("A gate of the run failed: size of the int8 file is ")
     again = CliRunner().invoke(main, ["report", str(out), "--force"])
     assert (again.exit_code, "left out" in again.stderr) == (0, False), again.stderr
 

@@ -123,5 +123,6 @@ def test_first_files_of_version_1_lack_the_choice_of_hard_swish() -> None:
 
 def test_diagnose_json_of_the_release_before() -> None:
     result = from_json(DiagnoseResult, (GOLDEN / "diagnose-v1.json").read_text(encoding="utf-8"))
-    assert (result.schema_version, result.recipe_report) == (3, None)
+    assert (result.schema_version, result.recipe_report) == (4, None)
+    assert {layer.histogram for layer in result.layers} == {None}
     assert result.recipe.hard_swishes == 19

@@ -25,6 +25,41 @@ class ChannelNoise:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValueHistogram:
+    """How the numbers of a value lie in the int8 range, over the images, all positions and channels.
+
+    All numbers are the float file's, divided by the equalization scale of their channel, which is 1 where
+    channels are not equalized: so all channels have the same range.
+
+    Attributes:
+        smallest: The smallest number.
+        largest: The largest.
+        range_low: What the lowest step of int8 stands for.
+        range_high: What the highest step stands for.
+        bin_low: Where the first bin begins; the range begins and ends with a bin.
+        bin_width: Width of each bin.
+        counts: Numbers in each bin, of at most 64.
+        below: Numbers below the first bin.
+        above: Numbers above the last bin.
+        clipped_percent: Share of the numbers that int8 moves to an end of the range.
+        harmless_percent: Share of the numbers that are among these, and do no harm: those below -3 in front
+            of a hard-swish, which gives 0 of all of them.
+    """
+
+    smallest: float
+    largest: float
+    range_low: float
+    range_high: float
+    bin_low: float
+    bin_width: float
+    counts: tuple[int, ...]
+    below: int
+    above: int
+    clipped_percent: float
+    harmless_percent: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LayerNoise:
     """A value of the int8 file as it runs, all errors before it included, against the float file's.
 
@@ -37,6 +72,8 @@ class LayerNoise:
         snr_db: Signal, about its mean in each channel, to noise; None where it is constant or without noise.
         dead_channels: Channels that are constant over the images.
         worst_channels: Channels with the largest shares of the noise, largest first.
+        histogram: How its numbers lie in the int8 range; None where a number is not finite, and in results
+            of older releases.
     """
 
     tensor: str
@@ -47,6 +84,7 @@ class LayerNoise:
     snr_db: float | None
     dead_channels: int
     worst_channels: tuple[ChannelNoise, ...]
+    histogram: ValueHistogram | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +194,11 @@ def _without_divided_channels(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "divided_channels_snr_db": None}
 
 
+def _without_histograms(data: dict[str, Any]) -> dict[str, Any]:
+    """Upgrades version 3, which counted no numbers."""
+    return {**data, "layers": [{**layer, "histogram": None} for layer in data["layers"]]}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnoseResult:
     """Where an int8 file loses what the float file knows.
@@ -188,7 +231,9 @@ class DiagnoseResult:
         warnings: What the user must know.
     """
 
-    FORMAT: ClassVar[Format] = Format("diagnose", (_without_report, _without_divided_channels))
+    FORMAT: ClassVar[Format] = Format(
+        "diagnose", (_without_report, _without_divided_channels, _without_histograms)
+    )
     schema_version: int = FORMAT.version
     float_path: str
     float_sha256: str

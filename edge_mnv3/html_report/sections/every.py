@@ -12,6 +12,7 @@ from edge_mnv3.html_report.pictures import Pictures
 from edge_mnv3.html_report.sections.accuracy import accuracy
 from edge_mnv3.html_report.sections.calibration import calibration
 from edge_mnv3.html_report.sections.flips import flips
+from edge_mnv3.html_report.sections.gates import gates
 from edge_mnv3.html_report.sections.headline import headline
 from edge_mnv3.html_report.sections.latency import latency
 from edge_mnv3.html_report.sections.noise import noise
@@ -33,6 +34,7 @@ def sections_of(gathered: Gathered, told: Told) -> tuple[Section, ...]:
     """All sections, in the order of the page; those without results too."""
     return (
         headline(gathered),
+        *gates(gathered),
         accuracy(gathered, told.names),
         flips(gathered, told.names, told.pictures),
         noise(gathered),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.html_report.blocks import Block, Facts, Notice, Section, Tile, Tiles
 from edge_mnv3.html_report.gathered import Gathered
+from edge_mnv3.html_report.sections.gates import summary
 from edge_mnv3.html_report.sections.scores import Score, scores_of, statistics_of
 from edge_mnv3.html_report.sections.verdict import verdict
 from edge_mnv3.html_report.words import (
@@ -173,6 +174,8 @@ def _facts(gathered: Gathered) -> tuple[tuple[str, str], ...]:
         rows.append(
             ("Calibrated on", f"{count(len(made.calibration.images), 'image')} ({made.calibration.kind})")
         )
+    if gathered.run is not None and gathered.run.gates:
+        rows.append(("Gates of the run", summary(gathered.run)))
     if result is not None:
         rows.append(("Compared on", f"{count(result.n, 'image')} of {result.data} ({result.preprocess})"))
         rows.append(("Runtime", f"{result.runtime}, {result.int8.kernels} kernels"))

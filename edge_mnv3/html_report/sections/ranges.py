@@ -6,8 +6,22 @@ import math
 from collections.abc import Iterator, Sequence
 
 from edge_mnv3.core.results.recipe import RecipeReport, TensorRange
-from edge_mnv3.html_report.blocks import Bar, Block, Facts, Section, Table, Text, absent, columns, number, row
+from edge_mnv3.html_report.blocks import (
+    Bar,
+    Block,
+    Facts,
+    Notice,
+    Section,
+    Table,
+    Text,
+    absent,
+    columns,
+    number,
+    row,
+)
 from edge_mnv3.html_report.gathered import Gathered
+from edge_mnv3.html_report.sections.histograms import histograms
+from edge_mnv3.html_report.sections.verdict import diagnose_command
 from edge_mnv3.html_report.words import NONE, count, percent, plain, share, short
 
 KEY, TITLE = "ranges", "Ranges and recipe"
@@ -22,28 +36,33 @@ _FORMS = {
 def ranges(gathered: Gathered) -> Section:
     """Of the recipe's report; a diagnosis has one too, without ranges."""
     report = gathered.quantize.recipe_report if gathered.quantize else None
-    if report is None and gathered.diagnosis is not None:
-        report = gathered.diagnosis.recipe_report
-    if report is None:
+    diagnosis = gathered.diagnosis
+    if report is None and diagnosis is not None:
+        report = diagnosis.recipe_report
+    drawn = [] if diagnosis is None else list(histograms(diagnosis))
+    if report is None and not drawn:
         text = "What the recipe did is not told: there is no quantize.json of this pair that says so."
         return absent(KEY, TITLE, text, "edge-mnv3 quantize --help")
-    blocks: list[Block] = [Facts(rows=tuple(_facts(report)))]
-    if report.ranges:
-        blocks += [
-            Text(
-                text="Each bar is the range of numbers that the 256 steps of a value cover. The results hold "
-                "the chosen ranges, not the histograms that they were chosen by; how many numbers lie beyond "
-                "a range is among the causes of the most expensive tensors."
-            ),
-            _ranges(report.ranges),
-        ]
-    if report.hard_swishes:
-        blocks.append(_hard_swishes(report))
-    if report.refitted_layers:
-        blocks.append(_refitted(report))
-    if report.copied_layers:
-        blocks.append(_copied(report))
+    blocks: list[Block] = [] if report is None else [Facts(rows=tuple(_facts(report)))]
+    blocks += drawn
+    if not drawn:
+        text = "No histograms: the numbers of the activation tensors were not counted."
+        blocks.append(Notice(tone="plain", text=text, command=diagnose_command(gathered)))
+    if report is not None:
+        blocks += _of_recipe(report)
     return Section(key=KEY, title=TITLE, blocks=tuple(blocks))
+
+
+def _of_recipe(report: RecipeReport) -> Iterator[Block]:
+    if report.ranges:
+        yield Text(text="Each bar is the range of numbers that the 256 steps of a value cover.")
+        yield _ranges(report.ranges)
+    if report.hard_swishes:
+        yield _hard_swishes(report)
+    if report.refitted_layers:
+        yield _refitted(report)
+    if report.copied_layers:
+        yield _copied(report)
 
 
 def _facts(report: RecipeReport) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.html_report.blocks import Notice
 from edge_mnv3.html_report.gathered import Gathered
+from edge_mnv3.html_report.sections.gates import failed_gates, failure
 from edge_mnv3.html_report.sections.scores import Score, scores_of, statistics_of
 from edge_mnv3.html_report.words import count, plain, signed, signed_between
 
@@ -31,6 +32,14 @@ def verdict(gathered: Gathered) -> Notice:
             tone="bad",
             text="Do not ship the int8 file: it does not load under XNNPACK, the default on phones. "
             f"{_sentence(gathered.diagnosis.xnnpack_problem)}",
+        )
+    failed = () if gathered.run is None else failed_gates(gathered.run)
+    if failed:
+        several = f"{len(failed)} gates of the run failed" if len(failed) > 1 else "A gate of the run failed"
+        return Notice(
+            tone="bad",
+            text=f"{several}: {_sentence('; '.join(failure(gate) for gate in failed))}",
+            command=_diagnose(gathered),
         )
     if result is None:
         return Notice(

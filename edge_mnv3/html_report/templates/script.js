@@ -28,6 +28,19 @@ for (const table of document.querySelectorAll("table")) {
     });
   });
 }
+// Of many histograms those of one block can be chosen; without this script all are shown.
+for (const list of document.querySelectorAll("[data-choose]")) {
+  const groups = [...new Set([...list.children].map((each) => each.dataset.group))];
+  const select = document.createElement("select");
+  select.append(new Option("all blocks", ""), ...groups.map((group) => new Option(group, group)));
+  const label = document.createElement("label");
+  label.className = "choose";
+  label.append(list.dataset.choose, select);
+  list.before(label);
+  select.addEventListener("change", () => {
+    for (const each of list.children) each.hidden = select.value !== "" && each.dataset.group !== select.value;
+  });
+}
 // On paper everything is unfolded.
 let folded = [];
 addEventListener("beforeprint", () => {

@@ -225,6 +225,7 @@ def _layer(surveyed: Survey, value: PairedValue, block: str) -> LayerNoise:
             )
             for channel in worst
         ),
+        histogram=surveyed.histograms[value.float_tensor],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.parallel import available_cores, results_in_order
 from edge_mnv3.core.reporting import SILENT, Reporter
+from edge_mnv3.core.results.diagnose import ValueHistogram
 from edge_mnv3.core.runtime import LoadedModel, open_bytes, real_numbers
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3.core.tflite.read import read_model
@@ -21,6 +23,7 @@ from edge_mnv3_quantization.diagnosis.equalization_scales import (
     recover_scales,
     unread_inputs,
 )
+from edge_mnv3_quantization.diagnosis.histograms import Counts, StepCounts
 from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue
 from edge_mnv3_quantization.diagnosis.pairing import logits_tensor
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_SHIFT, Array
@@ -71,10 +74,12 @@ class Survey:
         float_logits: The float file's logits as it was given, (N, classes).
         int8_logits: The int8 file's logits as real numbers, (N, classes).
         divided_logits: The float file's with linear channels divided; None where none was.
+        histograms: How the numbers of each value lie in its int8 range, by its tensor in the float file.
     """
 
     equalization: EqualizationScales
     moments: Mapping[int, Moments]
+    histograms: Mapping[int, ValueHistogram | None]
     float_logits: Array
     int8_logits: Array
     divided_logits: Array | None
@@ -112,54 +117,80 @@ def survey(
     equalization = _equalization_scales(pair, images[:_SCALE_IMAGES], kernels, float_name, int8_name)
     values = pair.values
     floors = [-HARD_SIGMOID_SHIFT if feeds_hard_swish(pair, value) else None for value in values]
+    counts = [_step_counts(pair, value, equalization) for value in values]
     copies = [pair.copies.get(pair.int8_file.tensors[value.int8_tensor].name) for value in values]
-    contents = (
-        _exposing(pair.float_content, [value.float_tensor for value in values]),
-        _exposing(pair.int8_content, [value.int8_tensor for value in values]),
-    )
 
     def compared(
-        runners: tuple[_Runner, _Runner, _Runner | None], image: Image
-    ) -> tuple[list[_Sums], Matrix, Matrix, Matrix]:
+        runners: _Runners, image: Image
+    ) -> tuple[list[_Sums], list[tuple[Counts, int]], tuple[Matrix, Matrix, Matrix]]:
         wanted, got = runners[0](image), runners[1](image)
         divided = wanted[-1]
         if runners[2] is not None:
             wanted[-1] = runners[2](image)[0]
+        counted = [each.of(one) for each, one in zip(counts, wanted, strict=True)]
         scales = (equalization.outputs[value.int8_tensor].astype(np.float32) for value in values)
         numbers = zip(wanted, got, scales, floors, strict=True)
         sums = [
             _sums(one, mean_of_copies(other * scale, places), floor)
             for (one, other, scale, floor), places in zip(numbers, copies, strict=True)
         ]
-        return sums, wanted[-1].reshape(-1), got[-1].reshape(-1), divided.reshape(-1)
+        return sums, counted, (wanted[-1].reshape(-1), got[-1].reshape(-1), divided.reshape(-1))
 
-    runners = [
-        (
-            _Runner(open_bytes(contents[0])),
-            _Runner(open_bytes(contents[1], kernels=kernels)),
-            _undivided_logits(pair),
-        )
-        for _ in range(min(available_cores(), len(images)))
-    ]
+    runners = [_runners(pair, kernels) for _ in range(min(available_cores(), len(images)))]
     totals = [_no_sums(value.channels) for value in values]
-    float_logits, int8_logits, divided_logits = [], [], []
+    logits: list[tuple[Matrix, Matrix, Matrix]] = []
     answers = results_in_order(compared, runners, list(images))
-    for done, (sums, wanted, got, divided) in enumerate(answers, start=1):
+    for done, (sums, counted, answered) in enumerate(answers, start=1):
         for total, of_image in zip(totals, sums, strict=True):
             total.add(of_image)
-        float_logits.append(wanted)
-        int8_logits.append(got)
-        divided_logits.append(divided)
+        for each, of_value in zip(counts, counted, strict=True):
+            each.add(of_value)
+        logits.append(answered)
         reporter.progress(done, len(images))
+    float_logits, int8_logits, divided = (
+        np.stack(each).astype(np.float64) for each in zip(*logits, strict=True)
+    )
     if not np.isfinite(float_logits).all():
         raise ModelFileError(f"model {float_name}", "answers that are no finite numbers", "finite weights")
+    moments = {value.float_tensor: total.moments() for value, total in zip(values, totals, strict=True)}
     return Survey(
         equalization=equalization,
-        moments={value.float_tensor: total.moments() for value, total in zip(values, totals, strict=True)},
-        float_logits=np.stack(float_logits).astype(np.float64),
-        int8_logits=np.stack(int8_logits).astype(np.float64),
-        divided_logits=np.stack(divided_logits).astype(np.float64) if pair.undivided_content else None,
+        moments=moments,
+        histograms={
+            tensor: each.histogram(of_value.low, of_value.high)
+            for (tensor, of_value), each in zip(moments.items(), counts, strict=True)
+        },
+        float_logits=float_logits,
+        int8_logits=int8_logits,
+        divided_logits=divided if pair.undivided_content else None,
     )
+
+
+def _runners(pair: Pair, kernels: Kernels) -> _Runners:
+    """Opens the files for one thread, with all paired values as outputs."""
+    given = _exposing(pair.float_content, [value.float_tensor for value in pair.values])
+    int8 = _exposing(pair.int8_content, [value.int8_tensor for value in pair.values])
+    return _Runner(open_bytes(given)), _Runner(open_bytes(int8, kernels=kernels)), _undivided_logits(pair)
+
+
+def _step_counts(pair: Pair, value: PairedValue, equalization: EqualizationScales) -> StepCounts:
+    """What counts a value's numbers; the logits are counted of the file with divided channels, as stored."""
+    return StepCounts(
+        scale=value.scale,
+        zero_point=value.zero_point,
+        equalization_scales=equalization.outputs[value.int8_tensor],
+        movement=pair.movements.get(pair.int8_file.tensors[value.int8_tensor].name),
+        before_hard_swish=feeds_hard_swish(pair, value) or _is_joined_before_hard_swish(pair, value),
+    )
+
+
+def _is_joined_before_hard_swish(pair: Pair, value: PairedValue) -> bool:
+    """Whether a value is one of several channel groups that are joined, and a hard-swish takes them."""
+    takers = pair.float_file.consumers(value.float_tensor)
+    if [taker.name for taker in takers] != ["CONCATENATION"]:
+        return False
+    joined = next((each for each in pair.values if each.float_tensor == takers[0].output), None)
+    return joined is not None and feeds_hard_swish(pair, joined)
 
 
 def _undivided_logits(pair: Pair) -> _Runner | None:
@@ -225,6 +256,9 @@ class _Runner:
             real_numbers(stored, info).reshape(-1, stored.shape[-1] if stored.ndim else 1)
             for info, stored in zip(self._model.outputs, self._model.run_all(image), strict=True)
         ]
+
+
+_Runners: TypeAlias = tuple[_Runner, _Runner, _Runner | None]  # of both files, and of the undivided one
 
 
 @dataclass(slots=True, kw_only=True)
