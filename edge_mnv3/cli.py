@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from edge_mnv3.commands.help_text import HelpContext
 from edge_mnv3.commands.showing import say
 from edge_mnv3.commands.types import alike
 from edge_mnv3.commands.verbosity import VERBOSE, add_verbosity, verbosity
@@ -35,12 +36,12 @@ COMMANDS = {
     "sweep": _Entry("sweep", "Quantize in many ways, and say which is worth its cost."),
     "results": _Entry("results", "Show, export and remove what validate has kept of images."),
     "diagnose": _Entry("diagnose", "Show where an int8 file loses accuracy, and why."),
-    "inspect": _Entry("inspect", "Show what a .tflite file holds and whether phones can run it."),
-    "bench": _Entry("bench", "Measure the latency of .tflite files, on phones or on this machine."),
+    "inspect": _Entry("inspect", "Show what a .tflite file holds, and if phones can run it."),
+    "bench": _Entry("bench", "Measure the latency of .tflite files, on phones or here."),
     "reproduce": _Entry("reproduce", "Measure the published latencies again on a phone."),
     "compare": _Entry("compare", "Say whether two measurements differ."),
-    "history": _Entry("history", "Show how latencies went over time, and what made them slower."),
-    "cost": _Entry("cost", "Count what .tflite files cost on Arm processors, without a phone."),
+    "history": _Entry("history", "Show latencies over time, and what made them slower."),
+    "cost": _Entry("cost", "Count what .tflite files cost on phones, without a phone."),
     "export": _Entry("export", "Write measurements in the forms that other programs read."),
     "benchmark-binary": _Entry("benchmark_binary", "Keep builds of benchmark_model under names."),
     "package": _Entry("package", "Make a bundle for Android and iOS apps."),
@@ -60,6 +61,8 @@ _INTERRUPTED = 130  # as shells say it: 128 and the signal's number
 
 class LazyGroup(click.Group):
     """Imports a command's module when the command is used, not for the list of commands."""
+
+    context_class = HelpContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of a user's work."""
@@ -100,6 +103,7 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         for each in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
             add_verbosity(each)
+            each.context_class = HelpContext
         return command
 
     def resolve_command(

@@ -215,10 +215,10 @@ def command(
       edge-mnv3 bench before.tflite after.tflite --host
       edge-mnv3 bench float.tflite int8.tflite --device all -o result.json
       edge-mnv3 bench --variant small --device SERIAL --benchmark-binary era-2019
-      edge-mnv3 bench model.tflite --device SERIAL --protocol app --profile --check-outputs
-      edge-mnv3 bench model.tflite --device SERIAL --threads 1,2,4 --cores little,mid,big
+      edge-mnv3 bench model.tflite --device SERIAL --profile --check-outputs
+      edge-mnv3 bench model.tflite --device SERIAL --threads 1,2,4 --cores mid,big
       edge-mnv3 bench model.tflite --device SERIAL --accelerator cpu,gpu,npu
-      edge-mnv3 bench model.tflite --device SERIAL --sustained 10 -o sustained.json
+      edge-mnv3 bench model.tflite --device SERIAL --sustained 10 -o heat.json
       edge-mnv3 bench --log launch1.txt --log launch2.txt
     """
     if host + bool(devices) + bool(log_files) != 1:

@@ -71,7 +71,7 @@ def add(name: str, file: Path, abi: str) -> None:
 @click.option("--refresh", is_flag=True, help="Download again, to see whether the file has changed.")
 @adb_option
 def fetch(**options: Any) -> None:
-    """Download a build and lock it; a file that has changed waits until it is accepted."""
+    """Download a build, and lock it. A file that has changed waits until it is accepted."""
     if (options["abi"] is None) == (options["device"] is None):
         raise click.UsageError("Give either --abi or --device.")
     from edge_mnv3.stages.benchmark_binary import FetchRequest, fetch_binary

@@ -36,7 +36,7 @@ def command(request: BuildRequest, as_json: bool) -> None:
     \b
     Examples:
       edge-mnv3 build --variant small -o small.keras
-      edge-mnv3 build --variant large_minimalistic --weights none --classes 10 -o start.keras
+      edge-mnv3 build --variant large --weights none --classes 10 -o start.keras
     """
     from edge_mnv3.stages.build import build
 

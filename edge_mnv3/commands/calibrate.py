@@ -62,9 +62,9 @@ def command(request: CalibrateRequest, as_json: bool) -> None:
 
     \b
     Examples:
-      edge-mnv3 calibrate --variant small --calibration photos/ -o small.calibration
-      edge-mnv3 quantize --variant small --recipe accurate --calibration small.calibration
-      edge-mnv3 calibrate --variant small --merge night.calibration -o small.calibration
+      edge-mnv3 calibrate --variant small --calibration photos/ -o small.cal
+      edge-mnv3 quantize --variant small --calibration small.cal
+      edge-mnv3 calibrate --variant small --merge night.cal -o small.cal
     """
     from edge_mnv3.stages.calibrate import calibrate
 

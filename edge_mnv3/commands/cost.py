@@ -79,7 +79,8 @@ def command(request: CostRequest, show_operators: bool, as_json: bool) -> None:
     Examples:
       edge-mnv3 cost model_int8.tflite
       edge-mnv3 cost before.tflite after.tflite --cpu all --json
-      edge-mnv3 cost model_int8.tflite --baseline cost.json --max-instructions-percent 0.5
+      edge-mnv3 cost model_int8.tflite --baseline cost.json \\
+        --max-instructions-percent 0.5
     """
     from edge_mnv3.stages.cost import cost
 

@@ -81,9 +81,9 @@ def command(request: DiagnoseRequest, all_layers: bool, as_json: bool) -> None:
     \b
     Examples:
       edge-mnv3 diagnose --float out/m_float.tflite --int8 out/m_int8.tflite
-      edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images photos/ --plot q.png
-      edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images val.csv -o q.json --json
-      edge-mnv3 diagnose --float f.tflite --int8 q.tflite --model-explorer noise.json
+      edge-mnv3 diagnose --float f.tflite --int8 q.tflite --plot q.png
+      edge-mnv3 diagnose --float f.tflite --int8 q.tflite --images val/ -o q.json
+      edge-mnv3 diagnose --float f.tflite --int8 q.tflite --model-explorer n.json
     """
     from edge_mnv3.stages.diagnose import diagnose
 

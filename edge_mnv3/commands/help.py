@@ -23,5 +23,5 @@ def command(ctx: click.Context, names: tuple[str, ...]) -> None:
         found = group.resolve_command(at, [name])[1] if isinstance(group, click.Group) else None
         if found is None:
             ctx.fail(f"'{at.info_name}' has no commands of its own: '{name}' is too much.")
-        at = click.Context(found, info_name=name, parent=at)
+        at = found.context_class(found, info_name=name, parent=at)
     click.echo(at.get_help())

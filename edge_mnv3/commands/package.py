@@ -118,9 +118,10 @@ def command(request: PackageRequest, as_json: bool) -> None:
     \b
     Examples:
       edge-mnv3 package out
-      edge-mnv3 package out --validate validate.json --bench bench.json -o flowers.zip --zip
+      edge-mnv3 package out --validate validate.json --bench bench.json --zip
       edge-mnv3 package out --android-project
-      edge-mnv3 package flowers_int8.tflite --labels photos/ --name "My flowers" --license MIT
+      edge-mnv3 package flowers_int8.tflite --labels photos/ \\
+        --name "My flowers" --license MIT
     """
     from edge_mnv3.stages.package import package
 

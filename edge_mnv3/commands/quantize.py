@@ -91,12 +91,10 @@ if TYPE_CHECKING:
     "--budget",
     "budget_percent",
     type=click.FloatRange(0, MOST_BUDGET_PERCENT),
-    default=None,
-    show_default="forms that are accurate enough, no copies",
     metavar="PERCENT",
     help="Allow this much more modelled cost on an Arm processor than the cheapest file has, and spend it "
-    "on accuracy: "
-    "on forms of hard-swish, and on computing channels whose rounding costs most several times.",
+    "on accuracy: on forms of hard-swish, and on computing channels whose rounding costs most several times.  "
+    "[default: forms that are accurate enough, no copies]",
 )
 @click.option(
     "--io",
@@ -139,7 +137,7 @@ def command(request: QuantizeRequest, as_json: bool) -> None:
       edge-mnv3 quantize flowers.keras --calibration photos/ -o out
       edge-mnv3 quantize --variant small_minimalistic
       edge-mnv3 quantize --variant small --calibration photos/ -o out
-      edge-mnv3 quantize --variant large --weights mine.keras --calibration train.csv
+      edge-mnv3 quantize --variant large --weights my.keras --calibration my.csv
     """
     from edge_mnv3.stages.quantize import quantize
 

@@ -130,7 +130,7 @@ def command(modelled: bool, **options: Any) -> None:
     \b
     Examples:
       edge-mnv3 reproduce --device SERIAL
-      edge-mnv3 reproduce --variants small,large --era-binary era-2019 -o pixel2.json
+      edge-mnv3 reproduce --variants small,large --era-binary era-2019 -o p2.json
       edge-mnv3 reproduce --variants small_minimalistic --weights none --json
       edge-mnv3 reproduce --modelled
     """

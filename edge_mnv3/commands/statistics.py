@@ -40,8 +40,10 @@ def command() -> None:
 
     \b
     Examples:
-      edge-mnv3 statistics collect flowers.keras --calibration photos/ --shard 1/2 -o parts/1.npz
-      edge-mnv3 statistics collect flowers.keras --calibration photos/ --shard 2/2 -o parts/2.npz
+      edge-mnv3 statistics collect flowers.keras --calibration photos/ \\
+        --shard 1/2 -o parts/1.npz
+      edge-mnv3 statistics collect flowers.keras --calibration photos/ \\
+        --shard 2/2 -o parts/2.npz
       edge-mnv3 statistics merge parts/ -o all.npz
       edge-mnv3 quantize flowers.keras --calibration photos/ --statistics all.npz
     """
@@ -77,7 +79,7 @@ def command() -> None:
 @json_option
 @requests("calibration_statistics.CollectStatisticsRequest")
 def collect(request: CollectStatisticsRequest, as_json: bool) -> None:
-    """Run a float model over images once, and write the statistics of its values.
+    """Run a float model over images, and count its values.
 
     No image is kept, and memory does not grow with their number. If it is interrupted, the same command goes
     on where it stopped.

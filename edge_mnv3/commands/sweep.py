@@ -212,7 +212,8 @@ def command(request: SweepRequest, dry_run: bool, as_json: bool) -> None:
       edge-mnv3 sweep --variants small --calibration photos/ --budgets 0,10,20
       edge-mnv3 sweep --variants small --recipes stock,fast,accurate --budgets 0 \\
           --calibration train.csv --seeds 0,1,2 --data val.csv --dry-run
-      edge-mnv3 sweep --variants small,large_minimalistic --calibration photos/ --data val.csv
+      edge-mnv3 sweep --variants small,large_minimalistic --calibration photos/ \\
+        --data val.csv
       edge-mnv3 sweep flowers.keras --calibration photos/ --data /shared/val \\
           --engine dask --scheduler tcp://10.0.0.1:8786
     """

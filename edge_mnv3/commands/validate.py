@@ -123,8 +123,9 @@ def command(request: ValidateRequest, details: bool, as_json: bool) -> None:
 
     \b
     Examples:
-      edge-mnv3 validate --float m_float.tflite --int8 m_int8.tflite --data val.csv
-      edge-mnv3 validate --float f.tflite --int8 q.tflite --data val/ --max-drop-points 1
+      edge-mnv3 validate --float f.tflite --int8 q.tflite --data val.csv
+      edge-mnv3 validate --float f.tflite --int8 q.tflite --data val/ \\
+        --max-drop-points 1
     """
     from edge_mnv3.stages.validate import validate
 
