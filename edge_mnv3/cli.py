@@ -86,7 +86,7 @@ class LazyGroup(click.Group):
         try:
             code: Any = run()
         except click.ClickException as error:
-            error.show()
+            _show(error)
             code = error.exit_code
         except click.Abort:
             click.echo("Interrupted.", err=True)
@@ -132,6 +132,13 @@ class LazyGroup(click.Group):
                 traceback.print_exc()
             say(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
+
+
+def _show(error: click.ClickException) -> None:
+    """Says what is wrong with a command line, in lines that fit the terminal."""
+    text = io.StringIO()
+    error.show(file=text)
+    say(text.getvalue().rstrip("\n"), err=True)
 
 
 def _write_any_path() -> None:

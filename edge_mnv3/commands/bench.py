@@ -222,7 +222,9 @@ def command(
       edge-mnv3 bench --log launch1.txt --log launch2.txt
     """
     if host + bool(devices) + bool(log_files) != 1:
-        raise click.UsageError("Give either --host or --device, or --log.")
+        raise click.UsageError(
+            "Give --host for this machine, --device for phones, or --log for what a launch printed."
+        )
     if log_files and (files or options["variants"]):
         raise click.UsageError("--log takes no FILE.tflite and no --variant: the log says which it was.")
     if host and (not files or options["variants"]):
@@ -382,7 +384,7 @@ def table(result: HostBenchResult) -> str:
             f"p95 {result.p95_us / 1e3:.3f} ms, standard deviation {result.std_us / 1e3:.3f} ms, "
             f"start-up {result.init_us / 1e3:.3f} ms",
             f"{conditions.model_path} on {conditions.device} (not a phone), {conditions.runtime}, "
-            f"{protocol.kernels}, {protocol.num_threads} threads, {runs_words(protocol)}, "
+            f"{protocol.kernels}, {protocol.num_threads} thread{'' if protocol.num_threads == 1 else 's'}, {runs_words(protocol)}, "
             f"cpu mask {conditions.cpu_mask}",
         )
     )

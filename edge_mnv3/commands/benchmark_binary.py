@@ -98,7 +98,7 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @abi_option
 def accept(name: str, abi: str) -> None:
-    """Take the change of NAME that was refused last: another file, or other flags of the same file."""
+    """Take the change of NAME that was refused last. It is another file, or other flags of the same file."""
     from edge_mnv3.stages.benchmark_binary import accept_binary
 
     click.echo(_line(accept_binary(name, abi)))

@@ -101,10 +101,9 @@ def table(result: StoredResults) -> str:
     """Writes what a store holds for people."""
     lines = [f"{result.folder}: {result.size_bytes / 1e6:.1f} MB"]
     for each in result.evaluations:
-        models = ", ".join(f"{Path(model.file).name} ({model.kernels})" for model in each.models)
-        purpose = "" if each.purpose == "comparison" else f"{each.purpose}: "
         lines.append(
             f"{each.key[:_KEY_SHOWN]}  {each.images:>7} images  {each.used[:16]}  {each.preprocess}  "
-            f"{purpose}{models}"
+            f"{each.purpose}"
         )
+        lines += [f"    {Path(model.file).name} ({model.kernels})" for model in each.models]
     return "\n".join(lines)

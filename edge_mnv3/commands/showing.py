@@ -81,7 +81,7 @@ def _fitted_line(line: str, width: int) -> list[str]:
         return [line]
     gaps = [gap.end() for gap in _GAP.finditer(line) if gap.end() <= width // 2]
     indent = gaps[-1] if gaps else len(line) - len(line.lstrip())
-    return textwrap.wrap(
+    pieces = textwrap.wrap(
         line[indent:],
         width,
         initial_indent=line[:indent],
@@ -91,3 +91,13 @@ def _fitted_line(line: str, width: int) -> list[str]:
         replace_whitespace=False,
         drop_whitespace=True,
     )
+    return [part for piece in pieces for part in _moved_left(piece, indent, width)]
+
+
+def _moved_left(piece: str, indent: int, width: int) -> list[str]:
+    """Gives a word that is longer than its column, but not than a line, a line where it is whole."""
+    word = piece[indent:]
+    if len(piece) <= width or len(word) > width:
+        return [piece]
+    head = [piece[:indent].rstrip()] if piece[:indent].strip() else []
+    return [*head, f"{'':{width - len(word)}}{word}"]

@@ -131,15 +131,17 @@ def interval(share: Share) -> str:
 def _difference(test: PairedTest, n: int) -> list[str]:
     verdict = "is shown" if test.shown else "may be chance"
     if test.shown_points is None:
-        found = f"{n} images show no difference, however large"
+        found = f"{n} images are too few to show a difference of any size"
     else:
-        found = f"{n} images show one of {test.shown_points:.1f} points or more, 8 times in 10"
+        found = (
+            f"With {n} images, a difference of {test.shown_points:.1f} points or more is found 8 times in 10"
+        )
     sizes = [
-        f"{needed.n:,} for {needed.difference_points:g}"
+        f"{needed.n:,} images for {needed.difference_points:g}"
         for needed in test.needed
         if test.shown_points is None or needed.difference_points < test.shown_points
     ]
-    more = f"; with this share of changed answers it takes {', '.join(sizes)}" if sizes else ""
+    more = f"; it takes {', '.join(sizes)}" if sizes else ""
     return [f"The difference of accuracy {verdict}: p = {test.p_value:.2g} ({test.test}).", f"{found}{more}."]
 
 

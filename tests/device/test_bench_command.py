@@ -253,8 +253,11 @@ def test_verdicts_are_of_one_phone(bench: Bench) -> None:
 def test_what_is_asked_for_must_be_clear(bench: Bench) -> None:
     model = model_file(bench.folder)
     for arguments, text in (
-        ((model,), "Give either --host or --device, or --log."),
-        ((model, "--host", "--device", "all"), "Give either --host or --device, or --log."),
+        ((model,), "Give --host for this machine, --device for phones, or --log for"),
+        (
+            (model, "--host", "--device", "all"),
+            "Give --host for this machine, --device for phones, or --log for",
+        ),
         (("--host", "--variant", "small"), "--host takes FILE.tflite, and no --variant."),
         (("--device", "all"), "Give FILE.tflite or --variant."),
     ):

@@ -102,7 +102,7 @@ def test_what_is_no_plain_latency_is_said(tmp_path: Path, extra: str, note: str)
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("--log", "a", "--host"), "Give either --host or --device, or --log."),
+        (("--log", "a", "--host"), "Give --host for this machine, --device for phones, or --log for"),
         (("--log", "a", "m.tflite"), "--log takes no FILE.tflite"),
         (("--log", "a", "--runs", "5"), "--log takes no --runs."),
         (("--log", "a", "--history", "h"), "--log takes no --history."),

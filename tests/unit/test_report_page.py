@@ -157,10 +157,10 @@ GRAVE = Noticed(kind="files_disagree", text="they disagree", fails_gate=True)
         (
             with_interval(-2.0, -4.0, 0.1),
             "unsure",
-            "No loss is shown, and one of up to 4.00 points is not excluded",
+            "No loss is proven, but a loss of up to 4.00 points is possible",
         ),
-        (with_interval(-2.0, -5.1, 1.0), "unsure", "Not decided: these are too few images"),
-        (with_interval(-2.0, -3.0, -0.1), "bad", "The int8 file loses accuracy, which is no chance"),
+        (with_interval(-2.0, -5.1, 1.0), "unsure", "Not decided: too few images"),
+        (with_interval(-2.0, -3.0, -0.1), "bad", "The int8 file loses accuracy, more than chance explains"),
         (with_interval(0.0, -0.1, 0.1, findings=(GRAVE,)), "bad", "The comparison says nothing"),
     ],
 )

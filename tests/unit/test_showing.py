@@ -80,3 +80,15 @@ def test_what_comes_next_is_said_once_and_can_be_pasted(options: list[str], expe
     line = "Next: edge-mnv3 package 'my models/int8.tflite' --labels LABELS.txt\n"
     assert result.stderr == (line if expected else "")
     assert result.stdout == ""
+
+
+def test_a_word_that_is_longer_than_its_column_stays_whole() -> None:
+    name = "x" * 50
+    assert fitted(f"sha256             {name} and more", 60).split("\n") == [
+        "sha256",
+        f"{'':10}{name}",
+        f"{'':19}and more",
+    ]
+    assert fitted(f"key                first {name}", 60).split("\n")[1] == f"{'':10}{name}"
+    # What no line has room for is left to the terminal.
+    assert fitted(f"sha256             {'y' * 61}", 60) == f"sha256             {'y' * 61}"

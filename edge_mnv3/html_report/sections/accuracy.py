@@ -163,7 +163,7 @@ def _tests(statistics: OutputStatistics, *, several: bool) -> list[Block]:
     told = (
         f"int8 has {count(difference.lost, 'image')}{of} wrong that float has right, and "
         f"{count(difference.won, 'image')} right that float has wrong. "
-        f"{'That is no chance' if difference.shown else 'That may be chance'}: "
+        f"{'That is more than chance' if difference.shown else 'That may be chance'}: "
         f"p = {difference.p_value:.2g} ({difference.test})."
     )
     return [Text(text=f"{told} {_power(difference)}".strip())]
@@ -171,9 +171,12 @@ def _tests(statistics: OutputStatistics, *, several: bool) -> list[Block]:
 
 def _power(difference: PairedTest) -> str:
     if difference.shown_points is None:
-        return "So few images show no difference of any size."
-    shown = f"So many images show a difference of {difference.shown_points:.1f} points or more, 8 times in 10"
-    needed = ", ".join(f"{each.n:,} for {each.difference_points:g}" for each in difference.needed)
+        return "These are too few images to show a difference of any size."
+    shown = (
+        f"With so many images, a difference of {difference.shown_points:.1f} points or more is found 8 times "
+        "in 10"
+    )
+    needed = ", ".join(f"{each.n:,} images for {each.difference_points:g}" for each in difference.needed)
     return f"{shown}; it takes {needed} points." if needed else f"{shown}."
 
 
@@ -193,11 +196,11 @@ def _classes(result: ValidateResult, names: ClassNames) -> list[Block]:
             number(each.lost, str(each.lost), bar=_bar(each.lost, each.n, lost=True)),
             number(each.won, str(each.won), bar=_bar(each.won, each.n, lost=False)),
             number(each.corrected_p_value, f"{each.corrected_p_value:.2g}"),
-            "no chance" if each.shown else "may be chance",
+            "more than chance" if each.shown else "may be chance",
         )
         for each in tests.classes
     ]
-    shown = f"{tests.shown} by more than chance" if tests.shown else "none by more than chance may do"
+    shown = f"{tests.shown} by more than chance" if tests.shown else "none by more than chance explains"
     text = f"{count(tests.changed, 'class has', 'classes have')} changed answers, {shown} ({tests.test})."
     titles = ("Class", "#Images", "#Lost", "#Won", "#p, corrected", "Verdict")
     caption = (

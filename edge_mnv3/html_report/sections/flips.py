@@ -59,9 +59,8 @@ def flips(gathered: Gathered, names: ClassNames, pictures: Pictures) -> Section:
         )
     else:
         blocks.append(Text(text=f"Names of classes: {names.source}."))
-    caption = f"{count(len(shown), 'image')} on which the two files give different answers, "
-    caption += "as the model sees them; "
-    caption += "the answers that float was surest of come first"
+    caption = f"{count(len(shown), 'image')} on which the two files give different answers, as the model "
+    caption += "sees them; those of which the float file was most certain come first"
     blocks.append(Gallery(caption=caption, pictures=shown))
     return Section(key=KEY, title=TITLE, blocks=tuple(blocks))
 

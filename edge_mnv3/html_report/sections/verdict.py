@@ -55,8 +55,7 @@ def _of_validation(gathered: Gathered, result: ValidateResult) -> Notice:
     if grave is not None:
         return Notice(
             tone="bad",
-            text="The comparison says nothing of the int8 file, or the file must not be shipped: "
-            f"{_sentence(grave.text)}",
+            text=f"Do not ship the int8 file on this comparison: {_sentence(grave.text)}",
         )
     if result.gate is not None and not result.gate.passed:
         problems = "; ".join(result.gate.problems) or (
@@ -110,18 +109,19 @@ def _of_score(
     if highest < 0:
         return Notice(
             tone="bad",
-            text=f"The int8 file loses accuracy, which is no chance: {figures}. {_cure(gathered)}".rstrip(),
+            text=f"The int8 file loses accuracy, more than chance explains: {figures}. "
+            f"{_cure(gathered)}".rstrip(),
             command="" if gathered.diagnosis else _diagnose(gathered),
         )
     needed = _needed(result, score.output)
     if lowest < -OPEN_LOSS_POINTS:
         return Notice(
             tone="unsure",
-            text=f"Not decided: these are too few images to tell a loss from none; {figures}.{needed}",
+            text=f"Not decided: too few images to tell whether anything is lost; {figures}.{needed}",
         )
     return Notice(
         tone="unsure",
-        text=f"No loss is shown, and one of up to {plain(-lowest, 2)} points is not excluded; "
+        text=f"No loss is proven, but a loss of up to {plain(-lowest, 2)} points is possible; "
         f"{figures}.{needed}",
     )
 
@@ -133,7 +133,9 @@ def _needed(result: ValidateResult, output: str) -> str:
         return ""
     for size in statistics.difference.needed:
         if size.difference_points == SMALL_LOSS_POINTS and size.n > result.n:
-            return f" To tell a loss of {size.difference_points:g} point takes {count(size.n, 'image')}."
+            return (
+                f" To find a loss of {size.difference_points:g} point, compare on {count(size.n, 'image')}."
+            )
     return ""
 
 
@@ -145,7 +147,7 @@ def _of_similarity(result: ValidateResult) -> Notice:
             return Notice(
                 tone="unsure",
                 text=f"The outputs {output.output.name} of both files have a cosine of "
-                f"{similarity.cosine_mean:.4f} on the average and of {similarity.cosine_least:.4f} at the "
+                f"{similarity.cosine_mean:.4f} on average and of {similarity.cosine_least:.4f} at "
                 f"least, on {count(result.n, 'image')}; what they are used for decides whether that will do.",
             )
     agreement = result.agreement_percent
