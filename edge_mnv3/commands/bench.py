@@ -378,13 +378,13 @@ def table(result: HostBenchResult) -> str:
     from edge_mnv3.core.results.bench_turns import runs_words
 
     conditions, protocol = result.conditions, result.conditions.protocol
+    threads = "1 thread" if protocol.num_threads == 1 else f"{protocol.num_threads} threads"
     return "\n".join(
         (
             f"median {result.median_us / 1e3:.3f} ms, p5 {result.p5_us / 1e3:.3f} ms, "
             f"p95 {result.p95_us / 1e3:.3f} ms, standard deviation {result.std_us / 1e3:.3f} ms, "
             f"start-up {result.init_us / 1e3:.3f} ms",
             f"{conditions.model_path} on {conditions.device} (not a phone), {conditions.runtime}, "
-            f"{protocol.kernels}, {protocol.num_threads} thread{'' if protocol.num_threads == 1 else 's'}, {runs_words(protocol)}, "
-            f"cpu mask {conditions.cpu_mask}",
+            f"{protocol.kernels}, {threads}, {runs_words(protocol)}, cpu mask {conditions.cpu_mask}",
         )
     )

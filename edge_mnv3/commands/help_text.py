@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import click
 
@@ -23,7 +23,7 @@ class HelpText(click.HelpFormatter):
         """Writes paragraphs."""
         super().write_text(_whole(text))
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Writes names with what they are."""
         room = self.width - self.current_indent
         super().write_dl(

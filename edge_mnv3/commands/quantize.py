@@ -93,8 +93,8 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, MOST_BUDGET_PERCENT),
     metavar="PERCENT",
     help="Allow this much more modelled cost on an Arm processor than the cheapest file has, and spend it "
-    "on accuracy: on forms of hard-swish, and on computing channels whose rounding costs most several times.  "
-    "[default: forms that are accurate enough, no copies]",
+    "on accuracy: on forms of hard-swish, and on computing channels whose rounding costs most several "
+    "times.  [default: forms that are accurate enough, no copies]",
 )
 @click.option(
     "--io",

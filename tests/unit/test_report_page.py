@@ -161,7 +161,11 @@ GRAVE = Noticed(kind="files_disagree", text="they disagree", fails_gate=True)
         ),
         (with_interval(-2.0, -5.1, 1.0), "unsure", "Not decided: too few images"),
         (with_interval(-2.0, -3.0, -0.1), "bad", "The int8 file loses accuracy, more than chance explains"),
-        (with_interval(0.0, -0.1, 0.1, findings=(GRAVE,)), "bad", "The comparison says nothing"),
+        (
+            with_interval(0.0, -0.1, 0.1, findings=(GRAVE,)),
+            "bad",
+            "Do not ship the int8 file on this comparison",
+        ),
     ],
 )
 def test_the_verdict(result: ValidateResult | None, tone: str, begins: str) -> None:
