@@ -54,6 +54,7 @@ def test_litert_s_build_beside_tensorflow_s(bench: Bench, phone: Phone) -> None:
     assert_clean(phone)
 
 
+@pytest.mark.any_adb
 def test_float_stock_and_accurate_of_two_networks_in_one_command(bench: Bench, pixel: Phone) -> None:
     pixel.figures = STEADY
     write_variant_files(bench.folder / "models", "small", "large_minimalistic")

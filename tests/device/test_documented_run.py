@@ -6,6 +6,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 from device.command_setup import Bench
 from device.phone import Phone
 from device.stand_in_behaviour import Figures
@@ -23,6 +25,7 @@ def figures(medians_us: dict[str, int]) -> Figures:
     return Figures(in_order_us=[[us - 90, us, us + 240] for us in medians], warmup_us=[81_300], init_us=5_120)
 
 
+@pytest.mark.any_adb
 def test_the_page_shows_what_is_printed(bench: Bench, pixel: Phone) -> None:
     sizes = {"float.tflite": ("float32", 5_000), "int8.tflite": ("uint8", 4_400)}
     for name, (dtype, classes) in sizes.items():

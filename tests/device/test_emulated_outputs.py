@@ -52,6 +52,7 @@ def test_the_same_kernels_give_the_same_bytes(
     assert not phone.processes()
 
 
+@pytest.mark.any_adb
 def test_another_model_on_the_phone_is_seen(
     adb_server: AdbServer, phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +81,7 @@ def test_files_are_removed_when_the_program_does_not_end_in_time(
     assert not [path for path in phone.files() if "check_" in path]
 
 
+@pytest.mark.any_adb
 def test_what_fails_is_said(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
     session, binary = ready(adb_server, phone, tmp_path)
     model = write_classifier(tmp_path / "m.tflite", "uint8")
@@ -93,6 +95,7 @@ def test_what_fails_is_said(adb_server: AdbServer, phone: Phone, tmp_path: Path)
     assert not [path for path in phone.files() if "check_" in path]
 
 
+@pytest.mark.any_adb
 def test_a_build_that_writes_no_outputs(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
     session, binary = ready(adb_server, phone, tmp_path, Behaviour(build="2.3"))
     model = write_classifier(tmp_path / "m.tflite", "uint8")
@@ -114,6 +117,7 @@ def test_cut_outputs(
         check_phone_outputs(session, binary, model, noise(SIZE, 1), kernels="xnnpack")
 
 
+@pytest.mark.any_adb
 def test_a_real_network(adb_server: AdbServer, phone: Phone, tmp_path: Path, test_data: Path) -> None:
     session, binary = ready(adb_server, phone, tmp_path)
     model = test_data / "models/v3-small_224_1.0_uint8.tflite"

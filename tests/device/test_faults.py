@@ -3,6 +3,10 @@
 Each row of `FAULTS` is run through the command line, the real adb and an emulated phone. Whatever the fault:
 the command ends soon, says what happened, gives no wrong figure, and leaves nothing running and nothing half
 done on the phone, whose settings are restored. `docs/phone-faults.md` shows the same rows.
+
+Faults of cables and of files, and any in which the phone is lost, are tried under each adb: they are about
+its messages and protocols. Of all others the commands know by the outputs and exit codes of `adb shell`,
+which test_transport.py compares under each adb.
 """
 
 from __future__ import annotations
@@ -15,14 +19,32 @@ from device.bench_setup import FOLDER, STEADY, model_file
 from device.command_setup import Bench, assert_clean, printed
 from device.conftest import MakePhone
 from device.fault_setups import DONE, MEDIAN_US, Fault, Stage
-from device.faults import FAULTS
+from device.faults import CABLE, FAULTS, FILES
 from device.patience import let_time_fly_while_frozen
 from hanging import HANGS_AFTER_S
 
+OF_ADB = [
+    fault for fault in FAULTS if fault.kind in (CABLE, FILES) or not (fault.reachable and fault.connected)
+]
+OF_ANY_ADB = [fault for fault in FAULTS if fault not in OF_ADB]
+
 
 @pytest.mark.timeout(HANGS_AFTER_S)
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.what)
+@pytest.mark.parametrize("fault", OF_ADB, ids=lambda fault: fault.what)
+def test_fault_of_adb(
+    fault: Fault, bench: Bench, make_phone: MakePhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _try(fault, bench, make_phone, monkeypatch)
+
+
+@pytest.mark.any_adb
+@pytest.mark.timeout(HANGS_AFTER_S)
+@pytest.mark.parametrize("fault", OF_ANY_ADB, ids=lambda fault: fault.what)
 def test_fault(fault: Fault, bench: Bench, make_phone: MakePhone, monkeypatch: pytest.MonkeyPatch) -> None:
+    _try(fault, bench, make_phone, monkeypatch)
+
+
+def _try(fault: Fault, bench: Bench, make_phone: MakePhone, monkeypatch: pytest.MonkeyPatch) -> None:
     phone = make_phone(connected=fault.connected)
     phone.figures = STEADY
     let_time_fly_while_frozen(monkeypatch, phone)

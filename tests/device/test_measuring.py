@@ -104,6 +104,7 @@ def test_a_second_run_pushes_nothing(
     assert phone.pushed_bytes == pushed_bytes
 
 
+@pytest.mark.any_adb
 def test_models_and_builds_take_turns(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
     phone.figures = STEADY
     registry = registry_with(tmp_path, current=Behaviour(), era_2019=Behaviour(build="1.13"))
@@ -120,6 +121,7 @@ def test_models_and_builds_take_turns(adb_server: AdbServer, phone: Phone, tmp_p
     assert all(result.stable for result in measured.results)
 
 
+@pytest.mark.any_adb
 def test_heat_in_the_middle_is_waited_for(
     adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry
 ) -> None:
@@ -142,6 +144,7 @@ def test_heat_in_the_middle_is_waited_for(
     assert_clean(phone)
 
 
+@pytest.mark.any_adb
 def test_a_phone_that_stays_hot_gives_no_figure(
     adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry
 ) -> None:
@@ -154,6 +157,7 @@ def test_a_phone_that_stays_hot_gives_no_figure(
     assert "0 launches count, 1 are demanded" in result.problems[0]
 
 
+@pytest.mark.any_adb
 def test_the_mask_is_verified(
     adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry
 ) -> None:
@@ -165,6 +169,7 @@ def test_the_mask_is_verified(
     assert "the core mask of the running program was not seen" in result.launches[0].problems
 
 
+@pytest.mark.any_adb
 @pytest.mark.parametrize("fault", ["abort", "segfault", "kill"])
 def test_a_program_that_dies_is_given_up_soon(
     adb_server: AdbServer, phone: Phone, tmp_path: Path, fault: str
@@ -261,6 +266,7 @@ def test_a_reboot_in_a_launch(
     assert str(error).startswith(f"device {phone.serial}: the connection broke")
 
 
+@pytest.mark.any_adb
 def test_a_program_for_another_processor(adb_server: AdbServer, phone: Phone, tmp_path: Path) -> None:
     registry = registry_with(tmp_path, current=Behaviour(fault="abi"))
     error = failure_of(adb_server, phone, quick_plan(tmp_path, model_file(tmp_path)), registry)
@@ -339,6 +345,7 @@ def test_a_stop_kills_restores_and_keeps(
     assert len((tmp_path / "resume.jsonl").read_text().splitlines()) == 1
 
 
+@pytest.mark.any_adb
 def test_real_inference(
     adb_server: AdbServer, phone: Phone, tmp_path: Path, registry: BinaryRegistry, test_data: Path
 ) -> None:

@@ -76,6 +76,7 @@ def test_golden_images_on_a_phone(bench: Bench, phone: Phone, bundle: Path) -> N
     )
 
 
+@pytest.mark.any_adb
 def test_several_phones(bench: Bench, make_phone: MakePhone) -> None:
     bundle = packaged(bench, "int8")
     first, second = make_phone(), make_phone()
@@ -93,6 +94,7 @@ def test_several_phones(bench: Bench, make_phone: MakePhone) -> None:
         assert_clean(phone)
 
 
+@pytest.mark.any_adb
 def test_another_answer_is_a_difference(
     bench: Bench, phone: Phone, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +114,7 @@ def test_another_answer_is_a_difference(
     assert_clean(phone)
 
 
+@pytest.mark.any_adb
 def test_an_altered_bundle_never_reaches_the_phone(bench: Bench, phone: Phone, bundle: Path) -> None:
     (bundle / "labels.txt").write_text(LABELS.upper())
     done = bench.run("verify", bundle, "--device", phone.serial, "--benchmark-binary", bench.binary())
@@ -119,6 +122,7 @@ def test_an_altered_bundle_never_reaches_the_phone(bench: Bench, phone: Phone, b
     assert not [path for path in phone.files() if path.endswith(".tflite")]
 
 
+@pytest.mark.any_adb
 @pytest.mark.parametrize(
     ("behaviour", "expected"),
     [
@@ -146,6 +150,7 @@ def test_a_phone_that_is_lost(bench: Bench, phone: Phone, bundle: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.any_adb
 def test_bad_options(bench: Bench, phone: Phone, bundle: Path) -> None:
     done = bench.run("verify", bundle, "--device", "no-such")
     assert done.exit_code == 1
@@ -158,6 +163,7 @@ def test_bad_options(bench: Bench, phone: Phone, bundle: Path) -> None:
     assert "--adb and --benchmark-binary are for --device." in done.stderr
 
 
+@pytest.mark.any_adb
 def test_figures_of_an_emulated_phone_are_not_packaged(bench: Bench, phone: Phone) -> None:
     phone.figures = STEADY
     model = write_classifier(bench.folder / "uint8.tflite", "uint8")
