@@ -27,7 +27,7 @@ from edge_mnv3.stages.cost import CostRequest, cost
 CPUS = ("a73", "a76", "x3")
 MAPS = ((112, 112, 16), (56, 56, 48), (28, 28, 96), (14, 14, 240), (7, 7, 576))  # height, width, channels
 GROUPS = 2
-BYTES = {"operator": 2, "table": 2, "gate": 4, "part": 2}  # of an element: read and written
+BYTES = {"operator": 2, "table": 2, "gate": 4, "gate_rows": 4, "part": 2}  # of an element: read and written
 HEADER = """\
 # What each form of an int8 hard-swish costs on phones' processors, in modelled cycles of one inference: for
 # each operator, each element that it gives and each pixel (height times width), when all loads hit the first
@@ -35,6 +35,7 @@ HEADER = """\
 #   operator  HARD_SWISH, which XNNPACK does not take
 #   table     a sum with one constant and the product with it: XNNPACK runs one table of 256 entries
 #   gate      a 1x1 depthwise convolution, which has a scale for each channel, and the product with it
+#   gate_rows the same, with the convolution over whole rows as places of their own: (H, 1, W*C)
 #   part      one input of a CONCATENATION, for tables by groups; without the C library's copying itself
 # Made by tools/hard_swish_costs.py.
 """
@@ -72,9 +73,24 @@ class Forms:
             graph.add_operator("HARD_SWISH", [x], y)
         else:
             gate, y = self.tensor("gate", shape), self.tensor("y", shape)
-            self._add_gate(form, x, gate, shape[-1])
+            if form == "gate_rows":
+                self._add_gate_of_rows(x, gate, shape)
+            else:
+                self._add_gate(form, x, gate, shape[-1])
             graph.add_operator("MUL", [x, gate], y)
         self._outputs.append(y)
+
+    def _add_gate_of_rows(self, x: int, gate: int, shape: tuple[int, int, int]) -> None:
+        rows, columns, channels = shape
+        wide = (rows, 1, columns * channels)
+        taken, given = self.tensor("x", wide), self.tensor("gate", wide)
+        self._add_reshape(x, taken, wide)
+        self._add_gate("gate", taken, given, wide[-1])
+        self._add_reshape(given, gate, shape)
+
+    def _add_reshape(self, taken: int, given: int, shape: tuple[int, ...]) -> None:
+        numbers = constant_tensor("shape", np.array([1, *shape], np.int32))
+        self._graph.add_operator("RESHAPE", [taken, self._graph.add_tensor(numbers)], given)
 
     def _add_gate(self, form: str, x: int, gate: int, channels: int) -> None:
         graph = self._graph
@@ -140,7 +156,7 @@ def fitted(form: str, cpu: str, rows: list[OperatorCost]) -> FormCost:
 
 def modelled() -> tuple[CostResult, list[FormCost]]:
     """Runs each form on each processor."""
-    forms = ("operator", "table", "gate", "part")
+    forms = tuple(BYTES)
     with tempfile.TemporaryDirectory() as folder:
         files = []
         for form in forms:

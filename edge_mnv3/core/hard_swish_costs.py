@@ -25,7 +25,8 @@ class FormCost:
 
     Attributes:
         form: `operator` (HARD_SWISH), `table` (a sum with a constant and the product with it), `gate` (a 1x1
-            depthwise convolution and the product with it), or `part` (one input of a concatenation).
+            depthwise convolution and the product with it), `gate_rows` (the same over whole rows), or `part`
+            (one input of a concatenation).
         cpu: `a73`, `a76` or `x3`.
         cycles_each: Cycles of each operator, whatever its size.
         cycles_per_element: Of each number that it gives.

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Sequence
 
 from edge_mnv3.core.hard_swish_costs import FormCost, read_form_costs
+from edge_mnv3_quantization.graph.map_views import rows_view
 from edge_mnv3_quantization.graph.network import Value
 
 CPU = "a76"
@@ -40,7 +41,9 @@ def gate_cycles(value: Value, channels: int | None = None) -> float:
     """Models a hard-sigmoid per channel of a value, and its product; for the value's channels, or so many."""
     channels = value.channels if channels is None else channels
     # Two operators cost more than one, also where the figures, which were made on large maps, say otherwise.
-    return max(_cycles("gate", value, channels), _cycles("table", value, channels) + EACH_OPERATOR)
+    *places, _ = (1, 1, 1, *value.shape)[-4:]
+    form = "gate" if rows_view((*places, channels)) is None else "gate_rows"  # as the file is written
+    return max(_cycles(form, value, channels), _cycles("table", value, channels) + EACH_OPERATOR)
 
 
 def part_cycles(end: Value, channels: int) -> float:

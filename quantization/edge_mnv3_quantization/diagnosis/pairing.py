@@ -24,6 +24,7 @@ from edge_mnv3_quantization.algorithms.channel_groups import channelwise, group_
 from edge_mnv3_quantization.algorithms.linear_channels import divide_channels
 from edge_mnv3_quantization.diagnosis.one_output import needed_for, place_of, real_input, with_one_output
 from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue, PairedWeights
+from edge_mnv3_quantization.diagnosis.without_views import without_views
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale, value_scales
@@ -85,7 +86,7 @@ def pair_files(
     if int8_file.tensors[int8_file.inputs[0]].dtype == "FLOAT32":
         int8_content = taking_pixels(int8_content, takes, int8_name)
     int8_content = with_one_output(int8_content, place, int8_name)
-    int8_file = read_model(int8_content, int8_name).main_graph
+    int8_file = without_views(read_model(int8_content, int8_name).main_graph)
     hard_sigmoids = _hard_sigmoids(int8_file)
     hard_swishes = sum(operator.name == "HARD_SWISH" for operator in float_file.operators)
     rewritten = _Rewritten(float_content, {}, {}, {}, None)

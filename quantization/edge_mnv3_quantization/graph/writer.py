@@ -10,6 +10,7 @@ import numpy as np
 from edge_mnv3.core.input_range import PIXELS, InputRange
 from edge_mnv3.core.tflite.build import GraphBuilder
 from edge_mnv3.core.tflite.types import Tensor, constant_tensor
+from edge_mnv3_quantization.graph.map_views import MapView, view_of
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_SHIFT, WEIGHTED, Network, Node
 from edge_mnv3_quantization.graph.parts import Part
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
@@ -90,8 +91,15 @@ def write_int8(
     image = _add_int8_input(writer, quantizations[network.input], io, takes)
     taken, quantizations = quantizations, stored_images(network, quantizations, io)
     for node in network.nodes:
-        constants = _add_int8_constants(writer, node, taken, weights, io)
-        writer.add_node(node, constants, writer.add_value(node.output, quantizations))
+        shapes = (network.values[value].shape for value in (node.inputs[0], node.output))
+        view = view_of(node, *shapes)
+        if view is None:
+            constants = _add_int8_constants(writer, node, taken, weights, io)
+            writer.add_node(node, constants, writer.add_value(node.output, quantizations))
+        else:
+            viewed = {**weights, node.output: view.of_weights(weights[node.output])}
+            constants = _add_int8_constants(writer, node, taken, viewed, io)
+            writer.add_viewed(node, view, constants, quantizations)
     results = [_add_int8_output(writer, place, quantizations, io) for place in range(len(network.outputs))]
     return writer.to_bytes(image, results, notes)
 
@@ -180,6 +188,30 @@ class _Writer:
         self.file.add_operator(
             _OPERATOR_NAMES[node.kind], inputs, output, operator.options, code=node.kind.upper()
         )
+
+    def add_viewed(
+        self, node: Node, view: MapView, constants: Sequence[int], quantizations: Mapping[int, Quantization]
+    ) -> None:
+        """Adds the operator of a node whose maps have other shapes while it runs."""
+        values, result = self.network.values, node.output
+        name, stored = values[result].name, quantizations[node.inputs[0]]
+        taken = self.add_quantized(f"{name}_{view.kind}_taken", "int8", view.taken, stored)
+        self._add_reshape(self.tensors[node.inputs[0]], taken, view.taken)
+        options = _operator(node, view.given, view.taken).options
+        rows, columns = view.stride
+        options = {**options, "stride_h": rows, "stride_w": columns}
+        given = made = self.add_value(result, quantizations)
+        if view.given != values[result].shape:
+            made = self.add_quantized(f"{name}_{view.kind}", "int8", view.given, quantizations[result])
+        code = node.kind.upper()
+        self.file.add_operator(_OPERATOR_NAMES[node.kind], [taken, *constants], made, options, code=code)
+        if made != given:
+            self._add_reshape(made, given, values[result].shape)
+        self.tensors[result] = given
+
+    def _add_reshape(self, taken: int, given: int, shape: Sequence[int]) -> None:
+        numbers = self.add_constant("shape", np.array(shape, np.int32))
+        self.file.add_operator("RESHAPE", [taken, numbers], given, {"new_shape": tuple(shape)})
 
     def to_bytes(self, image: int, outputs: Sequence[int], notes: Mapping[str, bytes] | None = None) -> bytes:
         """Writes the file of one input."""
