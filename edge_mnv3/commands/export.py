@@ -64,7 +64,8 @@ def command(request: ExportRequest) -> None:
       edge-mnv3 export out/run.json --as bencher -o bencher.json
       edge-mnv3 export before.json --as pyperf -o before.pyperf.json
       edge-mnv3 export profiled.json --as perfetto -o trace.json
-      edge-mnv3 export app.json --as litert-leaderboard --repository me/flowers -o row.jsonl
+      edge-mnv3 export app.json --as litert-leaderboard \\
+        --repository me/flowers -o row.jsonl
     """
     from edge_mnv3.stages.export import export
 

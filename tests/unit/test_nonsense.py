@@ -157,7 +157,7 @@ def test_files_of_different_models_are_found() -> None:
     # Above chance, but on most images.
     found = findings(LABELS, LABELS, wrong_at(LABELS, 0.7))
     assert found.keys() == {"files_disagree"}
-    assert "it is another model, is fed otherwise, or lost most" in found["files_disagree"].text
+    assert "it is another model, is fed other numbers, or lost most" in found["files_disagree"].text
     # Without labels too.
     assert findings(None, LABELS, wrong_at(LABELS, 0.7)).keys() == {"files_disagree"}
 
