@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_mnv3.core.errors import ArgumentError, EdgeMnv3Error
+from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, EdgeMnv3Error
 from edge_mnv3.core.outputs import check_writable, staged, write_text
 from edge_mnv3.core.reporting import SILENT, Phase, Reporter
 from edge_mnv3.core.requests import check_call, optional_path
@@ -25,7 +25,7 @@ from edge_mnv3.core.tensorflow_package import check_tensorflow
 from edge_mnv3.core.versions import versions
 from edge_mnv3.stages.engines import opened_engine
 from edge_mnv3.stages.open_model import check_model_packages
-from edge_mnv3.stages.sweep_images import FEW_HELD_OUT, SweepImages
+from edge_mnv3.stages.sweep_images import FEW_HELD_OUT, SweepImages, labelled_state
 from edge_mnv3.stages.sweep_kept import check_sweep_folder, code_sha256, network_sha256, sweep_folder
 from edge_mnv3.stages.sweep_measure import Measured, Measuring, cost_basis, labelled_figures
 from edge_mnv3.stages.sweep_request import GridPoint, SweepRequest, grid
@@ -103,6 +103,7 @@ def sweep(request: SweepRequest, reporter: Reporter = SILENT) -> SweepResult:
     reporter.plan([_phase(step, point, measuring.images) for step, point in zip(steps, points, strict=True)])
     measured: list[SweepPoint] = []
     validated: dict[str, ValidateResult] = {}
+    labelled = None if request.data is None else labelled_state(request.data, request.label_map)
     with opened_engine(request.engine, request.scheduler, reporter) as engine, sweep_folder(folder):
         measuring = dataclasses.replace(measuring, engine=engine)
         for step, point in zip(steps, points, strict=True):
@@ -111,6 +112,7 @@ def sweep(request: SweepRequest, reporter: Reporter = SILENT) -> SweepResult:
             if found.failure is not None:
                 noting.warn(f"{point.name} failed: {found.failure}")
             measured.append(found)
+        _refuse_other_labels(request, labelled)
         result = _result(request, measuring, measured, validated, noting)
         write_text(folder / SWEEP_FILE, to_json(result), force=True)
         if plot:
@@ -149,6 +151,21 @@ def _prepared(request: SweepRequest) -> tuple[Measuring, tuple[GridPoint, ...], 
     basis = cost_basis(request.cost)
     measuring = Measuring(request=request, images=images, basis=basis, code=code_sha256(), networks=networks)
     return measuring, points, remarks
+
+
+def _refuse_other_labels(request: SweepRequest, before: str | None) -> None:
+    """Refuses to put points in one table that were measured on labelled images of two kinds.
+
+    Raises:
+        CalibrationDataError: The images, or their labels, changed while the sweep ran.
+    """
+    if request.data is not None and labelled_state(request.data, request.label_map) != before:
+        raise CalibrationDataError(
+            f"images {request.data}",
+            "images or labels that changed while the sweep ran",
+            "the same for all points",
+            "run it again: points that are done are kept",
+        )
 
 
 def _remarks(measuring: Measuring) -> list[str]:

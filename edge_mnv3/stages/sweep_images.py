@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_mnv3.core.choices import LabelMap
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.images import (
     MAX_SKIPPED_PERCENT,
@@ -17,11 +18,12 @@ from edge_mnv3.core.images import (
     SampleRequest,
     check_skipped,
 )
+from edge_mnv3.core.requests import AnyPath
 from edge_mnv3.core.results.images import ImageRecord, ImageShape, SkippedImage
 from edge_mnv3.stages.sweep_request import SweepRequest
 from edge_mnv3_calibration_data.sampling import sample_order
 from edge_mnv3_calibration_data.source_kinds import open_images
-from edge_mnv3_quantization.evaluation.contents import hashed
+from edge_mnv3_quantization.evaluation.contents import ImagesState, hashed
 
 MOST_HELD_OUT = 300
 LEAST_HELD_OUT = 2  # the signal is what differs between images
@@ -188,6 +190,19 @@ class SweepImages:
                 self._hashes[key] = f"{content.tag} {sha256 or 'unreadable'}"
         return self._hashes[key]
 
+    def _refuse_other(self, source: ImageSource, index: int, sha256: str | None) -> None:
+        """Refuses an image that is not what it was when its figures got their key."""
+        content = source.content(index)
+        if sha256 is None or content is None or content.path is None:
+            return
+        if (self._hash(source, index) or "").rpartition(" ")[2] != sha256:
+            raise CalibrationDataError(
+                f"held-out image {source.name(index)}",
+                "one that changed since the sweep began",
+                "images that stay as they are",
+                "run it again: points that are done are kept",
+            )
+
     @property
     def _made_seed(self) -> int:
         return max(*self._seeds, _HELD_OUT_SEED) + 1
@@ -202,15 +217,27 @@ class SweepImages:
         images, skipped = [], []
         for index in self.held_out_indices:
             try:
-                images.append(source.load(index, shape=shape, preprocess=self._preprocess))
+                pixels, sha256 = source.load_hashed(index, shape=shape, preprocess=self._preprocess)
             except InputFileError as error:
                 skipped.append(SkippedImage(file=source.name(index), reason=error.got))
+                continue
+            self._refuse_other(source, index, sha256)
+            images.append(pixels)
         check_skipped(skipped, len(self.held_out_indices))
         if len(images) < LEAST_HELD_OUT:
             raise CalibrationDataError(
                 source.description, f"{len(images)} held-out images", f"at least {LEAST_HELD_OUT}"
             )
         return np.stack(images)
+
+
+def labelled_state(location: AnyPath, label_map: LabelMap | None) -> str:
+    """Tells labelled images as they are now: a hash over names, labels, and what systems say of files."""
+    images = open_images(location, label_map=label_map)
+    indices = range(images.available or 0)
+    digest = hashlib.sha256(repr((images.labels(), images.label_names())).encode())
+    digest.update(ImagesState(images, indices).sha256(np.ones(len(indices), np.bool_)).encode())
+    return digest.hexdigest()
 
 
 def _file_sha256(path: Path) -> str | None:

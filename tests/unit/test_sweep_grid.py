@@ -11,15 +11,17 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from PIL import Image
 
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, OutputError
-from edge_mnv3.core.results.images import ImageRecord
+from edge_mnv3.core.results.images import ImageRecord, ImageShape
 from edge_mnv3.core.results.sweep import CostBasis
 from edge_mnv3.model.arch import parse_variant
 from edge_mnv3.model.graphs import GraphRequest
 from edge_mnv3.stages import sweep_measure
 from edge_mnv3.stages.done_file import DONE_FILE
-from edge_mnv3.stages.sweep_images import SweepImages
+from edge_mnv3.stages.sweep import _refuse_other_labels
+from edge_mnv3.stages.sweep_images import SweepImages, labelled_state
 from edge_mnv3.stages.sweep_kept import MARK_FILE, Done, quantize_key, sweep_folder
 from edge_mnv3.stages.sweep_request import SweepRequest, grid, weights_of
 from edge_mnv3_calibration_data.source_kinds import open_images
@@ -275,6 +277,44 @@ def test_a_changed_image_is_another_calibration(tmp_path: Path) -> None:
     used = ImageRecord(file=drawn, sha256=hashlib.sha256(b"another").hexdigest(), label=None)
     assert after.were_hashed(0, [used])
     assert not before.were_hashed(0, [used])  # it changed between the key and the quantization
+
+
+def photos(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for index in range(count):
+        Image.new("RGB", (8, 8), (index, 0, 0)).save(folder / f"{index:02}.png")
+    return folder
+
+
+def test_a_held_out_image_that_changes_under_a_sweep_is_refused(tmp_path: Path) -> None:
+    folder = photos(tmp_path / "photos", 12)
+    request = SweepRequest(variants=("small",), calibration=folder, samples=4)
+    found = SweepImages(request, compares=True)
+    shape = ImageShape.square(4)
+    assert len(found.held_out_pixels(shape)) == found.held_out
+    changed = open_images(folder).name(found.held_out_indices[0])
+    Image.new("RGB", (8, 8), (0, 200, 0)).save(folder / changed)
+    with pytest.raises(CalibrationDataError, match=f"held-out image {changed}: got one that changed since"):
+        found.held_out_pixels(ImageShape.square(5))
+    made = SweepImages(SweepRequest(variants=("small",), calibration="digits", samples=4), compares=True)
+    assert len(made.held_out_pixels(shape)) == made.held_out
+
+
+@pytest.mark.parametrize("change", ["image", "label"])
+def test_labelled_images_that_change_under_a_sweep_are_refused(tmp_path: Path, change: str) -> None:
+    photos(tmp_path / "photos", 3)
+    table = tmp_path / "val.csv"
+    table.write_text("file,label\nphotos/00.png,0\nphotos/01.png,1\n")
+    request = SweepRequest(variants=("small",), data=table)
+    before = labelled_state(table, None)
+    _refuse_other_labels(request, before)
+    if change == "image":
+        Image.new("RGB", (8, 8), (0, 200, 0)).save(tmp_path / "photos" / "01.png")
+    else:
+        table.write_text("file,label\nphotos/00.png,1\nphotos/01.png,1\n")
+    with pytest.raises(CalibrationDataError, match="images or labels that changed while the sweep ran"):
+        _refuse_other_labels(request, before)
+    _refuse_other_labels(SweepRequest(variants=("small",)), None)
 
 
 def test_images_in_an_archive_are_told_by_their_own_bytes(tmp_path: Path) -> None:
