@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 
 _VOID = {"meta", "link", "img", "br", "input", "hr", "wbr"}
 
+_WITHIN = {"wbr", "kbd"}  # a text that has them is one
+
 
 class Outline(HTMLParser):
     """What a page is made of.
@@ -33,7 +35,7 @@ class Outline(HTMLParser):
         names = [name for name, _ in attrs]
         if len(set(names)) < len(names):
             self.problems.append(f"<{tag}> has an attribute twice: {names}")
-        self._goes_on = tag == "wbr"  # a text may be broken there, and is one
+        self._goes_on = tag in _WITHIN
         self.tags.append((tag, {name: value or "" for name, value in attrs}))
         if tag not in _VOID:
             self._open.append(tag)
@@ -43,6 +45,7 @@ class Outline(HTMLParser):
         if not self._open or self._open[-1] != tag:
             self.problems.append(f"</{tag}> in {self._open}")
         else:
+            self._goes_on = tag in _WITHIN
             self._open.pop()
 
     def handle_data(self, data: str) -> None:

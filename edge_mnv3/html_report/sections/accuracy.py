@@ -110,7 +110,9 @@ def _drawn(scores: Sequence[Score], result: ValidateResult) -> Intervals:
     caption = (
         "Accuracy in percent, with 95\N{NO-BREAK SPACE}% intervals. Each file's interval is of that file "
     )
-    caption += "alone: the two ran on the same images, so the difference is surer than the intervals look."
+    caption += (
+        "alone: the two ran on the same images, so the difference is more certain than the intervals suggest."
+    )
     return Intervals(caption=caption, marks=tuple(marks), ticks=axis(low, high))
 
 

@@ -142,7 +142,7 @@ def _cost(gathered: Gathered) -> Tile:
                 return Tile(
                     label="int8 cost, counted",
                     value=f"{plain(cpu.instructions.total / 1e6)} M instructions",
-                    detail=f"modelled for {cpu.cpu}; no time",
+                    detail=f"counted for {cpu.cpu}; not a time",
                 )
     return Tile(label="Latency", value="", detail=NOT_MEASURED)
 

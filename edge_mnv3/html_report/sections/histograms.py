@@ -102,7 +102,7 @@ def _path(heights: Sequence[float]) -> str:
 def _lines(each: _Counted, result: DiagnoseResult) -> Iterator[str]:
     costs = (cost for cost in result.costs if cost.kind == "value" and cost.tensor == each.layer.tensor)
     for cost in costs:
-        yield f"no. {cost.rank} of the most expensive, {percent(cost.share_percent, 1)} of the noise"
+        yield f"{percent(cost.share_percent, 1)} of the noise (rank {cost.rank})"
     yield _clipped(each)
 
 

@@ -197,7 +197,7 @@ def _host(host: HostLatencies, gathered: Gathered) -> list[Block]:
             rows=tuple(rows),
         )
     ]
-    blocks += [Text(text=comparison.text) for comparison in host.comparisons]
+    blocks += [Text(text=_sentence(comparison.text)) for comparison in host.comparisons]
     curve = _rounds(host.results, gathered)
     if curve is not None:
         blocks.append(curve)
@@ -233,3 +233,7 @@ def _rounds(results: Sequence[HostBenchResult], gathered: Gathered) -> Curve | N
         y_ticks=axis(low, high, most=5, from_top=True),
         unit="ms",
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -125,7 +125,7 @@ def _counted(costs: FileCosts, gathered: Gathered) -> list[Block]:
     blocks: list[Block] = [
         Table(
             caption=f"Cost of one inference, counted by {costs.result.emulator} with {costs.result.runtime}. "
-            "It is no time",
+            "These are counts, and no times",
             columns=columns(*titles),
             rows=tuple(rows),
         )

@@ -13,7 +13,6 @@ from edge_mnv3.html_report.blocks import (
     Notice,
     Section,
     Table,
-    Text,
     absent,
     columns,
     number,
@@ -55,7 +54,6 @@ def ranges(gathered: Gathered) -> Section:
 
 def _of_recipe(report: RecipeReport) -> Iterator[Block]:
     if report.ranges:
-        yield Text(text="Each bar is the range of numbers that the 256 steps of a value cover.")
         yield _ranges(report.ranges)
     if report.hard_swishes:
         yield _hard_swishes(report)
@@ -101,8 +99,12 @@ def _ranges(every: Sequence[TensorRange]) -> Table:
         )
         for place, each in enumerate(every, start=1)
     )
-    caption = f"Ranges of {count(len(rows), 'value')} in the order of execution; "
-    caption += f"bars from {short(-most)} to {short(most)}, on a scale that is logarithmic on both sides of 0"
+    caption = (
+        f"Ranges of {count(len(rows), 'value')} in the order of execution: each bar is what the 256 steps "
+    )
+    caption += (
+        f"cover, from {short(-most)} to {short(most)} on a scale that is logarithmic on both sides of 0"
+    )
     titles = ("Layer", "#Range", "#Step", "#Zero point")
     return Table(caption=caption, columns=columns(*titles), rows=rows, folded=len(rows) > 24)
 

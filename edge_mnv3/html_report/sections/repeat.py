@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from edge_mnv3.core.results.model_facts import InputFacts
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.validate import ValidateResult
-from edge_mnv3.html_report.blocks import Block, Commands, Facts, Section, Table, Text, columns, number, row
+from edge_mnv3.html_report.blocks import Block, Commands, Section, Table, Text, columns, number, row
 from edge_mnv3.html_report.gathered import Gathered
 from edge_mnv3.html_report.sections.verdict import bench_command, diagnose_command, pair_options
 from edge_mnv3.html_report.words import plain
@@ -28,7 +28,9 @@ def repeat(gathered: Gathered) -> Section:
     ]
     made = gathered.quantize
     if made is not None:
-        blocks.append(Facts(rows=tuple(sorted(made.versions.items()))))
+        versions = tuple(row(name, version) for name, version in sorted(made.versions.items()))
+        titles = columns("Package", "Version")
+        blocks.append(Table(caption="Versions that quantize ran with", columns=titles, rows=versions))
         rows = tuple(
             row(step.replace("_", " "), number(seconds, plain(seconds, 1)))
             for step, seconds in made.timings_s.items()

@@ -179,7 +179,7 @@ def _rows(sweep: SweepResult) -> Table:
             )
         )
     titles = ("Row", "#Cost, millions", "#Size, MB", "#Signal to noise, dB", "#int8", "#Points", "Verdict")
-    caption = f"Rows of the sweep, calibrated on {sweep.calibration}; the cost is no time"
+    caption = f"Rows of the sweep, calibrated on {sweep.calibration}; the cost is not a time"
     return without_empty(Table(caption=caption, columns=columns(*titles), rows=tuple(rows)))
 
 
