@@ -151,7 +151,7 @@ def table(result: RunResult) -> str:
     """Writes a result for people."""
     from edge_mnv3.stages.run_junit import gate_words
 
-    lines = [f"{'stage':<12}{'':<9}{'seconds':>8}"]
+    lines = [f"{'stage':<12}{'status':<9}{'seconds':>8}"]
     for stage in result.stages:
         seconds = f"{stage.seconds:.1f}" if stage.status in ("ran", "failed") else ""
         lines.append(f"{stage.name:<12}{stage.status:<9}{seconds:>8}  {stage.reason}".rstrip())
