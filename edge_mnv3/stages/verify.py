@@ -205,10 +205,11 @@ def _check_loading(path: Path, model: PackagedModel, findings: _Findings) -> boo
             differences.append(f"{model.file} does not load under {words}: {check.problem}")
     integer = "full integer" if inspected.full_integer else "float"
     partitions = inspected.xnnpack.partitions
+    parts = "1 partition" if partitions == 1 else f"{partitions} partitions"
     return findings.add(
         f"loading of {model.file}",
         differences,
-        f"{integer}, loads under XNNPACK ({partitions} partitions) and the built-in kernels",
+        f"{integer}, loads under XNNPACK ({parts}) and the built-in kernels",
     )
 
 

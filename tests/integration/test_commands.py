@@ -389,4 +389,4 @@ def test_help_is_complete() -> None:
         assert f"\n  {name}" in result.stdout
         assert "Examples:" in run(name, "--help").stdout
     assert run("no-such-command").exit_code == 2
-    assert shutil.which("edge-mnv3") is None or run("--version").stdout.startswith("edge-mnv3, version 0.")
+    assert shutil.which("edge-mnv3") is None or run("--version").stdout.startswith("edge-mnv3, version 1.")

@@ -67,7 +67,7 @@ def _where(result: ValidateResult) -> str:
     gate = ""
     if result.gate is not None:
         passed = "passed" if result.gate.passed else "failed"
-        gate = f" The gate of at most {result.gate.max_drop_points:g} points of loss {passed}."
+        gate = f" The gate, a loss of {result.gate.max_drop_points:g} at most in points, {passed}."
     return (
         f"Both files ran on the same {count(result.n, 'image')} of {result.data}, preprocessed by "
         f"{result.preprocess}, under {result.runtime}.{gate}"
