@@ -9,11 +9,11 @@ from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3_quantization.algorithms.weight_quantization import quantize_weights
-from edge_mnv3_quantization.diagnosis.without_views import without_views
 from edge_mnv3_quantization.graph import writer
 from edge_mnv3_quantization.graph.map_views import MapView, view_of
 from edge_mnv3_quantization.graph.network import Clamp, Network, Node, Value
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
+from edge_mnv3_quantization.graph.without_views import without_views
 
 RNG = np.random.default_rng(3)
 

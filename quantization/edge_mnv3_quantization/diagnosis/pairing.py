@@ -24,12 +24,12 @@ from edge_mnv3_quantization.algorithms.channel_groups import channelwise, group_
 from edge_mnv3_quantization.algorithms.linear_channels import divide_channels
 from edge_mnv3_quantization.diagnosis.one_output import needed_for, place_of, real_input, with_one_output
 from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue, PairedWeights
-from edge_mnv3_quantization.diagnosis.without_views import without_views
 from edge_mnv3_quantization.graph.network import Array, Network
 from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale, value_scales
 from edge_mnv3_quantization.graph.tensor_names import HARD_SIGMOID_SUFFIX, layer_name, ungrouped
 from edge_mnv3_quantization.graph.types import Quantization
+from edge_mnv3_quantization.graph.without_views import without_views
 from edge_mnv3_quantization.graph.writer import write_float
 from edge_mnv3_quantization.reading.reader import read_network
 from edge_mnv3_quantization.recipes.notes import (

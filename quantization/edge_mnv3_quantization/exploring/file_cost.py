@@ -12,6 +12,7 @@ from edge_mnv3.core.tflite.read import only_graph, read_model
 from edge_mnv3.core.tflite.types import Graph, Operator
 from edge_mnv3_quantization.algorithms.modelled_cost import network_cycles
 from edge_mnv3_quantization.graph.network import Clamp, Kind, Network, Node, Value
+from edge_mnv3_quantization.graph.without_views import without_views
 
 METHOD = "cycles of a model by kind of operator, which --budget uses too"
 PROCESSOR = "Cortex-A76"
@@ -57,7 +58,7 @@ def modelled_cycles(content: bytes, name: str) -> float:
 
 def file_network(content: bytes, name: str) -> Network:
     """Reads a file as a network whose weights have their shapes and no values; see `modelled_cycles`."""
-    graph = only_graph(read_model(content, name), name)
+    graph = without_views(only_graph(read_model(content, name), name))
     nodes = [_node(graph, operator, name) for operator in graph.operators if operator.name not in _FREE]
     return Network(
         values={
