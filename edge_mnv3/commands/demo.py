@@ -79,8 +79,8 @@ def phones_table() -> str:
             f"{float_cycles / int8_cycles:.2f} times"
         )
     lines += [
-        "Counted once for this network on emulated cores, not measured: one thread, XNNPACK, every load in "
-        "the first cache.",
-        "How fast this machine is says little about phones: edge-mnv3 bench --device measures yours.",
+        "Counted once for this network on emulated cores, not measured.",
+        "One thread, XNNPACK, and every load in the first cache.",
+        "This machine says little about phones: edge-mnv3 bench --device measures yours.",
     ]
     return "\n".join(lines)
