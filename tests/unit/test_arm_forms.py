@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_mnv3_quantization.algorithms.arm_forms import (
     Choice,
@@ -29,11 +31,61 @@ def taken(choices: list[Choice]) -> set[int]:
     return set(joined_forms(choices).per_channel)
 
 
-def test_the_steps_that_save_most_for_their_cycles_come_first() -> None:
-    # They save 0.5, 0.1 and 0.08 for a cycle, and cost 10, 20 and 10.
+def test_the_least_error_that_fits_is_taken() -> None:
+    # Steps save 5, 2 and 0.8, and cost 10, 20 and 10.
     assert [taken(within_budget(OFFERS, cycles)) for cycles in (0, 10, 20, 30, 40)] == [
         set(), {1}, {1, 7}, {1, 2}, {1, 2, 7},
     ]  # fmt: skip
+
+
+CHOICES = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 50)), min_size=1, max_size=4)
+
+
+@given(offered=st.lists(CHOICES, min_size=1, max_size=5), cycles=st.integers(0, 90))
+def test_no_other_choice_within_the_budget_is_better(
+    offered: list[list[tuple[int, int]]], cycles: int
+) -> None:
+    offers = [[Choice(float(cost), float(error)) for cost, error in sorted(offer)] for offer in offered]
+    least = sum(offer[0].cycles for offer in offers)
+    chosen = within_budget(offers, float(cycles))
+    assert sum(choice.cycles for choice in chosen) <= least + cycles
+    fitting = (
+        sum(choice.error for choice in picked)
+        for picked in itertools.product(*offers)
+        if sum(choice.cycles for choice in picked) <= least + cycles
+    )
+    assert sum(choice.error for choice in chosen) == min(fitting)
+
+
+def test_a_dear_step_is_taken_before_cheap_ones_that_save_less() -> None:
+    # For each cycle the small steps save more, but together only half of what the large one does.
+    small = [[Choice(0.0, 3.0), Choice(10.0, 0.0)] for _ in range(4)]
+    large = [Choice(0.0, 24.0), Choice(100.0, 0.0)]
+    chosen = within_budget([*small, large], 100.0)
+    assert [choice.error for choice in chosen] == [3.0, 3.0, 3.0, 3.0, 0.0]
+
+
+def test_many_offers_are_chosen_from_closely() -> None:
+    generator = np.random.default_rng(0)
+    offers = []
+    for _ in range(40):
+        costs = np.cumsum(generator.uniform(1e3, 1e5, 6))
+        errors = np.sort(generator.uniform(0, 1, 6))[::-1]
+        offers.append([Choice(float(cost), float(error)) for cost, error in zip(costs, errors, strict=True)])
+    least = sum(offer[0].cycles for offer in offers)
+    budget = 0.4 * (sum(offer[-1].cycles for offer in offers) - least)
+    chosen = within_budget(offers, budget)
+    assert sum(choice.cycles for choice in chosen) <= least + budget
+    # No choice has less error than the best mixture of choices, which the price of a cycle gives.
+    bound = max(
+        sum(
+            min(choice.error + price * (choice.cycles - offer[0].cycles) for choice in offer)
+            for offer in offers
+        )
+        - price * budget
+        for price in np.geomspace(1e-8, 1e-4, 400)
+    )
+    assert bound <= sum(choice.error for choice in chosen) <= bound + 0.1
 
 
 class Errors:
@@ -66,10 +118,8 @@ def test_offers_leave_out_what_costs_more_and_saves_less() -> None:
     assert of_chain[0].groups == {}
     assert all(x not in choice.per_channel for choice in of_chain)
     assert [choice.cycles for choice in of_chain] == sorted(choice.cycles for choice in of_chain)
-    slopes = [
-        (one.error - other.error) / (other.cycles - one.cycles) for one, other in itertools.pairwise(of_chain)
-    ]
-    assert slopes == sorted(slopes, reverse=True)
+    errors = [choice.error for choice in of_chain]
+    assert errors == sorted(set(errors), reverse=True)
     assert within_budget([], 10.0) == []
 
 

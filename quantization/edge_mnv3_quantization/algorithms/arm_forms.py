@@ -2,13 +2,13 @@
 
 Each hard-swish is one table, tables by channel groups, or per channel (`lowering`). What the forms of one
 convolution and of the depthwise convolution behind it cost depends on one another, so they are chosen
-together, as one offer; offers are independent. Within a budget the choice is the usual one of a knapsack:
-each offer is reduced to its convex hull, and the steps that save most error for their cycles are taken first.
+together, as one offer; offers are independent. Within a budget one choice of each offer is taken, such that
+all together have the least error: the multiple-choice knapsack problem, by dynamic programming over
+undominated sums (Kellerer, Pferschy and Pisinger, Knapsack Problems, 2004, chapter 11).
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -18,6 +18,8 @@ from edge_mnv3_quantization.algorithms.form_costs import gate_cycles, joining_cy
 from edge_mnv3_quantization.algorithms.form_errors import FormErrors
 from edge_mnv3_quantization.algorithms.lowering import Forms
 from edge_mnv3_quantization.graph.network import Network
+
+_SUMS = 2000  # of the sums of cycles, that so many steps tell apart
 
 
 class Choice(NamedTuple):
@@ -46,7 +48,7 @@ class Choice(NamedTuple):
 
 
 def all_offers(tables: Network, inputs: Iterable[int], errors: FormErrors) -> list[list[Choice]]:
-    """Lists the forms that each hard-swish, or each pair, can have, on its convex hull: the cheapest first.
+    """Lists the forms that each hard-swish, or each pair, can have: the cheapest first.
 
     Args:
         tables: The network with a table for each hard-swish.
@@ -66,7 +68,7 @@ def all_offers(tables: Network, inputs: Iterable[int], errors: FormErrors) -> li
                 second = list(_plain(tables, chain.depthwise, errors))
                 choices = [one.beside(other) for one in choices for other in second]
                 choices += _grouped_throughout(tables, chain, errors)
-        offers.append(_hull(choices))
+        offers.append(_undominated(choices))
     return offers
 
 
@@ -96,46 +98,56 @@ def _several(divided: Iterable[Division]) -> list[Division]:
     return [one for one in divided if len(one.groups) > 1]
 
 
-def _hull(choices: Sequence[Choice]) -> list[Choice]:
-    """Leaves the choices that are best for some price of a cycle, the cheapest first."""
-    hull: list[Choice] = []
+def _undominated(choices: Iterable[Choice]) -> list[Choice]:
+    """Leaves the choices than which none is better and costs no more, the cheapest first."""
+    left: list[Choice] = []
     for choice in sorted(choices, key=lambda one: (one.cycles, one.error)):
-        if hull and choice.error >= hull[-1].error:
-            continue
-        while len(hull) > 1 and _worth(hull[-2], hull[-1]) <= _worth(hull[-2], choice):
-            hull.pop()
-        if hull and choice.cycles <= hull[-1].cycles:
-            hull[-1] = choice
-        else:
-            hull.append(choice)
-    return hull
+        if not left or choice.error < left[-1].error:
+            left.append(choice)
+    return left
 
 
-def _worth(before: Choice, after: Choice) -> float:
-    """Computes the error that a step saves for each cycle."""
-    return (before.error - after.error) / max(after.cycles - before.cycles, 1.0)
+class _Sum(NamedTuple):
+    """Choices of some offers, by their numbers, with the cycles above the first ones."""
+
+    cycles: float
+    error: float
+    taken: tuple[int, ...]
 
 
 def within_budget(offers: Sequence[Sequence[Choice]], cycles: float) -> list[Choice]:
-    """Takes the steps that save most error for their cycles, as long as they fit.
+    """Takes one choice of each offer, such that they fit and all together have the least error.
 
     Args:
         offers: From `all_offers`.
-        cycles: How many more cycles than the first choices all may cost.
+        cycles: How many more cycles than the first choices all may cost, from 0 on.
+
+    Returns:
+        The choices: no others that fit have less error, but for what `_SUMS` leaves out.
     """
-    steps = sorted(
-        (-_worth(before, after), place, number)
-        for place, offer in enumerate(offers)
-        for number, (before, after) in enumerate(itertools.pairwise(offer))
-    )
-    taken, left = [0] * len(offers), cycles
-    for _, place, number in steps:
-        more = offers[place][number + 1].cycles - offers[place][number].cycles
-        # A step that does not fit closes its offer: what follows it costs more.
-        if taken[place] == number and more <= left:
-            taken[place] += 1
-            left -= more
-    return [offer[number] for offer, number in zip(offers, taken, strict=True)]
+    sums = [_Sum(0.0, 0.0, ())]
+    for offer in offers:
+        longer = (
+            _Sum(
+                one.cycles + (choice.cycles - offer[0].cycles), one.error + choice.error, (*one.taken, number)
+            )
+            for one in sums
+            for number, choice in enumerate(offer)
+        )
+        sums = _best([one for one in longer if one.cycles <= cycles], cycles)
+    return [offer[number] for offer, number in zip(offers, sums[-1].taken, strict=True)]
+
+
+def _best(sums: Iterable[_Sum], cycles: float) -> list[_Sum]:
+    """Leaves the sums with less error than all that cost no more, and of `_SUMS` equal steps the best."""
+    best: list[_Sum] = []
+    for one in sorted(sums):
+        if best and one.error >= best[-1].error:
+            continue
+        if len(best) > 1 and int(best[-1].cycles / cycles * _SUMS) == int(one.cycles / cycles * _SUMS):
+            best.pop()
+        best.append(one)
+    return best
 
 
 def joined_forms(choices: Iterable[Choice]) -> Forms:
