@@ -19,8 +19,8 @@ SHARD_IMAGES = 16
 
 
 def table() -> str:
-    """Time and money by the cores of each machine: workers and the machine that asks work at once."""
-    headings = ("cores a machine", "workers alone", "whole", "they read together", "money")
+    """Time and price by the cores of each machine: workers and the machine that runs the command work at the same time."""
+    headings = ("cores per machine", "workers alone", "in all", "read rate of all workers", "price")
     lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
     for each in CORES:
         workers_s = IMAGES * WORKER_S / (MACHINES * each)
@@ -39,17 +39,17 @@ def table() -> str:
 
 
 def limits() -> str:
-    """What grows with the images, in the order in which it ends."""
+    """What grows with the images, in the order in which the limits are reached."""
     shards = IMAGES // SHARD_IMAGES
     texts = (
-        f"**The asking machine**: one process takes and keeps {shards:,} shards, {1e6 * KEEP_S:.0f} µs an "
-        f"image: from {WORKER_S / KEEP_S:.0f} cores on workers wait for it. The list and the comparison take "
-        f"{IMAGES * ALONE_S / 60:.0f} minutes in which they have nothing to do.",
+        f"**The machine that runs the command**: one process collects and stores {shards:,} shards, "
+        f"{1e6 * KEEP_S:.0f} µs an image. From {WORKER_S / KEEP_S:.0f} cores on, workers wait for it. They are also "
+        f"idle while it makes the list and the comparison, for {IMAGES * ALONE_S / 60:.0f} minutes.",
         f"**Its memory**: {CLIENT_BYTES:,} bytes an image are {IMAGES * CLIENT_BYTES / 1e9:.0f} GB.",
         f"**The shared folder**: {IMAGES * IMAGE_BYTES / 1e12:.1f} TB are read once. A server of 1 GB/s "
-        f"takes {IMAGES * IMAGE_BYTES / 1e9 / 60:.0f} minutes for them.",
-        f"**The scheduler**: {shards:,} tasks of one shard would be too many for it. A task takes as many "
-        f"shards as two seconds hold, up to 64: {IMAGES * WORKER_S / 2:,.0f} tasks.",
+        f"takes {IMAGES * IMAGE_BYTES / 1e9 / 60:.0f} minutes for that.",
+        f"**The scheduler**: {shards:,} tasks of one shard would be too many for it. A task has as many "
+        f"shards as take two seconds, up to 64: {IMAGES * WORKER_S / 2:,.0f} tasks.",
         f"**The store**: {STORE_BYTES} bytes an image are {IMAGES * STORE_BYTES / 1e9:.0f} GB.",
     )
     return "\n".join(f"{number}. {text}" for number, text in enumerate(texts, 1))
