@@ -19,7 +19,7 @@ SHARD_IMAGES = 16
 
 
 def table() -> str:
-    """Time and price by the cores of each machine; workers and the machine of the command work at the same time."""
+    """Time and price by the cores of each machine: workers and the command run at the same time."""
     headings = ("cores per machine", "workers alone", "in all", "read rate of all workers", "price")
     lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
     for each in CORES:
@@ -43,8 +43,8 @@ def limits() -> str:
     shards = IMAGES // SHARD_IMAGES
     texts = (
         f"**The machine that runs the command**: one process collects and stores {shards:,} shards, "
-        f"{1e6 * KEEP_S:.0f} µs an image. From {WORKER_S / KEEP_S:.0f} cores on, workers wait for it. They are "
-        f"also idle while it makes the list and the comparison, for {IMAGES * ALONE_S / 60:.0f} minutes.",
+        f"{1e6 * KEEP_S:.0f} µs an image. From {WORKER_S / KEEP_S:.0f} cores on, workers wait for it. They "
+        f"are also idle while it makes the list and the comparison, for {IMAGES * ALONE_S / 60:.0f} minutes.",
         f"**Its memory**: {CLIENT_BYTES:,} bytes an image are {IMAGES * CLIENT_BYTES / 1e9:.0f} GB.",
         f"**The shared folder**: {IMAGES * IMAGE_BYTES / 1e12:.1f} TB are read once. A server of 1 GB/s "
         f"takes {IMAGES * IMAGE_BYTES / 1e9 / 60:.0f} minutes for that.",
