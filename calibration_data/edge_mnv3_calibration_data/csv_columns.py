@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import re
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3_calibration_data.packed import Coded, Texts
@@ -51,6 +51,12 @@ class Table(NamedTuple):
             self.others[column].append(text)
 
 
+class _Reader(Protocol):
+    line_num: int
+
+    def __next__(self) -> list[str]: ...
+
+
 def empty_table(others: Iterable[str] = ()) -> Table:
     """A table without rows, and with some columns other than those of files and labels."""
     return Table(Texts(), Coded(), array("q"), {column: Texts() for column in others})
@@ -87,8 +93,10 @@ def read_table(lines: Iterable[str], *, what: str) -> Table:
             break
         start += 1
     delimiter = _delimiter(header)
-    reader = csv.reader(chain([header], rest), delimiter=delimiter, skipinitialspace=True)
-    columns = [cell.strip() for cell in next(reader, [])]
+    # Strict: a quote that is not closed would take all that follows for one name.
+    reader = csv.reader(chain([header], rest), delimiter=delimiter, skipinitialspace=True, strict=True)
+    rows = _rows(reader, what, start)
+    columns = [cell.strip() for cell in next(rows, [])]
     file_column = _column(columns, _FILE_NAMES, what, "file")
     label_column = _column(columns, LABEL_NAMES, what, "label")
     if file_column is None:
@@ -99,7 +107,7 @@ def read_table(lines: Iterable[str], *, what: str) -> Table:
         if number not in (file_column, label_column) and name and columns.count(name) == 1
     }
     table = empty_table(others)
-    for cells in reader:
+    for cells in rows:
         number = start + reader.line_num
         cells = [*(cell.strip() for cell in cells), *[""] * (len(columns) - len(cells))]
         file, label = cells[file_column], None if label_column is None else cells[label_column]
@@ -115,6 +123,20 @@ def read_table(lines: Iterable[str], *, what: str) -> Table:
         elif label:
             raise CalibrationDataError(f"{what}, line {number}", f"the label {label} and no file", "both")
     return table
+
+
+def _rows(reader: _Reader, what: str, start: int) -> Iterator[list[str]]:
+    while True:
+        line = start + reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise InputFileError(
+                f"{what}, line {line}", str(error), "quotes in pairs, around whole cells"
+            ) from error
+        yield cells
 
 
 def read_labels(table: Table, *, what: str) -> Labels:

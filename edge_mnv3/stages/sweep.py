@@ -103,7 +103,7 @@ def sweep(request: SweepRequest, reporter: Reporter = SILENT) -> SweepResult:
     reporter.plan([_phase(step, point, measuring.images) for step, point in zip(steps, points, strict=True)])
     measured: list[SweepPoint] = []
     validated: dict[str, ValidateResult] = {}
-    labelled = None if request.data is None else labelled_state(request.data, request.label_map)
+    labelled = _labelled_state(request)
     with opened_engine(request.engine, request.scheduler, reporter) as engine, sweep_folder(folder):
         measuring = dataclasses.replace(measuring, engine=engine)
         for step, point in zip(steps, points, strict=True):
@@ -153,13 +153,19 @@ def _prepared(request: SweepRequest) -> tuple[Measuring, tuple[GridPoint, ...], 
     return measuring, points, remarks
 
 
+def _labelled_state(request: SweepRequest) -> str | None:
+    if request.data is None:
+        return None
+    return labelled_state(request.data, request.label_map, request.labels)
+
+
 def _refuse_other_labels(request: SweepRequest, before: str | None) -> None:
     """Refuses to put points in one table that were measured on labelled images of two kinds.
 
     Raises:
         CalibrationDataError: The images, or their labels, changed while the sweep ran.
     """
-    if request.data is not None and labelled_state(request.data, request.label_map) != before:
+    if _labelled_state(request) != before:
         raise CalibrationDataError(
             f"images {request.data}",
             "images or labels that changed while the sweep ran",

@@ -20,6 +20,7 @@ from edge_mnv3.core.images import (
 )
 from edge_mnv3.core.requests import AnyPath
 from edge_mnv3.core.results.images import ImageRecord, ImageShape, SkippedImage
+from edge_mnv3.stages.package_inputs import label_files, read_labels
 from edge_mnv3.stages.sweep_request import SweepRequest
 from edge_mnv3_calibration_data.sampling import sample_order
 from edge_mnv3_calibration_data.source_kinds import open_images
@@ -231,11 +232,24 @@ class SweepImages:
         return np.stack(images)
 
 
-def labelled_state(location: AnyPath, label_map: LabelMap | None) -> str:
-    """Tells labelled images as they are now: a hash over names, labels, and what systems say of files."""
+def labelled_state(
+    location: AnyPath, label_map: LabelMap | None, labels: AnyPath | Sequence[AnyPath] | None = None
+) -> str:
+    """Tells labelled images as they are now: a hash over names, labels, and what systems say of files.
+
+    Args:
+        location: The images.
+        label_map: How their class numbers are counted.
+        labels: Names of the outputs, as `ValidateRequest` has them.
+    """
     images = open_images(location, label_map=label_map)
     indices = range(images.available or 0)
-    digest = hashlib.sha256(repr((images.labels(), images.label_names())).encode())
+    cells = [[images.cell(index, column) for index in indices] for column in images.columns]
+    named = label_files(labels)
+    files = ([] if named.first is None else [named.first]) + [named.of[output] for output in sorted(named.of)]
+    names = [read_labels(path, None).names for path in files]
+    stated = repr((images.labels(), images.label_names(), images.columns, cells, names))
+    digest = hashlib.sha256(stated.encode("utf-8", "surrogateescape"))
     digest.update(ImagesState(images, indices).sha256(np.ones(len(indices), np.bool_)).encode())
     return digest.hexdigest()
 

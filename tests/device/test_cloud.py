@@ -251,7 +251,8 @@ def test_another_phone_in_the_second_session(platform: Platform, tmp_path: Path)
         tell(phone, {"ro.build.fingerprint": "another/build"})
         lists.touch()
 
-    phone.when(lambda: phone.property_readings == 1, change)
+    # Before the second session's script, and after the first one has read all.
+    phone.when(lambda: sum("submit" in call for call in platform.calls) == 2, change)
     done = measure(tmp_path)
     assert lists.exists()
     assert done.exit_code == FAILED

@@ -98,9 +98,12 @@ def test_labels_that_are_names(folder: Path) -> None:
          "none of its 2 files is there: got first z/1.jpg, looked for in {folder}, expected paths"),
         ("file,label\nC:\\data\\1.jpg,0\n", CalibrationDataError,
          "its one file is not there: got first C:/data/1.jpg, looked for in {folder}"),
+        ('file,label\na.jpg,0\n"b.jpg,1\nc.jpg,2\n', InputFileError,
+         "line 3: got unexpected end of data, expected quotes in pairs, around whole cells"),
+        ('file,label\n"a".jpg,0\n', InputFileError, "line 2: got ',' expected after"),
         (b"\xff\xfef\0i\0l\0e\0\n\0", InputFileError, "expected UTF-8 text; save it as CSV UTF-8"),
     ],
-    ids=range(11),
+    ids=range(13),
 )  # fmt: skip
 def test_refused_each_with_its_own_line(folder: Path, content: str | bytes, kind: type, text: str) -> None:
     with pytest.raises(kind) as caught:

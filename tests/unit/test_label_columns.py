@@ -130,6 +130,18 @@ def test_names_of_an_output_that_there_is_not(table: Path) -> None:
         plan_comparisons(TWO, source, class_offset=None, names={"color": NAMES})
 
 
+def test_an_empty_cell_is_no_label_of_a_class_and_no_label_of_several(table: Path) -> None:
+    source = images(table, "file,kind,tags\na.png,0,0|2\nb.png,1,\n")
+    both = pair(("kind", "classes", 3), ("tags", "labels", 3))
+    assert plan_comparisons(both, source, class_offset=None, names={}).labels == {
+        0: [0, 1],
+        1: [frozenset((0, 2)), frozenset()],
+    }
+    source = images(table, "file,kind,tags\na.png,0,0|2\nb.png,,1\n")
+    with pytest.raises(CalibrationDataError, match=r"column kind of .*b\.png: got no label, expected one"):
+        plan_comparisons(both, source, class_offset=None, names={})
+
+
 def test_columns_that_are_not_read_are_said(table: Path) -> None:
     source = images(table, "file,klasse\na.png,1\n")
     plan = plan_comparisons(pair(("e", "embedding", 3)), source, class_offset=None, names={})

@@ -18,6 +18,7 @@ from edge_mnv3_quantization.validation.class_comparison import (
 )
 from edge_mnv3_quantization.validation.comparing import Answered, PairNames
 from edge_mnv3_quantization.validation.findings import Finding
+from edge_mnv3_quantization.validation.hits import NO_CLASS
 from edge_mnv3_quantization.validation.label_numbering import other_numbering
 
 FILES = PairNames(Path("f.tflite"), Path("q.tflite"))
@@ -106,6 +107,18 @@ def test_labels_off_by_one_are_named(shift: int) -> None:
     assert found["labels_numbered_otherwise"].fails_gate
     assert f" %, but {numbering.percent:.2f} % with {numbering.words}: " in text
     assert ("a missing class folder" in text) if shift == 1 else ("numbers that begin with 1" in text)
+
+
+def test_images_without_an_answer_tell_no_numbering() -> None:
+    labels = [index % 10 for index in range(200)]
+    answers = [NO_CLASS if label < 3 else label for label in labels]
+    assert other_numbering(labels, answers, classes=10) is None
+    moved = other_numbering(
+        labels, [NO_CLASS if label < 3 else (label * 3) % 10 for label in labels], classes=10
+    )
+    assert moved is not None
+    assert str(NO_CLASS) not in moved.words
+    assert moved.hits == 140
 
 
 def test_one_missing_class_folder_is_named() -> None:

@@ -300,18 +300,22 @@ def test_a_held_out_image_that_changes_under_a_sweep_is_refused(tmp_path: Path) 
     assert len(made.held_out_pixels(shape)) == made.held_out
 
 
-@pytest.mark.parametrize("change", ["image", "label"])
+@pytest.mark.parametrize("change", ["image", "label", "column", "names"])
 def test_labelled_images_that_change_under_a_sweep_are_refused(tmp_path: Path, change: str) -> None:
     photos(tmp_path / "photos", 3)
     table = tmp_path / "val.csv"
-    table.write_text("file,label\nphotos/00.png,0\nphotos/01.png,1\n")
-    request = SweepRequest(variants=("small",), data=table)
-    before = labelled_state(table, None)
+    table.write_text("file,label,kind\nphotos/00.png,0,a\nphotos/01.png,1,b\n")
+    (tmp_path / "names.txt").write_text("a\nb\n")
+    request = SweepRequest(variants=("small",), data=table, labels=tmp_path / "names.txt")
+    before = labelled_state(table, None, request.labels)
     _refuse_other_labels(request, before)
     if change == "image":
         Image.new("RGB", (8, 8), (0, 200, 0)).save(tmp_path / "photos" / "01.png")
+    elif change == "names":
+        (tmp_path / "names.txt").write_text("b\na\n")
     else:
-        table.write_text("file,label\nphotos/00.png,1\nphotos/01.png,1\n")
+        row = "1,a" if change == "label" else "0,b"
+        table.write_text(f"file,label,kind\nphotos/00.png,{row}\nphotos/01.png,1,b\n")
     with pytest.raises(CalibrationDataError, match="images or labels that changed while the sweep ran"):
         _refuse_other_labels(request, before)
     _refuse_other_labels(SweepRequest(variants=("small",)), None)

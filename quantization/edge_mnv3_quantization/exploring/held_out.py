@@ -21,7 +21,8 @@ from edge_mnv3.core.tflite.types import Graph
 from edge_mnv3_quantization.calibration.activations import Images
 
 # What may stand behind the logits: another type, and the functions of probabilities.
-_TYPES = ("QUANTIZE", "DEQUANTIZE", "CAST")
+# Which change neither the numbers, but for rounding, nor their order.
+_SAME_NUMBERS = ("QUANTIZE", "DEQUANTIZE", "CAST", "RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 _PROBABILITIES = ("SOFTMAX", "LOG_SOFTMAX", "LOGISTIC")
 
 Array = npt.NDArray[np.float64]
@@ -121,7 +122,7 @@ def _in_front(graph: Graph, output: int) -> tuple[int, bool]:
     while (operator := graph.producer(output)) is not None:
         if operator.name in _PROBABILITIES and not cut:
             cut = True
-        elif operator.name not in _TYPES:
+        elif operator.name not in _SAME_NUMBERS:
             break
         output = operator.inputs[0]
     return output, cut

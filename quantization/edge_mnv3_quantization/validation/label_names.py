@@ -79,12 +79,18 @@ class Written(NamedTuple):
     numbers: Sequence[int | None]
 
 
-def written_in(images: ImageSource, column: str) -> Written:
-    """Labels in a column of their own: numbers where all are, else names."""
+def written_in(images: ImageSource, column: str, task: Task) -> Written:
+    """Labels in a column of their own: numbers where all are, else names.
+
+    An image that may have several labels has none where nothing is written; otherwise its label is missing.
+    """
     texts = [images.cell(index, column) for index in range(images.available or 0)]
-    if all(text.removesuffix(".0").isdecimal() for text in texts):
-        return Written([None] * len(texts), [int(text.removesuffix(".0")) for text in texts])
-    return Written([text or None for text in texts], [None] * len(texts))
+    several = task == "labels"
+    given = texts if several else [text for text in texts if text]
+    if all(text.removesuffix(".0").isdecimal() for text in given):
+        numbers = [int(text.removesuffix(".0")) if text else None for text in texts]
+        return Written([None] * len(texts), numbers)
+    return Written([text or ("" if several else None) for text in texts], [None] * len(texts))
 
 
 def has_any(names: OutputNames, texts: Sequence[str]) -> bool:

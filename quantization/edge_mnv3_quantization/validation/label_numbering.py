@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from edge_mnv3.core.intervals import wilson_percent
+from edge_mnv3_quantization.validation.hits import NO_CLASS
 
 _FOLDS = 2
 _EXAMPLES = 4
@@ -44,7 +45,7 @@ def other_numbering(labels: Sequence[int], answers: Sequence[int], *, classes: i
 
     Args:
         labels: Classes of the images, at least one.
-        answers: The model's, as many.
+        answers: The model's, as many; `NO_CLASS` where it gave none.
         classes: How many classes the model has.
 
     Returns:
@@ -144,7 +145,7 @@ def _one_to_one(pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
     numbers: dict[int, int] = {}
     taken: set[int] = set()
     for (label, answer), _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        if label not in numbers and answer not in taken:
+        if answer != NO_CLASS and label not in numbers and answer not in taken:
             numbers[label] = answer
             taken.add(answer)
     return numbers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.errors import ArgumentError, CalibrationDataError
 from edge_mnv3.core.folded_names import folded
 from edge_mnv3.core.hashing import sha256_names
 from edge_mnv3.core.images import ImageSource, check_labelled
@@ -165,7 +165,7 @@ def _were_names(images: ImageSource, facts: OutputFacts, names: OutputNames, fou
     if not found.labelled.named:
         return False
     column = next((each for each in found.columns if folded(each) == folded(facts.name)), None)
-    written = images.label_names() if column is None else written_in(images, column).texts
+    written = images.label_names() if column is None else written_in(images, column, facts.task).texts
     return bool(found.columns and column is None) or has_any(names, [each for each in written if each])
 
 
@@ -228,10 +228,16 @@ def _labels(
         names = OutputNames(names.names[numbers.offsets[0] :], names.source, names.stated)
     column = {folded(each): each for each in images.columns}.get(folded(facts.name))
     if own or column is not None:
-        written = None if own or column is None else written_in(images, column)
+        written = None if own or column is None else written_in(images, column, facts.task)
         found = labels_of(images, task=facts.task, classes=numbers.classes, names=names, written=written)
-        if None in found.labels:
+        if None in found.labels and written is None:
             check_labelled(images)
+        if None in found.labels:
+            raise CalibrationDataError(
+                f"column {column} of {images.location}, {images.name(found.labels.index(None))}",
+                "no label",
+                "one for each image, as a column named after an output has them",
+            )
         ordered = images.class_names if own and not found.named else ()
         return _Found(found, () if own or column is None else (column,), ordered)
     if facts.task == "labels":
