@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from edge_mnv3.core.choices import Kernels
 from edge_mnv3.core.runtime import open_bytes
@@ -106,6 +107,29 @@ def test_column_pairs_and_whole_rows_give_the_same_bits(
         given, wanted = (model.run_raw(image)[0] for model in models)
         assert len(np.unique(wanted)) > 5
         np.testing.assert_array_equal(given, wanted)
+
+
+@pytest.mark.parametrize("kernels", ["xnnpack", "builtin"])
+def test_an_app_may_give_several_images_at_once(kernels: str) -> None:
+    network = convolution((8, 8), (3, 3))
+    content = written(network)
+    assert reshapes(content) == 3
+    images = RNG.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    resolver = (
+        OpResolverType.AUTO if kernels == "xnnpack" else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    )
+    interpreter = Interpreter(model_content=content, experimental_op_resolver_type=resolver, num_threads=1)
+    (image,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
+    answers = {}
+    for count in (1, 3):
+        interpreter.resize_tensor_input(image["index"], [count, 8, 8, 3])
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(image["index"], images[:count])
+        interpreter.invoke()
+        answers[count] = interpreter.get_tensor(output["index"])
+    assert answers[3].shape == (3, *network.values[3].shape[1:])
+    np.testing.assert_array_equal(answers[3][:1], answers[1])
+    assert not np.array_equal(answers[3][1:2], answers[1])
 
 
 def test_the_first_layer_is_one_of_column_pairs() -> None:

@@ -210,8 +210,10 @@ class _Writer:
         self.tensors[result] = given
 
     def _add_reshape(self, taken: int, given: int, shape: Sequence[int]) -> None:
+        # As many images as there are: an app may give the runtime several at once.
+        shape = (-1, *shape[1:])
         numbers = self.add_constant("shape", np.array(shape, np.int32))
-        self.file.add_operator("RESHAPE", [taken, numbers], given, {"new_shape": tuple(shape)})
+        self.file.add_operator("RESHAPE", [taken, numbers], given, {"new_shape": shape})
 
     def to_bytes(self, image: int, outputs: Sequence[int], notes: Mapping[str, bytes] | None = None) -> bytes:
         """Writes the file of one input."""
