@@ -29,6 +29,8 @@ HEADS: tuple[dict[str, Any], ...] = (
     *({"include_top": False, "pooling": pooling} for pooling in (None, "avg", "max")),
 )
 NETWORKS = tuple(itertools.product(("Small", "Large"), (False, True), ALPHAS))
+COMBINATIONS = tuple(itertools.product(NETWORKS, HEADS))  # of each size
+of_graphs = pytest.mark.xdist_group("recorded graphs")  # written down once
 CLASSES = 10  # the classifier's width multiplies no structure; 1000 is covered by the parameter counts
 # Both graphs run the same float32 operators in the same order; only the run-time's own choice of kernels may
 # differ between two graphs, by a few units in the last place of values around 1.
@@ -59,25 +61,42 @@ def their_graph(size: str, given: dict[str, Any]) -> Graph:
     return recorded(THEIR_PLACES, lambda: getattr(keras.applications, f"MobileNetV3{size}")(**given))
 
 
-def differing(sizes_px: tuple[int, ...] = SIZES_PX) -> list[tuple[Any, ...]]:
+def graphs(record: Callable[[str, dict[str, Any]], Graph], side: int) -> list[Graph]:
+    return [record(network[0], arguments(network, head, side)) for network, head in COMBINATIONS]
+
+
+@pytest.fixture(scope="module")
+def our_graphs() -> dict[int, list[Graph]]:
+    """Of all combinations, by the input's side."""
+    return {side: graphs(our_graph, side) for side in SIZES_PX}
+
+
+@pytest.fixture(scope="module")
+def their_graphs() -> dict[int, list[Graph]]:
+    """Of all combinations, by the input's side."""
+    return {side: graphs(their_graph, side) for side in SIZES_PX}
+
+
+def differing(ours: list[Graph], theirs: list[Graph]) -> list[tuple[Any, ...]]:
     """Combinations for which Keras is asked for another graph."""
-    return [
-        (*network, head, side)
-        for network, head, side in itertools.product(NETWORKS, HEADS, sizes_px)
-        if our_graph(network[0], given := arguments(network, head, side)) != their_graph(network[0], given)
-    ]
+    pairs = zip(COMBINATIONS, ours, theirs, strict=True)
+    return [combination for combination, our, their in pairs if our != their]
 
 
-def test_every_combination_asks_for_the_layers_of_keras_applications() -> None:
-    assert differing() == []
+@of_graphs
+def test_every_combination_asks_for_the_layers_of_keras_applications(
+    our_graphs: dict[int, list[Graph]], their_graphs: dict[int, list[Graph]]
+) -> None:
+    for side in SIZES_PX:
+        assert differing(our_graphs[side], their_graphs[side]) == [], side
 
 
-def test_recorded_graphs_of_all_combinations_are_not_the_same_one() -> None:
-    graphs = [
-        our_graph(network[0], arguments(network, head, side))
-        for network, head, side in itertools.product(NETWORKS, HEADS, SIZES_PX)
-    ]
-    assert len(set(graphs)) == len(graphs) == 320
+@of_graphs
+def test_recorded_graphs_of_all_combinations_are_not_the_same_one(
+    our_graphs: dict[int, list[Graph]],
+) -> None:
+    recorded_graphs = list(itertools.chain.from_iterable(our_graphs.values()))
+    assert len(set(recorded_graphs)) == len(recorded_graphs) == 320
 
 
 def even_padding(patch: pytest.MonkeyPatch) -> None:
@@ -95,6 +114,7 @@ def wider_squeeze(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(arch, "SE_RATIO", 0.5)
 
 
+@of_graphs
 @pytest.mark.parametrize(
     ("change", "side", "count"),
     [
@@ -105,10 +125,14 @@ def wider_squeeze(patch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_is_built_otherwise_is_found(
-    change: Callable[[pytest.MonkeyPatch], None], side: int, count: int, monkeypatch: pytest.MonkeyPatch
+    change: Callable[[pytest.MonkeyPatch], None],
+    side: int,
+    count: int,
+    their_graphs: dict[int, list[Graph]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     change(monkeypatch)
-    assert len(differing((side,))) == count
+    assert len(differing(graphs(our_graph, side), their_graphs[side])) == count
 
 
 def random_weights(model: Any, seed: int) -> list[np.ndarray[Any, Any]]:
