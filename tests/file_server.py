@@ -80,6 +80,32 @@ class WeaklyTagged(Handler):
         return 'W/"always"'
 
 
+class TaggedAndTimed(Tagged):
+    """A server that tells times besides ETags that change with the bytes."""
+
+    with_times = True
+
+
+class Sending(Handler):
+    """A server that sends who asks for `sent.tar` to another of its files; all have one ETag and no time."""
+
+    with_times = False
+    target: ClassVar[str] = ""
+
+    @staticmethod
+    def tag(data: bytes) -> str:
+        return '"same"'
+
+    def send_head(self) -> Any:
+        if self.path != "/sent.tar":
+            return super().send_head()
+        self.send_response(302)
+        self.send_header("Location", self.target)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return None
+
+
 def serving(folder: Path, handler: type[Handler]) -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

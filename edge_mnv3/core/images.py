@@ -98,12 +98,14 @@ class RemoteContent(NamedTuple):
         part: Which part of the file.
         facts: What its server says that changes with the file.
         settled: The facts surely change with the bytes, and so stand for them.
+        tagged: A strong ETag or a generation is among the facts.
     """
 
     url: str
     part: str
     facts: str
     settled: bool
+    tagged: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -30,13 +30,12 @@ from edge_mnv3.core.results.calibration_statistics import (
 )
 from edge_mnv3.core.versions import versions
 from edge_mnv3.model.graphs import GraphRequest
-from edge_mnv3.stages.engines import check_engine, opened_engine, seen_by_all
+from edge_mnv3.stages.engines import check_engine, open_images_for, opened_engine
 from edge_mnv3.stages.float_file import WAITING
 from edge_mnv3.stages.float_model import FloatModel, ModelRequest
 from edge_mnv3.stages.open_model import OpenedModel, check_model_packages, open_float_model
 from edge_mnv3.stages.population import read_merged, statistics_files
 from edge_mnv3_calibration_data.sampling import sample_order
-from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.calibration.collecting import ImagesToCount, collect
 from edge_mnv3_quantization.calibration.counted import CountedStatistics, merge_warnings
 from edge_mnv3_quantization.calibration.counted_files import (
@@ -158,8 +157,7 @@ def collect_statistics(request: CollectStatisticsRequest, reporter: Reporter = S
     check_model_packages(request.graph)
     output = Path(request.output)
     check_writable([output], force=request.force)
-    source = open_images(seen_by_all(request.calibration, request.engine))
-    source = dataclasses.replace(source, location=str(request.calibration))
+    source = open_images_for(request.calibration, request.engine)
     if source.synthetic or source.available is None:
         raise ArgumentError("--calibration", str(request.calibration), "images, such as a folder")
     chosen = _chosen(source, request)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_mnv3.core.choices import EngineName
+from edge_mnv3.core.choices import EngineName, LabelMap
 from edge_mnv3.core.errors import ArgumentError
+from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.requests import AnyPath
 
@@ -47,6 +50,24 @@ def seen_by_all(data: AnyPath, engine: EngineName) -> AnyPath:
     if engine == "local" or is_url(data) or is_word(data):
         return data
     return Path(data).absolute()
+
+
+def open_images_for(data: AnyPath, engine: EngineName, *, label_map: LabelMap | None = None) -> ImageSource:
+    """Does as `open_images`, for an engine whose workers find the images; words name the place as given.
+
+    Raises:
+        EdgeMnv3Error: As `open_images` raises.
+    """
+    from edge_mnv3_calibration_data.source_kinds import open_images
+
+    place = seen_by_all(data, engine)
+    images = dataclasses.replace(open_images(place, label_map=label_map), location=str(data))
+    if place == data or not images.remarks:
+        return images
+    # What lies in it is named by words of its own.
+    alone = re.compile(rf"(?<!\S){re.escape(str(place))}(?!\S)")
+    said = tuple(alone.sub(lambda _: str(Path(data)), remark) for remark in images.remarks)
+    return dataclasses.replace(images, remarks=said)  # type: ignore[call-arg]
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.requests import AnyPath, AtLeast, Count, Request, check_call
 from edge_mnv3.core.results.model_facts import Task
 from edge_mnv3.core.results.validate import ValidateResult
-from edge_mnv3.stages.engines import check_engine, opened_engine, seen_by_all
+from edge_mnv3.stages.engines import check_engine, open_images_for, opened_engine
 
 if TYPE_CHECKING:
     from edge_mnv3_quantization.evaluation.engines import Engine
@@ -129,11 +129,9 @@ def validated_by(engine: Engine | None, request: ValidateRequest, reporter: Repo
     from edge_mnv3.stages.recorded_outputs import recorded_outputs, recorded_preprocess
     from edge_mnv3.stages.result_store import opened_store
     from edge_mnv3.stages.validated_images import named_hashes
-    from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.validation import accuracy
 
-    images = open_images(seen_by_all(request.data, request.engine), label_map=request.label_map)
-    images = dataclasses.replace(images, location=str(request.data))
+    images = open_images_for(request.data, request.engine, label_map=request.label_map)
     float_path, int8_path = Path(request.float_path), Path(request.int8_path)
     names = {}
     has_texts = any(name is not None for name in images.label_names()) or images.columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,8 @@ from edge_mnv3.core.results.calibration_statistics import StatisticsResult
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3_quantization.recipes.notes import STATISTICS
+from file_server import Handler, TaggedAndTimed, WeaklyTagged, serving
+from image_archives import jpeg, write_tar
 from small_graph_commands import GRAPH, built_graph, error, made_photos, quantize, run
 
 pytestmark = pytest.mark.xdist_group("statistics")  # fixtures made once
@@ -172,3 +175,28 @@ def test_images_that_cannot_be_read_are_told_and_empty_shards_refused(
     assert "expected a .npz file" in error(
         "statistics", "collect", *graph, "--calibration", some, "-o", tmp_path / "b.txt"
     )
+
+
+@pytest.mark.parametrize("handler", [TaggedAndTimed, WeaklyTagged])
+def test_shards_of_a_url_whose_file_changed_between_them_are_of_two_sources(
+    graph: list[str], tmp_path: Path, handler: type[Handler]
+) -> None:
+    pytest.importorskip("fsspec", reason="the extra remote is not installed")
+    pytest.importorskip("aiohttp", reason="the extra remote is not installed")
+    (tmp_path / "served").mkdir()
+    for url in serving(tmp_path / "served", handler):
+        for number in (1, 2):
+            images = [jpeg(10 * number + index).ljust(4000, b"\0") for index in range(2)]
+            members = [(f"{index}.jpg", data) for index, data in enumerate(images)]
+            path = write_tar(tmp_path / "served" / "v.tar", members)
+            os.utime(path, times=(0, 1_700_000_000))
+            made = run(
+                *("statistics", "collect", *graph, "--calibration", f"{url}/v.tar"),
+                *("--shard", f"{number}/2", "-o", tmp_path / f"{number}.npz"),
+            )
+            assert made.exit_code == 0, made.output
+            untold = f"the server does not tell whether {url}/v.tar changed" in made.stderr
+            assert untold is (handler is WeaklyTagged)
+    merged = run("statistics", "merge", tmp_path / "1.npz", tmp_path / "2.npz", "-o", tmp_path / "m.npz")
+    shown = run("statistics", "show", tmp_path / "m.npz", "--json")
+    assert len(from_json(StatisticsResult, shown.stdout).facts.data) == 2, merged.output

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from edge_mnv3.core.errors import InputFileError
-from edge_mnv3.core.images import ImageSource
+from edge_mnv3.core.images import ImageSource, RemoteContent
+from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.calibration_statistics import CountedImages, StatisticsFacts
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3_calibration_data.source_kinds import open_images
@@ -167,3 +168,50 @@ def test_other_files_on_workers_are_refused(images: ImageSource, monkeypatch: py
     monkeypatch.setattr(engine, "_totals", other)
     with pytest.raises(InputFileError, match=r"image 00\.png: got other bytes on a worker than here"):
         run(images, engine)
+
+
+class Served:
+    """Images of one file behind a URL."""
+
+    def __init__(self, answers: Sequence[bool | None]) -> None:
+        self.answers = list(answers)
+
+    def content(self, index: int) -> None:
+        return None
+
+    def name(self, index: int) -> str:
+        return f"{index}.png"
+
+    def remote(self, index: int) -> RemoteContent:
+        return RemoteContent("https://host/a.tar", str(index), "9 bytes", settled=False, tagged=False)
+
+    def still_served(self, indices: Sequence[int]) -> list[bool | None]:
+        return [self.answers.pop(0)]
+
+
+class Warned(Reporter):
+    """Keeps warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.mark.parametrize(("answers", "kept"), [([False], 0), ([True, True, False], 2)])
+def test_a_file_behind_a_url_that_changes_is_refused(answers: list[bool], kept: int) -> None:
+    counting = ImagesToCount(source=cast(ImageSource, Served(answers)), indices=range(COUNT), engine=Engine())  # type: ignore[arg-type]
+    notes: list[Unfinished] = []
+    with pytest.raises(InputFileError, match=r"a\.tar: got changed while its images were read"):
+        collect(TASK, counting, facts(), on_checkpoint=notes.append)
+    assert len(notes) == kept
+
+
+def test_a_file_whose_server_tells_nothing_is_named_once() -> None:
+    served, reporter = Served([True, None, None]), Warned()
+    counting = ImagesToCount(source=cast(ImageSource, served), indices=range(COUNT), engine=Engine())  # type: ignore[arg-type]
+    collect(TASK, counting, facts(), reporter=reporter, on_checkpoint=lambda so_far: None)
+    assert served.answers == []
+    (warning,) = reporter.warnings
+    assert warning.startswith("the server does not tell whether https://host/a.tar changed")

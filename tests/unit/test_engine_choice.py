@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_mnv3.core.errors import ArgumentError
-from edge_mnv3.stages.engines import check_engine, seen_by_all
+from edge_mnv3.stages.engines import check_engine, open_images_for, seen_by_all
 from edge_mnv3_calibration_data.source_kinds import open_images
 from image_archives import plain_jpeg, write_tar
 
@@ -37,6 +37,23 @@ def test_images_of_a_relative_pattern_have_absolute_paths(
     images = open_images(seen_by_all("v-*.tar", "dask"))
     contents = [images.content(index) for index in range(2)]
     assert [content and content.path for content in contents] == [tmp_path / "v-0.tar", tmp_path / "v-1.tar"]
+
+
+@pytest.mark.parametrize("place", ["lists/d.csv", "./lists/d.csv"])
+def test_remarks_name_the_place_as_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "0.jpg").write_bytes(plain_jpeg(0))
+    Path(place).write_text("file\n0.jpg\n0.jpg\n")
+    here, there = open_images_for(place, "local"), open_images_for(place, "dask")
+    assert here.remarks == there.remarks
+    assert f" {Path(place)} " in here.remarks[0]
+    assert (here.location, there.location) == (place, place)
+    content = there.content(0)
+    assert content is not None
+    assert content.path == tmp_path / "lists" / "0.jpg"
 
 
 @pytest.mark.parametrize(

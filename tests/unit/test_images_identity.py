@@ -41,6 +41,14 @@ def test_copies_are_the_same_and_other_bytes_are_not(tmp_path: Path) -> None:
         assert identity(folder(tmp_path / f"e{number}", other={number: b"xyz"})) != identity(first)
 
 
+def test_statistics_of_earlier_versions_are_of_the_same_source(tmp_path: Path) -> None:
+    assert identity(folder(tmp_path / "a")) == (
+        "25b5bb716d38eb130e5ffdd4551948ce6a84fa570e5036c3eb2fa47dc3a2fb9b"
+    )
+    tar = write_tar(tmp_path / "v.tar", [(f"{number:02}.jpg", b"%03d" % number) for number in range(COUNT)])
+    assert identity(open_images(tar)) == "969ee82b5d694f44a611e09bb0e3dd14680b3a512c0c7361e5b26a4f35d925f2"
+
+
 def test_order_and_names_count_and_what_is_missing_is_no_error(tmp_path: Path) -> None:
     images = folder(tmp_path / "a")
     assert images_identity(images, range(COUNT)[::-1]) != identity(images)

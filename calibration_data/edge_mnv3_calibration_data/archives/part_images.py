@@ -13,7 +13,7 @@ from typing import NamedTuple
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.images import ImageContent, RemoteContent
 from edge_mnv3.core.results.images import CalibrationManifest, ImageShape
-from edge_mnv3_calibration_data.archives.remote_files import is_url
+from edge_mnv3_calibration_data.archives.remote_files import is_url, tagged
 from edge_mnv3_calibration_data.archives.stored_files import StoredFile
 from edge_mnv3_calibration_data.decode import decode
 from edge_mnv3_calibration_data.listed_images import ImageTable, ListedImage, ListedSource, LoadedImage
@@ -60,7 +60,8 @@ class PartImage(ListedImage):
             return None
         facts = f"{self.file.size_bytes} bytes; {self.file.facts}"
         part = "+".join(map(str, self.part))
-        return RemoteContent(self.file.location, part, facts, settled=self.file.settled)
+        location, settled = self.file.location, self.file.settled
+        return RemoteContent(location, part, facts, settled=settled, tagged=tagged(self.file.facts))
 
     def still_served(self) -> bool | None:
         """Asks the server about the file."""

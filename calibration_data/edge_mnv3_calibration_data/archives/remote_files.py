@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from urllib.request import url2pathname
 
 from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError, MissingExtraError
@@ -21,6 +22,13 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
 _TAGS = ("ETag", "etag", "generation")
 _TIMES = ("Last-Modified", "LastModified", "last_modified", "mtime", "updated", "created")
 _WEAK = "W/"  # a tag that may stay while bytes change (RFC 9110, section 8.8.1)
+_SENT_TO = "sent-to"  # hash of the URL to which a server sends who asks for another
+# What stores of objects add to such a URL, another text each time: signatures, and until when they count.
+_SIGNATURE = re.compile(r"(x-(amz|goog)-)?signature|sig", re.IGNORECASE)
+_SIGNED = re.compile(
+    r"x-(amz|goog)-.*|expires|signature|key-pair-id|policy|awsaccesskeyid|googleaccessid|sig|se|st|ske|skt|jwt",
+    re.IGNORECASE,
+)
 # Servers note times in seconds, by clocks of their own: what changed less long ago may change again unseen.
 _SETTLED_S = 3600.0
 _ATTEMPTS = 3
@@ -50,7 +58,7 @@ class Looked(NamedTuple):
 
     Attributes:
         size_bytes: Its size.
-        facts: What changes with it, in words; empty where the server tells nothing.
+        facts: What changes with it, in words, and where the server sends to; empty where it tells nothing.
         settled: The facts surely change with the bytes: a strong ETag or a generation is among them, or a
             time of more than an hour ago.
     """
@@ -74,13 +82,61 @@ def look(url: str) -> Looked:
     if not isinstance(size, int) or info.get("type") == "directory":
         raise InputFileError(f"file {url}", "no size", "a file whose size the server tells")
     facts = {name: info[name] for name in (*_TAGS, *_TIMES) if info.get(name) is not None}
-    text = "; ".join(f"{name} {value}" for name, value in facts.items())
-    return Looked(size, text, _settled(facts, time.time()))
+    settled = _settled(facts, time.time())
+    answered = info.get("url", path)
+    if answered != path:
+        facts[_SENT_TO] = hashlib.sha256(_unsigned(str(answered)).encode()).hexdigest()
+    return Looked(size, "; ".join(f"{name} {value}" for name, value in facts.items()), settled)
+
+
+def tagged(facts: Mapping[str, Any] | str) -> bool:
+    """Whether a strong ETag or a generation is among what a server tells, which no two contents have."""
+    told = _told(facts) if isinstance(facts, str) else facts
+    tags = (str(told[name]) for name in _TAGS if name in told)
+    return any(tag and not tag.startswith(_WEAK) for tag in tags)
+
+
+def still_same(before: str, now: str) -> bool | None:
+    """Compares what a server told of a file of one size at two times.
+
+    Args:
+        before: The facts of the first time.
+        now: Those of the second.
+
+    Returns:
+        False for another tag, whatever else is the same, for another time where no strong tag is the same,
+        and where nothing can be compared that the server told before or tells now; None where the server
+        does not tell.
+    """
+    old, new = _told(before), _told(now)
+    both = old.keys() & new.keys()
+    if before == now:
+        return True if tagged(old) or both & {*_TIMES} else None
+    if not both or any(
+        old[name].removeprefix(_WEAK) != new[name].removeprefix(_WEAK) for name in both & {*_TAGS}
+    ):
+        return False
+    as_old = tagged({name: old[name] for name in both})
+    return False if not as_old and any(old[name] != new[name] for name in both & {*_TIMES}) else None
+
+
+def _told(facts: str) -> dict[str, str]:
+    """Facts by their names."""
+    parts = (fact.partition(" ") for fact in facts.split("; ") if fact)
+    return {name: value for name, _, value in parts}
+
+
+def _unsigned(url: str) -> str:
+    """A URL without what is another text each time that it is given out."""
+    parts = urlsplit(url)
+    asked = parse_qsl(parts.query, True)
+    if any(_SIGNATURE.fullmatch(name) for name, _ in asked):
+        asked = [pair for pair in asked if not _SIGNED.fullmatch(pair[0])]
+    return parts._replace(query=urlencode(asked)).geturl()
 
 
 def _settled(facts: Mapping[str, Any], now_s: float) -> bool:
-    tags = (str(facts[name]) for name in _TAGS if name in facts)
-    if any(tag and not tag.startswith(_WEAK) for tag in tags):
+    if tagged(facts):
         return True
     changed_s = [_seconds(facts[name]) for name in _TIMES if name in facts]
     return any(moment is not None and now_s - moment > _SETTLED_S for moment in changed_s)

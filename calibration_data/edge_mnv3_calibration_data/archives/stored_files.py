@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError
 from edge_mnv3.core.special_files import check_no_special_file
-from edge_mnv3_calibration_data.archives.remote_files import is_url, look, open_url, read_url
+from edge_mnv3_calibration_data.archives.remote_files import is_url, look, open_url, read_url, still_same
 
 _ASKED_AT_ONCE = 16
 
@@ -93,18 +93,12 @@ class StoredFile:
             raise self.changed()
 
     def still_same(self) -> bool | None:
-        """Asks whether the file is what it was when it was listed; None where that cannot be told.
-
-        Servers of one address may tell other tags of one file: what differs in a part only is not told.
-        """
+        """Asks whether a file behind a URL is what it was when it was listed; None where nothing tells."""
         try:
             now = stored_file(self.location)
         except EdgeMnv3Error:
             return None
-        if now == self:
-            return True if self.facts else None
-        alike = now.size_bytes == self.size_bytes and {*now.facts.split("; ")} & {*self.facts.split("; ")}
-        return None if alike else False
+        return still_same(self.facts, now.facts) if now.size_bytes == self.size_bytes else False
 
     def changed(self) -> InputFileError:
         """The error of a file that is another one now."""

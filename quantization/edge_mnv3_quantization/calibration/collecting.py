@@ -25,6 +25,7 @@ from edge_mnv3_quantization.calibration.counted_files import Unfinished
 from edge_mnv3_quantization.calibration.shard_totals import Observation, ShardTotals
 from edge_mnv3_quantization.evaluation.engines import Engine, LocalEngine
 from edge_mnv3_quantization.evaluation.evaluating import Shard
+from edge_mnv3_quantization.evaluation.served_files import ServedFiles
 from edge_mnv3_quantization.evaluation.shared_files import refuse_other_files
 
 SHARD_IMAGES = 16
@@ -122,7 +123,7 @@ def collect(
         facts: What the statistics are of; what follows from the images is filled in.
         start: What an interrupted run has counted of the same; images that it could not read are tried again.
         reporter: Its `progress` is told of (images done, images in all), and it is warned of processes that
-            ended.
+            ended, and of files whose servers do not tell whether they changed.
         on_checkpoint: Called now and then with what has been counted so far.
 
     Returns:
@@ -130,7 +131,8 @@ def collect(
 
     Raises:
         ConversionError: A number is not finite.
-        InputFileError: Workers read other files than those here.
+        InputFileError: Workers read other files than those here, or a file behind a URL changed while it was
+            read.
         WorkerLostError: Some images end all processes that run them.
     """
     sums = _Sums(images.source, facts, start)
@@ -140,17 +142,23 @@ def collect(
     if not left:
         return sums.counted()
     engine = images.engine or LocalEngine(images.workers, reporter)
+    served = ServedFiles(images.source)
     saved, pause_s = time.monotonic(), CHECKPOINT_S
     with closing(engine.run(task, left, engine.team(images.source, left))) as results:
         for shard, added in results:
             if engine.remote:
                 refuse_other_files(shard, added.files)
             sums.add(shard, added)
+            served.add(shard.indices)
             done += len(shard.indices)
             reporter.progress(done, total)
             if on_checkpoint and done < total and time.monotonic() - saved >= pause_s:
                 began = time.monotonic()
+                served.same()
                 on_checkpoint(sums.unfinished())
                 saved = time.monotonic()
                 pause_s = max(CHECKPOINT_S, _SHARE * (saved - began))
+    served.same()
+    for warning in served.untold:
+        reporter.warn(warning)
     return sums.counted()

@@ -148,7 +148,7 @@ def images_identity(images: ImageSource, indices: Sequence[int]) -> str:
     """A hash, in hexadecimal, that tells images from others, wherever they lie.
 
     It is over the names in their order, the sizes of the files, and the bytes of `_READ` images that are
-    spread over them.
+    spread over them. For files behind URLs, what servers tell of them counts, and bytes where no tag does.
 
     Args:
         images: The images.
@@ -159,6 +159,9 @@ def images_identity(images: ImageSource, indices: Sequence[int]) -> str:
     for index in indices:
         content = images.content(index)
         words = [images.name(index)]
+        remote = images.remote(index) if content is None else None
+        if remote is not None:
+            words += [remote.facts, remote.part]
         if content is not None:
             words += [content.tag, content.part]
             if content.path is not None:
@@ -174,7 +177,10 @@ def images_identity(images: ImageSource, indices: Sequence[int]) -> str:
 
 def _stored_sha256(images: ImageSource, index: int) -> str | None:
     content = images.content(index)
-    if content is None or content.path is None:
+    if content is None:
+        remote = images.remote(index)
+        return images.part_sha256(index) if remote is not None and not remote.tagged else None
+    if content.path is None:
         return None
     if content.part:
         return images.part_sha256(index)

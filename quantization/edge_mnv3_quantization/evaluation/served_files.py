@@ -25,6 +25,7 @@ class ServedFiles:
         self._asked_s = clock()
         self._read: dict[str, int] = {}  # URL to one of its images
         self._unsettled: set[str] = set()
+        self._untold: set[str] = set()
 
     def add(self, indices: Sequence[int]) -> None:
         """Notes images that were read."""
@@ -65,16 +66,30 @@ class ServedFiles:
                     "one that stays as it is",
                     "run it again",
                 )
+        self._untold.update(url for url, still in answers.items() if still is None)
         return {url for url, still in answers.items() if still}
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """Tells in a line of which files no server said whether they stayed what they were."""
+        if not self._untold:
+            return ()
+        return (
+            f"the server does not tell whether {_named(self._untold)} changed while images of it were read: "
+            "if so, the figures are of a mixture",
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Tells in a line of which files the answers will not be taken from the store."""
         if not self._unsettled:
             return ()
-        count, first = len(self._unsettled), min(self._unsettled)
-        which = f"{count} files, such as {first}," if count > 1 else f"{first}"
         return (
-            f"answers to the images of {which} are not taken from the store next time: the server tells no "
-            "ETag, and no time of change that is an hour old",
+            f"answers to the images of {_named(self._unsettled)} are not taken from the store next time: the "
+            "server tells no ETag, and no time of change that is an hour old",
         )
+
+
+def _named(urls: Collection[str]) -> str:
+    """One file by its URL, or how many and the first of them."""
+    return f"{len(urls)} files, such as {min(urls)}," if len(urls) > 1 else min(urls)

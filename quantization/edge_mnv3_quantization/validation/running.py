@@ -191,6 +191,8 @@ def run_files(
     elapsed_s = time.perf_counter() - started
     _refuse_changed(evaluation)
     same = served.same()
+    for warning in served.untold:
+        reporter.warn(warning)
     if kept is not None:
         kept.settle(same)
         for warning in served.warnings if kept.usable else ():
