@@ -25,7 +25,8 @@ from edge_mnv3.html_report.recognition import FoundResult, recognize
 from edge_mnv3.html_report.sections.every import Told, sections_of, title_of
 from edge_mnv3.html_report.words import MINUS
 from edge_mnv3.stages.done_file import DONE_FILE
-from edge_mnv3.stages.run_config_file import not_yet_run
+from edge_mnv3.stages.run_config_file import not_yet_run, planned_stages
+from edge_mnv3.stages.run_kept import Notes
 from edge_mnv3.stages.run_plan import RUN_FILE
 from edge_mnv3.stages.sweep import SWEEP_FILE
 from edge_mnv3.stages.sweep_measure import HELD_OUT_FILE
@@ -117,7 +118,13 @@ def _read(runs: Sequence[Path]) -> tuple[list[FoundResult], list[LeftOut]]:
                 "a folder without JSON results",
                 "what edge-mnv3 quantize, demo or validate --json wrote",
             )
+        planned = planned_stages(run)
+        old = [] if planned is None else Notes(run).left(planned)
         for path in files:
+            if path.name in old and run.is_dir():
+                if path.name not in _NOTES:
+                    left_out.append(LeftOut(path, "left out: it is left from an earlier run"))
+                continue
             if run.is_dir() and not path.is_file():
                 left_out.append(LeftOut(path, "left out: it is no file"))
                 continue

@@ -119,7 +119,8 @@ class _Run:
     ) -> None:
         self._request, self._execute, self._reporter, self._hashes = request, execute, reporter, hashes
         self._folder = request.folder
-        self._notes = Notes(request.folder)
+        reads = [Path(each.path) for plan in request.stages for each in plan.locations]
+        self._notes = Notes(request.folder, reads)
         self._versions = versions()
         self._surroundings = {"versions": self._versions, "code": code_sha256()}
         self._stages: list[RunStage] = []
@@ -136,10 +137,9 @@ class _Run:
             raise
         text = config_text(self._request, self._hashes, self._versions)
         write_text(self._folder / CONFIG_FILE, text, force=True)
-        planned = {plan.name for plan in self._request.stages}
-        for name in self._notes.names():
-            if name not in planned:
-                self._notes.forget(name)
+        left = self._notes.left([plan.name for plan in self._request.stages])
+        if left:
+            self._reporter.note(f"left from an earlier run, and no part of this one: {', '.join(left)}")
         self._write(finished=False)
         for plan in self._request.stages:
             self._stage(plan)
@@ -260,7 +260,8 @@ class _Run:
         return [name for name in ("validate", "bench") if name in done and name not in plan.given]
 
     def _packaged(self) -> Path:
-        return self._folder if (self._folder / QUANTIZE_FILE).is_file() else self._pair["int8"]
+        made_here = any(stage.name == "quantize" for stage in self._stages)
+        return self._folder if made_here else self._pair["int8"]
 
     def _bundle(self, plan: StagePlan) -> Path:
         return self._folder / (f"{BUNDLE}.zip" if "--zip" in plan.options else BUNDLE)

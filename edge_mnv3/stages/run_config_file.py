@@ -9,7 +9,7 @@ from pathlib import Path
 import tomli_w
 
 from edge_mnv3.core.results.json_format import from_json
-from edge_mnv3.core.results.run import RunResult
+from edge_mnv3.core.results.run import RunResult, StageName
 from edge_mnv3.stages.run_gates import BASELINE
 from edge_mnv3.stages.run_plan import CONFIG_FILE, RUN_FILE, STAGES, RunPlan, resolved_path
 
@@ -55,14 +55,26 @@ def not_yet_run(folder: Path) -> tuple[str, ...]:
     Args:
         folder: A folder; one without a run has none.
     """
+    planned = planned_stages(folder)
     try:
         result = from_json(RunResult, (folder / RUN_FILE).read_text(encoding="utf-8"))
-        tables = tomllib.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return ()
-    ended = {stage.name for stage in result.stages}
-    return tuple(
-        stage
-        for stage in STAGES
-        if not result.finished and stage in tables and stage not in ended and stage != "report"
-    )
+    ended = {*(stage.name for stage in result.stages), "report"}
+    return tuple(stage for stage in planned or () if not result.finished and stage not in ended)
+
+
+def planned_stages(folder: Path) -> tuple[StageName, ...] | None:
+    """The stages of the run that last began in a folder.
+
+    Args:
+        folder: A folder.
+
+    Returns:
+        None where there was no run, or its config is damaged.
+    """
+    try:
+        tables = tomllib.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return tuple(stage for stage in STAGES if stage in tables)

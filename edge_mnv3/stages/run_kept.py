@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +16,8 @@ from edge_mnv3.stages.done_file import read_done, write_done
 from edge_mnv3.stages.run_plan import Location, StagePlan
 from edge_mnv3_calibration_data.archives.remote_files import is_url
 from edge_mnv3_calibration_data.source_kinds import is_word, open_images
+
+_OUTPUTS, _LEFT = "outputs", "left"  # what a stage wrote, and what it wrote before and was not removed
 
 
 class Noted(NamedTuple):
@@ -134,12 +136,27 @@ def stage_key(
 class Notes:
     """The stages that are done, in a file of the run's folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, reads: Sequence[Path] = ()) -> None:
+        """Takes whose notes they are.
 
-    def names(self) -> list[str]:
-        """All stages that are noted."""
-        return list(read_done(self._folder))
+        Args:
+            folder: The run's folder.
+            reads: What the config reads: never removed, whoever wrote it.
+        """
+        self._folder, self._reads = folder, [path.resolve() for path in reads]
+
+    def left(self, planned: Collection[str]) -> list[str]:
+        """What earlier runs wrote, still as they wrote it, that is no part of a run of these stages.
+
+        Returns:
+            Names of files and folders as `RunOutput.path` has them.
+        """
+        found: dict[str, str] = {}
+        for stage, noted in read_done(self._folder).items():
+            found.update(_known(noted, _LEFT))
+            if stage not in planned:
+                found.update(_known(noted, _OUTPUTS))
+        return [name for name, known in found.items() if self._is_same(name, known)]
 
     def done(self, stage: StageName, key: str | None) -> Noted | None:
         """A stage that has the same key, and whose files are what they were; None for any other."""
@@ -160,42 +177,61 @@ class Notes:
     ) -> Noted:
         """Notes that a stage is done, what it wrote, and what it warned of; without a key it runs again."""
         outputs = {self._name(path): path_sha256(path) for path in paths}
-        noted = {"key": key, "code": code, "outputs": outputs, "warnings": list(warnings)}
-        write_done(self._folder, {**read_done(self._folder), stage: noted})
+        noted = {"key": key, "code": code, _OUTPUTS: outputs, "warnings": list(warnings)}
+        done = read_done(self._folder)
+        left = {name: known for name, known in _known(done.get(stage), _LEFT).items() if name not in outputs}
+        write_done(self._folder, {**done, stage: {**noted, _LEFT: left} if left else noted})
         return Noted(code, _outputs(outputs), tuple(warnings))
 
     def wrote(self, path: Path) -> bool:
         """Whether a stage wrote what lies at a path now."""
         name = self._name(path)
         known = [
-            noted["outputs"].get(name)
+            _known(noted, kind).get(name)
             for noted in read_done(self._folder).values()
-            if isinstance(noted, dict) and isinstance(noted.get("outputs"), dict)
+            for kind in (_OUTPUTS, _LEFT)
         ]
         return path.exists() and path_sha256(path) in known
 
     def forget(self, stage: str) -> None:
-        """Removes what a stage wrote, and the note of it."""
+        """Removes what a stage wrote, and the note of it; not what the config reads or lies elsewhere."""
         data = read_done(self._folder)
         noted = data.pop(stage, None)
-        outputs = noted.get("outputs") if isinstance(noted, dict) else None
-        for name, known in outputs.items() if isinstance(outputs, dict) else ():
+        left: dict[str, str] = {}
+        for name, known in {**_known(noted, _LEFT), **_known(noted, _OUTPUTS)}.items():
             path = self._folder / name
-            try:
-                if path_sha256(path) != known:
-                    continue  # somebody else's by now
-            except OSError:
-                continue
-            if path.is_dir():
+            if not self._is_same(name, known):
+                continue  # somebody else's by now
+            if self._stays(path.resolve()):
+                left[name] = known
+            elif path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+        if left:
+            data[stage] = {_LEFT: left}
         if noted is not None:
             write_done(self._folder, data)
+
+    def _is_same(self, name: str, known: str) -> bool:
+        try:
+            return path_sha256(self._folder / name) == known
+        except OSError:
+            return False
+
+    def _stays(self, path: Path) -> bool:
+        is_read = any(read == path or path in read.parents for read in self._reads)
+        return is_read or self._folder.resolve() not in path.parents
 
     def _name(self, path: Path) -> str:
         inside = path.parent == self._folder
         return path.name if inside else str(path.absolute())
+
+
+def _known(noted: object, kind: str) -> dict[str, str]:
+    """Files and folders of a note with their hashes; none where it is damaged."""
+    found = noted.get(kind) if isinstance(noted, dict) else None
+    return {name: str(sha256) for name, sha256 in found.items()} if isinstance(found, dict) else {}
 
 
 def _outputs(known: Mapping[str, str]) -> tuple[RunOutput, ...]:

@@ -151,17 +151,6 @@ def test_a_url_is_never_known_to_be_the_same(commands: Commands) -> None:
     assert commands.names == ["quantize"]
 
 
-def test_what_a_config_no_longer_asks_for_goes(commands: Commands) -> None:
-    run(commands, ALL.replace("[diagnose]", '[diagnose]\nplot = "p.png"'))
-    assert Path("p.png").is_file()
-    result = run(commands, ALL.replace("[diagnose]\n", "").replace("[package]", "[package]\nzip = true"))
-    assert not (OUT / "diagnose.json").exists()
-    assert not Path("p.png").exists()
-    assert not (OUT / "bundle").exists()
-    assert (OUT / "bundle.zip").is_file()
-    assert "diagnose" not in [each.name for each in result.stages]
-
-
 def test_what_is_the_users_is_not_overwritten(commands: Commands) -> None:
     """Nothing runs, and no earlier verdict stays."""
     run(commands)
