@@ -103,6 +103,8 @@ class Gathered:
         run: The run whose stages made or measured the pair, with its gates; None where there was none.
         read: The files that the page was made of, but for that of `run`: it changes once the page is written.
         left_out: What else was given, and why it is not shown.
+        int8_size_bytes: Size of the int8 file where it lies at its path now; None where it does not.
+        run_config: The config that repeats the run, and its SHA-256; None where there is none.
     """
 
     subject: Subject
@@ -117,6 +119,8 @@ class Gathered:
     run: RunResult | None
     read: tuple[FoundResult, ...]
     left_out: tuple[LeftOut, ...]
+    int8_size_bytes: int | None = None
+    run_config: tuple[Path, str] | None = None
 
     @property
     def validation(self) -> ValidateResult | None:

@@ -27,7 +27,7 @@ from edge_mnv3.html_report.words import MINUS
 from edge_mnv3.stages.done_file import DONE_FILE
 from edge_mnv3.stages.run_config_file import not_yet_run, planned_stages
 from edge_mnv3.stages.run_kept import Notes
-from edge_mnv3.stages.run_plan import RUN_FILE
+from edge_mnv3.stages.run_plan import CONFIG_FILE, RUN_FILE
 from edge_mnv3.stages.sweep import SWEEP_FILE
 from edge_mnv3.stages.sweep_measure import HELD_OUT_FILE
 
@@ -91,7 +91,12 @@ def report(request: ReportRequest, reporter: Reporter = SILENT) -> ReportResult:
     found, left_out = _read(runs)
     check_apart({"page": output}, inputs=[each.path for each in found])
     gathered = gather(found, left_out)
-    gathered = dataclasses.replace(gathered, left_out=(*gathered.left_out, *_changed_files(gathered)))
+    gathered = dataclasses.replace(
+        gathered,
+        left_out=(*gathered.left_out, *_changed_files(gathered)),
+        int8_size_bytes=_int8_size(gathered),
+        run_config=_run_config(gathered, found),
+    )
     for each in gathered.left_out:
         reporter.warn(f"{each.path}: {each.reason}")
     told = Told(class_names(gathered, request.labels), pictures(gathered, request.data, reporter))
@@ -157,13 +162,31 @@ def _changed_files(gathered: Gathered) -> list[LeftOut]:
         (subject.float_path, subject.float_sha256),
         (subject.int8_path, subject.int8_sha256),
     ):
-        # Where the result lies, for a folder may have been moved, else where it was made.
-        path = next(
-            (each for each in (subject.told_by.parent / Path(name).name, Path(name)) if each.is_file()), None
-        )
+        path = next(iter(_lies_at(gathered, name)), None)
         if path is not None and sha256_file(path) != sha256:
             changed.append(LeftOut(path, "another file lies here now than the one that these figures are of"))
     return changed
+
+
+def _lies_at(gathered: Gathered, name: str) -> list[Path]:
+    """Where a file is: where the result lies, for a folder may have been moved, else where it was made."""
+    places = (gathered.subject.told_by.parent / Path(name).name, Path(name))
+    return [each for each in places if each.is_file()]
+
+
+def _int8_size(gathered: Gathered) -> int | None:
+    """The size of the int8 file in bytes; None where it is not there, or only others are."""
+    for path in _lies_at(gathered, gathered.subject.int8_path):
+        if sha256_file(path) == gathered.subject.int8_sha256:
+            return path.stat().st_size
+    return None
+
+
+def _run_config(gathered: Gathered, found: Sequence[FoundResult]) -> tuple[Path, str] | None:
+    """The config beside the run that the page shows, with its SHA-256."""
+    beside = (each.path.with_name(CONFIG_FILE) for each in found if each.result is gathered.run)
+    path = next((each for each in beside if each.is_file()), None)
+    return None if path is None else (path, sha256_file(path))
 
 
 def _files(folder: Path) -> list[Path]:

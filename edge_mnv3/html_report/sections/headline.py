@@ -102,6 +102,8 @@ def _size(gathered: Gathered) -> Tile:
     for inspected in gathered.inspections:
         if gathered.subject.role(inspected.sha256) == "int8":
             return Tile(label="int8 file", value=megabytes(inspected.size_bytes), detail="")
+    if gathered.int8_size_bytes is not None:
+        return Tile(label="int8 file", value=megabytes(gathered.int8_size_bytes), detail="")
     return Tile(label="int8 file", value="", detail="size not told")
 
 

@@ -46,7 +46,7 @@ def ranges(gathered: Gathered) -> Section:
     blocks += drawn
     if not drawn:
         text = "No histograms: the numbers of the activation tensors were not counted."
-        blocks.append(Notice(tone="plain", text=text, command=diagnose_command(gathered)))
+        blocks.append(Notice(tone="plain", text=text, command=diagnose_command(gathered, diagnosis)))
     if report is not None:
         blocks += _of_recipe(report)
     return Section(key=KEY, title=TITLE, blocks=tuple(blocks))

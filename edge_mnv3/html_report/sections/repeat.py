@@ -21,7 +21,8 @@ def repeat(gathered: Gathered) -> Section:
     blocks: list[Block] = [
         Text(
             text="The commands are put together from what the results record. Options that none of them "
-            "records, such as --labels, are not among them."
+            "records, such as --labels, are not among them. Relative paths are relative to the folder in "
+            "which the commands, or the run, were started."
         ),
         Commands(caption="Commands", lines=tuple(_commands(gathered))),
         _hashes(gathered),
@@ -42,12 +43,14 @@ def repeat(gathered: Gathered) -> Section:
 
 def _commands(gathered: Gathered) -> Iterator[str]:
     made = gathered.quantize
+    if gathered.run_config is not None:
+        yield shlex.join(["edge-mnv3", "run", str(gathered.run_config[0])])
     if made is not None:
         yield _quantize(made, str(_made_by(gathered)))
     for result in gathered.validations:
         yield _validate(gathered, result)
-    if gathered.diagnoses:
-        yield diagnose_command(gathered)
+    for diagnosis in gathered.diagnoses:
+        yield diagnose_command(gathered, diagnosis)
     if gathered.host:
         yield bench_command(gathered)
 
@@ -119,6 +122,9 @@ def _hashes(gathered: Gathered) -> Table:
         if made.weights is not None and made.weights.sha256 is not None:
             rows.append(row("weights", made.weights.path or made.weights.source, made.weights.sha256))
         rows.append(row("calibration", made.calibration.kind, made.calibration.sha256))
+    if gathered.run_config is not None:
+        path, sha256 = gathered.run_config
+        rows.append(row("config of the run", str(path), sha256))
     rows += [row(found.command, str(found.path), found.sha256) for found in gathered.read]
     caption = "SHA-256 of everything that the page rests on"
     return Table(caption=caption, columns=columns("What", "File", "SHA-256"), rows=tuple(rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.html_report.blocks import Notice
 from edge_mnv3.html_report.gathered import Gathered
@@ -185,9 +186,10 @@ def validate_command(gathered: Gathered) -> str:
     return f"edge-mnv3 validate {pair_options(gathered)} --data IMAGES --json > validate.json"
 
 
-def diagnose_command(gathered: Gathered) -> str:
-    """The command that would diagnose the pair."""
-    return f"edge-mnv3 diagnose {pair_options(gathered)} -o diagnose.json"
+def diagnose_command(gathered: Gathered, again: DiagnoseResult | None = None) -> str:
+    """The command that would diagnose the pair, on the images of a diagnosis where one is given."""
+    images = "" if again is None else f"--images {shlex.quote(again.images)} --samples {again.n} "
+    return f"edge-mnv3 diagnose {pair_options(gathered)} {images}-o diagnose.json"
 
 
 def bench_command(gathered: Gathered) -> str:
