@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.results.diagnose import DiagnoseResult, ValueHistogram
+from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.html_report.blocks import Histograms, Table, Text
 from edge_mnv3.html_report.sections.histograms import histograms
+from edge_mnv3.stages.report import ReportRequest, report
 from edge_mnv3_quantization.diagnosis.histograms import BINS, StepCounts
 from html_outline import Outline
 from report_runs import diagnosed, gathered, page, quantized
@@ -119,6 +124,48 @@ def with_histograms(*, only: int | None = None) -> DiagnoseResult:
         )
         layers.append(dataclasses.replace(layer, histogram=found))
     return dataclasses.replace(old, layers=tuple(layers))
+
+
+DAMAGED = [
+    ("bin_width", 0.0, "bin_width is 0, and must"),
+    ("bin_width", -1.0, "bin_width is -1"),
+    ("bin_width", 1e400, "a finite number was expected, got inf"),
+    ("smallest", float("nan"), "a finite number was expected, got nan"),
+    ("largest", 10**400, "a finite number was expected, got inf"),
+    ("largest", -60.0, "smallest is more than largest"),
+    ("counts", [], "0 counts, of 1 to 64"),
+    ("counts", [1] * 65, "65 counts"),
+    ("counts", [1, -1], "a count is negative"),
+    ("above", 10**400, "a count is negative or too large"),
+    ("below", -1, "a count is negative"),
+    ("range_low", 100.0, "range_low is not less than range_high"),
+    ("range_high", 1e9, "the range is not within the bins"),
+    ("range_low", -1.7e308, "the range is not within the bins"),
+    ("bin_low", 0.0, "the range is not within the bins"),
+    ("clipped_percent", 101.0, "clipped_percent is not from"),
+    ("harmless_percent", -0.5, "harmless_percent is not from"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "said"), DAMAGED)
+def test_a_damaged_histogram_is_refused_with_its_place(
+    key: str, value: object, said: str, tmp_path: Path
+) -> None:
+    data = json.loads(to_json(with_histograms(only=2)))
+    data["layers"][1]["histogram"][key] = value
+    (tmp_path / "diagnose.json").write_text(json.dumps(data))
+    with pytest.raises(InputFileError) as error:
+        report(ReportRequest(run=[tmp_path]))
+    assert "layers[1].histogram" in str(error.value)
+    assert said in str(error.value)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_histogram_whose_numbers_overflow_is_none() -> None:
+    found = counted(column(0))
+    assert found is not None
+    with pytest.raises(ValueError, match="a number is not finite"):
+        dataclasses.replace(found, range_low=-1.7e308, range_high=1.7e308)
 
 
 def test_the_page_shows_what_matters_most_and_all() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from edge_mnv3.core.results.formats import Format
 from edge_mnv3.core.results.recipe import RecipeReport
+
+_MOST_BINS, _MOST_COUNTED = 64, 2**63 - 1
+_ALL_PERCENT = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,32 @@ class ValueHistogram:
     above: int
     clipped_percent: float
     harmless_percent: float
+
+    def __post_init__(self) -> None:
+        """Refuses what is no histogram.
+
+        Raises:
+            ValueError: A number is not finite or out of its range, or edges are out of order; the text says
+                which.
+        """
+        bins = len(self.counts)
+        end = self.bin_low + bins * self.bin_width
+        numbers = (self.smallest, self.largest, self.range_high - self.range_low, end - self.bin_low)
+        counts = (*self.counts, self.below, self.above)
+        rules = (
+            (all(map(math.isfinite, numbers)), "a number is not finite"),
+            (self.bin_width > 0, f"bin_width is {self.bin_width:g}, and must be more than 0"),
+            (1 <= bins <= _MOST_BINS, f"{bins} counts, of 1 to {_MOST_BINS}"),
+            (all(0 <= each <= _MOST_COUNTED for each in counts), "a count is negative or too large"),
+            (self.smallest <= self.largest, "smallest is more than largest"),
+            (self.range_low < self.range_high, "range_low is not less than range_high"),
+            (self.bin_low <= self.range_low and self.range_high <= end, "the range is not within the bins"),
+            (0 <= self.clipped_percent <= _ALL_PERCENT, "clipped_percent is not from 0 to 100"),
+            (0 <= self.harmless_percent <= _ALL_PERCENT, "harmless_percent is not from 0 to 100"),
+        )
+        for holds, broken in rules:
+            if not holds:
+                raise ValueError(f"damaged: {broken}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
 import types
 import typing
 from typing import Any, TypeVar
@@ -43,7 +44,7 @@ def from_json(kind: type[R], text: str) -> R:
 
     Raises:
         ValueError: It is no JSON object, lacks a key, has an unknown one, one of another type, or another
-            `schema_version` than this program reads; the text names the key.
+            `schema_version` than this program reads, or a number is not finite; the text names the key.
     """
     data = json.loads(text)
     if not isinstance(data, dict):
@@ -69,11 +70,21 @@ def _parse(kind: Any, value: Any, where: str) -> Any:
         return {key: _parse(args[1], item, f"{where}.{key}") for key, item in value.items()}
     if origin is typing.Literal and value in args:
         return value
-    if kind is float and type(value) is int:
-        return float(value)
+    if kind is float and type(value) in (int, float):
+        return _finite(value, where)
     if isinstance(kind, type) and type(value) is kind:
         return value
     raise ValueError(f"{where}: {kind} was expected, got {value!r}")
+
+
+def _finite(value: float, where: str) -> float:
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{where}: a finite number was expected, got {number}")
+    return number
 
 
 @functools.cache
@@ -92,6 +103,8 @@ def _parse_dataclass(kind: type, value: Any, where: str) -> Any:
         missing, unknown = names.keys() - value.keys(), value.keys() - names.keys()
         raise ValueError(f"{where}: missing keys {sorted(missing)}, unknown keys {sorted(unknown)}")
     hints = _type_hints(kind)
-    return kind(
-        **{names[key]: _parse(hints[names[key]], item, f"{where}.{key}") for key, item in value.items()}
-    )
+    fields = {names[key]: _parse(hints[names[key]], item, f"{where}.{key}") for key, item in value.items()}
+    try:
+        return kind(**fields)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
