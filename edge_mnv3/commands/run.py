@@ -64,7 +64,7 @@ def command(config: Path | None, folder: Path | None, junit: Path | None, as_jso
     show(result, table, as_json=as_json)
     failed = next((stage for stage in result.stages if stage.status == "failed"), None)
     if failed is not None:
-        say(f"error: {failed.name}: {failed.reason}", err=True)
+        say(f"error: {failed.name}: {failed.reason.removeprefix(f'{failed.name}: ')}", err=True)
         suggest(("run", Path(result.config), *(() if folder is None else ("-o", folder))))
         click.get_current_context().exit(EXPECTED_ERROR)
     if not result.passed:
@@ -159,8 +159,16 @@ def table(result: RunResult) -> str:
         width = max(len(gate.name) for gate in result.gates) + 2
         lines += ["", "gate"]
         lines += [f"{gate.name:<{width}}{_outcome(gate):<9}{gate_words(gate)}" for gate in result.gates]
-    lines += ["", f"all of it is in {result.folder}"]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _where(result)])
+
+
+def _where(result: RunResult) -> str:
+    """What lies in the folder: after a failure not all, or nothing but the verdict."""
+    if all(stage.status != "failed" for stage in result.stages):
+        return f"all of it is in {result.folder}"
+    if any(stage.outputs for stage in result.stages):
+        return f"what the other stages made is in {result.folder}"
+    return f"no stage has made anything; run.json in {result.folder} says why"
 
 
 def _outcome(gate: RunGate) -> str:

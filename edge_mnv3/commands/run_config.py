@@ -318,7 +318,7 @@ class _Reading:
         names = ", ".join(known)
         meant = alike(name or table, known)
         what = "key" if name else "table or key"
-        hint = f"Did you mean '{meant}'?" if meant else f"known are {names}"
+        hint = f"Did you mean '{meant}'?" if meant else f"Known are {names}"
         self._refuse(table, name, "", "", f"there is no such {what}. {hint}")
 
     def _refuse(self, table: str, name: str, got: str, expected: str, said: str = "") -> NoReturn:

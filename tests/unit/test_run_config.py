@@ -46,7 +46,7 @@ def plan(text: str, stage: str, name: str = "run.toml") -> StagePlan:
         ('[quantize]\nvariant = "smal"', "run.toml:2: [quantize] variant: 'smal' is none of "),
         ("[quantise]", "run.toml:1: [quantise]: there is no such table or key. Did you mean 'quantize'?"),
         ("\n[validate]\ndta = 1", "run.toml:3: [validate] dta: there is no such key. Did you mean 'data'?"),
-        ("[report]\nxyzzy = 1", "run.toml:2: [report] xyzzy: there is no such key. known are labels, data"),
+        ("[report]\nxyzzy = 1", "run.toml:2: [report] xyzzy: there is no such key. Known are labels, data"),
         (f'{QUANTIZE}samples = "ten"', 'run.toml:3: [quantize] samples: got "ten", expected a whole number'),
         (f"{QUANTIZE}samples = 1.5", "[quantize] samples: got 1.5, expected a whole number"),
         (f"{QUANTIZE}samples = true", "[quantize] samples: got true, expected a whole number"),

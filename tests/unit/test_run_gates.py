@@ -130,6 +130,16 @@ def invoked(monkeypatch: pytest.MonkeyPatch, commands: Commands, *arguments: str
     return CliRunner().invoke(main, ["run", "run.toml", *arguments])
 
 
+def test_an_error_names_its_stage_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `report` says of itself begins with its name already."""
+    Path("run.toml").write_text("[report]\n")
+    done = CliRunner().invoke(main, ["run", "run.toml"])
+    assert done.exit_code == 1
+    (line,) = [each for each in done.stderr.splitlines() if each.startswith("error: ")]
+    assert line.startswith("error: report: ")
+    assert line.count("report: ") == 1
+
+
 def test_the_command(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("run.toml").write_text(f"{ALL}[gates]\nmax_drop_points = 0.5\n")
     done = invoked(monkeypatch, commands, "--json", "-o", "out")
@@ -148,6 +158,10 @@ def test_the_command(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> Non
     assert done.exit_code == 1
     assert "error: diagnose: diagnose of a test: got nothing, expected something\n" in done.stderr
     assert done.stderr.endswith("Next: edge-mnv3 run run.toml -o out\n")
+    assert "\nwhat the other stages made is in out\n" in done.stdout
+    commands.fail = "quantize"
+    done = invoked(monkeypatch, commands, "-o", "new")
+    assert "\nno stage has made anything; run.json in new says why\n" in done.stdout
     Path("j.xml").write_text("mine")
     assert "another file of that name" in invoked(monkeypatch, commands, "--junit", "j.xml").stderr
     assert Path("j.xml").read_text() == "mine"
