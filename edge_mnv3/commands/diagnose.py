@@ -20,7 +20,7 @@ from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD
 from edge_mnv3.core.choices import DIAGNOSIS_SAMPLES
-from edge_mnv3.core.intervals import wilson_percent
+from edge_mnv3.core.intervals import wilson_images, wilson_percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -251,12 +251,15 @@ def _state(result: DiagnoseResult) -> tuple[str, bool]:
     alike = result.agreement_percent
     if alike is None:
         return f"{_db(result.snr_db)} dB signal to noise", False
-    if alike >= _MANY_ALIKE_PERCENT:
-        return f"Good: {alike:.1f} % of the answers to {result.n} images are the same", False
-    if wilson_percent(round(alike * result.n / 100), result.n)[1] < _MANY_ALIKE_PERCENT:
-        return f"Not good: {100 - alike:.1f} % of the answers changed", True
+    low, high = wilson_percent(round(alike * result.n / 100), result.n)
     share = f"{alike:.1f} % of the answers to {result.n} images are the same"
-    return f"{share}, and so few images do not tell whether that is good", False
+    if low >= _MANY_ALIKE_PERCENT:
+        return f"Good: {share}", False
+    if high < _MANY_ALIKE_PERCENT:
+        return f"Not good: {100 - alike:.1f} % of the answers changed", True
+    told = f"{share}, and so few images do not tell whether that is good"
+    needed = wilson_images(alike, _MANY_ALIKE_PERCENT)
+    return f"{told}; of a share like this, {needed} would" if needed else told, False
 
 
 def closing(result: DiagnoseResult) -> str:

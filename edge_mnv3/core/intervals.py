@@ -22,3 +22,17 @@ def wilson_percent(hits: int, n: int) -> tuple[float, float]:
     # Rounding would leave the ends a little within 0 and 100, which are what was counted.
     low, high = max(0.0, middle - half), min(1.0, middle + half)
     return 0.0 if hits == 0 else 100 * low, 100.0 if hits == n else 100 * high
+
+
+def wilson_images(percent: float, limit_percent: float) -> int | None:
+    """Returns how many images put the 95 % interval of a share on one side of a limit.
+
+    Args:
+        percent: The share, 0 to 100.
+        limit_percent: The limit, above 0 and below 100.
+
+    Returns:
+        The least number, of a share that stays as it is; None at the limit itself.
+    """
+    distance, limit = (percent - limit_percent) / 100, limit_percent / 100
+    return math.ceil(Z95**2 * limit * (1 - limit) / distance**2) if distance else None
