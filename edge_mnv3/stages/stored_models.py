@@ -71,13 +71,22 @@ class StoredSide(NamedTuple):
 
     @property
     def answers_depend_on(self) -> tuple[str, ...]:
-        """Sides with the same are evaluations of the same images in the same way."""
+        """Sides with the same are evaluations in the same way."""
         return (
             *self.conditions.values(),
             str(self.model["input_range"]),
-            self.facts.data,
             self.model["sha256"],
         )
+
+    @property
+    def answers_of(self) -> str:
+        """Lists with the same have the same images with the same labels, wherever they lie."""
+        from edge_mnv3_quantization.evaluation.labelled import kept_images
+
+        kept = kept_images(self.images)
+        whole = all(part.key for part in kept.parts)
+        labels = sorted((place, [*labels]) for place, labels in kept.labels.items())
+        return f"{self.run.key} {kept.parts} {labels}" if whole else self.facts.data
 
 
 class Sides(NamedTuple):
@@ -142,16 +151,25 @@ def chosen_sides(
 def _one(pairs: Sequence[tuple[StoredSide, StoredSide]]) -> Sides:
     """Takes the pair with the fewest differences, the latest of them, if all pairs are of the same kind."""
     for place, what in enumerate(("A", "B")):
-        kinds = {pair[place].answers_depend_on: pair[place].words for pair in pairs}
+        kinds = _kinds([pair[place] for pair in pairs])
         if len(kinds) > 1:
+            several = len({side.run.key for side in kinds}) > 1
             raise ArgumentError(
                 f"evaluations of model {what}",
-                f"{len(kinds)} that fit: {'; '.join(kinds.values())}",
+                f"{len(kinds)} that fit: {'; '.join(side.words for side in kinds)}",
                 "one",
-                "choose with --evaluation KEY or --data",
+                f"choose with {'--evaluation KEY or ' if several else ''}--data",
             )
     best = min(pairs, key=lambda pair: (len(_differences(*pair)), -pair[0].run.used_s - pair[1].run.used_s))
     return Sides(*best, tuple(_differences(*best)))
+
+
+def _kinds(sides: Sequence[StoredSide]) -> list[StoredSide]:
+    """One side of each kind: evaluations in the same way, at one place or of the same images."""
+    ways = {(side.answers_depend_on, side.facts.data): side for side in sides}
+    if len(ways) < 2:
+        return [*ways.values()]
+    return [*{(way, side.answers_of): side for (way, _), side in ways.items()}.values()]
 
 
 def _sha256(store: Store, what: str, given: str) -> str:

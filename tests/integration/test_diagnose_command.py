@@ -89,7 +89,9 @@ def test_the_last_sentence_says_whether_it_is_good(folder: Path) -> None:
     advised = (*plain[:2], dataclasses.replace(plain[2], suggestion="calibrate again"), *plain[3:])
 
     def said(**changed: Any) -> str:
-        return closing(dataclasses.replace(result, **{"costs": plain, "agreement_percent": 95.0, "n": 200, **changed}))
+        return closing(
+            dataclasses.replace(result, **{"costs": plain, "agreement_percent": 95.0, "n": 200, **changed})
+        )
 
     assert said().startswith("Good: 95.0 % of the answers to 200 images are the same; no tensor")
     assert said(agreement_percent=100.0, n=35).startswith("Good: 100.0 % of the answers to 35 images")

@@ -65,6 +65,7 @@ class Given:
     images: Sequence[int] = range(N)
     labels: Sequence[KeptLabel] | None = tuple(LABELS)
     data: str = "/val.csv"
+    shards: str = ""  # what they are named by, in place of the images' place
     of: KeptOutput = field(default_factory=output)
     skipped: Sequence[int] = ()
     lost: bool = False
@@ -116,7 +117,7 @@ def evaluate(folder: Path, int8: str, answers: Sequence[Any], **options: Any) ->
             records = ShardRecords(
                 tuple(read), columns, tuple(Skipped(p, "broken") for p in range(len(shard)) if p not in read)
             )
-            key = f"{run} {data} {start}"
+            key = f"{run} {given.shards or data} {start}"
             contents = tuple(f" {image:064x}" for image in shard)
             store.keep_shard(key, run, StoredShard(contents, to_bytes(records)))
             parts.append(KeptPart("" if given.lost and start == 16 else key, len(shard)))
@@ -230,6 +231,34 @@ def test_one_pattern_in_two_folders_is_two_lists(tmp_path: Path, monkeypatch: py
     assert compared(tmp_path / "store", data=tmp_path / "two" / "val-*.tar").n == 30
 
 
+def test_one_list_under_several_paths_is_one_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spellings = ("val.csv", "run1/../val.csv", "./run1/../run1/.././val.csv", f"../{tmp_path.name}/val.csv")
+    assert {known_location(each) for each in spellings} == {str(tmp_path / "val.csv")}
+    # As they were kept before.
+    for spelling in spellings:
+        for int8, seed in ((OLD, 1), (NEW, 2)):
+            evaluate(tmp_path, int8, answers_of(0.3, seed), data=str(tmp_path.absolute() / spelling))
+    assert compared(tmp_path).n == N
+    assert compared(tmp_path, data="run2/../val.csv").n == N
+    assert {each.data for each in stored_results(tmp_path).evaluations} == {(str(tmp_path / "val.csv"),)}
+
+
+def test_a_copy_of_a_list_is_the_same_evaluation(tmp_path: Path) -> None:
+    for data in ("/val.csv", "/copy/val.csv"):
+        for int8, seed in ((OLD, 1), (NEW, 2)):
+            evaluate(tmp_path, int8, answers_of(0.3, seed), data=data, shards="the same")
+    assert compared(tmp_path).n == N
+    # With other labels it is not.
+    for int8, seed in ((OLD, 1), (NEW, 2)):
+        evaluate(tmp_path, int8, answers_of(0.3, seed), data="/other.csv", shards="the same", labels=[0] * N)
+    text = refused(ArgumentError, tmp_path)
+    assert "2 that fit: " in text
+    assert text.endswith("choose with --data")
+
+
 @pytest.mark.parametrize(
     ("condition", "value"),
     [("preprocess", "resize"), ("kernels", "builtin"), ("runtime", "litert 3"), ("decoder", "x")],
@@ -271,7 +300,7 @@ def test_what_is_not_clear_is_not_guessed(tmp_path: Path) -> None:
     text = refused(ArgumentError, tmp_path)
     assert "2 that fit: " in text
     assert "/val.csv xnnpack slim; " in text
-    assert text.endswith("choose with --evaluation KEY or --data")
+    assert text.endswith("choose with --data")  # both have one key
     assert compared(tmp_path, data="/test.csv").n == 60
     assert "no evaluation of /no.csv" in refused(InputFileError, tmp_path, data="/no.csv")
     # Of equal evaluations by two releases, that which fits the other model is taken.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -91,11 +93,12 @@ class KeptImages(NamedTuple):
 def known_location(location: str) -> str:
     """Names a place of images: a path or pattern as it is from anywhere, URLs and words as they are.
 
-    Whether it exists must not matter: files may be gone when their evaluations are compared.
+    Whether it exists must not matter: files may be gone when their evaluations are compared. So `..` goes
+    by the text alone.
     """
     if "://" in location or location in (SYNTHETIC, DIGITS):
         return location
-    return str(Path(location).absolute())
+    return os.path.normpath(Path(location).absolute())
 
 
 def keep_images(store: Store, run: str, images: KeptImages) -> None:
@@ -138,7 +141,12 @@ def _read(label: int | list[int] | None) -> KeptLabel:
 
 
 def kept_lists(store: Store, run: str) -> Iterator[tuple[StoredImages, KeptFacts]]:
-    """The lists of images of an evaluation that this release can read."""
+    """The lists of images of an evaluation that this release can read, the latest of each location."""
+    found = {}
     for stored in store.images(run):
         with suppress(ValueError):  # of another version
-            yield stored, from_json(KeptFacts, stored.description)
+            facts = from_json(KeptFacts, stored.description)
+            # Older stores have paths as they were spelt, with `..`.
+            data = os.path.normpath(facts.data) if Path(facts.data).is_absolute() else facts.data
+            found[data] = (stored, dataclasses.replace(facts, data=data))
+    yield from found.values()
