@@ -34,7 +34,7 @@ def sweep_table(result: SweepResult) -> str:
         title = model if target == DEFAULT_TARGET else f"{model}, target {target}"
         rows = [row for row in result.rows if (row.model, row.target) == (model, target)]
         lines += [*_model(result, title, rows), ""]
-    return "\n".join((*lines, *_recommended(result), "", *_legend(result)))
+    return "\n".join((*lines, *_not_to_ship(result), *_recommended(result), "", *_legend(result)))
 
 
 def _model(result: SweepResult, model: str, rows: list[SweepRow]) -> Iterator[str]:
@@ -45,6 +45,7 @@ def _model(result: SweepResult, model: str, rows: list[SweepRow]) -> Iterator[st
     yield "  " + f"{'recipe':<14}" + "".join(f"{title:>{width}}" for title, width in columns)
     for row in rows:
         mark = ">" if row.name == result.recommendation.row else "*" if row.on_front else " "
+        mark = "!" if row.ship_problems else mark
         cells = _cells(result, row, seeds)
         name = f"{row.recipe} {row.budget_percent:g}"
         yield (
@@ -101,8 +102,32 @@ def _remarks(row: SweepRow) -> Iterator[str]:
     if row.failed:
         count = len(row.failed) + len(row.points)
         yield f"    FAILED: {len(row.failed)} of {count} points"
-    for problem in row.ship_problems:
-        yield from _wrapped(f"do not ship: it {problem}", "    ")
+
+
+def _not_to_ship(result: SweepResult) -> Iterator[str]:
+    """What speaks against points, once for all of them: the figures in it are those of the first."""
+    found: dict[str, dict[int, str]] = {}
+    for number, point in enumerate(result.points, start=1):
+        for problem in point.ship_problems:
+            found.setdefault(problem.partition(": ")[0], {}).setdefault(number, problem)
+    for numbers in found.values():
+        first = next(iter(numbers))
+        same = len({*numbers.values()}) == 1
+        which = f"point {first}" if len(numbers) == 1 else f"points {_ranges([*numbers])}"
+        yield from _wrapped(f"do not ship {which}: {numbers[first]}{'' if same else f' (of point {first})'}")
+    if found:
+        yield ""
+
+
+def _ranges(numbers: list[int]) -> str:
+    """Writes ascending numbers, three or more in a row by the first and last."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
 
 
 def _recommended(result: SweepResult) -> Iterator[str]:
@@ -130,7 +155,9 @@ def _legend(result: SweepResult) -> Iterator[str]:
     marks = "> recommended, * on the Pareto front"
     if any(len(row.points) > 1 for row in result.rows):
         marks += "; ± is the standard deviation over seeds"
-    yield marks
+    if any(row.ship_problems for row in result.rows):
+        marks += "; ! not to be shipped"
+    yield from _wrapped(marks)
     if len({point.seed for point in result.points}) == 1:
         yield "one seed: how much another draw of calibration images would change is not known"
     if result.quality == "held_out_snr_db":

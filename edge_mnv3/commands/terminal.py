@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # A log needs few lines, and none at all of a command that ends before the first.
 LINES_APART_S = 5.0
+_LEAST_SHOWN = 12  # letters of what a step is part of; fewer say nothing
 REPORTER = "edge_mnv3.reporter"  # of a context: who is told in place of the terminal
 WARNINGS = "edge_mnv3.warnings"  # of a context: the list of those that were given, where one is kept
 
@@ -29,7 +30,8 @@ WARNINGS = "edge_mnv3.warnings"  # of a context: the list of those that were giv
 class TerminalReporter(Reporter):
     """Shows the step, its number, how much of it is done, the time that it took and the time that is left.
 
-    On a terminal it is one line that is redrawn, and each step that ends leaves its name and duration.
+    On a terminal it is one line that is redrawn, and each step that ends leaves its name and duration,
+    unless it consists of others, which do. A long name is shortened, so that the time left is always seen.
     Elsewhere it is a whole line, every five seconds at most. `-q` shows none, and `-v` a line when each step
     begins and one when it ends.
     """
@@ -43,6 +45,7 @@ class TerminalReporter(Reporter):
         self._step, self._done, self._total = "", 0, 0
         self._begun_s = self._shown_s = clock()
         self._line = ""
+        self._is_divided = False  # the step consists of others
         self._verbosity = verbosity()
         context = click.get_current_context(silent=True)
         self._told: Reporter | None = None if context is None else context.meta.get(REPORTER)
@@ -59,7 +62,7 @@ class TerminalReporter(Reporter):
             self._told.plan(phases)
             return
         with self._lock:
-            self._estimate.plan(phases)
+            self._is_divided = self._estimate.plan(phases)
 
     def step(self, text: str) -> None:
         """Ends the step before and begins one."""
@@ -67,6 +70,7 @@ class TerminalReporter(Reporter):
             self._told.step(text)
             return
         with self._lock:
+            self._is_divided |= text.startswith(f"{self._step}: ")
             self._end_step()
             self._step, self._done, self._total, self._begun_s = text, 0, 0, self._clock()
             self._estimate.step(text, self._begun_s)
@@ -111,8 +115,9 @@ class TerminalReporter(Reporter):
 
     def _end_step(self) -> None:
         ended, self._step = self._step, ""
-        if ended and (self._live is not None or self._verbosity == VERBOSE):
-            self._write(f"{ended}: {self._clock() - self._begun_s:.1f} s")
+        is_divided, self._is_divided = self._is_divided, False
+        if ended and not is_divided and (self._live is not None or self._verbosity == VERBOSE):
+            self._write(self._fitted("", ended, f": {self._clock() - self._begun_s:.1f} s"))
 
     def _write(self, line: str) -> None:
         if self._live is not None and self._live.is_started:
@@ -151,7 +156,24 @@ class TerminalReporter(Reporter):
         times = duration(now_s - self._begun_s)
         if position.remaining_s is not None:
             times += f", about {duration(max(position.remaining_s, 1.0))} left"
-        return f"{number}{self._step}:{share} {times}"
+        return self._fitted(number, self._step, f":{share} {times}")
+
+    def _fitted(self, number: str, step: str, told: str) -> str:
+        """A line with a step's name, which is shortened on a terminal where the line would not fit."""
+        if self._live is not None:
+            step = _shortened(step, self._live.console.width - len(number) - len(told))
+        return f"{number}{step}{told}"
+
+
+def _shortened(step: str, room: int) -> str:
+    """Keeps the end of a name, `equalizing` of `point 1 of 8, a: equalizing`, longer than what it is of."""
+    if len(step) <= room:
+        return step
+    whole, _, part = step.rpartition(": ")
+    left = room - len(part) - 3  # of `…` and `: `
+    if whole and left >= _LEAST_SHOWN:
+        return f"{whole[: left - left // 3]}…{whole[len(whole) - left // 3 :]}: {part}"
+    return part if len(part) <= room else f"{part[: max(room - 1, 0)].rstrip()}…"
 
 
 def duration(seconds: float) -> str:

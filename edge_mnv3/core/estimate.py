@@ -17,8 +17,9 @@ class Position(NamedTuple):
     """Where the work is.
 
     Attributes:
-        number: The current step, counted from 1; None outside of a plan.
-        of: Steps in all; 0 outside of a plan.
+        number: The current step, counted from 1; None outside of a plan. What a step consists of has its
+            number.
+        of: Steps in all, as they were planned first; 0 outside of a plan.
         remaining_s: Seconds that are left; None where nothing tells, or where the last step takes longer than
             was expected.
     """
@@ -33,6 +34,7 @@ class Estimate:
 
     def __init__(self) -> None:
         self._phases: list[Phase] = []
+        self._numbers: list[int] = []  # of the step that each of them is, or is part of
         self._current = -1  # index of the phase that runs
         self._planned = False  # whether the step that runs is one of them
         self._begun_s = 0.0
@@ -40,17 +42,29 @@ class Estimate:
         self._spent_s = 0.0  # on planned phases that have ended, and what the plan expected of them
         self._expected_s = 0.0
 
-    def plan(self, phases: Sequence[Phase]) -> None:
-        """Sets what is to come, or divides the phase that runs."""
-        if not self._planned:
+    def plan(self, phases: Sequence[Phase]) -> bool:
+        """Sets what is to come, or divides the phase that runs.
+
+        After steps that were not planned, a phase still runs if its name stands before those of all others.
+
+        Returns:
+            Whether a phase is divided.
+        """
+        current = self._phases[self._current] if self._current >= 0 else None
+        if current is None or not (self._planned or are_parts(current.text, phases)):
             self._phases, self._current = list(phases), -1
-            return
-        whole = self._phases[self._current].expected_s
+            self._numbers = [*range(1, len(phases) + 1)]
+            return False
+        if not self._planned:  # it was taken for one that has ended
+            self._expected_s -= current.expected_s
         total = sum(phase.expected_s for phase in phases) or 1.0
-        parts = [Phase(phase.text, phase.expected_s * whole / total) for phase in phases]
-        self._phases[self._current : self._current + 1] = parts
+        parts = [Phase(phase.text, phase.expected_s * current.expected_s / total) for phase in phases]
+        replaced = slice(self._current, self._current + 1)
+        self._phases[replaced] = parts
+        self._numbers[replaced] = [self._numbers[self._current]] * len(parts)
         self._current -= 1
         self._planned = False
+        return True
 
     def step(self, text: str, now_s: float) -> None:
         """Ends the step before, and begins one."""
@@ -74,9 +88,9 @@ class Estimate:
         slowness = (self._spent_s + _TRUST_IN_PLAN_S) / (self._expected_s + _TRUST_IN_PLAN_S)
         later_s = slowness * sum(phase.expected_s for phase in self._phases[self._current + 1 :])
         current_s = self._rest_of_step_s(now_s, slowness)
-        number = self._current + 1 if self._planned else None
+        number = self._numbers[self._current] if self._planned else None
         remaining_s = None if current_s is None and not later_s else (current_s or 0.0) + later_s
-        return Position(number, len(self._phases), remaining_s)
+        return Position(number, self._numbers[-1], remaining_s)
 
     def _rest_of_step_s(self, now_s: float, slowness: float) -> float | None:
         spent_s = now_s - self._begun_s
@@ -86,3 +100,8 @@ class Estimate:
             return None
         expected_s = slowness * self._phases[self._current].expected_s
         return expected_s - spent_s if expected_s > spent_s else None
+
+
+def are_parts(whole: str, phases: Sequence[Phase]) -> bool:
+    """Whether steps name themselves parts of another: `point 1` of `point 1: reading`."""
+    return all(phase.text.startswith(f"{whole}: ") for phase in phases)

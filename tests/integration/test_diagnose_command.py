@@ -100,15 +100,16 @@ def test_the_last_sentence_says_whether_it_is_good(folder: Path) -> None:
     )
     few = said(agreement_percent=75.0, n=4)  # one image of four
     assert few.startswith(
-        "75.0 % of the answers to 4 images are the same, and so few images do not tell whether that is good; "
-        "of a share like this, 16 would; no tensor"
+        "75.0 % of the answers to 4 images are the same, and so few images do not tell whether that is "
+        "good; of a share like this, 16 would; no tensor"
     )
     assert said(agreement_percent=100.0, n=4).startswith(
-        "100.0 % of the answers to 4 images are the same, and so few images do not tell whether that is good; "
-        "of a share like this, 35 would; no tensor"
+        "100.0 % of the answers to 4 images are the same, and so few images do not tell whether that is "
+        "good; of a share like this, 35 would; no tensor"
     )
     assert said(agreement_percent=90.0, n=10).startswith(
-        "90.0 % of the answers to 10 images are the same, and so few images do not tell whether that is good; no"
+        "90.0 % of the answers to 10 images are the same, and so few images do not tell whether that is "
+        "good; no tensor"
     )
     first = (
         f"What to do first: calibrate again ({plain[2].layer}, {plain[2].share_percent:.1f} % of the loss)."

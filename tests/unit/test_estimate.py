@@ -86,11 +86,27 @@ def test_a_step_is_divided_into_its_parts() -> None:
     # In the ratio of 1 to 3, whatever the unit: together they take what the whole was to take.
     estimate.plan([Phase("observe", 0.1), Phase("fit", 0.3)])
     estimate.step("observe", 10.0)
-    assert estimate.position(10.0) == near(2, 4, 65)
+    assert estimate.position(10.0) == near(2, 3, 65)
     estimate.step("fit", 25.0)
-    assert estimate.position(25.0) == near(3, 4, 50)
+    assert estimate.position(25.0) == near(2, 3, 50)
     estimate.step("check", 70.0)
-    assert estimate.position(70.0) == near(4, 4, 5)
+    assert estimate.position(70.0) == near(3, 3, 5)
+
+
+def test_a_step_is_divided_after_others_that_were_not_planned() -> None:
+    estimate = planned(("point 1", 60), ("point 2", 60))
+    estimate.step("point 1", 0.0)
+    estimate.step("point 1: opening", 0.0)
+    assert estimate.plan([Phase("point 1: read", 1), Phase("point 1: fit", 3)])
+    estimate.step("point 1: read", 0.0)
+    assert estimate.position(0.0) == near(1, 2, 120)
+    estimate.step("point 1: fit", 15.0)
+    assert estimate.position(15.0) == near(1, 2, 105)
+    estimate.step("point 2", 60.0)
+    estimate.step("point 2: opening", 60.0)
+    assert estimate.plan([Phase("point 2: fit", 7)])
+    estimate.step("point 2: fit", 60.0)
+    assert estimate.position(60.0) == near(2, 2, 60)
 
 
 def test_a_new_plan_after_the_last_step_of_the_old() -> None:

@@ -188,6 +188,26 @@ def test_tables_have_80_columns(data: str | None, seeds: int) -> None:
     assert from_json(SweepResult, to_json(result(*points, data=data))) == result(*points, data=data)
 
 
+def test_what_speaks_against_points_is_said_once() -> None:
+    noise = "the int8 file answers noise: off by up to"
+    points = [
+        point(0, 15.0, 17.0, ship_problems=(f"{noise} 0.1",)),
+        point(5, 16.0, 17.5, ship_problems=(f"{noise} 0.2", "does not load under XNNPACK")),
+        point(15, 16.3, 19.0, ship_problems=(f"{noise} 0.3",)),
+        point(30, 17.0, 22.0),
+        point(50, 17.0, 23.0, ship_problems=(f"{noise} 0.4",)),
+        point(70, 17.0, 24.0, ship_problems=(f"{noise} 0.5",)),
+    ]
+    lines = sweep_table(result(*points)).splitlines()
+    assert [line for line in lines if line.startswith("do not ship")] == [
+        "do not ship points 1 to 3, 5, 6: the int8 file answers noise: off by up to 0.1",
+        "do not ship point 2: does not load under XNNPACK",
+    ]
+    assert lines[lines.index("do not ship point 2: does not load under XNNPACK") - 1] == "  (of point 1)"
+    assert [line[0] for line in lines if line[2:11] == "accurate "] == ["!", "!", "!", ">", "!", "!"]
+    assert "> recommended, * on the Pareto front; ! not to be shipped" in lines
+
+
 def test_a_plan_is_listed() -> None:
     done = PlannedPoint(name="a", model="small_1.0", recipe="fast", budget_percent=0.0, seed=0, done=True)
     plan = SweepPlan(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
 
 import click
 import pytest
@@ -99,8 +100,73 @@ def test_a_line_that_is_redrawn_on_a_terminal() -> None:
     assert "reading: 10.0 s" in lines
     assert "fitting all weights: 0.0 s" in lines
     assert "[1/2] reading: 0 s, about 1:00 left" in lines
-    assert "[2/2] fitting all weights: 0 s, about 5…" in lines
+    assert "[2/2] fitting all…: 0 s, about 50 s left" in lines
     assert all(len(line) <= 40 for line in lines if line.startswith("["))
+
+
+def shown(width: int, tell: Callable[[TerminalReporter, Clock], None]) -> list[str]:
+    """All lines on a terminal of so many columns."""
+    clock, written = Clock(), io.StringIO()
+    reporter = TerminalReporter(
+        clock=clock,
+        console=Console(file=written, force_terminal=True, width=width, _environ={"TERM": "xterm"}),
+    )
+    tell(reporter, clock)
+    reporter.close()
+    text = re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", written.getvalue())
+    return [line for line in re.split(r"[\r\n]+", text) if line]
+
+
+POINT = "point 1 of 8, mobilenet_v3_small_minimalistic_0.35_64_fast_budget0_seed0"
+
+
+@pytest.mark.parametrize(
+    ("step", "width", "line"),
+    [
+        (
+            f"{POINT}: equalizing channels",
+            80,
+            "[1/2] point 1 of 8, mobile…get0_seed0: equalizing channels: 0 s, about 20 s left",
+        ),
+        (f"{POINT}: equalizing channels", 60, "[1/2] equalizing channels: 0 s, about 20 s left"),
+        (f"{POINT}: equalizing channels", 50, "[1/2] equalizing channels: 0 s, about 20 s left"),
+        (f"{POINT}: equalizing channels", 40, "[1/2] equalizing…: 0 s, about 20 s left"),
+        (
+            "building the network and converting it to a float .tflite",
+            80,
+            "[1/2] building the network and converting it to a float .…: 0 s, about 20 s left",
+        ),
+        ("reading", 20, "[1/2] …: 0 s, about…"),
+    ],
+)
+def test_the_time_left_is_seen_behind_long_names(step: str, width: int, line: str) -> None:
+    def tell(reporter: TerminalReporter, _: Clock) -> None:
+        reporter.plan([Phase(step, 10), Phase("checking", 10)])
+        reporter.step(step)
+
+    lines = shown(width, tell)
+    assert line in lines
+    assert all(len(each) <= width for each in lines)
+
+
+def test_a_step_that_consists_of_others_leaves_them_alone() -> None:
+    def tell(reporter: TerminalReporter, clock: Clock) -> None:
+        reporter.plan([Phase("reading", 1), Phase("quantizing", 9), Phase("checking", 1)])
+        reporter.step("quantizing")
+        reporter.plan([Phase("fitting", 1), Phase("rounding", 1)])
+        for step in ("fitting", "rounding", "checking", "point 1", "point 1: opening"):
+            reporter.step(step)
+            clock.now_s += 2
+
+    lines = shown(80, tell)
+    assert [line for line in lines if re.search(r"\d\.\d s$", line)] == [
+        "fitting: 2.0 s",
+        "rounding: 2.0 s",
+        "checking: 2.0 s",
+        "point 1: opening: 2.0 s",
+    ]
+    numbers = {line[:5]: line.split()[1] for line in lines if line.startswith("[")}
+    assert {*numbers} == {"[2/3]", "[3/3]"}
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ArgumentError("alpha", "0", "more"), ValueError("!")])
