@@ -268,7 +268,7 @@ def _subject(found: Sequence[FoundResult]) -> Subject:
     raise InputFileError(
         "report",
         "no result that tells which float and int8 file it is about" if found else "no result of edge-mnv3",
-        "the result of quantize, validate or diagnose",
+        "the result of quantize, demo, validate or diagnose, or the folder of a run or sweep",
         "give a folder with quantize.json, or name the files",
     )
 

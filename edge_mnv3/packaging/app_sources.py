@@ -105,7 +105,9 @@ SOURCES = (
     _Source("ios/ModelBundle.swift", "Swift: where the model's files are", _NOT_INT8),
     _Source("ios/CameraFrame.swift", "Swift: frames of AVFoundation", _NOT_INT8),
     _Source("ios/test/GoldenTests.swift", "Swift: an XCTest with the golden images", _NOT_INT8),
-    _Source("ios/Package.swift", "a Swift package of these, in place of CocoaPods", _NOT_INT8),
+    _Source(
+        "ios/Package.swift", "a Swift package with TensorFlowLiteSwift, in place of CocoaPods", _NOT_INT8
+    ),
     _Source("ios/Podfile", "lines for the app's `Podfile`", _NOT_INT8),
     _Source("cpp/model.h", "C++17, LiteRT's C API", _ALL),
     _Source("cpp/classifier.h", "C++17: labels and answers", _ALL, _SCORES),
@@ -126,7 +128,6 @@ _PODS = {
     "TensorFlowLite": "pod 'TensorFlowLiteSwift', '~> 2.14'",
     "MediaPipe": "pod 'MediaPipeTasksVision', '~> 0.10.14'",
 }
-_FRAMEWORKS = {"TensorFlowLite": "TensorFlowLite", "MediaPipe": "MediaPipeTasksVision"}
 _README_WORDS: dict[AppKind, tuple[str, str]] = {
     "classes": (
         "Short, complete classifiers",
@@ -205,9 +206,9 @@ def _values(context: AppContext, box: Crop, sources: list[_Source]) -> dict[str,
         "box_upper": box.upper,
         "box_right": box.right,
         "box_lower": box.lower,
-        "gradle_dependencies": _libraries(sources, _GRADLE, "    ", "//"),
+        "gradle_dependencies": _libraries(sources, "android/", _GRADLE, "    ", "//"),
         "min_sdk": str(android_versions.MIN_SDK),
-        "pods": _libraries(sources, _PODS, "  ", "#"),
+        "pods": _libraries(sources, "ios/", _PODS, "  ", "#"),
         **_readme_values(context),
         **_swift_package_values(context, sources),
         **app_code.input_values(context),
@@ -251,28 +252,30 @@ def _readme_values(context: AppContext) -> dict[str, str]:
     }
 
 
-def _libraries(sources: list[_Source], lines: dict[str, str], indent: str, comment: str) -> str:
-    """Lines of a build for the libraries that sources need, each with the sources that need it."""
-    names = [source.path.rpartition("/")[2] for source in sources if source.path.endswith((".kt", ".swift"))]
+def _libraries(sources: list[_Source], folder: str, lines: dict[str, str], indent: str, comment: str) -> str:
+    """Lines of a build for the libraries that a folder's sources need, each with the sources that need it."""
+    paths = [source.path for source in sources if source.path.startswith(folder)]
+    names = [path.rpartition("/")[2] for path in paths if path.endswith((".kt", ".swift"))]
     needing = {line: [name for name in names if name.startswith(start)] for start, line in lines.items()}
     return "".join(f"{indent}{line} {comment} {', '.join(who)}\n" for line, who in needing.items() if who)
 
 
 def _swift_package_values(context: AppContext, sources: list[_Source]) -> dict[str, str]:
-    """Pieces of the Swift package: its libraries, and the files of the model."""
+    """Pieces of the Swift package: the files of the model, and the sources that are not in it.
+
+    MediaPipe Tasks takes a second library and graphs that are linked by force, which its pods do.
+    """
     labels = sorted({each.labels_file for each in context.outputs if each.labels_file})
-    used = [
-        framework
-        for start, framework in _FRAMEWORKS.items()
-        if any(source.path.startswith(f"ios/{start}") for source in sources)
-    ]
+    paths = [source.path for source in sources]
+    left_out = [path.removeprefix("ios/") for path in paths if path.startswith("ios/MediaPipe")]
+    excluded = ("Podfile", "Frameworks", "test", *left_out)
     return {
         "swift_labels_comment": "".join(f" and {name}" for name in labels),
-        "spm_dependencies": ", ".join(f'"{name}"' for name in used),
-        "spm_resources": ", ".join(f'.copy("{name}")' for name in (context.model_file, *labels)),
-        "spm_targets": "".join(
-            f'    .binaryTarget(name: "{name}", path: "Frameworks/{name}.xcframework"),\n' for name in used
+        "spm_exclude": ", ".join(f'"{name}"' for name in excluded),
+        "spm_left_out_comment": "".join(
+            f" {name} needs CocoaPods, and is not in this package." for name in left_out
         ),
+        "spm_resources": ", ".join(f'.copy("{name}")' for name in (context.model_file, *labels)),
     }
 
 

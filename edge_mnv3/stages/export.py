@@ -20,6 +20,7 @@ from edge_mnv3_android_bench.comparison.pyperf_form import as_pyperf
 from edge_mnv3_android_bench.comparison.trace import as_trace, profile_name, read_profiles
 
 _LEADERBOARD, _TAG = "litert-leaderboard", "image-classification"
+_WANTED = "the JSON of bench or reproduce, or the run.json of a run"
 _PROFILES = "perfetto"  # the form of profiles; the others are of latencies
 _FORMS = {"csv": as_csv, "bencher": as_bencher, "github-action-benchmark": as_github, "pyperf": as_pyperf}
 _WITH_FIGURES = {"bencher": with_bencher, "github-action-benchmark": with_github}  # of a run.json, too
@@ -102,7 +103,7 @@ def _latencies(paths: Sequence[Path], form: ExportForm, reporter: Reporter) -> s
     figures = [figure for path in runs for figure in run_figures(path)] if form in _WITH_FIGURES else []
     measured = [path for path in paths if path not in runs]
     measured += [results["bench"] for path in runs if "bench" in (results := run_results(path))]
-    entries = exported([result for path in measured for result in read_bench_results(path)])
+    entries = exported([result for path in measured for result in read_bench_results(path, wanted=_WANTED)])
     for entry in entries:
         if entry.why_not:
             reporter.warn(f"no figure of {entry.name}: {entry.why_not}")

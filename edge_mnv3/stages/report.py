@@ -121,7 +121,7 @@ def _read(runs: Sequence[Path]) -> tuple[list[FoundResult], list[LeftOut]]:
             raise InputFileError(
                 f"run {run}",
                 "a folder without JSON results",
-                "what edge-mnv3 quantize, demo or validate --json wrote",
+                "what edge-mnv3 run, quantize, demo, sweep, validate --json or diagnose --json wrote",
             )
         planned = planned_stages(run)
         old = [] if planned is None else Notes(run).left(planned)
@@ -149,7 +149,7 @@ def _read(runs: Sequence[Path]) -> tuple[list[FoundResult], list[LeftOut]]:
                 raise InputFileError(
                     f"result {path}",
                     "a file of another kind",
-                    "what quantize, demo, validate, diagnose, inspect, bench or cost wrote as JSON",
+                    "JSON that run, quantize, demo, sweep, validate, diagnose, inspect, bench or cost wrote",
                 )
     return list(found.values()), left_out
 

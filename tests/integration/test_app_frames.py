@@ -40,6 +40,7 @@ def of_yuv(luma: npt.NDArray[Any], blueness: npt.NDArray[Any], redness: npt.NDAr
 
 FRAME_WIDTH, FRAME_HEIGHT, CROP = 46, 34, (2, 4, 45, 33)
 
+BOTH_FAIL = "refused IllegalStateException: the model cannot be run"
 SAID = [
     "refused IllegalArgumentException: a bitmap of ALPHA_8 has no colours",
     "refused IllegalArgumentException: transparent pixels have lost their colours: decode with "
@@ -75,6 +76,10 @@ SAID = [
     "refused IllegalArgumentException: 3 bytes, expected 3072",
     "told 3 bytes, expected 3072",
     "runs on CPU",
+    *2 * (f"{BOTH_FAIL}, on the GPU: the GPU hangs; on the CPU: no memory",),
+    "told the GPU hangs",
+    "refused IllegalStateException: the model is closed",
+    f"{BOTH_FAIL}, on the GPU: no memory; on the CPU: no memory",
     "refused IllegalArgumentException: NPU: expected CPU or GPU",
 ]
 

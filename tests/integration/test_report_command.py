@@ -112,7 +112,10 @@ def test_damaged_and_foreign_files(folder: Path) -> None:
         *("empty.json", "folder.json", "other.json", "pipe.json"),
     ]
     named = run_report(folder, folder / "other.json", "--force")
-    assert "other.json: got a file of another kind" in named.stderr
+    assert (
+        "other.json: got a file of another kind, expected JSON that run, quantize, demo, sweep,"
+        in named.stderr
+    )
     (folder / "later.json").write_text(
         to_json(validated()).replace('"schema_version": ', '"schema_version": 9')
     )
@@ -120,7 +123,8 @@ def test_damaged_and_foreign_files(folder: Path) -> None:
     assert (later.exit_code, "this program reads" in later.stderr) == (1, True)
     assert "no such file" in run_report(folder / "nothing").stderr
     (folder / "bare").mkdir()
-    assert "a folder without JSON results" in run_report(folder / "bare").stderr
+    bare = run_report(folder / "bare").stderr
+    assert "a folder without JSON results, expected what edge-mnv3 run, quantize, demo, sweep," in bare
 
 
 def test_of_a_sweep_the_recommended_point_is_shown(folder: Path, tmp_path: Path) -> None:

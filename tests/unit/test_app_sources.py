@@ -179,6 +179,40 @@ def test_build_files_name_the_libraries() -> None:
     assert "mediapipe" not in app_sources(app_context("int8"), preprocess="slim")["android/build.gradle.kts"]
 
 
+def test_build_files_name_their_platforms_sources_only() -> None:
+    for kind in get_args(AppKind):
+        sources = app_sources(contexts("uint8")[kind], preprocess="slim")
+        assert ".swift" not in sources["android/build.gradle.kts"]
+        assert ".kt" not in sources["ios/Podfile"]
+        assert ".swift" in sources["ios/Podfile"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "left_out"),
+    [
+        ("classes", "MediaPipeClassifier.swift"),
+        ("embedding", "MediaPipeEmbedder.swift"),
+        ("outputs", None),
+    ],
+)
+def test_the_swift_package_is_without_mediapipe(kind: str, left_out: str | None) -> None:
+    """It takes libraries that are no frameworks: only CocoaPods links them."""
+    package = app_sources(contexts("uint8")[kind], preprocess="slim")["ios/Package.swift"]
+    assert "MediaPipeTasks" not in package
+    assert 'dependencies: ["TensorFlowLite"]' in package
+    more = "" if left_out is None else f', "{left_out}"'
+    assert f'exclude: ["Podfile", "Frameworks", "test"{more}],' in package
+    assert (f"{left_out} needs CocoaPods, and is not in this package.\n" in package) == (left_out is not None)
+
+
+def test_kotlin_says_where_it_calls_what_old_androids_lack() -> None:
+    """Android's lint refuses calls of a later level than minSdk in functions that do not say so."""
+    text = app_sources(app_context(), preprocess="slim")["android/Photo.kt"]
+    later = [each for each in text.split("\n\n") if re.search(r"\b(ImageDecoder|ColorSpace)\.", each)]
+    assert later
+    assert all("@TargetApi(28)\n    private fun" in each for each in later)
+
+
 def test_int8_readme_says_which_apis_are_left_out() -> None:
     readme = app_sources(app_context("int8"), preprocess="slim")["README.md"]
     assert "MediaPipe Tasks and TensorFlowLiteSwift take no int8 tensors" in readme

@@ -43,6 +43,15 @@ def test_bencher_gets_all_figures() -> None:
     assert agreement == validated["agreement_percent"]
 
 
+def test_another_file_is_told_what_export_takes() -> None:
+    Path("sweep.json").write_text('{"points": []}')
+    done = CliRunner().invoke(main, ["export", "sweep.json"])
+    assert done.exit_code == 1
+    assert done.stderr.endswith(
+        "got another file, expected the JSON of bench or reproduce, or the run.json of a run\n"
+    )
+
+
 @pytest.mark.parametrize("change", ["other", "gone"])
 def test_a_result_that_the_run_did_not_write_is_refused(change: str) -> None:
     run(Commands())

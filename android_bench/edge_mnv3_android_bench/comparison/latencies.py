@@ -84,25 +84,31 @@ _KINDS: Mapping[str, type[Any]] = {
     "results": DeviceBenchReport,
 }
 
+_WANTED = "the JSON of bench or reproduce"
 
-def read_bench_results(path: Path) -> tuple[AnyBenchResult, ...]:
+
+def read_bench_results(path: Path, *, wanted: str = _WANTED) -> tuple[AnyBenchResult, ...]:
     """Reads all measurements of a result file of `bench` or `reproduce`.
+
+    Args:
+        path: The file.
+        wanted: What is expected, for errors.
 
     Raises:
         InputFileError: It cannot be read, or is none.
     """
     try:
         text = path.read_text(encoding="utf-8")
-        refuse_no_measurement(path, text, wanted="the JSON of bench or reproduce")
+        refuse_no_measurement(path, text, wanted=wanted)
         keys = json.loads(text)
         kind = next((kind for key, kind in _KINDS.items() if key in keys), None)
         result = from_json(kind, text) if kind and isinstance(keys, dict) else None
     except OSError as error:
         raise InputFileError(f"result file {path}", why_unreadable(path, error)) from error
     except (ValueError, TypeError, RecursionError) as error:
-        raise InputFileError(f"result file {path}", str(error), "the JSON of bench or reproduce") from error
+        raise InputFileError(f"result file {path}", str(error), wanted) from error
     if result is None:
-        raise InputFileError(f"result file {path}", "another file", "the JSON of bench or reproduce")
+        raise InputFileError(f"result file {path}", "another file", wanted)
     if isinstance(result, DeviceBenchReport) and result.sustained:
         raise InputFileError(
             f"result file {path}",

@@ -144,8 +144,27 @@ private fun gpu(folder: File, frame: Frame, context: android.content.Context) {
         println("runs on ${it.accelerator}")
     }
     golden(folder, context)
+    noCpu(folder, wanted, frame, context)
     File(folder, "gpu").delete()
     println("refused ${refused { LiteRtClassifier(context, Accelerator.NPU).close() }}")
+}
+
+/** The CPU cannot run the model when the GPU fails; later it can. */
+private fun noCpu(folder: File, wanted: List<Any>, frame: Frame, context: android.content.Context) {
+    val missing = File(folder, "no_cpu")
+    File(folder, "gpu").writeText("run 4")
+    val classifier = LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") })
+    check(classifier.classify(frame) == wanted)
+    missing.writeText("")
+    repeat(2) { println("refused ${refused { classifier.classify(frame) }}") }
+    missing.delete()
+    repeat(2) { check(classifier.classify(frame) == wanted) }
+    classifier.close()
+    println("refused ${refused { classifier.classify(frame) }}")
+    missing.writeText("")
+    println("refused ${refused { LiteRtClassifier(context, Accelerator.GPU, { println("told ${it.message}") }) }}")
+    missing.delete()
+    check(CompiledModel.open == 0)
 }
 
 private const val FLOAT_PIXELS =

@@ -40,7 +40,7 @@ class TensorBuffer internal constructor(internal var bytes: ByteArray) : AutoClo
 /**
  * Writes its input beside the model as MODEL.input, and answers what is in MODEL.output. There is a GPU where there is
  * a file gpu, which says what fails on it: buffers; run; run N, from the Nth run on; other N and other N nan, whose answers
- * are others from the Nth run on; or nothing.
+ * are others from the Nth run on; or nothing. There is no CPU where there is a file no_cpu.
  */
 class CompiledModel private constructor(private val model: File, private val fault: String) : AutoCloseable {
     @Volatile private var running = false
@@ -116,6 +116,7 @@ class CompiledModel private constructor(private val model: File, private val fau
             val gpu = File(assetManager.folder, "gpu")
             val wanted = Accelerator.GPU in options.accelerators
             if (wanted && !gpu.exists()) throw LiteRtException("no GPU here")
+            if (!wanted && File(assetManager.folder, "no_cpu").exists()) throw LiteRtException("no memory")
             open++
             return CompiledModel(File(assetManager.folder, assetName), if (wanted) gpu.readText() else "")
         }

@@ -12,7 +12,8 @@ import kotlin.math.abs
  *
  * Where the GPU is wanted, it must first answer as the CPU does, see [gpuThatAnswersAsTheCpu]. Where it does not, and
  * where it fails at any time later, [onFallback] is told why, and the CPU runs the model from then on, that image
- * included.
+ * included. Where the CPU cannot run it either, an IllegalStateException names both reasons; the next image is tried on
+ * the CPU again.
  */
 internal class LiteRtCompiled(
     private val assets: AssetManager,
@@ -22,6 +23,10 @@ internal class LiteRtCompiled(
 ) : AutoCloseable {
     private val lock = Any()
     private var loaded: Loaded? = null
+    private var closed = false
+
+    /** Why the GPU does not run the model; null where it was not wanted, or runs it. */
+    private var gpuFailure: Exception? = null
 
     /** What it runs on now: the CPU where the GPU was wanted and could not run the model. */
     @Volatile
@@ -34,8 +39,8 @@ internal class LiteRtCompiled(
             try {
                 use(gpuThatAnswersAsTheCpu())
             } catch (error: Exception) {
-                use(Loaded(assets, file, Accelerator.CPU))
-                onFallback(error)
+                gpuFailure = error
+                fallBack(error)
             }
         } else {
             use(Loaded(assets, file, Accelerator.CPU))
@@ -46,7 +51,8 @@ internal class LiteRtCompiled(
     fun run(pixels: ByteArray): List<FloatArray> {
         Preprocessing.check(pixels)
         synchronized(lock) {
-            val used = checkNotNull(loaded) { "the model is closed" }
+            check(!closed) { "the model is closed" }
+            val used = loaded ?: fallBack(checkNotNull(gpuFailure))
             if (used.accelerator == Accelerator.CPU) return used.run(pixels)
             val failure = try {
                 val answers = used.run(pixels)
@@ -55,11 +61,10 @@ internal class LiteRtCompiled(
             } catch (error: Exception) {
                 error
             }
+            gpuFailure = failure
             loaded = null
             used.closeQuietly()
-            use(Loaded(assets, file, Accelerator.CPU))
-            onFallback(failure)
-            return checkNotNull(loaded) { "the model is closed" }.run(pixels)
+            return fallBack(failure).run(pixels)
         }
     }
 
@@ -67,7 +72,21 @@ internal class LiteRtCompiled(
     override fun close() = synchronized(lock) {
         val used = loaded
         loaded = null
+        closed = true
         used?.close() ?: Unit
+    }
+
+    /** Puts the CPU in the GPU's place, or says why it cannot. */
+    private fun fallBack(failure: Exception): Loaded {
+        val cpu = try {
+            Loaded(assets, file, Accelerator.CPU)
+        } catch (error: Exception) {
+            val reasons = "on the GPU: ${failure.message}; on the CPU: ${error.message}"
+            throw IllegalStateException("the model cannot be run, $reasons", error).apply { addSuppressed(failure) }
+        }
+        use(cpu)
+        onFallback(failure)
+        return cpu
     }
 
     private fun use(made: Loaded) {

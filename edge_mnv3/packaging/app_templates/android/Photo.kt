@@ -1,5 +1,6 @@
 package edgemnv3
 
+import android.annotation.TargetApi
 import android.content.ContentResolver
 import android.graphics.Bitmap
 import android.graphics.BitmapFactory
@@ -25,6 +26,7 @@ object Photo {
     }
 
     /** ImageDecoder turns photographs by itself. */
+    @TargetApi(28)
     private fun decoded(resolver: ContentResolver, uri: Uri, maxPixels: Int): Frame {
         val source = ImageDecoder.createSource(resolver, uri)
         val bitmap = ImageDecoder.decodeBitmap(source) { decoder, info, _ ->

@@ -1,9 +1,9 @@
 // swift-tools-version:5.9
 // A Swift package of these sources. Put it beside them, and beside %%{model_file}%%{swift_labels_comment}.
 //
-// Google publishes TensorFlowLiteSwift and MediaPipeTasksVision for CocoaPods and as source, not as Swift packages.
-// This manifest takes them as XCFrameworks that you have built or checked yourself, in the folder Frameworks; with
-// CocoaPods use the Podfile instead. Leave the sources and the target of the library out that you do not use.
+// Google publishes TensorFlowLiteSwift for CocoaPods and as source, not as a Swift package. This manifest takes it as
+// an XCFramework that you have built or checked yourself, in the folder Frameworks; with CocoaPods use the Podfile
+// instead.%%{spm_left_out_comment}
 import PackageDescription
 
 let package = Package(
@@ -13,9 +13,10 @@ let package = Package(
   targets: [
     .target(
       name: "EdgeMnv3Model",
-      dependencies: [%%{spm_dependencies}],
+      dependencies: ["TensorFlowLite"],
       path: ".",
-      exclude: ["Podfile", "Frameworks", "test"],
+      exclude: [%%{spm_exclude}],
       resources: [%%{spm_resources}]),
-%%{spm_targets}  ]
+    .binaryTarget(name: "TensorFlowLite", path: "Frameworks/TensorFlowLite.xcframework"),
+  ]
 )
