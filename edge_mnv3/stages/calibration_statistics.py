@@ -299,10 +299,13 @@ def _start(
     start = load_unfinished(path)
     theirs = start.counted.facts
     (data,), (their_data,) = facts.data, theirs.data
+    remotes = (images.source.remote(index) for index in images.indices)
+    if all(remote is None or remote.tagged for remote in remotes):
+        # What the images that were counted are is compared below, and the others may have changed.
+        data = dataclasses.replace(data, sha256=their_data.sha256)
     same = dataclasses.replace(
         facts,
-        # What the images that were counted are is compared below, and the others may have changed.
-        data=(dataclasses.replace(data, sha256=their_data.sha256),),
+        data=(data,),
         images=theirs.images,
         repeated=theirs.repeated,
         skipped=theirs.skipped,

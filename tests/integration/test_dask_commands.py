@@ -127,3 +127,18 @@ def test_workers_read_images_behind_a_url(folder: Path, dask: tuple[str, ...], t
     by_dask, here = (from_json(ValidateResult, each.stdout) for each in (made, local))
     assert by_dask.figures == here.figures is not None
     assert (by_dask.n, by_dask.skipped) == (IMAGES, ())
+
+
+def test_a_relative_list_is_named_as_it_was_given(
+    folder: Path, dask: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    rows = [f"photos/{number:02}.png,{number % 4}" for number in (1, 2, 3, 3)]
+    (folder / "d.csv").write_text("\n".join(("file,label", *rows)) + "\n")
+    float_path = write_classifier(tmp_path / "f.tflite", "float32")
+    files = ("--float", float_path, "--int8", write_classifier(tmp_path / "q.tflite", "uint8"))
+    how = ("--data", "d.csv", "--preprocess", "resize", "--input-range", "0..255", "--no-store", "--json")
+    by_dask, here = (run("validate", *files, *how, *engine) for engine in (dask, ()))
+    assert by_dask.exit_code == here.exit_code == 0, by_dask.output
+    assert by_dask.stdout == here.stdout
+    assert "1 of 4 rows of CSV d.csv name a file again" in here.stdout

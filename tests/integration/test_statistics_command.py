@@ -9,14 +9,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge_mnv3.core.results.calibration_statistics import StatisticsResult
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.tflite.read import read_model
+from edge_mnv3.stages import calibration_statistics
+from edge_mnv3_quantization.calibration import collecting, counted_files
 from edge_mnv3_quantization.recipes.notes import STATISTICS
-from file_server import Handler, TaggedAndTimed, WeaklyTagged, serving
+from file_server import Handler, Tagged, TaggedAndTimed, WeaklyTagged, serving
 from image_archives import jpeg, write_tar
 from small_graph_commands import GRAPH, built_graph, error, made_photos, quantize, run
 
@@ -200,3 +203,36 @@ def test_shards_of_a_url_whose_file_changed_between_them_are_of_two_sources(
     merged = run("statistics", "merge", tmp_path / "1.npz", tmp_path / "2.npz", "-o", tmp_path / "m.npz")
     shown = run("statistics", "show", tmp_path / "m.npz", "--json")
     assert len(from_json(StatisticsResult, shown.stdout).facts.data) == 2, merged.output
+
+
+@pytest.mark.parametrize(
+    ("handler", "words"), [(Tagged, "images whose files were changed"), (WeaklyTagged, "other data")]
+)
+def test_a_url_whose_file_changed_is_not_gone_on_with(
+    graph: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, handler: type[Handler], words: str
+) -> None:
+    pytest.importorskip("fsspec", reason="the extra remote is not installed")
+    pytest.importorskip("aiohttp", reason="the extra remote is not installed")
+    (tmp_path / "served").mkdir()
+    save = counted_files.save_unfinished
+
+    def save_and_end(*given: Any) -> None:
+        save(*given)
+        raise KeyboardInterrupt
+
+    def served(first: int) -> None:
+        images = [jpeg(first + index).ljust(4000, b"\0") for index in range(18)]
+        write_tar(tmp_path / "served" / "v.tar", [(f"{n:02}.jpg", data) for n, data in enumerate(images)])
+
+    monkeypatch.setattr(collecting, "CHECKPOINT_S", 0.0)
+    for url in serving(tmp_path / "served", handler):
+        arguments = (*graph, "--calibration", f"{url}/v.tar", "--workers", 1, "-o", tmp_path / "a.npz")
+        with monkeypatch.context() as ended:
+            ended.setattr(calibration_statistics, "save_unfinished", save_and_end)
+            served(0)
+            assert run("statistics", "collect", *arguments).exit_code != 0
+        served(20)
+        assert f"unfinished: got {words}" in error("statistics", "collect", *arguments)
+        served(0)
+        again = collect(*arguments)
+        assert (again.observed, again.reused) == (2, 16)
