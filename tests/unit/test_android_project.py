@@ -101,7 +101,7 @@ def test_manifest_names_the_activity() -> None:
     activities = manifest.findall("application/activity")
     assert [each.get(f"{ANDROID}name") for each in activities] == [".MainActivity"]
     assert activities[0].get(f"{ANDROID}exported") == "true"
-    launched = [each.get(f"{ANDROID}name") for each in activities[0].find("intent-filter") or ()]
+    launched = [each.get(f"{ANDROID}name") for each in activities[0].iterfind("intent-filter/*")]
     assert launched == ["android.intent.action.MAIN", "android.intent.category.LAUNCHER"]
     # The namespace completes the activity's name.
     assert 'namespace = "edgemnv3.app"' in project["app/build.gradle.kts"]

@@ -296,6 +296,11 @@ def test_a_held_out_image_that_changes_under_a_sweep_is_refused(tmp_path: Path) 
     Image.new("RGB", (8, 8), (0, 200, 0)).save(folder / changed)
     with pytest.raises(CalibrationDataError, match=f"held-out image {changed}: got one that changed since"):
         found.held_out_pixels(ImageShape.square(5))
+
+
+def test_held_out_images_that_are_made_are_the_same_again() -> None:
+    pytest.importorskip("sklearn", reason="the digits come with scikit-learn")
+    shape = ImageShape.square(4)
     made = SweepImages(SweepRequest(variants=("small",), calibration="digits", samples=4), compares=True)
     assert len(made.held_out_pixels(shape)) == made.held_out
 
