@@ -10,6 +10,7 @@ An image that a worker cannot have is left out only where no worker and not even
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import importlib
 import itertools
 import queue
@@ -44,7 +45,8 @@ _MOST_REFUSALS = 3  # parts that a worker cannot do, and others can, before it g
 _PART_S = 2.0  # what a part should take: a scheduler and its clients do some hundred of them a second
 _MOST_SHARDS = 64
 _run_numbers = itertools.count()
-TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # two classes in Python 3.10
+# Three classes in Python 3.10.
+TIMEOUTS = (TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError)
 
 
 class SchedulerError(EdgeMnv3Error):
