@@ -84,6 +84,8 @@ class Board:
         """Starts the ssh server, and waits until it listens."""
         log = self.folder / "sshd.log"
         log.unlink(missing_ok=True)
+        if os.getuid() == 0:  # and it stays until the machine starts anew: another process's server may need it
+            _RUN_FOLDER.mkdir(mode=0o755, exist_ok=True)
         with log.open("wb") as stream:
             self._process = subprocess.Popen(
                 [str(self._sshd), "-D", "-e", "-f", str(self.folder / "sshd_config")],
@@ -175,17 +177,11 @@ def running_board(phone_folder: Path, ssh_folder: Path, *, stand_in: str) -> Ite
     sshd = find_sshd()
     if sshd is None or shutil.which("ssh") is None:
         pytest.skip(_CURE)
-    made = os.getuid() == 0 and not _RUN_FOLDER.exists()
-    if made:
-        _RUN_FOLDER.mkdir(mode=0o755)
     board = Board(Phone(generic_board(), phone_folder, stand_in=stand_in), ssh_folder, sshd)
     try:
         yield board
     finally:
         board.close()
-        if made:
-            with contextlib.suppress(OSError):
-                _RUN_FOLDER.rmdir()
 
 
 def _descendants(pid: int) -> list[int]:
