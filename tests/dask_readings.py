@@ -7,7 +7,9 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy.typing as npt
 
 from edge_mnv3.core.runtime import LoadedModel
 from edge_mnv3_quantization.evaluation.evaluating import Evaluation, Outputs
@@ -30,7 +32,7 @@ class Harming(TopClasses):
     harm: Literal["kill", "stop", "wait"]
     lasts: bool = False
 
-    def read(self, outputs: Outputs) -> tuple[int, ...]:
+    def read(self, outputs: Outputs) -> npt.NDArray[Any]:
         if round(float(outputs[0][0].max())) == self.highest and self._taken():
             if self.harm == "wait":
                 while self.held.exists():

@@ -66,7 +66,11 @@ class InputRange:
         import numpy as np
 
         mean, std = (np.asarray(numbers, np.float32) for numbers in (self.mean, self.std))
-        numbers: npt.NDArray[np.float32] = (pixels.astype(np.float32) - mean) / std
+        numbers: npt.NDArray[np.float32] = pixels.astype(np.float32)
+        if mean.any():
+            numbers -= mean
+        if (std != 1).any():
+            numbers /= std
         return numbers
 
 

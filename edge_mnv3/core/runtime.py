@@ -178,16 +178,29 @@ def fed_numbers(pixels: Pixels, tensor: TensorInfo, input_range: InputRange | No
     lowest = LOWEST_STORED.get(tensor.dtype)
     if lowest is None:
         raise ModelFileError("model's input", f"dtype {tensor.dtype}", "uint8, int8 or float32")
-    as_they_are: npt.NDArray[Any] = (pixels.astype(np.int16) + lowest).astype(tensor.dtype)
-    if input_range is None or tensor.scale is None or tensor.zero_point is None:
-        return as_they_are
-    levels = np.repeat(np.arange(LARGEST_PIXEL + 1, dtype=np.uint8)[:, np.newaxis], pixels.shape[-1], axis=1)
-    rounded = np.rint(input_range.apply(levels) / np.float32(tensor.scale)) + tensor.zero_point
+    exact = None
+    if input_range is not None and tensor.scale is not None and tensor.zero_point is not None:
+        exact = _stored_levels(tensor.dtype, tensor.scale, tensor.zero_point, input_range, pixels.shape[-1])
+    if exact is not None:
+        numbers: npt.NDArray[Any] = exact[pixels, np.arange(pixels.shape[-1])]
+        return numbers
+    # Less 128 is another highest bit.
+    return pixels if lowest == 0 else (pixels ^ np.uint8(-lowest)).view(np.int8)
+
+
+@functools.lru_cache(maxsize=16)
+def _stored_levels(
+    dtype: str, scale: float, zero_point: int, input_range: InputRange, channels: int
+) -> npt.NDArray[Any] | None:
+    """What an integer input stores for each pixel, (256, channels); None where that is its byte."""
+    lowest = LOWEST_STORED[dtype]
+    levels = np.repeat(np.arange(LARGEST_PIXEL + 1, dtype=np.uint8)[:, np.newaxis], channels, axis=1)
+    rounded = np.rint(input_range.apply(levels) / np.float32(scale)) + zero_point
     stored = rounded.clip(lowest, lowest + LARGEST_PIXEL)
     if np.abs(stored - (levels.astype(np.float32) + lowest)).max() <= 1:
-        return as_they_are
-    exact: npt.NDArray[Any] = stored.astype(tensor.dtype)[pixels, np.arange(pixels.shape[-1])]
-    return exact
+        return None
+    numbers: npt.NDArray[Any] = stored.astype(dtype)
+    return numbers
 
 
 def real_numbers(stored: npt.NDArray[Any], tensor: TensorInfo) -> npt.NDArray[np.float32]:

@@ -206,7 +206,7 @@ def _answers(path: Path, test: AccuracyTest, data: LabelledData, reporter: Repor
     """Answers as `validate` does, with the kernels, preprocessing and class offset of the stated accuracy."""
     from edge_mnv3_calibration_data.source_kinds import open_images
     from edge_mnv3_quantization.validation.label_names import labels_of
-    from edge_mnv3_quantization.validation.readings import TopClasses
+    from edge_mnv3_quantization.validation.readings import TopClasses, top_classes
     from edge_mnv3_quantization.validation.running import RunnableFile, RunSettings, run_files
 
     stated = test.stated
@@ -220,13 +220,13 @@ def _answers(path: Path, test: AccuracyTest, data: LabelledData, reporter: Repor
         [file],
         images,
         RunSettings(preprocess=stated.preprocess),
-        TopClasses(0, stated.class_offset),
+        TopClasses(0),
         reporter,
     )
     check_skipped(run.skipped, images.available or 0)
     for warning in (*images.remarks, *unread_warnings(images.unread), *skipped_warnings(run.skipped)):
         reporter.warn(warning)
-    answers = run.answers
+    answers = top_classes(run, class_offset=stated.class_offset)
     labelled = [(index, label) for index in answers if isinstance(label := labels[index], int)]
     return Answers(
         names=[images.name(index) for index, _ in labelled],

@@ -92,13 +92,13 @@ def with_dask(cluster: Cluster, made: Evaluation, images: ImageSource) -> tuple[
 
 @pytest.fixture
 def expected(folder: Path) -> list[bytes]:
-    return content(in_threads(task(folder, TopClasses(0, 0)), shards_of(open_images(folder / "all.txt")), 2))
+    return content(in_threads(task(folder, TopClasses(0)), shards_of(open_images(folder / "all.txt")), 2))
 
 
 @pytest.fixture
 def highest(folder: Path) -> int:
     """The highest output to one of the images, which no other one has."""
-    model = task(folder, TopClasses(0, 0)).open_models()[0]
+    model = task(folder, TopClasses(0)).open_models()[0]
     images = open_images(folder / "all.txt")
     loaded = {
         index: images.load(index, shape=ImageShape.square(SIZE), preprocess="resize")
@@ -113,7 +113,7 @@ def highest(folder: Path) -> int:
 def test_the_same_bytes_and_no_tensorflow(cluster: Cluster, folder: Path, expected: list[bytes]) -> None:
     cluster.have(folder, folder)
     images = open_images(folder / "all.txt")
-    made = task(folder, TopClasses(0, 0))
+    made = task(folder, TopClasses(0))
     assert with_dask(cluster, made, images) == (expected, [])
     with distributed.Client(cluster.address, set_as_default=False) as client:
         modules = client.run(lambda: sorted(sys.modules))
@@ -135,7 +135,7 @@ def test_the_same_bytes_and_no_tensorflow(cluster: Cluster, folder: Path, expect
 
 def test_an_interrupted_run_leaves_nothing(cluster: Cluster, folder: Path) -> None:
     cluster.have(folder, folder)
-    images, made = open_images(folder / "all.txt"), task(folder, TopClasses(0, 0))
+    images, made = open_images(folder / "all.txt"), task(folder, TopClasses(0))
     shards = shards_of(images)
     with DaskEngine(cluster.address, RecordingReporter(), SOON) as engine:
         engine.environment(made, images, here(made, images))
@@ -152,7 +152,7 @@ def test_a_worker_that_is_lost_costs_no_result(
     cluster: Cluster, folder: Path, expected: list[bytes], highest: int, tmp_path: Path, harm: Any
 ) -> None:
     cluster.have(folder, folder)
-    reading = Harming(0, 0, highest, tmp_path / "fuse", harm)
+    reading = Harming(0, highest, tmp_path / "fuse", harm)
     reading.fuse.touch()
     records, warnings = with_dask(cluster, task(folder, reading), open_images(folder / "all.txt"))
     assert records == expected
@@ -172,7 +172,7 @@ def test_images_that_end_workers_are_named(
     cluster: Cluster, folder: Path, highest: int, tmp_path: Path
 ) -> None:
     cluster.have(folder, folder)
-    reading = Harming(0, 0, highest, tmp_path / "fuse", "kill", lasts=True)
+    reading = Harming(0, highest, tmp_path / "fuse", "kill", lasts=True)
     reading.fuse.touch()
     with pytest.raises(WorkerLostError, match=r"images 20\.png to 23\.png: got several Dask workers"):
         with_dask(cluster, task(folder, reading), open_images(folder / "all.txt"))
@@ -182,7 +182,7 @@ def test_a_worker_that_does_not_see_the_images(
     cluster: Cluster, folder: Path, expected: list[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    images, made = open_images("all.txt"), task(folder, TopClasses(0, 0))
+    images, made = open_images("all.txt"), task(folder, TopClasses(0))
     cluster.have(folder, tmp_path)
     records, warnings = with_dask(cluster, made, images)
     assert records == expected
@@ -210,7 +210,7 @@ def test_a_worker_that_ends_when_it_is_asked_gets_no_work(
     cluster: Cluster, folder: Path, expected: list[bytes], tmp_path: Path
 ) -> None:
     cluster.have(folder, tmp_path)
-    images, plain = open_images(folder / "all.txt"), task(folder, TopClasses(0, 0))
+    images, plain = open_images(folder / "all.txt"), task(folder, TopClasses(0))
     made = KillingTask(**{name: getattr(plain, name) for name in Evaluation.__slots__}, folder=tmp_path)
     reporter, shards = RecordingReporter(), shards_of(images)
     with DaskEngine(cluster.address, reporter, SOON) as engine:
@@ -239,9 +239,7 @@ def test_pixels_that_lie_here_are_not_sent(cluster: Cluster, folder: Path, tmp_p
         ),
     ):
         patch.setattr(type(images), "part", lambda self, indices: None)
-        engine.environment(
-            task(folder, TopClasses(0, 0)), images, here(task(folder, TopClasses(0, 0)), images)
-        )
+        engine.environment(task(folder, TopClasses(0)), images, here(task(folder, TopClasses(0)), images))
 
 
 def test_validate_by_dask(cluster: Cluster, folder: Path, tmp_path: Path) -> None:

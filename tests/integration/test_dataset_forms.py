@@ -19,7 +19,7 @@ from edge_mnv3_calibration_data.preprocess import preprocess
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.evaluation import contents, engines
 from edge_mnv3_quantization.evaluation.store import Store
-from edge_mnv3_quantization.validation.readings import TopClasses
+from edge_mnv3_quantization.validation.readings import TopClasses, top_classes
 from edge_mnv3_quantization.validation.running import Run, RunnableFile, RunSettings, run_files
 from image_archives import jpeg, write_parquet, write_tar
 from tiny_models import expected_scores, write_classifier
@@ -153,7 +153,7 @@ def test_every_form_gives_the_figures_of_the_files(
         settings = RunSettings(preprocess="slim", store=store)
         first, again = (answers(labelled, open_images(location), settings) for _ in range(2))
     assert (first.pace.stored, again.pace.stored) == (0, IMAGES)
-    assert again.answers == first.answers
+    assert top_classes(again, class_offset=0) == top_classes(first, class_offset=0)
 
 
 def test_parts_of_archives_are_read_by_processes(
@@ -164,9 +164,9 @@ def test_parts_of_archives_are_read_by_processes(
     monkeypatch.setattr(engines, "PROCESS_IMAGES", 1)
     processes = answers(labelled, images, RunSettings(preprocess="slim", workers=2))
     assert processes.pace.team.unit == "process"
-    assert processes.answers == threads.answers
+    assert top_classes(processes, class_offset=0) == top_classes(threads, class_offset=0)
 
 
-def answers(data: Labelled, images: ImageSource, settings: RunSettings) -> Run[tuple[int, ...]]:
+def answers(data: Labelled, images: ImageSource, settings: RunSettings) -> Run:
     file = RunnableFile(data.files[0], "xnnpack")
-    return run_files([file], images, settings, TopClasses(0, 0))
+    return run_files([file], images, settings, TopClasses(0))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -23,7 +24,7 @@ from edge_mnv3_quantization.evaluation.contents import ImagesState, hashed, same
 from edge_mnv3_quantization.evaluation.engine import Evaluated, WorkerLostError, in_processes, in_threads
 from edge_mnv3_quantization.evaluation.evaluating import Evaluation, ModelContent, Outputs, Shard
 from edge_mnv3_quantization.evaluation.records import ShardRecords, to_bytes
-from edge_mnv3_quantization.validation.readings import TopClasses
+from edge_mnv3_quantization.validation.readings import TopClasses, top_classes
 from edge_mnv3_quantization.validation.running import SHARD_IMAGES, RunnableFile, RunSettings, run_files
 from recording_reporter import RecordingReporter
 from tiny_models import SIZE, write_classifier
@@ -46,7 +47,7 @@ class Killed(TopClasses):
     fuse: Path
     lasts: bool
 
-    def read(self, outputs: Outputs) -> tuple[int, ...]:
+    def read(self, outputs: Outputs) -> npt.NDArray[Any]:
         if round(float(outputs[0][0].max())) == self.pixel and self.fuse.exists():
             if not self.lasts:
                 self.fuse.unlink()
@@ -86,7 +87,7 @@ def content(evaluated: Iterable[Evaluated[ShardRecords]]) -> list[bytes]:
 
 
 def test_threads_and_processes_give_the_same_bytes(folder: Path) -> None:
-    made, shards = evaluation(folder, TopClasses(0, 0))
+    made, shards = evaluation(folder, TopClasses(0))
     reporter = RecordingReporter()
     one, three = (content(in_threads(made, shards, workers)) for workers in (1, 3))
     two = content(in_processes(made, reversed(shards), 2, reporter))
@@ -100,12 +101,12 @@ def test_threads_and_processes_give_the_same_bytes(folder: Path) -> None:
     settings = RunSettings(preprocess="resize")
     run = run_files([RunnableFile(folder / "f.tflite", "xnnpack")], shards[0].images, settings, made.reading)
     assert [int(image.file.removesuffix(".png")) for image in run.skipped] == list(DAMAGED)
-    assert list(run.answers) == [index for index in range(COUNT) if index not in DAMAGED]
+    assert list(top_classes(run, class_offset=0)) == [index for index in range(COUNT) if index not in DAMAGED]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 def test_a_shard_whose_process_is_killed_is_evaluated_again(folder: Path, tmp_path: Path) -> None:
-    made, shards = evaluation(folder, TopClasses(0, 0))
+    made, shards = evaluation(folder, TopClasses(0))
     expected = content(in_threads(made, shards, 2))
     path = folder / "f.tflite"
     seen: list[int] = []
@@ -114,22 +115,22 @@ def test_a_shard_whose_process_is_killed_is_evaluated_again(folder: Path, tmp_pa
 
     @dataclass(frozen=True)
     class Seeing(TopClasses):
-        def read(self, outputs: Outputs) -> tuple[int, ...]:
+        def read(self, outputs: Outputs) -> npt.NDArray[Any]:
             seen.append(round(float(outputs[0][0].max())))
             return TopClasses.read(self, outputs)
 
-    run_files([RunnableFile(path, "xnnpack")], shards[0].images, one, Seeing(0, 0))
+    run_files([RunnableFile(path, "xnnpack")], shards[0].images, one, Seeing(0))
     fuse = tmp_path / "fuse"
     fuse.touch()
     reporter = RecordingReporter()
-    made, shards = evaluation(folder, Killed(0, 0, seen[20], fuse, lasts=False))
+    made, shards = evaluation(folder, Killed(0, seen[20], fuse, lasts=False))
     # A generator of shards, as the store's, goes on behind the process that ended.
     assert content(in_processes(made, (shard for shard in shards), 2, reporter)) == expected
     assert not fuse.exists()
     (warning,) = reporter.warnings
     assert warning.startswith("a worker process was killed or crashed: ")
     fuse.touch()
-    made, shards = evaluation(folder, Killed(0, 0, seen[20], fuse, lasts=True))
+    made, shards = evaluation(folder, Killed(0, seen[20], fuse, lasts=True))
     with pytest.raises(WorkerLostError, match=r"images 16\.png to 31\.png: got 3 processes"):
         content(in_processes(made, shards, 1, RecordingReporter()))
 
@@ -146,7 +147,7 @@ def test_a_model_that_is_built_anew_meanwhile_has_no_figures(folder: Path, tmp_p
 
     images, settings = open_images(folder / "all.txt"), RunSettings(preprocess="resize")
     with pytest.raises(ModelFileError, match="got a file that changed while it was run"):
-        run_files([RunnableFile(path, "xnnpack")], images, settings, TopClasses(0, 0), Building())
+        run_files([RunnableFile(path, "xnnpack")], images, settings, TopClasses(0), Building())
 
 
 def test_files_that_other_machines_read_are_those_here(tmp_path: Path) -> None:

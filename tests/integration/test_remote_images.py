@@ -23,7 +23,7 @@ from edge_mnv3_quantization.evaluation.evaluating import Noted, Shard
 from edge_mnv3_quantization.evaluation.kept import KeptShards
 from edge_mnv3_quantization.evaluation.store import Store
 from edge_mnv3_quantization.validation import running
-from edge_mnv3_quantization.validation.readings import TopClasses
+from edge_mnv3_quantization.validation.readings import TopClasses, top_classes
 from edge_mnv3_quantization.validation.running import RunnableFile, RunSettings, run_files
 from file_server import Handler, Sending, Tagged, TaggedAndTimed, WeaklyTagged, WholeFiles, serving
 from image_archives import example, jpeg, write_parquet, write_records, write_tar
@@ -84,14 +84,12 @@ def test_every_form_is_read_from_a_server(tmp_path: Path, url: str) -> None:
 def test_workers_read_from_the_server(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write_forms(tmp_path)
     file = RunnableFile(write_classifier(tmp_path / "f.tflite", "float32"), "xnnpack")
-    plain = run_files(
-        [file], open_images(tmp_path / "tars"), RunSettings(preprocess="resize"), TopClasses(0, 0)
-    )
+    plain = run_files([file], open_images(tmp_path / "tars"), RunSettings(preprocess="resize"), TopClasses(0))
     monkeypatch.setattr(engines, "PROCESS_IMAGES", 1)
     monkeypatch.setattr(running, "SHARD_IMAGES", 2)
     settings = RunSettings(preprocess="resize", workers=2)
-    remote = run_files([file], open_images(f"{url}/tars/"), settings, TopClasses(0, 0))
-    assert (remote.answers, remote.skipped) == (plain.answers, ())
+    remote = run_files([file], open_images(f"{url}/tars/"), settings, TopClasses(0))
+    assert (top_classes(remote, class_offset=0), remote.skipped) == (top_classes(plain, class_offset=0), ())
     assert remote.pace.team.unit == "process"
 
 
@@ -101,16 +99,20 @@ def evaluated(folder: Path, url: str, store: Path, reporter: Reporter = SILENT) 
     file = RunnableFile(folder / "f.tflite", "xnnpack")
     with Store(store, reporter) as opened:
         settings = RunSettings(preprocess="resize", workers=1, store=opened)
-        run = run_files([file], images, settings, TopClasses(0, 0), reporter)
-    return [classes[0] for classes in run.answers.values()], run.pace.images, run.pace.stored
+        run = run_files([file], images, settings, TopClasses(0), reporter)
+    return (
+        [classes[0] for classes in top_classes(run, class_offset=0).values()],
+        run.pace.images,
+        run.pace.stored,
+    )
 
 
 def alone(folder: Path, number: int) -> list[int]:
     """What the file answers to the images of a tar on this machine, without a store."""
     file = RunnableFile(folder / "f.tflite", "xnnpack")
     images = open_images(folder / f"tars/v-{number}.tar")
-    run = run_files([file], images, RunSettings(preprocess="resize", workers=1), TopClasses(0, 0))
-    return [classes[0] for classes in run.answers.values()]
+    run = run_files([file], images, RunSettings(preprocess="resize", workers=1), TopClasses(0))
+    return [classes[0] for classes in top_classes(run, class_offset=0).values()]
 
 
 class Warned(Reporter):

@@ -6,7 +6,11 @@ import math
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from edge_mnv3_quantization.validation.differences import (
     PairedTop,
@@ -16,19 +20,31 @@ from edge_mnv3_quantization.validation.differences import (
     worst_disagreements,
 )
 from edge_mnv3_quantization.validation.findings import BackgroundAssumed, RefusedByXnnpack, decide_gate
-from edge_mnv3_quantization.validation.hits import Hits, count_hits, default_class_offset, top_classes
+from edge_mnv3_quantization.validation.hits import Hits, count_hits, default_class_offset, top_outputs
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float32"])
 def test_equal_outputs_count_in_the_order_of_their_index(dtype: str) -> None:
-    output = np.array([3, 7, 7, 1, 0, 5, 3], dtype)
-    assert top_classes(output, class_offset=0) == (1, 2, 5, 0, 6)
-    assert top_classes(output, class_offset=1) == (0, 1, 4, -1, 5)
+    outputs = np.array([[3, 7, 7, 1, 0, 5, 3], [0, 0, 0, 0, 0, 0, 1]], dtype)
+    assert top_outputs(outputs).tolist() == [[1, 2, 5, 0, 6], [6, 0, 1, 2, 3]]
 
 
 def test_lowest_int8_is_not_the_highest() -> None:
     # Negated in its own dtype, -128 would stay -128.
-    assert top_classes(np.array([-128, 127, 0], np.int8), class_offset=0) == (1, 2, 0)
+    assert top_outputs(np.array([[-128, 127, 0]], np.int8)).tolist() == [[1, 2, 0, -1, -1]]
+
+
+@given(
+    arrays(
+        np.float32,
+        array_shapes(min_dims=2, max_dims=2, max_side=12),
+        elements=st.sampled_from([-np.inf, -1.5, -0.0, 0.0, 0.25, 3e38, np.inf, np.nan]),
+    )
+)
+def test_outputs_are_ranked_as_by_sorting(outputs: npt.NDArray[np.float32]) -> None:
+    for output, found in zip(outputs, top_outputs(outputs).tolist(), strict=True):
+        ranked = np.argsort(-output, kind="stable")[:5].tolist() if np.isfinite(output).all() else []
+        assert found == ranked + [-1] * (5 - len(ranked))
 
 
 @pytest.mark.parametrize(("outputs", "offset"), [(1000, 0), (1001, 1), (1002, 0), (5, 0)])

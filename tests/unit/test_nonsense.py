@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from edge_mnv3.core.results.model_facts import OutputFacts
 from edge_mnv3_quantization.validation.chance import kappa_z
 from edge_mnv3_quantization.validation.class_comparison import (
-    ClassAnswer,
+    STATES,
     ClassComparison,
+    ClassOutputs,
     fewer_than_chance,
 )
 from edge_mnv3_quantization.validation.comparing import Answered, PairNames
@@ -43,9 +44,8 @@ def comparison(classes: int = 10, *, named: bool = False) -> ClassComparison:
 def findings(
     labels: list[int] | None, float_: list[int], int8: list[int], classes: int = 10, *, named: bool = False
 ) -> dict[str, Finding]:
-    answers = [
-        ClassAnswer((one,), (other,), 0.0, "clear", "clear") for one, other in zip(float_, int8, strict=True)
-    ]
+    outputs = np.eye(classes, dtype=np.float32)
+    answers = [ClassOutputs(outputs[one], outputs[other]) for one, other in zip(float_, int8, strict=True)]
     names = [f"{index}.png" for index in range(len(answers))]
     made = comparison(classes, named=named)
     compared = made.compare(Answered(names=names, columns=made.columns(answers), labels=labels))
@@ -195,11 +195,18 @@ def test_outputs_that_are_no_numbers_or_tied() -> None:
     compared = comparison(3)
     fine = np.array([[0.1, 0.7, 0.2]], np.float32)
     broken = compared.read(np.array([[np.nan, 1, 0]], np.float32), fine)
-    assert (broken.float_state, broken.int8_state, broken.float_margin) == ("not finite", "clear", 0.0)
-    assert broken.float_top5 == (-(2**31),)
     full = compared.read(fine, np.array([[1, 1, 0]], np.float32))
-    assert (full.int8_state, full.int8_top5[0]) == ("tied", 0)
-    answered = Answered(names=["a", "b"], columns=compared.columns([broken, full]), labels=[1, 1])
+    columns = compared.columns([broken, full])
+    assert [[STATES[state] for state in row] for row in columns["states"]] == [
+        ["not finite", "clear"],
+        ["clear", "tied"],
+    ]
+    assert columns["float_margin"].tolist() == pytest.approx([0.0, 0.6])
+    assert (columns["float_top5"][0].tolist(), columns["int8_top5"][1].tolist()) == (
+        [-1] * 5,
+        [0, 1, 2, -1, -1],
+    )
+    answered = Answered(names=["a", "b"], columns=columns, labels=[1, 1])
     kinds = {finding.kind: finding for finding in compared.compare(answered).findings}
     assert "float answers 1 of 2 images with NaN or infinity" in kinds["float_not_finite"].text
     many = Answered(names=["a"] * 3, columns=compared.columns([full] * 3), labels=None)

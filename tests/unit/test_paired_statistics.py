@@ -13,7 +13,7 @@ from edge_mnv3_quantization.validation.confidence import (
     LEAST_IMAGES,
     UNITS,
     Confidences,
-    class_confidence,
+    class_confidences,
     compare_confidences,
     probabilities_of,
     score_confidences,
@@ -105,12 +105,14 @@ def test_probabilities_follow_from_some_outputs(
     task: Task, activation: Activation, expected: float | None
 ) -> None:
     kind = probabilities_of(OutputFacts(name="o", shape=(3,), activation=activation, task=task))
-    output = np.array([0.2, 0.7, 0.1], np.float32)
+    outputs = np.array([[0.2, 0.7, 0.1], [0.7, np.nan, 0.1], [np.inf, 0.1, 0.1]], np.float32)
+    given, *broken = class_confidences(outputs, kind)
+    assert np.isnan(broken).all()
     if expected is None:
         assert kind is None
-        assert np.isnan(class_confidence(output, kind))
+        assert np.isnan(given)
     else:
-        assert class_confidence(output, kind) == pytest.approx(expected, rel=1e-6)
+        assert given == pytest.approx(expected, rel=1e-6)
 
 
 def test_confidence_of_single_scores() -> None:

@@ -33,7 +33,7 @@ from edge_mnv3_quantization.evaluation.labelled import (
 from edge_mnv3_quantization.evaluation.records import ShardRecords, Skipped, prefixed, to_bytes
 from edge_mnv3_quantization.evaluation.store import Store
 from edge_mnv3_quantization.evaluation.store_rows import StoredShard
-from edge_mnv3_quantization.validation.class_comparison import ClassAnswer, ClassComparison
+from edge_mnv3_quantization.validation.class_comparison import ClassComparison, ClassOutputs
 from edge_mnv3_quantization.validation.comparing import PairNames
 from edge_mnv3_quantization.validation.paired_statistics import RESAMPLES, bootstrap_points
 from edge_mnv3_quantization.validation.score_comparison import ScoreAnswer, ScoresComparison
@@ -135,16 +135,10 @@ def _pair(image: int, answer: Any, kept: KeptOutput) -> Any:
         right = np.array([0.9 if LABELS[image] % 2 else 0.1], np.float32)
         return ScoreAnswer(right, np.array([answer], np.float32))
     label = LABELS[image]
-    return ClassAnswer(
-        (label, (label + 1) % CLASSES),
-        (answer, (answer + 2) % CLASSES),
-        0.1,
-        "clear",
-        "clear",
-        (0.9, 0.1),
-        (0.7, 0.3),
-        (0.9, 0.7),
-    )
+    float_, int8 = (np.zeros(CLASSES + offset, np.float32) for offset in kept.offsets)
+    float_[kept.offsets[0] + np.array([label, (label + 1) % CLASSES])] = (0.9, 0.1)
+    int8[kept.offsets[1] + np.array([answer, (answer + 2) % CLASSES])] = (0.7, 0.3)
+    return ClassOutputs(float_, int8)
 
 
 def compared(folder: Path, a: str = OLD[:8], b: str = NEW[:8], **options: Any) -> ModelsCompared:

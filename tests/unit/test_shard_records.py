@@ -10,6 +10,7 @@ import pytest
 
 from edge_mnv3.core.results.model_facts import OutputFacts, Task
 from edge_mnv3_quantization.evaluation.records import (
+    Columns,
     ShardRecords,
     Skipped,
     from_bytes,
@@ -20,7 +21,7 @@ from edge_mnv3_quantization.evaluation.records import (
 )
 from edge_mnv3_quantization.validation.class_comparison import ClassComparison
 from edge_mnv3_quantization.validation.comparing import Comparison, PairNames
-from edge_mnv3_quantization.validation.hits import NO_CLASS
+from edge_mnv3_quantization.validation.readings import TopClasses
 from edge_mnv3_quantization.validation.score_comparison import ScoresComparison
 from edge_mnv3_quantization.validation.similarity import FeatureComparison
 
@@ -37,7 +38,7 @@ def comparison(task: Task) -> Comparison[Any]:
 
 
 @pytest.mark.parametrize("task", ["classes", "labels", "embedding", "map"])
-def test_answers_come_back_from_their_columns_and_bytes(task: Task) -> None:
+def test_columns_come_back_from_their_bytes(task: Task) -> None:
     numbers = np.random.default_rng(1).normal(size=(5, 2, 7)).astype(np.float32)
     numbers[2, 1, 3] = np.nan
     numbers[3, 0] = 1.0
@@ -47,21 +48,39 @@ def test_answers_come_back_from_their_columns_and_bytes(task: Task) -> None:
     records = ShardRecords((0, 1, 2, 4, 5), prefixed([columns]), (Skipped(3, "an empty file"),))
     again = from_bytes(to_bytes(records))
     assert (again.places, again.skipped) == (records.places, records.skipped)
-    assert repr(one.answers(unprefixed(again.columns, 0))) == repr(answers)
-    parts = [one.columns(answers[:2]), {}, one.columns(answers[2:])]
-    assert repr(one.answers(joined(parts))) == repr(answers)
+    assert same(unprefixed(again.columns, 0), columns)
+    # What is kept of an image depends on no other one.
+    assert same(joined([one.columns(answers[:2]), {}, one.columns(answers[2:])]), columns)
+    assert same(joined([one.columns([answer]) for answer in answers]), columns)
+
+
+def same(one: Columns, other: Columns) -> bool:
+    """Whether the numbers are the same bytes."""
+    return list(one) == list(other) and all(
+        (one[name].dtype, one[name].shape, one[name].tobytes())
+        == (other[name].dtype, other[name].shape, other[name].tobytes())
+        for name in one
+    )
 
 
 def test_classes_are_kept_as_numbers_of_outputs() -> None:
     compared = comparison("classes")
     scores = np.arange(7, dtype=np.float32)
-    answer = compared.read(scores, scores)
-    assert (answer.float_top5, answer.int8_top5) == ((6, 5, 4, 3, 2), (5, 4, 3, 2, 1))
-    assert (answer.float_scores, answer.int8_scores) == ((6, 5, 4, 3, 2), (6, 5, 4, 3, 2))
-    columns = compared.columns([answer, compared.read(scores, scores + np.float32(np.inf))])
+    pairs = [(scores, scores), (scores, scores + np.float32(np.inf))]
+    columns = compared.columns([compared.read(*pair) for pair in pairs])
     assert columns["float_top5"].tolist() == [[6, 5, 4, 3, 2]] * 2
     assert columns["int8_top5"].tolist() == [[6, 5, 4, 3, 2], [-1] * 5]
-    assert compared.answers(columns)[1].int8_top5 == (NO_CLASS,)
+    assert columns["float_scores"].tolist() == [[6, 5, 4, 3, 2]] * 2
+    assert columns["int8_scores"].tolist() == [[6, 5, 4, 3, 2], [0] * 5]
+    # The highest output of int8 is class 5, which is float's second one; and there is none.
+    assert columns["float_margin"].tolist() == [1, 0]
+
+
+def test_classes_of_one_output_are_kept_with_its_places() -> None:
+    reading = TopClasses(1)
+    outputs = [np.zeros((1, 1), np.float32), np.array([[0, 3, np.nan], [5, 0, 7]], np.float32)]
+    rows = [reading.read([[outputs[0], row[np.newaxis]]]) for row in outputs[1]]
+    assert reading.columns(rows)["top5"].tolist() == [[-1] * 5, [2, 0, 1, -1, -1]]
 
 
 def test_bytes_that_are_cut_are_refused() -> None:

@@ -20,27 +20,23 @@ from edge_mnv3.core.runtime import LoadedModel, open_model, real_numbers
 from edge_mnv3_quantization.evaluation.contents import Hashed, decoded_file, looked
 from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, Skipped
 
-A = TypeVar("A")
 Done = TypeVar("Done", covariant=True)
 # All outputs of each file to one image, in its order: real numbers, in the output's shape with the batch.
 Outputs = Sequence[Sequence[npt.NDArray[np.float32]]]
 
 
-class Reading(Protocol[A]):
+class Reading(Protocol):
     """What is kept of the outputs to one image; it can be pickled."""
 
     @property
     def kept(self) -> str:
         """Names what the answers depend on, other than the outputs: equal texts give equal columns."""
 
-    def read(self, outputs: Outputs) -> A:
-        """Makes an answer of all outputs of each file; may be called from several threads."""
+    def read(self, outputs: Outputs) -> Any:
+        """Takes what is needed of all outputs of each file; may be called from several threads."""
 
-    def columns(self, answers: Sequence[A]) -> Columns:
-        """Lays answers out in columns, a row an image."""
-
-    def answers(self, columns: Columns) -> list[A]:
-        """Reads answers from their columns."""
+    def columns(self, answers: Sequence[Any]) -> Columns:
+        """Makes columns, a row an image, of what `read` took of some images."""
 
 
 class ModelContent(NamedTuple):
@@ -115,7 +111,7 @@ class Evaluation:
     models: tuple[ModelContent, ...]
     shape: ImageShape
     preprocess: str
-    reading: Reading[Any]
+    reading: Reading
 
     def open_models(self) -> list[LoadedModel]:
         """Loads all files, for one thread at a time."""

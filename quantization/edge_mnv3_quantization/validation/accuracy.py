@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from edge_mnv3.core.choices import (
     DEFAULT_KERNEL_CHOICE,
@@ -183,7 +182,7 @@ def validate(
 
 
 def _compare(
-    plan: ComparisonPlan, images: ImageSource, run: Run[tuple[Any, ...]]
+    plan: ComparisonPlan, images: ImageSource, run: Run
 ) -> tuple[list[OutputComparison], list[Finding], list[OutputStatistics]]:
     names = [images.name(index) for index in run.indices]
     outputs: list[OutputComparison] = []

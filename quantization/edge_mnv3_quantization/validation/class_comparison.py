@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -25,7 +24,7 @@ from edge_mnv3_quantization.validation.chance import Agreement, agreement
 from edge_mnv3_quantization.validation.comparing import Answered, Compared, PairNames
 from edge_mnv3_quantization.validation.confidence import (
     Confidences,
-    class_confidence,
+    class_confidences,
     compare_confidences,
     probabilities_of,
 )
@@ -50,7 +49,7 @@ from edge_mnv3_quantization.validation.findings import (
     TooFewImages,
     Which,
 )
-from edge_mnv3_quantization.validation.hits import NO_CLASS, TOP, Hits, count_hits, top_classes
+from edge_mnv3_quantization.validation.hits import NO_CLASS, Hits, count_hits, top_outputs
 from edge_mnv3_quantization.validation.label_numbering import other_numbering
 from edge_mnv3_quantization.validation.paired_statistics import PairedAnswers, output_statistics
 
@@ -62,30 +61,11 @@ STATES: tuple[State, ...] = ("clear", "tied", "not finite")
 WHICH: tuple[Which, Which] = ("float", "int8")
 
 
-class ClassAnswer(NamedTuple):
-    """What both files make of one image: what is kept of an output of classes.
+class ClassOutputs(NamedTuple):
+    """What both files give for one image, float32 each: (outputs,)."""
 
-    Attributes:
-        float_top5: As in `Answer`; of a file that gives no finite numbers `NO_CLASS` alone.
-        int8_top5: The same of the int8 file.
-        float_margin: As in `Answer`; 0 where a file gives no finite numbers or puts "background" first.
-        float_state: Whether the first class is clear.
-        int8_state: The same of the int8 file.
-        float_scores: The outputs of `float_top5`, float32 numbers as the file gives them (of a softmax:
-            probabilities); empty where they are not finite.
-        int8_scores: The same of the int8 file, as real numbers.
-        confidences: The probabilities that float and int8 give their first class; NaN where they give none,
-            or no finite numbers.
-    """
-
-    float_top5: tuple[int, ...]
-    int8_top5: tuple[int, ...]
-    float_margin: float
-    float_state: State
-    int8_state: State
-    float_scores: tuple[float, ...] = ()
-    int8_scores: tuple[float, ...] = ()
-    confidences: tuple[float, float] = (math.nan, math.nan)
+    float_: npt.NDArray[Any]
+    int8: npt.NDArray[Any]
 
 
 class _First(NamedTuple):
@@ -128,81 +108,38 @@ class ClassComparison:
     place: int = 0
     figures: ClassFigures | None = field(default=None, init=False)
 
-    def read(self, float_output: npt.NDArray[Any], int8_output: npt.NDArray[Any]) -> ClassAnswer:
-        """Reads the highest classes of both files, and the float file's margin between them."""
-        float_, int8 = float_output.reshape(-1), int8_output.reshape(-1)
-        states = _state(float_), _state(int8)
-        float_top5, int8_top5 = (
-            (NO_CLASS,) if state == "not finite" else top_classes(output, class_offset=offset)
-            for output, state, offset in zip((float_, int8), states, self.offsets, strict=True)
-        )
-        margin = 0.0
-        if "not finite" not in states:
-            places = [classes[0] + self.offsets[0] for classes in (float_top5, int8_top5)]
-            margin = float(float_[places[0]] - float_[places[1]]) if min(places) >= 0 else 0.0
-        kind = probabilities_of(self.facts)
-        float_scores, int8_scores = (
-            () if state == "not finite" else _scores(output, classes, offset)
-            for output, classes, state, offset in zip(
-                (float_, int8), (float_top5, int8_top5), states, self.offsets, strict=True
-            )
-        )
-        one, other = (
-            math.nan if state == "not finite" else class_confidence(output, kind)
-            for output, state in zip((float_, int8), states, strict=True)
-        )
-        return ClassAnswer(float_top5, int8_top5, margin, *states, float_scores, int8_scores, (one, other))
+    def read(self, float_output: npt.NDArray[Any], int8_output: npt.NDArray[Any]) -> ClassOutputs:
+        """Takes the outputs of both files, which are ranked for many images at once."""
+        return ClassOutputs(float_output.reshape(-1), int8_output.reshape(-1))
 
-    def columns(self, answers: Sequence[ClassAnswer]) -> Columns:
-        """Lays answers out in columns, with classes as numbers of outputs, whatever number label 0 has.
+    def columns(self, answers: Sequence[ClassOutputs]) -> Columns:
+        """Ranks answers, with classes as numbers of outputs, whatever number label 0 has.
 
         Returns:
-            `float_top5` and `int8_top5`, (images, 5) int32, and `float_scores` and `int8_scores`, the same
-            shape in float32, filled up with -1 and 0; `float_margin`, (images,) float32; `states`,
-            (images, 2) uint8, the place in `STATES`; `confidences`, (images, 2) float64.
+            `float_top5` and `int8_top5`, (images, 5) int32, the highest outputs of each file, and
+            `float_scores` and `int8_scores`, the same shape in float32, their real numbers (of a softmax:
+            probabilities): filled up with -1 and 0, which is all that there is where a number is not finite;
+            `float_margin`, (images,) float32, as in `PairedTop`; `states`, (images, 2) uint8, the place in
+            `STATES`; `confidences`, (images, 2) float64, the probabilities that float and int8 give their
+            first class, NaN where they give none.
         """
-        columns: Columns = {
-            "float_margin": np.array([each.float_margin for each in answers], np.float32),
-            "states": np.array(
-                [[STATES.index(each.float_state), STATES.index(each.int8_state)] for each in answers],
-                np.uint8,
-            ).reshape(-1, 2),
-            "confidences": np.array([each.confidences for each in answers], np.float64).reshape(-1, 2),
+        kind = probabilities_of(self.facts)
+        float_, int8 = (np.stack([answer[place] for answer in answers]) for place in range(len(WHICH)))
+        float_top5, int8_top5 = top_outputs(float_), top_outputs(int8)
+        # The float file's output of the class that int8 puts first; it has none for int8's "background".
+        other = int8_top5[:, 0] - self.offsets[1] + self.offsets[0]
+        known = np.flatnonzero((float_top5[:, 0] >= 0) & (int8_top5[:, 0] >= 0) & (other >= 0))
+        margin = np.zeros(len(answers), np.float32)
+        margin[known] = float_[known, float_top5[known, 0]] - float_[known, other[known]]
+        return {
+            "float_margin": margin,
+            "states": np.stack([_states(float_), _states(int8)], axis=1),
+            "confidences": np.stack([class_confidences(each, kind) for each in (float_, int8)], axis=1),
+            "float_top5": float_top5,
+            "float_scores": _scores(float_, float_top5),
+            "int8_top5": int8_top5,
+            "int8_scores": _scores(int8, int8_top5),
         }
-        for place, (name, offset) in enumerate(zip(WHICH, self.offsets, strict=True)):
-            classes = np.full((len(answers), TOP), -1, np.int32)
-            scores = np.zeros((len(answers), TOP), np.float32)
-            for row, answer in enumerate(answers):
-                top = (answer.float_top5, answer.int8_top5)[place]
-                given = (answer.float_scores, answer.int8_scores)[place]
-                scores[row, : len(given)] = given
-                if top != (NO_CLASS,):
-                    classes[row, : len(top)] = np.add(top, offset)
-            columns[f"{name}_top5"], columns[f"{name}_scores"] = classes, scores
-        return columns
-
-    def answers(self, columns: Columns) -> list[ClassAnswer]:
-        """Reads answers from their columns."""
-        parts = []
-        for name, offset in zip(WHICH, self.offsets, strict=True):
-            classes, scores = (columns[f"{name}_{what}"].tolist() for what in ("top5", "scores"))
-            counts = (columns[f"{name}_top5"] >= 0).sum(axis=1).tolist()
-            parts.append(
-                [
-                    (tuple(one - offset for one in row[:count]) or (NO_CLASS,), tuple(given[:count]))
-                    for row, given, count in zip(classes, scores, counts, strict=True)
-                ]
-            )
-        margins, states = columns["float_margin"].tolist(), columns["states"].tolist()
-        given = columns["confidences"].tolist()
-        return [
-            ClassAnswer(
-                float_[0], int8[0], margin, STATES[one], STATES[other], float_[1], int8[1], (sure, as_sure)
-            )
-            for float_, int8, margin, (one, other), (sure, as_sure) in zip(
-                *parts, margins, states, given, strict=True
-            )
-        ]
 
     def compare(self, answered: Answered) -> Compared:
         """Compares all answers; with labels, how often each file is right."""
@@ -309,14 +246,17 @@ def fewer_than_chance(n: int, seen: int, classes: int) -> bool:
     return False
 
 
-def _scores(output: npt.NDArray[Any], classes: tuple[int, ...], offset: int) -> tuple[float, ...]:
-    return tuple(output[[one + offset for one in classes]].astype(np.float32).tolist())
+def _scores(outputs: npt.NDArray[Any], places: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    found = np.take_along_axis(outputs, np.maximum(places, 0), axis=1)
+    return np.where(places >= 0, found, np.float32(0)).astype(np.float32)
 
 
-def _state(output: npt.NDArray[Any]) -> State:
-    if not np.isfinite(output).all():
-        return "not finite"
-    return "tied" if np.count_nonzero(output == output.max()) > 1 else "clear"
+def _states(outputs: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Places in `STATES` of (images, outputs): (images,)."""
+    tied = (outputs == outputs.max(axis=1, keepdims=True)).sum(axis=1) > 1
+    of_finite = np.where(tied, STATES.index("tied"), STATES.index("clear"))
+    finite = np.isfinite(outputs).all(axis=1)
+    return np.where(finite, of_finite, STATES.index("not finite")).astype(np.uint8)
 
 
 def _class(label: int | frozenset[int]) -> int:

@@ -74,7 +74,7 @@ class Comparison(Protocol[A]):
     """A way to compare an output, by what it means."""
 
     def read(self, float_output: npt.NDArray[Any], int8_output: npt.NDArray[Any]) -> A:
-        """Reads what is needed of the outputs to one image; may be called from several threads.
+        """Takes what is needed of the outputs to one image; may be called from several threads.
 
         Args:
             float_output: The float file's output as it stores it, without the batch's dimension.
@@ -82,10 +82,7 @@ class Comparison(Protocol[A]):
         """
 
     def columns(self, answers: Sequence[A]) -> Columns:
-        """Lays answers out in columns, a row an image, from which `answers` gives them again."""
-
-    def answers(self, columns: Columns) -> list[A]:
-        """Reads answers from their columns."""
+        """Makes columns, a row an image, of what `read` took of some images."""
 
     def compare(self, answered: Answered) -> Compared:
         """Compares all answers."""

@@ -66,24 +66,27 @@ def probabilities_of(facts: OutputFacts) -> Probabilities | None:
     return _OF_SCORE.get(facts.activation) if facts.task == "binary" else None
 
 
-def class_confidence(output: npt.NDArray[Any], probabilities: Probabilities | None) -> float:
-    """Computes the probability of the highest class.
+def class_confidences(outputs: npt.NDArray[Any], probabilities: Probabilities | None) -> Numbers:
+    """Computes the probabilities of the highest class of each image.
 
     Args:
-        output: (classes,), finite real numbers.
+        outputs: (images, classes), real numbers.
         probabilities: As `probabilities_of` says.
 
     Returns:
-        0 to 1; NaN where there are no probabilities.
+        (images,), 0 to 1; NaN where there are no probabilities, or a number is not finite.
     """
-    highest = float(output.max())
-    if probabilities == "as given":
-        return highest
-    if probabilities == "exponential of the scores":
-        return float(np.exp(highest))
-    if probabilities == "softmax of the scores":
-        return float(1 / np.exp(output.astype(np.float64) - highest).sum())
-    return float("nan")
+    numbers = outputs.astype(np.float64)
+    highest = numbers.max(axis=1)
+    given = np.full(len(numbers), np.nan)
+    with np.errstate(invalid="ignore", over="ignore"):
+        if probabilities == "as given":
+            given = highest
+        elif probabilities == "exponential of the scores":
+            given = np.exp(highest)
+        elif probabilities == "softmax of the scores":
+            given = 1 / np.exp(numbers - highest[:, np.newaxis]).sum(axis=1)
+    return np.where(np.isfinite(numbers).all(axis=1), given, np.nan)
 
 
 def score_confidences(scores: Numbers, probabilities: Probabilities) -> Numbers:

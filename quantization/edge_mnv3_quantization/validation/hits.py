@@ -45,19 +45,24 @@ def default_class_offset(outputs: int) -> int:
     return int(outputs == BACKGROUND_OUTPUTS)
 
 
-def top_classes(output: npt.NDArray[Any], *, class_offset: int) -> tuple[int, ...]:
-    """Ranks a model's answers.
+def top_outputs(outputs: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    """Ranks a model's answers to some images.
 
     Args:
-        output: The model's output, (outputs,), of any dtype.
-        class_offset: Output index of label 0.
+        outputs: (images, outputs), of any dtype.
 
     Returns:
-        The classes of the five highest outputs as 0-based labels, with -1 for "background"; equal outputs are
-        in the order of their index.
+        (images, 5): the places of the highest outputs, highest first and equal ones in their order, filled up
+        with -1, which is all that there is where an output is not finite.
     """
-    ranked = np.argsort(-output.astype(np.float32), kind="stable")[:TOP]
-    return tuple(int(index) - class_offset for index in ranked)
+    left = outputs.astype(np.float32)
+    images = np.arange(len(left))
+    places = np.full((len(left), TOP), -1, np.int32)
+    for place in range(min(TOP, left.shape[1])):
+        places[:, place] = left.argmax(axis=1)  # of equal numbers the first
+        left[images, places[:, place]] = -np.inf
+    places[~np.isfinite(outputs).all(axis=1)] = -1
+    return places
 
 
 def count_hits(labels: npt.NDArray[Any], top: npt.NDArray[Any]) -> Hits:

@@ -11,7 +11,7 @@ from edge_mnv3_quantization.validation.chance import Agreement, agreement
 from edge_mnv3_quantization.validation.class_comparison import ClassComparison
 from edge_mnv3_quantization.validation.file_pair import ComparedFile
 from edge_mnv3_quantization.validation.findings import BetterRange
-from edge_mnv3_quantization.validation.readings import TopClasses
+from edge_mnv3_quantization.validation.readings import TopClasses, top_classes
 from edge_mnv3_quantization.validation.running import RunSettings, run_files
 
 _IMAGES = 100  # enough to tell a model that is fed right from one that is not
@@ -45,9 +45,9 @@ def better_range(
             [file.runnable._replace(input_range=fed)],
             images,
             running,
-            TopClasses(output.place, output.offsets[0]),
+            TopClasses(output.place),
         )
-        answers = run.answers
+        answers = top_classes(run, class_offset=output.offsets[0])
         answered = [labels[index] for index in answers]
         first = [classes[0] for classes in answers.values()]
         return agreement(answered, first, classes=output.classes) if answered else None

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_mnv3_quantization.evaluation.evaluating import Outputs
-from edge_mnv3_quantization.evaluation.records import Columns, prefixed, unprefixed
+from edge_mnv3_quantization.evaluation.records import Columns, prefixed
 from edge_mnv3_quantization.validation.comparing import Comparison
 from edge_mnv3_quantization.validation.file_pair import PairedOutput
-from edge_mnv3_quantization.validation.hits import NO_CLASS, TOP, top_classes
+from edge_mnv3_quantization.validation.hits import NO_CLASS, TOP, top_outputs
+from edge_mnv3_quantization.validation.running import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class PairReading:
         return "; ".join(f"{each.facts.task} {each.float_place} {each.int8_place}" for each in self.outputs)
 
     def read(self, outputs: Outputs) -> tuple[Any, ...]:
-        """Reads one image's."""
+        """Takes one image's."""
         float_outputs, int8_outputs = outputs
         return tuple(
             comparison.read(float_outputs[output.float_place], int8_outputs[output.int8_place])
@@ -43,14 +45,6 @@ class PairReading:
         parts = zip(self.comparisons, zip(*answers, strict=True), strict=True)
         return prefixed(comparison.columns(part) for comparison, part in parts)
 
-    def answers(self, columns: Columns) -> list[tuple[Any, ...]]:
-        """Reads answers from their columns."""
-        parts = (
-            comparison.answers(unprefixed(columns, place))
-            for place, comparison in enumerate(self.comparisons)
-        )
-        return list(zip(*parts, strict=True))
-
 
 @dataclass(frozen=True, slots=True)
 class TopClasses:
@@ -58,35 +52,37 @@ class TopClasses:
 
     Attributes:
         place: The output's place.
-        class_offset: Output index of label 0.
     """
 
     place: int
-    class_offset: int
 
     @property
     def kept(self) -> str:
         """The output's place."""
         return f"top {TOP} of {self.place}"
 
-    def read(self, outputs: Outputs) -> tuple[int, ...]:
-        """Ranks one image's, as `top_classes` does; `NO_CLASS` alone where a number is not finite."""
-        output = outputs[0][self.place].reshape(-1)
-        if not np.isfinite(output).all():
-            return (NO_CLASS,)
-        return top_classes(output, class_offset=self.class_offset)
+    def read(self, outputs: Outputs) -> npt.NDArray[Any]:
+        """Takes the output, (outputs,)."""
+        return outputs[0][self.place].reshape(-1)
 
-    def columns(self, answers: Sequence[tuple[int, ...]]) -> Columns:
-        """`top5`, (images, 5) int32: numbers of outputs, filled up with -1."""
-        top5 = np.full((len(answers), TOP), -1, np.int32)
-        for row, classes in zip(top5, answers, strict=True):
-            if classes != (NO_CLASS,):
-                row[: len(classes)] = np.add(classes, self.class_offset)
-        return {"top5": top5}
+    def columns(self, answers: Sequence[npt.NDArray[Any]]) -> Columns:
+        """`top5`, (images, 5) int32, as `top_outputs` gives them."""
+        return {"top5": top_outputs(np.stack(answers))}
 
-    def answers(self, columns: Columns) -> list[tuple[int, ...]]:
-        """Reads answers from their columns."""
-        return [
-            tuple(one - self.class_offset for one in row if one >= 0) or (NO_CLASS,)
-            for row in columns["top5"].tolist()
-        ]
+
+def top_classes(run: Run, *, class_offset: int) -> dict[int, tuple[int, ...]]:
+    """Tells the classes that `TopClasses` read.
+
+    Args:
+        run: The run.
+        class_offset: Output index of label 0.
+
+    Returns:
+        Number of each image to its classes as 0-based labels, highest first, with -1 for "background";
+        `NO_CLASS` alone where a number is not finite.
+    """
+    rows = run.columns["top5"].tolist() if run.columns else []
+    return {
+        index: tuple(one - class_offset for one in row if one >= 0) or (NO_CLASS,)
+        for index, row in zip(run.indices, rows, strict=True)
+    }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,7 +39,6 @@ from edge_mnv3_quantization.evaluation.store import Store
 
 # Few, so that little is lost with a process, and no core waits long for the last one.
 SHARD_IMAGES = 16
-A = TypeVar("A")
 
 
 class RunnableFile(NamedTuple):
@@ -109,13 +108,12 @@ class KeptRun(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Run(Generic[A]):
+class Run:
     """What files answered; the same whatever the number of workers, and their order.
 
     Attributes:
         indices: The images that could be read, ascending.
         columns: What the reading keeps of each of them, a row an image.
-        reading: How they were read.
         skipped: Images that could not be read, in the order of their index.
         pace: How fast it went.
         kept: Where the store has the answers; None where there is none.
@@ -123,25 +121,18 @@ class Run(Generic[A]):
 
     indices: Sequence[int]
     columns: Columns
-    reading: Reading[A]
     skipped: tuple[SkippedImage, ...]
     pace: Pace
     kept: KeptRun | None = None
-
-    @property
-    def answers(self) -> dict[int, A]:
-        """The answers by the image's index, in ascending order; they take ten times the memory of columns."""
-        answers = self.reading.answers(self.columns) if self.columns else []
-        return dict(zip(self.indices, answers, strict=True))
 
 
 def run_files(
     files: Sequence[RunnableFile],
     images: ImageSource,
     settings: RunSettings,
-    reading: Reading[A],
+    reading: Reading,
     reporter: Reporter = SILENT,
-) -> Run[A]:
+) -> Run:
     """Runs every file over the same pixels of every image.
 
     Args:
@@ -198,7 +189,7 @@ def run_files(
         for warning in served.warnings if kept.usable else ():
             reporter.warn(warning)
     pace = Pace(evaluated_images, elapsed_s, team, len(indices) - evaluated_images)
-    run = _joined(images, indices, found.records, reading, pace)
+    run = _joined(images, indices, found.records, pace)
     if kept is None or not kept.usable:
         return run
     parts = tuple(KeptPart(kept.keys.get(shard.number, ""), len(shard.indices)) for shard in shards)
@@ -249,7 +240,7 @@ class _Found:
 
 
 def _evaluation(
-    files: Sequence[RunnableFile], settings: RunSettings, reading: Reading[A]
+    files: Sequence[RunnableFile], settings: RunSettings, reading: Reading
 ) -> tuple[Evaluation, LoadedModel]:
     """What is done with each image, and the first file, loaded."""
     contents = []
@@ -271,9 +262,7 @@ def _evaluation(
     return evaluation, first
 
 
-def _joined(
-    images: ImageSource, indices: Sequence[int], records: JoinedRecords, reading: Reading[A], pace: Pace
-) -> Run[A]:
+def _joined(images: ImageSource, indices: Sequence[int], records: JoinedRecords, pace: Pace) -> Run:
     """What is known of all images, in their order."""
     skipped = tuple(
         SkippedImage(file=images.name(indices[place]), reason=reason)
@@ -284,7 +273,7 @@ def _joined(
         if not skipped
         else array("q", (indices[place] for place in np.flatnonzero(records.read).tolist()))
     )
-    return Run(indices=read, columns=records.columns, reading=reading, skipped=skipped, pace=pace)
+    return Run(indices=read, columns=records.columns, skipped=skipped, pace=pace)
 
 
 def image_shape(path: Path, model: LoadedModel) -> ImageShape:

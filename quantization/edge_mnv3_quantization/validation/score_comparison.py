@@ -112,10 +112,6 @@ class ScoresComparison:
             for place, name in enumerate(WHICH)
         }
 
-    def answers(self, columns: Columns) -> list[ScoreAnswer]:
-        """Reads answers from their columns."""
-        return [ScoreAnswer(*pair) for pair in zip(columns["float"], columns["int8"], strict=True)]
-
     def compare(self, answered: Answered) -> Compared:
         """Compares all scores; with labels, how well each file ranks or decides."""
         files = _Files(*(answered.columns[which].astype(np.float64) for which in WHICH))

@@ -97,28 +97,9 @@ class FeatureComparison:
             columns[name] = np.stack([pair[place] for pair in vectors])
         return columns
 
-    def answers(self, columns: Columns) -> list[FeatureAnswer]:
-        """Reads answers from their columns."""
-        count = len(columns["numbers"])
-        pairs = zip(columns["float"], columns["int8"], strict=True) if "float" in columns else [None] * count
-        rows = (columns[name].tolist() for name in ("sums", "numbers", "finite", "digest"))
-        return [
-            FeatureAnswer(
-                sums[0],
-                sums[1],
-                sums[2],
-                sums[3],
-                numbers,
-                vectors,
-                (finite[0], finite[1]),
-                (digest[0], digest[1]),
-            )
-            for sums, numbers, finite, digest, vectors in zip(*rows, pairs, strict=True)
-        ]
-
     def compare(self, answered: Answered) -> Compared:
         """Compares all outputs; labels are not needed."""
-        answers = self.answers(answered.columns)
+        answers = _answers(answered.columns)
         cosines = [each.cosine for each in answers]
         least = int(np.argmin(cosines))
         similarity = Similarity(
@@ -140,6 +121,25 @@ class FeatureComparison:
             similarity=similarity,
         )
         return Compared(comparison, tuple(findings))
+
+
+def _answers(columns: Columns) -> list[FeatureAnswer]:
+    count = len(columns["numbers"])
+    pairs = zip(columns["float"], columns["int8"], strict=True) if "float" in columns else [None] * count
+    rows = (columns[name].tolist() for name in ("sums", "numbers", "finite", "digest"))
+    return [
+        FeatureAnswer(
+            sums[0],
+            sums[1],
+            sums[2],
+            sums[3],
+            numbers,
+            vectors,
+            (finite[0], finite[1]),
+            (digest[0], digest[1]),
+        )
+        for sums, numbers, finite, digest, vectors in zip(*rows, pairs, strict=True)
+    ]
 
 
 def _digest(output: npt.NDArray[np.float64]) -> int:
