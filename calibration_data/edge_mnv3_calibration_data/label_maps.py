@@ -19,7 +19,7 @@ from edge_mnv3.core.imagenet import (
     synset_in,
     validation_image,
 )
-from edge_mnv3.core.images import ImageSource
+from edge_mnv3.core.images import ImageContent, ImageSource, RemoteContent
 from edge_mnv3_calibration_data.listed_images import ImageTable, ListedImage, ListedSource
 
 _LEAST_CLASSES = 3  # that must agree before what is known of ImageNet goes before what is written
@@ -151,6 +151,14 @@ class Renumbered(ImageTable):
     def label_name(self, index: int) -> str | None:
         """The name of its class."""
         return self._images.label_name(index)
+
+    def content(self, index: int) -> ImageContent | None:
+        """What its pixels depend on."""
+        return self._images.content(index)
+
+    def remote(self, index: int) -> RemoteContent | None:
+        """Where another machine has it."""
+        return self._images.remote(index)
 
 
 def _class_of_name(_: int | None, name: str | None) -> int | None:

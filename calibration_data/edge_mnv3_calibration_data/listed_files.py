@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from edge_mnv3.core.images import ImageContent
 from edge_mnv3_calibration_data.listed_images import NO_CELLS, FileImage, ImageTable
 from edge_mnv3_calibration_data.packed import Coded, Texts
 
@@ -50,6 +51,13 @@ class FileTable(ImageTable):
             cells=cells,
             folder=self._folder,
         )
+
+    def content(self, index: int) -> ImageContent:
+        """The file."""
+        return ImageContent(self._folder / self._names[index])
+
+    def remote(self, index: int) -> None:
+        """It is on this machine."""
 
     def name(self, index: int) -> str:
         """Its name."""

@@ -174,6 +174,14 @@ class ImageTable(Sequence[ListedImage]):
     def label_name(self, index: int) -> str | None:
         """The name of its class."""
 
+    def content(self, index: int) -> ImageContent | None:
+        """As `ImageSource.content` has it."""
+        return self.image(index).content
+
+    def remote(self, index: int) -> RemoteContent | None:
+        """As `ImageSource.remote` has it."""
+        return self.image(index).remote
+
     @overload
     def __getitem__(self, index: int) -> ListedImage: ...
 
@@ -281,11 +289,11 @@ class ListedSource(ImageSource):
 
     def content(self, index: int) -> ImageContent | None:
         """What the pixels of an image depend on."""
-        return self.images[index].content
+        return self.images.content(index)
 
     def remote(self, index: int) -> RemoteContent | None:
         """Where another machine has an image."""
-        return self.images[index].remote
+        return self.images.remote(index)
 
     def still_served(self, indices: Sequence[int]) -> list[bool | None]:
         """Asks the servers of the files of some images, several at once."""

@@ -33,7 +33,7 @@ from edge_mnv3_quantization.validation.file_pair import (
     open_pair,
 )
 from edge_mnv3_quantization.validation.findings import Finding, decide_gate, noticed
-from edge_mnv3_quantization.validation.hits import Hits
+from edge_mnv3_quantization.validation.hits import NO_CLASS, Hits
 from edge_mnv3_quantization.validation.kept_labels import keep_labels
 from edge_mnv3_quantization.validation.label_names import OutputNames
 from edge_mnv3_quantization.validation.other_ranges import better_range
@@ -152,7 +152,7 @@ def validate(
         keep_labels(settings.store, run.kept, images, plan)
     outputs, found, statistics = _compare(plan, images, run)
     classes = _primary(plan)
-    hint = None if classes is None else _range_hint(pair, plan, classes, images, running)
+    hint = None if classes is None else _range_hint(pair, plan, classes, images, run, running)
     findings = [*([] if hint is None else [hint]), *pair.findings, *found, *plan.findings]
     figures = None if classes is None else classes.figures
     return ValidateResult(
@@ -211,6 +211,7 @@ def _range_hint(
     plan: ComparisonPlan,
     classes: ClassComparison,
     images: ImageSource,
+    run: Run,
     settings: RunSettings,
 ) -> Finding | None:
     """Tries other input ranges, however often the float file is right: a wrong one may cost a part only."""
@@ -218,7 +219,12 @@ def _range_hint(
         return None
     given = plan.labels[plan.labelled or 0]
     labels = {index: label for index, label in enumerate(given) if isinstance(label, int)}
-    return better_range(pair.float_, images, labels, classes, settings)
+    first = unprefixed(run.columns, plan.labelled or 0)["float_top5"][:, 0].tolist()
+    answered = {
+        index: NO_CLASS if place < 0 else place - classes.offsets[0]
+        for index, place in zip(run.indices, first, strict=True)
+    }
+    return better_range(pair.float_, images, labels, classes, answered, settings)
 
 
 def _primary(plan: ComparisonPlan) -> ClassComparison | None:

@@ -22,6 +22,7 @@ def better_range(
     images: ImageSource,
     labels: Mapping[int, int],
     output: ClassComparison,
+    answered: Mapping[int, int],
     settings: RunSettings,
 ) -> BetterRange | None:
     """Tries the other common ranges on some of the images.
@@ -31,6 +32,7 @@ def better_range(
         images: The images.
         labels: Label of each image by its index.
         output: How the file's answers are read.
+        answered: What the file answers first in the range that was used, by the image's index.
         settings: How the file is run.
 
     Returns:
@@ -40,22 +42,25 @@ def better_range(
     indices = sorted(labels)[::every][:_IMAGES]
     running = dataclasses.replace(settings, indices=indices)
 
-    def right(fed: InputRange) -> Agreement | None:
+    def right(first: Mapping[int, int]) -> Agreement | None:
+        known = [index for index in indices if index in first]
+        truth, given = ([of[index] for index in known] for of in (labels, first))
+        return agreement(truth, given, classes=output.classes) if known else None
+
+    def answers(fed: InputRange) -> Mapping[int, int]:
         run = run_files(
             [file.runnable._replace(input_range=fed)],
             images,
             running,
             TopClasses(output.place),
         )
-        answers = top_classes(run, class_offset=output.offsets[0])
-        answered = [labels[index] for index in answers]
-        first = [classes[0] for classes in answers.values()]
-        return agreement(answered, first, classes=output.classes) if answered else None
+        ranked = top_classes(run, class_offset=output.offsets[0])
+        return {index: classes[0] for index, classes in ranked.items()}
 
-    used = right(file.input.range)
+    used = right(answered)
     best, better = None, used
     for fed in COMMON_RANGES:
-        found = None if fed.is_near(file.input.range) else right(fed)
+        found = None if fed.is_near(file.input.range) else right(answers(fed))
         if found is not None and better is not None and found.hits > better.hits:
             best, better = fed, found
     if best is None or used is None or better is None or better.at_chance:
