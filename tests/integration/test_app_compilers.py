@@ -39,7 +39,8 @@ from app_compiling import (
 from app_contexts import app_context, app_output
 from edge_mnv3.core.process import run
 from edge_mnv3.core.results.images import ImageShape
-from edge_mnv3.core.runtime import open_model, real_numbers
+from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.stored_numbers import real_numbers
 from edge_mnv3_calibration_data.preprocess import preprocess
 
 pytestmark = pytest.mark.xdist_group("app_compilers")  # Kotlin is compiled once

@@ -17,7 +17,7 @@ from edge_mnv3.core.input_range import (
     parse_input_range,
 )
 from edge_mnv3.core.results.models import TensorInfo
-from edge_mnv3.core.runtime import fed_numbers
+from edge_mnv3.core.stored_numbers import fed_numbers
 from edge_mnv3.core.tflite.attached import with_metadata
 from edge_mnv3.core.tflite.build import GraphBuilder
 from edge_mnv3.core.tflite.input_facts import FileInput, decide_inputs, input_of

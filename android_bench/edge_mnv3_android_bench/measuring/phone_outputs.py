@@ -29,7 +29,8 @@ from edge_mnv3.core.results.bench import LaunchTimings
 from edge_mnv3.core.results.device import PhoneOutputs
 from edge_mnv3.core.results.images import ImageShape
 from edge_mnv3.core.results.models import TensorInfo
-from edge_mnv3.core.runtime import fed_numbers, open_model
+from edge_mnv3.core.runtime import open_model
+from edge_mnv3.core.stored_numbers import fed_numbers
 from edge_mnv3_android_bench.benchmark_model.log import parse_benchmark_log
 from edge_mnv3_android_bench.benchmark_model.told_flags import check_told_flags
 from edge_mnv3_android_bench.device.file_names import safe_file_name

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3.core.runtime import LoadedModel, fed_numbers, open_bytes
+from edge_mnv3.core.runtime import LoadedModel, open_bytes
+from edge_mnv3.core.stored_numbers import fed_numbers
 from edge_mnv3.core.tflite.excerpts import Excerpts
 from edge_mnv3.core.tflite.types import Graph, Operator
 from edge_mnv3_quantization.calibration.activations import Images

@@ -14,7 +14,8 @@ from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.parallel import available_cores, results_in_order
 from edge_mnv3.core.reporting import SILENT, Reporter
 from edge_mnv3.core.results.diagnose import ValueHistogram
-from edge_mnv3.core.runtime import LoadedModel, open_bytes, real_numbers
+from edge_mnv3.core.runtime import LoadedModel, open_bytes
+from edge_mnv3.core.stored_numbers import real_numbers
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3_quantization.calibration.activations import Image, Images

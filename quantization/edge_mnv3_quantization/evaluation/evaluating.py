@@ -16,7 +16,8 @@ from edge_mnv3.core.errors import InputFileError, UnusableImageError
 from edge_mnv3.core.images import NO_MEMORY, ImageSource, Pixels
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.results.images import ImageShape
-from edge_mnv3.core.runtime import LoadedModel, open_model, real_numbers
+from edge_mnv3.core.runtime import LoadedModel, open_model
+from edge_mnv3.core.stored_numbers import real_numbers
 from edge_mnv3_quantization.evaluation.contents import Hashed, decoded_file, looked
 from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, Skipped
 

@@ -22,7 +22,7 @@ from edge_mnv3_quantization.evaluation.store_rows import StoredShard
 
 # What records depend on, other than the decoder, which names itself.
 _CODE = (
-    *("edge_mnv3.core.runtime", "edge_mnv3.core.input_range"),
+    *(f"edge_mnv3.core.{name}" for name in ("runtime", "stored_numbers", "input_range")),
     *(f"edge_mnv3_quantization.evaluation.{name}" for name in ("evaluating", "records")),
 )
 _READINGS = "edge_mnv3_quantization.validation"  # all of it: what a reading computes is spread over it

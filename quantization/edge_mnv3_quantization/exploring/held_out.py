@@ -14,7 +14,8 @@ from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.results.model_facts import OutputFacts
 from edge_mnv3.core.results.sweep import HeldOutFigures
-from edge_mnv3.core.runtime import open_bytes, real_numbers
+from edge_mnv3.core.runtime import open_bytes
+from edge_mnv3.core.stored_numbers import real_numbers
 from edge_mnv3.core.tflite.edit import Edit
 from edge_mnv3.core.tflite.read import only_graph, read_model
 from edge_mnv3.core.tflite.types import Graph

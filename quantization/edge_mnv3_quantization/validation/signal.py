@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_mnv3.core.results.model_facts import OutputFacts
-from edge_mnv3.core.runtime import LoadedModel, real_numbers
+from edge_mnv3.core.runtime import LoadedModel
+from edge_mnv3.core.stored_numbers import real_numbers
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.validation.findings import Finding
 
