@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -157,3 +158,15 @@ def compile_cpp(source: Path, target: Path, *more: str) -> Path:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return target
+
+
+def run_kotlin(kotlin_home: Path, classes: Path, folder: Path) -> str:
+    """What the main function of the Kotlin tests prints of a folder."""
+    classpath = os.pathsep.join((str(classes), str(kotlin_home / "lib" / "kotlin-stdlib.jar")))
+    done = run(
+        ["java", *SHORT_RUN, "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-cp", classpath,
+         "edgemnv3.tests.MainKt", str(folder)],
+        timeout_s=RUN_TIMEOUT_S,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout

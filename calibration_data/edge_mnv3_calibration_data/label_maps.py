@@ -136,9 +136,9 @@ class Renumbered(ImageTable):
     def __len__(self) -> int:
         return len(self._images)
 
-    def image(self, index: int) -> ListedImage:
+    def at(self, place: int) -> ListedImage:
         """An image."""
-        return dataclasses.replace(self._images.image(index), label=self.label(index))
+        return dataclasses.replace(self._images.at(place), label=self.label(place))
 
     def name(self, index: int) -> str:
         """Its name."""

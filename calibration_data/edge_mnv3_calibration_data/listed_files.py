@@ -41,13 +41,13 @@ class FileTable(ImageTable):
     def __len__(self) -> int:
         return len(self._names)
 
-    def image(self, index: int) -> FileImage:
+    def at(self, place: int) -> FileImage:
         """An image."""
-        cells = {column: texts[index] for column, texts in self._cells.items()} if self._cells else NO_CELLS
+        cells = {column: texts[place] for column, texts in self._cells.items()} if self._cells else NO_CELLS
         return FileImage(
-            name=self._names[index],
-            label=self._labels[index],
-            label_name=self._label_names[index],
+            name=self._names[place],
+            label=self._labels[place],
+            label_name=self._label_names[place],
             cells=cells,
             folder=self._folder,
         )

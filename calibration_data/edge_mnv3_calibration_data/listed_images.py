@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -35,6 +35,7 @@ from edge_mnv3.core.results.images import (
 from edge_mnv3.core.special_files import check_no_special_file
 from edge_mnv3_calibration_data.decode import decode, decoder_versions
 from edge_mnv3_calibration_data.manifests import manifest_sha256
+from edge_mnv3_calibration_data.packed import Rows
 from edge_mnv3_calibration_data.pixel_stack import PixelStack
 from edge_mnv3_calibration_data.preprocess import preprocess as apply_preprocess
 from edge_mnv3_calibration_data.sampling import sample_order
@@ -155,12 +156,8 @@ class ArrayImage(ListedImage):
         return LoadedImage(pixels, hashlib.sha256(self.unprocessed.tobytes()).hexdigest())
 
 
-class ImageTable(Sequence[ListedImage]):
+class ImageTable(Rows[ListedImage]):
     """Images of which some facts can be had without making an object of each."""
-
-    @abstractmethod
-    def image(self, index: int) -> ListedImage:
-        """An image, 0 to less than the length."""
 
     @abstractmethod
     def name(self, index: int) -> str:
@@ -182,19 +179,6 @@ class ImageTable(Sequence[ListedImage]):
         """As `ImageSource.remote` has it."""
         return self.image(index).remote
 
-    @overload
-    def __getitem__(self, index: int) -> ListedImage: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[ListedImage]: ...
-
-    def __getitem__(self, index: int | slice) -> ListedImage | Sequence[ListedImage]:
-        if isinstance(index, slice):
-            return [self.image(place) for place in range(*index.indices(len(self)))]
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        return self.image(index)
-
 
 class HeldImages(ImageTable):
     """Images, an object each."""
@@ -206,9 +190,9 @@ class HeldImages(ImageTable):
     def __len__(self) -> int:
         return len(self._images)
 
-    def image(self, index: int) -> ListedImage:
+    def at(self, place: int) -> ListedImage:
         """An image."""
-        return self._images[index]
+        return self._images[place]
 
     def name(self, index: int) -> str:
         """Its name."""

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Generic, TypeVar, overload
+from typing import TypeVar, overload
 
 T = TypeVar("T", bound=Hashable)
 V = TypeVar("V", bound=Hashable)
+Row = TypeVar("Row", covariant=True)
 
 
-class Texts(Sequence[str]):
+class Rows(Sequence[Row]):
+    """Values that are made when they are asked for, and taken as those of a tuple are."""
+
+    @abstractmethod
+    def at(self, place: int) -> Row:
+        """The value at a place, 0 to less than the length."""
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        if isinstance(index, slice):
+            return [self.at(place) for place in range(*index.indices(len(self)))]
+        return self.at(_place(index, len(self)))
+
+
+class Texts(Rows[str]):
     """Texts, in their bytes and eight more each; lone surrogates, as in names of files, are kept."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
@@ -27,21 +48,13 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
-
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        place = _place(index, len(self))
+    def at(self, place: int) -> str:
+        """One of them."""
         found = self._bytes[self._ends[place] : self._ends[place + 1]]
         return found.decode("utf-8", "surrogateescape")
 
 
-class Coded(Sequence[T], Generic[T]):
+class Coded(Rows[T]):
     """Values of which many are the same, in four bytes each; every different one is one object."""
 
     def __init__(self, values: Iterable[T] = ()) -> None:
@@ -87,16 +100,9 @@ class Coded(Sequence[T], Generic[T]):
     def __len__(self) -> int:
         return len(self._codes)
 
-    @overload
-    def __getitem__(self, index: int) -> T: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[T]: ...
-
-    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        return self._distinct[self._codes[_place(index, len(self))]]
+    def at(self, place: int) -> T:
+        """One of them."""
+        return self._distinct[self._codes[place]]
 
 
 def _place(index: int, length: int) -> int:

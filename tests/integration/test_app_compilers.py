@@ -8,7 +8,6 @@ compared with what is measured with, byte by byte. Swift has no compiler here: s
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,6 @@ from app_compiling import (
     OTHER_SHAPES,
     OUTPUT_TASKS,
     RUN_TIMEOUT_S,
-    SHORT_RUN,
     SIZE,
     SQUARE,
     best,
@@ -33,6 +31,7 @@ from app_compiling import (
     context_of,
     picture,
     real_scores,
+    run_kotlin,
     write_model,
     write_sources,
 )
@@ -165,7 +164,6 @@ def test_kotlin_gives_the_model_the_pixels_of_the_measurement(
     (tmp_path / "features.tflite").write_bytes(b"")
     (tmp_path / "features.tflite.features.output").write_bytes(np.array(FEATURES, np.float32).tobytes())
     models = {dtype: open_model(write_model(tmp_path, dtype, shape)) for _, dtype, _, shape in KOTLIN_CASES}
-    classpath = os.pathsep.join((str(kotlin_classes), str(kotlin_home / "lib" / "kotlin-stdlib.jar")))
     for width, height in IMAGE_SIZES:
         image = picture(width, height)
         image.save(tmp_path / "image.ppm")
@@ -181,14 +179,8 @@ def test_kotlin_gives_the_model_the_pixels_of_the_measurement(
             raw = models[dtype].run(preprocess(image, name=name, shape=shape))
             (tmp_path / f"{dtype}.tflite.output").write_bytes(raw.tobytes())
             expected[dtype] = best(real_scores(raw))[:3]
-        done = run(
-            ["java", *SHORT_RUN, "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-cp", classpath,
-             "edgemnv3.tests.MainKt", str(tmp_path)],
-            timeout_s=RUN_TIMEOUT_S,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
         answers: dict[str, list[tuple[str, float]]] = {}
-        for line in done.stdout.splitlines():
+        for line in run_kotlin(kotlin_home, kotlin_classes, tmp_path).splitlines():
             kind, rest = line.split(" ", 1)
             label, score = rest.rsplit(" ", 1)
             answers.setdefault(kind, []).append((label, float(score)))

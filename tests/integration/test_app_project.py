@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,13 @@ from PIL import Image, ImageOps
 from app_compiling import (
     FEATURES,
     LABELS,
-    RUN_TIMEOUT_S,
-    SHORT_RUN,
     SQUARE,
     best,
     picture,
     real_scores,
+    run_kotlin,
     write_model,
 )
-from edge_mnv3.core.process import run
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.packaging import android_versions as versions
 from edge_mnv3_calibration_data.preprocess import preprocess
@@ -81,14 +78,7 @@ def test_project_is_read_and_its_activity_lives(
     raw = model.run(preprocess(upright, name="slim", shape=SQUARE))
     (tmp_path / "uint8.tflite.output").write_bytes(raw.tobytes())
     (tmp_path / "features.tflite.features.output").write_bytes(np.array(FEATURES, np.float32).tobytes())
-    classpath = os.pathsep.join((str(kotlin_classes), str(kotlin_home / "lib" / "kotlin-stdlib.jar")))
-    done = run(
-        ["java", *SHORT_RUN, "-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-cp", classpath,
-         "edgemnv3.tests.MainKt", str(tmp_path)],
-        timeout_s=RUN_TIMEOUT_S,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    lines = run_kotlin(kotlin_home, kotlin_classes, tmp_path).splitlines()
     said = [line.removeprefix("gradle ") for line in lines if line.startswith("gradle ")]
     assert said == GRADLE_SAYS
     for level in (24, 27, 28, 35):

@@ -145,14 +145,14 @@ class PartTable(ImageTable):
     def __len__(self) -> int:
         return len(self._file)
 
-    def image(self, index: int) -> PartImage:
+    def at(self, place: int) -> PartImage:
         """An image."""
         return self._kind(
-            name=self.name(index),
-            label=self._labels[index],
-            label_name=self._label_names[index],
-            file=self._files[self._file[index]],
-            part=Part(*self._parts[3 * index : 3 * index + 3]),
+            name=self.name(place),
+            label=self._labels[place],
+            label_name=self._label_names[place],
+            file=self._files[self._file[place]],
+            part=Part(*self._parts[3 * place : 3 * place + 3]),
         )
 
 
