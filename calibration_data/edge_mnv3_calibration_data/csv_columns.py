@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple, Protocol
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3_calibration_data.packed import Coded, Texts
 
@@ -114,7 +115,7 @@ def read_table(lines: Iterable[str], *, what: str) -> Table:
         if len(cells) > len(columns) and any(cells[len(columns) :]):
             raise InputFileError(
                 f"{what}, line {number}",
-                f"{len(cells)} cells",
+                count(len(cells), "cell"),
                 f"{len(columns)}, one a column",
                 f"write a name with '{delimiter}' in it between double quotes",
             )

@@ -18,6 +18,7 @@ from edge_mnv3.commands.options import (
 from edge_mnv3.commands.showing import show, suggest
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD
+from edge_mnv3.core.counts import count
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.calibrate import CalibrateResult
@@ -79,7 +80,7 @@ def table(result: CalibrateResult) -> str:
     """Writes a result for people."""
     rows = [
         ("calibration", f"{result.path} ({result.pixels_size_bytes / 1e6:.2f} MB of pixels)"),
-        ("images", f"{len(result.calibration.images)} images, {result.calibration.kind}"),
+        ("images", f"{count(len(result.calibration.images), 'image')}, {result.calibration.kind}"),
         ("statistics", f"{result.statistics_path} ({result.statistics_size_bytes / 1e6:.2f} MB)"),
         ("observed", f"{result.channels:,} channels of {result.values} values"),
         ("this run", f"{result.observed} images run, {result.reused} done before"),

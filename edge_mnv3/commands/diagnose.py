@@ -257,9 +257,9 @@ def _state(result: DiagnoseResult) -> tuple[str, bool]:
         return f"Good: {share}", False
     if high < _MANY_ALIKE_PERCENT:
         return f"Not good: {100 - alike:.1f} % of the answers changed", True
-    told = f"{share}, and so few images do not tell whether that is good"
+    told = f"{share}. These images are too few to tell whether that is good"
     needed = wilson_images(alike, _MANY_ALIKE_PERCENT)
-    return f"{told}; of a share like this, {needed} would" if needed else told, False
+    return f"{told}: {needed:,} with the same share would be enough" if needed else told, False
 
 
 def closing(result: DiagnoseResult) -> str:
@@ -277,13 +277,13 @@ def closing(result: DiagnoseResult) -> str:
             f"{remedy.share_percent:.1f} % of the loss)."
         )
     largest = max((cost.share_percent for cost in result.costs), default=0.0)
-    rest = f"no tensor makes more than {largest:.1f} % of the loss, and no remedy is known for any of them"
+    rest = f"No tensor makes more than {largest:.1f} % of the loss, and no remedy is known for any of them"
     more = (
         "calibrate on more images like those of the app, or train on with them"
         if much_lost
         else "quantize --budget buys more accuracy for time"
     )
-    return f"{state}; {rest}: {more}."
+    return f"{state}. {rest}: {more}."
 
 
 def _db(decibels: float | None) -> str:

@@ -11,6 +11,7 @@ from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import DEFAULT_SCORE_TRANSFORMATION, SCORE_TRANSFORMATIONS, TASKS
+from edge_mnv3.core.counts import count
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.package import PackageResult
@@ -147,7 +148,7 @@ def table(result: PackageResult) -> str:
         values = sum(output.builtin.values for output in model.outputs)
         rows.append(("  built-in kernels", f"{differing} of {values} golden values differ from XNNPACK's"))
     rows += [("labels", f"{labels.count}, from {labels.source}") for labels in manifest.labels]
-    rows.append(("golden", f"{len(manifest.golden.files)} images, {manifest.golden.source}"))
+    rows.append(("golden", f"{count(len(manifest.golden.files), 'image')}, {manifest.golden.source}"))
     rows.append(("verify with", f"edge-mnv3 verify {result.path}"))
     width = max(len(key) for key, _ in rows) + 2
     return "\n".join(f"{key:<{width}}{value}" for key, value in rows)

@@ -32,6 +32,7 @@ from edge_mnv3.core.choices import (
     SYNTHETIC,
     TARGETS,
 )
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.input_range import InputRange
 from edge_mnv3.core.results.model_facts import RANGE_SOURCES, activation_words
 from edge_mnv3_quantization.recipes.config import DEFAULT_RECIPE, RECIPES
@@ -215,7 +216,7 @@ def table(result: QuantizeResult) -> str:
         ),
         ("int8", f"{result.int8_path} ({result.int8_size_bytes / 1e6:.2f} MB, {result.io} in and out)"),
         *_copies_row(result),
-        ("calibration", f"{len(result.calibration.images)} images, {result.calibration.kind}"),
+        ("calibration", f"{count(len(result.calibration.images), 'image')}, {result.calibration.kind}"),
         *_statistics_row(result),
         ("full integer", "yes" if checks.full_integer else "NO"),
         ("XNNPACK", xnnpack(checks.xnnpack)),

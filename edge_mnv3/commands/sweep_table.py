@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from edge_mnv3.core.choices import DEFAULT_TARGET
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.results.sweep import Spread, SweepPlan, SweepResult, SweepRow
 
 _WIDTH = 80
@@ -20,7 +21,7 @@ def plan_table(plan: SweepPlan) -> str:
     """Lists the points of a plan."""
     lines = [f"{'done' if point.done else 'to make':<9}{point.name}" for point in plan.points]
     done = sum(point.done for point in plan.points)
-    lines.append(f"{len(plan.points)} points in {plan.folder}, {done} of them done")
+    lines.append(f"{count(len(plan.points), 'point')} in {plan.folder}, {done} of them done")
     if plan.held_out is not None:
         samples = "" if plan.samples is None else f"{plan.samples} calibration images a point, "
         lines.append(f"{samples}{plan.held_out} held out from all")

@@ -23,6 +23,7 @@ from edge_mnv3.commands.showing import show, suggest
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import DEFAULT_KERNEL_CHOICE, KERNEL_CHOICES, TASKS
+from edge_mnv3.core.counts import count
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.model_facts import InputFacts
@@ -157,7 +158,7 @@ def table(result: ValidateResult, *, details: bool = False) -> str:
         lines += _output(result, output)
         if details:
             lines += validate_statistics.details(_statistics(result, output))
-    lines.append(f"{result.n} images ({result.preprocess})")
+    lines.append(f"{count(result.n, 'image')} ({result.preprocess})")
     if result.gate:
         lines.append(
             "gate passed" if result.gate.passed else f"GATE FAILED: {'; '.join(result.gate.problems)}"

@@ -63,11 +63,6 @@ def decibels(value: float | None) -> str:
     return NONE if value is None else f"{plain(value, 1)}{_SPACE}dB"
 
 
-def count(number: int, one: str, several: str = "") -> str:
-    """A number of things: `1 image`, `1,200 images`."""
-    return f"{number:,} {one if number == 1 else several or one + 's'}"
-
-
 def listed(names: Sequence[str]) -> str:
     """Names as a sentence has them: `a, b and c`."""
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

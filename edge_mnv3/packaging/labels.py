@@ -6,6 +6,7 @@ import unicodedata
 from importlib import resources
 from typing import NamedTuple
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.imagenet import BACKGROUND_OUTPUTS, IMAGENET_CLASSES
 from edge_mnv3.packaging.printable import is_printable
@@ -22,7 +23,7 @@ class Labels(NamedTuple):
 
     Attributes:
         names: Names in the order of the outputs, all different.
-        source: `imagenet`, or the name of the file or folder that was given.
+        source: `imagenet`, or the file or folder that was given.
         license: License of the list, where it is known.
     """
 
@@ -68,7 +69,7 @@ def default_labels(class_count: int, *, option: str = "--labels") -> Labels:
         raise InputFileError(
             "labels",
             "none",
-            f"names for the model's {class_count} classes",
+            f"names for the model's {class_count:,} classes",
             f"use {option} with a text file, one name a line, or with the folder of class folders",
         )
     return imagenet_labels()
@@ -79,7 +80,7 @@ def parse_labels(content: bytes, *, name: str, class_count: int | None) -> Label
 
     Args:
         content: The file's content.
-        name: The file's name.
+        name: The file, as the user named it.
         class_count: Outputs of the model; None to take any number of labels.
 
     Raises:
@@ -107,7 +108,7 @@ def check_labels(names: list[str], *, source: str, class_count: int | None) -> L
 
     Args:
         names: Names in the order of the outputs.
-        source: Name of the file or folder that they come from.
+        source: The file or folder that they come from, as the user named it.
         class_count: Outputs of the model; None to take any number of labels.
 
     Raises:
@@ -132,6 +133,8 @@ def check_labels(names: list[str], *, source: str, class_count: int | None) -> L
         seen[normalized] = number
     if class_count is not None and len(names) != class_count:
         raise InputFileError(
-            f"labels {source}", f"{len(names)} labels", f"{class_count}, as many as the model has classes"
+            f"labels {source}",
+            count(len(names), "label"),
+            f"{class_count:,}, as many as the model has classes",
         )
     return Labels(tuple(names), source, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.markdown import markdown_table
 from edge_mnv3.core.results.bench import HostBenchResult
 from edge_mnv3.core.results.bench_turns import runs_words
@@ -46,16 +47,14 @@ def model_card(manifest: BundleManifest) -> str:
 def _kind(manifest: BundleManifest) -> str:
     outputs = manifest.models[0].outputs
     if len(outputs) > 1:
-        return f"Image model of {len(outputs)} outputs."
+        return f"Image model of {count(len(outputs), 'output')}."
     task = "classes" if outputs[0].facts is None else outputs[0].facts.task
-    count = outputs[0].tensor.shape[-1]
+    size = outputs[0].tensor.shape[-1]
     if task in ("embedding", "map"):
         return "Image embedder." if task == "embedding" else "Image model that gives a map of features."
-    if count == 1:
+    if size == 1:
         return f"Image classifier, one score, of the class named in `{outputs[0].labels}`."
-    return (
-        f"Image classifier, {count} {'labels, which may hold together' if task == 'labels' else 'classes'}."
-    )
+    return f"Image classifier, {size} {'labels, which may hold together' if task == 'labels' else 'classes'}."
 
 
 def _labels(manifest: BundleManifest) -> str:

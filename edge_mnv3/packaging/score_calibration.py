@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import InputFileError
 
 SCORE_CALIBRATION_FILE = "score_calibration.txt"
@@ -21,7 +22,7 @@ def check_score_calibration(content: bytes, *, name: str, class_count: int) -> b
 
     Args:
         content: The file's content.
-        name: The file's name.
+        name: The file, as the user named it.
         class_count: Outputs of the model.
 
     Raises:
@@ -35,7 +36,7 @@ def check_score_calibration(content: bytes, *, name: str, class_count: int) -> b
             raise InputFileError(f"score calibration {name}, line {number}", repr(line), _EXPECTED)
     if len(lines) != class_count:
         raise InputFileError(
-            f"score calibration {name}", f"{len(lines)} lines", f"{class_count}, one for each class"
+            f"score calibration {name}", count(len(lines), "line"), f"{class_count:,}, one for each class"
         )
     # MediaPipe takes an end of line at the end of the file for one more, empty, line.
     return "\n".join(line.strip() for line in lines).encode()

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_mnv3.core.cache import cache_folder
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import AdbUnavailableError, EdgeMnv3Error, RuntimeUnavailableError
 from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import Reporter
@@ -140,7 +141,8 @@ def store_check() -> DoctorCheck:
     if told.warnings:
         cure = "nothing: what was lost is run again when it is needed"
         return DoctorCheck(name="store", status="warn", detail="; ".join(told.warnings), cure=cure)
-    detail = f"{len(result.evaluations)} evaluations, {result.size_bytes / 1e6:.1f} MB, in {result.folder}"
+    kept = count(len(result.evaluations), "evaluation")
+    detail = f"{kept}, {result.size_bytes / 1e6:.1f} MB, in {result.folder}"
     return DoctorCheck(name="store", status="ok", detail=detail)
 
 
@@ -161,7 +163,7 @@ def phone_checks(adb: Path | None) -> list[DoctorCheck]:
         return [
             DoctorCheck(name="adb", status="fail" if adb else "warn", detail=detail, cure=error.next_step)
         ]
-    checks = [DoctorCheck(name="adb", status="ok", detail=f"{found}; {len(devices)} phones")]
+    checks = [DoctorCheck(name="adb", status="ok", detail=f"{found}; {count(len(devices), 'phone')}")]
     for device in devices:
         cure = "" if device.state == "device" else _CURES.get(device.state, "connect it again")
         detail = f"{device.serial} {device.model}: {'ready' if not cure else device.state}"

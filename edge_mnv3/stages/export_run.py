@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.paths import why_unreadable
@@ -108,7 +109,7 @@ def run_figures(path: Path) -> tuple[RunFigure, ...]:
 
 
 def _accuracies(result: ValidateResult) -> list[RunFigure]:
-    images = f"{result.n} images"
+    images = count(result.n, "image")
     named = [(PurePath(file.path).name, file.top1_percent) for file in (result.float_, result.int8)]
     found = [
         RunFigure(f"{name}, {images}", "top1-percent", top1, "%", False)

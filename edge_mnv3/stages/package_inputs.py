@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from edge_mnv3.core.choices import SYNTHETIC
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import ArgumentError, CalibrationDataError, InputFileError
 from edge_mnv3.core.images import Pixels, SampleRequest, skipped_warnings, unread_warnings
 from edge_mnv3.core.input_range import LARGEST_PIXEL, LOWEST_STORED
@@ -202,7 +203,7 @@ def _labels_of(path: Path | None, output: FileOutput, *, alone: bool) -> Labels:
     if len(labels.names) not in (1, 2):
         raise InputFileError(
             f"labels {labels.source}",
-            f"{len(labels.names)} labels",
+            count(len(labels.names), "label"),
             "the name of the class that the one output is the score of, or of both classes",
         )
     return labels._replace(names=labels.names[-1:])
@@ -221,15 +222,15 @@ def read_labels(path: Path, class_count: int | None) -> Labels:
         images = open_images(path, need_labels=True)
         if not images.class_names:
             raise CalibrationDataError(images.description, "no class folders", "one subfolder a class")
-        count = len(images.class_names)
-        if count != class_count and images.remarks:
+        found = len(images.class_names)
+        if found != class_count and images.remarks:
             raise InputFileError(
-                f"labels {path.name}",
-                f"{count} class folders",
-                f"{class_count}, as many as the model has classes",
+                f"labels {path}",
+                count(found, "class folder"),
+                f"{class_count:,}, as many as the model has classes",
                 "; ".join(images.remarks),
             )
-        return check_labels(list(images.class_names), source=path.name, class_count=class_count)
+        return _named(check_labels(list(images.class_names), source=str(path), class_count=class_count), path)
     if path.suffix.lower() in _TABLE_SUFFIXES:
         # Its lines would pass for names, columns and all.
         raise InputFileError(
@@ -237,7 +238,12 @@ def read_labels(path: Path, class_count: int | None) -> Labels:
             f"a {path.suffix} file",
             "a text file, one name a line in the order of the outputs",
         )
-    return parse_labels(_read(path, "labels"), name=path.name, class_count=class_count)
+    return _named(parse_labels(_read(path, "labels"), name=str(path), class_count=class_count), path)
+
+
+def _named(labels: Labels, path: Path) -> Labels:
+    # A bundle says what the file is called, and not where it lay.
+    return labels._replace(source=path.name)
 
 
 def open_score_calibration(path: Path | None, file: ModelFile) -> bytes | None:
@@ -252,7 +258,7 @@ def open_score_calibration(path: Path | None, file: ModelFile) -> bytes | None:
     if len(file.outputs) != 1 or not file.labelled:
         raise ArgumentError("--score-calibration", _given(file), "one output of scores")
     class_count = file.labelled[0].count
-    return check_score_calibration(_read(path, "score calibration"), name=path.name, class_count=class_count)
+    return check_score_calibration(_read(path, "score calibration"), name=str(path), class_count=class_count)
 
 
 def open_thresholds(path: Path | None, file: ModelFile) -> dict[str, tuple[float, ...]]:
@@ -288,7 +294,7 @@ def open_thresholds(path: Path | None, file: ModelFile) -> dict[str, tuple[float
         numbers.append(number)
     if len(numbers) != outputs[0].count:
         raise InputFileError(
-            f"thresholds {path}", f"{len(numbers)} numbers", f"{outputs[0].count}, one for each label"
+            f"thresholds {path}", count(len(numbers), "number"), f"{outputs[0].count:,}, one for each label"
         )
     low, high = _ends(outputs[0])
     for line, number in enumerate(numbers, start=1):

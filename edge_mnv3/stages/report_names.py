@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_mnv3.core.choices import IMAGENET_WEIGHTS
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.hashing import sha256_names
 from edge_mnv3.core.imagenet import BACKGROUND_OUTPUTS, IMAGENET_CLASSES
@@ -90,11 +91,11 @@ def _stated(stated: AnyPath, result: ValidateResult, output: tuple[str, int] | N
             names = names[result.int8.class_offset :]
         if classes > 1 and len(names) != named:
             raise InputFileError(
-                f"labels {word}", f"{len(labels.names)} names", f"{named}, one for each class"
+                f"labels {word}", count(len(labels.names), "name"), f"{named:,}, one for each class"
             )
     elif len(names) not in (IMAGENET_CLASSES, BACKGROUND_OUTPUTS) and _most(result) >= len(names):
         raise InputFileError(
-            f"labels {word}", f"{len(names)} names", f"more than {_most(result)}, the largest label"
+            f"labels {word}", count(len(names), "name"), f"more than {_most(result)}, the largest label"
         )
     return ClassNames(
         names=names, source="ImageNet's, as stated" if word == "imagenet" else f"those of {word}"

@@ -32,6 +32,7 @@ class GateKind(NamedTuple):
 
 
 BASELINE = "baseline"
+QUOTABLE, WARNED = "bench_quotable", "warned:"  # it has no figures, but what it says
 SIZE = "max_int8_bytes"  # the one gate that any stage with the int8 file can measure
 GATES: Mapping[str, GateKind] = {
     "max_drop_points": GateKind(
@@ -105,11 +106,10 @@ def size_gate(stage: StageName, limits: Mapping[str, float | str], int8: Path) -
 
 def _quotable(code: int, warnings: Sequence[str]) -> RunGate:
     """Of phones it fails where a figure is not given; on this machine noise is told, and fails nothing."""
-    name = "bench_quotable"
     if code:
-        return _gate(name, "bench", 0.0, None, False, "a latency is not to be quoted")
+        return _gate(QUOTABLE, "bench", 0.0, None, False, "a latency is not to be quoted")
     unstable = [each for each in warnings if "unstable" in each]
-    return _gate(name, "bench", 0.0, 0.0, True, f"warned: {first_of(unstable)}" if unstable else "")
+    return _gate(QUOTABLE, "bench", 0.0, 0.0, True, f"{WARNED} {first_of(unstable)}" if unstable else "")
 
 
 def first_of(texts: Sequence[str]) -> str:

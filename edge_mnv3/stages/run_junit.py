@@ -10,9 +10,13 @@ from xml.etree import ElementTree
 from edge_mnv3.core.errors import OutputError
 from edge_mnv3.core.outputs import check_writable, write_text
 from edge_mnv3.core.results.run import RunGate, RunResult, RunStage
+from edge_mnv3.stages.run_gates import QUOTABLE, WARNED
 
 _SUITES = "edge-mnv3 run"
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+# What the name of a gate ends with, and the unit of its figures.
+_UNITS = {"_percent": " %", "_points": " points", "_bytes": " bytes", "_instructions": " instructions"}
 
 
 def check_junit(path: Path) -> None:
@@ -109,10 +113,17 @@ def _gate(gate: RunGate) -> ElementTree.Element:
 
 
 def gate_words(gate: RunGate) -> str:
-    """Says what was measured, and what the limit is."""
-    value = "no figure" if gate.value is None else f"{gate.value:.10g}"
+    """Says what was measured, and what the limit is, in their unit."""
+    if gate.name == QUOTABLE:  # it has no figure but 0
+        return gate.detail.removeprefix(f"{WARNED} ") or "every latency can be quoted"
+    value = "no figure" if gate.value is None else _figure(gate.name, gate.value)
     detail = f"; {gate.detail}" if gate.detail else ""
-    return f"{value}, limit {gate.limit:.10g}{detail}"
+    return f"{value}, limit {_figure(gate.name, gate.limit)}{detail}"
+
+
+def _figure(name: str, value: float) -> str:
+    unit = next((word for end, word in _UNITS.items() if name.endswith(end)), "")
+    return f"{value:,.10g}{unit}"
 
 
 def _case(suite: str, name: str, seconds: float) -> ElementTree.Element:

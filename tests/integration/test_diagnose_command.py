@@ -76,7 +76,7 @@ def test_table(folder: Path) -> None:
     assert sum(re.match(r"[ \d]\d ", line) is not None for line in lines) == 10
     on_a_terminal = fitted(result.stdout, 80).split("\n")
     assert all(len(line) <= 80 for line in on_a_terminal if "/" not in line)
-    share = re.search(r"no tensor makes more than ([0-9.]+) % of the loss", lines[-1])
+    share = re.search(r"No tensor makes more than ([0-9.]+) % of the loss", lines[-1])
     assert share is not None
     assert float(share[1]) <= 100
 
@@ -93,29 +93,29 @@ def test_the_last_sentence_says_whether_it_is_good(folder: Path) -> None:
             dataclasses.replace(result, **{"costs": plain, "agreement_percent": 95.0, "n": 200, **changed})
         )
 
-    assert said().startswith("Good: 95.0 % of the answers to 200 images are the same; no tensor")
+    assert said().startswith("Good: 95.0 % of the answers to 200 images are the same. No tensor")
     assert said(agreement_percent=100.0, n=35).startswith("Good: 100.0 % of the answers to 35 images")
     assert said(agreement_percent=60.0, n=100).startswith(
-        "Not good: 40.0 % of the answers changed; no tensor"
+        "Not good: 40.0 % of the answers changed. No tensor"
     )
     few = said(agreement_percent=75.0, n=4)  # one image of four
     assert few.startswith(
-        "75.0 % of the answers to 4 images are the same, and so few images do not tell whether that is "
-        "good; of a share like this, 16 would; no tensor"
+        "75.0 % of the answers to 4 images are the same. These images are too few to tell "
+        "whether that is good: 16 with the same share would be enough. No tensor"
     )
     assert said(agreement_percent=100.0, n=4).startswith(
-        "100.0 % of the answers to 4 images are the same, and so few images do not tell whether that is "
-        "good; of a share like this, 35 would; no tensor"
+        "100.0 % of the answers to 4 images are the same. These images are too few to tell "
+        "whether that is good: 35 with the same share would be enough. No tensor"
     )
     assert said(agreement_percent=90.0, n=10).startswith(
-        "90.0 % of the answers to 10 images are the same, and so few images do not tell whether that is "
-        "good; no tensor"
+        "90.0 % of the answers to 10 images are the same. These images are too few to tell "
+        "whether that is good. No tensor"
     )
     first = (
         f"What to do first: calibrate again ({plain[2].layer}, {plain[2].share_percent:.1f} % of the loss)."
     )
     assert said(costs=advised) == f"Good: 95.0 % of the answers to 200 images are the same. {first}"
-    assert said(agreement_percent=None, snr_db=12.0).startswith("12.0 dB signal to noise; no tensor")
+    assert said(agreement_percent=None, snr_db=12.0).startswith("12.0 dB signal to noise. No tensor")
     assert said(xnnpack_problem="ratio").startswith("Not for phones: ")
 
 

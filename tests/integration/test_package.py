@@ -341,8 +341,14 @@ def bad_inputs(inputs: Path, folder: Path) -> dict[str, tuple[list[object], str]
         "truncated": ([folder / "cut.tflite"], f"model {folder}/cut.tflite"),
         "empty": ([folder / "empty.tflite"], f"model {folder}/empty.tflite"),
         "no labels": ([good], "labels: got none, expected names for the model's 5 classes"),
-        "few labels": ([good, "--labels", folder / "few.txt"], "labels few.txt: got 2 labels, expected 5"),
-        "latin labels": ([good, "--labels", folder / "latin.txt"], "labels latin.txt, line 5: got byte 0xe9"),
+        "few labels": (
+            [good, "--labels", folder / "few.txt"],
+            f"labels {folder}/few.txt: got 2 labels, expected 5",
+        ),
+        "latin labels": (
+            [good, "--labels", folder / "latin.txt"],
+            f"labels {folder}/latin.txt, line 5: got byte 0xe9",
+        ),
         "missing labels": (
             [good, "--labels", folder / "no.txt"],
             f"labels {folder}/no.txt: got no such file",

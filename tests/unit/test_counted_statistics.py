@@ -159,7 +159,7 @@ def test_shards_of_two_divisions_that_are_the_whole_are_whole(whole: CountedStat
 
 def test_an_image_that_is_in_two_parts_is_refused() -> None:
     one = part([0, 1, 2], shards=(1,), of=3)
-    with pytest.raises(CalibrationDataError, match=r"got 1 images that are in photos.* and in photos"):
+    with pytest.raises(CalibrationDataError, match=r"got 1 image that is in photos.* and in photos"):
         merged([one, part([2, 3], data="e")])  # another source
     for others, twice in (
         ({}, "1/3 of it"),  # the same source again
@@ -259,7 +259,7 @@ def test_sources_are_not_told_by_merged_files_of_the_first_version(tmp_path: Pat
     assert digests_of(first) == digests_of(again)
     apart = merged([first, part([4], shards=(2,), of=2)])
     assert (apart.facts.images, apart.facts.data[0].shards) == (5, (1,))
-    with pytest.raises(CalibrationDataError, match="got 1 images that are in photos"):
+    with pytest.raises(CalibrationDataError, match="got 1 image that is in photos"):
         merged([first, part([1], shards=(2,), of=2)])
 
 
@@ -321,7 +321,7 @@ def test_damage_anywhere_is_found(whole: CountedStatistics, tmp_path: Path) -> N
     assert len(harmless) < len(content) / 97 / 2
     for cut in (b"", content[: len(content) // 2]):
         path.write_bytes(cut)
-        with pytest.raises(InputFileError, match=r"got a damaged file, .*; delete a\.npz and collect"):
+        with pytest.raises(InputFileError, match=r"got a damaged file, .*; delete it and collect"):
             load_counted(path)
 
 

@@ -219,9 +219,7 @@ def test_what_ends_workers_again_is_named_and_the_rest_is_done(shards: list[Shar
     client.becomes = lambda number, allowed: KilledWorker() if number == 1 else answer("a")
     with Run(client, shards) as run:
         assert run.all() == [0, 1, 2, 3]  # the first one alone, after the others
-        assert run.reporter.warnings == [
-            "Dask workers were killed or crashed: 1 images are done again, alone"
-        ]
+        assert run.reporter.warnings == ["Dask workers were killed or crashed: 1 image is done again, alone"]
     client = Client(["a"])
     client.becomes = lambda number, allowed: KilledWorker() if number in (1, 5) else answer("a")
     with Run(client, shards) as run, pytest.raises(WorkerLostError, match="several Dask workers"):

@@ -54,7 +54,18 @@ def test_companions_are_no_classes(tmp_path: Path) -> None:
     source = open_images(tmp_path, need_labels=True)
     assert names_of(source) == [("cat/1.png", 0), ("dog/1.png", 1)]
     assert (unread(source), source.remarks) == ([], ())
-    assert read_labels(tmp_path, 2).names == ("cat", "dog")
+    labels = read_labels(tmp_path, 2)
+    assert labels.names == ("cat", "dog")
+    assert labels.source == tmp_path.name  # a bundle does not say where it lay
+    with pytest.raises(InputFileError) as caught:
+        read_labels(tmp_path, 3)
+    assert f"labels {tmp_path}: got 2 labels" in str(caught.value)
+    listed = tmp_path / "labels.txt"
+    listed.write_text("cat\n", encoding="utf-8")
+    assert read_labels(listed, 1).source == "labels.txt"
+    with pytest.raises(InputFileError) as caught:
+        read_labels(listed, 2)
+    assert f"labels {listed}: got 1 label," in str(caught.value)
 
 
 def test_other_hidden_things_are_told(tmp_path: Path) -> None:
@@ -85,10 +96,12 @@ def test_an_empty_class_keeps_its_number(tmp_path: Path) -> None:
         for name, number in (("bee", 1), ("cat", 2))
     )
     assert read_labels(tmp_path, 4).names == source.class_names
-    with pytest.raises(
-        InputFileError, match=r"got 4 class folders, expected 2, .*; the class folder bee holds no image"
-    ):
+    with pytest.raises(InputFileError) as caught:
         read_labels(tmp_path, 2)
+    assert str(caught.value).startswith(
+        f"labels {tmp_path}: got 4 class folders, expected 2, as many as the model has classes; the class "
+        "folder bee holds no image"
+    )
 
 
 def test_one_class_with_images_beside_an_empty_one(tmp_path: Path) -> None:

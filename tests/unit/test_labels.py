@@ -153,5 +153,5 @@ def test_refused_score_calibration(line: str) -> None:
 
 
 def test_score_calibration_of_another_class_count() -> None:
-    with pytest.raises(InputFileError, match="score calibration c: got 1 lines, expected 2, one for each"):
+    with pytest.raises(InputFileError, match="score calibration c: got 1 line, expected 2, one for each"):
         check_score_calibration(b"1,1,1\n", name="c", class_count=2)

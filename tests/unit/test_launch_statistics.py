@@ -142,7 +142,8 @@ def test_few_launches_are_no_figure(launches: int) -> None:
     records = [launch(launch_timings(1000.0)) for _ in range(launches)]
     result = summarize(CONDITIONS, records, min_launches=launches)
     assert (result.median_us, result.stable) == (None, False)
-    assert result.problems == (f"{launches} launches count, 5 are demanded",)
+    counted = "1 launch counts" if launches == 1 else f"{launches} launches count"
+    assert result.problems == (f"{counted}, 5 are demanded",)
 
 
 def test_fifteen_launches_with_one_slow_one_are_a_figure() -> None:
@@ -160,7 +161,7 @@ def test_what_is_accepted_is_said_for_ever() -> None:
     assert (result.median_us, result.stable, result.accepted) == (1000.0, True, (text,))
     assert result.warnings == (f"accepted: {text}",)
     one = summarize(CONDITIONS, wide[:1], min_launches=1, acceptance=acceptance)
-    assert (one.median_us, one.accepted) == (900.0, ("1 launches count, 5 are needed to quote a figure",))
+    assert (one.median_us, one.accepted) == (900.0, ("1 launch counts, 5 are needed to quote a figure",))
     # Nothing is accepted that keeps the rules, and nothing where there is too little.
     narrow = [launch(launch_timings(us)) for us in steady(1000.0)]
     assert summarize(CONDITIONS, narrow, acceptance=acceptance).accepted == ()

@@ -10,7 +10,7 @@ import pytest
 from edge_mnv3.core.errors import OutputError
 from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.run import RunGate, RunOutput, RunResult, RunStage
-from edge_mnv3.stages.run_junit import check_junit, junit, write_junit, write_junit_error
+from edge_mnv3.stages.run_junit import check_junit, gate_words, junit, write_junit, write_junit_error
 
 RUN = RunResult(
     folder="out",
@@ -72,7 +72,10 @@ def test_every_stage_and_gate_is_a_case() -> None:
     assert error.get("message") == error.text == 'no <file> "a\ufffdb" & more'
     (skipped,) = root.iter("skipped")
     assert skipped.get("message") == "cost failed"
-    assert [each.get("message") for each in root.iter("failure")] == ["2.5, limit 1; x", "no figure, limit 1"]
+    assert [each.get("message") for each in root.iter("failure")] == [
+        "2.5 points, limit 1 points; x",
+        "no figure, limit 1 %",
+    ]
     assert [each.text for each in root.iter("system-out")] == [
         *("warning: odd", "nothing has changed", "0, limit 0")
     ]
@@ -110,3 +113,20 @@ def test_a_run_that_cannot_begin_is_an_error(tmp_path: Path) -> None:
 
 def test_round_trip() -> None:
     assert from_json(RunResult, to_json(RUN)) == RUN
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "detail", "words"),
+    [
+        ("max_int8_bytes", 614584.0, "", "614,584 bytes, limit 500,000 bytes"),
+        ("min_agreement_percent", 95.25, "", "95.25 %, limit 500,000 %"),
+        ("max_instructions_percent", -0.5, "x", "-0.5 %, limit 500,000 %; x"),
+        ("max_instructions", 16600000.0, "", "16,600,000 instructions, limit 500,000 instructions"),
+        ("bench_quotable", 0.0, "", "every latency can be quoted"),
+        ("bench_quotable", 0.0, "warned: a: unstable", "a: unstable"),
+        ("bench_quotable", None, "a latency is not to be quoted", "a latency is not to be quoted"),
+    ],
+)
+def test_figures_of_gates_have_their_unit(name: str, value: float | None, detail: str, words: str) -> None:
+    gate = RunGate(name=name, stage="bench", limit=500000.0, value=value, passed=True, detail=detail)
+    assert gate_words(gate) == words

@@ -204,7 +204,7 @@ def test_files_of_another_format_or_damaged_are_refused(
     for damaged in (b"", content[: len(content) // 2], content[:-2000] + b"\xff" * 1000 + content[-1000:]):
         path.write_bytes(damaged)
         with pytest.raises(
-            InputFileError, match=r"a\.npz: got a damaged file, .*; delete a\.npz and run edge-mnv3 calibrate"
+            InputFileError, match=r"a\.npz: got a damaged file, .*; delete it and run edge-mnv3 calibrate"
         ):
             load_statistics(path)
     np.savez(path, format=1, network_sha256="f")
@@ -212,7 +212,7 @@ def test_files_of_another_format_or_damaged_are_refused(
         load_statistics(path)
     monkeypatch.setattr("edge_mnv3_quantization.calibration.statistics.FORMAT", 1)
     path.write_bytes(content)
-    with pytest.raises(InputFileError, match=r"got format 2, expected format 1 to 1; delete a\.npz"):
+    with pytest.raises(InputFileError, match=r"got format 2, expected format 1 to 1; delete it"):
         load_statistics(path)
     with pytest.raises(InputFileError, match=r"b\.npz: got no such file"):
         load_statistics(tmp_path / "b.npz")

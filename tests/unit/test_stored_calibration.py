@@ -118,9 +118,7 @@ def test_joined_manifest_gives_the_joined_pixels(tmp_path: Path) -> None:
 def test_what_cannot_be_joined_is_refused(tmp_path: Path) -> None:
     first = stored(photos(tmp_path / "first", range(3)))
     second = photos(tmp_path / "second", range(2, 4))
-    with pytest.raises(
-        CalibrationDataError, match=r"got 1 images that are in both, expected different images"
-    ):
+    with pytest.raises(CalibrationDataError, match=r"got 1 image that is in both, expected different images"):
         join(first, stored(second))
     with pytest.raises(
         CalibrationDataError,

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.results.bench import DeviceBenchConditions, LaunchRecord
 from edge_mnv3.core.results.delegation import UNKNOWN_DELEGATE, Delegated
 from edge_mnv3.core.results.device import EMULATED_DEVICE
@@ -125,7 +126,8 @@ def _minutes(windows: Sequence[SustainedWindow]) -> tuple[tuple[float, ...], tup
 def _too_few(minute: str, figures: Sequence[float]) -> list[str]:
     if len(figures) >= MIN_LAUNCHES_TO_QUOTE:
         return []
-    return [f"{len(figures)} launches count in the {minute} minute, {MIN_LAUNCHES_TO_QUOTE} are needed"]
+    counted = count(len(figures), "launch counts", "launches count")
+    return [f"{counted} in the {minute} minute, {MIN_LAUNCHES_TO_QUOTE} are needed"]
 
 
 def _compared(

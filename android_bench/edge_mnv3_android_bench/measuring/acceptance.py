@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import ArgumentError
 from edge_mnv3.core.requests import Request
 
@@ -56,7 +57,8 @@ class Acceptance(Request):
     def why_wide(self, figures_us: Sequence[float]) -> str | None:
         """Says why figures of launches are no result to quote; None where they are."""
         if len(figures_us) < MIN_LAUNCHES_TO_QUOTE:
-            return f"{len(figures_us)} launches count, {MIN_LAUNCHES_TO_QUOTE} are needed to quote a figure"
+            counted = count(len(figures_us), "launch counts", "launches count")
+            return f"{counted}, {MIN_LAUNCHES_TO_QUOTE} are needed to quote a figure"
         width = half_width_percent(figures_us)
         if width is None or width <= self.width_percent:
             return None

@@ -6,6 +6,7 @@ import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.results.bench import (
     DeviceBenchConditions,
     DeviceBenchResult,
@@ -207,7 +208,8 @@ def summarize(
     if elsewhere and not timings:
         problems.append(elsewhere)
     elif len(timings) < needed:
-        problems.append(f"{len(timings)} launches count, {needed} are demanded{_first_problem(launches)}")
+        counted = count(len(timings), "launch counts", "launches count")
+        problems.append(f"{counted}, {needed} are demanded{_first_problem(launches)}")
     elif wide is not None and acceptance.variation:
         accepted.append(wide)
     elif wide is not None:

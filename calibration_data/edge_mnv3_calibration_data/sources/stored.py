@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.hashing import sha256_images
 from edge_mnv3.core.images import ImageSample, ImageSource, Pixels, SampleRequest
@@ -199,7 +200,9 @@ def join(one: StoredCalibration, other: StoredCalibration) -> StoredCalibration:
     common = len(set(sha256_images(one.pixels)) & set(sha256_images(other.pixels)))
     if common:
         raise CalibrationDataError(
-            "calibrations to merge", f"{common} images that are in both", "different images"
+            "calibrations to merge",
+            f"{count(common, 'image that is', 'images that are')} in both",
+            "different images",
         )
     return _described(
         np.concatenate([one.pixels, other.pixels]),

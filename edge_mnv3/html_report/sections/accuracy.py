@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.validate_statistics import ConfidenceComparison, OutputStatistics, PairedTest
 from edge_mnv3.html_report.blocks import (
@@ -28,7 +29,6 @@ from edge_mnv3.html_report.sections.verdict import validate_command
 from edge_mnv3.html_report.words import (
     NONE,
     axis,
-    count,
     percent,
     plain,
     share,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.html_report.blocks import (
     Block,
     Facts,
@@ -16,7 +17,7 @@ from edge_mnv3.html_report.blocks import (
 )
 from edge_mnv3.html_report.gathered import Gathered
 from edge_mnv3.html_report.pictures import Pictures
-from edge_mnv3.html_report.words import NONE, count
+from edge_mnv3.html_report.words import NONE
 
 KEY, TITLE = "calibration", "Calibration images"
 

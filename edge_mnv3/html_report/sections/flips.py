@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.validate_statistics import Flip
 from edge_mnv3.html_report.blocks import Block, Gallery, Notice, Picture, Section, Text, Tone, absent
@@ -11,7 +12,7 @@ from edge_mnv3.html_report.gathered import Gathered
 from edge_mnv3.html_report.names import ClassNames
 from edge_mnv3.html_report.pictures import Pictures
 from edge_mnv3.html_report.sections.verdict import validate_command
-from edge_mnv3.html_report.words import count, percent, plain
+from edge_mnv3.html_report.words import percent, plain
 
 KEY, TITLE = "changed-answers", "Changed answers"
 _TONES: dict[str | None, Tone] = {"lost": "bad", "won": "good", "neither": "plain", None: "plain"}

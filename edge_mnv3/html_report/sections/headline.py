@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.html_report.blocks import Block, Facts, Notice, Section, Tile, Tiles
 from edge_mnv3.html_report.gathered import Gathered
@@ -10,7 +11,6 @@ from edge_mnv3.html_report.sections.scores import Score, scores_of, statistics_o
 from edge_mnv3.html_report.sections.verdict import verdict
 from edge_mnv3.html_report.words import (
     between,
-    count,
     megabytes,
     milliseconds,
     percent,

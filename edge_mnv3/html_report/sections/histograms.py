@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.results.diagnose import DiagnoseResult, LayerNoise, ValueHistogram
 from edge_mnv3.html_report.blocks import Block, Histogram, Histograms, Table, Text, columns, number, row
-from edge_mnv3.html_report.words import MINUS, count, percent, share, short
+from edge_mnv3.html_report.words import MINUS, percent, share, short
 
 _SHOWN = 9  # how many are shown at once: rows of three, or of one on a phone
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.results.diagnose import DiagnoseResult, LayerNoise, RecipeFindings, TensorCost
 from edge_mnv3.html_report.blocks import (
     Bar,
@@ -25,7 +26,7 @@ from edge_mnv3.html_report.blocks import (
 )
 from edge_mnv3.html_report.gathered import Gathered
 from edge_mnv3.html_report.sections.verdict import diagnose_command
-from edge_mnv3.html_report.words import axis, count, decibels, percent, plain, share, short
+from edge_mnv3.html_report.words import axis, decibels, percent, plain, share, short
 
 KEY, TITLE = "error-along-the-graph", "Error along the graph"
 

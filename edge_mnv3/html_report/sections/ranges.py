@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.results.recipe import RecipeReport, TensorRange
 from edge_mnv3.html_report.blocks import (
     Bar,
@@ -21,7 +22,7 @@ from edge_mnv3.html_report.blocks import (
 from edge_mnv3.html_report.gathered import Gathered
 from edge_mnv3.html_report.sections.histograms import histograms
 from edge_mnv3.html_report.sections.verdict import diagnose_command
-from edge_mnv3.html_report.words import NONE, count, percent, plain, share, short
+from edge_mnv3.html_report.words import NONE, percent, plain, share, short
 
 KEY, TITLE = "ranges", "Ranges and recipe"
 _FORMS = {

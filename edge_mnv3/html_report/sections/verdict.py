@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.results.diagnose import DiagnoseResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.html_report.blocks import Notice
 from edge_mnv3.html_report.gathered import Gathered
 from edge_mnv3.html_report.sections.gates import failed_gates, failure
 from edge_mnv3.html_report.sections.scores import Score, scores_of, statistics_of
-from edge_mnv3.html_report.words import count, plain, signed, signed_between
+from edge_mnv3.html_report.words import plain, signed, signed_between
 
 # A loss is called small where the 95 % interval leaves at most this many percentage points of it.
 SMALL_LOSS_POINTS = 1.0

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.results.calibration_statistics import StatisticsFacts
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics, channel_statistics
@@ -144,7 +145,8 @@ def _refuse_common(one: CountedStatistics, other: CountedStatistics) -> None:
         if common:
             raise CalibrationDataError(
                 "statistics to merge",
-                f"{common} images that are in {_words(one.facts, mine)} and in {_words(other.facts, theirs)}",
+                f"{count(common, 'image that is', 'images that are')} in {_words(one.facts, mine)} "
+                f"and in {_words(other.facts, theirs)}",
                 "each image once",
                 _ONCE,
             )

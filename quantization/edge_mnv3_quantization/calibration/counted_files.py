@@ -112,7 +112,7 @@ def load_unfinished(path: Path) -> Unfinished:
         )
     if not {_IMAGES, _LEFT_OUT} <= members.keys():
         raise InputFileError(
-            f"statistics {path}", "those of an earlier version", "those of this one", f"delete {path.name}"
+            f"statistics {path}", "those of an earlier version", "those of this one", "delete it"
         )
     bits = np.unpackbits(np.asarray(_array(members[_DONE])))
     left_out = json.loads(_array(members[_LEFT_OUT]).tobytes())
@@ -189,7 +189,7 @@ def _damaged(path: Path) -> InputFileError:
         f"statistics {path}",
         "a damaged file",
         "a file of edge-mnv3 statistics collect",
-        f"delete {path.name} and collect it again",
+        "delete it and collect it again",
     )
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import CalibrationDataError, InputFileError
 from edge_mnv3.core.hashing import sha256_images
 from edge_mnv3.core.input_range import PIXELS, InputRange
@@ -49,6 +50,7 @@ FORMAT = 2
 CHECKPOINT_S = 5.0
 FILE_PREFIX = "statistics-"
 
+_DELETE_IT = "delete it and run edge-mnv3 calibrate again"
 _COMPRESSION = 1  # of 9: six times faster than the usual 6, for a file that is a sixth larger
 _TOTALS = tuple(field.name for field in dataclasses.fields(ChannelTotals))
 
@@ -228,7 +230,9 @@ def merge(one: Statistics, other: Statistics) -> Statistics:
     common = len(set(one.images) & set(other.images))
     if common:
         raise CalibrationDataError(
-            "statistics to merge", f"{common} images that are in both", "different images"
+            "statistics to merge",
+            f"{count(common, 'image that is', 'images that are')} in both",
+            "different images",
         )
     totals = one.totals.copy()
     totals.merge(other.totals)
@@ -265,19 +269,15 @@ def load_statistics(path: Path) -> Statistics:
             version = int(archive["format"])
             if not 1 <= version <= FORMAT:
                 raise InputFileError(
-                    f"statistics {path}", f"format {version}", f"format 1 to {FORMAT}", _delete_it(path)
+                    f"statistics {path}", f"format {version}", f"format 1 to {FORMAT}", _DELETE_IT
                 )
             return _parse(archive)
     except FileNotFoundError as error:
         raise InputFileError(f"statistics {path}", no_file(path)) from error
     except DAMAGED_ZIP as error:
         raise InputFileError(
-            f"statistics {path}", "a damaged file", "a file of edge-mnv3 calibrate", _delete_it(path)
+            f"statistics {path}", "a damaged file", "a file of edge-mnv3 calibrate", _DELETE_IT
         ) from error
-
-
-def _delete_it(path: Path) -> str:
-    return f"delete {path.name} and run edge-mnv3 calibrate again"
 
 
 def _parse(arrays: Mapping[str, npt.NDArray[Any]]) -> Statistics:

@@ -23,6 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import EdgeMnv3Error
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3_quantization.evaluation.dask_part import Part, not_shared
@@ -243,8 +244,8 @@ class Parts:
                 "an evaluation that ends",
                 "take these images out, or look whether the workers' memory runs short",
             ) from error
-        count = sum(len(shard.indices) for shard in part.shards)
-        self._reporter.warn(f"Dask workers were killed or crashed: {count} images are done again, alone")
+        again = count(sum(len(shard.indices) for shard in part.shards), "image is", "images are")
+        self._reporter.warn(f"Dask workers were killed or crashed: {again} done again, alone")
         self._alone.extend(part.each_alone())
 
     def _unopened(self, part: Part, worker: str, unopened: Unopened) -> None:

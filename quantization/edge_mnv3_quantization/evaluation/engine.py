@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, Thr
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeAlias, TypeVar
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import EdgeMnv3Error
 from edge_mnv3.core.parallel import available_cores
 from edge_mnv3.core.reporting import Reporter
@@ -118,8 +119,8 @@ def _tell(broken: list[Shard], lost: Counter[int], reporter: Reporter) -> None:
             "an evaluation that ends",
             "take these images out, or look whether memory runs short and use fewer --workers",
         )
-    count = sum(len(shard.indices) for shard in broken)
-    reporter.warn(f"a worker process was killed or crashed: {count} images are evaluated again")
+    again = count(sum(len(shard.indices) for shard in broken), "image is", "images are")
+    reporter.warn(f"a worker process was killed or crashed: {again} evaluated again")
 
 
 def _chain(again: deque[Shard], waiting: Iterator[Shard]) -> Iterator[Shard]:

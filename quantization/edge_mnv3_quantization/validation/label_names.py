@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import CalibrationDataError
 from edge_mnv3.core.folded_names import folded, written
 from edge_mnv3.core.images import ImageSource
@@ -252,7 +253,7 @@ def _check_count(names: OutputNames, classes: int, task: Task) -> None:
     if len(names.names) != classes:
         raise CalibrationDataError(
             f"labels {names.source}",
-            f"{len(names.names)} labels",
+            count(len(names.names), "label"),
             "the name of the class that the one output is the score of, or of both classes"
             if task == "binary"
             else f"{classes}, as many as the models have classes",
