@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -60,6 +61,7 @@ class Commands:
         interrupt: A stage during which Ctrl-C is pressed.
         drop_points: What validate measures.
         int8: What quantize writes.
+        made: What the result of quantize has other than usual.
         warnings: What stages warn of.
         during: What happens to the user's files while a stage runs.
     """
@@ -71,6 +73,7 @@ class Commands:
         self.interrupt: StageName | None = None
         self.drop_points = 0.25
         self.int8 = b"int8"
+        self.made: dict[str, Any] = {}
         self.warnings: dict[StageName, tuple[str, ...]] = {}
         self.during: dict[StageName, Callable[[], object]] = {}
 
@@ -98,6 +101,7 @@ class Commands:
         (folder / "m_float.tflite").write_bytes(b"float")
         (folder / "m_int8.tflite").write_bytes(self.int8)
         result = quantized(float_path=str(folder / "m_float.tflite"), int8_path=str(folder / "m_int8.tflite"))
+        result = dataclasses.replace(result, **self.made)
         (folder / "quantize.json").write_text(to_json(result))
         return to_json(result)
 

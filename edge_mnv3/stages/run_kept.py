@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +13,8 @@ from edge_mnv3.core.cache import cache_key
 from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError
 from edge_mnv3.core.hashing import sha256_file, sha256_folder
 from edge_mnv3.core.paths import why_unreadable
+from edge_mnv3.core.result_files import QUANTIZE_FILE, read_quantize_result
+from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.run import RunOutput, StageName
 from edge_mnv3.stages.done_file import read_done, write_done
 from edge_mnv3.stages.run_plan import Location, StagePlan
@@ -127,10 +131,26 @@ def stage_key(
             "settings": plan.resolved(),
             "gates": dict(plan.gated),
             "locations": dict(hashes),
-            "used": {path.name: path_sha256(path) for path in used},
+            "used": {path.name: _used_sha256(plan.name, path) for path in used},
             "surroundings": dict(surroundings),
         },
     )
+
+
+def _used_sha256(stage: StageName, path: Path) -> str:
+    """The hash of what a stage reads of a file that an earlier one wrote.
+
+    Of `quantize.json`, validate and diagnose do not read how long quantize took, which differs each time.
+    """
+    if path.name == QUANTIZE_FILE and stage in ("validate", "diagnose"):
+        try:
+            made = read_quantize_result(path)
+        except InputFileError:  # which the stage says
+            return path_sha256(path)
+        report = made.recipe_report and replace(made.recipe_report, phases_s={})
+        read = replace(made, recipe_report=report, timings_s={}, float_from_cache=False)
+        return hashlib.sha256(to_json(read).encode()).hexdigest()
+    return path_sha256(path)
 
 
 class Notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ from PIL import Image
 from edge_mnv3.commands.run_config import read_config
 from edge_mnv3.core.errors import InputFileError, OutputError
 from edge_mnv3.core.owned_folders import owned_folder
+from edge_mnv3.core.result_files import read_quantize_result
 from edge_mnv3.core.results.json_format import from_json
 from edge_mnv3.core.results.run import RunResult
 from edge_mnv3.stages import run as stage
@@ -23,6 +25,7 @@ from edge_mnv3.stages.report import report as report_stage
 from edge_mnv3.stages.run_config_file import not_yet_run
 from edge_mnv3.stages.run_plan import RUN_MARK
 from recording_reporter import RecordingReporter
+from report_runs import FORMATS
 from run_doubles import ALL, EVERY, OUT, Commands, run, statuses
 
 pytestmark = pytest.mark.usefixtures("run_folder")
@@ -130,6 +133,23 @@ def test_what_depends_on_a_change_is_made_anew(commands: Commands) -> None:
     assert commands.names == ["diagnose"]
     run(commands, ALL.replace('"val.csv"', '"val.csv"\nworkers = 1'))
     assert commands.names == ["validate", "diagnose"]
+
+
+def test_how_long_quantize_took_changes_the_page_and_the_bundle_only(commands: Commands) -> None:
+    report = read_quantize_result(FORMATS / "quantize-v7.json").recipe_report
+    assert report is not None
+    commands.made = {"recipe_report": report}
+    run(commands)
+    assert commands.names == EVERY
+    slower = dataclasses.replace(report, phases_s={"measure": 40.0})
+    commands.made = {"timings_s": {"quantize": 60.0}, "float_from_cache": True, "recipe_report": slower}
+    changed_image()
+    run(commands)
+    assert commands.names == ["quantize", "package", "report"]
+    commands.made["name"] = "another"
+    more_images()
+    run(commands)
+    assert commands.names == ["quantize", "validate", "diagnose", "package", "report"]
 
 
 def test_other_versions_and_another_machine(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
