@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from importlib import resources
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from edge_mnv3.core.versions import __version__
@@ -40,6 +41,9 @@ def render(title: str, sections: Sequence[Section]) -> str:
     return page
 
 
+# Of a longer table paper has this many, as style.css says: those of all tensors would fill thirty pages.
+PRINTED_ROWS = 25
+_OPTION = re.compile(r"(?<!\S)(--?[a-z][a-z0-9-]*)")
 # Bytes of names that are no UTF-8, control characters, and those that turn the direction of a text about.
 _HIDDEN = re.compile(r"[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
@@ -65,15 +69,25 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         finalize=_visible,
     )
-    environment.filters["breakable"] = _breakable
+    environment.filters |= {"breakable": _breakable, "prose": _prose}
+    environment.globals["printed_rows"] = PRINTED_ROWS
     return environment
 
 
 def _breakable(text: str) -> str:
-    """Escapes a text and lets a narrow column break names at their underscores."""
+    """Escapes a text, lets a narrow column break names at their underscores, and keeps options whole."""
+    return _prose(text, breaks=True)
+
+
+def _prose(text: str, *, breaks: bool = False) -> str:
+    """Escapes a text, and keeps options whole: browsers break words behind a hyphen."""
     from markupsafe import Markup, escape
 
-    return Markup("_<wbr>").join(escape(part) for part in str(_visible(text)).split("_"))
+    words = _OPTION.split(str(_visible(text)))
+    underscore = Markup("_<wbr>") if breaks else Markup("_")
+    between = [underscore.join(map(escape, word.split("_"))) for word in words[::2]]
+    options = [Markup('<span class="option">{}</span>').format(word) for word in words[1::2]]
+    return Markup("").join(part for pair in zip_longest(between, options, fillvalue="") for part in pair)
 
 
 def _resource(name: str) -> str:

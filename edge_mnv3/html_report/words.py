@@ -53,6 +53,11 @@ def megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.2f}{_SPACE}MB"
 
 
+def points(value: float) -> str:
+    """Percentage points."""
+    return f"{plain(value, 2)} {'point' if abs(value) == 1 else 'points'}"
+
+
 def milliseconds(time_us: float | None) -> str:
     """A time in milliseconds."""
     return NONE if time_us is None else f"{plain(time_us / 1000, 3)}{_SPACE}ms"

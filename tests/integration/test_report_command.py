@@ -18,11 +18,13 @@ from PIL import Image
 from edge_mnv3.cli import main
 from edge_mnv3.core.errors import ArgumentError, InputFileError
 from edge_mnv3.core.image_marks import images_sha256
+from edge_mnv3.core.result_files import read_quantize_result
 from edge_mnv3.core.results.images import ImageRecord
 from edge_mnv3.core.results.json_format import to_json
 from edge_mnv3.core.results.model_facts import InputFacts, OutputFacts, Task
 from edge_mnv3.core.results.validate import ImageAnswers, OutputComparison, ValidateResult
 from edge_mnv3.html_report.gathered import gather
+from edge_mnv3.html_report.page import PRINTED_ROWS
 from edge_mnv3.stages.report_names import class_names
 from edge_mnv3.stages.validated_images import named_hashes
 from edge_mnv3_calibration_data.source_kinds import open_images
@@ -230,7 +232,7 @@ def test_names_are_of_one_output(tmp_path: Path) -> None:
     binary = class_names(gather([found(quantized()), found(outputs_of("binary"))]), labels)
     assert (binary.of(0), binary.of(1)) == ("not drinkable (0)", "drinkable (1)")
     two = gather([found(quantized()), found(outputs_of("classes"))])
-    with pytest.raises(InputFileError, match="1 names, expected 3"):
+    with pytest.raises(InputFileError, match="1 name, expected 3"):
         class_names(two, labels)
 
 
@@ -240,7 +242,7 @@ def test_names_of_classes(tmp_path: Path) -> None:
     assert class_names(run, "imagenet").of(0) == "tench (0)"
     few = tmp_path / "few.txt"
     few.write_text("one\n")
-    with pytest.raises(InputFileError, match="1 names, expected more than"):
+    with pytest.raises(InputFileError, match="1 name, expected more than"):
         class_names(run, few)
     with pytest.raises(ArgumentError, match="a result of validate"):
         class_names(gather([found(quantized())]), few)
@@ -301,6 +303,22 @@ def test_in_a_browser(folder: Path, tmp_path: Path, chrome: Browser) -> None:
         inks.append(chrome.value("getComputedStyle(document.body).color"))
     assert inks[0] != inks[1]
     assert chrome.pdf().startswith(b"%PDF")
+
+
+def test_paper_has_the_first_rows_of_long_tables(folder: Path, chrome: Browser) -> None:
+    report = read_quantize_result(FORMATS / "quantize-v7.json").recipe_report
+    assert report is not None
+    long = dataclasses.replace(report, ranges=report.ranges[:1] * (PRINTED_ROWS + 5))
+    (folder / "quantize-v3.json").write_text(to_json(quantized(recipe_report=long)))
+    assert run_report(folder).exit_code == 0
+    chrome.show(folder / "report.html", Screen(1280))
+    row = "[...document.querySelector('table.long').tBodies[0].rows]"
+    shown = f"{row}.filter((each) => getComputedStyle(each).display !== 'none').length"
+    told = "getComputedStyle(document.querySelector('.printed')).display"
+    assert (chrome.value(shown), chrome.value(told)) == (PRINTED_ROWS + 5, "none")
+    chrome.call("Emulation.setEmulatedMedia", media="print")
+    assert (chrome.value(shown), chrome.value(told)) == (PRINTED_ROWS, "block")
+    chrome.call("Emulation.setEmulatedMedia", media="")
 
 
 def test_tables_sort_and_stand_in_order_without_scripts(folder: Path, chrome: Browser) -> None:

@@ -147,7 +147,7 @@ def test_background_class(tmp_path: Path) -> None:
     assert result.figures is not None
     assert result.figures.int8_top5_percent > 90
     assert result.warnings == (
-        "the images are of 55 of the model's 1000 classes",
+        "the images show 55 of the model's 1,000 classes",
         "q.tflite has 1001 outputs: output 0 is taken for 'background', output 1 for label 0",
     )
     assert (

@@ -11,14 +11,19 @@ from hypothesis import strategies as st
 from bench_records import changed_conditions, device_result, host_result
 from edge_mnv3.core.input_range import InputRange, parse_input_range
 from edge_mnv3.core.results.calibration_statistics import UsedStatistics
+from edge_mnv3.core.results.cost import CostResult, CycleRange
+from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.models import InspectResult
 from edge_mnv3.core.results.recipe import RecipeReport, TensorRange
 from edge_mnv3.core.results.validate import Noticed, ValidateResult
-from edge_mnv3.html_report.blocks import Cell
+from edge_mnv3.html_report.blocks import Cell, Commands, Section, Table, Text, columns, row
 from edge_mnv3.html_report.gathered import gather
 from edge_mnv3.html_report.names import ClassNames
+from edge_mnv3.html_report.page import PRINTED_ROWS, render
 from edge_mnv3.html_report.pictures import Pictures
 from edge_mnv3.html_report.recognition import recognize
 from edge_mnv3.html_report.sections.every import Told, sections_of
+from edge_mnv3.html_report.sections.repeat import repeat
 from edge_mnv3.html_report.sections.verdict import verdict
 from edge_mnv3.html_report.words import axis, signed, ticks
 from html_outline import Outline
@@ -210,6 +215,79 @@ def test_a_computer_is_called_one() -> None:
     text = page(gathered(MADE, host_result([1500.0], model_sha256=MADE.int8_sha256, device="EPYC")))
     assert "on EPYC, not a phone" in text
     assert "no phone was measured" in text
+    noisy = host_result([1500.0], model_sha256=MADE.int8_sha256)
+    noisy = dataclasses.replace(noisy, warnings=("unstable: 90 %",))
+    assert "<p>int8: unstable: 90 %.</p>" in page(gathered(MADE, noisy))
+
+
+def counted(cycles: CycleRange | None = None) -> CostResult:
+    """A cost of the int8 file, and of a float file of the pair."""
+    result = from_json(CostResult, (FORMATS / "cost-v1.json").read_text(encoding="utf-8"))
+    (file, *_) = result.files
+    (cpu, *_) = file.cpus
+    cpus = (dataclasses.replace(cpu, cycles=cycles or cpu.cycles),)
+    pair = (("m f.tflite", MADE.float_sha256), ("i.tflite", MADE.int8_sha256))
+    files = tuple(dataclasses.replace(file, path=path, sha256=sha256, cpus=cpus) for path, sha256 in pair)
+    return dataclasses.replace(result, files=files)
+
+
+def test_without_a_phone_the_summary_has_the_cycles_of_one() -> None:
+    host = host_result([1500.0], model_sha256=MADE.int8_sha256)
+    cycles = dataclasses.replace(counted().files[0].cpus[0].cycles, low=7_640_000, high=9_300_000)
+    text = page(gathered(MADE, host, counted(cycles)))
+    summary = text.partition('id="accuracy"')[0]
+    assert "<strong>7.6 to 9.3 M cycles</strong>" in summary
+    assert "float 7.6 to 9.3 M; on a phone&#39;s processor" in summary
+    assert "1.500" not in summary
+    unknown = dataclasses.replace(cycles, low=None, high=None)
+    summary = page(gathered(MADE, host, counted(unknown))).partition('id="accuracy"')[0]
+    assert "1.500" in summary
+    summary = page(gathered(MADE, counted(unknown))).partition('id="accuracy"')[0]
+    assert "M instructions</strong>" in summary
+    phone = device_report(device_result([2000.0] * 5, model_sha256=MADE.int8_sha256))
+    assert "cycles" not in page(gathered(MADE, phone, counted(cycles))).partition('id="accuracy"')[0]
+
+
+def test_costs_and_inspections_are_repeated() -> None:
+    inspected = from_json(InspectResult, (FORMATS / "inspect-v1.json").read_text(encoding="utf-8"))
+    inspected = dataclasses.replace(inspected, path="my q.tflite", sha256=MADE.int8_sha256)
+    result = counted()
+    first = dataclasses.replace(result.files[0].cpus[0], kernels="builtin")
+    both = (first, dataclasses.replace(first, cpu="another"))
+    builtin = tuple(dataclasses.replace(file, cpus=both) for file in result.files)
+    pair = gathered(MADE, inspected, result)
+    (commands,) = [block for block in repeat(pair).blocks if isinstance(block, Commands)]
+    cpu = result.files[0].cpus[0].cpu
+    assert f"edge-mnv3 cost 'm f.tflite' i.tflite --cpu {cpu} --json > cost.json" in commands.lines
+    assert "edge-mnv3 inspect 'my q.tflite' --json > inspect.json" in commands.lines
+    pair = gathered(MADE, dataclasses.replace(result, files=builtin))
+    (commands,) = [block for block in repeat(pair).blocks if isinstance(block, Commands)]
+    assert commands.lines[-1] == (
+        "edge-mnv3 cost 'm f.tflite' i.tflite --cpu all --kernels builtin --json > cost.json"
+    )
+
+
+@pytest.mark.parametrize("rows", [PRINTED_ROWS, PRINTED_ROWS + 1])
+def test_paper_has_the_first_rows_of_long_tables(rows: int) -> None:
+    ranges = tuple(dataclasses.replace(NARROW, tensor=f"t{place}") for place in range(rows))
+    text = page(gathered(quantized(recipe_report=dataclasses.replace(REPORT, ranges=ranges))))
+    assert Outline(text).problems == []
+    told = f"{PRINTED_ROWS} of {rows} rows; the page on a screen has all."
+    assert (told in text) == (rows > PRINTED_ROWS)
+    assert f"nth-child(n+{PRINTED_ROWS + 1})" in text
+    assert f"nth-child(n+{PRINTED_ROWS + 1} of :not([hidden]))" in text
+
+
+def test_options_stay_whole() -> None:
+    table = Table(caption="c", columns=columns("a"), rows=(row("bench --host x_y"), row("step-down -o")))
+    section = Section(key="k", title="t", blocks=(Text(text="Give them with --labels A_B, or -x<1."), table))
+    text = render("title", [section])
+    assert (
+        '<p>Give them with <span class="option">--labels</span> A_B, or <span class="option">-x</span>&lt;1.'
+        in text
+    )
+    assert 'bench <span class="option">--host</span> x_<wbr>y' in text
+    assert 'step-down <span class="option">-o</span>' in text
 
 
 NARROW = TensorRange(layer="l", tensor="t", low=-1.0, high=1.0, scale=0.1, zero_point=0)

@@ -65,7 +65,7 @@ def test_a_verdict_needs_more_than_the_interval(faster_rounds: int, differ: bool
     result = compare_in_turns(in_turns(*([1000.0] * 20)), in_turns(*blocks))
     assert result.differ is differ
     assert (result.ratio_ci95[0] > 1) == (faster_rounds <= 5)
-    words = {4: "B is slower than A: +5.0 %", 5: "a verdict takes more certainty", 6: "includes equality"}
+    words = {4: "B is slower than A: +5.0 %", 5: "more --runs may bring it", 6: "includes equality"}
     assert words[faster_rounds] in result.text
 
 

@@ -360,6 +360,6 @@ def verdict_words(
     if is_open(interval):
         return f"{shown}: {spread}; the interval includes equality"
     if abs(ratio - 1) > MIN_DIFFERENCE:
-        return f"{shown}: {spread}; a verdict takes more certainty, which more --runs may bring"
+        return f"{shown} with enough certainty: {spread}; more --runs may bring it"
     none = f"less than {100 * MIN_DIFFERENCE:g} % counts as no difference"
     return f"{names[0]} and {names[1]} do not differ: {spread}; {none}"

@@ -31,6 +31,7 @@ from edge_mnv3.html_report.words import (
     axis,
     percent,
     plain,
+    points,
     share,
     signed,
     signed_between,
@@ -66,8 +67,10 @@ def accuracy(gathered: Gathered, names: ClassNames) -> Section:
 def _where(result: ValidateResult) -> str:
     gate = ""
     if result.gate is not None:
-        passed = "passed" if result.gate.passed else "failed"
-        gate = f" The gate, a loss of {result.gate.max_drop_points:g} at most in points, {passed}."
+        most = points(result.gate.max_drop_points)
+        gate = (
+            f" The gate {'passed' if result.gate.passed else 'failed'}: it allows a loss of at most {most}."
+        )
     return (
         f"Both files ran on the same {count(result.n, 'image')} of {result.data}, preprocessed by "
         f"{result.preprocess}, under {result.runtime}.{gate}"

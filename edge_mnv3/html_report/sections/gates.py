@@ -19,7 +19,7 @@ from edge_mnv3.html_report.blocks import (
     without_empty,
 )
 from edge_mnv3.html_report.gathered import Gathered
-from edge_mnv3.html_report.words import NONE, listed, percent, plain
+from edge_mnv3.html_report.words import NONE, listed, percent, plain, points
 
 KEY, TITLE = "gates", "Gates"
 
@@ -38,13 +38,9 @@ class _Words(NamedTuple):
     bound: str
 
 
-def _points(value: float) -> str:
-    return f"{plain(value, 2)} {'point' if abs(value) == 1 else 'points'}"
-
-
 _GATES: Mapping[str, _Words] = {
     "int8_checks": _Words("Problems that the checks of quantize found", lambda v: plain(v, 0), "at most"),
-    "max_drop_points": _Words("Drop of accuracy from float to int8", _points, "at most"),
+    "max_drop_points": _Words("Drop of accuracy from float to int8", points, "at most"),
     "min_top1_percent": _Words("Top-1 accuracy of the int8 file", percent, "at least"),
     "min_agreement_percent": _Words("Images with the same answer of both files", percent, "at least"),
     "max_int8_bytes": _Words("Size of the int8 file", lambda v: f"{plain(v, 0)} bytes", "at most"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edge_mnv3.core.counts import count
+from edge_mnv3.core.results.cost import ProcessorCost
 from edge_mnv3.core.results.device import EMULATED_DEVICE
 from edge_mnv3.html_report.blocks import Block, Facts, Notice, Section, Tile, Tiles
 from edge_mnv3.html_report.gathered import Gathered
@@ -108,7 +109,7 @@ def _size(gathered: Gathered) -> Tile:
 
 
 def _speed(gathered: Gathered) -> Tile:
-    """Latency on a phone, else on a computer, else the cost that is counted; each says which it is."""
+    """Latency on a phone, else cycles modelled for a phone, else latency on a computer, else instructions."""
     for devices in gathered.devices:
         for result in devices.report.results:
             is_int8 = gathered.subject.role(result.conditions.model_sha256) == "int8"
@@ -119,7 +120,29 @@ def _speed(gathered: Gathered) -> Tile:
                     value=milliseconds(result.median_us),
                     detail=f"{device.manufacturer} {device.model}, {result.conditions.accelerator}",
                 )
-    return _speed_of_host(gathered) or _cost(gathered)
+    return _cycles(gathered) or _speed_of_host(gathered) or _cost(gathered)
+
+
+def _cycles(gathered: Gathered) -> Tile | None:
+    """Cycles of the first processor, beside those of the float file."""
+    for costs in gathered.costs:
+        found = {gathered.subject.role(file.sha256): file.cpus[0] for file in costs.files}
+        words = {role: _between_cycles(cpu) for role, cpu in found.items()}
+        if words.get("int8"):
+            beside = f"float {words['float']}; " if words.get("float") else ""
+            return Tile(
+                label="int8 cost, modelled",
+                value=f"{words['int8']} cycles",
+                detail=f"{beside}on a phone's processor ({found['int8'].cpu}); not a time",
+            )
+    return None
+
+
+def _between_cycles(cpu: ProcessorCost) -> str:
+    low, high = cpu.cycles.low, cpu.cycles.high
+    if low is None or high is None:
+        return ""
+    return f"{plain(low / 1e6, 1)} to {plain(high / 1e6, 1)} M"
 
 
 def _speed_of_host(gathered: Gathered) -> Tile | None:

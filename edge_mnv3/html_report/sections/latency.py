@@ -202,7 +202,11 @@ def _host(host: HostLatencies, gathered: Gathered) -> list[Block]:
     curve = _rounds(host.results, gathered)
     if curve is not None:
         blocks.append(curve)
-    blocks += [Notice(tone="unsure", text=text) for result in host.results for text in result.warnings]
+    blocks += [
+        Notice(tone="unsure", text=f"{_role(gathered, result.conditions.model_sha256)}: {text}.")
+        for result in host.results
+        for text in result.warnings
+    ]
     return blocks
 
 

@@ -126,7 +126,7 @@ def _counted(costs: FileCosts, gathered: Gathered) -> list[Block]:
     blocks: list[Block] = [
         Table(
             caption=f"Cost of one inference, counted by {costs.result.emulator} with {costs.result.runtime}. "
-            "These are counts, and no times",
+            "These are counts, not times",
             columns=columns(*titles),
             rows=tuple(rows),
         )

@@ -42,7 +42,8 @@ def published(gathered: Gathered) -> Section:
     blocks: list[Block] = [
         Text(
             text="Published accuracies are of the published weights on ImageNet's 50,000 validation images. "
-            "Accuracies measured on other images, or with other weights, are not to be held against them."
+            "Accuracies measured on other images, or with other weights, are not to be held against them. "
+            "Multiply-adds and weights are as the source counts them, which may differ from the summary."
         )
     ]
     blocks += _networks(known)

@@ -66,15 +66,16 @@ def _of_recipe(report: RecipeReport) -> Iterator[Block]:
 
 def _facts(report: RecipeReport) -> Iterator[tuple[str, str]]:
     yield "Recipe", report.recipe
-    yield "Images", f"{report.images}, {report.measured_images} of them to measure what errors cost"
+    measured = "all" if report.measured_images == report.images else str(report.measured_images)
+    yield "Images", f"{report.images}; what errors cost was measured on {measured} of them"
     if report.equalization_exponent is not None:
-        tried = "; ".join(
-            f"{trial.exponent:g}: {short(trial.logits_mse)}" for trial in report.exponent_trials
+        tried = ", ".join(
+            f"{short(trial.logits_mse)} with {trial.exponent:g}" for trial in report.exponent_trials
         )
         yield (
             "Equalization exponent",
             f"{report.equalization_exponent:g}"
-            + (f" (exponent and mean squared error of the logits: {tried})" if tried else ""),
+            + (f"; mean squared error of the logits {tried}" if tried else ""),
         )
     if report.folded_excitations:
         yield "Folded excitations", ", ".join(report.folded_excitations)

@@ -9,7 +9,7 @@ from edge_mnv3.core.results.model_facts import InputFacts
 from edge_mnv3.core.results.quantize import QuantizeResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.html_report.blocks import Block, Commands, Section, Table, Text, columns, number, row
-from edge_mnv3.html_report.gathered import Gathered
+from edge_mnv3.html_report.gathered import FileCosts, Gathered
 from edge_mnv3.html_report.sections.verdict import bench_command, diagnose_command, pair_options
 from edge_mnv3.html_report.words import plain
 
@@ -53,6 +53,10 @@ def _commands(gathered: Gathered) -> Iterator[str]:
         yield diagnose_command(gathered, diagnosis)
     if gathered.host:
         yield bench_command(gathered)
+    for costs in gathered.costs:
+        yield _cost(costs)
+    for inspected in gathered.inspections:
+        yield f"edge-mnv3 inspect {shlex.quote(inspected.path)} --json > inspect.json"
 
 
 def _made_by(gathered: Gathered) -> object:
@@ -100,6 +104,15 @@ def _validate(gathered: Gathered, result: ValidateResult) -> str:
     if result.gate is not None:
         options += ["--max-drop-points", f"{result.gate.max_drop_points:g}"]
     return f"edge-mnv3 validate {pair_options(gathered)} {shlex.join(options)} --json > validate.json"
+
+
+def _cost(costs: FileCosts) -> str:
+    counted = [cpu for file in costs.files for cpu in file.cpus]
+    cpus, kernels = {cpu.cpu for cpu in counted}, {cpu.kernels for cpu in counted}
+    words = [*(file.path for file in costs.files), "--cpu", cpus.pop() if len(cpus) == 1 else "all"]
+    if kernels == {"builtin"}:
+        words += ["--kernels", "builtin"]
+    return f"edge-mnv3 cost {shlex.join(words)} --json > cost.json"
 
 
 def _stated_range(facts: InputFacts) -> list[str]:

@@ -251,7 +251,7 @@ class FewerClasses(Finding):
         return not self.named and (self.classes - self.expected < 1 or self.expected >= 2 * self.seen)
 
     def _sentence(self) -> str:
-        text = f"the images are of {self.seen} of the model's {self.classes} classes"
+        text = f"the images show {self.seen} of the model's {self.classes:,} classes"
         if not self.fails_gate:
             return text
         return (
