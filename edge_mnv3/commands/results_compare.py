@@ -13,6 +13,7 @@ from edge_mnv3.commands.options import json_option, requests
 from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
+from edge_mnv3.core.counts import rounded
 from edge_mnv3.core.results.models_compared import CONDITIONS
 
 if TYPE_CHECKING:
@@ -77,9 +78,10 @@ def table(result: ModelsCompared, *, details: bool = False) -> str:
     lines = [*_model("A", result.a), *_model("B", result.b)]
     if result.difference is not None:
         found = result.difference
-        low, high, again_low, again_high = (*found.ci95_points, *found.bootstrap_ci95_points)
+        ends = (found.top1_points, *found.ci95_points, *found.bootstrap_ci95_points)
+        points, low, high, again_low, again_high = (rounded(end, 2) for end in ends)
         lines += [
-            f"difference {found.top1_points:+.2f} points of top-1, B less A; 95 % interval {low:+.2f} to "
+            f"difference {points:+.2f} points of top-1, B less A; 95 % interval {low:+.2f} to "
             f"{high:+.2f}, by bootstrap {again_low:+.2f} to {again_high:+.2f}",
             f"{found.test.lost} lost, {found.test.won} won",
         ]

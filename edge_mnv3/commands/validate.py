@@ -23,7 +23,7 @@ from edge_mnv3.commands.showing import show, suggest
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
 from edge_mnv3.core.choices import DEFAULT_KERNEL_CHOICE, KERNEL_CHOICES, TASKS
-from edge_mnv3.core.counts import count
+from edge_mnv3.core.counts import count, rounded
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.model_facts import InputFacts
@@ -239,13 +239,14 @@ def _statistics(result: ValidateResult, output: OutputComparison) -> OutputStati
 
 def _classes(result: ValidateResult, figures: ClassFigures, statistics: OutputStatistics | None) -> list[str]:
     delta = figures.delta
-    low, high = delta.ci95_points
+    low, high = (rounded(end, 2) for end in delta.ci95_points)
+    top1, top5 = rounded(delta.top1_points, 2), rounded(delta.top5_points, 2)
     told = validate_statistics.intervals(statistics)
     lines = [
         f"{'':<12}{'top-1 %':>9}{'top-5 %':>9}",
         f"{'float':<12}{figures.float_top1_percent:>9.2f}{figures.float_top5_percent:>9.2f}{told.float_}",
         f"{'int8':<12}{figures.int8_top1_percent:>9.2f}{figures.int8_top5_percent:>9.2f}{told.int8}",
-        f"{'difference':<12}{delta.top1_points:>+9.2f}{delta.top5_points:>+9.2f}  points; "
+        f"{'difference':<12}{top1:>+9.2f}{top5:>+9.2f}  points; "
         f"95 % interval of top-1 {low:+.2f} to {high:+.2f}",
         f"agreement {figures.agreement_percent:.2f} %{told.agreement}; {delta.lost} lost, {delta.won} won",
         *validate_statistics.sentences(statistics),
@@ -255,7 +256,9 @@ def _classes(result: ValidateResult, figures: ClassFigures, statistics: OutputSt
             f"{loss.label} ({loss.float_correct} to {loss.int8_correct} of {loss.n})"
             for loss in result.per_class_losses[:5]
         )
-        lines.append(f"classes that lost most: {worst}")
+        lines.append(f"classes that lost most, with their right answers: {worst}")
+    if result.worst:
+        lines.append("images on which the answers differ most:")
     return lines + [
         f"  {miss.file}: label {miss.label}, float {miss.float_class}, int8 {miss.int8_class}"
         for miss in result.worst[:5]

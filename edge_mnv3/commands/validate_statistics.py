@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from edge_mnv3.core.counts import count, rounded
+
 if TYPE_CHECKING:
     from edge_mnv3.core.results.validate_statistics import (
         ClassTests,
@@ -130,19 +132,21 @@ def interval(share: Share) -> str:
 
 def _difference(test: PairedTest, n: int) -> list[str]:
     verdict = "is shown" if test.shown else "may be chance"
+    verdict = f"The difference of accuracy {verdict}: p = {test.p_value:.2g} ({test.test})."
+    if test.lost == test.won == 0:
+        verdict = "Both have the same images right."
     if test.shown_points is None:
-        found = f"{n} images are too few to show a difference of any size"
+        found = f"{count(n, 'image is', 'images are')} too few to show a difference of any size"
     else:
-        found = (
-            f"With {n} images, a difference of {test.shown_points:.1f} points or more is found 8 times in 10"
-        )
+        size = f"a difference of {test.shown_points:.1f} points or more"
+        found = f"With {count(n, 'image')}, {size} is found 8 times in 10"
     sizes = [
         f"{needed.n:,} images for {needed.difference_points:g}"
         for needed in test.needed
         if test.shown_points is None or needed.difference_points < test.shown_points
     ]
-    more = f"; it takes {', '.join(sizes)}" if sizes else ""
-    return [f"The difference of accuracy {verdict}: p = {test.p_value:.2g} ({test.test}).", f"{found}{more}."]
+    more = f"; it takes {', '.join(sizes)} points" if sizes else ""
+    return [verdict, f"{found}{more}."]
 
 
 def _classes(tests: ClassTests) -> str:
@@ -155,9 +159,10 @@ def _classes(tests: ClassTests) -> str:
 
 
 def _confidence(confidence: ConfidenceComparison, names: Names) -> str:
-    shift = f"{confidence.shift_points:+.1f} points"
+    shift = f"{rounded(confidence.shift_points, 1):+.1f} points"
     if confidence.ci95_points is not None:
-        shift += ", 95 % interval {:+.1f} to {:+.1f}".format(*confidence.ci95_points)
+        low, high = (rounded(end, 1) for end in confidence.ci95_points)
+        shift += f", 95 % interval {low:+.1f} to {high:+.1f}"
     text = (
         f"Mean probability of the answers: {confidence.float_mean_percent:.1f} % {names[0]}, "
         f"{confidence.int8_mean_percent:.1f} % {names[1]} ({shift})"

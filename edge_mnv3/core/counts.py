@@ -1,4 +1,4 @@
-"""Numbers of things, as sentences have them."""
+"""Numbers, and numbers of things, as sentences have them."""
 
 from __future__ import annotations
 
@@ -6,3 +6,13 @@ from __future__ import annotations
 def count(number: int, one: str, several: str = "") -> str:
     """A number of things: `1 image`, `1,200 images`."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def rounded(value: float, digits: int) -> float:
+    """A number with so many digits behind the point; what rounds to zero has no minus."""
+    return round(value, digits) + 0.0
+
+
+def short(value: float) -> str:
+    """A number with three digits that count, and no exponent below a million: `0.0123`, `1000`."""
+    return f"{float(f'{value:.3g}'):g}"

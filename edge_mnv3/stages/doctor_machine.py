@@ -209,7 +209,8 @@ def weights_check(reach: Callable[[str], None] | None = None) -> DoctorCheck:
         return DoctorCheck(
             name="weights",
             status="warn",
-            detail=f"{detail}; {url} cannot be reached, or has not these files ({type(error).__name__})",
+            detail=f"{detail}; {url} cannot be reached, or does not have these files "
+            f"({type(error).__name__})",
             cure="check network and proxy, set EDGE_MNV3_WEIGHTS_URL to a mirror, or give --weights a file",
         )
     return DoctorCheck(name="weights", status="ok", detail=f"{detail}; {url} answers")

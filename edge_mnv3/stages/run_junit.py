@@ -123,7 +123,7 @@ def gate_words(gate: RunGate) -> str:
 
 def _figure(name: str, value: float) -> str:
     unit = next((word for end, word in _UNITS.items() if name.endswith(end)), "")
-    return f"{value:,.10g}{unit}"
+    return f"{value:,.10g}{unit.removesuffix('s') if value == 1 else unit}"
 
 
 def _case(suite: str, name: str, seconds: float) -> ElementTree.Element:

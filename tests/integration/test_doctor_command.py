@@ -148,7 +148,7 @@ def test_weights_that_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("EDGE_MNV3_WEIGHTS_URL", "http://127.0.0.1:9/weights")
     check = weights_check()
     assert check.status == "warn"
-    assert " cannot be reached, or has not these files (ConnectionError)" in check.detail
+    assert " cannot be reached, or does not have these files (ConnectionError)" in check.detail
     assert check.detail.startswith(
         "0 of 12 published files are in the cache; http://127.0.0.1:9/weights/ cannot"
     )

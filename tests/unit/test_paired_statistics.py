@@ -189,7 +189,7 @@ def test_statistics_in_sentences() -> None:
     assert difference == "The difference of accuracy is shown: p = 0.0022 (McNemar's exact test, two-sided)."
     assert size == (
         "With 400 images, a difference of 4.7 points or more is found 8 times in 10; it takes 31,792 images "
-        "for 0.5, 8,046 images for 1, 2,059 images for 2."
+        "for 0.5, 8,046 images for 1, 2,059 images for 2 points."
     )
     assert of_classes == (
         "Classes that changed beyond chance, of 2 tested: 2 (30 lost, 0 won of 100), 0 (0 lost, 10 won of "
@@ -200,6 +200,12 @@ def test_statistics_in_sentences() -> None:
     assert "  2: 30 lost, 0 won of 100; p = 1.9e-09, corrected 3.7e-09" in listed
     assert "  2 taken for 3: float 0, int8 30" in listed
     assert sum(line.endswith(": lost") or line.endswith(": won") for line in listed) == 20
+
+
+def test_where_both_have_the_same_images_right_no_test_is_told() -> None:
+    labels = np.array([0, 1, 1])
+    paired = PairedAnswers(output="o", labels=labels, float_classes=labels, int8_classes=labels)
+    assert sentences(output_statistics(paired, None))[0] == "Both have the same images right."
 
 
 def test_little_is_said_of_few_images() -> None:

@@ -73,7 +73,7 @@ def test_every_stage_and_gate_is_a_case() -> None:
     (skipped,) = root.iter("skipped")
     assert skipped.get("message") == "cost failed"
     assert [each.get("message") for each in root.iter("failure")] == [
-        "2.5 points, limit 1 points; x",
+        "2.5 points, limit 1 point; x",
         "no figure, limit 1 %",
     ]
     assert [each.text for each in root.iter("system-out")] == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge_mnv3.core.counts import short
 from edge_mnv3.core.results.diagnose import RecipeFindings, TensorCause
 from edge_mnv3.core.results.recipe import RecipeReport, RefittedLayer
 from edge_mnv3_quantization.diagnosis.causes import SampledValue
@@ -95,7 +96,9 @@ class RecipeDeeds:
         """Tells what was done about one value."""
         ratio = scale_ratio(self._equalization.outputs[value.int8_tensor])
         equalized = (
-            f"channels equalized, scales 1 to {ratio:.3g}" if ratio > _EQUALIZED else "channels not equalized"
+            f"channels equalized, scales 1 to {short(ratio)}"
+            if ratio > _EQUALIZED
+            else "channels not equalized"
         )
         share, _ = sampled.clipped()
         clipped = (
@@ -120,8 +123,8 @@ class RecipeDeeds:
         equalized: tuple[str, ...] = ()
         if max(given, taken_ratio) > _EQUALIZED:
             equalized = (
-                f"channels equalized, scales 1 to {taken_ratio:.3g} of its input, 1 to {given:.3g} of its "
-                "output",
+                f"channels equalized, scales 1 to {short(taken_ratio)} of its input, "
+                f"1 to {short(given)} of its output",
             )
         return (*equalized, *self._fitted(weights))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from edge_mnv3.core.counts import rounded
 from edge_mnv3.core.results.validate import Gate, Noticed
 from edge_mnv3_quantization.validation.chance import Agreement
 from edge_mnv3_quantization.validation.label_numbering import Numbering
@@ -347,9 +348,8 @@ def decide_gate(
     problems = [finding.text for finding in findings if finding.fails_gate]
     # Written so that NaN fails.
     if not drop_points <= max_drop_points:
-        problems.append(
-            f"{measure} drops by {drop_points:.2f} points, at most {max_drop_points:g} are allowed"
-        )
+        drop = rounded(drop_points, 2)
+        problems.append(f"{measure} drops by {drop:.2f} points, at most {max_drop_points:g} are allowed")
     return Gate(
         max_drop_points=max_drop_points,
         drop_points=drop_points,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edge_mnv3.core.choices import DEFAULT_RUNTIME, Kernels, RuntimeName
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.images import ImageSource
 from edge_mnv3.core.input_range import InputRange
@@ -89,10 +90,10 @@ class Pace(NamedTuple):
     def text(self) -> str:
         """A line for people."""
         if not self.images:
-            return f"{self.stored} images from the store"
-        pace = f"{self.images / self.elapsed_s:.0f} images/s in {self.team.text}"
-        others = f", {self.stored} from the store" if self.stored else ""
-        return f"{self.images} images, {pace}{others}"
+            return f"{count(self.stored, 'image')} from the store"
+        pace = f"{self.images / self.elapsed_s:,.0f} images/s in {self.team.text}"
+        others = f", {self.stored:,} from the store" if self.stored else ""
+        return f"{count(self.images, 'image')}, {pace}{others}"
 
 
 class KeptRun(NamedTuple):
