@@ -31,9 +31,10 @@ class TerminalReporter(Reporter):
     """Shows the step, its number, how much of it is done, the time that it took and the time that is left.
 
     On a terminal it is one line that is redrawn, and each step that ends leaves its name and duration,
-    unless it consists of others, which do. A long name is shortened, so that the time left is always seen.
-    Elsewhere it is a whole line, every five seconds at most. `-q` shows none, and `-v` a line when each step
-    begins and one when it ends.
+    unless it consists of others, which do. Where the others are named after it, `point 1` and
+    `point 1: opening`, it leaves its own line in place of theirs. A long name is shortened, so that the time
+    left is always seen. Elsewhere it is a whole line, every five seconds at most. `-q` shows none, and `-v` a
+    line when each step begins and one when it ends.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class TerminalReporter(Reporter):
         self._begun_s = self._shown_s = clock()
         self._line = ""
         self._is_divided = False  # the step consists of others
+        self._whole: tuple[str, float] | None = None  # what the steps are named after, and its begin
         self._verbosity = verbosity()
         context = click.get_current_context(silent=True)
         self._told: Reporter | None = None if context is None else context.meta.get(REPORTER)
@@ -70,8 +72,11 @@ class TerminalReporter(Reporter):
             self._told.step(text)
             return
         with self._lock:
-            self._is_divided |= text.startswith(f"{self._step}: ")
+            if text.startswith(f"{self._step}: "):
+                self._is_divided, self._whole = True, (self._step, self._begun_s)
             self._end_step()
+            if not self._is_part(text):
+                self._end_whole()
             self._step, self._done, self._total, self._begun_s = text, 0, 0, self._clock()
             self._estimate.step(text, self._begun_s)
             self._show(begins=True)
@@ -108,6 +113,7 @@ class TerminalReporter(Reporter):
         """Ends the current step, and the line."""
         with self._lock:
             self._end_step()
+            self._end_whole()
             live = self._live
         # Not under the lock, for which the thread that redraws may wait.
         if live is not None:
@@ -116,8 +122,20 @@ class TerminalReporter(Reporter):
     def _end_step(self) -> None:
         ended, self._step = self._step, ""
         is_divided, self._is_divided = self._is_divided, False
-        if ended and not is_divided and (self._live is not None or self._verbosity == VERBOSE):
-            self._write(self._fitted("", ended, f": {self._clock() - self._begun_s:.1f} s"))
+        if ended and not is_divided and not (self._live is not None and self._is_part(ended)):
+            self._write_ended(ended, self._begun_s)
+
+    def _is_part(self, text: str) -> bool:
+        return self._whole is not None and text.startswith(f"{self._whole[0]}: ")
+
+    def _end_whole(self) -> None:
+        whole, self._whole = self._whole, None
+        if whole is not None:
+            self._write_ended(*whole)
+
+    def _write_ended(self, step: str, begun_s: float) -> None:
+        if self._live is not None or self._verbosity == VERBOSE:
+            self._write(self._fitted("", step, f": {self._clock() - begun_s:.1f} s"))
 
     def _write(self, line: str) -> None:
         if self._live is not None and self._live.is_started:

@@ -150,20 +150,24 @@ def test_the_time_left_is_seen_behind_long_names(step: str, width: int, line: st
 
 
 def test_a_step_that_consists_of_others_leaves_them_alone() -> None:
+    """Of those that are named after it, only the line of the whole stays."""
+
     def tell(reporter: TerminalReporter, clock: Clock) -> None:
         reporter.plan([Phase("reading", 1), Phase("quantizing", 9), Phase("checking", 1)])
         reporter.step("quantizing")
         reporter.plan([Phase("fitting", 1), Phase("rounding", 1)])
-        for step in ("fitting", "rounding", "checking", "point 1", "point 1: opening"):
+        for step in ("fitting", "rounding", "checking", *points):
             reporter.step(step)
             clock.now_s += 2
 
+    points = ("point 1", "point 1: opening", "point 1: closing", "point 2", "point 2: opening")
     lines = shown(80, tell)
     assert [line for line in lines if re.search(r"\d\.\d s$", line)] == [
         "fitting: 2.0 s",
         "rounding: 2.0 s",
         "checking: 2.0 s",
-        "point 1: opening: 2.0 s",
+        "point 1: 6.0 s",
+        "point 2: 4.0 s",
     ]
     numbers = {line[:5]: line.split()[1] for line in lines if line.startswith("[")}
     assert {*numbers} == {"[2/3]", "[3/3]"}
