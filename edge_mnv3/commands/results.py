@@ -67,7 +67,10 @@ command.add_command(results_compare.command)
 @store_option
 @force_option
 def export(key: str, output: Path, store: Path | None, force: bool) -> None:
-    """Write the records of the evaluation KEY, or the one that begins so."""
+    """Write the records of the evaluation KEY.
+
+    KEY may be the beginning of one.
+    """
     from edge_mnv3.stages.results import exported_results
 
     reporter = TerminalReporter()
@@ -86,7 +89,7 @@ def export(key: str, output: Path, store: Path | None, force: bool) -> None:
 )
 @store_option
 def prune(keys: tuple[str, ...], unused_days: float | None, store: Path | None) -> None:
-    """Remove the evaluations KEYS, or those that were not used for long."""
+    """Remove evaluations: KEYS, or long unused ones."""
     from edge_mnv3.stages.results import pruned_results
 
     if not keys and unused_days is None:

@@ -111,7 +111,7 @@ def _result(
     warnings = []
     spread_percent = 100 * (p95 - p5) / median
     if spread_percent > 100 * UNSTABLE_SPREAD:
-        hint = "" if spread.rounds > 1 else "; compare in one run"
+        hint = "" if spread.rounds > 1 else "; to compare files, name them in one command"
         warnings.append(f"unstable: p5 to p95 spread over {spread_percent:.0f} % of the median{hint}")
     return HostBenchResult(
         conditions=HostBenchConditions(
