@@ -16,7 +16,13 @@ _SUITES = "edge-mnv3 run"
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # What the name of a gate ends with, and the unit of its figures.
-_UNITS = {"_percent": " %", "_points": " points", "_bytes": " bytes", "_instructions": " instructions"}
+_UNITS = {
+    "_percent": " %",
+    "_points": " points",
+    "_bytes": " bytes",
+    "_instructions": " instructions",
+    "_checks": " problems",
+}
 
 
 def check_junit(path: Path) -> None:

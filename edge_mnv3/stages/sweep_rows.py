@@ -203,7 +203,7 @@ def _reason(shown: Sequence[tuple[SweepRow, Candidate]], place: int, rise: float
     if rise == 0:
         return (
             f"there is no knee: from {first.name} on, each further cost buys at least as much as the one "
-            "before, and this row is shown to be the best"
+            "before, and this row is shown to be better than those of the front that cost less"
         )
     gain, cost = chosen.quality - cheapest.quality, chosen.cost / cheapest.cost
     all_gain, all_cost = dearest.quality - cheapest.quality, dearest.cost / cheapest.cost

@@ -77,7 +77,7 @@ def test_every_stage_and_gate_is_a_case() -> None:
         "no figure, limit 1 %",
     ]
     assert [each.text for each in root.iter("system-out")] == [
-        *("warning: odd", "nothing has changed", "0, limit 0")
+        *("warning: odd", "nothing has changed", "0 problems, limit 0 problems")
     ]
 
 

@@ -84,9 +84,8 @@ def _latencies(known: Published) -> list[Block]:
     )
     titles = ("Phone", "Precision", "#Published latency", "Source", "Conditions")
     caption = "Published latency; nothing of it was measured here"
-    return (
-        [Table(caption=caption, columns=columns(*titles), rows=rows, folded=len(rows) > 12)] if rows else []
-    )
+    table = Table(caption=caption, columns=columns(*titles), rows=rows, folded=len(rows) > 12)
+    return [without_empty(table)] if rows else []
 
 
 def _measured(gathered: Gathered, variant: VariantInfo) -> list[Block]:
