@@ -41,10 +41,16 @@ def command(request: PublishedRequest, as_json: bool) -> None:
 
 
 def _table(published: Published) -> str:
-    lines = [
-        "variant              alpha precision  top-1 %  M madds M params  device                ms  source"
-    ]
-    lines += [_row(figure) for figure in published.figures]
+    lines = [f"{'accuracy':<20}{'alpha':>5} {'':<6}{'top-1 %':>8}{'M madds':>9}{'M params':>10}  source"]
+    lines += [_accuracy(each) for each in published.figures if each.top1_percent is not None]
+    lines += ["", f"{'latency':<18}{'ms':>6}  source"]
+    networks: dict[str, list[str]] = {}
+    for figure in published.figures:
+        if figure.latency_ms is not None:
+            network = f"{figure.variant}, alpha {figure.alpha}, {figure.precision}"
+            networks.setdefault(network, []).append(_latency(figure))
+    for network, latencies in networks.items():
+        lines += [network, *latencies]
     lines += ["", "sources:"]
     lines += [
         f"  {name}: {source.title}, {source.address} ({source.conditions})"
@@ -53,13 +59,20 @@ def _table(published: Published) -> str:
     return "\n".join(lines)
 
 
-def _row(figure: Figure) -> str:
+def _accuracy(figure: Figure) -> str:
     def number(value: float | None, width: int) -> str:
         return f"{'' if value is None else value:>{width}}"
 
-    note = f" ({figure.conditions})" if figure.conditions else ""
     return (
-        f"{figure.variant:<20}{figure.alpha:>6} {figure.precision:<10}{number(figure.top1_percent, 8)}"
-        f"{number(figure.multiply_adds_m, 9)}{number(figure.parameters_m, 9)}  {figure.device or '':<16}"
-        f"{number(figure.latency_ms, 8)}  {figure.source}{note}"
+        f"{figure.variant:<20}{figure.alpha:>5} {figure.precision:<6}{number(figure.top1_percent, 8)}"
+        f"{number(figure.multiply_adds_m, 9)}{number(figure.parameters_m, 10)}  "
+        f"{figure.source}{_note(figure)}"
     )
+
+
+def _latency(figure: Figure) -> str:
+    return f"  {figure.device or '':<16}{figure.latency_ms:>6}  {figure.source}{_note(figure)}"
+
+
+def _note(figure: Figure) -> str:
+    return f" ({figure.conditions})" if figure.conditions else ""

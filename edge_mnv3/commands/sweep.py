@@ -211,11 +211,11 @@ def command(request: SweepRequest, dry_run: bool, as_json: bool) -> None:
       edge-mnv3 sweep flowers.keras --calibration photos/ --plot front.png
       edge-mnv3 sweep --variants small --calibration photos/ --budgets 0,10,20
       edge-mnv3 sweep --variants small --recipes stock,fast,accurate --budgets 0 \\
-          --calibration train.csv --seeds 0,1,2 --data val.csv --dry-run
+        --calibration train.csv --seeds 0,1,2 --data val.csv --dry-run
       edge-mnv3 sweep --variants small,large_minimalistic --calibration photos/ \\
         --data val.csv
       edge-mnv3 sweep flowers.keras --calibration photos/ --data /shared/val \\
-          --engine dask --scheduler tcp://10.0.0.1:8786
+        --engine dask --scheduler tcp://10.0.0.1:8786
     """
     from edge_mnv3.stages.sweep import plan_sweep, sweep
 

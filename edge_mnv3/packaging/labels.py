@@ -15,6 +15,7 @@ LABELS_FILE = "labels.txt"
 LABELS_LICENSE_FILE = "labels_license.txt"
 IMAGENET = "imagenet"
 IMAGENET_LICENSE = "BSD-3-Clause"  # torchvision's list, with its licence beside it in `data`
+_BUILT_IN = "for ImageNet's classes leave the list out, or give report --labels imagenet: names are built in"
 _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
@@ -128,7 +129,10 @@ def check_labels(names: list[str], *, source: str, class_count: int | None) -> L
             first = seen[normalized]
             same = "" if names[first - 1] == label else " in other characters that look the same"
             raise InputFileError(
-                where, f"'{label}' again, as in line {first}{same}", "a different name for each class"
+                where,
+                f"'{label}' again, as in line {first}{same}",
+                "a different name for each class",
+                _BUILT_IN if len(names) in (IMAGENET_CLASSES, BACKGROUND_OUTPUTS) else "",
             )
         seen[normalized] = number
     if class_count is not None and len(names) != class_count:

@@ -118,6 +118,18 @@ def test_a_path_that_is_no_text() -> None:
     assert not is_text(Path(os.fsdecode(b"\xff\xfe")))
 
 
+def test_published_figures_fit_80_columns() -> None:
+    shown = run("published").stdout
+    figures, _, _ = shown.partition("\nsources:\n")
+    assert [line for line in figures.splitlines() if len(line) > 80] == []
+    assert "large                 1.0 float     75.2    217.0       5.4  tf_slim" in figures
+    head, *latencies = figures.partition("small, alpha 1.0, int8\n")[2].splitlines()
+    assert head == "  Pixel 1           15.5  tf_slim"
+    # Networks have their latencies of all sources together.
+    assert "paper" in "".join(latencies[:6])
+    assert figures.count("\nsmall, alpha 1.0, int8\n") == 1
+
+
 def test_an_output_that_is_full_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")

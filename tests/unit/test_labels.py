@@ -84,6 +84,15 @@ def test_scripts_that_are_written_with_invisible_characters(label: str) -> None:
     assert parse_labels(f"{label}\nb\n".encode(), name="l.txt", class_count=2).names == (label, "b")
 
 
+@pytest.mark.parametrize(("count", "told"), [(999, False), (1000, True), (1001, True)])
+def test_a_list_of_imagenet_with_a_name_twice(count: int, told: bool) -> None:
+    names = [f"n{place}" for place in range(count - 1)]
+    with pytest.raises(InputFileError) as caught:
+        parse_labels("\n".join([*names, "n0"]).encode(), name="l.txt", class_count=None)
+    assert f"labels l.txt, line {count}: got 'n0' again, as in line 1" in str(caught.value)
+    assert ("for ImageNet's classes leave the list out" in str(caught.value)) is told
+
+
 @pytest.mark.parametrize(
     "label",
     [
