@@ -4,10 +4,11 @@
         --budgets 0,5,10,15 --data val.csv --folder front
 
 Quantizes one network without a budget, with `--hard-swish fused`, and with each target and budget. Compares
-the logits with float's on calibration images that none of the files was made from, with a bootstrap that is
-paired with the file without a budget, and models each file's cycles on each core, relative to `fused`. It
-needs what `edge-mnv3 cost` needs, with llvm-mca. Prints a Markdown table, or JSON. What was made stays in the
-folder, so that a second run only measures; other networks, images or recipes want another folder.
+the logits with float's on other images (`--held-out`, or calibration images that none of the files was made
+from), with a bootstrap that is paired with the file without a budget, and models each file's cycles on each
+core, relative to `fused`. It needs what `edge-mnv3 cost` needs, with llvm-mca. Prints a Markdown table, or
+JSON. What was made stays in the folder, so that a second run only measures; other networks, images or recipes
+want another folder.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import click
 import numpy as np
 
 from edge_mnv3.commands.terminal import TerminalReporter
-from edge_mnv3.core.choices import HardSwishPolicy, Target
+from edge_mnv3.core.choices import DEFAULT_PREPROCESS, HardSwishPolicy, PreprocessName, Target
 from edge_mnv3.core.errors import EdgeMnv3Error
 from edge_mnv3.core.outputs import write_text
 from edge_mnv3.core.reporting import SILENT
@@ -41,6 +42,7 @@ from edge_mnv3.stages.quantize import QuantizeRequest, quantize
 from edge_mnv3.stages.sweep_images import SweepImages
 from edge_mnv3.stages.sweep_request import SweepRequest
 from edge_mnv3.stages.validate import ValidateRequest, validate
+from edge_mnv3_calibration_data.preprocess import PREPROCESSES
 from edge_mnv3_quantization.exploring.held_out import Runs, held_out_figures, logits_of
 from edge_mnv3_quantization.exploring.told_apart import snr_difference
 
@@ -96,7 +98,9 @@ class Arguments:
     variant: str
     weights: str
     calibration: str
+    held_out: str | None
     data: str | None
+    preprocess: PreprocessName
     recipe: str
     targets: str
     budgets: str
@@ -129,6 +133,7 @@ class Arguments:
             calibration=self.calibration,
             samples=self.samples,
             seed=self.seed,
+            preprocess=self.preprocess,
             recipe=self.recipe,
             hard_swish=case.hard_swish,
             target=case.target,
@@ -138,13 +143,15 @@ class Arguments:
         )
 
     def images(self) -> SweepImages:
-        """The calibration images that no file is made from."""
+        """The images that no file is made from."""
         request = SweepRequest(
             variants=(self.variant,),
             weights=self.weights,
             calibration=self.calibration,
             samples=self.samples,
             seeds=(self.seed,),
+            preprocess=self.preprocess,
+            held_out=self.held_out,
         )
         return SweepImages(request, compares=True)
 
@@ -170,10 +177,8 @@ def numbers(text: str) -> list[float]:
 
 def identity(arguments: Arguments, case: Case) -> str:
     """Tells a file's request from others."""
-    asked = {
-        name: getattr(arguments, name)
-        for name in ("variant", "weights", "calibration", "recipe", "samples", "seed", "input_size")
-    }
+    names = ("variant", "weights", "calibration", "preprocess", "recipe", "samples", "seed", "input_size")
+    asked = {name: getattr(arguments, name) for name in names}
     return json.dumps({**asked, **dataclasses.asdict(case), "versions": versions()}, indent=2)
 
 
@@ -238,9 +243,10 @@ def labelled(arguments: Arguments, float_path: Path, int8_path: Path) -> tuple[f
     """Top-1 and agreement on labelled images, if there are any."""
     if arguments.data is None:
         return None, None
-    found = validate(
-        ValidateRequest(float_path=float_path, int8_path=int8_path, data=arguments.data), SILENT
-    ).figures
+    request = ValidateRequest(
+        float_path=float_path, int8_path=int8_path, data=arguments.data, preprocess=arguments.preprocess
+    )
+    found = validate(request, SILENT).figures
     if found is None:
         raise click.ClickException(f"{arguments.data}: no images with classes")
     return found.int8_top1_percent, found.agreement_percent
@@ -310,7 +316,11 @@ def shown(number: float | None, digits: int) -> str:
 @click.option("--variant", required=True)
 @click.option("--weights", required=True, help="A weights file.")
 @click.option("--calibration", required=True, help="Images, of which those that are left are held out.")
+@click.option("--held-out", help="Other images, in place of those.")
 @click.option("--data", help="Labelled images, for top-1 and agreement.")
+@click.option(
+    "--preprocess", default=DEFAULT_PREPROCESS, show_default=True, type=click.Choice(tuple(PREPROCESSES))
+)
 @click.option("--recipe", default="accurate", show_default=True, type=click.Choice(["accurate", "fast"]))
 @click.option("--targets", default="phone", show_default=True, help="phone, x86, or both.")
 @click.option("--budgets", default="0,5,10,15", show_default=True, help="Percent of modelled cost.")

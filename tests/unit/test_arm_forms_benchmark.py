@@ -6,11 +6,13 @@ import dataclasses
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 from benchmarks import arm_forms
 from benchmarks.arm_forms import Arguments, Case, Row
 from edge_mnv3.commands.terminal import TerminalReporter
+from edge_mnv3.core.results.images import ImageShape
 
 pytestmark = pytest.mark.unmeasured
 
@@ -41,7 +43,9 @@ def arguments(folder: Path, *, budgets: str = "0,2.5", targets: str = "phone") -
         variant="small",
         weights="w.h5",
         calibration="synthetic",
+        held_out=None,
         data=None,
+        preprocess="resize",
         recipe="fast",
         targets=targets,
         budgets=budgets,
@@ -64,11 +68,22 @@ def test_the_files_are_the_two_that_others_are_compared_with_and_each_budget(tmp
         ("x86 2.5", "x86", 2.5),
     ]
     request = arguments(tmp_path).request(cases[3])
-    assert (request.target, request.budget_percent, request.output_dir) == (
-        "phone",
-        2.5,
-        tmp_path / "phone_2.5",
+    asked = (request.target, request.budget_percent, request.preprocess, request.output_dir)
+    assert asked == ("phone", 2.5, "resize", tmp_path / "phone_2.5")
+
+
+def test_images_of_another_place_are_held_out_all_of_them(tmp_path: Path) -> None:
+    calibration, other = (tmp_path / name for name in ("calibration.npz", "other.npz"))
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 40, 40, 3), np.uint8)
+    np.savez(calibration, images=pixels[:2])
+    np.savez(other, images=pixels[2:])
+    asked = dataclasses.replace(
+        arguments(tmp_path), calibration=str(calibration), held_out=str(other), input_size=32
     )
+    images = asked.images()
+    assert images.held_out_location == str(other)
+    held_out = images.held_out_pixels(ImageShape.square(40))
+    assert sorted(held_out.sum(axis=(1, 2, 3))) == sorted(pixels[2:].sum(axis=(1, 2, 3)))
 
 
 @pytest.mark.parametrize(
