@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,10 +17,11 @@ from edge_mnv3_quantization.algorithms.arm_forms import (
 )
 from edge_mnv3_quantization.algorithms.channel_groups import Chain, Division, chain_of
 from edge_mnv3_quantization.algorithms.form_costs import gate_cycles, table_cycles
-from edge_mnv3_quantization.algorithms.modelled_cost import network_cycles
-from edge_mnv3_quantization.graph.network import Value
+from edge_mnv3_quantization.algorithms.lowering import lower
+from edge_mnv3_quantization.algorithms.modelled_cost import depthwise_cycles, network_cycles
+from edge_mnv3_quantization.graph.network import Node, Value
 from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, lower_hard_swish
-from random_networks import wide_network
+from random_networks import original, wide_network
 
 OFFERS = [
     [Choice(10.0, 9.0), Choice(20.0, 4.0, frozenset({1})), Choice(40.0, 2.0, frozenset({1, 2}))],
@@ -132,3 +134,45 @@ def test_forms_cost_what_the_emulated_processor_says() -> None:
     network = wide_network()
     cycles = [network_cycles(lower_hard_swish(network, per_channel=forms)) for forms in ((), None)]
     assert cycles[1] > cycles[0]
+
+
+@pytest.mark.parametrize(
+    ("side", "taps", "stride", "channels", "counted"),
+    [
+        (56, 3, 2, 16, 239_502),
+        (28, 3, 1, 88, 215_778),
+        (14, 5, 1, 240, 285_554),
+        (14, 5, 1, 16, 29_981),
+        (7, 5, 1, 576, 171_605),
+        (7, 5, 1, 16, 8_081),
+    ],
+)
+def test_depthwise_convolutions_cost_what_was_counted(
+    side: int, taps: int, stride: int, channels: int, counted: float
+) -> None:
+    # Of an emulated Cortex-A76, with the second cache: what a place costs does not shrink with the channels.
+    node = Node(
+        kind="depthwise",
+        inputs=(0,),
+        output=1,
+        weights=np.ones((1, taps, taps, channels)),
+        bias=np.zeros(channels),
+        stride=(stride, stride),
+    )
+    assert depthwise_cycles(node, side * side, channels) == pytest.approx(counted, rel=0.08)
+
+
+def test_offers_cost_what_they_add_to_the_network() -> None:
+    network = wide_network()
+    measured = original(lower_hard_swish(network))
+    inputs = hard_swish_inputs(measured)
+    tables = lower_hard_swish(network, per_channel=())
+    added = []
+    for offer in all_offers(tables, inputs, Errors()):  # type: ignore[arg-type]
+        for choice in offer:
+            cycles = network_cycles(lower(network, measured, {}, joined_forms([choice]))[0])
+            added.append((choice.cycles - offer[0].cycles, cycles - network_cycles(tables)))
+    of_choices, of_networks = np.array(added).T
+    assert np.count_nonzero(of_choices) > 2
+    # A table behind groups is divided too, where the choice counts one for all channels.
+    assert of_choices == pytest.approx(of_networks, abs=60)

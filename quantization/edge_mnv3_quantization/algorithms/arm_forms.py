@@ -17,6 +17,7 @@ from edge_mnv3_quantization.algorithms.channel_groups import Chain, Channels, Di
 from edge_mnv3_quantization.algorithms.form_costs import gate_cycles, joining_cycles, table_cycles
 from edge_mnv3_quantization.algorithms.form_errors import FormErrors
 from edge_mnv3_quantization.algorithms.lowering import Forms
+from edge_mnv3_quantization.algorithms.modelled_cost import depthwise_cycles
 from edge_mnv3_quantization.graph.network import Network
 
 _SUMS = 2000  # of the sums of cycles, that so many steps tell apart
@@ -81,7 +82,7 @@ def _plain(tables: Network, x: int, errors: FormErrors) -> Iterator[Choice]:
 def _grouped(tables: Network, chain: Chain, errors: FormErrors) -> Iterator[Choice]:
     for groups, error in _several(errors.groups(chain)):
         sizes = [len(group) for group in groups]
-        cycles = table_cycles(tables.values[chain.x], sizes)
+        cycles = table_cycles(tables.values[chain.x], sizes) + _dividing_cycles(tables, chain, sizes)
         cycles += joining_cycles(tables.values[chain.depthwise], sizes)
         yield Choice(cycles, error, groups={chain.x: groups})
 
@@ -90,8 +91,17 @@ def _grouped_throughout(tables: Network, chain: Chain, errors: FormErrors) -> It
     for groups, error in _several(errors.groups_throughout(chain)):
         sizes = [len(group) for group in groups]
         cycles = sum(table_cycles(tables.values[value], sizes) for value in (chain.x, chain.depthwise))
-        cycles += joining_cycles(tables.values[chain.end], sizes)
+        cycles += _dividing_cycles(tables, chain, sizes) + joining_cycles(tables.values[chain.end], sizes)
         yield Choice(cycles, error, groups={chain.x: groups})
+
+
+def _dividing_cycles(tables: Network, chain: Chain, sizes: Sequence[int]) -> float:
+    """Models how much more the groups' depthwise convolutions cost than that of all channels."""
+    node, value = tables.producer(chain.depthwise), tables.values[chain.depthwise]
+    if node is None:
+        return 0.0
+    whole = depthwise_cycles(node, value.positions, value.channels)
+    return sum(depthwise_cycles(node, value.positions, channels) for channels in sizes) - whole
 
 
 def _several(divided: Iterable[Division]) -> list[Division]:

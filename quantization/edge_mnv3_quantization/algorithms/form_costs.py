@@ -52,5 +52,5 @@ def part_cycles(end: Value, channels: int) -> float:
 
 
 def joining_cycles(end: Value, groups: Sequence[int]) -> float:
-    """Models what groups cost beyond their tables: their concatenation, and operators of fewer channels."""
-    return sum(part_cycles(end, channels) for channels in groups) + 2 * (len(groups) - 1) * EACH_OPERATOR
+    """Models what groups cost beyond their tables: their concatenation, and smaller convolutions."""
+    return sum(part_cycles(end, channels) for channels in groups) + (len(groups) - 1) * EACH_OPERATOR

@@ -23,8 +23,11 @@ from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid
 
 # Cycles of a multiplication and addition. The kernels of convolutions compute so many output channels at
 # once, and those of depthwise convolutions so many channels: the last ones cost as much if they are fewer.
-_POINTWISE, _WINDOW, _DEPTHWISE = 0.0756, 0.162, 0.320
+_POINTWISE, _WINDOW = 0.0756, 0.162
 _OUTPUTS_AT_ONCE, _INPUTS_AT_ONCE, _CHANNELS_AT_ONCE = 16, 4, 8
+# Cycles of a depthwise convolution: of a multiplication and addition, of a number of the result, and of a tap
+# at each position, however few channels there are; and of a pointer, which the second cache misses.
+_DEPTHWISE, _DEPTHWISE_NUMBER, _DEPTHWISE_TAP, _POINTER = 0.183, 1.22, 1.62, 2.5
 # Cycles of a number of the result.
 _PRODUCT, _TABLE, _OPERATOR = 1.07, 0.9, 1.0
 _ELEMENTWISE: Mapping[Kind, float] = {
@@ -65,11 +68,9 @@ def node_cycles(network: Network, node: Node, channels: Mapping[int, int]) -> fl
         of_position = taps * _whole(inputs, _INPUTS_AT_ONCE) * _whole(width(result), _OUTPUTS_AT_ONCE)
         return float(each * positions * of_position) + EACH_OPERATOR
     if node.kind == "depthwise":
-        weights, bias = node.weights_and_bias()
         if is_hard_sigmoid(node):
             return gate_cycles(network.values[result], width(result)) - _PRODUCT * positions * width(result)
-        taps = weights.size // len(bias)
-        return positions * taps * _whole(width(result), _CHANNELS_AT_ONCE) * _DEPTHWISE + EACH_OPERATOR
+        return depthwise_cycles(node, positions, width(result))
     if node.kind in ("mean", "max"):
         return _MEAN * network.values[given].positions * width(given)
     if node.kind == "hard_sigmoid":
@@ -79,6 +80,22 @@ def node_cycles(network: Network, node: Node, channels: Mapping[int, int]) -> fl
     if node.kind == "mul" and _is_of_table(network, node):
         return 0.0  # XNNPACK makes one table of the hard-sigmoid and the product
     return _ELEMENTWISE.get(node.kind, 0.0) * positions * width(result)
+
+
+def depthwise_cycles(node: Node, positions: int, channels: int) -> float:
+    """Computes the modelled cycles of a depthwise convolution of so many channels.
+
+    Args:
+        node: The convolution.
+        positions: Rows times columns of its result.
+        channels: Channels, of its own or of a channel group.
+    """
+    _, rows, columns, _ = node.weights_and_bias()[0].shape
+    taps, pointers = rows * columns, rows * min(node.stride[1], columns)
+    of_position = taps * _DEPTHWISE_TAP + pointers * _POINTER
+    of_channel = taps * _DEPTHWISE + _DEPTHWISE_NUMBER
+    of_all = _whole(channels, _CHANNELS_AT_ONCE) * of_channel
+    return float(positions * (of_position + of_all)) + EACH_OPERATOR
 
 
 def _is_of_table(network: Network, node: Node) -> bool:
