@@ -15,6 +15,7 @@ from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3_quantization.algorithms import lowering
+from edge_mnv3_quantization.algorithms.arm_forms import all_offers, joined_forms, within_budget
 from edge_mnv3_quantization.algorithms.channel_groups import (
     MULTIPLE,
     best_division,
@@ -23,8 +24,10 @@ from edge_mnv3_quantization.algorithms.channel_groups import (
     group_channels,
     moved,
 )
+from edge_mnv3_quantization.algorithms.form_errors import FormErrors
 from edge_mnv3_quantization.algorithms.lowering import lower
 from edge_mnv3_quantization.algorithms.measurement import measure
+from edge_mnv3_quantization.algorithms.modelled_cost import network_cycles
 from edge_mnv3_quantization.algorithms.ranges import best_range, choose_ranges
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity
 from edge_mnv3_quantization.diagnosis.diagnose import diagnose
@@ -34,6 +37,9 @@ from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale, shared_scales
 from edge_mnv3_quantization.graph.writer import write_float, write_int8
+from edge_mnv3_quantization.options import QuantizationOptions
+from edge_mnv3_quantization.recipes import decisions
+from edge_mnv3_quantization.recipes.copies import Decided
 from edge_mnv3_quantization.recipes.notes import CHANNEL_GROUPS, write_notes
 from examples_count import examples
 from quantizing import quantized
@@ -143,6 +149,28 @@ def test_fewer_channels_than_two_tiles_stay_together() -> None:
 
 def measured(network: Network) -> dict[int, Sensitivity]:
     return measure(network.up_to(logits_value(network)), observed(network, IMAGES), IMAGES, seed=0)
+
+
+def test_a_phones_budget_is_kept_by_the_whole_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = wide_network(4 * MULTIPLE)
+    per_channel = rescale(lower_hard_swish(network), {})
+    sensitivities = measured(per_channel)
+    tables = lower_hard_swish(network, per_channel=())
+    offers = all_offers(tables, hard_swish_inputs(per_channel), FormErrors(per_channel, sensitivities))
+    # Just what the cheapest steps cost one by one, which together cost a little more in the network.
+    cycles = sum(offer[1].cycles - offer[0].cycles for offer in offers)
+    cheapest = network_cycles(tables)
+    taken = joined_forms(within_budget(offers, cycles))
+    assert network_cycles(lower(network, per_channel, sensitivities, taken)[0]) > cheapest + cycles
+    monkeypatch.setattr(decisions, "_SHARES", (1.0,))
+    budget = 100 * cycles / cheapest
+    options = QuantizationOptions(target="phone", budget_percent=budget, synthetic=True)
+    decided, costs = decisions.decide(Decided(network, per_channel, sensitivities), {}, options)
+    spent = network_cycles(lower(*decided)[0])
+    assert cheapest < spent <= cheapest + cycles
+    assert spent == pytest.approx(
+        cheapest * (1 + costs.forms_percent / 100) * (1 + costs.copies_percent / 100)
+    )
 
 
 def test_auto_groups_where_it_saves_and_runs_as_one_partition(

@@ -29,6 +29,7 @@ from edge_mnv3_quantization.recipes.copies import Decided, with_copies
 
 # The shares of a budget that are tried for forms; copies get what they leave.
 _SHARES = (1.0, 0.7, 0.4)
+_STEP = 1e-3  # of the cycles: by so much less, at least, is tried with where forms cost more than it
 
 
 class ModelledCosts(NamedTuple):
@@ -91,14 +92,29 @@ def _spent(
     network: Decided, offers: Sequence[Sequence[Choice]], cheapest: float, budget_percent: float, share: float
 ) -> _Spent:
     """Spends up to a share of a budget on forms, and the rest on copies."""
-    cycles = cheapest * budget_percent / 100
-    decided = network._replace(forms=joined_forms(within_budget(offers, share * cycles)))
+    decided = _with_forms(network, offers, cheapest, share * cheapest * budget_percent / 100)
     forms_percent = _percent_over(_cycles(decided), cheapest)
     left = 100 * ((1 + budget_percent / 100) / (1 + forms_percent / 100) - 1)
     copies_percent = 0.0
     if left > 0:
         decided, copies_percent = with_copies(decided, left)
     return _Spent(decided, ModelledCosts(forms_percent, copies_percent), _estimated_error(decided))
+
+
+def _with_forms(
+    network: Decided, offers: Sequence[Sequence[Choice]], cheapest: float, cycles: float
+) -> Decided:
+    """Takes the best forms that fit, by what the whole network then costs.
+
+    Offers are priced one by one; together they may cost a little more.
+    """
+    allowed = cycles
+    while True:
+        decided = network._replace(forms=joined_forms(within_budget(offers, allowed)))
+        over = _cycles(decided) - cheapest - cycles
+        if over <= 0 or allowed <= 0:
+            return decided
+        allowed = max(allowed - max(over, _STEP * cycles), 0.0)
 
 
 def _with_linear_channels(network: Decided, statistics: Mapping[int, ChannelStatistics]) -> Decided:
