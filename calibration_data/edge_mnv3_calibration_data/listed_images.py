@@ -173,11 +173,11 @@ class ImageTable(Rows[ListedImage]):
 
     def content(self, index: int) -> ImageContent | None:
         """As `ImageSource.content` has it."""
-        return self.image(index).content
+        return self.at(index).content
 
     def remote(self, index: int) -> RemoteContent | None:
         """As `ImageSource.remote` has it."""
-        return self.image(index).remote
+        return self.at(index).remote
 
 
 class HeldImages(ImageTable):
