@@ -84,9 +84,8 @@ class Board:
         """Starts the ssh server, and waits until it listens."""
         log = self.folder / "sshd.log"
         log.unlink(missing_ok=True)
-        if (
-            os.getuid() == 0
-        ):  # and it stays until the machine starts anew: another process's server may need it
+        if os.getuid() == 0:
+            # It stays until the machine starts anew: another process's server may need it.
             _RUN_FOLDER.mkdir(mode=0o755, exist_ok=True)
         with log.open("wb") as stream:
             self._process = subprocess.Popen(

@@ -328,8 +328,9 @@ def bad_inputs(inputs: Path, folder: Path) -> dict[str, tuple[list[object], str]
     opened = with_open_size(good, folder / "open.tflite")
     small = write_classifier(folder / "small.tflite", "uint8")
     twin = classifier(folder / "my_drinks_uint8.tflite", seed=1)
-    (folder / "few.txt").write_text("a\nb\n")
-    (folder / "latin.txt").write_bytes(b"a\nb\nc\nd\ncaf\xe9\n")
+    few, latin = folder / "few.txt", folder / "latin.txt"
+    few.write_text("a\nb\n")
+    latin.write_bytes(b"a\nb\nc\nd\ncaf\xe9\n")
     return {
         "no such model": ([folder / "none.tflite"], f"model {folder}/none.tflite: got no such file"),
         "no quantize.json": ([inputs], f"model {inputs}: got a folder without quantize.json"),
@@ -341,14 +342,8 @@ def bad_inputs(inputs: Path, folder: Path) -> dict[str, tuple[list[object], str]
         "truncated": ([folder / "cut.tflite"], f"model {folder}/cut.tflite"),
         "empty": ([folder / "empty.tflite"], f"model {folder}/empty.tflite"),
         "no labels": ([good], "labels: got none, expected names for the model's 5 classes"),
-        "few labels": (
-            [good, "--labels", folder / "few.txt"],
-            f"labels {folder}/few.txt: got 2 labels, expected 5",
-        ),
-        "latin labels": (
-            [good, "--labels", folder / "latin.txt"],
-            f"labels {folder}/latin.txt, line 5: got byte 0xe9",
-        ),
+        "few labels": ([good, "--labels", few], f"labels {few}: got 2 labels, expected 5"),
+        "latin labels": ([good, "--labels", latin], f"labels {latin}, line 5: got byte 0xe9"),
         "missing labels": (
             [good, "--labels", folder / "no.txt"],
             f"labels {folder}/no.txt: got no such file",
