@@ -381,10 +381,10 @@ def table(result: HostBenchResult) -> str:
     threads = "1 thread" if protocol.num_threads == 1 else f"{protocol.num_threads} threads"
     return "\n".join(
         (
-            f"median {result.median_us / 1e3:.3f} ms, p5 {result.p5_us / 1e3:.3f} ms, "
+            f"{conditions.model_path} on {conditions.device} (not a phone), {conditions.runtime}, "
+            f"{protocol.kernels}, {threads}, {runs_words(protocol)}, cpu mask {conditions.cpu_mask}:",
+            f"  median {result.median_us / 1e3:.3f} ms, p5 {result.p5_us / 1e3:.3f} ms, "
             f"p95 {result.p95_us / 1e3:.3f} ms, standard deviation {result.std_us / 1e3:.3f} ms, "
             f"start-up {result.init_us / 1e3:.3f} ms",
-            f"{conditions.model_path} on {conditions.device} (not a phone), {conditions.runtime}, "
-            f"{protocol.kernels}, {threads}, {runs_words(protocol)}, cpu mask {conditions.cpu_mask}",
         )
     )

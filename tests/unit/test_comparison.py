@@ -288,6 +288,17 @@ def test_files_without_a_pair(tmp_path: Path) -> None:
     )
 
 
+def test_files_of_one_pair_that_is_refused(tmp_path: Path) -> None:
+    a = write(tmp_path / "a.json", device_result(steady(1.0)))
+    b = write(tmp_path / "b.json", device_result((1.0, 1.0, 1.0, 1.0, 2.0)))
+    with pytest.raises(ConditionsDifferError) as caught:
+        compare_files(a, b)
+    assert str(caught.value).startswith(
+        "small.tflite on Pixel (A1) with era-2019, 1 thread on big 2-3: got an unstable"
+    )
+    assert str(caught.value).count("got") == 1
+
+
 @pytest.mark.parametrize("text", ["[]", "{}", "no JSON", '{"launches": []}', "[1]", '"cells"'])
 def test_files_that_are_no_result(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.json"

@@ -136,12 +136,15 @@ def compare_files(a: Path, b: Path, *, allow: Collection[str] = ()) -> CompareRe
         comparison = compare(left[0], right[0], allow=allow)
         return CompareResult(a=str(a), b=str(b), comparisons=(comparison,), not_compared=())
     pairs = _pair(left, right, allow)
-    comparisons, left_out = [], []
+    comparisons, refused = [], []
     for i, j in pairs:
         try:
             comparisons.append(compare(left[i], right[j], allow=allow))
         except ConditionsDifferError as error:
-            left_out.append(str(error))
+            refused.append(error)
+    if refused and not comparisons:
+        raise refused[0]
+    left_out = list(map(str, refused))
     paired_left, paired_right = {i for i, _ in pairs}, {j for _, j in pairs}
     left_out += [_no_partner(a, r, right) for i, r in enumerate(left) if i not in paired_left]
     left_out += [_no_partner(b, r, left) for j, r in enumerate(right) if j not in paired_right]
