@@ -97,9 +97,8 @@ def _grouped_throughout(tables: Network, chain: Chain, errors: FormErrors) -> It
 
 def _dividing_cycles(tables: Network, chain: Chain, sizes: Sequence[int]) -> float:
     """Models how much more the groups' depthwise convolutions cost than that of all channels."""
-    node, value = tables.producer(chain.depthwise), tables.values[chain.depthwise]
-    if node is None:
-        return 0.0
+    node = next(one for one in tables.nodes if one.output == chain.depthwise)
+    value = tables.values[chain.depthwise]
     whole = depthwise_cycles(node, value.positions, value.channels)
     return sum(depthwise_cycles(node, value.positions, channels) for channels in sizes) - whole
 

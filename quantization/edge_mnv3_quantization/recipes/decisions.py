@@ -92,8 +92,8 @@ def _spent(
     network: Decided, offers: Sequence[Sequence[Choice]], cheapest: float, budget_percent: float, share: float
 ) -> _Spent:
     """Spends up to a share of a budget on forms, and the rest on copies."""
-    decided = _with_forms(network, offers, cheapest, share * cheapest * budget_percent / 100)
-    forms_percent = _percent_over(_cycles(decided), cheapest)
+    decided, cycles = _with_forms(network, offers, cheapest * (1 + share * budget_percent / 100), cheapest)
+    forms_percent = _percent_over(cycles, cheapest)
     left = 100 * ((1 + budget_percent / 100) / (1 + forms_percent / 100) - 1)
     copies_percent = 0.0
     if left > 0:
@@ -102,19 +102,19 @@ def _spent(
 
 
 def _with_forms(
-    network: Decided, offers: Sequence[Sequence[Choice]], cheapest: float, cycles: float
-) -> Decided:
-    """Takes the best forms that fit, by what the whole network then costs.
+    network: Decided, offers: Sequence[Sequence[Choice]], most_cycles: float, cheapest: float
+) -> tuple[Decided, float]:
+    """Takes the best forms with which the whole network costs so much at most, and tells its cycles.
 
     Offers are priced one by one; together they may cost a little more.
     """
-    allowed = cycles
+    allowed = most_cycles - cheapest
     while True:
         decided = network._replace(forms=joined_forms(within_budget(offers, allowed)))
-        over = _cycles(decided) - cheapest - cycles
-        if over <= 0 or allowed <= 0:
-            return decided
-        allowed = max(allowed - max(over, _STEP * cycles), 0.0)
+        cycles = _cycles(decided)
+        if cycles <= most_cycles or allowed <= 0:
+            return decided, cycles
+        allowed = max(allowed - max(cycles - most_cycles, _STEP * (most_cycles - cheapest)), 0.0)
 
 
 def _with_linear_channels(network: Decided, statistics: Mapping[int, ChannelStatistics]) -> Decided:
