@@ -91,6 +91,7 @@ def _weighted(graph: Graph, operator: Operator, kind: Kind) -> Node:
     channels = shape[-1] if kind == "depthwise" else shape[0]
     if math.prod(shape) == 0:
         raise ModelFileError(f"operator {operator.index}", f"weights of shape {shape}", "some")
+    options = operator.options
     return Node(
         kind=kind,
         inputs=operator.inputs[:1],
@@ -98,4 +99,5 @@ def _weighted(graph: Graph, operator: Operator, kind: Kind) -> Node:
         weights=np.broadcast_to(np.float64(0), shape),
         bias=np.broadcast_to(np.float64(0), (channels,)),
         clamp=_CLAMPS.get(operator.activation, "none"),
+        stride=(options["stride_h"], options["stride_w"]) if kind == "depthwise" else (1, 1),
     )
