@@ -178,7 +178,7 @@ def test_labels_that_hold_above_thresholds(tmp_path: Path, labels: Path) -> None
             ("--labels", "{labels}", "--labels", "{labels}"),
             "--labels: got {labels} and {labels}, expected one",
         ),
-        (("--labels", "a_features={labels}"), "labels drinks.txt: got 5 labels, expected 3"),
+        (("--labels", "a_features={labels}"), "labels {labels}: got 5 labels, expected 3"),
         (
             ("--labels", "b_kind={labels}", "--thresholds", "{labels}"),
             "--thresholds: got embedding of 3, 5 classes, expected one output of labels",
@@ -187,7 +187,7 @@ def test_labels_that_hold_above_thresholds(tmp_path: Path, labels: Path) -> None
             ("--labels", "b_kind={labels}", "--score-calibration", "{labels}"),
             "--score-calibration: got embedding of 3, 5 classes, expected one output of scores",
         ),
-        (("--task", "labels", "--labels", "{labels}"), "labels drinks.txt: got 5 labels, expected 3"),
+        (("--task", "labels", "--labels", "{labels}"), "labels {labels}: got 5 labels, expected 3"),
         (
             ("--task", "binary"),
             "task binary: got an output 'features_tensor' of shape (3,), expected one number",
