@@ -71,7 +71,7 @@ def _accuracy(figure: Figure) -> str:
 
 
 def _latency(figure: Figure) -> str:
-    return f"  {figure.device or '':<16}{figure.latency_ms:>6}  {figure.source}{_note(figure)}"
+    return f"  {figure.device or '':<15} {figure.latency_ms:>6}  {figure.source}{_note(figure)}"
 
 
 def _note(figure: Figure) -> str:

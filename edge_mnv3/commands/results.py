@@ -12,6 +12,7 @@ from edge_mnv3.commands.options import force_option, json_option
 from edge_mnv3.commands.showing import say, show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH
+from edge_mnv3.core.counts import count
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.stored import StoredResults
@@ -74,9 +75,9 @@ def export(key: str, output: Path, store: Path | None, force: bool) -> None:
     from edge_mnv3.stages.results import exported_results
 
     reporter = TerminalReporter()
-    count = exported_results(key, output, store=store, force=force, reporter=reporter)
+    images = exported_results(key, output, store=store, force=force, reporter=reporter)
     reporter.close()
-    say(f"{count} images in {output}")
+    say(f"{count(images, 'image')} in {output}")
 
 
 @command.command("prune")
@@ -105,8 +106,8 @@ def table(result: StoredResults) -> str:
     lines = [f"{result.folder}: {result.size_bytes / 1e6:.1f} MB"]
     for each in result.evaluations:
         lines.append(
-            f"{each.key[:_KEY_SHOWN]}  {each.images:>7} images  {each.used[:16]}  {each.preprocess}  "
-            f"{each.purpose}"
+            f"{each.key[:_KEY_SHOWN]}  {count(each.images, 'image'):>16}  {each.used[:16]}  "
+            f"{each.preprocess}  {each.purpose}"
         )
         lines += [f"    {Path(model.file).name} ({model.kernels})" for model in each.models]
     return "\n".join(lines)

@@ -13,7 +13,7 @@ from edge_mnv3.commands.options import json_option, requests
 from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD, Choice
-from edge_mnv3.core.counts import rounded
+from edge_mnv3.core.counts import count, rounded
 from edge_mnv3.core.results.models_compared import CONDITIONS
 
 if TYPE_CHECKING:
@@ -98,13 +98,13 @@ def table(result: ModelsCompared, *, details: bool = False) -> str:
     )
     if details:
         lines += validate_statistics.listed(result.class_tests, result.confusions, result.confidence, names)
-    lines.append(f"{result.n} images of both")
+    lines.append(f"{count(result.n, 'image')} of both")
     return "\n".join(lines)
 
 
 def _model(name: str, model: ComparedModel) -> list[str]:
     file = f"{Path(model.file).name} ({model.sha256[:_SHA_SHOWN]}, {model.kernels}, {model.preprocess})"
-    lines = [f"{name}  {file}, on {model.images} images of {model.data}"]
+    lines = [f"{name}  {file}, on {count(model.images, 'image')} of {model.data}"]
     for words, share in (("top-1", model.top1), ("top-5", model.top5)):
         if share is not None:
             lines.append(f"   {words} {share.percent:.2f} %, {validate_statistics.interval(share)}")

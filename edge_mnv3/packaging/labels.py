@@ -128,11 +128,15 @@ def check_labels(names: list[str], *, source: str, class_count: int | None) -> L
         if normalized in seen:
             first = seen[normalized]
             same = "" if names[first - 1] == label else " in other characters that look the same"
+            imagenet = len(names) in (IMAGENET_CLASSES, BACKGROUND_OUTPUTS) and class_count in (
+                None,
+                len(names),
+            )
             raise InputFileError(
                 where,
                 f"'{label}' again, as in line {first}{same}",
                 "a different name for each class",
-                _BUILT_IN if len(names) in (IMAGENET_CLASSES, BACKGROUND_OUTPUTS) else "",
+                _BUILT_IN if imagenet else "",
             )
         seen[normalized] = number
     if class_count is not None and len(names) != class_count:

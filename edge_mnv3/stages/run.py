@@ -271,7 +271,10 @@ class _Run:
         if plan.name == "quantize":
             return []
         pair = [self._pair[name] for name in _PAIR if name in self._pair]
-        made = [path for path in (self._folder / QUANTIZE_FILE,) if path.is_file()]
+        # Beside files that a config names, too, stands what their outputs mean.
+        named = [path for each in plan.locations if (path := Path(each.path)).suffix == ".tflite"]
+        folders = dict.fromkeys([self._folder, *(path.parent for path in (*pair, *named))])
+        made = [path for folder in folders if (path := folder / QUANTIZE_FILE).is_file()]
         if plan.name in ("validate", "diagnose", "cost", "bench"):
             return [*pair, *(made if plan.name in ("validate", "diagnose") else [])]
         if plan.name == "package":

@@ -131,7 +131,7 @@ def stage_key(
             "settings": plan.resolved(),
             "gates": dict(plan.gated),
             "locations": dict(hashes),
-            "used": {path.name: _used_sha256(plan.name, path) for path in used},
+            "used": [(path.name, _used_sha256(plan.name, path)) for path in used],
             "surroundings": dict(surroundings),
         },
     )

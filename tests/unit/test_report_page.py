@@ -255,11 +255,12 @@ def test_costs_and_inspections_are_repeated() -> None:
     first = dataclasses.replace(result.files[0].cpus[0], kernels="builtin")
     both = (first, dataclasses.replace(first, cpu="another"))
     builtin = tuple(dataclasses.replace(file, cpus=both) for file in result.files)
-    pair = gathered(MADE, inspected, result)
+    pair = gathered(MADE, inspected, result, dataclasses.replace(inspected, path="my f.tflite"))
     (commands,) = [block for block in repeat(pair).blocks if isinstance(block, Commands)]
     cpu = result.files[0].cpus[0].cpu
     assert f"edge-mnv3 cost 'm f.tflite' i.tflite --cpu {cpu} --json > cost.json" in commands.lines
     assert "edge-mnv3 inspect 'my q.tflite' --json > inspect.json" in commands.lines
+    assert "edge-mnv3 inspect 'my f.tflite' --json > inspect_2.json" in commands.lines
     pair = gathered(MADE, dataclasses.replace(result, files=builtin))
     (commands,) = [block for block in repeat(pair).blocks if isinstance(block, Commands)]
     assert commands.lines[-1] == (

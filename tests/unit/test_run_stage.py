@@ -152,6 +152,32 @@ def test_how_long_quantize_took_changes_the_page_and_the_bundle_only(commands: C
     assert commands.names == ["quantize", "validate", "diagnose", "package", "report"]
 
 
+def test_what_is_said_beside_a_model_counts(commands: Commands) -> None:
+    for name in ("ext/f", "ext/q"):
+        Path(name).mkdir(parents=True)
+        (Path(name) / "m.tflite").write_bytes(name.encode())
+    files = 'float = "ext/f/m.tflite"\nint8 = "ext/q/m.tflite"'
+    config = f'[validate]\n{files}\ndata = "val.csv"\n[diagnose]\n'
+    described = Path("ext/f/quantize.json")
+
+    def stages_run() -> list[str]:
+        run(commands, config)
+        names = list(commands.names)
+        run(commands, config)
+        assert commands.names == []
+        return names
+
+    assert stages_run() == ["validate", "diagnose"]
+    described.write_text(json.dumps({"int8": "of another release"}))
+    assert stages_run() == ["validate", "diagnose"]
+    described.write_text((FORMATS / "quantize-v7.json").read_text())
+    assert stages_run() == ["validate", "diagnose"]
+    described.unlink()
+    assert stages_run() == ["validate", "diagnose"]
+    Path("ext/f/m.tflite").write_bytes(b"another")  # both files have one name
+    assert stages_run() == ["validate", "diagnose"]
+
+
 def test_other_versions_and_another_machine(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
     run(commands)
     assert commands.names == EVERY

@@ -53,10 +53,15 @@ def _commands(gathered: Gathered) -> Iterator[str]:
         yield diagnose_command(gathered, diagnosis)
     if gathered.host:
         yield bench_command(gathered)
-    for costs in gathered.costs:
-        yield _cost(costs)
-    for inspected in gathered.inspections:
-        yield f"edge-mnv3 inspect {shlex.quote(inspected.path)} --json > inspect.json"
+    for place, costs in enumerate(gathered.costs, 1):
+        yield f"{_cost(costs)} --json > {_numbered('cost', place)}"
+    for place, inspected in enumerate(gathered.inspections, 1):
+        yield f"edge-mnv3 inspect {shlex.quote(inspected.path)} --json > {_numbered('inspect', place)}"
+
+
+def _numbered(name: str, place: int) -> str:
+    """A file for one of several results."""
+    return f"{name}.json" if place == 1 else f"{name}_{place}.json"
 
 
 def _made_by(gathered: Gathered) -> object:
@@ -112,7 +117,7 @@ def _cost(costs: FileCosts) -> str:
     words = [*(file.path for file in costs.files), "--cpu", cpus.pop() if len(cpus) == 1 else "all"]
     if kernels == {"builtin"}:
         words += ["--kernels", "builtin"]
-    return f"edge-mnv3 cost {shlex.join(words)} --json > cost.json"
+    return f"edge-mnv3 cost {shlex.join(words)}"
 
 
 def _stated_range(facts: InputFacts) -> list[str]:
