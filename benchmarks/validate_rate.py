@@ -39,7 +39,7 @@ from edge_mnv3.stages.validate import ValidateRequest, validate
 from edge_mnv3_calibration_data.source_kinds import open_images
 from edge_mnv3_quantization.validation.running import image_shape
 
-_LOOK_S = 0.2
+_LOOK_S = 1.0  # a look takes milliseconds of a core
 
 
 class Spent(NamedTuple):
