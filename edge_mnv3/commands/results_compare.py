@@ -97,7 +97,9 @@ def table(result: ModelsCompared, *, details: bool = False) -> str:
         names,
     )
     if details:
-        lines += validate_statistics.listed(result.class_tests, result.confusions, result.confidence, names)
+        lines += validate_statistics.details_of_parts(
+            result.class_tests, result.confusions, result.confidence, names
+        )
     lines.append(f"{count(result.n, 'image')} of both")
     return "\n".join(lines)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from edge_mnv3.core.counts import count, rounded
+from edge_mnv3.core.counts import count, listed, rounded
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.validate_statistics import (
@@ -79,10 +79,10 @@ def details(statistics: OutputStatistics | None) -> list[str]:
     """Classes, wrong answers and flips, the most telling first."""
     if statistics is None:
         return []
-    return listed(statistics.class_tests, statistics.confusions, statistics.confidence)
+    return details_of_parts(statistics.class_tests, statistics.confusions, statistics.confidence)
 
 
-def listed(
+def details_of_parts(
     tests: ClassTests | None,
     confusions: Sequence[Confusion],
     confidence: ConfidenceComparison | None,
@@ -141,11 +141,11 @@ def _difference(test: PairedTest, n: int) -> list[str]:
         size = f"a difference of {test.shown_points:.1f} points or more"
         found = f"With {count(n, 'image')}, {size} is found 8 times in 10"
     sizes = [
-        f"{needed.n:,} images for {needed.difference_points:g}"
-        for needed in test.needed
-        if test.shown_points is None or needed.difference_points < test.shown_points
+        each.text
+        for each in test.needed
+        if test.shown_points is None or each.difference_points < test.shown_points
     ]
-    more = f"; it takes {', '.join(sizes)} points" if sizes else ""
+    more = f"; it takes {listed(sizes)}" if sizes else ""
     return [verdict, f"{found}{more}."]
 
 

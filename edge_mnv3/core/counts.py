@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def count(number: int, one: str, several: str = "") -> str:
     """A number of things: `1 image`, `1,200 images`."""
@@ -16,3 +18,8 @@ def rounded(value: float, digits: int) -> float:
 def short(value: float) -> str:
     """A number with three digits that count, and no exponent below a million: `0.0123`, `1000`."""
     return f"{float(f'{value:.3g}'):g}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them: `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from edge_mnv3.core.counts import count
+from edge_mnv3.core.counts import count, listed
 from edge_mnv3.core.errors import InputFileError
 from edge_mnv3.core.results.bench import HostBenchResult
 from edge_mnv3.core.results.bench_report import DeviceBenchReport
@@ -27,7 +27,7 @@ from edge_mnv3.core.results.sweep import SweepResult
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.verdicts import Comparison
 from edge_mnv3.html_report.recognition import FoundResult, Shown
-from edge_mnv3.html_report.words import hash_words, listed
+from edge_mnv3.html_report.words import hash_words
 
 PairResult = QuantizeResult | ValidateResult | DiagnoseResult
 R = TypeVar("R")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from edge_mnv3.html_report.blocks import Tick
 
@@ -66,11 +65,6 @@ def milliseconds(time_us: float | None) -> str:
 def decibels(value: float | None) -> str:
     """A ratio in decibels."""
     return NONE if value is None else f"{plain(value, 1)}{_SPACE}dB"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as a sentence has them: `a, b and c`."""
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
 def hash_words(sha256: str) -> str:

@@ -189,7 +189,7 @@ def test_statistics_in_sentences() -> None:
     assert difference == "The difference of accuracy is shown: p = 0.0022 (McNemar's exact test, two-sided)."
     assert size == (
         "With 400 images, a difference of 4.7 points or more is found 8 times in 10; it takes 31,792 images "
-        "for 0.5, 8,046 images for 1, 2,059 images for 2 points."
+        "for 0.5 points, 8,046 images for 1 point and 2,059 images for 2 points."
     )
     assert of_classes == (
         "Classes that changed beyond chance, of 2 tested: 2 (30 lost, 0 won of 100), 0 (0 lost, 10 won of "

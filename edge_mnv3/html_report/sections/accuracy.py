@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_mnv3.core.counts import count
+from edge_mnv3.core.counts import count, listed
 from edge_mnv3.core.results.validate import ValidateResult
 from edge_mnv3.core.results.validate_statistics import ConfidenceComparison, OutputStatistics, PairedTest
 from edge_mnv3.html_report.blocks import (
@@ -181,8 +181,8 @@ def _power(difference: PairedTest) -> str:
         f"With so many images, a difference of {difference.shown_points:.1f} points or more is found 8 times "
         "in 10"
     )
-    needed = ", ".join(f"{each.n:,} images for {each.difference_points:g}" for each in difference.needed)
-    return f"{shown}; it takes {needed} points." if needed else f"{shown}."
+    needed = listed([each.text for each in difference.needed])
+    return f"{shown}; it takes {needed}." if needed else f"{shown}."
 
 
 def _classes(result: ValidateResult, names: ClassNames) -> list[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from edge_mnv3.core.counts import count
+from edge_mnv3.core.counts import count, listed
 from edge_mnv3.core.results.run import RunGate, RunResult
 from edge_mnv3.html_report.blocks import (
     Block,
@@ -19,7 +19,7 @@ from edge_mnv3.html_report.blocks import (
     without_empty,
 )
 from edge_mnv3.html_report.gathered import Gathered
-from edge_mnv3.html_report.words import NONE, listed, percent, plain, points
+from edge_mnv3.html_report.words import NONE, percent, plain, points
 
 KEY, TITLE = "gates", "Gates"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_mnv3.core.counts import count
+from edge_mnv3.core.counts import count, listed
 from edge_mnv3.core.results.bench import DeviceBenchResult, HostBenchResult, LaunchRecord
 from edge_mnv3.core.results.bench_turns import runs_words
 from edge_mnv3.core.results.device import EMULATED_DEVICE
@@ -28,7 +28,7 @@ from edge_mnv3.html_report.blocks import (
 )
 from edge_mnv3.html_report.gathered import DeviceLatencies, Gathered, HostLatencies
 from edge_mnv3.html_report.sections.verdict import bench_command
-from edge_mnv3.html_report.words import NONE, axis, listed, milliseconds, percent, plain, share
+from edge_mnv3.html_report.words import NONE, axis, milliseconds, percent, plain, share
 
 KEY, TITLE = "latency", "Latency"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-from edge_mnv3.core.counts import count
+from edge_mnv3.core.counts import count, listed
 from edge_mnv3.core.results.models import InspectResult, KernelCheck, ModelChecks
 from edge_mnv3.core.results.profile import DeviceProfileResult
 from edge_mnv3.html_report.blocks import (
@@ -22,7 +22,7 @@ from edge_mnv3.html_report.blocks import (
     row,
 )
 from edge_mnv3.html_report.gathered import FileCosts, Gathered
-from edge_mnv3.html_report.words import NONE, listed, percent, plain, share
+from edge_mnv3.html_report.words import NONE, percent, plain, share
 
 KEY, TITLE = "operators", "Operators, partitions, profile"
 MOST_ROWS = 15

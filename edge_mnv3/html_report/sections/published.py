@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge_mnv3.core.counts import listed
 from edge_mnv3.core.published import Published, read_published
 from edge_mnv3.core.results.models import VariantInfo
 from edge_mnv3.core.results.verdicts import ReproduceCell
@@ -18,7 +19,7 @@ from edge_mnv3.html_report.blocks import (
     without_empty,
 )
 from edge_mnv3.html_report.gathered import Gathered
-from edge_mnv3.html_report.words import NONE, listed, percent, plain
+from edge_mnv3.html_report.words import NONE, percent, plain
 
 KEY, TITLE = "published", "Published figures"
 

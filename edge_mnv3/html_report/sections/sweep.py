@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_mnv3.core.counts import count
+from edge_mnv3.core.counts import count, listed
 from edge_mnv3.core.results.sweep import Spread, SweepResult, SweepRow
 from edge_mnv3.html_report.blocks import (
     Block,
@@ -23,7 +23,6 @@ from edge_mnv3.html_report.gathered import Gathered
 from edge_mnv3.html_report.words import (
     NONE,
     axis,
-    listed,
     percent,
     plain,
     share,
