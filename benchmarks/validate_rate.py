@@ -4,8 +4,8 @@
     python benchmarks/validate_rate.py ... --images 1000 --images 10000 --images 50000
 
 One thread's rate: a plain loop over some of the images that decodes, preprocesses and runs both files, alone
-on the machine, before and after `validate`. Three shares are printed, of which 100 % would be no overhead at
-all:
+on the machine, before and after `validate`. Three shares are printed. 100 % is a plain loop on every core; a
+worker may take less time than the plain loop, since it runs each file over some images before the next file:
 
 - by the clock: the images a second, of so many times one thread's as there are workers;
 - by processor time: the images a second of processor time over all processes, of one thread's, which other

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import os
 import signal
 import sys
@@ -17,12 +19,21 @@ from PIL import Image
 
 from edge_mnv3.core.choices import DEFAULT_RUNTIME
 from edge_mnv3.core.errors import ModelFileError
+from edge_mnv3.core.images import Pixels
 from edge_mnv3.core.reporting import Reporter
 from edge_mnv3.core.results.images import ImageShape
+from edge_mnv3.core.runtime import LoadedModel
 from edge_mnv3_calibration_data.source_kinds import open_images
+from edge_mnv3_quantization.evaluation import evaluating
 from edge_mnv3_quantization.evaluation.contents import ImagesState, hashed, same_here
 from edge_mnv3_quantization.evaluation.engine import Evaluated, WorkerLostError, in_processes, in_threads
-from edge_mnv3_quantization.evaluation.evaluating import Evaluation, ModelContent, Outputs, Shard
+from edge_mnv3_quantization.evaluation.evaluating import (
+    Evaluation,
+    ModelContent,
+    Outputs,
+    Shard,
+    StoppedError,
+)
 from edge_mnv3_quantization.evaluation.records import ShardRecords, to_bytes
 from edge_mnv3_quantization.validation.readings import TopClasses, top_classes
 from edge_mnv3_quantization.validation.running import SHARD_IMAGES, RunnableFile, RunSettings, run_files
@@ -102,6 +113,51 @@ def test_threads_and_processes_give_the_same_bytes(folder: Path) -> None:
     run = run_files([RunnableFile(folder / "f.tflite", "xnnpack")], shards[0].images, settings, made.reading)
     assert [int(image.file.removesuffix(".png")) for image in run.skipped] == list(DAMAGED)
     assert list(top_classes(run, class_offset=0)) == [index for index in range(COUNT) if index not in DAMAGED]
+
+
+class Recorded:
+    """A loaded file that notes each run of it."""
+
+    def __init__(self, name: str, model: LoadedModel, runs: list[str]) -> None:
+        self.name, self.outputs, self._model, self._runs = name, model.outputs, model, runs
+
+    def run_all(self, pixels: Pixels) -> list[npt.NDArray[Any]]:
+        self._runs.append(self.name)
+        return self._model.run_all(pixels)
+
+
+@pytest.mark.parametrize(("group", "ahead"), [(16, False), (5, False), (1, False), (1, True)])
+def test_a_file_runs_over_a_group_of_images_before_the_next_file_does(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, group: int, ahead: bool
+) -> None:
+    made, (shard, *_) = evaluation(folder, TopClasses(0))
+    (model,) = made.models
+    made = dataclasses.replace(made, models=(model, model))
+    (one,) = dataclasses.replace(made, models=(model,)).open_models()
+    expected = to_bytes(made.done([one, one], shard))
+    read = SHARD_IMAGES - sum(place < SHARD_IMAGES for place in DAMAGED)
+    runs: list[str] = []
+    if not ahead:
+        monkeypatch.setattr(evaluating, "_GROUP_BYTES", SIZE * SIZE * 3 * group + 1)
+    files: Any = [Recorded(name, one, runs) for name in "fq"]
+    assert to_bytes(made.done(files, shard._replace(decode_ahead=ahead))) == expected
+    groups = ["".join(same) for _, same in itertools.groupby(runs)]
+    assert runs.count("f") == runs.count("q") == read
+    assert max(map(len, groups)) == (read if group >= SHARD_IMAGES else group)
+    # At the fourth place of the shard is an image that cannot be read.
+    assert groups[:2] == ["f" * min(group - (group > 3), read), "q" * min(group - (group > 3), read)]
+
+
+@pytest.mark.parametrize("wanted", [0, 7, SHARD_IMAGES + 3])
+def test_whoever_wants_no_records_any_more_waits_for_one_image_at_most(folder: Path, wanted: int) -> None:
+    made, (shard, *_) = evaluation(folder, TopClasses(0))
+    (one,) = made.open_models()
+    runs: list[str] = []
+    files: Any = [Recorded("f", one, runs)]
+    answers = iter([False] * wanted)
+    with pytest.raises(StoppedError):
+        made.done(files, shard, lambda: next(answers, True))
+    assert len(runs) == max(0, wanted - SHARD_IMAGES)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")

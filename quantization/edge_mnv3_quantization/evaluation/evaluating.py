@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -22,6 +23,9 @@ from edge_mnv3_quantization.evaluation.contents import Hashed, decoded_file, loo
 from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, Skipped
 
 Done = TypeVar("Done", covariant=True)
+Image = TypeVar("Image")
+# Pixels that wait for the files. Runs of one file after another find its weights in the processor's cache.
+_GROUP_BYTES = 4 << 20
 # All outputs of each file to one image, in its order: real numbers, in the output's shape with the batch.
 Outputs = Sequence[Sequence[npt.NDArray[np.float32]]]
 
@@ -88,7 +92,7 @@ class ShardTask(Protocol[Done]):
         Args:
             models: From `open_models`; not used by another thread.
             shard: The images.
-            stopped: Asked before each image.
+            stopped: Asked before an image is used, and before each file runs on it.
 
         Returns:
             What depends on nothing but the shard's images and the task; it can be pickled.
@@ -188,7 +192,7 @@ def evaluate(
         evaluation: What is done with each image.
         models: Its files, loaded; not used by another thread.
         shard: The images.
-        stopped: Asked before each image.
+        stopped: Asked before an image is used, and before each file runs on it.
         files: Takes each image's file, as `decoded` does.
 
     Returns:
@@ -201,16 +205,46 @@ def evaluate(
     answers: list[Any] = []
     places: list[int] = []
     skipped: list[Skipped] = []
-    for place, loaded in enumerate(decoded(shard, evaluation.shape, evaluation.preprocess, files)):
-        if stopped():
-            raise StoppedError
-        if isinstance(loaded, str):
-            skipped.append(Skipped(place, loaded))
-            continue
-        places.append(place)
-        answers.append(evaluation.reading.read([_outputs(model, loaded) for model in models]))
+    images = decoded(shard, evaluation.shape, evaluation.preprocess, files)
+    numbered = enumerate(_unless(stopped, images))
+    while group := list(islice(numbered, _group_images(shard, evaluation.shape))):
+        read: list[Pixels] = []
+        for place, loaded in group:
+            if isinstance(loaded, str):
+                skipped.append(Skipped(place, loaded))
+            else:
+                places.append(place)
+                read.append(loaded)
+        answers += map(evaluation.reading.read, _outputs_of_all(models, read, stopped))
     columns = evaluation.reading.columns(answers) if answers else {}
     return ShardRecords(tuple(places), columns, tuple(skipped))
+
+
+def _group_images(shard: Shard, shape: ImageShape) -> int:
+    """How many images are decoded before the files run: one where decoding goes on beside them."""
+    if shard.decode_ahead:
+        return 1
+    return max(1, _GROUP_BYTES // (shape.height_px * shape.width_px * shape.channels))
+
+
+def _outputs_of_all(
+    models: Sequence[LoadedModel], images: Sequence[Pixels], stopped: Callable[[], bool]
+) -> Iterator[Outputs]:
+    """The outputs of all files to each image, of one file to all images before the next file."""
+    by_file = [[_outputs(model, pixels) for pixels in _unless(stopped, images)] for model in models]
+    return zip(*by_file, strict=True)
+
+
+def _unless(stopped: Callable[[], bool], images: Iterable[Image]) -> Iterator[Image]:
+    """The images, as long as `stopped` does not say so.
+
+    Raises:
+        StoppedError: It says so.
+    """
+    for image in images:
+        if stopped():
+            raise StoppedError
+        yield image
 
 
 class Noted(NamedTuple):
