@@ -20,7 +20,7 @@ from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD
 from edge_mnv3.core.choices import DIAGNOSIS_SAMPLES
-from edge_mnv3.core.counts import short
+from edge_mnv3.core.counts import three_digits
 from edge_mnv3.core.intervals import wilson_images, wilson_percent
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _recipe(recipe: RecipeFindings, report: RecipeReport | None) -> Iterator[str
     if recipe.equalized_values:
         yield (
             f"{recipe.equalized_values} of {recipe.values} values equalized, scales 1 to "
-            f"{short(recipe.largest_factor_ratio)} at most"
+            f"{three_digits(recipe.largest_factor_ratio)} at most"
         )
     else:
         yield "no channels equalized"

@@ -15,7 +15,7 @@ def rounded(value: float, digits: int) -> float:
     return round(value, digits) + 0.0
 
 
-def short(value: float) -> str:
+def three_digits(value: float) -> str:
     """A number with three digits that count, and no exponent below a million: `0.0123`, `1000`."""
     return f"{float(f'{value:.3g}'):g}"
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge_mnv3.core.counts import rounded
 from edge_mnv3.core.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ LARGEST_PIXEL = 255
 LOWEST_STORED = {"uint8": 0, "int8": -128}  # dtypes whose 256 numbers can stand for pixels
 INPUT_RANGE_WORDS = "0..255, -1..1, 0..1, or MEAN/STD of pixels 0 to 255, one number or three each"
 _NUMBER = r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
+_DIGITS = 9  # what float arithmetic adds is dropped, so that 127.5/127.5 reads -1..1
 _NEAR_STEPS = 0.5001  # a zero point is a whole number, so it is off by up to half a step
 _ENDS = re.compile(rf"({_NUMBER})\.\.({_NUMBER})")
 
@@ -44,7 +46,7 @@ class InputRange:
         channels = max(len(self.mean), len(self.std))
         means, stds = (each if len(each) > 1 else each * channels for each in (self.mean, self.std))
         return tuple(
-            (_rounded(-mean / std), _rounded((LARGEST_PIXEL - mean) / std))
+            (rounded(-mean / std, _DIGITS), rounded((LARGEST_PIXEL - mean) / std, _DIGITS))
             for mean, std in zip(means, stds, strict=True)
         )
 
@@ -83,7 +85,7 @@ COMMON_RANGES = (PIXELS, MINUS_ONE_TO_ONE, ZERO_TO_ONE)
 def range_of_ends(low: float, high: float) -> InputRange:
     """Returns the range in which pixel 0 is `low` and pixel 255 is `high`, which differ."""
     std = LARGEST_PIXEL / (high - low)
-    return InputRange((_rounded(-low * std),), (std,))
+    return InputRange((rounded(-low * std, _DIGITS),), (std,))
 
 
 def parse_input_range(text: str) -> InputRange:
@@ -118,7 +120,8 @@ def _checked(stated: InputRange, text: str) -> InputRange:
     """Refuses mean and deviation of pixels that were divided by 255 first, as torchvision writes them."""
     if max(stated.std) < 1:
         pixels = [
-            tuple(_rounded(LARGEST_PIXEL * number) for number in each) for each in (stated.mean, stated.std)
+            tuple(rounded(LARGEST_PIXEL * number, _DIGITS) for number in each)
+            for each in (stated.mean, stated.std)
         ]
         raise ArgumentError(
             "input range",
@@ -139,8 +142,3 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def _listed(numbers: tuple[float, ...]) -> str:
     return ",".join(f"{number:g}" for number in numbers)
-
-
-def _rounded(number: float) -> float:
-    """Drops what float arithmetic adds, so that 127.5/127.5 reads -1..1; no -0."""
-    return round(number, 9) + 0.0

@@ -271,12 +271,14 @@ class _Run:
         if plan.name == "quantize":
             return []
         pair = [self._pair[name] for name in _PAIR if name in self._pair]
-        # Beside files that a config names, too, stands what their outputs mean.
+        # Beside files that a config names, too, stands what they are, and what their outputs mean.
         named = [path for each in plan.locations if (path := Path(each.path)).suffix == ".tflite"]
         folders = dict.fromkeys([self._folder, *(path.parent for path in (*pair, *named))])
         made = [path for folder in folders if (path := folder / QUANTIZE_FILE).is_file()]
         if plan.name in ("validate", "diagnose", "cost", "bench"):
-            return [*pair, *(made if plan.name in ("validate", "diagnose") else [])]
+            # What bench measures on phones it holds against what is published of the network.
+            reads = plan.name in ("validate", "diagnose") or "device" in plan.given
+            return [*pair, *(made if reads else [])]
         if plan.name == "package":
             return [*pair, *made, *(self._folder / f"{name}.json" for name in self._measured(plan))]
         ended = [stage for stage in self._stages if stage.status in ("ran", "kept")]

@@ -140,9 +140,9 @@ def stage_key(
 def _used_sha256(stage: StageName, path: Path) -> str:
     """The hash of what a stage reads of a file that an earlier one wrote.
 
-    Of `quantize.json`, validate and diagnose do not read how long quantize took, which differs each time.
+    Of `quantize.json`, only the page and the bundle tell how long quantize took, which differs each time.
     """
-    if path.name == QUANTIZE_FILE and stage in ("validate", "diagnose"):
+    if path.name == QUANTIZE_FILE and stage in ("validate", "diagnose", "bench"):
         try:
             made = read_quantize_result(path)
         except InputFileError:  # which the stage says

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_mnv3.core.counts import count, rounded, short
+from edge_mnv3.core.counts import count, rounded, three_digits
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_what_is_no_number_stays_none() -> None:
     ("value", "text"), [(1000.4, "1000"), (10.84, "10.8"), (1.0, "1"), (0.012345, "0.0123"), (98765, "98800")]
 )
 def test_three_digits_count(value: float, text: str) -> None:
-    assert short(value) == text
+    assert three_digits(value) == text

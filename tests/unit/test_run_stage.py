@@ -16,7 +16,7 @@ from edge_mnv3.commands.run_config import read_config
 from edge_mnv3.core.errors import InputFileError, OutputError
 from edge_mnv3.core.owned_folders import owned_folder
 from edge_mnv3.core.result_files import read_quantize_result
-from edge_mnv3.core.results.json_format import from_json
+from edge_mnv3.core.results.json_format import from_json, to_json
 from edge_mnv3.core.results.run import RunResult
 from edge_mnv3.stages import run as stage
 from edge_mnv3.stages import run_bundle
@@ -176,6 +176,26 @@ def test_what_is_said_beside_a_model_counts(commands: Commands) -> None:
     assert stages_run() == ["validate", "diagnose"]
     Path("ext/f/m.tflite").write_bytes(b"another")  # both files have one name
     assert stages_run() == ["validate", "diagnose"]
+
+
+@pytest.mark.parametrize(("where", "again"), [('device = "all"', ["bench"]), ("host = true", [])])
+def test_what_is_said_beside_a_model_counts_where_bench_shows_what_is_published(
+    commands: Commands, where: str, again: list[str]
+) -> None:
+    Path("m.tflite").write_bytes(b"model")
+    config = f'[bench]\nfiles = "m.tflite"\n{where}\n'
+    run(commands, config)
+    assert commands.names == ["bench"]
+    made = read_quantize_result(FORMATS / "quantize-v7.json")
+    Path("quantize.json").write_text(to_json(made))
+    run(commands, config)
+    assert commands.names == again
+    Path("quantize.json").write_text(to_json(dataclasses.replace(made, timings_s={"quantize": 60.0})))
+    run(commands, config)
+    assert commands.names == []
+    Path("quantize.json").write_text(to_json(dataclasses.replace(made, recipe="stock")))
+    run(commands, config)
+    assert commands.names == again
 
 
 def test_other_versions_and_another_machine(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:

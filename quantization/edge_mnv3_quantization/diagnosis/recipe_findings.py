@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_mnv3.core.counts import short
+from edge_mnv3.core.counts import three_digits
 from edge_mnv3.core.results.diagnose import RecipeFindings, TensorCause
 from edge_mnv3.core.results.recipe import RecipeReport, RefittedLayer
 from edge_mnv3_quantization.diagnosis.causes import SampledValue
@@ -96,7 +96,7 @@ class RecipeDeeds:
         """Tells what was done about one value."""
         ratio = scale_ratio(self._equalization.outputs[value.int8_tensor])
         equalized = (
-            f"channels equalized, scales 1 to {short(ratio)}"
+            f"channels equalized, scales 1 to {three_digits(ratio)}"
             if ratio > _EQUALIZED
             else "channels not equalized"
         )
@@ -123,8 +123,8 @@ class RecipeDeeds:
         equalized: tuple[str, ...] = ()
         if max(given, taken_ratio) > _EQUALIZED:
             equalized = (
-                f"channels equalized, scales 1 to {short(taken_ratio)} of its input, "
-                f"1 to {short(given)} of its output",
+                f"channels equalized, scales 1 to {three_digits(taken_ratio)} of its input, "
+                f"1 to {three_digits(given)} of its output",
             )
         return (*equalized, *self._fitted(weights))
 
