@@ -20,7 +20,7 @@ from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD
 from edge_mnv3.core.choices import DIAGNOSIS_SAMPLES
-from edge_mnv3.core.counts import three_digits
+from edge_mnv3.core.counts import listed, three_digits
 from edge_mnv3.core.intervals import wilson_images, wilson_percent
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _noted(report: RecipeReport | None) -> Iterator[str]:
         return
     yield report.recipe
     if report.equalization_exponent is not None:
-        tried = ", ".join(f"{trial.exponent:g}" for trial in report.exponent_trials)
+        tried = listed([f"{trial.exponent:g}" for trial in report.exponent_trials])
         yield (
             f"equalization exponent {report.equalization_exponent:g}"
             f"{f', the best of {tried}' if tried else ', no trials'}"
@@ -205,7 +205,7 @@ def _blocks(layers: tuple[LayerNoise, ...]) -> Iterator[str]:
         members = list(group)
         noisy = [layer for layer in members if layer.snr_db is not None]
         lowest = min(noisy, key=lambda layer: layer.snr_db or 0.0, default=None)
-        inside = f"{_db(lowest.snr_db)} {lowest.layer}" if lowest and len(members) > 1 else ""
+        inside = f"{_db(lowest.snr_db):>4} {lowest.layer}" if lowest and len(members) > 1 else ""
         rows.append((name, members[-1].snr_db, inside))
     return _along_graph(rows, "lowest inside")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 Tone = Literal["plain", "good", "bad", "unsure", "chosen"]
+_SIDE_BY_SIDE = 3  # columns that fit a phone
 _SHORT_WORD = 16  # characters that fit a narrow column
 
 
@@ -122,6 +123,7 @@ class Table:
         columns: Its columns.
         rows: Its rows, each as long as `columns`.
         folded: It is shown when its caption is clicked.
+        wide: Its texts are too long for three columns side by side on a phone.
     """
 
     KIND: ClassVar[str] = "table"
@@ -129,6 +131,12 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     folded: bool = False
+    wide: bool = False
+
+    @property
+    def stacked(self) -> bool:
+        """On a phone the cells of a row stand one below the other."""
+        return self.wide or len(self.columns) > _SIDE_BY_SIDE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,8 @@ def render(title: str, sections: Sequence[Section]) -> str:
 
 # Of a longer table paper has this many, as style.css says: those of all tensors would fill thirty pages.
 PRINTED_ROWS = 25
+_HASH = re.compile(r"[0-9a-f]{64}")
+_PERCENT = re.compile(r"(?<=\d) %")
 _OPTION = re.compile(r"(?<!\S)(--?[a-z][a-z0-9-]*)")
 # Bytes of names that are no UTF-8, control characters, and those that turn the direction of a text about.
 _HIDDEN = re.compile(r"[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -75,15 +77,22 @@ def _environment() -> jinja2.Environment:
 
 
 def _breakable(text: str) -> str:
-    """Escapes a text, lets a narrow column break names at their underscores, and keeps options whole."""
+    """Escapes a text, lets a narrow column break names at their underscores, and keeps options whole.
+
+    A SHA-256 is set so that two lines hold it.
+    """
+    from markupsafe import Markup
+
+    if _HASH.fullmatch(text):
+        return Markup('<span class="hash">{}</span>').format(text)
     return _prose(text, breaks=True)
 
 
 def _prose(text: str, *, breaks: bool = False) -> str:
-    """Escapes a text, and keeps options whole: browsers break words behind a hyphen."""
+    """Escapes a text; options, which browsers break behind a hyphen, and numbers of percent stay whole."""
     from markupsafe import Markup, escape
 
-    words = _OPTION.split(str(_visible(text)))
+    words = _OPTION.split(_PERCENT.sub("\N{NO-BREAK SPACE}%", str(_visible(text))))
     underscore = Markup("_<wbr>") if breaks else Markup("_")
     between = [underscore.join(map(escape, word.split("_"))) for word in words[::2]]
     options = [Markup('<span class="option">{}</span>').format(word) for word in words[1::2]]

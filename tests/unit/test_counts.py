@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_mnv3.core.counts import count, rounded, three_digits
+from edge_mnv3.core.counts import count, listed, rounded, three_digits
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,10 @@ def test_what_is_no_number_stays_none() -> None:
 )
 def test_three_digits_count(value: float, text: str) -> None:
     assert three_digits(value) == text
+
+
+@pytest.mark.parametrize(
+    ("names", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_names_in_a_sentence(names: list[str], text: str) -> None:
+    assert listed(names) == text

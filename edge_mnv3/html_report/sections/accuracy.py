@@ -258,24 +258,26 @@ def _confusions(statistics: OutputStatistics, names: ClassNames) -> list[Block]:
 
 
 def _confidence(confidence: ConfidenceComparison) -> Facts:
-    shift = f"{signed(confidence.shift_points, 1)} points"
+    shift = f"{signed(confidence.shift_points)} points"
     if confidence.ci95_points is not None:
-        shift += f", 95\N{NO-BREAK SPACE}% interval {signed_between(*confidence.ci95_points, digits=1)}"
+        shift += f", 95 % interval {signed_between(*confidence.ci95_points)}"
     rows = [
         (
             "Mean probability of the answers",
-            f"{percent(confidence.float_mean_percent, 1)} float, "
-            f"{percent(confidence.int8_mean_percent, 1)} int8 ({shift})",
+            f"{percent(confidence.float_mean_percent)} float, "
+            f"{percent(confidence.int8_mean_percent)} int8 ({shift})",
         )
     ]
     error = confidence.calibration
     if error is not None:
-        interval = "" if error.ci95_points is None else f" ({signed_between(*error.ci95_points, digits=1)})"
+        change = f"{signed(error.difference_points)} points"
+        if error.ci95_points is not None:
+            change += f", 95 % interval {signed_between(*error.ci95_points)}"
         rows.append(
             (
                 "Expected calibration error",
-                f"{plain(error.float_percent)} points float, {plain(error.int8_percent)} int8, "
-                f"{signed(error.difference_points, 1)}{interval}",
+                f"{plain(error.float_percent, 2)} points float, {plain(error.int8_percent, 2)} points int8 "
+                f"({change})",
             )
         )
     return Facts(rows=tuple(rows))

@@ -60,10 +60,18 @@ def flips(gathered: Gathered, names: ClassNames, pictures: Pictures) -> Section:
         )
     else:
         blocks.append(Text(text=f"Names of classes: {names.source}."))
-    caption = f"{count(len(shown), 'image')} on which the two files give different answers, as the model "
+    of = _changed(result, output)
+    number = f"{len(shown)} of {count(of, 'image')}" if of > len(shown) else count(len(shown), "image")
+    caption = f"{number} on which the two files give different answers, as the model "
     caption += "sees them; those of which the float file was most certain come first"
     blocks.append(Gallery(caption=caption, pictures=shown))
     return Section(key=KEY, title=TITLE, blocks=tuple(blocks))
+
+
+def _changed(result: ValidateResult, output: str) -> int:
+    """How many images have changed answers of an output, as far as that is known."""
+    alike = next((each.agreement for each in result.statistics if each.output == output), None)
+    return 0 if alike is None else alike.n - alike.hits
 
 
 def _none(result: ValidateResult) -> str:

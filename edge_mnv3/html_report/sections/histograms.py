@@ -37,7 +37,8 @@ def histograms(result: DiagnoseResult) -> Iterator[Block]:
         "The shaded band is the chosen range; its two ends are written below it. Numbers outside of the band "
         "are clipped: int8 stores the end of the range instead. In front of a hard-swish it does no harm to "
         f"clip numbers below {MINUS}3, because hard-swish turns all of them into 0. Where a recipe equalized "
-        "the channels, the numbers are shown divided by their channel's scale."
+        "the channels, the numbers are shown divided by their channel's scale. All numbers are counted here; "
+        "the causes above are of a sample of them, so that their shares may differ a little."
     )
     yield Histograms(
         caption=f"The {len(chosen)} tensors that matter most: the most expensive ones, then those that lose "
@@ -147,6 +148,6 @@ def _table(counted: Sequence[_Counted]) -> Table:
         )
         for place, each in enumerate(counted, start=1)
     )
-    titles = ("Tensor", "#Smallest", "#Largest", "#int8 range", "#Clipped", "#of it harmless")
+    titles = ("Tensor", "#Smallest", "#Largest", "#int8 range", "#Clipped", "#Of it harmless")
     caption = f"Numbers and int8 ranges of {count(len(rows), 'activation tensor')}, as a table"
     return Table(caption=caption, columns=columns(*titles), rows=rows, folded=True)

@@ -59,17 +59,18 @@ def _facts(result: DiagnoseResult) -> Iterator[tuple[str, str]]:
     yield "Images", f"{result.n} of {result.images}"
     kernels = "XNNPACK" if result.kernels == "xnnpack" else "built-in kernels; it does not load under XNNPACK"
     yield "Kernels", f"{kernels}, {result.runtime}"
-    yield "Recipe", "; ".join(_recipe(result.recipe))
+    yield "Recipe", "; ".join(_recipe(result.recipe, "moved" if result.recipe_report is None else "refitted"))
 
 
-def _recipe(recipe: RecipeFindings) -> Iterator[str]:
+def _recipe(recipe: RecipeFindings, of_biases: str) -> Iterator[str]:
+    """What the recipe did; where none is known, biases were only seen to be others than the float file's."""
     yield f"channels equalized in {recipe.equalized_values} of {recipe.values} values"
     lowered = recipe.hard_swishes_as_table + recipe.hard_swishes_as_convolution
     if recipe.hard_swishes:
         yield f"{lowered} of {recipe.hard_swishes} hard-swishes lowered"
     if recipe.folded_squeeze_excites:
         yield f"{count(recipe.folded_squeeze_excites, 'squeeze-excite excitation')} folded away"
-    yield f"biases moved in {recipe.corrected_operators} of {recipe.weighted_operators} operators"
+    yield f"biases {of_biases} in {recipe.corrected_operators} of {recipe.weighted_operators} operators"
 
 
 def _curve(layers: Sequence[LayerNoise]) -> Curve | None:

@@ -145,4 +145,4 @@ def _hashes(gathered: Gathered) -> Table:
         rows.append(row("config of the run", str(path), sha256))
     rows += [row(found.command, str(found.path), found.sha256) for found in gathered.read]
     caption = "SHA-256 of everything that the page rests on"
-    return Table(caption=caption, columns=columns("What", "File", "SHA-256"), rows=tuple(rows))
+    return Table(caption=caption, columns=columns("What", "File", "SHA-256"), rows=tuple(rows), wide=True)
