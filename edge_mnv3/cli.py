@@ -34,7 +34,7 @@ COMMANDS = {
     "statistics": _Entry("statistics", "Collect calibration statistics over any number of images."),
     "validate": _Entry("validate", "Compare the accuracy of a float and an int8 file."),
     "sweep": _Entry("sweep", "Quantize in many ways, and say which is worth its cost."),
-    "results": _Entry("results", "Show, export and remove what validate has kept of images."),
+    "results": _Entry("results", "Show, compare, export and remove what validate kept."),
     "diagnose": _Entry("diagnose", "Show where an int8 file loses accuracy, and why."),
     "inspect": _Entry("inspect", "Show what a .tflite file holds, and if phones can run it."),
     "bench": _Entry("bench", "Measure the latency of .tflite files, on phones or here."),

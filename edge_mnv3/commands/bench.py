@@ -205,9 +205,9 @@ def command(
     With --log: read the figures of launches that are done. A log does not tell the phone, its
     clocks or its heat.
 
-    Exit code 1: a phone failed, or a program that never gave a figure; other results are there. Exit code 3:
-    a result is not quotable for heat, slow clocks or noise, and so
-    without a figure. After a failure or Ctrl-C the same command goes on with the launches that are done.
+    Exit code 1: a phone failed, or a program never gave a figure; the other results are there. Exit code 3: a
+    result is not quotable for heat, slow clocks or noise, and so without a figure. After a failure or Ctrl-C
+    the same command goes on with the launches that are done.
 
     \b
     Examples:

@@ -38,8 +38,8 @@ def command(request: DemoRequest, as_json: bool) -> None:
     """Run the whole pipeline on bundled weights, without network, in about a minute.
 
     A small_minimalistic classifier of handwritten digits is built, calibrated on real images, quantized,
-    validated on images that it was not trained on, and measured on this machine. What both files take on
-    phones' processors comes with the package, modelled.
+    validated on images that it was not trained on, and measured on this machine. What both files cost
+    on the processors of phones is modelled: these figures come with the package.
 
     \b
     Examples:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     default=EXPORT_FORMS[0],
     show_default=True,
     help="Write this form: a table with a row for every result, Bencher's metrics (nanoseconds), "
-    "github-action-benchmark's customSmallerIsBetter (milliseconds), a suite of pyperf (seconds), of the "
-    "profiles of bench --profile a trace for Perfetto, or rows of LiteRT's leaderboard.",
+    "github-action-benchmark's customSmallerIsBetter (milliseconds), a suite of pyperf (seconds), a trace "
+    "for Perfetto (of what bench --profile measured), or rows of LiteRT's leaderboard.",
 )
 @click.option(
     "--repository",

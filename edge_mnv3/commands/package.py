@@ -146,8 +146,10 @@ def table(result: PackageResult) -> str:
         rows += [(f"  {api}", answer) for api, answer in model.takes.items()]
         differing = sum(output.builtin.differing for output in model.outputs)
         values = sum(output.builtin.values for output in model.outputs)
-        rows.append(("  built-in kernels", f"{differing} of {values} golden values differ from XNNPACK's"))
-    rows += [("labels", f"{labels.count}, from {labels.source}") for labels in manifest.labels]
+        rows.append(
+            ("  built-in kernels", f"{differing:,} of {values:,} golden values differ from XNNPACK's")
+        )
+    rows += [("labels", f"{labels.count:,}, from {labels.source}") for labels in manifest.labels]
     rows.append(("golden", f"{count(len(manifest.golden.files), 'image')}, {manifest.golden.source}"))
     rows.append(("verify with", f"edge-mnv3 verify {result.path}"))
     width = max(len(key) for key, _ in rows) + 2

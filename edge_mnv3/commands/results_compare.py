@@ -43,7 +43,7 @@ _SHA_SHOWN = 12
     "--across",
     metavar="NAME,...",
     callback=list_of(Choice(CONDITIONS)),
-    help=f"Compare in spite of different {', '.join(CONDITIONS)}.",
+    help=f"Compare although these differ. NAME: {', '.join(CONDITIONS)}.",
 )
 @click.option(
     "--store",

@@ -88,7 +88,7 @@ def collect(request: CollectStatisticsRequest, as_json: bool) -> None:
     Examples:
       edge-mnv3 statistics collect flowers.keras --calibration photos/ -o all.npz
       edge-mnv3 statistics collect flowers.keras --calibration /shared/photos \\
-          --engine dask --scheduler tcp://10.0.0.1:8786 -o all.npz
+        --engine dask --scheduler tcp://10.0.0.1:8786 -o all.npz
     """
     from edge_mnv3.stages.calibration_statistics import collect_statistics
 

@@ -164,7 +164,7 @@ def _legend(result: SweepResult) -> Iterator[str]:
     if result.quality == "held_out_snr_db":
         n = next((point.held_out.n for point in result.points if point.held_out), 0)
         yield from _wrapped(
-            f"compared by dB: signal to noise of the logits, on {n} images of {result.held_out} that no "
+            f"compared by dB: signal to noise of the logits, on {n:,} images of {result.held_out} that no "
             "point is calibrated on"
         )
     else:
@@ -173,7 +173,7 @@ def _legend(result: SweepResult) -> Iterator[str]:
         labelled = next((point.labelled for point in result.points if point.labelled), None)
         if labelled is not None:
             yield from _wrapped(
-                f"int8, drop in points (95 % interval) and alike: {labelled.measure} on {labelled.n} "
+                f"int8, drop in points (95 % interval) and alike: {labelled.measure} on {labelled.n:,} "
                 f"images of {result.data}"
             )
     yield from _wrapped(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # A log needs few lines, and none at all of a command that ends before the first.
 LINES_APART_S = 5.0
+_NO_TIME = "0 s"
 _LEAST_SHOWN = 12  # letters of what a step is part of; fewer say nothing
 REPORTER = "edge_mnv3.reporter"  # of a context: who is told in place of the terminal
 WARNINGS = "edge_mnv3.warnings"  # of a context: the list of those that were given, where one is kept
@@ -171,10 +172,13 @@ class TerminalReporter(Reporter):
         position = self._estimate.position(now_s)
         number = f"[{position.number}/{position.of}] " if position.number else ""
         share = f" {self._done}/{self._total}," if self._total else f" {self._done}," if self._done else ""
-        times = duration(now_s - self._begun_s)
+        times = [duration(now_s - self._begun_s)]
+        if self._live is None and not share and times == [_NO_TIME]:
+            times = []  # no line of a log says that a step that begins took no time
         if position.remaining_s is not None:
-            times += f", about {duration(max(position.remaining_s, 1.0))} left"
-        return self._fitted(number, self._step, f":{share} {times}")
+            times.append(f"about {duration(max(position.remaining_s, 1.0))} left")
+        told = f":{share} {', '.join(times)}" if times else ""
+        return self._fitted(number, self._step, told)
 
     def _fitted(self, number: str, step: str, told: str) -> str:
         """A line with a step's name, which is shortened on a terminal where the line would not fit."""

@@ -159,15 +159,15 @@ def _classes(tests: ClassTests) -> str:
 
 
 def _confidence(confidence: ConfidenceComparison, names: Names) -> str:
-    shift = f"{rounded(confidence.shift_points, 1):+.1f} points"
+    shift = f"{rounded(confidence.shift_points, 2):+.2f} points"
     if confidence.ci95_points is not None:
-        low, high = (rounded(end, 1) for end in confidence.ci95_points)
-        shift += f", 95 % interval {low:+.1f} to {high:+.1f}"
+        low, high = (rounded(end, 2) for end in confidence.ci95_points)
+        shift += f", 95 % interval {low:+.2f} to {high:+.2f}"
     text = (
-        f"Mean probability of the answers: {confidence.float_mean_percent:.1f} % {names[0]}, "
-        f"{confidence.int8_mean_percent:.1f} % {names[1]} ({shift})"
+        f"Mean probability of the answers: {confidence.float_mean_percent:.2f} % {names[0]}, "
+        f"{confidence.int8_mean_percent:.2f} % {names[1]} ({shift})"
     )
     if confidence.calibration is None:
         return f"{text}."
     error = confidence.calibration
-    return f"{text}; calibration error {error.float_percent:.1f} and {error.int8_percent:.1f} points."
+    return f"{text}; calibration error {error.float_percent:.2f} and {error.int8_percent:.2f} points."

@@ -315,8 +315,9 @@ def _verify(manifest: BundleManifest) -> Iterator[str]:
             yield ""
             yield f"{which}, built-in kernels against {golden.kernels} where it was packaged:"
             yield (
-                f"{difference.differing} of {difference.values} values differ, by up to "
-                f"{difference.max_apart} {difference.unit}{same if output.has_classes else ''}."
+                f"{difference.differing:,} of {difference.values:,} values differ, by up to "
+                f"{count(difference.max_apart, difference.unit.removesuffix('s'))}"
+                f"{same if output.has_classes else ''}."
             )
 
 

@@ -268,7 +268,7 @@ def _doubtful_labels(inputs: BundleInputs, made: Provenance | None) -> tuple[str
     if not taken or (made is not None and made.weights_source == IMAGENET):
         return ()
     count = len(taken[0].names)
-    return (f"its {count} classes get ImageNet's names: if they are others, give theirs with --labels",)
+    return (f"its {count:,} classes get ImageNet's names: if they are others, give theirs with --labels",)
 
 
 def _describe(request: PackageRequest, first: ModelFile, made: Provenance | None) -> Description:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_mnv3.core.choices import CURRENT_BINARY, LabelMap
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import ArgumentError, BundleError
 from edge_mnv3.core.exact_tests import LEVEL
 from edge_mnv3.core.reporting import SILENT, Reporter
@@ -250,12 +251,13 @@ def describe(run: GoldenRun, *, classes: bool) -> str:
     """
     difference = run.difference
     if difference.differing == 0:
-        return f"all {difference.values} values of {difference.images} images bit for bit"
-    asked = "none may differ" if run.exact else f"up to {run.limit} {difference.unit} may"
+        return f"all {difference.values:,} values of {difference.images} images bit for bit"
+    unit = difference.unit.removesuffix("s")
+    asked = "none may differ" if run.exact else f"up to {count(run.limit, unit)} may"
     same = f"; the same class on {difference.top1_equal} of {difference.images} images" if classes else ""
     return (
-        f"{difference.differing} of {difference.values} values differ, by up to {difference.max_apart} "
-        f"{difference.unit} ({asked}){same}"
+        f"{difference.differing:,} of {difference.values:,} values differ, by up to "
+        f"{count(difference.max_apart, unit)} ({asked}){same}"
     )
 
 

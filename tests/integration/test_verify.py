@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_mnv3.core.counts import count
 from edge_mnv3.core.errors import BundleError
 from edge_mnv3.core.hashing import sha256_names
 from edge_mnv3.core.results.json_format import from_json
@@ -128,7 +129,7 @@ def test_altered_golden_output_with_a_right_hash(bundle: Path, tmp_path: Path) -
     assert done.exit_code == 3
     assert (
         "DIFFERS  golden images of my_drinks_uint8.tflite, host, xnnpack: my_drinks_uint8.tflite gives other "
-        "answers to the golden images, host, xnnpack: 1 of 50 values differ, by up to 1 steps "
+        "answers to the golden images, host, xnnpack: 1 of 50 values differ, by up to 1 step "
         "(none may differ); the same class "
         "on 10 of 10 images"
     ) in done.stdout
@@ -153,7 +154,7 @@ def test_a_softmax_may_differ_by_one_step(tmp_path: Path, io: str, steps: int, e
 
     done = run("verify", resealed(tmp_path / "b", tmp_path / "c", change))
     assert done.exit_code == exit_code, done.output
-    assert f"by up to {steps} steps (up to 1 steps may)" in done.stdout
+    assert f"by up to {count(steps, 'step')} (up to 1 step may)" in done.stdout
 
 
 def test_other_labels_with_right_hashes(bundle: Path, tmp_path: Path) -> None:

@@ -189,4 +189,4 @@ def test_card_escapes_and_says_what_is_not_stated(measured: bytes) -> None:
     assert "| licence of the model | not stated |" in card
     assert "Not stated: no `quantize.json` speaks of this file." in card
     assert "- The accuracy of `m.tflite` is not stated." in card
-    assert "2 of 10 values differ, by up to 1 steps; the same class on 2 of 2 images." in card
+    assert "2 of 10 values differ, by up to 1 step; the same class on 2 of 2 images." in card

@@ -135,7 +135,7 @@ def test_shards_that_are_missing_are_told() -> None:
     some = merged([part([0, 1], shards=(1,), of=4), part([2], shards=(3,), of=4)])
     assert some.facts.data[0].text == "photos, shards 1, 3 of 4"
     assert merge_warnings(some.facts) == (
-        "statistics of photos, shards 1, 3 of 4: not counted: shards 2/4 and 4/4, 1/2 of the images",
+        "statistics of photos, shards 1, 3 of 4: not counted: shards 2/4 and 4/4 (1/2 of the images)",
     )
     assert merge_warnings(some.facts, of_a_shard=True) == ()
 
@@ -147,7 +147,7 @@ def test_shards_of_two_divisions_that_are_the_whole_are_whole(whole: CountedStat
         assert merged(order).facts == whole.facts
         assert merge_warnings(merged(order).facts) == ()
     some = merged([half, quarters[0]]).facts
-    text = "statistics of photos, shard 1 of 2, shard 2 of 4: not counted: shard 4/4, 1/4 of the images"
+    text = "statistics of photos, shard 1 of 2, shard 2 of 4: not counted: shard 4/4 (1/4 of the images)"
     assert merge_warnings(some) == (text,)
     # As an earlier version wrote it: complete, and not put together.
     data = (*some.data, dataclasses.replace(some.data[1], shards=(4,)))
@@ -191,8 +191,8 @@ def test_sources_of_one_place_that_are_others_are_told() -> None:
     both = merged([part([0, 1], shards=(1,), of=2), part([2], shards=(2,), of=2, data="e")])
     others = "; photos also had other images, which are no shards of these"
     assert merge_warnings(both.facts) == (
-        f"statistics of photos, shard 1 of 2: not counted: shard 2/2, 1/2 of the images{others}",
-        f"statistics of photos, shard 2 of 2: not counted: shard 1/2, 1/2 of the images{others}",
+        f"statistics of photos, shard 1 of 2: not counted: shard 2/2 (1/2 of the images){others}",
+        f"statistics of photos, shard 2 of 2: not counted: shard 1/2 (1/2 of the images){others}",
     )
 
 

@@ -58,8 +58,9 @@ def test_what_is_missing_is_what_no_shard_has(parts: list[CountedImages], random
     assert (text == "") == complete
     if complete:
         return
-    assert text.endswith(f", {1 - Fraction(len(counted), NUMBERS)} of the images")
-    named = [part(int(number), int(of)) for number, of in re.findall(r"(\d+)/(\d+)(?=,? | and)", text)][:-1]
+    shards, bracket, share = text.rpartition(" (")
+    assert share == f"{1 - Fraction(len(counted), NUMBERS)} of the images{')' if bracket else ''}"
+    named = [part(int(number), int(of)) for number, of in re.findall(r"(\d+)/(\d+)", shards)]
     lacking = [each for data in named for each in numbers(data)]
     assert len(set(lacking)) == len(lacking)  # each is named once
     left = set(range(1, NUMBERS + 1)) - counted - set(lacking)
@@ -76,15 +77,15 @@ def test_what_is_there_twice_is_what_both_have(one: tuple[int, int], other: tupl
 
 
 def test_shards_that_are_missing_are_named_as_they_were_divided() -> None:
-    assert missing_text([part(1, 4)]) == "shards 2/4, 3/4 and 4/4, 3/4 of the images"
-    assert missing_text([part(1, 2), part(2, 4)]) == "shard 4/4, 1/4 of the images"
-    assert missing_text([part(3, 4), part(2, 6)]) == "shards 1/4, 4/6 and 6/6, 7/12 of the images"
+    assert missing_text([part(1, 4)]) == "shards 2/4, 3/4 and 4/4 (3/4 of the images)"
+    assert missing_text([part(1, 2), part(2, 4)]) == "shard 4/4 (1/4 of the images)"
+    assert missing_text([part(3, 4), part(2, 6)]) == "shards 1/4, 4/6 and 6/6 (7/12 of the images)"
 
 
 def test_a_few_of_many_missing_shards_are_named() -> None:
     many = missing_text([part(1, 10**9)])  # at once
     first = ", ".join(f"{number}/1000000000" for number in range(2, 12))
-    assert many == f"shards {first} and others, 999999999/1000000000 of the images"
+    assert many == f"shards {first} and others (999999999/1000000000 of the images)"
     halves = [part(2**power, 2 ** (power + 1)) for power in range(15)]
     assert missing_text(halves) == "1/32768 of the images"
 

@@ -195,7 +195,10 @@ def test_statistics_in_sentences() -> None:
         "Classes that changed beyond chance, of 2 tested: 2 (30 lost, 0 won of 100), 0 (0 lost, 10 won of "
         "100)."
     )
-    assert of_confidence.startswith("Mean probability of the answers: ")
+    assert of_confidence == (
+        "Mean probability of the answers: 74.37 % float, 74.62 % int8 (+0.25 points, 95 % interval -1.77 to "
+        "+2.34); calibration error 23.13 and 18.03 points."
+    )
     listed = details(statistics)
     assert "  2: 30 lost, 0 won of 100; p = 1.9e-09, corrected 3.7e-09" in listed
     assert "  2 taken for 3: float 0, int8 30" in listed

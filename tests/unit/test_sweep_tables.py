@@ -84,6 +84,20 @@ def test_the_knee_is_recommended_with_its_reason() -> None:
     assert all(each.told_apart for each in found.recommendation.differences)
 
 
+def test_thousands_of_images_have_a_comma() -> None:
+    (first, *rest), labelled = FRONT, FRONT[0].labelled
+    assert first.held_out is not None
+    assert labelled is not None
+    many = dataclasses.replace(
+        first,
+        held_out=dataclasses.replace(first.held_out, n=1200),
+        labelled=dataclasses.replace(labelled, n=1437),
+    )
+    shown = " ".join(sweep_table(result(many, *rest)).split())
+    assert "on 1,200 images of calibration.csv that no point" in shown
+    assert "top-1 on 1,437 images of val.csv" in shown
+
+
 def test_a_gain_that_may_be_chance_is_not_paid_for() -> None:
     others = np.random.default_rng(5).permutation(SHARES)
     found = result(FRONT[0], point(5, 15.05, 20.0, shares=others))

@@ -119,10 +119,10 @@ class OutputFacts:
         """What it gives, for people."""
         count = self.shape[-1]
         words: dict[Task, str] = {
-            "classes": f"One score for each of {count} classes",
+            "classes": f"One score for each of {count:,} classes",
             "binary": "One score, of the class that is named",
-            "labels": f"One score for each of {count} labels, which may hold together",
-            "embedding": f"An embedding of {count} numbers",
+            "labels": f"One score for each of {count:,} labels, which may hold together",
+            "embedding": f"An embedding of {count:,} numbers",
             "map": f"Features, {'x'.join(map(str, self.shape))} (rows, columns, channels)",
         }
         return words[self.task]

@@ -74,7 +74,7 @@ def missing_text(parts: Sequence[CountedImages]) -> str:
         parts: Those of one source, without a number in common.
 
     Returns:
-        Such as `shards 2/4 and 4/4, 1/2 of the images`, with a few of many shards; empty where nothing is
+        Such as `shards 2/4 and 4/4 (1/2 of the images)`, with a few of many shards; empty where nothing is
         missing.
     """
     share = _WHOLE - counted_share(parts)
@@ -94,7 +94,7 @@ def missing_text(parts: Sequence[CountedImages]) -> str:
         names.append("others")
     named = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
     several = "s" if len(names) > 1 else ""
-    return f"shard{several} {named}, {share} of the images"
+    return f"shard{several} {named} ({share} of the images)"
 
 
 def _by_source(part: CountedImages) -> tuple[str, int, tuple[int, ...]]:
