@@ -19,8 +19,8 @@ from edge_mnv3.core.errors import OutputError
 def command(file: Path, force: bool) -> None:
     """Write a config for edge-mnv3 run, with every key, what it does, and its default.
 
-    Without FILE.toml, it writes edge-mnv3.toml. As it stands, the file runs the demo's classifier of handwritten
-    digits through the pipeline, without network.
+    Without FILE.toml, it writes edge-mnv3.toml. As it stands, the file runs the demo's classifier of
+    handwritten digits through the pipeline, without network.
 
     \b
     Examples:

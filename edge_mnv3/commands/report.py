@@ -10,6 +10,7 @@ from edge_mnv3.commands.options import force_option, json_option, requests
 from edge_mnv3.commands.showing import show
 from edge_mnv3.commands.terminal import TerminalReporter
 from edge_mnv3.commands.types import PATH, PATH_OR_WORD
+from edge_mnv3.core.counts import count
 
 if TYPE_CHECKING:
     from edge_mnv3.core.results.report import ReportResult
@@ -63,14 +64,16 @@ def command(request: ReportRequest, as_json: bool) -> None:
     reporter = TerminalReporter()
     result = report(request, reporter)
     reporter.close()
-    show(result, _told, as_json=as_json)
+    show(result, told, as_json=as_json)
 
 
-def _told(result: ReportResult) -> str:
-    shown = ", ".join(section.title for section in result.sections if section.present)
-    missing = ", ".join(section.title for section in result.sections if not section.present)
+def told(result: ReportResult) -> str:
+    """Writes for people what the page shows, in a list of titles of which some have commas."""
+    shown = "; ".join(section.title for section in result.sections if section.present)
+    missing = "; ".join(section.title for section in result.sections if not section.present)
     lines = [result.verdict, f"shows    {shown}"]
     if missing:
-        lines.append(f"without  {missing}; the page says how to get them")
-    lines.append(f"page     {result.path} ({result.size_bytes / 1e6:.2f} MB, {result.pictures} pictures)")
+        lines.append(f"without  {missing} (the page says how to get them)")
+    pictures = count(result.pictures, "picture")
+    lines.append(f"page     {result.path} ({result.size_bytes / 1e6:.2f} MB, {pictures})")
     return "\n".join(lines)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from edge_mnv3.commands.report import told
 from edge_mnv3.core.result_files import read_quantize_result
 from edge_mnv3.core.results.json_format import to_json
+from edge_mnv3.core.results.report import ReportResult, ReportSection
 from edge_mnv3.core.results.run import RunOutput, RunResult, RunStage
 from edge_mnv3.html_report.blocks import Commands, Table
 from edge_mnv3.html_report.sections.ranges import ranges
@@ -65,6 +67,34 @@ def run_of(result: Path) -> RunResult:
         gates=(),
         versions={},
     )
+
+
+def test_titles_with_commas_are_told_apart() -> None:
+    def section(title: str, present: bool) -> ReportSection:
+        return ReportSection(key=title.lower(), title=title, present=present)
+
+    result = ReportResult(
+        path="report.html",
+        size_bytes=1_190_000,
+        sha256="ab" * 32,
+        float_sha256="cd" * 32,
+        int8_sha256="ef" * 32,
+        verdict="Good.",
+        sections=(
+            section("Summary", True),
+            section("Operators, partitions, profile", True),
+            section("Latency", False),
+        ),
+        sources=(),
+        left_out=(),
+        pictures=1,
+    )
+    assert told(result).split("\n") == [
+        "Good.",
+        "shows    Summary; Operators, partitions, profile",
+        "without  Latency (the page says how to get them)",
+        "page     report.html (1.19 MB, 1 picture)",
+    ]
 
 
 @pytest.mark.parametrize("is_the_file", [True, False])
