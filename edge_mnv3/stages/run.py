@@ -157,7 +157,7 @@ class _Run:
         key = stage_key(plan, self._hashes[plan.name], used, around)
         noted = self._notes.done(plan.name, key)
         if noted is not None:
-            self._reporter.note(f"{plan.name}: kept, nothing that it depends on has changed")
+            self._reporter.note(f"{plan.name}: kept")
             for text in noted.warnings:
                 self._reporter.warn(f"{plan.name}, when it ran: {text}")
             self._done(plan, noted)
