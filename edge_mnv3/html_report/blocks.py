@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 Tone = Literal["plain", "good", "bad", "unsure", "chosen"]
-_SIDE_BY_SIDE = 3  # columns that fit a phone
 _SHORT_WORD = 16  # characters that fit a narrow column
 
 
@@ -132,11 +131,6 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     folded: bool = False
     wide: bool = False
-
-    @property
-    def stacked(self) -> bool:
-        """On a phone the cells of a row stand one below the other."""
-        return self.wide or len(self.columns) > _SIDE_BY_SIDE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
