@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_mnv3.core.counts import count
-
 Effect = Literal["lost", "won", "neither"]
 Probabilities = Literal[
     "as given", "softmax of the scores", "exponential of the scores", "sigmoid of the score"
@@ -45,8 +43,9 @@ class SampleSize:
     @property
     def text(self) -> str:
         """Both in words: `2,851 images for 1 point`."""
+        images = "image" if self.n == 1 else "images"
         points = "point" if self.difference_points == 1 else "points"
-        return f"{count(self.n, 'image')} for {self.difference_points:g} {points}"
+        return f"{self.n:,} {images} for {self.difference_points:g} {points}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
