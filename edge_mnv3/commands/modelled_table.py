@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge_mnv3.core.counts import count
+
 if TYPE_CHECKING:
     from edge_mnv3.core.results.modelled import ModelledPhone, ModelledResult, ModelledRow
 
@@ -21,16 +23,19 @@ def modelled_table(result: ModelledResult) -> str:
     lines = [TITLE, ""]
     for phone in result.phones:
         lines += [*_phone(phone), ""]
-    lines += ["ratios to the geometric mean of the source's float networks on this phone; left out: the"]
-    lines += ["error where the row has no part in the means. int8 rows have none"]
+    lines += ["ratios to the geometric mean of the source's float networks on this phone"]
+    lines += ["left out: the error where the row has no part in that mean; int8 rows never do"]
     lines += [f"{result.runtime}, emulated; cycles by {result.cycle_model}"]
-    lines += [f"not held against: {count} latencies, {reason}" for reason, count in result.left_out.items()]
+    lines += [
+        f"not held against: {count(number, 'latency', 'latencies')}: {reason}"
+        for reason, number in result.left_out.items()
+    ]
     return "\n".join(lines)
 
 
 def _phone(phone: ModelledPhone) -> list[str]:
     lines = [f"{phone.phone}, {phone.source}, {phone.kernels} kernels; modelled as {phone.processor}"]
-    lines.append("  network                   alpha precision  published  modelled ratio    error  left out")
+    lines.append("  network              alpha precision  published  modelled    error  left out")
     lines += map(_row, phone.rows)
     lines.append("  one factor, float rows            mean   worst  left out  pairs in wrong order")
     for each in phone.errors:
@@ -46,6 +51,6 @@ def _row(row: ModelledRow) -> str:
     left_out = "" if row.left_out_error_percent is None else f"{row.left_out_error_percent:+.1f} %"
     conditions = "" if row.conditions is None else f"  ({row.conditions})"
     return (
-        f"  {row.variant:<24}{row.alpha:>7g} {row.precision:<9}{row.published_ratio:>11.3f}"
-        f"{row.modelled_ratio:>16.3f}{row.error_percent:>+7.1f} %{left_out:>10}{conditions}"
+        f"  {row.variant:<19}{row.alpha:>7g} {row.precision:<9}{row.published_ratio:>11.3f}"
+        f"{row.modelled_ratio:>10.3f}{row.error_percent:>+7.1f} %{left_out:>10}{conditions}"
     )

@@ -327,7 +327,7 @@ def test_what_is_easily_taken_for_a_measurement(tmp_path: Path, text: str, got: 
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InputFileError, match="no such file"):
+    with pytest.raises(InputFileError, match="no such file or directory, expected the JSON of bench or "):
         read_bench_results(tmp_path / "none.json")
 
 

@@ -326,7 +326,9 @@ def test_damage_anywhere_is_found(whole: CountedStatistics, tmp_path: Path) -> N
 
 
 def test_other_files_are_refused(whole: CountedStatistics, tmp_path: Path) -> None:
-    with pytest.raises(InputFileError, match=r"none\.npz: got no such file"):
+    with pytest.raises(
+        InputFileError, match=r"none\.npz: got no such file, expected a file of edge-mnv3 statistics collect"
+    ):
         load_counted(tmp_path / "none.npz")
     np.savez(tmp_path / "other.npz", images=np.zeros(3))
     with pytest.raises(InputFileError, match=r"got another \.npz file, expected a file of edge-mnv3"):

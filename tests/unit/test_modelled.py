@@ -114,6 +114,9 @@ def test_the_command_says_that_nothing_was_measured() -> None:
     done = CliRunner().invoke(main, ["reproduce", "--modelled"])
     assert (done.exit_code, done.stdout.splitlines()[0]) == (0, TITLE)
     assert done.stdout == modelled_table(modelled(ModelledRequest())) + "\n"
+    rows = [line.partition("  (")[0] for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert max(map(len, rows)) <= 80
+    assert "not held against: 1 latency: another form of hard-swish" in done.stdout
     as_json = CliRunner().invoke(main, ["reproduce", "--modelled", "--json"])
     assert json.loads(as_json.stdout)["is_measurement"] is False
     refused = CliRunner().invoke(main, ["reproduce", "--modelled", "--device", "x"])

@@ -104,7 +104,7 @@ def read_bench_results(path: Path, *, wanted: str = _WANTED) -> tuple[AnyBenchRe
         kind = next((kind for key, kind in _KINDS.items() if key in keys), None)
         result = from_json(kind, text) if kind and isinstance(keys, dict) else None
     except OSError as error:
-        raise InputFileError(f"result file {path}", why_unreadable(path, error)) from error
+        raise InputFileError(f"result file {path}", why_unreadable(path, error), wanted) from error
     except (ValueError, TypeError, RecursionError) as error:
         raise InputFileError(f"result file {path}", str(error), wanted) from error
     if result is None:

@@ -30,6 +30,7 @@ from edge_mnv3_quantization.calibration.shard_totals import DIGEST_BYTES
 SUFFIX = ".npz"
 UNFINISHED_SUFFIX = ".unfinished"
 _FACTS, _SHA256 = "facts.json", "sha256.txt"
+_WANTED = "a file of edge-mnv3 statistics collect"
 _DIGESTS, _DONE = "digests", "done"
 _IMAGES, _LEFT_OUT, _COUNTS = "images", "left_out", "counts"
 _COMPRESSION = 1  # of 9
@@ -170,15 +171,13 @@ def _members(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             if _FACTS not in archive.namelist():
-                raise InputFileError(
-                    f"statistics {path}", "another .npz file", "a file of edge-mnv3 statistics collect"
-                )
+                raise InputFileError(f"statistics {path}", "another .npz file", _WANTED)
             members = {name.removesuffix(".npy"): archive.read(name) for name in archive.namelist()}
         stated = members.pop(_SHA256).decode()
         if _sha256(members) != stated:
             raise ValueError("another hash")
     except FileNotFoundError as error:
-        raise InputFileError(f"statistics {path}", no_file(path)) from error
+        raise InputFileError(f"statistics {path}", no_file(path), _WANTED) from error
     except DAMAGED_ZIP as error:
         raise _damaged(path) from error
     return members
