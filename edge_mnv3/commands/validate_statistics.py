@@ -140,12 +140,8 @@ def _difference(test: PairedTest, n: int) -> list[str]:
     else:
         size = f"a difference of {test.shown_points:.1f} points or more"
         found = f"With {count(n, 'image')}, {size} is found 8 times in 10"
-    sizes = [
-        each.text
-        for each in test.needed
-        if test.shown_points is None or each.difference_points < test.shown_points
-    ]
-    more = f"; it takes {listed(sizes)}" if sizes else ""
+    sizes = listed([each.text for each in test.smaller])
+    more = f"; it takes {sizes}" if sizes else ""
     return [verdict, f"{found}{more}."]
 
 

@@ -66,6 +66,14 @@ def test_a_difference_is_shown_by_the_test_alone() -> None:
     assert needed == sorted(needed, reverse=True)
 
 
+def test_images_are_counted_for_differences_that_so_many_do_not_tell() -> None:
+    told = paired_test(11, 5, 650)
+    assert [each.text for each in told.smaller] == ["8,121 images for 0.5 points", "2,125 images for 1 point"]
+    untold = paired_test(1, 0, 3)
+    assert untold.shown_points is None
+    assert untold.smaller == untold.needed != ()
+
+
 def test_classes_are_corrected_for_their_number() -> None:
     """Class 3 loses 12 of 12, class 7 6 of 6, class 9 5 of 5, with which no test could tell anything."""
     labels = np.repeat([3, 7, 9, 11], [20, 20, 20, 20])

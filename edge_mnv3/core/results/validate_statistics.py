@@ -73,6 +73,12 @@ class PairedTest:
     needed: tuple[SampleSize, ...]
     sample_size: str
 
+    @property
+    def smaller(self) -> tuple[SampleSize, ...]:
+        """Those of `needed` that so many images do not tell."""
+        shown = self.shown_points
+        return tuple(each for each in self.needed if shown is None or each.difference_points < shown)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassChange:

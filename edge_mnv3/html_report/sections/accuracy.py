@@ -181,7 +181,7 @@ def _power(difference: PairedTest) -> str:
         f"With so many images, a difference of {difference.shown_points:.1f} points or more is found 8 times "
         "in 10"
     )
-    needed = listed([each.text for each in difference.needed])
+    needed = listed([each.text for each in difference.smaller])
     return f"{shown}; it takes {needed}." if needed else f"{shown}."
 
 
