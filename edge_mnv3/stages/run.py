@@ -21,7 +21,14 @@ from edge_mnv3.stages.run_bundle import check_bundle
 from edge_mnv3.stages.run_config_file import config_text
 from edge_mnv3.stages.run_gates import SIZE, size_gate, stage_gates
 from edge_mnv3.stages.run_junit import check_junit, write_junit
-from edge_mnv3.stages.run_kept import Noted, Notes, changed_locations, location_sha256, stage_key
+from edge_mnv3.stages.run_kept import (
+    Noted,
+    Notes,
+    changed_locations,
+    location_sha256,
+    measures_what_is_there,
+    stage_key,
+)
 from edge_mnv3.stages.run_plan import (
     CONFIG_FILE,
     RUN_FILE,
@@ -156,7 +163,7 @@ class _Run:
         around = self._around(plan)
         key = stage_key(plan, self._hashes[plan.name], used, around)
         noted = self._notes.done(plan.name, key)
-        if noted is not None:
+        if noted is not None and self._as_it_was(plan):
             self._reporter.note(f"{plan.name}: kept")
             for text in noted.warnings:
                 self._reporter.warn(f"{plan.name}, when it ran: {text}")
@@ -265,6 +272,14 @@ class _Run:
 
     def _bundle(self, plan: StagePlan) -> Path:
         return self._folder / (f"{BUNDLE}.zip" if "--zip" in plan.options else BUNDLE)
+
+    def _as_it_was(self, plan: StagePlan) -> bool:
+        """Whether that is there too which a stage found or made itself: the files of a variant, for bench."""
+        return (
+            "variant" not in plan.given
+            or plan.name != "bench"
+            or measures_what_is_there(self._folder / f"{plan.name}.json")
+        )
 
     def _used(self, plan: StagePlan) -> list[Path]:
         """What a stage reads of what earlier ones wrote."""

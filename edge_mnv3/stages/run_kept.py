@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from edge_mnv3.core.cache import cache_key
 from edge_mnv3.core.errors import EdgeMnv3Error, InputFileError
@@ -135,6 +136,25 @@ def stage_key(
             "surroundings": dict(surroundings),
         },
     )
+
+
+def measures_what_is_there(result: Path) -> bool:
+    """Whether the files that a result of `bench` names are there, and still those that it measured."""
+    try:
+        measured = list(_measured(json.loads(result.read_text(encoding="utf-8"))))
+        return all(sha256_file(Path(path)) == sha256 for path, sha256 in measured)
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _measured(part: Any) -> Iterator[tuple[str, str]]:
+    """The path and hash of each model in a part of a result."""
+    if isinstance(part, dict):
+        if "model_path" in part and "model_sha256" in part:
+            yield str(part["model_path"]), str(part["model_sha256"])
+        part = list(part.values())
+    for inner in part if isinstance(part, list) else ():
+        yield from _measured(inner)
 
 
 def _used_sha256(stage: StageName, path: Path) -> str:

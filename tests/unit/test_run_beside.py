@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_mnv3.core.hashing import sha256_file
 from edge_mnv3.core.result_files import read_quantize_result
 from edge_mnv3.core.results.json_format import to_json
 from report_runs import FORMATS
@@ -60,3 +61,28 @@ def test_what_is_said_beside_a_model_counts_where_bench_shows_what_is_published(
     Path("quantize.json").write_text(to_json(dataclasses.replace(made, recipe="stock")))
     run(commands, config)
     assert commands.names == again
+
+
+def test_bench_measures_a_variant_again_if_its_files_are_others(commands: Commands) -> None:
+    """bench finds or makes them itself, so that the config names none."""
+    config = '[bench]\nvariant = "small"\ndevice = "all"\n'
+    model = Path("edge_mnv3_models/m.tflite")
+    model.parent.mkdir()
+    model.write_bytes(b"model")
+    measured = {"model_path": str(model), "model_sha256": sha256_file(model)}
+    commands.bench = json.dumps({"results": [{"launches": [], "conditions": measured}]})
+
+    def again() -> list[str]:
+        run(commands, config)
+        return commands.names
+
+    assert again() == ["bench"]
+    assert again() == []
+    model.write_bytes(b"another")
+    assert again() == again() == ["bench"]  # what the double gives is of the first file
+    model.write_bytes(b"model")
+    assert again() == []
+    model.unlink()
+    assert again() == ["bench"]
+    commands.bench = "no JSON"
+    assert again() == again() == ["bench"]
