@@ -9,10 +9,12 @@ import numpy as np
 
 from edge_mnv3.core.runtime import open_bytes
 from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
+from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import rescale
 from edge_mnv3_quantization.graph.writer import write_float
 
 SIDE = 6
+NARROW = 5  # the channel whose numbers lie in a short range
 # float32 in the runtime, a few dozen summands of size 1: rounding stays far below this.
 TOLERANCE = 1e-5
 
@@ -102,6 +104,27 @@ def wide_network(channels: int = 48, excite: bool = True) -> Network:
         values=plain.values, nodes=plain.nodes, input=plain.input, outputs=plain.outputs,
         input_scale=4 / 255, input_offset=-2.0,
     )  # fmt: skip
+
+
+def with_a_narrow_channel(middle: float, width: float = 0.02) -> tuple[Network, int]:
+    """A network, and the input of its first hard-swish: one channel stays near `middle`, and matters."""
+    network = wide_network(16, excite=False)
+    x = min(hard_swish_inputs(lower_hard_swish(network)))
+    channel = np.arange(network.values[x].channels) == NARROW
+    passed = middle * min(max(middle + 3, 0.0), 6.0) / 6
+    nodes = []
+    for node in network.nodes:
+        if node.output == x:
+            weights, bias = node.weights_and_bias()
+            weights = weights * np.where(channel, width, 1.0).reshape(-1, 1, 1, 1)
+            node = dataclasses.replace(node, weights=weights, bias=np.where(channel, middle, bias))
+        elif node.kind == "depthwise":
+            weights, bias = node.weights_and_bias()
+            mattering = weights * np.where(channel, 10.0 / width, 1.0)
+            shift = np.where(channel, passed * mattering.reshape(-1, len(bias)).sum(axis=0), 0.0)
+            node = dataclasses.replace(node, weights=mattering, bias=bias - shift)
+        nodes.append(node)
+    return network.with_nodes(nodes), x
 
 
 def outputs(network: Network, seed: int = 0) -> Array:

@@ -15,7 +15,7 @@ from edge_mnv3.core.errors import ModelFileError
 from edge_mnv3.core.runtime import open_model
 from edge_mnv3.core.tflite.read import read_model
 from edge_mnv3_quantization.algorithms import lowering
-from edge_mnv3_quantization.algorithms.arm_forms import all_offers, joined_forms, within_budget
+from edge_mnv3_quantization.algorithms.arm_forms import all_offers, joined_choice, within_budget
 from edge_mnv3_quantization.algorithms.channel_groups import (
     MULTIPLE,
     best_division,
@@ -160,12 +160,13 @@ def test_a_phones_budget_is_kept_by_the_whole_network(monkeypatch: pytest.Monkey
     # Just what the cheapest steps cost one by one, which together cost a little more in the network.
     cycles = sum(offer[1].cycles - offer[0].cycles for offer in offers)
     cheapest = network_cycles(tables)
-    taken = joined_forms(within_budget(offers, cycles))
+    chosen = joined_choice(within_budget(offers, cycles))
+    taken = lowering.Forms(chosen.per_channel, chosen.groups)
     assert network_cycles(lower(network, per_channel, sensitivities, taken)[0]) > cheapest + cycles
     monkeypatch.setattr(decisions, "_SHARES", (1.0,))
     budget = 100 * cycles / cheapest
     options = QuantizationOptions(target="phone", budget_percent=budget, synthetic=True)
-    decided, costs = decisions.decide(Decided(network, per_channel, sensitivities), {}, options)
+    decided, costs = decisions.decide(Decided(network, per_channel, sensitivities), {}, IMAGES, options)
     spent = network_cycles(lower(*decided)[0])
     assert cheapest < spent <= cheapest + cycles
     assert spent == pytest.approx(

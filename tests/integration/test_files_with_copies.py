@@ -22,16 +22,18 @@ from edge_mnv3_quantization.exploring.held_out import Runs, held_out_figures, lo
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.writer import write_float
 from edge_mnv3_quantization.options import QuantizationOptions
-from edge_mnv3_quantization.recipes.config import RECIPES
+from edge_mnv3_quantization.recipes.config import RECIPES, TRIAL_IMAGES
 from edge_mnv3_quantization.recipes.notes import (
     CHANNEL_COPIES,
     LINEAR_SCALES,
+    STRAIGHT_CHANNELS,
     read_copies,
     read_linear_scales,
+    read_straight_channels,
 )
 from edge_mnv3_quantization.recipes.quantize import quantize
 from quantizing import quantized
-from random_networks import SIDE, original, wide_network
+from random_networks import SIDE, original, wide_network, with_a_narrow_channel
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
 OTHERS = np.random.default_rng(3).integers(0, 256, (64, SIDE, SIDE, 3), dtype=np.uint8)
@@ -128,6 +130,28 @@ def test_diagnosis_sees_what_a_divided_channel_loses_where_it_is_not_linear(tmp_
     like_calibration = diagnose(paths["float"], paths["int8"], grey, image_source="test")
     assert like_calibration.divided_channels_snr_db is not None
     assert like_calibration.divided_channels_snr_db > 70  # float32's rounding alone, of a weak signal
+
+
+def test_a_line_in_place_of_a_channel_is_known_to_diagnosis(tmp_path: Path) -> None:
+    plain = original(with_a_narrow_channel(2.3)[0])
+    content = write_float(plain, [plain.output], pixels=True)
+    options = QuantizationOptions(target="phone", budget_percent=0.0)
+    images = np.random.default_rng(5).integers(0, 256, (2 * TRIAL_IMAGES, SIDE, SIDE, 3), dtype=np.uint8)
+    made = quantize(content, images, RECIPES["fast"], options=options)
+    assert made.model == quantize(content, images, RECIPES["fast"], options=options).model
+    noted = read_straight_channels(read_model(made.model, "int8").metadata[STRAIGHT_CHANNELS])
+    assert sum(made.report.divided_channels.values()) == sum((one.gains < 1).sum() for one in noted.values())
+    paths = {"float": tmp_path / "float.tflite", "int8": tmp_path / "int8.tflite"}
+    paths["float"].write_bytes(content)
+    paths["int8"].write_bytes(made.model)
+    assert open_model(paths["int8"], kernels="xnnpack").partitions == 1
+    result = diagnose(paths["float"], paths["int8"], OTHERS, image_source="test")
+    assert result.divided_channels_snr_db is not None
+    assert result.snr_db is not None
+    # The lines lose less than int8 does, and the layers up to the hard-swish are compared with the lines.
+    assert result.divided_channels_snr_db > max(result.snr_db, 40.0)
+    assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=0.5)
+    assert all(layer.snr_db is not None and layer.snr_db > 0 for layer in result.layers[:3])
 
 
 @pytest.mark.parametrize("budget", [0.0, 10.0])

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from edge_mnv3_quantization.algorithms.arm_forms import (
     Choice,
     all_offers,
-    joined_forms,
+    joined_choice,
     within_budget,
 )
 from edge_mnv3_quantization.algorithms.channel_groups import Chain, Division, chain_of
 from edge_mnv3_quantization.algorithms.form_costs import gate_cycles, table_cycles
-from edge_mnv3_quantization.algorithms.lowering import lower
+from edge_mnv3_quantization.algorithms.lowering import Forms, lower
 from edge_mnv3_quantization.algorithms.modelled_cost import depthwise_cycles, network_cycles
 from edge_mnv3_quantization.graph.network import Node, Value
 from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, lower_hard_swish
@@ -30,7 +30,7 @@ OFFERS = [
 
 
 def taken(choices: list[Choice]) -> set[int]:
-    return set(joined_forms(choices).per_channel)
+    return set(joined_choice(choices).per_channel)
 
 
 def test_the_least_error_that_fits_is_taken() -> None:
@@ -170,7 +170,8 @@ def test_offers_cost_what_they_add_to_the_network() -> None:
     added = []
     for offer in all_offers(tables, inputs, Errors()):  # type: ignore[arg-type]
         for choice in offer:
-            cycles = network_cycles(lower(network, measured, {}, joined_forms([choice]))[0])
+            forms = Forms(choice.per_channel, choice.groups)
+            cycles = network_cycles(lower(network, measured, {}, forms)[0])
             added.append((choice.cycles - offer[0].cycles, cycles - network_cycles(tables)))
     of_choices, of_networks = np.array(added).T
     assert np.count_nonzero(of_choices) > 2

@@ -16,7 +16,6 @@ from typing import NamedTuple
 from edge_mnv3_quantization.algorithms.channel_groups import Chain, Channels, Division, chain_of
 from edge_mnv3_quantization.algorithms.form_costs import gate_cycles, joining_cycles, table_cycles
 from edge_mnv3_quantization.algorithms.form_errors import FormErrors
-from edge_mnv3_quantization.algorithms.lowering import Forms
 from edge_mnv3_quantization.algorithms.modelled_cost import depthwise_cycles
 from edge_mnv3_quantization.graph.network import Network
 
@@ -31,12 +30,14 @@ class Choice(NamedTuple):
         error: Their estimated squared error of the logits.
         per_channel: The inputs of those that are per channel.
         groups: The input of the first to its channel groups.
+        straight: The inputs whose channels are straight (`straight_channels`).
     """
 
     cycles: float
     error: float
     per_channel: frozenset[int] = frozenset()
     groups: Mapping[int, Sequence[Channels]] = MappingProxyType({})
+    straight: frozenset[int] = frozenset()
 
     def beside(self, other: Choice) -> Choice:
         """Joins the forms of two hard-swishes."""
@@ -45,37 +46,44 @@ class Choice(NamedTuple):
             self.error + other.error,
             self.per_channel | other.per_channel,
             {**self.groups, **other.groups},
+            self.straight | other.straight,
         )
 
 
-def all_offers(tables: Network, inputs: Iterable[int], errors: FormErrors) -> list[list[Choice]]:
+def all_offers(
+    tables: Network, inputs: Iterable[int], errors: FormErrors, saved: Mapping[int, float] | None = None
+) -> list[list[Choice]]:
     """Lists the forms that each hard-swish, or each pair, can have: the cheapest first.
 
     Args:
         tables: The network with a table for each hard-swish.
         inputs: The inputs of the hard-swishes.
         errors: What the forms cost at the logits.
+        saved: The input of a hard-swish to how much less a table of it costs with straight channels.
     """
+    straight = saved or {}
     offers, settled = [], set()
     for x in sorted(inputs):
         if x in settled:
             continue
         chain = chain_of(tables, x)
-        choices = list(_plain(tables, x, errors))
+        choices = list(_plain(tables, x, errors, straight))
         if chain is not None:
             choices += _grouped(tables, chain, errors)
             if chain.end != chain.depthwise:
                 settled.add(chain.depthwise)
-                second = list(_plain(tables, chain.depthwise, errors))
+                second = list(_plain(tables, chain.depthwise, errors, straight))
                 choices = [one.beside(other) for one in choices for other in second]
                 choices += _grouped_throughout(tables, chain, errors)
         offers.append(_undominated(choices))
     return offers
 
 
-def _plain(tables: Network, x: int, errors: FormErrors) -> Iterator[Choice]:
+def _plain(tables: Network, x: int, errors: FormErrors, straight: Mapping[int, float]) -> Iterator[Choice]:
     value = tables.values[x]
     yield Choice(table_cycles(value), errors.table(x))
+    if x in straight:
+        yield Choice(table_cycles(value), errors.table(x) - straight[x], straight=frozenset({x}))
     yield Choice(gate_cycles(value), errors.per_channel(x), frozenset({x}))
 
 
@@ -159,9 +167,9 @@ def _best(sums: Iterable[_Sum], cycles: float) -> list[_Sum]:
     return best
 
 
-def joined_forms(choices: Iterable[Choice]) -> Forms:
+def joined_choice(choices: Iterable[Choice]) -> Choice:
     """Joins the choices of all offers."""
     together = Choice(0.0, 0.0)
     for choice in choices:
         together = together.beside(choice)
-    return Forms(together.per_channel, together.groups)
+    return together

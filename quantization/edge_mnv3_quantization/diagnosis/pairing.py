@@ -21,7 +21,7 @@ from edge_mnv3.core.tflite.read import only_graph, read_model
 from edge_mnv3.core.tflite.types import Graph, Model, Operator
 from edge_mnv3_quantization.algorithms.channel_copies import copy_channels, movements
 from edge_mnv3_quantization.algorithms.channel_groups import channelwise, group_channels
-from edge_mnv3_quantization.algorithms.linear_channels import divide_channels
+from edge_mnv3_quantization.diagnosis.divided_channels import with_divided_channels
 from edge_mnv3_quantization.diagnosis.one_output import needed_for, place_of, real_input, with_one_output
 from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue, PairedWeights
 from edge_mnv3_quantization.graph.network import Array, Network
@@ -36,11 +36,9 @@ from edge_mnv3_quantization.recipes.notes import (
     CHANNEL_COPIES,
     CHANNEL_GROUPS,
     EQUALIZATION_SCALES,
-    LINEAR_SCALES,
     RECIPE_REPORT,
     read_copies,
     read_groups,
-    read_linear_scales,
     read_report,
     read_scales,
 )
@@ -194,10 +192,10 @@ def _rewritten(
         groups = read_groups(int8_model.metadata.get(CHANNEL_GROUPS, b"{}"))
         network = read_network(float_content, takes)
         numbers = {value.name: number for number, value in network.values.items()}
-        linear_scales = read_linear_scales(int8_model.metadata.get(LINEAR_SCALES, b"{}"))
-        undivided = write_float(rescale(network, {}), network.outputs, pixels=True) if linear_scales else None
-        for name, linear in linear_scales.items():
-            network = divide_channels(network, numbers[name], np.array(linear))
+        divided = with_divided_channels(network, int8_model.metadata)
+        changed = divided is not network
+        undivided = write_float(rescale(network, {}), network.outputs, pixels=True) if changed else None
+        network = divided
         repeated = read_copies(int8_model.metadata.get(CHANNEL_COPIES, b"{}"))
         for name, counts in repeated.items():
             network = copy_channels(network, numbers[name], np.array(counts, np.intp))

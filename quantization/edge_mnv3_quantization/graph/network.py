@@ -131,6 +131,8 @@ class Network:
             (`algorithms.channel_copies`).
         linear_scales: Name of the input of a hard-swish to the equalization scales of its channels that
             hard-swish lets through (`algorithms.linear_channels`).
+        straight_channels: Name of the input of a hard-swish to the slopes, offsets and gains of the lines
+            that replace its channels (`algorithms.straight_channels`).
     """
 
     values: Mapping[int, Value]
@@ -143,6 +145,7 @@ class Network:
     channel_groups: Mapping[str, tuple[tuple[int, ...], ...]] = dataclasses.field(default_factory=dict)
     channel_copies: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     linear_scales: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    straight_channels: Mapping[str, tuple[tuple[float, ...], ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def output(self) -> int:

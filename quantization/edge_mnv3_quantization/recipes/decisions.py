@@ -8,7 +8,7 @@ from typing import NamedTuple
 from edge_mnv3_quantization.algorithms.arm_forms import (
     Choice,
     all_offers,
-    joined_forms,
+    joined_choice,
     within_budget,
 )
 from edge_mnv3_quantization.algorithms.equalization import group_scales
@@ -21,10 +21,16 @@ from edge_mnv3_quantization.algorithms.linear_channels import (
 from edge_mnv3_quantization.algorithms.lowering import Forms, choose_forms, lower
 from edge_mnv3_quantization.algorithms.modelled_cost import network_cycles
 from edge_mnv3_quantization.algorithms.ranges import best_range
-from edge_mnv3_quantization.calibration.activations import ChannelStatistics
+from edge_mnv3_quantization.algorithms.straight_channels import (
+    Straightening,
+    choose_straight_channels,
+    straighten,
+)
+from edge_mnv3_quantization.calibration.activations import ChannelStatistics, Images
 from edge_mnv3_quantization.graph.rewrites import hard_swish_inputs, lower_hard_swish
 from edge_mnv3_quantization.graph.scale_sharing import value_scales
 from edge_mnv3_quantization.options import QuantizationOptions
+from edge_mnv3_quantization.recipes.config import TRIAL_IMAGES
 from edge_mnv3_quantization.recipes.copies import Decided, with_copies
 
 # The shares of a budget that are tried for forms; copies get what they leave.
@@ -45,20 +51,28 @@ class ModelledCosts(NamedTuple):
 
 
 def decide(
-    network: Decided, statistics: Mapping[int, ChannelStatistics], options: QuantizationOptions
+    network: Decided,
+    statistics: Mapping[int, ChannelStatistics],
+    images: Images,
+    options: QuantizationOptions,
 ) -> tuple[Decided, ModelledCosts]:
     """Decides the forms of hard-swish and the channel copies.
 
     Args:
         network: The network; its forms are not looked at.
         statistics: The statistics of its values.
+        images: Calibration images, (N, H, W, C) uint8.
         options: The caller's choices.
     """
     budget = options.budget_percent
     if options.hard_swish == "auto" and options.target == "phone" and budget is not None:
         if not options.synthetic:  # how low a channel's numbers go is told by photographs alone
             network = _with_linear_channels(network, statistics)
-        return _for_phone(network, budget)
+        # Few images and synthetic ones do not tell how far a channel reaches, or where most of it lies.
+        straight = {}
+        if not options.synthetic and len(images) >= 2 * TRIAL_IMAGES:
+            straight = choose_straight_channels(network.measured, statistics, network.sensitivities, images)
+        return _for_phone(network, straight, budget)
     original, measured, sensitivities, _ = network
     decided = network._replace(forms=choose_forms(original, measured, sensitivities, options.hard_swish))
     forms_percent = _percent_over(_cycles(decided), _cycles(network._replace(forms=Forms())))
@@ -68,18 +82,41 @@ def decide(
     return decided, ModelledCosts(forms_percent, copies_percent)
 
 
-def _for_phone(network: Decided, budget_percent: float) -> tuple[Decided, ModelledCosts]:
+def _for_phone(
+    network: Decided, straight: Mapping[int, Straightening], budget_percent: float
+) -> tuple[Decided, ModelledCosts]:
     """Spends a budget on forms, the best by modelled cost, and on copies."""
     original, measured, sensitivities, _ = network
     errors = FormErrors(measured, sensitivities)
     tables = lower_hard_swish(original, per_channel=())
-    offers = all_offers(tables, hard_swish_inputs(measured), errors)
-    cheapest = _cycles(network._replace(forms=Forms()))
-    tried = [_spent(network, offers, cheapest, budget_percent, share) for share in _SHARES if offers]
-    if not offers:
-        tried = [_spent(network, offers, cheapest, budget_percent, 0.0)]
+    saved = {x: one.saved for x, one in straight.items()}
+    offered = _Offered(
+        network,
+        straight,
+        all_offers(tables, hard_swish_inputs(measured), errors, saved),
+        _cycles(network._replace(forms=Forms())),
+    )
+    tried = [_spent(offered, budget_percent, share) for share in _SHARES if offered.offers]
+    if not offered.offers:
+        tried = [_spent(offered, budget_percent, 0.0)]
     best = min(tried, key=lambda one: one.error)
     return best.decided, best.costs
+
+
+class _Offered(NamedTuple):
+    """What a phone's budget can be spent on.
+
+    Attributes:
+        network: The network, its forms not chosen.
+        straight: The straight channels that tables may have.
+        offers: The forms.
+        cheapest: The modelled cycles with a table for each hard-swish.
+    """
+
+    network: Decided
+    straight: Mapping[int, Straightening]
+    offers: Sequence[Sequence[Choice]]
+    cheapest: float
 
 
 class _Spent(NamedTuple):
@@ -88,32 +125,34 @@ class _Spent(NamedTuple):
     error: float
 
 
-def _spent(
-    network: Decided, offers: Sequence[Sequence[Choice]], cheapest: float, budget_percent: float, share: float
-) -> _Spent:
+def _spent(offered: _Offered, budget_percent: float, share: float) -> _Spent:
     """Spends up to a share of a budget on forms, and the rest on copies."""
-    decided, cycles = _with_forms(network, offers, cheapest * (1 + share * budget_percent / 100), cheapest)
-    forms_percent = _percent_over(cycles, cheapest)
+    decided, cycles, lines = _with_forms(offered, offered.cheapest * (1 + share * budget_percent / 100))
+    forms_percent = _percent_over(cycles, offered.cheapest)
     left = 100 * ((1 + budget_percent / 100) / (1 + forms_percent / 100) - 1)
     copies_percent = 0.0
     if left > 0:
         decided, copies_percent = with_copies(decided, left)
-    return _Spent(decided, ModelledCosts(forms_percent, copies_percent), _estimated_error(decided))
+    return _Spent(decided, ModelledCosts(forms_percent, copies_percent), _estimated_error(decided) + lines)
 
 
-def _with_forms(
-    network: Decided, offers: Sequence[Sequence[Choice]], most_cycles: float, cheapest: float
-) -> tuple[Decided, float]:
-    """Takes the best forms with which the whole network costs so much at most, and tells its cycles.
+def _with_forms(offered: _Offered, most_cycles: float) -> tuple[Decided, float, float]:
+    """Takes the best forms with which the whole network costs so much at most.
 
     Offers are priced one by one; together they may cost a little more.
+
+    Returns:
+        The network, its cycles, and the error by lines that replace channels.
     """
+    cheapest = offered.cheapest
     allowed = most_cycles - cheapest
     while True:
-        decided = network._replace(forms=joined_forms(within_budget(offers, allowed)))
+        chosen = joined_choice(within_budget(offered.offers, allowed))
+        decided = offered.network._replace(forms=Forms(chosen.per_channel, chosen.groups))
         cycles = _cycles(decided)
         if cycles <= most_cycles or allowed <= 0:
-            return decided, cycles
+            straight = {x: offered.straight[x] for x in sorted(chosen.straight)}
+            return _straightened(decided, straight), cycles, sum(one.error for one in straight.values())
         allowed = max(allowed - max(cycles - most_cycles, _STEP * (most_cycles - cheapest)), 0.0)
 
 
@@ -122,6 +161,14 @@ def _with_linear_channels(network: Decided, statistics: Mapping[int, ChannelStat
     for x, scales in choose_linear_scales(measured, statistics, sensitivities).items():
         sensitivities = divided_sensitivities(measured, sensitivities, x, scales)
         original, measured = (divide_channels(one, x, scales) for one in (original, measured))
+    return Decided(original, measured, sensitivities, forms)
+
+
+def _straightened(network: Decided, straight: Mapping[int, Straightening]) -> Decided:
+    original, measured, sensitivities, forms = network
+    for x, one in straight.items():
+        sensitivities = {**sensitivities, **one.sensitivities}
+        original, measured = (straighten(each, x, one.lines) for each in (original, measured))
     return Decided(original, measured, sensitivities, forms)
 
 

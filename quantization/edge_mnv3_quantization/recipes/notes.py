@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import ItemsView, Mapping, Sequence
 
 import numpy as np
 
 from edge_mnv3.core.results.calibration_statistics import StatisticsFacts
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3.core.results.recipe import RecipeReport
+from edge_mnv3_quantization.algorithms.straight_channels import Lines
 from edge_mnv3_quantization.graph.network import Array, Network
 
 CHANNEL_COPIES = "edge_mnv3_channel_copies"
 CHANNEL_GROUPS = "edge_mnv3_channel_groups"
 LINEAR_SCALES = "edge_mnv3_linear_scales"
+STRAIGHT_CHANNELS = "edge_mnv3_straight_channels"
 EQUALIZATION_SCALES = "edge_mnv3_channel_factors"
 RECIPE_REPORT = "edge_mnv3_recipe_report"
 STATISTICS = "edge_mnv3_statistics"
@@ -48,6 +50,8 @@ def write_notes(network: Network, scales: Mapping[int, Array]) -> dict[str, byte
         entries[CHANNEL_COPIES] = json.dumps(network.channel_copies, separators=(",", ":")).encode()
     if network.linear_scales:
         entries[LINEAR_SCALES] = json.dumps(network.linear_scales, separators=(",", ":")).encode()
+    if network.straight_channels:
+        entries[STRAIGHT_CHANNELS] = json.dumps(network.straight_channels, separators=(",", ":")).encode()
     return entries
 
 
@@ -102,6 +106,23 @@ def read_linear_scales(entry: bytes) -> dict[str, Sequence[float]]:
     if not all(np.isfinite(one).all() and (np.array(one) >= 1).all() for one in scales.values()):
         raise ValueError("scales of linear channels that are not 1 or more")
     return scales
+
+
+def read_straight_channels(entry: bytes) -> dict[str, Lines]:
+    """Reads the lines that replace channels, by the name of the input of a hard-swish.
+
+    Raises:
+        ValueError: The entry is damaged.
+    """
+    lines = {name: Lines(*(np.array(part, np.float64) for part in parts)) for name, parts in _items(entry)}
+    for one in lines.values():
+        if not np.isfinite(np.concatenate(one)).all() or min(one.slopes.min(), one.gains.min()) <= 0:
+            raise ValueError("straight channels whose slopes and gains are not above 0")
+    return lines
+
+
+def _items(entry: bytes) -> ItemsView[str, Sequence[Sequence[float]]]:
+    return dict(json.loads(entry)).items()
 
 
 def write_report(report: RecipeReport) -> bytes:

@@ -94,7 +94,7 @@ def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> 
         raise ConversionError("measuring what errors cost", "a cost that is not finite", "finite weights")
     with work.phase("equalize"):
         original = fold_constant_excitations(read_network(inputs.float_model, options.input_range), constant)
-        decided, costs = decide(Decided(original, network, sensitivities), seen, options)
+        decided, costs = decide(Decided(original, network, sensitivities), seen, images, options)
         lowered, sensitivities = lower(*decided)
         scales = group_scales(lowered, sensitivities)
     folded = tuple(observed.values[value].name for value in constant)

@@ -55,10 +55,7 @@ def equalized_report(
         hard_swishes=tuple(_hard_swish_forms(plan)),
         target=inputs.options.target,
         forms_cost_percent=plan.forms_percent,
-        divided_channels={
-            layer_name(tensor): sum(scale > 1 for scale in scales)
-            for tensor, scales in plan.lowered.linear_scales.items()
-        },
+        divided_channels=_divided_channels(plan.lowered),
         channel_groups={
             layer_name(tensor): tuple(len(group) for group in groups)
             for tensor, groups in plan.lowered.channel_groups.items()
@@ -79,6 +76,15 @@ def equalized_report(
         ranges=tuple(_ranges(chosen.network, chosen.quantizations, inputs.options.io)),
         phases_s=dict(phases_s),
     )
+
+
+def _divided_channels(network: Network) -> dict[str, int]:
+    divided = Counter(
+        {layer_name(name): sum(one > 1 for one in scales) for name, scales in network.linear_scales.items()}
+    )
+    for name, (_, _, gains) in network.straight_channels.items():
+        divided[layer_name(name)] += sum(gain < 1 for gain in gains)
+    return dict(divided)
 
 
 def converter_report(inputs: QuantizationInputs, phases_s: Mapping[str, float]) -> RecipeReport:
