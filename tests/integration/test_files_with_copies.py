@@ -126,7 +126,7 @@ def test_diagnosis_sees_what_a_divided_channel_loses_where_it_is_not_linear(tmp_
     assert result.divided_channels_snr_db is not None
     assert result.divided_channels_snr_db < 40
     assert result.predicted_snr_db == pytest.approx(result.snr_db, abs=1.5)
-    assert "linear channels divided, " in table(result)
+    assert "linear and straight channels divided, " in table(result)
     like_calibration = diagnose(paths["float"], paths["int8"], grey, image_source="test")
     assert like_calibration.divided_channels_snr_db is not None
     assert like_calibration.divided_channels_snr_db > 70  # float32's rounding alone, of a weak signal

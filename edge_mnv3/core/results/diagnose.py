@@ -245,8 +245,8 @@ class DiagnoseResult:
         runtime: Name and version of the TFLite runtime.
         snr_db: Signal to noise of the int8 file's logits as measured; None without noise.
         divided_channels_snr_db: Signal to noise of the float file's logits with its linear channels divided
-            as in the int8 file: what such a channel loses where it is not linear. None without such
-            channels, or without loss.
+            and its straight ones replaced, as in the int8 file: what such channels lose by that. None
+            without such channels, or without loss.
         predicted_snr_db: Signal to noise of the float file's logits with everything quantized as in the int8
             file.
         agreement_percent: Images on which both files have the same highest class, or the same labels; None
