@@ -142,7 +142,7 @@ def measures_what_is_there(result: Path) -> bool:
     """Whether the files that a result of `bench` names are there, and still those that it measured."""
     try:
         measured = list(_measured(json.loads(result.read_text(encoding="utf-8"))))
-        return all(sha256_file(Path(path)) == sha256 for path, sha256 in measured)
+        return bool(measured) and all(sha256_file(Path(path)) == sha256 for path, sha256 in measured)
     except (OSError, ValueError, RecursionError):
         return False
 

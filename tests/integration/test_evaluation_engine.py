@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import os
 import signal
 import sys
@@ -138,7 +139,8 @@ def test_a_file_runs_over_a_group_of_images_before_the_next_file_does(
     read = SHARD_IMAGES - sum(place < SHARD_IMAGES for place in DAMAGED)
     runs: list[str] = []
     if not ahead:
-        monkeypatch.setattr(evaluating, "_GROUP_BYTES", SIZE * SIZE * 3 * group + 1)
+        outputs = 2 * sum(math.prod(output.shape) for output in one.outputs)
+        monkeypatch.setattr(evaluating, "_GROUP_BYTES", (SIZE * SIZE * 3 + 4 * outputs) * group + 1)
     files: Any = [Recorded(name, one, runs) for name in "fq"]
     assert to_bytes(made.done(files, shard._replace(decode_ahead=ahead))) == expected
     groups = ["".join(same) for _, same in itertools.groupby(runs)]

@@ -84,5 +84,5 @@ def test_bench_measures_a_variant_again_if_its_files_are_others(commands: Comman
     assert again() == []
     model.unlink()
     assert again() == ["bench"]
-    commands.bench = "no JSON"
-    assert again() == again() == ["bench"]
+    for commands.bench in ("no JSON", json.dumps({"results": []})):
+        assert again() == again() == ["bench"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from edge_mnv3_quantization.evaluation.records import Columns, ShardRecords, Ski
 
 Done = TypeVar("Done", covariant=True)
 Image = TypeVar("Image")
-# Pixels that wait for the files. Runs of one file after another find its weights in the processor's cache.
+# Pixels that wait for the files, and outputs that wait for their reading. Runs of one file after another find
+# its weights in the processor's cache.
 _GROUP_BYTES = 4 << 20
 # All outputs of each file to one image, in its order: real numbers, in the output's shape with the batch.
 Outputs = Sequence[Sequence[npt.NDArray[np.float32]]]
@@ -207,7 +209,8 @@ def evaluate(
     skipped: list[Skipped] = []
     images = decoded(shard, evaluation.shape, evaluation.preprocess, files)
     numbered = enumerate(_unless(stopped, images))
-    while group := list(islice(numbered, _group_images(shard, evaluation.shape))):
+    together = _group_images(shard, evaluation.shape, models)
+    while group := list(islice(numbered, together)):
         read: list[Pixels] = []
         for place, loaded in group:
             if isinstance(loaded, str):
@@ -220,11 +223,14 @@ def evaluate(
     return ShardRecords(tuple(places), columns, tuple(skipped))
 
 
-def _group_images(shard: Shard, shape: ImageShape) -> int:
+def _group_images(shard: Shard, shape: ImageShape, models: Sequence[LoadedModel]) -> int:
     """How many images are decoded before the files run: one where decoding goes on beside them."""
     if shard.decode_ahead:
         return 1
-    return max(1, _GROUP_BYTES // (shape.height_px * shape.width_px * shape.channels))
+    # Sides that are not known are -1.
+    outputs = sum(math.prod(map(abs, output.shape)) for model in models for output in model.outputs)
+    bytes_each = shape.height_px * shape.width_px * shape.channels + np.dtype(np.float32).itemsize * outputs
+    return max(1, _GROUP_BYTES // bytes_each)
 
 
 def _outputs_of_all(
