@@ -192,11 +192,11 @@ def _recipe(recipe: RecipeFindings, report: RecipeReport | None) -> Iterator[str
 
 
 def _divided(result: DiagnoseResult) -> Iterator[str]:
-    """What dividing linear and straight channels lost, which no tensor's rounding tells."""
+    """What dividing linear and fitted channels lost, which no tensor's rounding tells."""
     count = sum(result.recipe_report.divided_channels.values()) if result.recipe_report else 0
     if count:
         lost = _db(result.divided_channels_snr_db)
-        yield f"{count} linear and straight channels divided, {lost} dB by that alone"
+        yield f"{count} linear and fitted channels divided, {lost} dB by that alone"
 
 
 def _blocks(layers: tuple[LayerNoise, ...]) -> Iterator[str]:

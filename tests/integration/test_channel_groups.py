@@ -167,7 +167,7 @@ def test_a_phones_budget_is_kept_by_the_whole_network(monkeypatch: pytest.Monkey
     budget = 100 * cycles / cheapest
     options = QuantizationOptions(target="phone", budget_percent=budget, synthetic=True)
     decided, costs = decisions.decide(Decided(network, per_channel, sensitivities), {}, IMAGES, options)
-    spent = network_cycles(lower(*decided)[0])
+    spent = network_cycles(decided.lowered()[0])
     assert cheapest < spent <= cheapest + cycles
     assert spent == pytest.approx(
         cheapest * (1 + costs.forms_percent / 100) * (1 + costs.copies_percent / 100)

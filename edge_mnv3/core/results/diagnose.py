@@ -245,7 +245,7 @@ class DiagnoseResult:
         runtime: Name and version of the TFLite runtime.
         snr_db: Signal to noise of the int8 file's logits as measured; None without noise.
         divided_channels_snr_db: Signal to noise of the float file's logits with its linear channels divided
-            and its straight ones replaced, as in the int8 file: what such channels lose by that. None
+            and its fitted ones with their curves, as in the int8 file: what such channels lose by that. None
             without such channels, or without loss.
         predicted_snr_db: Signal to noise of the float file's logits with everything quantized as in the int8
             file.

@@ -131,8 +131,8 @@ class RecipeReport:
         target: Where the file is to run: `phone` or `x86`; empty for `converter`.
         forms_cost_percent: How much more modelled cost on an Arm processor the forms have than a table for
             each hard-swish; None where it is not known.
-        divided_channels: Layer to how many of its channels an equalization scale goes through a table, as
-            hard-swish is the identity in them, or nearly a straight line.
+        divided_channels: Layer to how many of its channels have their own scale in a table: hard-swish is the
+            identity in them, or a stretched part of its curve takes its place.
         channel_groups: Layer of a divided convolution to the number of channels of each group.
         copied_layers: Layers with channel copies, in the order of execution.
         copies_cost_percent: How much modelled cost on an Arm processor the copies add to that.

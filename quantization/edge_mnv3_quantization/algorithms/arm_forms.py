@@ -14,9 +14,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from edge_mnv3_quantization.algorithms.channel_groups import Chain, Channels, Division, chain_of
+from edge_mnv3_quantization.algorithms.fitted_channels import FittedChannels
 from edge_mnv3_quantization.algorithms.form_costs import gate_cycles, joining_cycles, table_cycles
 from edge_mnv3_quantization.algorithms.form_errors import FormErrors
-from edge_mnv3_quantization.algorithms.modelled_cost import depthwise_cycles
+from edge_mnv3_quantization.algorithms.modelled_cost import depthwise_cycles, surrounding_cycles
 from edge_mnv3_quantization.graph.network import Network
 
 _SUMS = 2000  # of the sums of cycles, that so many steps tell apart
@@ -30,14 +31,16 @@ class Choice(NamedTuple):
         error: Their estimated squared error of the logits.
         per_channel: The inputs of those that are per channel.
         groups: The input of the first to its channel groups.
-        straight: The inputs whose channels are straight (`straight_channels`).
+        fitted: The inputs with fitted channels (`fitted_channels`).
+        surrounded: Those of them whose map is surrounded by constants.
     """
 
     cycles: float
     error: float
     per_channel: frozenset[int] = frozenset()
     groups: Mapping[int, Sequence[Channels]] = MappingProxyType({})
-    straight: frozenset[int] = frozenset()
+    fitted: frozenset[int] = frozenset()
+    surrounded: frozenset[int] = frozenset()
 
     def beside(self, other: Choice) -> Choice:
         """Joins the forms of two hard-swishes."""
@@ -46,12 +49,13 @@ class Choice(NamedTuple):
             self.error + other.error,
             self.per_channel | other.per_channel,
             {**self.groups, **other.groups},
-            self.straight | other.straight,
+            self.fitted | other.fitted,
+            self.surrounded | other.surrounded,
         )
 
 
 def all_offers(
-    tables: Network, inputs: Iterable[int], errors: FormErrors, saved: Mapping[int, float] | None = None
+    tables: Network, inputs: Iterable[int], errors: FormErrors, fitted: FittedChannels | None = None
 ) -> list[list[Choice]]:
     """Lists the forms that each hard-swish, or each pair, can have: the cheapest first.
 
@@ -59,48 +63,62 @@ def all_offers(
         tables: The network with a table for each hard-swish.
         inputs: The inputs of the hard-swishes.
         errors: What the forms cost at the logits.
-        saved: The input of a hard-swish to how much less a table of it costs with straight channels.
+        fitted: The fitted channels that tables may have; None for none.
     """
-    straight = saved or {}
     offers, settled = [], set()
     for x in sorted(inputs):
         if x in settled:
             continue
         chain = chain_of(tables, x)
-        choices = list(_plain(tables, x, errors, straight))
+        choices = list(_plain(tables, x, errors, fitted))
         if chain is not None:
-            choices += _grouped(tables, chain, errors)
+            choices += _grouped(tables, chain, errors, fitted)
             if chain.end != chain.depthwise:
                 settled.add(chain.depthwise)
-                second = list(_plain(tables, chain.depthwise, errors, straight))
+                second = list(_plain(tables, chain.depthwise, errors, fitted))
                 choices = [one.beside(other) for one in choices for other in second]
-                choices += _grouped_throughout(tables, chain, errors)
+                choices += _grouped_throughout(tables, chain, errors, fitted)
         offers.append(_undominated(choices))
     return offers
 
 
-def _plain(tables: Network, x: int, errors: FormErrors, straight: Mapping[int, float]) -> Iterator[Choice]:
+def _plain(tables: Network, x: int, errors: FormErrors, fitted: FittedChannels | None) -> Iterator[Choice]:
     value = tables.values[x]
-    yield Choice(table_cycles(value), errors.table(x))
-    if x in straight:
-        yield Choice(table_cycles(value), errors.table(x) - straight[x], straight=frozenset({x}))
+    yield from _with_fitted(Choice(table_cycles(value), errors.table(x)), x, fitted)
+    saved = fitted.saved(x, surrounded=True) if fitted else 0.0
+    if saved > 0:
+        cycles = table_cycles(value) + surrounding_cycles(value.positions, value.channels)
+        here = frozenset({x})
+        yield Choice(cycles, errors.table(x) - saved, fitted=here, surrounded=here)
     yield Choice(gate_cycles(value), errors.per_channel(x), frozenset({x}))
 
 
-def _grouped(tables: Network, chain: Chain, errors: FormErrors) -> Iterator[Choice]:
+def _with_fitted(choice: Choice, x: int, fitted: FittedChannels | None) -> Iterator[Choice]:
+    """Offers tables of a hard-swish, and the same with fitted channels where these save anything."""
+    yield choice
+    saved = fitted.saved(x, choice.groups.get(x, ())) if fitted else 0.0
+    if saved > 0:
+        yield choice._replace(error=choice.error - saved, fitted=frozenset({x}))
+
+
+def _grouped(
+    tables: Network, chain: Chain, errors: FormErrors, fitted: FittedChannels | None
+) -> Iterator[Choice]:
     for groups, error in _several(errors.groups(chain)):
         sizes = [len(group) for group in groups]
         cycles = table_cycles(tables.values[chain.x], sizes) + _dividing_cycles(tables, chain, sizes)
         cycles += joining_cycles(tables.values[chain.depthwise], sizes)
-        yield Choice(cycles, error, groups={chain.x: groups})
+        yield from _with_fitted(Choice(cycles, error, groups={chain.x: groups}), chain.x, fitted)
 
 
-def _grouped_throughout(tables: Network, chain: Chain, errors: FormErrors) -> Iterator[Choice]:
+def _grouped_throughout(
+    tables: Network, chain: Chain, errors: FormErrors, fitted: FittedChannels | None
+) -> Iterator[Choice]:
     for groups, error in _several(errors.groups_throughout(chain)):
         sizes = [len(group) for group in groups]
         cycles = sum(table_cycles(tables.values[value], sizes) for value in (chain.x, chain.depthwise))
         cycles += _dividing_cycles(tables, chain, sizes) + joining_cycles(tables.values[chain.end], sizes)
-        yield Choice(cycles, error, groups={chain.x: groups})
+        yield from _with_fitted(Choice(cycles, error, groups={chain.x: groups}), chain.x, fitted)
 
 
 def _dividing_cycles(tables: Network, chain: Chain, sizes: Sequence[int]) -> float:

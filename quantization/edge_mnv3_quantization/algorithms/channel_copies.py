@@ -98,6 +98,7 @@ def _copied(node: Node, values: frozenset[int], counts: Counts) -> Node:
     weights, bias = node.weights_and_bias()
     order = np.repeat(np.arange(len(counts)), counts)
     gives, copied = node.output in values, node.copied_inputs
+    border = node.border[order] if node.border is not None and node.inputs[0] in values else node.border
     if node.kind == "depthwise":
         if not gives:
             return node
@@ -108,7 +109,9 @@ def _copied(node: Node, values: frozenset[int], counts: Counts) -> Node:
         if gives:
             weights, bias = weights[order], bias[order]
     stagger = staggers(counts) if gives and not is_hard_sigmoid(node) else node.stagger
-    return dataclasses.replace(node, weights=weights, bias=bias, stagger=stagger, copied_inputs=copied)
+    return dataclasses.replace(
+        node, weights=weights, bias=bias, stagger=stagger, copied_inputs=copied, border=border
+    )
 
 
 def staggers(counts: Counts) -> Array:

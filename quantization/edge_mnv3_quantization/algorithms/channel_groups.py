@@ -184,10 +184,14 @@ def _reordered(node: Node, moved: frozenset[int], order: Channels) -> Node:
             copied = None if copied is None else copied[order]
         if node.output in moved:
             weights, bias = weights[order], bias[order]
-    stagger = node.stagger
+    stagger, border = node.stagger, node.border
     if stagger is not None and node.output in moved:
         stagger = stagger[order]
-    return dataclasses.replace(node, weights=weights, bias=bias, stagger=stagger, copied_inputs=copied)
+    if border is not None and node.inputs[0] in moved:
+        border = border[order]
+    return dataclasses.replace(
+        node, weights=weights, bias=bias, stagger=stagger, copied_inputs=copied, border=border
+    )
 
 
 def _part(node: Node, low: int, high: int) -> Node:
@@ -197,7 +201,10 @@ def _part(node: Node, low: int, high: int) -> Node:
     weights, bias = node.weights_and_bias()
     chosen = weights[..., low:high] if node.kind == "depthwise" else weights[low:high]
     stagger = None if node.stagger is None else node.stagger[low:high]
-    return dataclasses.replace(node, weights=chosen, bias=bias[low:high], stagger=stagger)
+    border = node.border
+    if border is not None and node.kind == "depthwise":
+        border = border[low:high]
+    return dataclasses.replace(node, weights=chosen, bias=bias[low:high], stagger=stagger, border=border)
 
 
 class Division(NamedTuple):

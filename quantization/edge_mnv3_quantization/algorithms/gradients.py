@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from edge_mnv3_quantization.graph.borders import padding
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_CEILING, Network, Node
 
 Floats = npt.NDArray[np.float32]
@@ -134,21 +135,3 @@ def _through_window(node: Node, x: Floats, gradient: Floats) -> Floats:
             :, i : i + down * (rows - 1) + 1 : down, j : j + right * (columns - 1) + 1 : right
         ] += gradient * taps[i, j] if depthwise else gradient @ taps[i, j]  # fmt: skip
     return spread[:, before[0] : before[0] + x.shape[1], before[1] : before[1] + x.shape[2]]
-
-
-def padding(
-    node: Node, given: tuple[int, ...], result: tuple[int, ...]
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Counts the zeros around the input of a convolution.
-
-    Returns:
-        The zeros before the first row and the first column, and the numbers of rows and columns with the
-        zeros on all sides.
-    """
-    before, padded = [], []
-    kernel = node.weights_and_bias()[0].shape[1:3]
-    for side, out, taps, stride in zip(given[1:3], result[1:3], kernel, node.stride, strict=True):
-        missing = max((out - 1) * stride + taps - side, 0) if node.same_padding else 0
-        before.append(missing // 2)
-        padded.append(side + missing)
-    return (before[0], before[1]), (padded[0], padded[1])

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from edge_mnv3_quantization.algorithms.gradients import padding
+from edge_mnv3_quantization.graph.borders import padding
 from edge_mnv3_quantization.graph.network import Node
 
 Number = TypeVar("Number", bound=np.generic)
@@ -28,7 +28,7 @@ def im2col(
         given: The node's whole inputs for N images, (N, H, W, C), or any shape that ends in C for dense.
         result: Shape of the output for one image, (1, H, W, C).
         positions: Positions in each image's output, counted row by row, (N, positions).
-        zero: The number that stands for a zero in `given`.
+        zero: The number that stands for a zero in `given`, or those that surround it, (C,).
 
     Returns:
         The inputs, (N, positions, taps, C), with `zero` where a tap lies outside of the input.

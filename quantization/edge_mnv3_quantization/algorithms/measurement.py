@@ -89,7 +89,7 @@ def measure(
         reporter: Its `progress` is told of (images done, images in all).
         workers: Threads; None for as many as there are cores. The result is the same for any number.
     """
-    found = _Heads(network, statistics)
+    found = Heads(network, statistics)
     network = network.up_to(*logits_values(network))
     before_hard_swish = hard_swish_inputs(network)
     sums = {
@@ -133,7 +133,7 @@ def stretches(network: Network, images: int) -> list[Stretch]:
     ]
 
 
-class _Heads:
+class Heads:
     """Makes the directions of the logits of all heads."""
 
     def __init__(self, network: Network, statistics: Mapping[int, ChannelStatistics]) -> None:
@@ -181,7 +181,7 @@ class _StretchOfImages:
     """Measures what errors in some values cost, over consecutive images."""
 
     def __init__(
-        self, network: Network, stretch: Stretch, sums: Mapping[int, ChannelCosts], found: _Heads
+        self, network: Network, stretch: Stretch, sums: Mapping[int, ChannelCosts], found: Heads
     ) -> None:
         self._stretch, self._sums, self._heads = stretch, sums, found
         self._batch = 1

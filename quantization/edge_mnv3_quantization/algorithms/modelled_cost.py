@@ -19,6 +19,7 @@ from edge_mnv3_quantization.algorithms.form_costs import (
     part_cycles,
     table_cycles,
 )
+from edge_mnv3_quantization.graph.borders import without_padding
 from edge_mnv3_quantization.graph.network import Kind, Network, Node
 from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid
 
@@ -40,6 +41,9 @@ _ELEMENTWISE: Mapping[Kind, float] = {
     "tanh": _TABLE,
 }
 _MEAN = 0.2  # of a number that is taken
+# Of a number of a map that constants are joined to, by two concatenations: what the C library takes to copy
+# it, at 10 bytes a cycle, and what misses of the second cache add for maps larger than half of it.
+_SURROUNDED, _SURROUNDED_MISSED, _HALF_SECOND_CACHE = 0.2, 0.5, 256 * 1024
 
 
 def network_cycles(network: Network, channels: Mapping[int, int] | None = None) -> float:
@@ -58,6 +62,10 @@ def node_cycles(network: Network, node: Node, channels: Mapping[int, int]) -> fl
     def width(value: int) -> int:
         return channels.get(value, network.values[value].channels)
 
+    if node.border is not None:
+        (value,) = node.inputs
+        around = surrounding_cycles(network.values[value].positions, width(value))
+        return around + node_cycles(network, without_padding(node), channels)
     given, result = node.inputs[0], node.output
     positions = network.values[result].positions
     if node.kind in ("conv", "dense"):
@@ -76,11 +84,26 @@ def node_cycles(network: Network, node: Node, channels: Mapping[int, int]) -> fl
         return _MEAN * network.values[given].positions * width(given)
     if node.kind == "hard_sigmoid":
         return table_cycles(network.values[result], [width(result)])
+    if node.kind == "concat" and any(width(value) == width(result) for value in node.inputs):
+        # A row or a column that is joined to a map: one of the two concatenations of `surrounding_cycles`.
+        return surrounding_cycles(positions, width(result)) / 2
     if node.kind == "concat":
         return sum(part_cycles(network.values[result], width(value)) for value in node.inputs)
     if node.kind == "mul" and _is_of_table(network, node):
         return 0.0  # XNNPACK makes one table of the hard-sigmoid and the product
     return _ELEMENTWISE.get(node.kind, 0.0) * positions * width(result)
+
+
+def surrounding_cycles(positions: int, channels: int) -> float:
+    """Computes the modelled cycles of joining constants to a map.
+
+    Args:
+        positions: Rows times columns of the map.
+        channels: Its channels.
+    """
+    count = positions * channels
+    missed = _SURROUNDED_MISSED if 2 * count > _HALF_SECOND_CACHE else 0.0
+    return (_SURROUNDED + missed) * count
 
 
 def depthwise_cycles(node: Node, positions: int, channels: int) -> float:

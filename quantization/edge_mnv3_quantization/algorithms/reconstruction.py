@@ -48,6 +48,7 @@ from edge_mnv3_quantization.algorithms.weight_quantization import (
     without_copies,
 )
 from edge_mnv3_quantization.calibration.activations import Images
+from edge_mnv3_quantization.graph.borders import stored_border
 from edge_mnv3_quantization.graph.network import WEIGHTED, Array, Network, Node
 from edge_mnv3_quantization.graph.rewrites import is_hard_sigmoid
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
@@ -147,7 +148,7 @@ def reconstruct(
         value = node.inputs[0]
         if node.output in results.positions:
             positions = results.positions[node.output]
-            shape, zero = network.values[node.output].shape, quantizations[value].zero_point
+            shape, zero = network.values[node.output].shape, stored_border(node, quantizations[value])
             places = (positions[:LARGE_MAP_IMAGES], positions[LARGE_MAP_IMAGES:])
             gathered = [
                 im2col(node, one.stored(value, weights), shape, some, zero=zero)

@@ -6,19 +6,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from edge_mnv3_quantization.algorithms.curves import fit_channels
 from edge_mnv3_quantization.algorithms.linear_channels import divide_channels
-from edge_mnv3_quantization.algorithms.straight_channels import straighten
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.recipes.notes import (
     LINEAR_SCALES,
-    STRAIGHT_CHANNELS,
+    read_fitted_channels,
     read_linear_scales,
-    read_straight_channels,
 )
 
 
 def with_divided_channels(network: Network, metadata: Mapping[str, bytes]) -> Network:
-    """Divides linear channels, and replaces straight ones by their lines; the same network without any.
+    """Divides linear channels, and gives fitted ones their curves; the same network without any.
 
     Args:
         network: The float file's network.
@@ -31,6 +30,6 @@ def with_divided_channels(network: Network, metadata: Mapping[str, bytes]) -> Ne
     numbers = {value.name: number for number, value in network.values.items()}
     for name, scales in read_linear_scales(metadata.get(LINEAR_SCALES, b"{}")).items():
         network = divide_channels(network, numbers[name], np.array(scales))
-    for name, lines in read_straight_channels(metadata.get(STRAIGHT_CHANNELS, b"{}")).items():
-        network = straighten(network, numbers[name], lines)
+    for name, curves in read_fitted_channels(metadata).items():
+        network = fit_channels(network, numbers[name], curves)
     return network

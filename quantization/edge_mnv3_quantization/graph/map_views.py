@@ -71,7 +71,7 @@ def view_of(node: Node, taken: Shape, given: Shape) -> MapView | None:
     Returns:
         None where there is no such shape.
     """
-    if node.weights is None or len(taken) != _MAP_DIMENSIONS:
+    if node.weights is None or node.border is not None or len(taken) != _MAP_DIMENSIONS:
         return None
     if node.kind == "conv":
         return _column_pairs(node, taken, given)

@@ -65,6 +65,7 @@ class Node:
         paddings: Rows before and after, columns before and after, that a `pad` adds.
         stagger: By how many of its int8 steps each output channel is to be moved, (O,), between -1/2 and 1/2:
             0 for channels without copies (`algorithms.channel_copies`). None for all 0.
+        border: What surrounds the map that a padded convolution takes, (C,); None for zeros.
         copied_inputs: Which of its input channels are copies of one another: those with equal numbers, (I,).
             None where none are.
     """
@@ -81,6 +82,7 @@ class Node:
     paddings: tuple[int, int, int, int] = (0, 0, 0, 0)
     stagger: Array | None = None
     copied_inputs: npt.NDArray[np.intp] | None = None
+    border: Array | None = None
 
     def weights_and_bias(self) -> tuple[Array, Array]:
         """Returns the weights and the bias of a weighted node.
@@ -131,8 +133,8 @@ class Network:
             (`algorithms.channel_copies`).
         linear_scales: Name of the input of a hard-swish to the equalization scales of its channels that
             hard-swish lets through (`algorithms.linear_channels`).
-        straight_channels: Name of the input of a hard-swish to the slopes, offsets and gains of the lines
-            that replace its channels (`algorithms.straight_channels`).
+        fitted_channels: Name of the input of a hard-swish to slopes, offsets, gains, constants and borders of
+            the curves that replace it in each channel (`algorithms.curves`).
     """
 
     values: Mapping[int, Value]
@@ -145,7 +147,7 @@ class Network:
     channel_groups: Mapping[str, tuple[tuple[int, ...], ...]] = dataclasses.field(default_factory=dict)
     channel_copies: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     linear_scales: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
-    straight_channels: Mapping[str, tuple[tuple[float, ...], ...]] = dataclasses.field(default_factory=dict)
+    fitted_channels: Mapping[str, tuple[tuple[float, ...], ...]] = dataclasses.field(default_factory=dict)
 
     @property
     def output(self) -> int:

@@ -182,4 +182,5 @@ def _rescaled(node: Node, scales: Mapping[int, Array]) -> Node:
         weights = weights * (taken / given)
     else:
         weights = weights * taken / given.reshape(-1, *[1] * (weights.ndim - 1))
-    return dataclasses.replace(node, weights=weights, bias=bias / given)
+    border = None if node.border is None else node.border / taken
+    return dataclasses.replace(node, weights=weights, bias=bias / given, border=border)

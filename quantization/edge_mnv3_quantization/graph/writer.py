@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from edge_mnv3.core.input_range import PIXELS, InputRange
-from edge_mnv3.core.tflite.build import GraphBuilder
-from edge_mnv3.core.tflite.types import Tensor, constant_tensor
-from edge_mnv3_quantization.graph.map_views import MapView, view_of
+from edge_mnv3_quantization.graph.borders import stored_border
+from edge_mnv3_quantization.graph.file_writer import FileWriter
+from edge_mnv3_quantization.graph.map_views import view_of
 from edge_mnv3_quantization.graph.network import HARD_SIGMOID_SHIFT, WEIGHTED, Network, Node
 from edge_mnv3_quantization.graph.parts import Part
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 
-_OPERATOR_NAMES = {
-    "conv": "CONV_2D",
-    "depthwise": "DEPTHWISE_CONV_2D",
-    "dense": "FULLY_CONNECTED",
-    "hard_swish": "HARD_SWISH",
-    "hard_sigmoid": "ADD",
-    "mean": "MEAN",
-    "mul": "MUL",
-    "add": "ADD",
-    "pad": "PAD",
-    "max": "MAX_POOL_2D",
-    "concat": "CONCATENATION",
-    "reshape": "RESHAPE",
-    "logistic": "LOGISTIC",
-    "tanh": "TANH",
-    "l2_normalization": "L2_NORMALIZATION",
-    "softmax": "SOFTMAX",
-}
 _HARD_SIGMOID_SHIFT_STORED = np.full((1,), 127, np.int8)
 _UINT8_SHIFT = 128  # from an int8 zero point to that of the same numbers as uint8
 # An int8 file's float input is centred by an addition, of the largest constant that int8 holds.
@@ -48,7 +29,7 @@ def write_float(network: Network, outputs: Sequence[int], *, pixels: bool = Fals
         outputs: The numbers of these values.
         pixels: The file takes pixels 0..255 instead of the network's input.
     """
-    writer = _Writer(network)
+    writer = FileWriter(network)
     shape = network.values[network.input].shape
     image = writer.add_float("image", shape)
     writer.tensors[network.input] = _add_scaled_pixels(writer, image) if pixels else image
@@ -64,6 +45,8 @@ def write_float(network: Network, outputs: Sequence[int], *, pixels: bool = Fals
                 writer.add_constant(f"{name}_shift", np.full((1,), HARD_SIGMOID_SHIFT, np.float32))
             )
         output = writer.add_float(name, network.values[node.output].shape)
+        if node.border is not None:
+            node = writer.surrounded(node, node.border.astype(np.float32), None)
         writer.add_node(node, constants, output)
     return writer.to_bytes(image, [writer.tensors[value] for value in outputs])
 
@@ -87,7 +70,7 @@ def write_int8(
         takes: What a `float32` input takes; inputs of other types take pixels.
         notes: Name to content of the metadata entries.
     """
-    writer = _Writer(network)
+    writer = FileWriter(network)
     image = _add_int8_input(writer, quantizations[network.input], io, takes)
     taken, quantizations = quantizations, stored_images(network, quantizations, io)
     for node in network.nodes:
@@ -95,6 +78,9 @@ def write_int8(
         view = view_of(node, *shapes)
         if view is None:
             constants = _add_int8_constants(writer, node, taken, weights, io)
+            if node.border is not None:
+                stored = quantizations[node.inputs[0]]
+                node = writer.surrounded(node, stored_border(node, stored), stored)
             writer.add_node(node, constants, writer.add_value(node.output, quantizations))
         else:
             viewed = {**weights, node.output: view.of_weights(weights[node.output])}
@@ -119,145 +105,20 @@ def write_int8_part(
         quantizations: Number of a value to how it is stored.
         weights: Output of each weighted node of the part to its stored weights.
     """
-    writer = _Writer(network)
+    writer = FileWriter(network)
     for value in part.inputs:
         writer.tensors[value] = writer.add_value(value, quantizations)
     for node in part.nodes:
         constants = _add_int8_constants(writer, node, quantizations, weights, "int8")
+        if node.border is not None:
+            stored = quantizations[node.inputs[0]]
+            node = writer.surrounded(node, stored_border(node, stored), stored)
         writer.add_node(node, constants, writer.add_value(node.output, quantizations))
     inputs, outputs = ([writer.tensors[value] for value in ends] for ends in (part.inputs, part.outputs))
     return writer.file.to_bytes(inputs, outputs)
 
 
-class _Writer:
-    """A file that is being written.
-
-    Attributes:
-        file: What is written so far.
-        tensors: Number of a value of the network to the number of its tensor.
-    """
-
-    def __init__(self, network: Network) -> None:
-        self.network = network
-        self.file = GraphBuilder()
-        self.tensors: dict[int, int] = {}
-
-    def add_float(self, name: str, shape: Sequence[int]) -> int:
-        """Adds a float32 tensor."""
-        return self.file.add_tensor(Tensor(name=name, dtype="FLOAT32", shape=tuple(shape)))
-
-    def add_quantized(self, name: str, dtype: str, shape: Sequence[int], stored: Quantization) -> int:
-        """Adds a tensor of integers with one scale."""
-        tensor = Tensor(
-            name=name,
-            dtype=dtype.upper(),
-            shape=tuple(shape),
-            scales=(stored.scale,),
-            zero_points=(stored.zero_point,),
-        )
-        return self.file.add_tensor(tensor)
-
-    def add_value(self, value: int, quantizations: Mapping[int, Quantization]) -> int:
-        """Adds the int8 tensor of a value of the network."""
-        known = self.network.values[value]
-        return self.add_quantized(known.name, "int8", known.shape, quantizations[value])
-
-    def add_constant(self, name: str, numbers: Any, *scales: float, quantized_dimension: int = 0) -> int:
-        """Adds a constant, whose zero points are 0 if it has scales."""
-        tensor = constant_tensor(
-            name,
-            numbers,
-            scales=scales,
-            zero_points=(0,) * len(scales),
-            quantized_dimension=quantized_dimension,
-        )
-        return self.file.add_tensor(tensor)
-
-    def add_node(self, node: Node, constants: Sequence[int], output: int) -> None:
-        """Adds a node's operator, which takes constants after the node's inputs."""
-        if node.factor != 1.0:
-            raise ValueError("a product with a constant factor has no operator: rescale the network first")
-        self.tensors[node.output] = output
-        inputs = [*(self.tensors[value] for value in node.inputs), *constants]
-        operator = _operator(
-            node, self.network.values[node.output].shape, self.network.values[node.inputs[0]].shape
-        )
-        if operator.argument is not None:
-            inputs.append(self.add_constant(*operator.argument))
-        # In the file, hard-sigmoids have another entry in the table of operator codes than other additions.
-        self.file.add_operator(
-            _OPERATOR_NAMES[node.kind], inputs, output, operator.options, code=node.kind.upper()
-        )
-
-    def add_viewed(
-        self, node: Node, view: MapView, constants: Sequence[int], quantizations: Mapping[int, Quantization]
-    ) -> None:
-        """Adds the operator of a node whose maps have other shapes while it runs."""
-        values, result = self.network.values, node.output
-        name, stored = values[result].name, quantizations[node.inputs[0]]
-        taken = self.add_quantized(f"{name}_{view.kind}_taken", "int8", view.taken, stored)
-        self._add_reshape(self.tensors[node.inputs[0]], taken, view.taken)
-        options = _operator(node, view.given, view.taken).options
-        rows, columns = view.stride
-        options = {**options, "stride_h": rows, "stride_w": columns}
-        given = made = self.add_value(result, quantizations)
-        if view.given != values[result].shape:
-            made = self.add_quantized(f"{name}_{view.kind}", "int8", view.given, quantizations[result])
-        code = node.kind.upper()
-        self.file.add_operator(_OPERATOR_NAMES[node.kind], [taken, *constants], made, options, code=code)
-        if made != given:
-            self._add_reshape(made, given, values[result].shape)
-        self.tensors[result] = given
-
-    def _add_reshape(self, taken: int, given: int, shape: Sequence[int]) -> None:
-        # As many images as there are: an app may give the runtime several at once.
-        shape = (-1, *shape[1:])
-        numbers = self.add_constant("shape", np.array(shape, np.int32))
-        self.file.add_operator("RESHAPE", [taken, numbers], given, {"new_shape": shape})
-
-    def to_bytes(self, image: int, outputs: Sequence[int], notes: Mapping[str, bytes] | None = None) -> bytes:
-        """Writes the file of one input."""
-        signature = self.network.signature if len(outputs) == len(self.network.outputs) else None
-        return self.file.to_bytes([image], outputs, signature=signature, metadata=notes)
-
-
-class _Operator(NamedTuple):
-    """An operator's options, and the name and numbers of the constant argument that it takes, if any."""
-
-    options: Mapping[str, Any]
-    argument: tuple[str, Any] | None = None
-
-
-def _operator(node: Node, shape: Sequence[int], given: Sequence[int]) -> _Operator:
-    """Says how a node is written that makes a value of a shape from one of the shape `given`."""
-    if node.kind in WEIGHTED or node.kind == "hard_sigmoid":
-        options: dict[str, Any] = {"fused_activation_function": node.clamp.upper()}
-        if node.kind in ("conv", "depthwise"):
-            rows, columns = node.stride
-            options |= {"padding": "SAME" if node.same_padding else "VALID"}
-            options |= {"stride_h": rows, "stride_w": columns}
-        if node.kind == "depthwise":
-            options["depth_multiplier"] = 1
-        return _Operator(options)
-    if node.kind == "mean":
-        return _Operator({"keep_dims": len(shape) == 4}, ("axes", np.array([1, 2], np.int32)))
-    if node.kind == "max":
-        rows, columns = given[1:3]
-        return _Operator(
-            {"padding": "VALID", "stride_h": 1, "stride_w": 1, "filter_height": rows, "filter_width": columns}
-        )
-    if node.kind == "reshape":
-        return _Operator({"new_shape": tuple(shape)}, ("shape", np.array(shape, np.int32)))
-    if node.kind == "pad":
-        top, bottom, left, right = node.paddings
-        sides = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
-        return _Operator({}, ("paddings", sides))
-    if node.kind == "concat":
-        return _Operator({"axis": len(shape) - 1})
-    return _Operator({"beta": 1.0} if node.kind == "softmax" else {})
-
-
-def _add_scaled_pixels(writer: _Writer, image: int) -> int:
+def _add_scaled_pixels(writer: FileWriter, image: int) -> int:
     """Adds the operators that make the network's input of pixels."""
     network = writer.network
     if (network.input_scale, network.input_offset) == (1.0, 0.0):
@@ -296,7 +157,7 @@ def stored_images(
     return {**quantizations, **pixels}
 
 
-def _add_int8_input(writer: _Writer, stored: Quantization, io: str, takes: InputRange) -> int:
+def _add_int8_input(writer: FileWriter, stored: Quantization, io: str, takes: InputRange) -> int:
     """Adds the file's input and the operators that make the network's int8 input of it.
 
     Returns:
@@ -329,7 +190,7 @@ def _add_int8_input(writer: _Writer, stored: Quantization, io: str, takes: Input
     return image
 
 
-def _add_pixels(writer: _Writer, image: int, takes: InputRange) -> int:
+def _add_pixels(writer: FileWriter, image: int, takes: InputRange) -> int:
     """Adds the operators that make pixels 0..255 of a float input, whose numbers are (pixel - mean) / std."""
     shape = writer.network.values[writer.network.input].shape
     operators = (("MUL", "image_times_std", takes.std, 1.0), ("ADD", "image_plus_mean", takes.mean, 0.0))
@@ -342,7 +203,9 @@ def _add_pixels(writer: _Writer, image: int, takes: InputRange) -> int:
     return image
 
 
-def _add_int8_output(writer: _Writer, place: int, quantizations: Mapping[int, Quantization], io: str) -> int:
+def _add_int8_output(
+    writer: FileWriter, place: int, quantizations: Mapping[int, Quantization], io: str
+) -> int:
     """Adds an output of the file and the operator that makes it of the network's output in this place."""
     network = writer.network
     value = network.outputs[place]
@@ -364,7 +227,7 @@ def _as_uint8(stored: Quantization) -> Quantization:
 
 
 def _add_int8_constants(
-    writer: _Writer,
+    writer: FileWriter,
     node: Node,
     quantizations: Mapping[int, Quantization],
     weights: Mapping[int, QuantizedWeights],

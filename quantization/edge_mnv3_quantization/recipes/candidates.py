@@ -95,7 +95,7 @@ def best_candidate(
         The best candidate, and the error of each exponent that was tried.
     """
     logits = logits_values(plan.lowered)
-    runs = zip(*run_float(plan.lowered, logits, images), strict=True)
+    runs = zip(*run_float(plan.reference, logits, images), strict=True)
     wanted = dict(zip(logits, map(np.stack, runs), strict=True))
 
     def tried(exponent: float) -> _Tried:

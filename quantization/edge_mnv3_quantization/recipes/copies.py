@@ -20,12 +20,31 @@ _TRIALS = 4  # what channel groups add to the cost of copies is known afterwards
 
 
 class Decided(NamedTuple):
-    """What `lower` takes."""
+    """What `lower` takes.
+
+    Attributes:
+        original: See `lower`.
+        measured: See `lower`.
+        sensitivities: See `lower`.
+        forms: See `lower`.
+        unfitted: `original` without its fitted channels: what the int8 network is to come near. None where
+            there are none.
+    """
 
     original: Network
     measured: Network
     sensitivities: Mapping[int, Sensitivity]
     forms: Forms = Forms()
+    unfitted: Network | None = None
+
+    def lowered(self) -> tuple[Network, dict[int, Sensitivity]]:
+        """Lowers the network, and carries the sensitivities over; see `lower`."""
+        return lower(self.original, self.measured, self.sensitivities, self.forms)
+
+    def reference(self) -> Network:
+        """Lowers the network without its fitted channels."""
+        original = self.original if self.unfitted is None else self.unfitted
+        return lower(original, self.measured, self.sensitivities, self.forms)[0]
 
 
 def with_copies(decided: Decided, budget_percent: float) -> tuple[Decided, float]:
@@ -40,7 +59,7 @@ def with_copies(decided: Decided, budget_percent: float) -> tuple[Decided, float
         copies add, in percent.
     """
     ungrouped = decided._replace(forms=decided.forms._replace(groups={}))
-    network, sensitivities = lower(*ungrouped)
+    network, sensitivities = ungrouped.lowered()
     costs = rounding_costs(network, sensitivities)
     # In channel groups, tables get scales that are nearly as good as those of channels.
     in_groups = rounding_costs(decided.measured, decided.sensitivities) if decided.forms.groups else {}
@@ -53,11 +72,11 @@ def with_copies(decided: Decided, budget_percent: float) -> tuple[Decided, float
     for node in network.nodes:
         if node.kind == "hard_sigmoid":
             costs.pop(node.output, None)
-    before = network_cycles(lower(*decided)[0])
+    before = network_cycles(decided.lowered()[0])
     allowed = budget_percent
     for _ in range(_TRIALS):
         copied = _copied(decided, choose_copies(network, costs, allowed))
-        percent = 100 * (network_cycles(lower(*copied)[0]) / before - 1)
+        percent = 100 * (network_cycles(copied.lowered()[0]) / before - 1)
         if percent <= budget_percent:
             return copied, percent
         allowed *= 0.98 * budget_percent / percent
@@ -65,14 +84,16 @@ def with_copies(decided: Decided, budget_percent: float) -> tuple[Decided, float
 
 
 def _copied(decided: Decided, chosen: Sequence[tuple[int, Counts]]) -> Decided:
-    original, measured, sensitivities, forms = decided
+    original, measured, sensitivities, forms, unfitted = decided
     groups = dict(forms.groups)
     for first, counts in chosen:
         sensitivities = copied_sensitivities(measured, sensitivities, first, counts)
         original, measured = (copy_channels(network, first, counts) for network in (original, measured))
+        if unfitted is not None:
+            unfitted = copy_channels(unfitted, first, counts)
         if first in groups:
             groups[first] = [_positions(channels, counts) for channels in groups[first]]
-    return Decided(original, measured, sensitivities, forms._replace(groups=groups))
+    return Decided(original, measured, sensitivities, forms._replace(groups=groups), unfitted)
 
 
 def _positions(channels: Channels, counts: Counts) -> Channels:

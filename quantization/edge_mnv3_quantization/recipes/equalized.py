@@ -22,20 +22,28 @@ would round differently (`rounding_ties`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from threadpoolctl import threadpool_limits
 
 from edge_mnv3.core.memory import give_back_freed_memory
 from edge_mnv3.core.results.recipe import ExponentTrial
-from edge_mnv3_quantization.algorithms.float_results import drawn_positions, float_results
+from edge_mnv3_quantization.algorithms.curves import fitted_values
+from edge_mnv3_quantization.algorithms.float_results import (
+    FloatResults,
+    Positions,
+    drawn_positions,
+    float_results,
+)
 from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, reconstruct, refittable
 from edge_mnv3_quantization.algorithms.rounding_ties import away_from_ties
+from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.calibration.statistics import observed_network
 from edge_mnv3_quantization.graph.types import QuantizedWeights
 from edge_mnv3_quantization.graph.writer import write_int8
 from edge_mnv3_quantization.recipes.candidates import Candidate, best_candidate, candidate, round_to_nearest
 from edge_mnv3_quantization.recipes.config import TRIAL_IMAGES
+from edge_mnv3_quantization.recipes.decisions import fits_channels
 from edge_mnv3_quantization.recipes.expected import expected_s
 from edge_mnv3_quantization.recipes.inputs import QuantizationInputs, Quantized
 from edge_mnv3_quantization.recipes.notes import RECIPE_REPORT, write_notes, write_report, write_statistics
@@ -55,7 +63,14 @@ def quantize_equalized(inputs: QuantizationInputs) -> Quantized:
     counted = len(inputs.statistics.images) if inputs.statistics else 0
     if inputs.population:
         counted = len(images)  # none of them is run for statistics
-    work = Work(expected_s(config, len(images), observed=counted, synthetic=synthetic), inputs.reporter)
+    expected = expected_s(
+        config,
+        len(images),
+        observed=counted,
+        synthetic=synthetic,
+        fits_channels=fits_channels(inputs.options, len(images)),
+    )
+    work = Work(expected, inputs.reporter)
     plan = measured_plan(inputs, observed, work)
     with work.phase("choose_exponent", repeats=max(1, len(exponents))):
         refit = _Refit(inputs, plan, work) if config.refits_weights else None
@@ -104,7 +119,7 @@ class _Refit:
         if inputs.options.synthetic:
             nodes = [node for node in nodes if is_refitted(plan.lowered, node)]
         positions = drawn_positions(plan.lowered, nodes, len(self._images), inputs.options.seed)
-        self._results = float_results(plan.lowered, positions, self._images)
+        self._results = _wanted(plan, positions, self._images)
 
     def of_all_images(self, chosen: Candidate) -> dict[int, QuantizedWeights]:
         """Fits a candidate's weights to all images."""
@@ -125,3 +140,20 @@ class _Refit:
             reporter=self._work,
             workers=1 if is_trial else None,  # trials run side by side
         )
+
+
+def _wanted(plan: Plan, positions: Mapping[int, Positions], images: Images) -> FloatResults:
+    """Runs the float network; what is given to fitted channels is in their own unit."""
+    fitted = fitted_values(plan.lowered)
+    places: list[dict[int, Positions]] = [{}, {}]
+    for value, drawn in positions.items():
+        places[value in fitted][value] = drawn
+    others, own = (
+        float_results(network, drawn, images)
+        for network, drawn in zip((plan.reference, plan.lowered), places, strict=True)
+    )
+    return FloatResults(
+        positions=positions,
+        numbers={**others.numbers, **own.numbers},
+        shortcuts={**others.shortcuts, **own.shortcuts},
+    )

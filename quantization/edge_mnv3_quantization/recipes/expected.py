@@ -19,11 +19,16 @@ _CONVERTER_OBSERVE_S, _RUN_S, _REFIT_S = 0.02, 0.007, 0.014
 # Of one of the first images that are measured, which show large maps, and of one of the others.
 _WHOLE_IMAGES, _MEASURE_WHOLE_S, _MEASURE_S = 64, 0.055, 0.015
 # Of all images together.
-_CONVERTER_ROUND_S, _EQUALIZE_S, _ROUND_S = 0.5, 1.6, 0.2
+_CONVERTER_ROUND_S, _EQUALIZE_S, _FIT_CHANNELS_S, _ROUND_S = 0.5, 1.6, 12.0, 0.2
 
 
 def expected_s(
-    config: RecipeConfig, images: int, *, observed: int = 0, synthetic: bool = False
+    config: RecipeConfig,
+    images: int,
+    *,
+    observed: int = 0,
+    synthetic: bool = False,
+    fits_channels: bool = False,
 ) -> dict[PhaseName, float]:
     """Returns the phases of a recipe in order, each with its seconds.
 
@@ -32,6 +37,7 @@ def expected_s(
         images: Number of calibration images.
         observed: Number of those whose statistics are there already.
         synthetic: The images are synthetic, so that no exponents are compared.
+        fits_channels: Tables of hard-swish may have fitted channels.
     """
     if config.engine == "converter":
         return {"observe": images * _CONVERTER_OBSERVE_S, "quantize_weights": _CONVERTER_ROUND_S}
@@ -41,7 +47,7 @@ def expected_s(
     return {
         "observe": (images - observed) * OBSERVE_S,
         "measure": whole * _MEASURE_WHOLE_S + (measured - whole) * _MEASURE_S,
-        "equalize": _EQUALIZE_S,
+        "equalize": _EQUALIZE_S + (_FIT_CHANNELS_S if fits_channels else 0.0),
         "choose_exponent": len(config.exponents_to_try(images, synthetic=synthetic)) * trial_s,
         "quantize_weights": images * _REFIT_S if config.refits_weights else _ROUND_S,
     }

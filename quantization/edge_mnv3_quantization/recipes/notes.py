@@ -15,13 +15,14 @@ import numpy as np
 from edge_mnv3.core.results.calibration_statistics import StatisticsFacts
 from edge_mnv3.core.results.json_format import from_json, to_jsonable
 from edge_mnv3.core.results.recipe import RecipeReport
-from edge_mnv3_quantization.algorithms.straight_channels import Lines
+from edge_mnv3_quantization.algorithms.curves import Curves
 from edge_mnv3_quantization.graph.network import Array, Network
 
 CHANNEL_COPIES = "edge_mnv3_channel_copies"
 CHANNEL_GROUPS = "edge_mnv3_channel_groups"
 LINEAR_SCALES = "edge_mnv3_linear_scales"
-STRAIGHT_CHANNELS = "edge_mnv3_straight_channels"
+FITTED_CHANNELS = "edge_mnv3_fitted_channels"
+STRAIGHT_CHANNELS = "edge_mnv3_straight_channels"  # of older files
 EQUALIZATION_SCALES = "edge_mnv3_channel_factors"
 RECIPE_REPORT = "edge_mnv3_recipe_report"
 STATISTICS = "edge_mnv3_statistics"
@@ -50,8 +51,8 @@ def write_notes(network: Network, scales: Mapping[int, Array]) -> dict[str, byte
         entries[CHANNEL_COPIES] = json.dumps(network.channel_copies, separators=(",", ":")).encode()
     if network.linear_scales:
         entries[LINEAR_SCALES] = json.dumps(network.linear_scales, separators=(",", ":")).encode()
-    if network.straight_channels:
-        entries[STRAIGHT_CHANNELS] = json.dumps(network.straight_channels, separators=(",", ":")).encode()
+    if network.fitted_channels:
+        entries[FITTED_CHANNELS] = json.dumps(network.fitted_channels, separators=(",", ":")).encode()
     return entries
 
 
@@ -108,17 +109,32 @@ def read_linear_scales(entry: bytes) -> dict[str, Sequence[float]]:
     return scales
 
 
-def read_straight_channels(entry: bytes) -> dict[str, Lines]:
-    """Reads the lines that replace channels, by the name of the input of a hard-swish.
+def read_fitted_channels(metadata: Mapping[str, bytes]) -> dict[str, Curves]:
+    """Reads the curves that replace a hard-swish channel by channel, by the name of its input.
+
+    Args:
+        metadata: A file's entries. Older files have straight channels, which are curves without constants.
 
     Raises:
-        ValueError: The entry is damaged.
+        ValueError: An entry is damaged.
     """
-    lines = {name: Lines(*(np.array(part, np.float64) for part in parts)) for name, parts in _items(entry)}
-    for one in lines.values():
+    straight = {
+        name: Curves(*_arrays(parts, 3), *np.zeros((2, len(parts[0]))))
+        for name, parts in _items(metadata.get(STRAIGHT_CHANNELS, b"{}"))
+    }
+    curves = straight | {
+        name: Curves(*_arrays(parts, 5)) for name, parts in _items(metadata.get(FITTED_CHANNELS, b"{}"))
+    }
+    for one in curves.values():
         if not np.isfinite(np.concatenate(one)).all() or min(one.slopes.min(), one.gains.min()) <= 0:
-            raise ValueError("straight channels whose slopes and gains are not above 0")
-    return lines
+            raise ValueError("fitted channels whose slopes and gains are not above 0")
+    return curves
+
+
+def _arrays(parts: Sequence[Sequence[float]], count: int) -> list[Array]:
+    if len(parts) != count:
+        raise ValueError(f"fitted channels of {len(parts)} rows of numbers, where {count} were expected")
+    return [np.array(part, np.float64) for part in parts]
 
 
 def _items(entry: bytes) -> ItemsView[str, Sequence[Sequence[float]]]:

@@ -11,7 +11,6 @@ from edge_mnv3.core.errors import ConversionError
 from edge_mnv3.core.memory import give_back_freed_memory
 from edge_mnv3_quantization.algorithms.constant_excitations import constant_excitations
 from edge_mnv3_quantization.algorithms.equalization import group_scales
-from edge_mnv3_quantization.algorithms.lowering import lower
 from edge_mnv3_quantization.algorithms.measurement import measure
 from edge_mnv3_quantization.algorithms.sensitivity import Sensitivity, shrunk
 from edge_mnv3_quantization.calibration.activations import ChannelStatistics
@@ -36,6 +35,7 @@ class Plan(NamedTuple):
     Attributes:
         original: The float network, without the excitations that were folded away.
         lowered: The same with every hard-swish in its chosen form, and without constant factors in products.
+        reference: `lowered` without fitted channels: its results are wanted.
         sensitivities: What errors in the values of `lowered` cost.
         scales: Equalization scales of the scale-sharing groups of `lowered`, (C,) each.
         folded: Tensor names of the excitations that were folded away.
@@ -46,6 +46,7 @@ class Plan(NamedTuple):
 
     original: Network
     lowered: Network
+    reference: Network
     sensitivities: Mapping[int, Sensitivity]
     scales: Mapping[int, Array]
     folded: tuple[str, ...]
@@ -94,8 +95,12 @@ def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> 
         raise ConversionError("measuring what errors cost", "a cost that is not finite", "finite weights")
     with work.phase("equalize"):
         original = fold_constant_excitations(read_network(inputs.float_model, options.input_range), constant)
-        decided, costs = decide(Decided(original, network, sensitivities), seen, images, options)
-        lowered, sensitivities = lower(*decided)
+        decided, costs = decide(
+            Decided(original, network, sensitivities), seen, images, options, reporter=work
+        )
+        lowered, sensitivities = decided.lowered()
         scales = group_scales(lowered, sensitivities)
     folded = tuple(observed.values[value].name for value in constant)
-    return Plan(decided.original, lowered, sensitivities, scales, folded, len(images), *costs)
+    return Plan(
+        decided.original, lowered, decided.reference(), sensitivities, scales, folded, len(images), *costs
+    )

@@ -15,6 +15,7 @@ from edge_mnv3.core.results.recipe import (
     RefittedLayer,
     TensorRange,
 )
+from edge_mnv3_quantization.algorithms.curves import Curves
 from edge_mnv3_quantization.algorithms.reconstruction import RefittedWeights
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.tensor_names import HARD_SIGMOID_SUFFIX, layer_name, ungrouped
@@ -79,12 +80,11 @@ def equalized_report(
 
 
 def _divided_channels(network: Network) -> dict[str, int]:
-    divided = Counter(
-        {layer_name(name): sum(one > 1 for one in scales) for name, scales in network.linear_scales.items()}
-    )
-    for name, (_, _, gains) in network.straight_channels.items():
-        divided[layer_name(name)] += sum(gain < 1 for gain in gains)
-    return dict(divided)
+    divided = {name: np.array(scales) > 1 for name, scales in network.linear_scales.items()}
+    for name, curves in network.fitted_channels.items():
+        fitted = Curves(*(np.array(part) for part in curves)).fitted
+        divided[name] = divided.get(name, np.zeros_like(fitted)) | fitted
+    return {layer_name(name): int(channels.sum()) for name, channels in divided.items()}
 
 
 def converter_report(inputs: QuantizationInputs, phases_s: Mapping[str, float]) -> RecipeReport:
