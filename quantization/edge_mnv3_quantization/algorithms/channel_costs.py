@@ -183,13 +183,13 @@ class ChannelCosts:
         self._typical = np.sqrt(np.maximum(statistics.mean_square, _SMALLEST**2))
         furthest = float((statistics.high / self._typical).max())
         self._high = _Side(
-            self._typical, furthest, hard_swish if before_hard_swish else lambda end: end, far=True
+            self._typical, furthest, hard_swish_product if before_hard_swish else lambda end: end, far=True
         )
         self._low: _Side | None = None
         if before_hard_swish:
             lowest_end = -float(lowest.min()) / HARD_SIGMOID_SHIFT
             unit = np.full_like(self._typical, HARD_SIGMOID_SHIFT)
-            self._low = _Side(unit, lowest_end, lambda end: hard_swish(-end), far=False)
+            self._low = _Side(unit, lowest_end, lambda end: hard_swish_product(-end), far=False)
         elif float(lowest.min()) < 0:
             self._low = _Side(
                 self._typical, float((-lowest / self._typical).max()), lambda end: end, far=True
@@ -209,7 +209,7 @@ class ChannelCosts:
             high = _Effects(numbers, False, None, gradient, batch.columns)
         else:
             numbers = np.maximum(numbers, np.float32(-HARD_SIGMOID_SHIFT))
-            high = _Effects(numbers, False, hard_swish(numbers), batch.of_product, batch.columns)
+            high = _Effects(numbers, False, hard_swish_product(numbers), batch.of_product, batch.columns)
         return ImageCosts(
             len(numbers),
             rounding,
@@ -274,6 +274,6 @@ def _sums_above(
     return np.asarray(sums)
 
 
-def hard_swish(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def hard_swish_product(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Computes x · relu6(x + 3), which is six times hard-swish, as the lowered network does."""
     return np.asarray(x * np.clip(x + HARD_SIGMOID_SHIFT, 0, HARD_SIGMOID_CEILING))

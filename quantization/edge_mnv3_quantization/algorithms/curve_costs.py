@@ -97,16 +97,16 @@ class Channel:
     ) -> None:
         self._numbers = effects.numbers[channel].astype(np.float32)
         self._shares = effects.shares[channel].astype(np.float32)
-        of_images = effects.weights[channel].T / np.sqrt(len(effects.weights[channel]))
+        self._of_images = effects.weights[channel]
         as_noise = np.sqrt(_AS_NOISE * of_product.rounding[channel] * self._shares).astype(np.float32)
-        both = np.concatenate([of_images, np.diag(as_noise)], axis=1)
-        self._weights = np.float32(HARD_SIGMOID_CEILING) * both
+        self._as_noise = as_noise
         self._constants = None
         if effects.constants is not None and effects.constants[channel].any():
             everywhere = effects.constants[channel] / np.sqrt(len(effects.constants[channel]))
             self._constants = HARD_SIGMOID_CEILING * np.concatenate([everywhere, as_noise]).astype(np.float64)
         # Surrounded by what stands for 0, a map takes a constant at its own places alone.
-        self._surrounded = self._weights.sum(axis=0) if surrounded else None
+        weights = self._weights()
+        self._surrounded = weights.sum(axis=0) if surrounded else None
         self._of_input = float(of_input.rounding[channel])
         self._of_product = float(of_product.rounding[channel])
         self._of_others = of_others
@@ -116,9 +116,15 @@ class Channel:
             _TailOfChannel(of_input.high, channel, highest),
             _TailOfChannel(of_product.high, channel, of_result),
         )
-        self._wanted = hard_swish(self._numbers) @ self._weights
+        self._wanted = hard_swish(self._numbers) @ weights
         self._slope = float(np.sqrt(self._shares @ np.square(_derivative(self._numbers))))
         self.middle = float(self._shares @ self._numbers)
+
+    def _weights(self) -> Numbers:
+        """What a result in each bin costs in each image, and as noise, (B, N + B): too much to keep."""
+        of_images = self._of_images.T / np.sqrt(len(self._of_images))
+        both = np.concatenate([of_images, np.diag(self._as_noise)], axis=1)
+        return np.asarray(np.float32(HARD_SIGMOID_CEILING) * both)
 
     def lines(self) -> tuple[Array, Array]:
         """Fits a line to the hard-swish, and stretches it to end at some numbers: slopes and offsets, (K,).
@@ -137,7 +143,7 @@ class Channel:
 
     def as_it_is(self, ranges: Ranges, clipped: Array) -> Array:
         """What the channel costs without a curve in each range, (R,); `clipped`: as `candidates` takes it."""
-        missed = hard_swish(np.maximum(self._numbers, -ranges.low)) @ self._weights - self._wanted
+        missed = hard_swish(np.maximum(self._numbers, -ranges.low)) @ self._weights() - self._wanted
         rounding = ranges.of_input * self._of_input + ranges.of_product * self._of_product
         return np.asarray(np.square(missed).sum() + clipped + rounding + self._of_others)
 
@@ -164,7 +170,7 @@ class Channel:
         np.maximum(given, -ranges.low, out=given)
         steeper = np.square(_derivative(given)) @ self._shares / max(self._slope, 1e-12) ** 2
         results = hard_swish(given)
-        effects = (results @ self._weights).astype(np.float64)
+        effects = (results @ self._weights()).astype(np.float64)
         gains, constants, borders, missed = self._fitted(effects, results.max(axis=1))
         rounding = np.outer(ranges.of_input, self._of_input * steeper)
         rounding += (ranges.of_product * self._of_product)[:, None]
@@ -213,7 +219,7 @@ class Channel:
     def missed(self, curve: Sequence[float]) -> float:
         """What a curve costs by itself, without rounding and clipping."""
         slope, offset, gain, constant, border = curve
-        missed = gain * hard_swish(slope * self._numbers + offset) @ self._weights - self._wanted
+        missed = gain * hard_swish(slope * self._numbers + offset) @ self._weights() - self._wanted
         added = self._surrounded if border else self._constants
         if added is not None:
             missed = missed + constant * added
@@ -250,7 +256,7 @@ class Channel:
 
     def changed(self, gain: float, results: Array, cut: Array) -> Array:
         """What it costs that results (B,) become others (K, B), (K,)."""
-        return np.asarray(np.square(gain * (cut - results) @ self._weights).sum(axis=1))
+        return np.asarray(np.square(gain * (cut - results) @ self._weights()).sum(axis=1))
 
 
 class _TailOfChannel:

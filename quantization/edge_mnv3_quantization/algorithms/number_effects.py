@@ -107,24 +107,29 @@ def true_errors(
     found, logits = Heads(network, statistics), logits_values(network)
     images = images[:_IMAGES]
     signs = found.signs(random_generator(seed), len(images))
-    contents = [write_float(one.up_to(*logits), logits) for one in (network, *others)]
+    inputs = [float_input(network, image) for image in images]
 
-    def errors(models: Sequence[LoadedModel], place: int) -> list[float]:
-        image = float_input(network, images[place])
-        wanted, *given = (dict(zip(logits, model.run_raw(image), strict=True)) for model in models)
-        of_image = {value: rows[place : place + 1] for value, rows in signs.items()}
-        directions = found.directions(wanted, of_image)
-        return [
-            float(sum(np.vdot(directions[value], one[value] - wanted[value]) for value in logits)) ** 2
-            for one in given
-        ]
+    def outputs(one: Network) -> list[dict[int, Floats]]:
+        """Runs one network at a time: many that are open take much memory."""
+        content = write_float(one.up_to(*logits), logits)
+        models = [open_bytes(content) for _ in range(min(available_cores(), len(inputs)))]
+        runs = results_in_order(lambda model, image: model.run_raw(image), models, inputs)
+        return [dict(zip(logits, run, strict=True)) for run in runs]
 
-    workers = [
-        [open_bytes(content) for content in contents] for _ in range(min(available_cores(), len(images)))
+    wanted = outputs(network)
+    directions = [
+        found.directions(one, {value: rows[place : place + 1] for value, rows in signs.items()})
+        for place, one in enumerate(wanted)
     ]
-    rows = list(results_in_order(errors, workers, range(len(images))))
-    means = np.mean(np.array(rows).reshape(len(rows), len(others)), axis=0)
-    return [float(mean) for mean in means]
+
+    def error(other: Network) -> float:
+        squares = [
+            float(sum(np.vdot(along[value], got[value] - want[value]) for value in logits)) ** 2
+            for along, got, want in zip(directions, outputs(other), wanted, strict=True)
+        ]
+        return float(np.mean(squares))
+
+    return [error(other) for other in others]
 
 
 class _OfImage(NamedTuple):
