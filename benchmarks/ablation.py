@@ -79,7 +79,7 @@ def files(float_model: bytes, images: Images, seed: int) -> Iterator[tuple[str, 
     inputs = QuantizationInputs(
         float_model=float_model,
         images=images,
-        config=accurate,
+        config=dataclasses.replace(accurate, clipping=1.0),  # for weights that are not refitted
         options=QuantizationOptions(hard_swish="lowered", seed=seed),
         statistics=statistics,
         reporter=SILENT,

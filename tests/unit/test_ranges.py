@@ -38,6 +38,14 @@ def quantized_outputs(network: Network, scales: dict[int, Array]) -> Array:
     return int8_outputs(network, ranges, rounded_weights(network, ranges))
 
 
+def test_cheaper_clipping_narrows_the_range() -> None:
+    sensitivity = free_sensitivity(SIZES, 1 / SIZES**2, 1 / SIZES**2)
+    cheaper = sensitivity.with_clipping(0.1)
+    np.testing.assert_allclose(cheaper.high.costs, 0.1 * sensitivity.high.costs)
+    np.testing.assert_array_equal(cheaper.rounding, sensitivity.rounding)
+    assert best_range(cheaper).high < best_range(sensitivity).high
+
+
 def test_equalization_brings_channels_to_one_range() -> None:
     network = uneven_network()
     scales = group_scales(network, measured(network))

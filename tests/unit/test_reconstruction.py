@@ -9,13 +9,24 @@ from collections.abc import Container
 import numpy as np
 import pytest
 
-from edge_mnv3_quantization.algorithms.float_results import drawn_positions, float_results, shortcut_of
+from edge_mnv3.core.results.recipe import ONLY_GAIN
+from edge_mnv3_quantization.algorithms import node_fits
+from edge_mnv3_quantization.algorithms.equalization import group_scales
+from edge_mnv3_quantization.algorithms.float_results import (
+    Floats,
+    drawn_positions,
+    float_results,
+    shortcut_of,
+)
+from edge_mnv3_quantization.algorithms.importance import Activation, importance
 from edge_mnv3_quantization.algorithms.measurement import measure
+from edge_mnv3_quantization.algorithms.node_fits import RefittedWeights
 from edge_mnv3_quantization.algorithms.ranges import choose_ranges
-from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, reconstruct, refittable
+from edge_mnv3_quantization.algorithms.reconstruction import Manner, QuantizedNetwork, reconstruct, refittable
 from edge_mnv3_quantization.calibration.activations import Images
-from edge_mnv3_quantization.graph.network import Network, Node, Value
-from edge_mnv3_quantization.graph.scale_sharing import rescale
+from edge_mnv3_quantization.graph.network import Array, Network, Node, Value
+from edge_mnv3_quantization.graph.rewrites import lower_hard_swish
+from edge_mnv3_quantization.graph.scale_sharing import rescale, value_scales
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
 from recording_reporter import RecordingReporter
 from small_networks import (
@@ -171,12 +182,103 @@ def test_results_before_equalization_fit_the_divided_values() -> None:
             assert np.abs(one - other).max() <= 1  # the float networks differ in their last bits
 
 
+def test_what_an_activation_does_not_pass_on_is_not_fitted() -> None:
+    """Most of what the last convolution gives is below 0, where a fit must not spend its weights."""
+    network, quantizations = clipped()
+    last = network.nodes[-1]
+    lowered = float_outputs(network, MANY).reshape(-1, 2)
+    last = dataclasses.replace(last, clamp="relu", bias=-np.quantile(lowered, 0.95, axis=0))
+    network = network.with_nodes([*network.nodes[:-1], last])
+    quantized = QuantizedNetwork(network=network, quantizations=quantizations, scales={})
+    results = float_results(network, drawn_positions(network, refittable(network), len(MANY), 0), MANY)
+    by_slope, alike = (
+        error(network, quantizations, reconstruct(quantized, MANY, results, manner=Manner(by_slope=flag)))
+        for flag in (True, False)
+    )
+    assert by_slope < 0.9 * alike
+
+
+def divided_hard_swish() -> tuple[Network, dict[int, Array]]:
+    """A convolution, a hard-swish per channel and a depthwise convolution, with equalization scales."""
+    rng = np.random.default_rng(4)
+    values = {value: Value(name=str(value), shape=(1, SIDE, SIDE, 40 if value else 3)) for value in range(4)}
+    network = lower_hard_swish(
+        Network(
+            values=values,
+            nodes=(
+                Node(
+                    kind="conv",
+                    inputs=(0,),
+                    output=1,
+                    weights=rng.normal(0.0, 6.0, (40, 1, 1, 3)),
+                    bias=rng.normal(0.0, 3.0, 40),
+                ),
+                Node(kind="hard_swish", inputs=(1,), output=2),
+                Node(
+                    kind="depthwise",
+                    inputs=(2,),
+                    output=3,
+                    weights=rng.normal(size=(1, 3, 3, 40)),
+                    bias=np.zeros(40),
+                    clamp="relu",
+                ),
+            ),
+            input=0,
+            outputs=(3,),
+            input_scale=1 / 255,
+            input_offset=0.0,
+        )
+    )
+    network = rescale(network, {})  # the next weights take the factor of the product
+    sensitivities = measure(network, observed(network, IMAGES), IMAGES, seed=0)
+    scales = {group: rng.uniform(0.2, 5.0, 40) for group in group_scales(network, sensitivities)}
+    return network, scales
+
+
+def test_errors_count_at_what_an_activation_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, scales = divided_hard_swish()
+    divided = value_scales(network, scales)
+    rescaled = rescale(network, scales)
+    quantizations = choose_ranges(rescaled, measure(rescaled, observed(rescaled, IMAGES), IMAGES, seed=0))
+    results = float_results(network, drawn_positions(network, refittable(network), len(MANY), 0), MANY)
+    taken: dict[str, Floats] = {}
+
+    def noted(activation: Activation, numbers: Floats) -> Floats:
+        taken[activation] = numbers
+        return importance(activation, numbers)
+
+    monkeypatch.setattr(node_fits, "importance", noted)
+    quantized = QuantizedNetwork(network=rescaled, quantizations=quantizations, scales=divided)
+    weights, alike = (
+        reconstruct(quantized, MANY, results, manner=Manner(by_slope=flag), workers=1)
+        for flag in (True, False)
+    )
+    first, last = 1, network.nodes[-1].output
+    for activation, value in (("hard_swish", first), ("relu", last)):
+        wanted = results.numbers[value]
+        assert np.sqrt(np.square(taken[activation] - wanted).mean()) < 0.1 * wanted.std()
+    assert not np.array_equal(weights[last].weights, alike[last].weights)
+    again = reconstruct(quantized, MANY, results, workers=3)
+    for value in (first, last):
+        for field in ("weights", "scales", "bias"):
+            assert getattr(again[value], field).tobytes() == getattr(weights[value], field).tobytes()
+
+
+def test_two_images_fit_no_gain() -> None:
+    network, quantizations = clipped()
+    for weights in refitted(network, quantizations, MANY[:2]).values():
+        assert isinstance(weights, RefittedWeights)
+        assert not (weights.ridges == ONLY_GAIN).any()
+
+
 def test_hessian_weighted_rounding_is_for_depthwise_convolutions_only() -> None:
     network, quantizations = clipped()
     positions = drawn_positions(network, refittable(network), len(MANY), 0)
     results = float_results(network, positions, MANY)
     quantized = QuantizedNetwork(network=network, quantizations=quantizations, scales={})
-    one, other = (reconstruct(quantized, MANY, results, hessian_weighted=flag) for flag in (True, False))
+    one, other = (
+        reconstruct(quantized, MANY, results, manner=Manner(hessian_weighted=flag)) for flag in (True, False)
+    )
     assert not any(node.kind == "depthwise" for node in network.nodes)
     for value in (1, 2):
         np.testing.assert_array_equal(one[value].weights, other[value].weights)

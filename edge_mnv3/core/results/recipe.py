@@ -59,12 +59,16 @@ class CopiedLayer:
     most_copies: int
 
 
+ONLY_GAIN = 1e6  # the ridge of weights that only a gain multiplies
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefittedLayer:
     """A layer whose biases, and weights where that is better, were fitted to what the int8 network computes.
 
     Ridges are in units of the mean variance of the layer's inputs: the larger, the nearer the weights stay to
-    the float ones. A depthwise convolution has one for each channel, other layers have one for all.
+    the float ones. A depthwise convolution has one for each channel, other layers have one for all. With the
+    ridge 1000000, weights stay but for a factor, the gain.
 
     Attributes:
         layer: Short name of the layer.

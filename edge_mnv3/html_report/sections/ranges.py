@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from edge_mnv3.core.counts import count
-from edge_mnv3.core.results.recipe import RecipeReport, TensorRange
+from edge_mnv3.core.results.recipe import ONLY_GAIN, RecipeReport, TensorRange
 from edge_mnv3.html_report.blocks import (
     Bar,
     Block,
@@ -131,13 +131,19 @@ def _hard_swishes(report: RecipeReport) -> Table:
     return Table(caption=caption, columns=columns(*titles), rows=rows, folded=True)
 
 
+def _ridge(ridge: float | None) -> str:
+    if ridge is None:
+        return NONE
+    return "gain alone" if ridge == ONLY_GAIN else short(ridge)
+
+
 def _refitted(report: RecipeReport) -> Table:
     rows = tuple(
         row(
             each.layer,
             number(each.refitted_channels, f"{each.refitted_channels} of {each.channels}"),
             *(
-                number(ridge, NONE if ridge is None else short(ridge))
+                number(ridge, _ridge(ridge))
                 for ridge in (each.smallest_ridge, each.median_ridge, each.largest_ridge)
             ),
         )

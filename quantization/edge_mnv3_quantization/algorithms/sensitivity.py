@@ -64,6 +64,10 @@ class Tail:
         """Returns the tail of some channels only."""
         return Tail(unit=self.unit[channels], ends=self.ends, costs=self.costs[channels])
 
+    def times(self, share: float) -> Tail:
+        """Returns the tail with all costs multiplied."""
+        return dataclasses.replace(self, costs=share * self.costs)
+
     def divided(self, scale: Array) -> Tail:
         """Returns the tail of the value divided by equalization scales (C,)."""
         return Tail(unit=self.unit / scale, ends=self.ends, costs=self.costs)
@@ -90,6 +94,11 @@ class Sensitivity:
             high=self.high.of_channels(channels),
             low=self.low.of_channels(channels) if self.low else None,
         )
+
+    def with_clipping(self, share: float) -> Sensitivity:
+        """Returns the sensitivity with the costs of clipping multiplied, but not those of rounding."""
+        low = self.low.times(share) if self.low else None
+        return dataclasses.replace(self, high=self.high.times(share), low=low)
 
     def divided(self, scale: Array) -> Sensitivity:
         """Returns the sensitivity of the value divided by equalization scales (C,) > 0."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from edge_mnv3.core.counts import three_digits
 from edge_mnv3.core.results.diagnose import RecipeFindings, TensorCause
-from edge_mnv3.core.results.recipe import RecipeReport, RefittedLayer
+from edge_mnv3.core.results.recipe import ONLY_GAIN, RecipeReport, RefittedLayer
 from edge_mnv3_quantization.diagnosis.causes import SampledValue
 from edge_mnv3_quantization.diagnosis.equalization_scales import EqualizationScales, moved_biases
 from edge_mnv3_quantization.diagnosis.pair import Pair, PairedValue, PairedWeights
@@ -160,7 +160,7 @@ class RecipeDeeds:
         """Tells how an operator's weights and biases were refitted."""
         if self._pair.report:
             layers = (one for one in self._pair.report.refitted_layers if one.layer == weights.output.layer)
-            return tuple(_refitted_phrase(layer) for layer in layers)
+            return tuple(refitted_phrase(layer) for layer in layers)
         moved = moved_biases(weights, self._equalization)
         if moved is None or not moved.any():
             return ()
@@ -170,11 +170,18 @@ class RecipeDeeds:
         )
 
 
-def _refitted_phrase(layer: RefittedLayer) -> str:
+def refitted_phrase(layer: RefittedLayer) -> str:
+    """Says what became of a layer's weights and biases."""
     if layer.smallest_ridge is None or layer.largest_ridge is None:
         return "bias refitted; no other weights were better on images that they were not fitted to"
+    if layer.smallest_ridge == ONLY_GAIN:
+        return (
+            f"weights of {layer.refitted_channels} of {layer.channels} channels times a gain, biases refitted"
+        )
     ridges = f"ridge {layer.smallest_ridge:g}"
-    if layer.largest_ridge != layer.smallest_ridge:
+    if layer.largest_ridge == ONLY_GAIN:
+        ridges = f"ridges from {layer.smallest_ridge:g} to a gain alone"
+    elif layer.largest_ridge != layer.smallest_ridge:
         ridges = f"ridges {layer.smallest_ridge:g} to {layer.largest_ridge:g}"
     return f"weights of {layer.refitted_channels} of {layer.channels} channels and biases refitted, {ridges}"
 

@@ -35,7 +35,7 @@ from edge_mnv3_quantization.algorithms.float_results import (
     drawn_positions,
     float_results,
 )
-from edge_mnv3_quantization.algorithms.reconstruction import QuantizedNetwork, reconstruct, refittable
+from edge_mnv3_quantization.algorithms.reconstruction import Manner, QuantizedNetwork, reconstruct, refittable
 from edge_mnv3_quantization.algorithms.rounding_ties import away_from_ties
 from edge_mnv3_quantization.calibration.activations import Images
 from edge_mnv3_quantization.calibration.statistics import observed_network
@@ -115,8 +115,9 @@ class _Refit:
 
     def __init__(self, inputs: QuantizationInputs, plan: Plan, work: Work) -> None:
         self._images, self._work = inputs.images[: inputs.config.refitted_images], work
+        self._synthetic = inputs.options.synthetic
         nodes = refittable(plan.lowered)
-        if inputs.options.synthetic:
+        if self._synthetic:
             nodes = [node for node in nodes if is_refitted(plan.lowered, node)]
         positions = drawn_positions(plan.lowered, nodes, len(self._images), inputs.options.seed)
         self._results = _wanted(plan, positions, self._images)
@@ -136,7 +137,7 @@ class _Refit:
             ),
             self._images[images],
             self._results.of_images(images),
-            hessian_weighted=not is_trial,
+            manner=Manner(hessian_weighted=not is_trial, by_slope=not self._synthetic),
             reporter=self._work,
             workers=1 if is_trial else None,  # trials run side by side
         )

@@ -15,7 +15,7 @@ PhaseName = Literal["observe", "measure", "equalize", "choose_exponent", "quanti
 SMALL_MULTIPLY_ADDS = 56_500_000  # those of MobileNetV3-Small at 224 pixels
 # Of an image.
 READ_IMAGE_S, OBSERVE_S = 0.005, 0.009
-_CONVERTER_OBSERVE_S, _RUN_S, _REFIT_S = 0.02, 0.007, 0.014
+_CONVERTER_OBSERVE_S, _RUN_S, _REFIT_S = 0.02, 0.007, 0.033
 # Of one of the first images that are measured, which show large maps, and of one of the others.
 _WHOLE_IMAGES, _MEASURE_WHOLE_S, _MEASURE_S = 64, 0.055, 0.015
 # Of all images together.

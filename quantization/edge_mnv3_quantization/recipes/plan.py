@@ -88,7 +88,15 @@ def measured_plan(inputs: QuantizationInputs, observed: Network, work: Work) -> 
         seen = shrunk(network, statistics, counted, least=SHRINKAGE if options.synthetic else 0.0)
         measured = images[: inputs.config.measured_images]
         sensitivities = measure(network, seen, measured, seed=options.seed, reporter=work)
-        if options.synthetic:
+        if not options.synthetic:
+            share = inputs.config.clipping
+            # Behind the last weights nothing makes up for it.
+            last = {*logits_values(network), *network.outputs}
+            sensitivities = {
+                value: one if value in last else one.with_clipping(share)
+                for value, one in sensitivities.items()
+            }
+        else:
             sensitivities = reaching_further(network, logits_values(network), sensitivities)
     give_back_freed_memory()
     if not all(np.isfinite(sensitivity.rounding).all() for sensitivity in sensitivities.values()):

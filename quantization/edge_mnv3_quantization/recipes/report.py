@@ -16,7 +16,7 @@ from edge_mnv3.core.results.recipe import (
     TensorRange,
 )
 from edge_mnv3_quantization.algorithms.curves import Curves
-from edge_mnv3_quantization.algorithms.reconstruction import RefittedWeights
+from edge_mnv3_quantization.algorithms.node_fits import RefittedWeights
 from edge_mnv3_quantization.graph.network import Network
 from edge_mnv3_quantization.graph.tensor_names import HARD_SIGMOID_SUFFIX, layer_name, ungrouped
 from edge_mnv3_quantization.graph.types import Quantization, QuantizedWeights
@@ -140,7 +140,8 @@ def _refitted_layers(network: Network, weights: Mapping[int, QuantizedWeights]) 
         if not isinstance(fitted, RefittedWeights):
             continue
         moved = fitted.ridges[np.isfinite(fitted.ridges)]
-        smallest, median, largest = np.quantile(moved, (0, 0.5, 1)).tolist() if len(moved) else [None] * 3
+        quantiles = np.quantile(moved, (0, 0.5, 1), method="lower") if len(moved) else None
+        smallest, median, largest = [None] * 3 if quantiles is None else quantiles.tolist()
         yield RefittedLayer(
             layer=layer_name(network.values[node.output].name),
             channels=len(fitted.ridges),
