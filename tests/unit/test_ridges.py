@@ -61,13 +61,16 @@ def test_weights_on_steps_stay_where_a_change_would_be_rounded_away() -> None:
     np.testing.assert_array_equal(best_change(true_weights(10), joined(*halves), ridges, NO_GAIN), 0.0)
 
 
+def clear_and_noisy(seed: int) -> Moments:
+    """Two groups: weighed sums of nine inputs, which no gain gives, with little noise and with much."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0.0, 1.0, (2, 300, 9))
+    noise = rng.normal(0.0, np.array([0.01, 30.0])[:, None, None], (2, 300, 1))
+    return moments_of(x, x @ np.linspace(0.5, 1.5, 9)[:, np.newaxis] + noise)
+
+
 def test_groups_have_ridges_of_their_own() -> None:
-    rng = np.random.default_rng(0)
-    halves = []
-    for _ in range(2):
-        x = rng.normal(0.0, 1.0, (2, 300, 9))
-        noise = rng.normal(0.0, np.array([0.01, 30.0])[:, None, None], (2, 300, 1))
-        halves.append(moments_of(x, x.sum(axis=2, keepdims=True) + noise))
+    halves = [clear_and_noisy(seed) for seed in (0, 1)]
     ridges = best_ridges(choosing(np.full((2, 9, 1), 0.9)), halves, 1)
     assert ridges[0] < ridges[1]
 
@@ -133,12 +136,7 @@ def test_a_ridge_may_keep_weights_near_to_themselves() -> None:
 
 
 def test_groups_that_are_alike_share_ridge_and_gain() -> None:
-    rng = np.random.default_rng(0)
-    halves = []
-    for _ in range(2):
-        x = rng.normal(0.0, 1.0, (2, 300, 9))
-        noise = rng.normal(0.0, np.array([0.01, 30.0])[:, None, None], (2, 300, 1))
-        halves.append(moments_of(x, x.sum(axis=2, keepdims=True) + noise))
+    halves = [clear_and_noisy(seed) for seed in (0, 1)]
     rows = choosing(np.full((2, 9, 1), 0.9))
     ridges = best_ridges(rows, halves, 1, alike=True)
     assert ridges[0] == ridges[1]
